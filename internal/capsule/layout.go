@@ -1,0 +1,82 @@
+package capsule
+
+// The control block: what a capsule and its host share. The capsule exports its
+// address as the WebAssembly global "inos_control". Every word is a
+// little-endian u32, accessed atomically, unless noted. Words that different
+// sides write lie on different 64-byte cache lines. capsules/sdk/src/layout.rs
+// and web/src/capsule/layout.ts hold the same numbers; a test compares them.
+const (
+	// ControlMagic is "INOS" read as a little-endian u32.
+	ControlMagic uint32 = 0x534F4E49
+	// ABIVersion is the only version this host speaks.
+	ABIVersion uint32 = 1
+
+	// Written by the capsule before inos_run first looks at a ring.
+	OffMagic       = 0
+	OffABIVersion  = 4
+	OffCommandBase = 8  // absolute byte offset of the command ring's data
+	OffCommandSize = 12 // bytes, a power of two, at least MinRingBytes
+	OffEventBase   = 16
+	OffEventSize   = 20
+	OffState       = 24 // StateBooting...; the host's Worker writes StateTrapped
+	OffPanicLength = 28 // bytes of panic text at OffPanicText
+	OffStackLow    = 32 // lowest address of the stack, 0 unknown
+
+	// Written by the host.
+	OffKill        = 64 // 1: stop now
+	OffMemoryEpoch = 68
+	OffHeartbeatMs = 72 // how often to send a heartbeat, 0 means 250
+	OffClock       = 80 // u64, Unix nanoseconds, refreshed while a job runs and at every command
+
+	// Head and tail count bytes and run freely modulo 2^32; tail-head is what is
+	// unread. The consumer writes head, the producer writes tail and then adds one to the
+	// doorbell and notifies it. A producer that found the ring full waits on
+	// Space, which the consumer bumps after moving head when Waiting is 1.
+	OffCommandHead     = 128 // capsule writes
+	OffCommandTail     = 192 // host writes
+	OffCommandDoorbell = 196 // host writes, capsule waits
+	OffEventHead       = 256 // host writes
+	OffEventSpace      = 260 // host writes, capsule waits when its ring is full
+	OffEventTail       = 320 // capsule writes
+	OffEventDoorbell   = 324 // capsule writes, host waits
+	OffEventWaiting    = 328 // capsule writes: 1 while it waits for Space
+
+	OffPanicText = 384
+	PanicTextCap = 640
+	ControlSize  = 1024 // bytes; the block is 64-byte aligned
+
+	// FrameHeader precedes every frame: u32 payload length, u16 kind, u16 zero.
+	// Frames start 8-byte aligned; payloads are padded to 8 bytes. A frame may
+	// wrap around the ring's end at any byte.
+	FrameHeader  = 8
+	MinRingBytes = 4096
+	// A frame's payload is at most half its ring less the header.
+)
+
+// The state word.
+const (
+	StateBooting uint32 = iota
+	StateRunning
+	StatePaused
+	StateStopped  // inos_run returned
+	StatePanicked // the panic handler ran; the text is in the block
+	StateTrapped  // the host's side caught a trap
+)
+
+// FrameKind says which message a frame's payload is.
+type FrameKind uint16
+
+// Kinds 1 to 15 are Cap'n Proto messages of schema/system/v1.
+const (
+	FrameCommand   FrameKind = 1  // LifecycleCmd, host to capsule
+	FrameReply     FrameKind = 2  // LifecycleReply, capsule to host
+	FrameHeartbeat FrameKind = 3  // HealthHeartbeat, capsule to host
+	FrameReserve   FrameKind = 4  // ReserveCmd, host to capsule
+	FrameReserved  FrameKind = 5  // ReserveReply, capsule to host
+	FrameRun       FrameKind = 6  // RunCmd, host to capsule
+	FrameRunDone   FrameKind = 7  // RunReply, capsule to host
+	FrameRelease   FrameKind = 8  // ReleaseCmd, host to capsule
+	FrameLog       FrameKind = 9  // LogEvent, capsule to host
+	FrameProgress  FrameKind = 10 // ProgressEvent, capsule to host
+	FrameData      FrameKind = 16 // opaque bytes of a stream, both ways
+)

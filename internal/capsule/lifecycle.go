@@ -1,0 +1,108 @@
+package capsule
+
+import "time"
+
+// CommandType has the ordinals of schema/system/v1 CommandType.
+type CommandType uint16
+
+// The commands of a capsule's life.
+const (
+	Spawn CommandType = iota
+	Kill
+	Pause
+	Resume
+	Snapshot
+	ResizeMem
+)
+
+// Command is a LifecycleCmd with its params decoded: exactly the params pointer
+// of its type is set; Pause and Resume have none.
+type Command struct {
+	ID        string
+	Type      CommandType
+	Target    string // capsule id, empty for Spawn
+	Timestamp time.Time
+	Deadline  time.Time // zero means the receiver's default
+
+	Spawn    *SpawnParams
+	Kill     *KillParams
+	Snapshot *SnapshotParams
+	Resize   *ResizeParams
+}
+
+// SpawnParams says what to start.
+type SpawnParams struct {
+	CID            string
+	Wasm           []byte // optional: the module itself
+	MemoryLimit    uint64 // bytes; 0 means what the module declares
+	Capabilities   []string
+	Args           []string
+	CreditLedgerID string
+}
+
+// KillParams says why, and how long a job in flight may go on.
+type KillParams struct {
+	Reason string
+	Grace  time.Duration
+}
+
+// SnapshotParams says how to write the snapshot.
+type SnapshotParams struct{ Compress bool }
+
+// ResizeParams holds the memory length wanted, in bytes.
+type ResizeParams struct{ Bytes uint64 }
+
+// ReplyCode has the ordinals of schema/system/v1 ReplyCode.
+type ReplyCode uint16
+
+// The answers to a Command.
+const (
+	OK ReplyCode = iota
+	Refused
+	UnknownCapsule
+	InvalidState
+	BadParams
+	Limit
+	Deadline
+	Crashed
+	Unsupported
+	Denied
+)
+
+// Reply answers exactly one Command.
+type Reply struct {
+	ID          string // the command's
+	Code        ReplyCode
+	Message     string
+	CapsuleID   string
+	MemoryBytes uint64
+	MemoryEpoch uint32
+	SnapshotCID string
+	Timestamp   time.Time
+}
+
+// Status has the ordinals of schema/system/v1 Status.
+type Status uint16
+
+// What a capsule says of its own health.
+const (
+	Starting Status = iota
+	Healthy
+	Degraded
+	Zombie
+)
+
+// Heartbeat is a capsule's HealthHeartbeat.
+type Heartbeat struct {
+	CapsuleID    string
+	Status       Status
+	MemoryUsage  uint64 // bytes
+	CPUTime      time.Duration
+	Congested    bool
+	NeedsMoreMem bool
+	Sequence     uint64
+	MemoryEpoch  uint32
+	Paused       bool
+	JobsDone     uint64
+	WantedBytes  uint64
+}

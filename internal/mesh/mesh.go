@@ -1,0 +1,178 @@
+// Package mesh says what the rest of the kernel needs from a network of nodes:
+// finding them, hearing about them, and sending them jobs, commands and
+// capsules. It has no network of its own: mesh/p2p is libp2p, mesh/inproc is
+// memory.
+package mesh
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"inos/internal/capsule"
+	"inos/internal/governance"
+	"inos/internal/identity"
+)
+
+// Errors of a mesh. ErrUnreachable and ErrTimeout are retryable, on another
+// node at once or on the same one later; the others are final.
+var (
+	ErrUnreachable = errors.New("mesh: peer unreachable")
+	ErrTimeout     = errors.New("mesh: timed out")
+	ErrProtocol    = errors.New("mesh: peer broke the protocol")
+	ErrAddress     = errors.New("mesh: address does not parse")
+	ErrCertificate = errors.New("mesh: certificate hash does not match")
+	ErrSignature   = errors.New("mesh: signature does not verify")
+	ErrNotFound    = errors.New("mesh: not found")
+	ErrClosed      = errors.New("mesh: closed")
+)
+
+// Profile is what a node says of itself, with a signature that has been
+// checked. Latency is the node's own claim; a caller measures its own.
+type Profile struct {
+	Peer         identity.PeerID
+	Name         string // for people; never used to decide
+	Kind         string // "native" or "browser"
+	Capabilities []string
+	GeoHash      string
+	Latency      time.Duration
+	CreditCost   uint64 // microcredits per second of capsule time
+	FreeSlots    uint32
+	QueueLength  uint32
+	Expires      time.Time
+	Sequence     uint64
+	Addrs        []string // multiaddrs
+	Coordinate   *Coordinate
+}
+
+// Coordinate is a Vivaldi network coordinate (Dabek et al., SIGCOMM 2004) in
+// seconds.
+type Coordinate struct {
+	Vec        []float64
+	Error      float64
+	Adjustment float64
+	Height     float64
+}
+
+// JobCall is a job on its way to another node.
+type JobCall struct {
+	Envelope governance.Envelope // its payload is the Job
+	Job      governance.Job
+	Voucher  []byte // signed, as on the wire; nil when the ledger is known there
+	Input    []byte
+}
+
+// JobOutcome is what came back. Code has the ordinals of schema JobCode.
+type JobOutcome struct {
+	JobID        string
+	Code         JobCode
+	Message      string
+	Reason       string // stable code of a rejection
+	Node         identity.PeerID
+	Output       []byte
+	OutputCID    string
+	Cost         uint64 // microcredits
+	Queued       time.Duration
+	Run          time.Duration
+	Receipt      []byte // signed, as on the wire
+	FetchedBytes uint64 // bytes of capsule that travelled for this job
+}
+
+// JobCode says how a job ended on its node.
+type JobCode uint16
+
+// The ends of a job; ordinals of schema/system/v1 JobCode.
+const (
+	JobOK JobCode = iota
+	JobRejected
+	JobBusy
+	JobUnknownCapsule
+	JobBadCapsule
+	JobFailed
+	JobCrashed
+	JobDeadline
+	JobCancelled
+	JobInternal
+	JobCreditExhausted
+)
+
+// Progress is a report from a running job.
+type Progress struct {
+	Done, Total uint64
+	Cost        uint64 // microcredits so far
+}
+
+// Blob is a capsule as it travels: its bytes and its signed manifest.
+type Blob struct {
+	Manifest       capsule.Manifest
+	SignedManifest []byte
+	Wasm           []byte
+}
+
+// Peer is one node of the mesh as this one sees it.
+type Peer struct {
+	Profile   Profile
+	Connected bool
+	Addr      string        // the multiaddr in use, empty when not connected
+	RTT       time.Duration // last measured, 0 when never
+}
+
+// Mesh is a node's membership. All methods are safe for concurrent use, block
+// until done or ctx ends, and return errors that match this package's.
+type Mesh interface {
+	Self() identity.PeerID
+	// Addrs are the multiaddrs others can dial; a browser has none.
+	Addrs() []string
+	// Connect dials the multiaddr, which ends in /p2p/ and a peer id.
+	Connect(ctx context.Context, addr string) (identity.PeerID, error)
+	// Publish announces p (with Peer, Addrs, Sequence and signature filled in) by
+	// gossip and as provider records of its capabilities.
+	Publish(ctx context.Context, p Profile) error
+	// Find asks the directory for the nodes that provide capability, connects to
+	// them if need be and returns their verified, unexpired profiles.
+	Find(ctx context.Context, capability string) ([]Profile, error)
+	// Ping measures one round trip.
+	Ping(ctx context.Context, p identity.PeerID) (time.Duration, error)
+	// RunJob sends call to p and waits for the outcome. onProgress may be nil; it
+	// must not block. Cancelling ctx cancels the job there.
+	RunJob(ctx context.Context, p identity.PeerID, call JobCall, onProgress func(Progress)) (JobOutcome, error)
+	// Command sends a lifecycle command to a capsule on p.
+	Command(ctx context.Context, p identity.PeerID, cmd capsule.Command) (capsule.Reply, error)
+	// FetchCapsule gets a capsule from p; CID and signature have been checked.
+	FetchCapsule(ctx context.Context, p identity.PeerID, cid capsule.CID) (Blob, error)
+	// Peers lists the connected peers.
+	Peers() []Peer
+	// Events delivers until Close: bounded, oldest profile events shed first.
+	Events() <-chan Event
+	Close() error
+}
+
+// Event is one of ProfileHeard, PeerConnected, PeerDisconnected.
+type Event interface{ meshEvent() }
+
+// ProfileHeard: a verified profile came by gossip, exchange or lookup.
+type ProfileHeard struct{ Profile Profile }
+
+// PeerConnected and PeerDisconnected follow the first and last connection.
+type (
+	PeerConnected    struct{ Peer identity.PeerID }
+	PeerDisconnected struct{ Peer identity.PeerID }
+)
+
+func (ProfileHeard) meshEvent()     {}
+func (PeerConnected) meshEvent()    {}
+func (PeerDisconnected) meshEvent() {}
+
+// Handler answers what other nodes ask of this one. Methods may block; ctx ends
+// with the stream's deadline or when the caller goes away.
+type Handler interface {
+	// HandleJob runs a job from a peer. fetch gets the job's capsule from the
+	// caller, over the same connection.
+	HandleJob(ctx context.Context, from identity.PeerID, call JobCall, fetch FetchFunc, onProgress func(Progress)) JobOutcome
+	HandleCommand(ctx context.Context, from identity.PeerID, cmd capsule.Command) capsule.Reply
+	// Capsule returns a capsule this node has.
+	Capsule(ctx context.Context, cid capsule.CID) (Blob, bool)
+}
+
+// FetchFunc gets a capsule from whoever asked for the job.
+type FetchFunc func(ctx context.Context, cid capsule.CID) (Blob, error)

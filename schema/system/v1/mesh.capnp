@@ -1,0 +1,71 @@
+# What nodes say about themselves and how capsules travel between them.
+@0xc94d16e8f0a27b35;
+
+using Go = import "/go.capnp";
+$Go.package("systemv1");
+$Go.import("inos/schema/system/v1");
+
+# Travels in a Signed of domain "inos/profile/1", by the node's own key.
+struct NodeProfile {
+  peerId @0 :Text;
+  capabilities @1 :List(Text);
+  geoHash @2 :Text;
+  latencyNs @3 :Int64;       # as measured by the node to its nearest peers; callers measure their own
+  creditCost @4 :UInt64;     # microcredits per second of capsule time
+  freeSlots @5 :UInt32;
+  queueLength @6 :UInt32;
+  expires @7 :Int64;         # Unix nanoseconds
+  sequence @8 :UInt64;       # counts up; an older one is a replay
+  addrs @9 :List(Text);      # multiaddrs
+  coordinate @10 :Coordinate;
+  name @11 :Text;            # for people; never used to decide
+  kind @12 :Text;            # "native" or "browser"
+}
+
+# A Vivaldi network coordinate (Dabek et al., SIGCOMM 2004), units of seconds.
+struct Coordinate {
+  vec @0 :List(Float64);
+  error @1 :Float64;
+  adjustment @2 :Float64;
+  height @3 :Float64;
+}
+
+# Travels in a Signed of domain "inos/manifest/1", by the publisher's key.
+struct CapsuleManifest {
+  cid @0 :Text;
+  name @1 :Text;
+  abiVersion @2 :UInt32;
+  size @3 :UInt64;           # bytes
+  capabilities @4 :List(Text);  # what the capsule may use
+  memoryLimit @5 :UInt64;    # bytes
+  timeLimitNs @6 :Int64;     # per job
+  methods @7 :List(Text);
+  chunkSize @8 :UInt32;
+  chunks @9 :List(Data);     # SHA-256 of each chunk, in order
+}
+
+# One frame of /inos/capsule/1, preceded by its length as an unsigned varint.
+# The side that needs a capsule asks: want {cid, from chunk}; the side that has
+# it answers: have {manifest}, chunk*, or missing.
+struct CapsuleFrame {
+  union {
+    want @0 :CapsuleWant;
+    have @1 :CapsuleHave;
+    chunk @2 :CapsuleChunk;
+    missing @3 :Text;        # the CID
+  }
+}
+
+struct CapsuleWant {
+  cid @0 :Text;
+  fromChunk @1 :UInt32;      # resume here
+}
+
+struct CapsuleHave {
+  manifest @0 :Data;         # a Signed CapsuleManifest
+}
+
+struct CapsuleChunk {
+  index @0 :UInt32;
+  data @1 :Data;
+}
