@@ -1,0 +1,89 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+
+	systemv1 "inos/schema/system/v1"
+)
+
+// CapsuleFrame is one frame of /inos/capsule/1: exactly one field is set.
+type CapsuleFrame struct {
+	Want    *CapsuleWant
+	Have    []byte // a signed manifest
+	Chunk   *CapsuleChunk
+	Missing string // the CID that is not there
+}
+
+// CapsuleWant asks for a capsule, from a chunk on.
+type CapsuleWant struct {
+	CID       string
+	FromChunk uint32
+}
+
+// CapsuleChunk is one chunk of a capsule's bytes.
+type CapsuleChunk struct {
+	Index uint32
+	Data  []byte
+}
+
+// EncodeCapsuleFrame writes f. An f with no field set is an error.
+func EncodeCapsuleFrame(f CapsuleFrame) ([]byte, error) {
+	return build(systemv1.NewRootCapsuleFrame, func(s systemv1.CapsuleFrame, p *put) {
+		switch {
+		case f.Want != nil:
+			w, err := s.NewWant()
+			p.do(err)
+			if p.err == nil {
+				p.do(w.SetCid(f.Want.CID))
+				w.SetFromChunk(f.Want.FromChunk)
+			}
+		case f.Have != nil:
+			h, err := s.NewHave()
+			p.do(err)
+			if p.err == nil {
+				p.do(h.SetManifest(f.Have))
+			}
+		case f.Chunk != nil:
+			c, err := s.NewChunk()
+			p.do(err)
+			if p.err == nil {
+				c.SetIndex(f.Chunk.Index)
+				p.do(c.SetData(f.Chunk.Data))
+			}
+		case f.Missing != "":
+			p.do(s.SetMissing(f.Missing))
+		default:
+			p.do(errors.New("empty capsule frame"))
+		}
+	})
+}
+
+// DecodeCapsuleFrame reads one frame. Errors match ErrMalformed.
+func DecodeCapsuleFrame(data []byte) (CapsuleFrame, error) {
+	var f CapsuleFrame
+	err := parse(data, systemv1.ReadRootCapsuleFrame, func(s systemv1.CapsuleFrame, g *get) {
+		switch w := s.Which(); w {
+		case systemv1.CapsuleFrame_Which_want:
+			r, err := s.Want()
+			g.keep(err)
+			f.Want = &CapsuleWant{CID: g.text(r.Cid()), FromChunk: r.FromChunk()}
+		case systemv1.CapsuleFrame_Which_have:
+			r, err := s.Have()
+			g.keep(err)
+			f.Have = notNil(g.data(r.Manifest()))
+		case systemv1.CapsuleFrame_Which_chunk:
+			r, err := s.Chunk()
+			g.keep(err)
+			f.Chunk = &CapsuleChunk{Index: r.Index(), Data: g.data(r.Data())}
+		case systemv1.CapsuleFrame_Which_missing:
+			f.Missing = g.text(s.Missing())
+		default:
+			g.keep(fmt.Errorf("unknown capsule frame %d", w))
+		}
+	})
+	if err != nil {
+		return CapsuleFrame{}, err
+	}
+	return f, nil
+}
