@@ -30,6 +30,9 @@ type root interface {
 	Message() *capnp.Message
 }
 
+// readRoot is a generated ReadRoot function.
+type readRoot[T root] func(*capnp.Message) (T, error)
+
 // build makes a message with one root struct that fill writes.
 func build[T root](newRoot func(*capnp.Segment) (T, error), fill func(T, *put)) ([]byte, error) {
 	_, seg, err := capnp.NewMessage(capnp.SingleSegment(nil))
@@ -58,7 +61,7 @@ func finish(msg *capnp.Message, err error) ([]byte, error) {
 
 // parse reads a message's root and hands it to read. Whatever read's getters
 // fail with comes back as ErrMalformed.
-func parse[T root](data []byte, readRoot func(*capnp.Message) (T, error), read func(T, *get)) error {
+func parse[T root](data []byte, readRoot readRoot[T], read func(T, *get)) error {
 	msg, err := open(data)
 	if err != nil {
 		return err

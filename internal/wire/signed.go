@@ -15,6 +15,7 @@ const (
 	DomainManifest = "inos/manifest/1"
 	DomainVoucher  = "inos/voucher/1"
 	DomainReceipt  = "inos/receipt/1"
+	DomainCheque   = "inos/cheque/1"
 )
 
 // ErrSignature says that a Signed message does not verify, or is of another

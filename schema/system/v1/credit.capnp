@@ -29,3 +29,14 @@ struct Receipt {
   voucherNonce @9 :Data;
   code @10 :UInt16;      # JobCode of the result
 }
+
+# Domain "inos/cheque/1", signed by the drawer's key. The figures are totals over
+# all cheques from drawer to payee: a lost or repeated one does no harm.
+struct Cheque {
+  drawer @0 :Text;       # peer id
+  payee @1 :Text;        # peer id
+  sequence @2 :UInt64;   # counts up
+  paid @3 :UInt64;       # microcredits promised by cheque, in total
+  offset @4 :UInt64;     # microcredits set off against what payee owed drawer, in total
+  issuedAt @5 :Int64;    # Unix nanoseconds
+}

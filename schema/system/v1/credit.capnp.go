@@ -370,3 +370,135 @@ func (f Receipt_Future) Struct() (Receipt, error) {
 	p, err := f.Future.Ptr()
 	return Receipt(p.Struct()), err
 }
+
+type Cheque capnp.Struct
+
+// Cheque_TypeID is the unique identifier for the type Cheque.
+const Cheque_TypeID = 0xa74cd4f798918997
+
+func NewCheque(s *capnp.Segment) (Cheque, error) {
+	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 32, PointerCount: 2})
+	return Cheque(st), err
+}
+
+func NewRootCheque(s *capnp.Segment) (Cheque, error) {
+	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 32, PointerCount: 2})
+	return Cheque(st), err
+}
+
+func ReadRootCheque(msg *capnp.Message) (Cheque, error) {
+	root, err := msg.Root()
+	return Cheque(root.Struct()), err
+}
+
+func (s Cheque) String() string {
+	str, _ := text.Marshal(0xa74cd4f798918997, capnp.Struct(s))
+	return str
+}
+
+func (s Cheque) EncodeAsPtr(seg *capnp.Segment) capnp.Ptr {
+	return capnp.Struct(s).EncodeAsPtr(seg)
+}
+
+func (Cheque) DecodeFromPtr(p capnp.Ptr) Cheque {
+	return Cheque(capnp.Struct{}.DecodeFromPtr(p))
+}
+
+func (s Cheque) ToPtr() capnp.Ptr {
+	return capnp.Struct(s).ToPtr()
+}
+func (s Cheque) IsValid() bool {
+	return capnp.Struct(s).IsValid()
+}
+
+func (s Cheque) Message() *capnp.Message {
+	return capnp.Struct(s).Message()
+}
+
+func (s Cheque) Segment() *capnp.Segment {
+	return capnp.Struct(s).Segment()
+}
+func (s Cheque) Drawer() (string, error) {
+	p, err := capnp.Struct(s).Ptr(0)
+	return p.Text(), err
+}
+
+func (s Cheque) HasDrawer() bool {
+	return capnp.Struct(s).HasPtr(0)
+}
+
+func (s Cheque) DrawerBytes() ([]byte, error) {
+	p, err := capnp.Struct(s).Ptr(0)
+	return p.TextBytes(), err
+}
+
+func (s Cheque) SetDrawer(v string) error {
+	return capnp.Struct(s).SetText(0, v)
+}
+
+func (s Cheque) Payee() (string, error) {
+	p, err := capnp.Struct(s).Ptr(1)
+	return p.Text(), err
+}
+
+func (s Cheque) HasPayee() bool {
+	return capnp.Struct(s).HasPtr(1)
+}
+
+func (s Cheque) PayeeBytes() ([]byte, error) {
+	p, err := capnp.Struct(s).Ptr(1)
+	return p.TextBytes(), err
+}
+
+func (s Cheque) SetPayee(v string) error {
+	return capnp.Struct(s).SetText(1, v)
+}
+
+func (s Cheque) Sequence() uint64 {
+	return capnp.Struct(s).Uint64(0)
+}
+
+func (s Cheque) SetSequence(v uint64) {
+	capnp.Struct(s).SetUint64(0, v)
+}
+
+func (s Cheque) Paid() uint64 {
+	return capnp.Struct(s).Uint64(8)
+}
+
+func (s Cheque) SetPaid(v uint64) {
+	capnp.Struct(s).SetUint64(8, v)
+}
+
+func (s Cheque) Offset() uint64 {
+	return capnp.Struct(s).Uint64(16)
+}
+
+func (s Cheque) SetOffset(v uint64) {
+	capnp.Struct(s).SetUint64(16, v)
+}
+
+func (s Cheque) IssuedAt() int64 {
+	return int64(capnp.Struct(s).Uint64(24))
+}
+
+func (s Cheque) SetIssuedAt(v int64) {
+	capnp.Struct(s).SetUint64(24, uint64(v))
+}
+
+// Cheque_List is a list of Cheque.
+type Cheque_List = capnp.StructList[Cheque]
+
+// NewCheque creates a new list of Cheque.
+func NewCheque_List(s *capnp.Segment, sz int32) (Cheque_List, error) {
+	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 32, PointerCount: 2}, sz)
+	return capnp.StructList[Cheque](l), err
+}
+
+// Cheque_Future is a wrapper for a Cheque promised by a client call.
+type Cheque_Future struct{ *capnp.Future }
+
+func (f Cheque_Future) Struct() (Cheque, error) {
+	p, err := f.Future.Ptr()
+	return Cheque(p.Struct()), err
+}

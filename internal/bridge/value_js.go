@@ -1,0 +1,168 @@
+package bridge
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strings"
+	"syscall/js"
+)
+
+// withBytes is a result that carries binary fields beside its plain ones. The
+// plain part must be a struct or map.
+type withBytes struct {
+	plain any
+	bytes map[string][]byte
+}
+
+// value makes plain JavaScript data of a result: one JSON text crosses instead
+// of one call for each field; binary fields become Uint8Arrays.
+func (p *promises) value(v any) (js.Value, error) {
+	var binary map[string][]byte
+	if wb, ok := v.(withBytes); ok {
+		v, binary = wb.plain, wb.bytes
+	}
+	if v == nil {
+		return js.Undefined(), nil
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return js.Undefined(), fmt.Errorf("bridge: %T does not encode: %w", v, err)
+	}
+	out := p.parse.Call("parse", string(text))
+	for name, b := range binary {
+		out.Set(name, bytesToJS(b))
+	}
+	return out, nil
+}
+
+func bytesToJS(b []byte) js.Value {
+	a := js.Global().Get("Uint8Array").New(len(b))
+	js.CopyBytesToJS(a, b)
+	return a
+}
+
+// bytesFromJS takes a string (UTF-8), an ArrayBuffer or any view on one.
+func bytesFromJS(verb, name string, v js.Value) ([]byte, error) {
+	switch {
+	case v.IsUndefined() || v.IsNull():
+		return nil, nil
+	case v.Type() == js.TypeString:
+		return []byte(v.String()), nil
+	case v.Type() != js.TypeObject:
+		return nil, badArgument(verb, name, "a string, Uint8Array or ArrayBuffer", kindOf(v))
+	}
+	g := js.Global()
+	u8 := g.Get("Uint8Array")
+	var a js.Value
+	switch buffer := v.Get("buffer"); {
+	case v.InstanceOf(g.Get("ArrayBuffer")):
+		a = u8.New(v)
+	case buffer.Type() == js.TypeObject && v.Get("byteLength").Type() == js.TypeNumber:
+		a = u8.New(buffer, v.Get("byteOffset"), v.Get("byteLength"))
+	default:
+		return nil, badArgument(verb, name, "a string, Uint8Array or ArrayBuffer", kindOf(v))
+	}
+	b := make([]byte, a.Length())
+	js.CopyBytesToGo(b, a)
+	return b, nil
+}
+
+// object reads a plain JavaScript object into the struct that into points to,
+// by its json tags. Unknown fields and wrong types are named.
+func object(verb, name string, v js.Value, into any, without ...string) error {
+	if v.IsUndefined() || v.IsNull() {
+		return nil
+	}
+	if v.Type() != js.TypeObject || js.Global().Get("Array").Call("isArray", v).Bool() {
+		return badArgument(verb, name, "an object", kindOf(v))
+	}
+	plain := js.Global().Get("Object").Call("assign", map[string]any{}, v)
+	for _, field := range without {
+		plain.Delete(field)
+	}
+	text := js.Global().Get("JSON").Call("stringify", plain)
+	dec := json.NewDecoder(strings.NewReader(text.String()))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(into)
+	var wrongType *json.UnmarshalTypeError
+	switch {
+	case err == nil || errors.Is(err, io.EOF):
+		return nil
+	case errors.As(err, &wrongType):
+		return badArgument(verb, name+"."+wrongType.Field, expected(wrongType.Type), "a "+wrongType.Value)
+	case strings.Contains(err.Error(), "unknown field"):
+		_, field, _ := strings.Cut(err.Error(), "unknown field ")
+		return &Error{Code: CodeBadArgument, Message: fmt.Sprintf("%s: %s has no field %s; its fields are %s",
+			verb, name, field, strings.Join(append(fieldsOf(into), without...), ", "))}
+	}
+	return &Error{Code: CodeBadArgument, Message: fmt.Sprintf("%s: %s: %v", verb, name, err)}
+}
+
+// expected says in JavaScript's words what a Go type takes.
+func expected(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "a boolean"
+	case reflect.Uint8:
+		return "an integer from 0 to 255"
+	case reflect.Uint, reflect.Uint32, reflect.Uint64:
+		return "a non-negative integer"
+	case reflect.Int, reflect.Int64:
+		return "an integer"
+	case reflect.Float64:
+		return "a number"
+	case reflect.Slice:
+		return "an array of " + strings.TrimPrefix(strings.TrimPrefix(expected(t.Elem()), "an "), "a ") + "s"
+	}
+	return "an object"
+}
+
+func fieldsOf(into any) []string {
+	t := reflect.TypeOf(into).Elem()
+	var names []string
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if name != "" && name != "-" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// text reads a string argument.
+func text(verb, name string, v js.Value) (string, error) {
+	if v.Type() != js.TypeString || v.String() == "" {
+		return "", badArgument(verb, name, "a non-empty string", kindOf(v))
+	}
+	return v.String(), nil
+}
+
+func kindOf(v js.Value) string {
+	switch v.Type() {
+	case js.TypeUndefined:
+		return "nothing"
+	case js.TypeNull:
+		return "null"
+	case js.TypeObject:
+		if js.Global().Get("Array").Call("isArray", v).Bool() {
+			return "an array"
+		}
+		return "an object"
+	case js.TypeString:
+		if v.String() == "" {
+			return "an empty string"
+		}
+	}
+	return "a " + v.Type().String()
+}
+
+func badArgument(verb, name, want, got string) error {
+	return &Error{Code: CodeBadArgument, Message: fmt.Sprintf("%s: %s: expected %s, got %s", verb, name, want, got)}
+}

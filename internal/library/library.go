@@ -1,0 +1,262 @@
+// Package library keeps the capsules this node has: by CID, by name, each with
+// its signed manifest. It checks every byte against its CID before it keeps it
+// and never runs one. The supervisor reads from it, the mesh serves from it.
+package library
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"inos/internal/capsule"
+	"inos/internal/mesh"
+)
+
+// Errors of a library. ErrFull is retryable after a Remove; the others are final.
+var (
+	ErrUnknown  = errors.New("library: no such capsule")
+	ErrMismatch = errors.New("library: bytes do not match the CID")
+	ErrFull     = errors.New("library: full")
+)
+
+// Defaults of Config.
+const (
+	DefaultCapacity  = 256 << 20 // bytes
+	DefaultChunkSize = 256 << 10 // bytes
+)
+
+// Config of a Library. The zero value of a field is its default; Sign must be set.
+type Config struct {
+	// Sign signs a manifest as its publisher: this node, for what it publishes
+	// itself.
+	Sign func(capsule.Manifest) ([]byte, error)
+	// Verify checks a signed manifest from elsewhere and returns its content.
+	Verify    func(signed []byte) (capsule.Manifest, error)
+	Capacity  uint64 // bytes of all capsules together
+	ChunkSize uint32 // bytes per chunk of a manifest made here
+}
+
+// Loader fetches a capsule's bytes when they are first needed.
+type Loader func(ctx context.Context) ([]byte, error)
+
+// Library is safe for concurrent use. Close it with nothing: it owns no
+// goroutine.
+type Library struct {
+	cfg   Config
+	mu    sync.Mutex
+	books map[capsule.CID]*book
+	names map[string]capsule.CID
+	used  uint64
+}
+
+// book is one capsule. Whoever loads it holds loading; blob is set under mu.
+type book struct {
+	name    string
+	load    Loader
+	loading sync.Mutex
+	blob    *mesh.Blob
+}
+
+// Entry describes one capsule for a listing.
+type Entry struct {
+	CID    string
+	Name   string
+	Size   uint64 // bytes, 0 until loaded
+	Loaded bool
+}
+
+// New returns an empty library.
+func New(cfg Config) (*Library, error) {
+	if cfg.Sign == nil || cfg.Verify == nil {
+		return nil, errors.New("library: Sign and Verify are required")
+	}
+	if cfg.Capacity == 0 {
+		cfg.Capacity = DefaultCapacity
+	}
+	if cfg.ChunkSize == 0 {
+		cfg.ChunkSize = DefaultChunkSize
+	}
+	return &Library{cfg: cfg, books: map[capsule.CID]*book{}, names: map[string]capsule.CID{}}, nil
+}
+
+// Announce makes cid known under name; load runs when the bytes are first
+// needed. A name announced again points to the newer CID.
+func (l *Library) Announce(name string, cid capsule.CID, load Loader) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, ok := l.books[cid]; !ok {
+		l.books[cid] = &book{name: name, load: load}
+	}
+	if name != "" {
+		l.names[name] = cid
+	}
+}
+
+// Publish keeps wasm under name with a manifest signed by this node. The module
+// is inspected, so what it publishes can be spawned. Errors are Inspect's, or ErrFull.
+func (l *Library) Publish(name string, wasm []byte) (capsule.CID, error) {
+	blob, err := l.publish(name, wasm)
+	if err != nil {
+		return capsule.CID{}, err
+	}
+	return blob.Manifest.CID, l.keep(name, blob)
+}
+
+func (l *Library) publish(name string, wasm []byte) (mesh.Blob, error) {
+	info, err := capsule.Inspect(wasm)
+	if err != nil {
+		return mesh.Blob{}, err
+	}
+	m := capsule.Manifest{
+		CID:         info.CID,
+		Name:        name,
+		ABIVersion:  capsule.ABIVersion,
+		Size:        uint64(len(wasm)),
+		MemoryLimit: uint64(info.MaxPages) << 16,
+		ChunkSize:   l.cfg.ChunkSize,
+	}
+	for chunk := range slices.Chunk(wasm, int(l.cfg.ChunkSize)) {
+		m.Chunks = append(m.Chunks, sha256.Sum256(chunk))
+	}
+	signed, err := l.cfg.Sign(m)
+	if err != nil {
+		return mesh.Blob{}, fmt.Errorf("library: signing the manifest of %q: %w", name, err)
+	}
+	return mesh.Blob{Manifest: m, SignedManifest: signed, Wasm: wasm}, nil
+}
+
+// Accept keeps a blob from another node after checking its manifest's signature
+// and every byte against the CID.
+func (l *Library) Accept(blob mesh.Blob) error {
+	m, err := l.cfg.Verify(blob.SignedManifest)
+	if err != nil {
+		return err
+	}
+	if got := capsule.SumCID(blob.Wasm); got != m.CID {
+		return fmt.Errorf("%w: manifest says %s, bytes are %s", ErrMismatch, m.CID, got)
+	}
+	blob.Manifest = m
+	return l.keep("", blob)
+}
+
+func (l *Library) keep(name string, blob mesh.Blob) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	cid := blob.Manifest.CID
+	b := l.books[cid]
+	if b == nil {
+		b = &book{name: blob.Manifest.Name}
+	}
+	if b.blob == nil {
+		size := uint64(len(blob.Wasm))
+		if size > l.cfg.Capacity-l.used {
+			return fmt.Errorf("%w: %d of %d bytes used, %d more wanted", ErrFull, l.used, l.cfg.Capacity, size)
+		}
+		l.used += size
+		b.blob = &blob
+		l.books[cid] = b
+	}
+	if name != "" {
+		b.name = name
+		l.names[name] = cid
+	}
+	return nil
+}
+
+// Resolve turns a name or a CID text into the CID of a capsule. A CID need not
+// be here: it may be fetched from a peer. Errors match ErrUnknown.
+func (l *Library) Resolve(nameOrCID string) (capsule.CID, error) {
+	l.mu.Lock()
+	cid, ok := l.names[nameOrCID]
+	l.mu.Unlock()
+	if ok {
+		return cid, nil
+	}
+	if cid, err := capsule.ParseCID(nameOrCID); err == nil {
+		return cid, nil
+	}
+	return capsule.CID{}, fmt.Errorf("%w: %q (known: %s)", ErrUnknown, nameOrCID, strings.Join(l.Names(), ", "))
+}
+
+// Capsule returns a capsule with its signed manifest, loading it if need be.
+func (l *Library) Capsule(ctx context.Context, cid capsule.CID) (mesh.Blob, error) {
+	l.mu.Lock()
+	b := l.books[cid]
+	l.mu.Unlock()
+	if b == nil {
+		return mesh.Blob{}, fmt.Errorf("%w: %s", ErrUnknown, cid)
+	}
+	b.loading.Lock()
+	defer b.loading.Unlock()
+	l.mu.Lock()
+	blob := b.blob
+	l.mu.Unlock()
+	if blob != nil {
+		return *blob, nil
+	}
+	if b.load == nil {
+		return mesh.Blob{}, fmt.Errorf("%w: %s", ErrUnknown, cid)
+	}
+	wasm, err := b.load(ctx)
+	if err != nil {
+		return mesh.Blob{}, fmt.Errorf("library: loading %q: %w", b.name, err)
+	}
+	if got := capsule.SumCID(wasm); got != cid {
+		return mesh.Blob{}, fmt.Errorf("%w: %q should be %s, is %s", ErrMismatch, b.name, cid, got)
+	}
+	fresh, err := l.publish(b.name, wasm)
+	if err != nil {
+		return mesh.Blob{}, err
+	}
+	return fresh, l.keep("", fresh)
+}
+
+// Get is Capsule for those who need no signature.
+func (l *Library) Get(ctx context.Context, cid capsule.CID) ([]byte, capsule.Manifest, error) {
+	blob, err := l.Capsule(ctx, cid)
+	return blob.Wasm, blob.Manifest, err
+}
+
+// Has reports whether cid's bytes are here or can be loaded here.
+func (l *Library) Has(cid capsule.CID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.books[cid] != nil
+}
+
+// Names lists the names, sorted.
+func (l *Library) Names() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := make([]string, 0, len(l.names))
+	for name := range l.names {
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// List describes every capsule, sorted by name, then CID.
+func (l *Library) List() []Entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := make([]Entry, 0, len(l.books))
+	for cid, b := range l.books {
+		e := Entry{CID: cid.String(), Name: b.name}
+		if b.blob != nil {
+			e.Size, e.Loaded = uint64(len(b.blob.Wasm)), true
+		}
+		out = append(out, e)
+	}
+	slices.SortFunc(out, func(a, b Entry) int {
+		if c := strings.Compare(a.Name, b.Name); c != 0 {
+			return c
+		}
+		return strings.Compare(a.CID, b.CID)
+	})
+	return out
+}
