@@ -1,0 +1,188 @@
+package credit
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"inos/internal/identity"
+)
+
+// Authorize says how much of a job ledger covers: amount, or, when amount is 0,
+// as much as the voucher and the balance allow up to ceiling. It reserves nothing
+// and does not block. Without a voucher only the local console (from is zero) and
+// the ledger's own node may spend. payee zero means that any node may be paid.
+func (l *Ledger) Authorize(ledger identity.LedgerID, jobID string, voucher []byte, from, payee identity.PeerID,
+	amount, ceiling uint64, now time.Time) (covered uint64, err error) {
+	var v *openVoucher
+	var owner key
+	if voucher != nil {
+		if v, err = l.vouchers.open(l.cfg.Codec, voucher); err != nil {
+			return 0, err
+		}
+		if v.LedgerID != ledger {
+			return 0, fmt.Errorf("%w: it is of another ledger", ErrVoucherForged)
+		}
+		if err = v.fits(jobID, payee); err != nil {
+			return 0, err
+		}
+		owner = v.key
+	} else if owner, err = l.key(ledger); err != nil {
+		return 0, err
+	}
+
+	l.mu.Lock()
+	a := l.state.ledger(owner)
+	var available uint64
+	revoked, used := false, false
+	switch {
+	case a != nil:
+		available, revoked = uint64(max(a.balance+int64(a.line), 0)), a.revoked
+	case l.state.strangers < l.cfg.MaxStrangers:
+		available = l.cfg.StrangerLine
+	}
+	last := l.state.last
+	if v != nil {
+		hk := holdKey{owner, v.Nonce}
+		_, used = l.state.holds[hk]
+		used = used || l.state.closed[hk] != 0
+	}
+	l.mu.Unlock()
+
+	if revoked {
+		return 0, ErrLedgerRevoked
+	}
+	limit := min(ceiling, available)
+	if v == nil {
+		if a == nil {
+			return 0, ErrLedgerUnknown
+		}
+		if from != "" && string(ledger[len(identity.LedgerPrefix):]) != string(from) {
+			return 0, ErrVoucherMissing
+		}
+	} else {
+		if v.Expires.UnixNano() <= max(now.UnixNano(), last) {
+			return 0, ErrVoucherExpired
+		}
+		if v.Expires.Sub(now) > l.cfg.MaxVoucherLife {
+			return 0, fmt.Errorf("%w: expires more than %v ahead", ErrVoucherMalformed, l.cfg.MaxVoucherLife)
+		}
+		if used {
+			return 0, ErrVoucherReplayed
+		}
+		if amount > v.MaxAmount {
+			return 0, ErrVoucherTooSmall
+		}
+		limit = min(limit, v.MaxAmount)
+	}
+	if amount == 0 {
+		amount = limit
+	}
+	if amount == 0 || amount > available {
+		return 0, ErrLedgerExhausted
+	}
+	return amount, nil
+}
+
+// key reads a ledger id, from memory when its account is known.
+func (l *Ledger) key(ledger identity.LedgerID) (key, error) {
+	l.mu.Lock()
+	k, ok := l.names[ledger]
+	l.mu.Unlock()
+	if ok {
+		return k, nil
+	}
+	pub, err := ledger.PublicKey()
+	if err != nil {
+		return key{}, fmt.Errorf("%w: %v", ErrLedgerMalformed, err)
+	}
+	k = key(pub)
+	l.mu.Lock()
+	if l.state.ledger(k) != nil {
+		l.names[ledger] = k
+	}
+	l.mu.Unlock()
+	return k, nil
+}
+
+// openVoucher is a voucher whose signature has been verified.
+type openVoucher struct {
+	Voucher
+	key key // the ledger's
+}
+
+func (v *openVoucher) fits(jobID string, payee identity.PeerID) error {
+	if v.JobID != jobID {
+		return ErrVoucherWrongJob
+	}
+	if v.Payee != "" && payee != "" && v.Payee != payee {
+		return ErrVoucherWrongPayee
+	}
+	return nil
+}
+
+// voucherCache remembers vouchers by their exact bytes, so that a signature is
+// verified once. Two generations bound it: when the young one is full it becomes
+// the old one.
+type voucherCache struct {
+	mu         sync.Mutex
+	young, old map[string]*openVoucher
+}
+
+const (
+	voucherGeneration = 2048
+	// maxVoucher is the longest signed voucher that is looked at, in bytes: real
+	// ones have about 450.
+	maxVoucher = 2048
+)
+
+func (c *voucherCache) init() { c.young = make(map[string]*openVoucher) }
+
+// open verifies raw or remembers having done so. The result is shared: read only.
+func (c *voucherCache) open(codec Codec, raw []byte) (*openVoucher, error) {
+	if len(raw) > maxVoucher {
+		return nil, fmt.Errorf("%w: %d bytes", ErrVoucherMalformed, len(raw))
+	}
+	c.mu.Lock()
+	v := c.young[string(raw)]
+	if v == nil {
+		if v = c.old[string(raw)]; v != nil {
+			c.keep(string(raw), v)
+		}
+	}
+	c.mu.Unlock()
+	if v != nil {
+		return v, nil
+	}
+	voucher, signer, err := codec.OpenVoucher(raw)
+	switch {
+	case errors.Is(err, ErrSignature):
+		return nil, ErrVoucherForged
+	case err != nil:
+		return nil, fmt.Errorf("%w: %v", ErrVoucherMalformed, err)
+	case identity.LedgerID(identity.LedgerPrefix+string(signer)) != voucher.LedgerID:
+		return nil, ErrVoucherForged
+	}
+	if voucher.MaxAmount == 0 || voucher.MaxAmount > maxAmount {
+		return nil, fmt.Errorf("%w: amount %d", ErrVoucherMalformed, voucher.MaxAmount)
+	}
+	if y := voucher.Expires.Year(); y < 1970 || y > 2200 {
+		return nil, fmt.Errorf("%w: expiry", ErrVoucherMalformed)
+	}
+	v = &openVoucher{Voucher: voucher}
+	if v.key, err = peerKey(signer); err != nil {
+		return nil, ErrVoucherForged
+	}
+	c.mu.Lock()
+	c.keep(string(raw), v)
+	c.mu.Unlock()
+	return v, nil
+}
+
+func (c *voucherCache) keep(raw string, v *openVoucher) {
+	if len(c.young) >= voucherGeneration {
+		c.old, c.young = c.young, make(map[string]*openVoucher, voucherGeneration)
+	}
+	c.young[raw] = v
+}

@@ -1,0 +1,156 @@
+package credit
+
+import (
+	"container/heap"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+)
+
+// A checkpoint is the state in a fixed layout, big endian: magic and version,
+// counts, the records of each table, and the SHA-256 of all that.
+const checkpointMagic = 0x494e_4f53_4c43_0001 // "INOSLC", version 1
+
+type cursor struct {
+	b   []byte
+	bad bool
+}
+
+func (c *cursor) u64() uint64 {
+	if len(c.b) < 8 {
+		c.bad = true
+		return 0
+	}
+	v := binary.BigEndian.Uint64(c.b)
+	c.b = c.b[8:]
+	return v
+}
+
+func (c *cursor) fill(to []byte) {
+	if len(c.b) < len(to) {
+		c.bad = true
+		return
+	}
+	c.b = c.b[copy(to, c.b):]
+}
+
+func (s *state) save() []byte {
+	u := binary.BigEndian.AppendUint64
+	for id, a := range s.accounts {
+		// A movement that was refused may have left an account nobody uses.
+		if id.class != classLedger && a.balance == 0 {
+			delete(s.accounts, id)
+		}
+	}
+	b := make([]byte, 0, 128+len(s.accounts)*72+len(s.holds)*128+len(s.closed)*72+len(s.cheques)*80)
+	for _, v := range []uint64{checkpointMagic, s.seq, uint64(s.last), uint64(len(s.accounts)),
+		uint64(len(s.holds)), uint64(len(s.expiry)), uint64(len(s.cheques))} {
+		b = u(b, v)
+	}
+	b = append(b, s.chain[:]...)
+	for id, a := range s.accounts {
+		flags := uint64(id.class) << 8
+		if a.revoked {
+			flags |= 1
+		}
+		if a.stranger {
+			flags |= 2
+		}
+		b = append(u(b, flags), id.owner[:]...)
+		b = u(u(u(b, uint64(a.balance)), a.line), a.held)
+	}
+	for hk, h := range s.holds {
+		b = append(append(b, hk.ledger[:]...), hk.nonce[:]...)
+		b = append(append(b, h.job[:]...), h.payee[:]...)
+		b = u(u(b, h.amount), uint64(h.expires))
+	}
+	for _, c := range s.expiry {
+		b = append(append(b, c.key.ledger[:]...), c.key.nonce[:]...)
+		b = u(u(b, uint64(c.until)), uint64(s.closed[c.key]))
+	}
+	for k, c := range s.cheques {
+		b = append(b, k[:]...)
+		for _, v := range []uint64{c.inSeq, c.inPaid, c.inOffset, c.outSeq, c.outPaid, c.outOffset} {
+			b = u(b, v)
+		}
+	}
+	sum := sha256.Sum256(b)
+	return append(b, sum[:]...)
+}
+
+// restore reads what save wrote. Errors match ErrCorrupt.
+func restore(b []byte) (*state, error) {
+	bad := func(what string) (*state, error) {
+		return nil, fmt.Errorf("%w: checkpoint: %s", ErrCorrupt, what)
+	}
+	if len(b) < 88+sha256.Size {
+		return bad("too short")
+	}
+	body := b[:len(b)-sha256.Size]
+	if sha256.Sum256(body) != hash(b[len(body):]) {
+		return bad("checksum")
+	}
+	c := &cursor{b: body}
+	if c.u64() != checkpointMagic {
+		return bad("magic or version")
+	}
+	s := newState()
+	s.seq, s.last = c.u64(), int64(c.u64())
+	accounts, holds, closed, cheques := c.u64(), c.u64(), c.u64(), c.u64()
+	c.fill(s.chain[:])
+	for range accounts {
+		flags := c.u64()
+		id := accountID{class: class(flags >> 8)}
+		c.fill(id.owner[:])
+		a := &account{balance: int64(c.u64()), line: c.u64(), held: c.u64(),
+			revoked: flags&1 != 0, stranger: flags&2 != 0}
+		if c.bad {
+			return bad("truncated")
+		}
+		if a.stranger {
+			s.strangers++
+		}
+		s.accounts[id] = a
+	}
+	for range holds {
+		var hk holdKey
+		var h hold
+		c.fill(hk.ledger[:])
+		c.fill(hk.nonce[:])
+		c.fill(h.job[:])
+		c.fill(h.payee[:])
+		h.amount, h.expires = c.u64(), int64(c.u64())
+		if c.bad {
+			return bad("truncated")
+		}
+		s.holds[hk] = h
+	}
+	for range closed {
+		var x closedUntil
+		c.fill(x.key.ledger[:])
+		c.fill(x.key.nonce[:])
+		x.until = int64(c.u64())
+		end := outcome(c.u64())
+		if c.bad {
+			return bad("truncated")
+		}
+		s.expiry = append(s.expiry, x)
+		s.closed[x.key] = end
+	}
+	heap.Init(&s.expiry)
+	for range cheques {
+		var k key
+		c.fill(k[:])
+		s.cheques[k] = chequeState{c.u64(), c.u64(), c.u64(), c.u64(), c.u64(), c.u64()}
+		if c.bad {
+			return bad("truncated")
+		}
+	}
+	if len(c.b) != 0 {
+		return bad("trailing bytes")
+	}
+	if n := s.sum(); n != 0 {
+		return bad(fmt.Sprintf("accounts add up to %d", n))
+	}
+	return s, nil
+}

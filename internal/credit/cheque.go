@@ -1,0 +1,198 @@
+package credit
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"inos/internal/identity"
+)
+
+// Two nodes that work for each other owe each other. On each node's books the
+// peer's ledger account is what the peer owes (negative), and the peer account
+// is what this node owes. A cheque clears both: Offset sets one against the other,
+// Paid turns what is left into a promise with the drawer's signature on it, which
+// the payee can show to anybody. There is no other money: a cheque is worth what
+// its drawer's word is.
+
+// chequeState is how far the cheques between this node and a peer have got. In:
+// drawn by the peer; out: drawn here.
+type chequeState struct {
+	inSeq, inPaid, inOffset    uint64
+	outSeq, outPaid, outOffset uint64
+}
+
+// owes is what the owner of a ledger account owes for settled jobs.
+func (a *account) owes() uint64 {
+	if a == nil {
+		return 0
+	}
+	return uint64(max(-(a.balance + int64(a.held)), 0))
+}
+
+// cheque does an entry whose Amount is paid and whose Cost is offset, both since
+// the cheque before.
+func (s *state) cheque(e *entry) error {
+	total := e.amount + e.cost
+	if e.amount > maxAmount || e.cost > maxAmount || total == 0 {
+		return ErrAmount
+	}
+	ledger, peer := s.ledger(e.ledger), s.at(classPeer, e.ledger)
+	c := s.cheques[e.ledger]
+	if e.cost > 0 && (e.cost > ledger.owes() || int64(e.cost) > peer.balance) {
+		return ErrChequeMismatch
+	}
+	if e.kind == KindChequeOut {
+		drawn := s.at(classDrawn, e.ledger)
+		if int64(total) > peer.balance {
+			return ErrChequeMismatch
+		}
+		if err := accept(drawn, e.amount); err != nil {
+			return err
+		}
+		peer.balance -= int64(total)
+		drawn.balance += int64(e.amount)
+		if e.cost > 0 {
+			ledger.balance += int64(e.cost)
+		}
+		c.outSeq, c.outPaid, c.outOffset = c.outSeq+1, c.outPaid+e.amount, c.outOffset+e.cost
+	} else {
+		// e.expires carries the sequence number, so that gaps are remembered.
+		if uint64(e.expires) <= c.inSeq {
+			return ErrChequeStale
+		}
+		if ledger == nil || total > ledger.owes() {
+			return ErrChequeMismatch
+		}
+		cheques := s.at(classCheque, e.ledger)
+		if err := spend(cheques, classCheque, e.amount); err != nil {
+			return err
+		}
+		cheques.balance -= int64(e.amount)
+		peer.balance -= int64(e.cost)
+		ledger.balance += int64(total)
+		c.inSeq, c.inPaid, c.inOffset = uint64(e.expires), c.inPaid+e.amount, c.inOffset+e.cost
+	}
+	s.cheques[e.ledger] = c
+	return nil
+}
+
+// Draw clears with peer as much as this node's books allow: it sets off what
+// peer owes, promises the rest of what is owed to peer, and returns the signed
+// cheque, the same totals again if it is lost and drawn anew. Errors match
+// ErrAmount when nothing is owed.
+func (l *Ledger) Draw(w *Wallet, peer identity.PeerID, now time.Time) ([]byte, error) {
+	k, err := peerKey(peer)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	var owed uint64
+	if a := l.state.accounts[accountID{classPeer, k}]; a != nil {
+		owed = uint64(a.balance)
+	}
+	offset := min(owed, l.state.ledger(k).owes())
+	e := entry{kind: KindChequeOut, ledger: k, amount: owed - offset, cost: offset}
+	b, leads, err := l.join(now, []*entry{&e})
+	c := l.state.cheques[k]
+	l.mu.Unlock()
+	if err = l.finish(b, leads, err); err != nil {
+		return nil, err
+	}
+	return l.seal(w, peer, c, now)
+}
+
+// Redraw signs the last cheque to peer again, for one that was lost. Errors match
+// ErrAmount when there is none.
+func (l *Ledger) Redraw(w *Wallet, peer identity.PeerID, now time.Time) ([]byte, error) {
+	k, err := peerKey(peer)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	c := l.state.cheques[k]
+	l.mu.Unlock()
+	if c.outSeq == 0 {
+		return nil, ErrAmount
+	}
+	return l.seal(w, peer, c, now)
+}
+
+func (l *Ledger) seal(w *Wallet, peer identity.PeerID, c chequeState, now time.Time) ([]byte, error) {
+	return w.cfg.Codec.SealCheque(Cheque{Drawer: w.peer, Payee: peer, Sequence: c.outSeq, Paid: c.outPaid,
+		Offset: c.outOffset, IssuedAt: now}, w.cfg.Key)
+}
+
+// Take verifies a cheque to self and books it. What it promises beyond
+// Config.ChequeLine is refused with ErrLedgerExhausted; one that claims more than
+// these books know is refused with ErrChequeMismatch and may be taken later, when
+// the receipts on their way have been settled; ErrChequeStale: already taken.
+func (l *Ledger) Take(raw []byte, self identity.PeerID, now time.Time) (Cheque, error) {
+	c, signer, err := l.cfg.Codec.OpenCheque(raw)
+	switch {
+	case errors.Is(err, ErrSignature):
+		return Cheque{}, ErrChequeForged
+	case err != nil:
+		return Cheque{}, fmt.Errorf("%w: %v", ErrChequeMalformed, err)
+	case signer != c.Drawer:
+		return Cheque{}, ErrChequeForged
+	case c.Payee != self:
+		return Cheque{}, fmt.Errorf("%w: it is to %q", ErrChequeMismatch, c.Payee)
+	case c.Paid > maxAmount || c.Offset > maxAmount || c.Sequence == 0 || c.Sequence > 1<<62:
+		return Cheque{}, fmt.Errorf("%w: figure out of range", ErrChequeMalformed)
+	}
+	k, err := peerKey(signer)
+	if err != nil {
+		return Cheque{}, ErrChequeForged
+	}
+	l.mu.Lock()
+	had := l.state.cheques[k]
+	if c.Sequence <= had.inSeq {
+		l.mu.Unlock()
+		return Cheque{}, ErrChequeStale
+	}
+	if c.Paid < had.inPaid || c.Offset < had.inOffset {
+		l.mu.Unlock()
+		return Cheque{}, fmt.Errorf("%w: totals fell", ErrChequeMismatch)
+	}
+	e := entry{kind: KindChequeIn, ledger: k, amount: c.Paid - had.inPaid, cost: c.Offset - had.inOffset,
+		expires: int64(c.Sequence)}
+	if a := l.state.accounts[accountID{classCheque, k}]; e.amount > 0 {
+		promised := e.amount
+		if a != nil {
+			promised += uint64(-a.balance)
+		}
+		if promised > l.cfg.ChequeLine {
+			l.mu.Unlock()
+			return Cheque{}, fmt.Errorf("%w: cheques of one node may promise %d", ErrLedgerExhausted, l.cfg.ChequeLine)
+		}
+	}
+	b, leads, err := l.join(now, []*entry{&e})
+	l.mu.Unlock()
+	return c, l.finish(b, leads, err)
+}
+
+// Standing between this node and a peer, in microcredits.
+type Standing struct {
+	Owes     uint64 // the peer, for jobs settled here
+	Owed     uint64 // to the peer, for jobs settled there
+	Promised uint64 // by the peer's cheques
+	Drawn    uint64 // by cheques to the peer
+}
+
+// Standing returns what is open between this node and peer.
+func (l *Ledger) Standing(peer identity.PeerID) (Standing, error) {
+	k, err := peerKey(peer)
+	if err != nil {
+		return Standing{}, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := Standing{Owes: l.state.ledger(k).owes()}
+	for c, to := range map[class]*uint64{classPeer: &s.Owed, classCheque: &s.Promised, classDrawn: &s.Drawn} {
+		if a := l.state.accounts[accountID{c, k}]; a != nil {
+			*to = uint64(max(a.balance, -a.balance))
+		}
+	}
+	return s, nil
+}

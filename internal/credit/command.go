@@ -1,0 +1,128 @@
+package credit
+
+import (
+	"bufio"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"text/tabwriter"
+
+	"inos/internal/identity"
+)
+
+// FormatCredits writes microcredits as credits: "1.5" for 1,500,000.
+func FormatCredits(micro int64) string {
+	sign, u := "", uint64(micro)
+	if micro < 0 {
+		sign, u = "-", -uint64(micro)
+	}
+	s := fmt.Sprintf("%s%d.%06d", sign, u/1e6, u%1e6)
+	for s[len(s)-1] == '0' {
+		s = s[:len(s)-1]
+	}
+	if s[len(s)-1] == '.' {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+// WriteBalances prints a table of every ledger: `inos ledger balance`.
+func WriteBalances(w io.Writer, l *Ledger) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "LEDGER\tBALANCE\tHELD\tLINE\tAVAILABLE\tSTATE")
+	for _, b := range l.Balances() {
+		status := "open"
+		switch {
+		case b.Revoked:
+			status = "revoked"
+		case b.Stranger:
+			status = "stranger"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", b.Ledger, FormatCredits(b.Balance), FormatCredits(int64(b.Held)),
+			FormatCredits(int64(b.Line)), FormatCredits(int64(b.Available())), status)
+	}
+	return t.Flush()
+}
+
+// WriteHistory prints the last n entries, newest last, of one ledger or, when it
+// is empty, of all: `inos ledger history`. It verifies the log on the way.
+func WriteHistory(w io.Writer, log Log, ledger identity.LedgerID, n int) error {
+	if n <= 0 {
+		return fmt.Errorf("%w: history of %d entries", ErrConfig, n)
+	}
+	ring := make([]Entry, 0, min(n, 1024))
+	next := 0
+	_, err := Verify(log, func(e Entry) error {
+		switch {
+		case ledger != "" && e.Ledger != ledger:
+		case len(ring) < n:
+			ring = append(ring, e)
+		default:
+			ring[next] = e
+			next = (next + 1) % n
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ENTRY\tTIME\tKIND\tAMOUNT\tCOST\tJOB\tLEDGER\tPAYEE")
+	for i := range ring {
+		e := ring[(next+i)%len(ring)]
+		fmt.Fprintf(t, "%d\t%s\t%v\t%s\t%s\t%s\t%s\t%s\n", e.Sequence, e.At.Format("2006-01-02T15:04:05.000Z"), e.Kind,
+			FormatCredits(int64(e.Amount)), FormatCredits(int64(e.Cost)), e.JobID, e.Ledger, e.Peer)
+	}
+	return t.Flush()
+}
+
+// exported is one line of an export. Amounts are text, so that no JSON reader
+// rounds them.
+type exported struct {
+	Entry  uint64 `json:"entry"`
+	At     string `json:"at"`
+	Kind   string `json:"kind"`
+	Ledger string `json:"ledger"`
+	Payee  string `json:"payee,omitempty"`
+	Job    string `json:"job,omitempty"`
+	Nonce  string `json:"nonce,omitempty"`
+	Amount string `json:"amountMicro"`
+	Cost   string `json:"costMicro,omitempty"`
+	Hash   string `json:"hash"`
+}
+
+// Export writes every entry as one JSON object a line: `inos ledger export`. It
+// verifies the log on the way; entries before damage have been written.
+func Export(w io.Writer, log Log) error {
+	b := bufio.NewWriter(w)
+	enc := json.NewEncoder(b)
+	_, err := Verify(log, func(e Entry) error {
+		x := exported{Entry: e.Sequence, At: e.At.Format("2006-01-02T15:04:05.000000000Z"), Kind: e.Kind.String(),
+			Ledger: string(e.Ledger), Payee: string(e.Peer), Job: e.JobID, Amount: strconv.FormatUint(e.Amount, 10),
+			Hash: hex.EncodeToString(e.Hash[:])}
+		if e.Nonce != (Nonce{}) {
+			x.Nonce = hex.EncodeToString(e.Nonce[:])
+		}
+		if e.Kind == KindSettle || e.Kind == KindChequeIn || e.Kind == KindChequeOut {
+			x.Cost = strconv.FormatUint(e.Cost, 10)
+		}
+		return enc.Encode(x)
+	})
+	if flushed := b.Flush(); err == nil {
+		err = flushed
+	}
+	return err
+}
+
+// WriteVerify verifies log and prints what it adds up to: `inos ledger verify`.
+func WriteVerify(w io.Writer, log Log) error {
+	r, err := Verify(log, nil)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "ok: %d entries, head %x\nledgers %d, held %s in %d holds, owed on lines %s, granted %s\nthe sum over all accounts is 0\n",
+		r.Entries, r.Head, r.Ledgers, FormatCredits(int64(r.Held)), r.Holds, FormatCredits(int64(r.Owed)), FormatCredits(int64(r.Granted)))
+	return err
+}

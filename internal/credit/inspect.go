@@ -1,0 +1,132 @@
+package credit
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"inos/internal/identity"
+)
+
+// Balance of one ledger, in microcredits.
+type Balance struct {
+	Ledger   identity.LedgerID
+	Balance  int64  // negative: owed on its credit line
+	Line     uint64 // how far below 0 it may go
+	Held     uint64 // set aside for jobs, not in Balance
+	Revoked  bool
+	Stranger bool // opened by a voucher
+}
+
+// Available is what can still be held.
+func (b Balance) Available() uint64 { return uint64(max(b.Balance+int64(b.Line), 0)) }
+
+func balanceOf(k key, a *account) Balance {
+	return Balance{Ledger: k.ledger(), Balance: a.balance, Line: a.line, Held: a.held,
+		Revoked: a.revoked, Stranger: a.stranger}
+}
+
+// Balance returns one ledger's, false when it is not known.
+func (l *Ledger) Balance(ledger identity.LedgerID) (Balance, bool) {
+	k, err := l.key(ledger)
+	if err != nil {
+		return Balance{}, false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.state.ledger(k)
+	if a == nil {
+		return Balance{}, false
+	}
+	return balanceOf(k, a), true
+}
+
+// Earned is what settled jobs owe to peer, on this node's books.
+func (l *Ledger) Earned(peer identity.PeerID) int64 {
+	k, err := peerKey(peer)
+	if err != nil {
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a := l.state.accounts[accountID{classPeer, k}]; a != nil {
+		return a.balance
+	}
+	return 0
+}
+
+// Balances returns every ledger's, by id.
+func (l *Ledger) Balances() []Balance {
+	l.mu.Lock()
+	var out []Balance
+	for id, a := range l.state.accounts {
+		if id.class == classLedger {
+			out = append(out, balanceOf(id.owner, a))
+		}
+	}
+	l.mu.Unlock()
+	slices.SortFunc(out, func(a, b Balance) int { return cmp.Compare(a.Ledger, b.Ledger) })
+	return out
+}
+
+// Held is an open hold.
+type Held struct {
+	ID      HoldID
+	JobID   string
+	Payee   identity.PeerID // zero: any
+	Amount  uint64          // microcredits
+	Expires time.Time
+}
+
+// Holds returns the open holds, soonest expiry first.
+func (l *Ledger) Holds() []Held {
+	l.mu.Lock()
+	var out []Held
+	for hk, h := range l.state.holds {
+		out = append(out, held(hk, h))
+	}
+	l.mu.Unlock()
+	slices.SortFunc(out, func(a, b Held) int {
+		return cmp.Or(a.Expires.Compare(b.Expires), slices.Compare(a.ID.Nonce[:], b.ID.Nonce[:]))
+	})
+	return out
+}
+
+// HoldOf returns one open hold.
+func (l *Ledger) HoldOf(id HoldID) (Held, bool) {
+	k, err := l.key(id.Ledger)
+	if err != nil {
+		return Held{}, false
+	}
+	hk := holdKey{k, id.Nonce}
+	l.mu.Lock()
+	h, ok := l.state.holds[hk]
+	l.mu.Unlock()
+	if !ok {
+		return Held{}, false
+	}
+	return held(hk, h), true
+}
+
+func held(hk holdKey, h hold) Held {
+	x := Held{ID: HoldID{hk.ledger.ledger(), hk.nonce}, JobID: h.job.String(), Amount: h.amount,
+		Expires: time.Unix(0, h.expires).UTC()}
+	if !h.payee.zero() {
+		x.Payee = h.payee.peer()
+	}
+	return x
+}
+
+// Sum is over all accounts of the node: 0, always.
+func (l *Ledger) Sum() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state.sum()
+}
+
+// Head is the newest entry's sequence number and hash.
+func (l *Ledger) Head() (sequence uint64, hash [32]byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state.seq, l.state.chain
+}

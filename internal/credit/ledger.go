@@ -1,0 +1,239 @@
+package credit
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"inos/internal/identity"
+)
+
+// Config of a Ledger. Log and Codec are required.
+type Config struct {
+	Log   Log
+	Codec Codec
+	// StrangerLine is the credit line, in microcredits, that a ledger gets when its
+	// first voucher arrives; 0 means that only ledgers opened by OpenAccount pay.
+	StrangerLine uint64
+	// MaxStrangers bounds how many such lines are given; 0 means 1024. The most
+	// that strangers can owe this node is the product of the two.
+	MaxStrangers int
+	// ChequeLine is how much the cheques of one node may promise, in microcredits;
+	// 0 means that cheques only set off debts.
+	ChequeLine uint64
+	// MaxVoucherLife is how far ahead a voucher may expire; 0 means 24 h. It bounds
+	// how long its nonce must be remembered.
+	MaxVoucherLife time.Duration
+	// MaxHolds bounds holds and remembered nonces together; 0 means 1,048,576.
+	MaxHolds int
+	// MaxPending bounds the movements that wait for one write; 0 means 4096.
+	MaxPending int
+	// CheckpointEvery is how many entries lie between checkpoints; 0 means 65,536.
+	CheckpointEvery int
+	// Grace is how long after its expiry a hold still waits for a late receipt;
+	// 0 means 30 s.
+	Grace time.Duration
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Log == nil || c.Codec == nil {
+		return c, fmt.Errorf("%w: a ledger needs a log and a codec", ErrConfig)
+	}
+	if c.MaxStrangers < 0 || c.MaxHolds < 0 || c.MaxPending < 0 || c.CheckpointEvery < 0 ||
+		c.MaxVoucherLife < 0 || c.Grace < 0 || c.StrangerLine > maxAmount || c.ChequeLine > maxAmount {
+		return c, fmt.Errorf("%w: a figure is out of range", ErrConfig)
+	}
+	def := func(n *int, v int) {
+		if *n == 0 {
+			*n = v
+		}
+	}
+	def(&c.MaxStrangers, 1024)
+	def(&c.MaxHolds, 1<<20)
+	def(&c.MaxPending, 4096)
+	def(&c.CheckpointEvery, 1<<16)
+	if c.MaxVoucherLife == 0 {
+		c.MaxVoucherLife = 24 * time.Hour
+	}
+	if c.Grace == 0 {
+		c.Grace = 30 * time.Second
+	}
+	return c, nil
+}
+
+// Ledger is the double-entry ledger of one node. Every method that moves money
+// returns when the movement is durable in the log, and so may block for one
+// write; movements that wait together share a write. The others do not block.
+// Safe for concurrent use. The sum over all accounts never changes.
+type Ledger struct {
+	cfg      Config
+	vouchers voucherCache
+
+	mu     sync.Mutex
+	state  *state
+	names  map[identity.LedgerID]key // of known accounts
+	batch  *batch                    // open for joining
+	last   *batch                    // newest, open or not
+	marked uint64                    // entries in the last checkpoint
+	failed error
+	closed bool
+}
+
+// batch is the records that one write makes durable. Whoever opens it writes it,
+// after the batch before; the others wait.
+type batch struct {
+	records [][]byte
+	before  *batch
+	done    chan struct{}
+	err     error
+}
+
+// OpenLedger replays the log. Errors match ErrConfig or ErrCorrupt (which names
+// the entry), or are the log's own.
+func OpenLedger(cfg Config) (*Ledger, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	s, marked, err := replay(cfg.Log)
+	if err != nil {
+		return nil, err
+	}
+	l := &Ledger{cfg: cfg, state: s, names: make(map[identity.LedgerID]key), marked: marked}
+	l.vouchers.init()
+	return l, nil
+}
+
+func replay(log Log) (*state, uint64, error) {
+	from, saved, err := log.LoadCheckpoint()
+	if err != nil {
+		return nil, 0, err
+	}
+	s := newState()
+	if saved != nil {
+		if s, err = restore(saved); err != nil {
+			return nil, 0, err
+		}
+		if s.seq != from {
+			return nil, 0, fmt.Errorf("%w: checkpoint is of entry %d, not %d", ErrCorrupt, s.seq, from)
+		}
+	}
+	err = log.Replay(from, func(record []byte) error { return s.replayOne(record) })
+	return s, from, err
+}
+
+func (s *state) replayOne(record []byte) error {
+	e, sum, err := unseal(record, s.chain)
+	if err != nil {
+		return fmt.Errorf("entry %d: %w", s.seq+1, err)
+	}
+	if err := s.apply(&e); err != nil {
+		return fmt.Errorf("%w: entry %d (%v): %v", ErrCorrupt, s.seq+1, e.kind, err)
+	}
+	s.before, s.chain = s.chain, sum
+	return nil
+}
+
+// commit applies entries in order, all at one time, and waits until they are
+// durable.
+func (l *Ledger) commit(now time.Time, entries ...*entry) error {
+	l.mu.Lock()
+	b, leads, err := l.join(now, entries)
+	l.mu.Unlock()
+	return l.finish(b, leads, err)
+}
+
+// finish waits for what join queued.
+func (l *Ledger) finish(b *batch, leads bool, err error) error {
+	if b == nil {
+		return err
+	}
+	if leads {
+		l.write(b)
+	} else {
+		<-b.done
+	}
+	return errors.Join(err, b.err)
+}
+
+// join applies entries and puts their records in the open batch. The caller holds
+// the lock. When an entry is refused, those before it stand and are written.
+func (l *Ledger) join(now time.Time, entries []*entry) (b *batch, leads bool, err error) {
+	if l.failed != nil {
+		return nil, false, l.failed
+	}
+	if l.closed {
+		return nil, false, ErrClosed
+	}
+	if l.batch != nil && len(l.batch.records)+len(entries) > l.cfg.MaxPending {
+		return nil, false, ErrBusy
+	}
+	for _, e := range entries {
+		e.seq, e.at = l.state.seq+1, max(now.UnixNano(), l.state.last)
+		if e.kind == KindHold && len(l.state.holds)+len(l.state.closed) >= l.cfg.MaxHolds {
+			err = ErrBusy
+			break
+		}
+		if err = l.state.apply(e); err != nil {
+			break
+		}
+		record, sum := e.seal(l.state.chain)
+		l.state.chain = sum
+		if b == nil {
+			if l.batch == nil {
+				l.batch = &batch{before: l.last, done: make(chan struct{})}
+				l.last, leads = l.batch, true
+			}
+			b = l.batch
+		}
+		b.records = append(b.records, record)
+	}
+	return b, leads, err
+}
+
+// write makes b durable, after the batch before it. Meanwhile others fill the
+// next one.
+func (l *Ledger) write(b *batch) {
+	if b.before != nil {
+		<-b.before.done
+		b.before = nil
+	}
+	l.mu.Lock()
+	l.batch = nil
+	err := l.failed
+	var saved []byte
+	next := l.state.seq
+	if err == nil && next-l.marked >= uint64(l.cfg.CheckpointEvery) {
+		saved = l.state.save()
+		l.marked = next
+	}
+	l.mu.Unlock()
+	if err == nil {
+		if err = l.cfg.Log.Append(b.records); err == nil && saved != nil {
+			err = l.cfg.Log.SaveCheckpoint(next, saved)
+		}
+		if err != nil {
+			err = fmt.Errorf("%w: %w", ErrFailed, err)
+			l.mu.Lock()
+			l.failed = err
+			l.mu.Unlock()
+		}
+	}
+	b.err = err
+	close(b.done)
+}
+
+// Close waits for the movements under way and refuses everything after. The Log
+// is the caller's to close.
+func (l *Ledger) Close() error {
+	l.mu.Lock()
+	b := l.last
+	l.closed = true
+	l.mu.Unlock()
+	if b == nil {
+		return nil
+	}
+	<-b.done
+	return b.err
+}

@@ -1,0 +1,305 @@
+package credit
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// model is the same economy, written the slow and obvious way.
+type model struct {
+	accounts map[byte]*modelAccount
+	holds    map[Nonce]*modelHold // ever made
+	earned   map[byte]int64
+	issued   int64
+	last     time.Time
+}
+
+type modelAccount struct {
+	balance, line, held int64
+	revoked             bool
+}
+
+type modelHold struct {
+	ledger, payee byte // payee 0: any
+	amount        int64
+	expires       time.Time
+	end           error // nil while open
+}
+
+var errAny = errors.New("any error")
+
+func (m *model) hold(v Voucher, ledger, payee byte, amount int64, now time.Time) error {
+	a := m.accounts[ledger]
+	switch {
+	case amount > int64(v.MaxAmount):
+		return ErrVoucherTooSmall
+	case v.Expires.Sub(now) > 24*time.Hour:
+		return ErrVoucherMalformed
+	case a == nil:
+		return ErrLedgerUnknown
+	}
+	if h := m.holds[v.Nonce]; h != nil && h.ledger == ledger {
+		if h.end != nil && !v.Expires.After(later(now, m.last)) {
+			return errAny // replayed or, when that is forgotten, expired
+		}
+		return ErrVoucherReplayed
+	}
+	switch {
+	case a.revoked:
+		return ErrLedgerRevoked
+	case amount == 0:
+		return ErrAmount
+	case !v.Expires.After(later(now, m.last)):
+		return ErrVoucherExpired
+	case a.balance-amount < -a.line:
+		return ErrLedgerExhausted
+	}
+	a.balance, a.held = a.balance-amount, a.held+amount
+	m.holds[v.Nonce] = &modelHold{ledger, payee, amount, v.Expires, nil}
+	return nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func (m *model) end(n Nonce, ledger, payee byte, cost int64, settle bool) error {
+	h := m.holds[n]
+	switch {
+	case m.accounts[ledger] == nil:
+		return ErrLedgerUnknown
+	case h == nil || h.ledger != ledger:
+		return ErrNoHold
+	case h.end != nil:
+		return h.end
+	case cost > h.amount:
+		return ErrOverHold
+	case settle && h.payee != 0 && h.payee != payee:
+		return ErrVoucherWrongPayee
+	}
+	a := m.accounts[ledger]
+	a.held, a.balance = a.held-h.amount, a.balance+h.amount-cost
+	h.end = ErrHoldRefunded
+	if settle {
+		m.earned[payee] += cost
+		h.end = ErrHoldSettled
+	}
+	return nil
+}
+
+// tearingLog fails when told to, before or after the records are kept.
+type tearingLog struct {
+	MemoryLog
+	fail, keep bool
+}
+
+func (l *tearingLog) Append(records [][]byte) error {
+	if !l.fail || l.keep {
+		_ = l.MemoryLog.Append(records)
+	}
+	if l.fail {
+		return errors.New("power off")
+	}
+	return nil
+}
+
+// Random histories of accounts, jobs, duplicates, reorderings, clocks that jump a
+// day and crashes: the ledger and the model agree after every step, the sum is 0,
+// no balance passes its floor, nothing pays twice.
+func TestLedgerAgainstModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		log := &tearingLog{}
+		every := rapid.IntRange(1, 9).Draw(t, "checkpoint every")
+		open := func() *Ledger {
+			l, err := OpenLedger(Config{Log: log, Codec: plainCodec{}, CheckpointEvery: every})
+			require.NoError(t, err)
+			return l
+		}
+		l := open()
+		m := &model{accounts: map[byte]*modelAccount{}, holds: map[Nonce]*modelHold{}, earned: map[byte]int64{}, last: time.Unix(0, 0)}
+		now := testNow
+		amount := rapid.OneOf(rapid.Int64Range(0, 200), rapid.Just(int64(maxAmount)), rapid.Just(int64(maxAmount+1)))
+		who, nonce := rapid.ByteRange(1, 4), rapid.ByteRange(1, 12)
+
+		for range rapid.IntRange(1, 80).Draw(t, "steps") {
+			now = now.Add(rapid.SampledFrom([]time.Duration{0, time.Second, time.Minute, time.Hour, -time.Hour,
+				24 * time.Hour, -24 * time.Hour}).Draw(t, "clock"))
+			ledger, n := who.Draw(t, "ledger"), Nonce{nonce.Draw(t, "nonce")}
+			id := HoldID{testLedger(ledger), n}
+			a := m.accounts[ledger]
+			tear := rapid.IntRange(0, 9).Draw(t, "tear") == 0
+			log.fail, log.keep = tear, tear && rapid.Bool().Draw(t, "keep")
+			before, _ := l.Head()
+			var got error
+			var apply func() error // on the model
+			switch rapid.SampledFrom([]string{"open", "grant", "withdraw", "revoke", "hold", "hold", "hold",
+				"settle", "settle", "refund", "expire", "reopen"}).Draw(t, "op") {
+			case "open":
+				line := amount.Draw(t, "line")
+				got = l.OpenAccount(testLedger(ledger), uint64(line), now)
+				apply = func() error {
+					if line > maxAmount {
+						return ErrAmount
+					}
+					if a == nil {
+						a = &modelAccount{}
+						m.accounts[ledger] = a
+					} else if a.balance < -line {
+						return ErrLedgerExhausted
+					}
+					a.line = line
+					return nil
+				}
+			case "grant":
+				x := amount.Draw(t, "amount")
+				got = l.Grant(testLedger(ledger), uint64(x), now)
+				apply = func() error {
+					if a == nil {
+						return ErrLedgerUnknown
+					}
+					if x == 0 || x > maxAmount {
+						return ErrAmount
+					}
+					if m.issued-x < -maxBalance {
+						return ErrLedgerExhausted
+					}
+					if a.balance > maxBalance-x {
+						return ErrAmount
+					}
+					a.balance, m.issued = a.balance+x, m.issued-x
+					return nil
+				}
+			case "withdraw":
+				x := amount.Draw(t, "amount")
+				got = l.Withdraw(testLedger(ledger), uint64(x), now)
+				apply = func() error {
+					if a == nil {
+						return ErrLedgerUnknown
+					}
+					if x == 0 || x > maxAmount {
+						return ErrAmount
+					}
+					if a.balance-x < -a.line {
+						return ErrLedgerExhausted
+					}
+					if m.issued > maxBalance-x {
+						return ErrAmount
+					}
+					a.balance, m.issued = a.balance-x, m.issued+x
+					return nil
+				}
+			case "revoke":
+				on := rapid.Bool().Draw(t, "on")
+				if on {
+					got = l.Revoke(testLedger(ledger), now)
+				} else {
+					got = l.Restore(testLedger(ledger), now)
+				}
+				apply = func() error {
+					if a == nil {
+						return ErrLedgerUnknown
+					}
+					a.revoked = on
+					return nil
+				}
+			case "hold":
+				payee := rapid.ByteRange(0, 2).Draw(t, "payee")
+				x := amount.Draw(t, "amount")
+				v := Voucher{LedgerID: testLedger(ledger), JobID: testJob(int(n[0])), MaxAmount: 150,
+					Expires: now.Add(rapid.SampledFrom([]time.Duration{-time.Second, 0, time.Minute, 20 * time.Hour,
+						25 * time.Hour}).Draw(t, "life")), Nonce: n}
+				if payee > 0 {
+					v.Payee = testPeer(payee)
+				}
+				_, got = l.Hold(v, uint64(x), now)
+				apply = func() error { return m.hold(v, ledger, payee, x, now) }
+			case "settle":
+				payee, cost := rapid.ByteRange(1, 2).Draw(t, "payee"), amount.Draw(t, "cost")
+				got = l.Settle(id, testPeer(payee), uint64(cost), now)
+				apply = func() error { return m.end(n, ledger, payee, cost, true) }
+			case "refund":
+				got = l.Refund(id, now)
+				apply = func() error { return m.end(n, ledger, 0, 0, false) }
+			case "expire":
+				if log.fail { // several entries in one write: their order is Expire's own
+					log.fail = false
+				}
+				gone, err := l.Expire(now)
+				require.NoError(t, err)
+				due := 0
+				for n, h := range m.holds {
+					if h.end == nil && !h.expires.After(now.Add(-30*time.Second)) {
+						require.NoError(t, m.end(n, h.ledger, 0, 0, false))
+						due++
+					}
+				}
+				require.Len(t, gone, due)
+				if due > 0 {
+					m.last = later(m.last, now)
+				}
+			case "reopen":
+				log.fail = false
+				require.NoError(t, l.Close())
+				l = open()
+			}
+			if errors.Is(got, ErrFailed) {
+				require.ErrorIs(t, l.Grant(testLedger(1), 1, now), ErrFailed, "a failed ledger stays failed")
+				log.fail = false
+				kept := log.keep
+				l = open()
+				if after, _ := l.Head(); after > before != kept {
+					t.Fatalf("entry %d after %d, kept %v", after, before, kept)
+				}
+				got = nil
+				if !kept {
+					apply = nil
+				}
+			}
+			if apply != nil {
+				want := apply()
+				switch {
+				case want == nil:
+					require.NoError(t, got)
+					m.last = later(m.last, now)
+				case want == errAny:
+					require.Error(t, got)
+				case errors.Is(got, ErrNoHold) && (want == ErrHoldSettled || want == ErrHoldRefunded):
+					// long ago
+				default:
+					require.ErrorIs(t, got, want)
+				}
+			}
+			agree(t, l, m)
+		}
+		_, err := Verify(log, nil)
+		require.NoError(t, err)
+	})
+}
+
+func agree(t *rapid.T, l *Ledger, m *model) {
+	require.Zero(t, l.Sum())
+	for n := byte(1); n <= 4; n++ {
+		b, ok := l.Balance(testLedger(n))
+		a := m.accounts[n]
+		require.Equal(t, a != nil, ok)
+		if ok {
+			require.Equal(t, *a, modelAccount{b.Balance, int64(b.Line), int64(b.Held), b.Revoked})
+			require.GreaterOrEqual(t, b.Balance, -int64(b.Line), "below the floor")
+		}
+		require.Equal(t, m.earned[n], l.Earned(testPeer(n)))
+	}
+	open := 0
+	for _, h := range m.holds {
+		if h.end == nil {
+			open++
+		}
+	}
+	require.Len(t, l.Holds(), open)
+}

@@ -1,0 +1,197 @@
+package credit
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"inos/internal/identity"
+)
+
+// HoldID names a hold: the ledger that pays and the nonce of its voucher.
+type HoldID struct {
+	Ledger identity.LedgerID
+	Nonce  Nonce
+}
+
+// OpenAccount makes ledger known, with a credit line in microcredits, or changes
+// the line of a known one (never below what it owes: ErrLedgerExhausted).
+func (l *Ledger) OpenAccount(ledger identity.LedgerID, line uint64, now time.Time) error {
+	return l.byOwner(ledger, now, entry{kind: KindAccount, amount: line})
+}
+
+// Grant moves amount from the issue account to ledger. Errors match
+// ErrLedgerUnknown or ErrAmount.
+func (l *Ledger) Grant(ledger identity.LedgerID, amount uint64, now time.Time) error {
+	return l.byOwner(ledger, now, entry{kind: KindGrant, amount: amount})
+}
+
+// Withdraw moves amount back to the issue account.
+func (l *Ledger) Withdraw(ledger identity.LedgerID, amount uint64, now time.Time) error {
+	return l.byOwner(ledger, now, entry{kind: KindWithdraw, amount: amount})
+}
+
+// Revoke stops ledger from paying for anything new; what is held stays held.
+// Restore lifts it.
+func (l *Ledger) Revoke(ledger identity.LedgerID, now time.Time) error {
+	return l.byOwner(ledger, now, entry{kind: KindRevoke, amount: 1})
+}
+
+// Restore lifts a revocation.
+func (l *Ledger) Restore(ledger identity.LedgerID, now time.Time) error {
+	return l.byOwner(ledger, now, entry{kind: KindRevoke})
+}
+
+func (l *Ledger) byOwner(ledger identity.LedgerID, now time.Time, e entry) error {
+	k, err := l.key(ledger)
+	if err != nil {
+		return err
+	}
+	e.ledger = k
+	return l.commit(now, &e)
+}
+
+// Hold sets amount aside for v's job, on the word of the caller that v is genuine:
+// the payer calls it before its own voucher leaves the node. amount is at most
+// v.MaxAmount. Errors match ErrLedgerUnknown, ErrLedgerRevoked,
+// ErrLedgerExhausted, ErrVoucherExpired, ErrVoucherReplayed, ErrVoucherTooSmall.
+func (l *Ledger) Hold(v Voucher, amount uint64, now time.Time) (HoldID, error) {
+	k, err := l.key(v.LedgerID)
+	if err != nil {
+		return HoldID{}, err
+	}
+	job, ok := parseJob(v.JobID)
+	if !ok {
+		return HoldID{}, fmt.Errorf("%w: %.80q", ErrJobID, v.JobID)
+	}
+	e := entry{kind: KindHold, amount: amount, expires: v.Expires.UnixNano(), job: job, nonce: v.Nonce, ledger: k}
+	if v.Payee != "" {
+		if e.peer, err = peerKey(v.Payee); err != nil {
+			return HoldID{}, err
+		}
+	}
+	if amount > v.MaxAmount {
+		return HoldID{}, ErrVoucherTooSmall
+	}
+	if v.Expires.Sub(now) > l.cfg.MaxVoucherLife {
+		return HoldID{}, fmt.Errorf("%w: expires more than %v ahead", ErrVoucherMalformed, l.cfg.MaxVoucherLife)
+	}
+	return HoldID{v.LedgerID, v.Nonce}, l.commit(now, &e)
+}
+
+// HoldVoucher verifies a voucher that came from elsewhere and holds amount for
+// the job, in one step: of two calls with the same voucher one fails with
+// ErrVoucherReplayed. A ledger not seen before gets the stranger's line. The
+// worker calls it before the job runs; payee is the worker.
+func (l *Ledger) HoldVoucher(raw []byte, jobID string, payee identity.PeerID, amount uint64, now time.Time) (HoldID, error) {
+	v, err := l.vouchers.open(l.cfg.Codec, raw)
+	if err != nil {
+		return HoldID{}, err
+	}
+	if err := v.fits(jobID, payee); err != nil {
+		return HoldID{}, err
+	}
+	l.mu.Lock()
+	known := l.state.ledger(v.key) != nil
+	full := l.state.strangers >= l.cfg.MaxStrangers
+	l.mu.Unlock()
+	if !known {
+		if l.cfg.StrangerLine == 0 || full {
+			return HoldID{}, fmt.Errorf("%w: no credit line for strangers", ErrLedgerExhausted)
+		}
+		// Two first vouchers at a time: the second opening is refused, the account is there.
+		open := entry{kind: KindAccount, flags: flagStranger, amount: l.cfg.StrangerLine, ledger: v.key}
+		if err := l.commitUnknown(now, &open); err != nil {
+			return HoldID{}, err
+		}
+	}
+	return l.Hold(v.Voucher, amount, now)
+}
+
+func (l *Ledger) commitUnknown(now time.Time, open *entry) error {
+	l.mu.Lock()
+	if l.state.ledger(open.ledger) != nil {
+		l.mu.Unlock()
+		return nil
+	}
+	b, leads, err := l.join(now, []*entry{open})
+	l.mu.Unlock()
+	return l.finish(b, leads, err)
+}
+
+// Settle pays cost out of a hold to payee and gives the rest back. Exactly one of
+// Settle, Refund and Expire ever succeeds for a hold: the others get
+// ErrHoldSettled or ErrHoldRefunded, or ErrNoHold when that is long ago. cost 0 is
+// allowed. Errors match ErrOverHold or ErrVoucherWrongPayee too.
+func (l *Ledger) Settle(id HoldID, payee identity.PeerID, cost uint64, now time.Time) error {
+	k, err := peerKey(payee)
+	if err != nil {
+		return err
+	}
+	return l.endHold(id, now, entry{kind: KindSettle, cost: cost, peer: k})
+}
+
+// Refund gives all of a hold back: the job did not run, or nobody owes for it.
+func (l *Ledger) Refund(id HoldID, now time.Time) error {
+	return l.endHold(id, now, entry{kind: KindRefund})
+}
+
+func (l *Ledger) endHold(id HoldID, now time.Time, e entry) error {
+	k, err := l.key(id.Ledger)
+	if err != nil {
+		return err
+	}
+	e.ledger, e.nonce = k, id.Nonce
+	l.mu.Lock()
+	h := l.state.holds[holdKey{k, id.Nonce}]
+	e.amount, e.job = h.amount, h.job
+	b, leads, err := l.join(now, []*entry{&e})
+	l.mu.Unlock()
+	return l.finish(b, leads, err)
+}
+
+// SettleReceipt verifies a worker's receipt and settles the hold of its voucher
+// by it. It returns the receipt. Errors are those of Settle, ErrReceiptMalformed,
+// ErrReceiptForged and ErrReceiptMismatch.
+func (l *Ledger) SettleReceipt(raw []byte, now time.Time) (Receipt, error) {
+	r, err := openReceipt(l.cfg.Codec, raw)
+	if err != nil {
+		return Receipt{}, err
+	}
+	id := HoldID{r.LedgerID, r.VoucherNonce}
+	if h, ok := l.HoldOf(id); ok && h.JobID != r.JobID {
+		return Receipt{}, fmt.Errorf("%w: the voucher is for job %s", ErrReceiptMismatch, h.JobID)
+	}
+	return r, l.Settle(id, r.Worker, r.Cost, now)
+}
+
+// Expire refunds every hold whose time was over Grace ago and returns them,
+// soonest first, at most 1024 at a time.
+func (l *Ledger) Expire(now time.Time) ([]HoldID, error) {
+	limit := now.Add(-l.cfg.Grace).UnixNano()
+	l.mu.Lock()
+	var due []*entry
+	for hk, h := range l.state.holds {
+		if h.expires <= limit {
+			due = append(due, &entry{kind: KindExpire, amount: h.amount, job: h.job, expires: h.expires,
+				nonce: hk.nonce, ledger: hk.ledger})
+		}
+	}
+	slices.SortFunc(due, func(a, b *entry) int {
+		if a.expires != b.expires {
+			return int(min(max(a.expires-b.expires, -1), 1))
+		}
+		return slices.Compare(a.nonce[:], b.nonce[:])
+	})
+	due = due[:min(len(due), 1024, l.cfg.MaxPending)]
+	b, leads, err := l.join(now, due)
+	l.mu.Unlock()
+	if err = l.finish(b, leads, err); err != nil {
+		return nil, err
+	}
+	ids := make([]HoldID, len(due))
+	for i, e := range due {
+		ids[i] = HoldID{e.ledger.ledger(), e.nonce}
+	}
+	return ids, nil
+}

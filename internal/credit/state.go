@@ -1,0 +1,303 @@
+package credit
+
+import (
+	"container/heap"
+	"time"
+)
+
+// Bounds of every figure: sums of two never overflow an int64.
+const (
+	maxAmount  = 1 << 60
+	maxBalance = 1 << 61
+)
+
+// remember is how long after its end a hold's fate can still be told. A voucher's
+// nonce is remembered at least until the voucher expires.
+const remember = 10 * time.Minute
+
+type class uint8
+
+const (
+	classIssue  class = iota // the other side of grants; may go negative
+	classHeld                // what is held for jobs
+	classLedger              // what a ledger may spend; floor: minus its credit line
+	classPeer                // what a node has earned and not been paid
+	classCheque              // cheques taken from a node: minus what they promise
+	classDrawn               // cheques given to a node
+)
+
+type accountID struct {
+	class class
+	owner key
+}
+
+type account struct {
+	balance  int64
+	line     uint64 // classLedger: the credit line, microcredits
+	held     uint64 // classLedger: part of classHeld that came from here
+	revoked  bool
+	stranger bool
+}
+
+// floor is what a balance never passes. The issue account's is the bound of all
+// figures; a cheque account's is ChequeLine, which Take
+// holds and which may change between runs.
+func (a *account) floor(c class) int64 {
+	switch c {
+	case classLedger:
+		return -int64(a.line)
+	case classIssue, classCheque:
+		return -maxBalance
+	}
+	return 0
+}
+
+type holdKey struct {
+	ledger key
+	nonce  Nonce
+}
+
+type hold struct {
+	job     jobKey
+	payee   key // zero: any
+	amount  uint64
+	expires int64
+}
+
+type outcome uint8
+
+const (
+	outcomeSettled outcome = iota + 1
+	outcomeRefunded
+)
+
+// state is what the log adds up to. apply is its only writer, live and at
+// replay, and either does an entry whole or leaves everything as it was.
+type state struct {
+	seq       uint64
+	last      int64 // time of the newest entry
+	chain     hash
+	before    hash // the chain one entry ago
+	accounts  map[accountID]*account
+	strangers int
+	holds     map[holdKey]hold
+	closed    map[holdKey]outcome
+	expiry    closedHeap // of closed, soonest first
+	cheques   map[key]chequeState
+}
+
+func newState() *state {
+	return &state{accounts: make(map[accountID]*account), holds: make(map[holdKey]hold),
+		closed: make(map[holdKey]outcome), cheques: make(map[key]chequeState)}
+}
+
+func (s *state) at(c class, owner key) *account {
+	id := accountID{c, owner}
+	a := s.accounts[id]
+	if a == nil {
+		a = &account{}
+		s.accounts[id] = a
+	}
+	return a
+}
+
+func (s *state) ledger(owner key) *account { return s.accounts[accountID{classLedger, owner}] }
+
+// spend checks that amount can leave a without passing its floor.
+func spend(a *account, c class, amount uint64) error {
+	if amount > maxAmount {
+		return ErrAmount
+	}
+	if a.balance-int64(amount) < a.floor(c) {
+		return ErrLedgerExhausted
+	}
+	return nil
+}
+
+// accept checks that amount can be added to a.
+func accept(a *account, amount uint64) error {
+	if amount > maxAmount || a.balance > maxBalance-int64(amount) {
+		return ErrAmount
+	}
+	return nil
+}
+
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// apply does e. The caller has set seq and at.
+func (s *state) apply(e *entry) error {
+	if e.seq != s.seq+1 || e.at < s.last {
+		return ErrCorrupt
+	}
+	if err := s.move(e); err != nil {
+		return err
+	}
+	s.seq, s.last = e.seq, e.at
+	// Two at most, so that one entry never pays for many: each closes one at most.
+	for range 2 {
+		if len(s.expiry) == 0 || s.expiry[0].until >= s.last {
+			break
+		}
+		delete(s.closed, heap.Pop(&s.expiry).(closedUntil).key)
+	}
+	return nil
+}
+
+func (s *state) move(e *entry) error {
+	a := s.ledger(e.ledger)
+	if e.kind == KindAccount {
+		return s.open(e, a)
+	}
+	if e.kind == KindChequeIn || e.kind == KindChequeOut {
+		return s.cheque(e)
+	}
+	if a == nil {
+		return ErrLedgerUnknown
+	}
+	hk := holdKey{e.ledger, e.nonce}
+	switch e.kind {
+	case KindGrant, KindWithdraw:
+		issue := s.at(classIssue, key{})
+		from, to, c := issue, a, classIssue
+		if e.kind == KindWithdraw {
+			from, to, c = a, issue, classLedger
+		}
+		if e.amount == 0 {
+			return ErrAmount
+		}
+		if err := first(spend(from, c, e.amount), accept(to, e.amount)); err != nil {
+			return err
+		}
+		from.balance -= int64(e.amount)
+		to.balance += int64(e.amount)
+	case KindRevoke:
+		a.revoked = e.amount != 0
+	case KindHold:
+		return s.hold(e, a, hk)
+	case KindSettle, KindRefund, KindExpire:
+		return s.end(e, a, hk)
+	default:
+		return ErrCorrupt
+	}
+	return nil
+}
+
+func (s *state) open(e *entry, a *account) error {
+	if e.amount > maxAmount {
+		return ErrAmount
+	}
+	if a == nil {
+		a = s.at(classLedger, e.ledger)
+		if a.stranger = e.flags&flagStranger != 0; a.stranger {
+			s.strangers++
+		}
+	} else if e.flags&flagStranger != 0 {
+		return ErrCorrupt
+	} else if a.balance < -int64(e.amount) {
+		return ErrLedgerExhausted // the debt is larger than the new line
+	}
+	a.line = e.amount
+	return nil
+}
+
+func (s *state) hold(e *entry, a *account, hk holdKey) error {
+	if _, open := s.holds[hk]; open || s.closed[hk] != 0 {
+		return ErrVoucherReplayed
+	}
+	if a.revoked {
+		return ErrLedgerRevoked
+	}
+	if e.amount == 0 {
+		return ErrAmount
+	}
+	if e.expires <= e.at {
+		return ErrVoucherExpired
+	}
+	held := s.at(classHeld, key{})
+	if err := first(spend(a, classLedger, e.amount), accept(held, e.amount)); err != nil {
+		return err
+	}
+	a.balance -= int64(e.amount)
+	a.held += e.amount
+	held.balance += int64(e.amount)
+	s.holds[hk] = hold{job: e.job, payee: e.peer, amount: e.amount, expires: e.expires}
+	return nil
+}
+
+func (s *state) end(e *entry, a *account, hk holdKey) error {
+	h, open := s.holds[hk]
+	if !open {
+		switch s.closed[hk] {
+		case outcomeSettled:
+			return ErrHoldSettled
+		case outcomeRefunded:
+			return ErrHoldRefunded
+		}
+		return ErrNoHold
+	}
+	// What an entry repeats of its hold must agree with it: a log in which it does
+	// not was not written by this program.
+	if e.amount != h.amount || e.job != h.job {
+		return ErrCorrupt
+	}
+	if e.cost > h.amount || (e.kind != KindSettle && e.cost != 0) {
+		return ErrOverHold
+	}
+	end := outcomeRefunded
+	held := s.at(classHeld, key{})
+	if e.kind == KindSettle {
+		end = outcomeSettled
+		if e.peer.zero() || (!h.payee.zero() && h.payee != e.peer) {
+			return ErrVoucherWrongPayee
+		}
+		payee := s.at(classPeer, e.peer)
+		if err := first(accept(payee, e.cost), accept(a, h.amount-e.cost)); err != nil {
+			return err
+		}
+		payee.balance += int64(e.cost)
+	} else if err := accept(a, h.amount); err != nil {
+		return err
+	}
+	held.balance -= int64(h.amount)
+	a.held -= h.amount
+	a.balance += int64(h.amount - e.cost)
+	delete(s.holds, hk)
+	s.closed[hk] = end
+	heap.Push(&s.expiry, closedUntil{until: max(h.expires, e.at) + int64(remember), key: hk})
+	return nil
+}
+
+// sum is over all accounts; it is 0 in every state.
+func (s *state) sum() int64 {
+	var n int64
+	for _, a := range s.accounts {
+		n += a.balance
+	}
+	return n
+}
+
+type closedUntil struct {
+	until int64
+	key   holdKey
+}
+
+// closedHeap implements heap.Interface.
+type closedHeap []closedUntil
+
+func (h closedHeap) Len() int           { return len(h) }
+func (h closedHeap) Less(i, j int) bool { return h[i].until < h[j].until }
+func (h closedHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *closedHeap) Push(x any)        { *h = append(*h, x.(closedUntil)) }
+func (h *closedHeap) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return x
+}

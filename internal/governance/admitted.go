@@ -1,0 +1,87 @@
+package governance
+
+import (
+	"time"
+
+	"inos/internal/identity"
+)
+
+// Admitted is a job that passed a Gate. Only this package can make one: the
+// matchmaker takes nothing else. The zero value is no admission (Valid is false,
+// Job and Envelope are empty). It is small, immutable and safe to share.
+type Admitted struct{ a *admission }
+
+type admission struct {
+	envelope Envelope
+	job      Job
+	voucher  []byte
+	from     identity.PeerID
+	decision Decision
+	serial   uint64 // of the gate's admissions; names the concurrency slot
+}
+
+// Decision says which rule decided under which policy, when, and for whom.
+type Decision struct {
+	JobID         string
+	Rule          string // the rule that rejected, or RuleAdmitted
+	Code          string // stable code of a rejection, empty when admitted
+	Detail        string
+	PolicyVersion uint64
+	At            time.Time
+	Ledger        identity.LedgerID
+	From          identity.PeerID // zero: the local console
+}
+
+// Admitted reports whether the decision let the job in.
+func (d Decision) Admitted() bool { return d.Code == "" && d.Rule == RuleAdmitted }
+
+// RuleAdmitted is the Rule of a Decision in which no rule objected.
+const RuleAdmitted = "admitted"
+
+// Valid reports whether a came out of a Gate.
+func (a Admitted) Valid() bool { return a.a != nil }
+
+// Job is the job with the policy's defaults filled in: Budget is what the
+// ledger has been found to cover (microcredits, never 0) and Deadline is set.
+// Slices are shared with the request; do not write to them.
+func (a Admitted) Job() Job {
+	if a.a == nil {
+		return Job{}
+	}
+	return a.a.job
+}
+
+// Envelope is the envelope as it was admitted. Its bytes are shared.
+func (a Admitted) Envelope() Envelope {
+	if a.a == nil {
+		return Envelope{}
+	}
+	return a.a.envelope
+}
+
+// Voucher is the signed voucher that came with the job, nil when none did.
+func (a Admitted) Voucher() []byte {
+	if a.a == nil {
+		return nil
+	}
+	return a.a.voucher
+}
+
+// From is the peer that sent the job, zero for the local console.
+func (a Admitted) From() identity.PeerID {
+	if a.a == nil {
+		return ""
+	}
+	return a.a.from
+}
+
+// Ledger is the ledger that pays.
+func (a Admitted) Ledger() identity.LedgerID { return a.Decision().Ledger }
+
+// Decision says why the job was let in.
+func (a Admitted) Decision() Decision {
+	if a.a == nil {
+		return Decision{}
+	}
+	return a.a.decision
+}

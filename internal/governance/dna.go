@@ -1,0 +1,188 @@
+package governance
+
+import (
+	"strings"
+	"time"
+
+	"inos/internal/identity"
+)
+
+// Limits of the DNA's fields, in bytes. traceState has the W3C's own minimum
+// that every propagator must carry.
+const (
+	maxIDField    = 256
+	maxAuthToken  = 4096
+	maxTraceState = 512
+	maxArgs       = 64
+	maxArgBytes   = 16 << 10
+	maxListItems  = 64
+)
+
+// uuidv7 reads the text form of a UUIDv7 (RFC 9562, section 5.7), lower or upper
+// case.
+func uuidv7(s string) (id [16]byte, ok bool) {
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return id, false
+	}
+	for i, at := 0, 0; i < 16; i++ {
+		if s[at] == '-' {
+			at++
+		}
+		hi, lo := hexValue[s[at]], hexValue[s[at+1]]
+		if hi > 15 || lo > 15 {
+			return id, false
+		}
+		id[i] = hi<<4 | lo
+		at += 2
+	}
+	return id, id[6]>>4 == 7 && id[8]>>6 == 2
+}
+
+var hexValue = func() (t [256]byte) {
+	for i := range t {
+		t[i] = 0xff
+	}
+	for i := range byte(10) {
+		t['0'+i] = i
+	}
+	for i := range byte(6) {
+		t['a'+i], t['A'+i] = 10+i, 10+i
+	}
+	return t
+}()
+
+// validType accepts "service:action:vN": two words of a-z, 0-9, '.', '_' and
+// '-', each up to 64 bytes, and a version from 1 to 9999.
+func validType(s string) bool {
+	service, rest, ok := strings.Cut(s, ":")
+	if !ok {
+		return false
+	}
+	action, version, ok := strings.Cut(rest, ":")
+	if !ok || !word(service) || !word(action) {
+		return false
+	}
+	if len(version) < 2 || len(version) > 5 || version[0] != 'v' || version[1] == '0' {
+		return false
+	}
+	for i := 1; i < len(version); i++ {
+		if version[i] < '0' || version[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+func word(s string) bool {
+	if len(s) == 0 || len(s) > 64 {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// validTraceParent follows W3C Trace Context level 1: version, 16-byte trace id,
+// 8-byte parent id, flags; ids of all zeros and version ff are invalid; a newer
+// version may be longer.
+func validTraceParent(s string) bool {
+	if len(s) < 55 || s[2] != '-' || s[35] != '-' || s[52] != '-' {
+		return false
+	}
+	if (len(s) > 55 && (s[:2] == "00" || s[55] != '-')) || s[:2] == "ff" {
+		return false
+	}
+	return lowerHex(s[:2]) && lowerHex(s[53:55]) && lowerHex(s[3:35]) && lowerHex(s[36:52]) &&
+		strings.Trim(s[3:35], "0") != "" && strings.Trim(s[36:52], "0") != ""
+}
+
+func lowerHex(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; hexValue[c] > 15 || (c >= 'A' && c <= 'F') {
+			return false
+		}
+	}
+	return true
+}
+
+// ledgerShape is the cheap part of the check on a ledger id: prefix, length and
+// alphabet. It allocates nothing. The key inside is checked by LedgerID.PublicKey.
+func ledgerShape(s string) bool {
+	rest, ok := strings.CutPrefix(s, identity.LedgerPrefix)
+	if !ok || len(rest) < 40 || len(rest) > 52 {
+		return false
+	}
+	for i := 0; i < len(rest); i++ {
+		c := rest[i]
+		if c <= '0' || c > 'z' || (c > '9' && c < 'A') || (c > 'Z' && c < 'a') || c == 'O' || c == 'I' || c == 'l' {
+			return false
+		}
+	}
+	return true
+}
+
+// checkEnvelope is the part of the DNA check that jobs and messages share. It
+// allocates only to name a field.
+func (r *ruleset) checkEnvelope(env *Envelope, now time.Time) *Rejection {
+	if _, ok := uuidv7(env.ID); !ok {
+		return r.fixed(badID)
+	}
+	if !validType(env.Type) {
+		return r.fixed(badType)
+	}
+	m := &env.Metadata
+	if len(m.ModuleID) > maxIDField || len(m.UserID) > maxIDField || len(m.DeviceID) > maxIDField ||
+		len(m.AuthToken) > maxAuthToken || len(m.TraceState) > maxTraceState || len(m.TraceParent) > maxIDField {
+		return r.fixed(tooLong)
+	}
+	if m.TraceParent != "" && !validTraceParent(m.TraceParent) {
+		return r.fixed(badTrace)
+	}
+	if d := env.Timestamp.Sub(now); d > r.policy.MaxSkew || d < -r.policy.MaxAge {
+		return r.fixed(badTime)
+	}
+	for _, f := range r.policy.Require {
+		if f.of(env) == "" {
+			return reject(missingField, r.policy.Version, f.String())
+		}
+	}
+	return nil
+}
+
+// checkJob bounds the job's own fields.
+func (r *ruleset) checkJob(job *Job, now time.Time) *Rejection {
+	if _, ok := uuidv7(job.ID); !ok {
+		return r.fixed(badID)
+	}
+	if job.Capsule == "" || len(job.Capsule) > maxIDField {
+		return reject(badJob, r.policy.Version, "capsule")
+	}
+	if len(job.Method) > maxIDField || len(job.InputCID) > maxIDField || len(job.Requirements.GeoPrefix) > 12 {
+		return r.fixed(tooLong)
+	}
+	if len(job.Args) > maxArgs || len(job.Requirements.Capabilities) > maxListItems || len(job.Requirements.Exclude) > maxListItems {
+		return r.fixed(tooLong)
+	}
+	total := 0
+	for _, a := range job.Args {
+		total += len(a)
+	}
+	if total > maxArgBytes {
+		return r.fixed(tooLong)
+	}
+	for _, list := range [2][]string{job.Requirements.Capabilities, job.Requirements.Exclude} {
+		for _, s := range list {
+			if len(s) > maxIDField {
+				return r.fixed(tooLong)
+			}
+		}
+	}
+	if !job.Deadline.IsZero() && !job.Deadline.After(now) {
+		return r.fixed(pastDeadline)
+	}
+	return nil
+}

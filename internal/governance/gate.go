@@ -1,0 +1,170 @@
+package governance
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"inos/internal/identity"
+)
+
+// Ledgers says whether a ledger pays. internal/credit's Ledger is one.
+type Ledgers interface {
+	// Authorize reports how many microcredits of the job ledger covers: amount, or,
+	// when amount is 0, as much as voucher and balance allow up to ceiling. It
+	// reserves nothing and must not block. voucher is nil when none came; from is
+	// the sender (zero: the local console), payee the node that would be paid
+	// (zero: any). An error that has a method Code() string is reported under that
+	// code if governance knows it.
+	Authorize(ledger identity.LedgerID, jobID string, voucher []byte, from, payee identity.PeerID,
+		amount, ceiling uint64, now time.Time) (covered uint64, err error)
+}
+
+// Config of a Gate. Only Ledgers is required.
+type Config struct {
+	Policy  Policy
+	Ledgers Ledgers
+	// History is how many decisions Why and DryRun look back; 0 means 1024.
+	History int
+	// MaxLedgers is how many ledgers' rates are tracked at a time; 0 means 4096.
+	// Past it the longest idle one is forgotten.
+	MaxLedgers int
+}
+
+// ErrConfig says that a Config lacks something. Final.
+var ErrConfig = errors.New("governance: bad config")
+
+// Gate admits. It is safe for concurrent use; no method blocks for longer than
+// Ledgers does.
+type Gate struct {
+	rules   atomic.Pointer[ruleset]
+	ledgers Ledgers
+	history history
+	quota   quota
+	serial  atomic.Uint64
+}
+
+// New checks c and returns a Gate with c.Policy in force. Errors match ErrConfig
+// or ErrPolicyInvalid.
+func New(c Config) (*Gate, error) {
+	if c.Ledgers == nil {
+		return nil, errors.Join(ErrConfig, errors.New("no Ledgers"))
+	}
+	if c.History < 0 || c.MaxLedgers < 0 {
+		return nil, errors.Join(ErrConfig, errors.New("negative bound"))
+	}
+	if c.History == 0 {
+		c.History = 1024
+	}
+	if c.MaxLedgers == 0 {
+		c.MaxLedgers = 4096
+	}
+	r, err := compile(c.Policy)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gate{ledgers: c.Ledgers}
+	g.history.init(c.History)
+	g.quota.init(c.MaxLedgers)
+	g.rules.Store(r)
+	return g, nil
+}
+
+// Request asks for admission of one job. Envelope.Payload and Voucher are kept
+// by the Admitted, not copied.
+type Request struct {
+	Envelope Envelope
+	Job      Job
+	Voucher  []byte          // signed, as on the wire; nil when none came
+	From     identity.PeerID // who sent it, authenticated by the channel; zero: local console
+	Payee    identity.PeerID // the executing node, which would be paid; zero: any
+}
+
+// Admit checks the DNA, then the policy, then asks Ledgers whether the job's
+// budget is covered, then takes a place in the ledger's rate and concurrency.
+// Call Done with the result when the job has ended. It reserves no credit: the
+// ledger's Hold does, and is the point where a voucher used twice in the same
+// instant is found. Every error is a *Rejection.
+func (g *Gate) Admit(req Request, now time.Time) (Admitted, error) {
+	r := g.rules.Load()
+	// The commonest bad job costs the least: no allocation, no parsing.
+	if req.Envelope.Metadata.CreditLedgerID == "" {
+		g.history.refusedEarly(&req, r.missing, now)
+		return Admitted{}, r.missing
+	}
+	covered, rej := g.check(r, &req, now)
+	ledger := identity.LedgerID(req.Envelope.Metadata.CreditLedgerID)
+	if rej == nil {
+		serial := g.serial.Add(1)
+		deadline := req.Job.Deadline
+		if deadline.IsZero() {
+			deadline = now.Add(r.policy.DefaultDeadline)
+		}
+		if rej = g.quota.take(r, ledger, serial, deadline, now); rej == nil {
+			a := &admission{envelope: req.Envelope, job: req.Job, voucher: req.Voucher, from: req.From, serial: serial}
+			a.job.Budget, a.job.Deadline = covered, deadline
+			a.decision = Decision{JobID: req.Job.ID, Rule: RuleAdmitted, PolicyVersion: r.policy.Version,
+				At: now, Ledger: ledger, From: req.From}
+			g.history.add(&req, nil, r.policy.Version, now)
+			return Admitted{a}, nil
+		}
+	}
+	g.history.add(&req, rej, r.policy.Version, now)
+	return Admitted{}, rej
+}
+
+// check runs everything that has no effect.
+func (g *Gate) check(r *ruleset, req *Request, now time.Time) (covered uint64, rej *Rejection) {
+	ledger := identity.LedgerID(req.Envelope.Metadata.CreditLedgerID)
+	if !ledgerShape(string(ledger)) {
+		return 0, r.fixed(ledgerMalformed)
+	}
+	if !g.quota.knows(ledger) {
+		if _, err := ledger.PublicKey(); err != nil {
+			return 0, r.fixed(ledgerMalformed)
+		}
+	}
+	if rej = r.checkEnvelope(&req.Envelope, now); rej != nil {
+		return 0, rej
+	}
+	if rej = r.checkJob(&req.Job, now); rej != nil {
+		return 0, rej
+	}
+	if rej = r.checkPolicy(&req.Job, ledger, now); rej != nil {
+		return 0, rej
+	}
+	covered, err := g.ledgers.Authorize(ledger, req.Job.ID, req.Voucher, req.From, req.Payee,
+		req.Job.Budget, r.ceiling(ledger), now)
+	if err != nil {
+		return 0, r.fromLedgers(err)
+	}
+	return covered, nil
+}
+
+// fromLedgers turns a ledger's error into the rejection with its code.
+func (r *ruleset) fromLedgers(err error) *Rejection {
+	kind := creditRefused
+	var coded interface{ Code() string }
+	if errors.As(err, &coded) {
+		if s := creditSentinels[coded.Code()]; s != nil {
+			kind = s
+		}
+	}
+	rej := reject(kind, r.policy.Version, "")
+	rej.cause = err
+	if kind == creditRefused {
+		rej.Detail = err.Error()
+	}
+	return rej
+}
+
+// Done says that the admitted job has ended, which frees its place in the
+// ledger's concurrency. Calling it twice, or with the zero Admitted, is harmless.
+func (g *Gate) Done(a Admitted) {
+	if a.a != nil {
+		g.quota.free(a.Ledger(), a.a.serial)
+	}
+}
+
+// Policy is the policy in force, as it was given.
+func (g *Gate) Policy() Policy { return g.rules.Load().stated }

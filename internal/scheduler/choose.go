@@ -1,0 +1,133 @@
+package scheduler
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"inos/internal/identity"
+)
+
+// Request says what a job needs. Every requirement is hard.
+type Request struct {
+	JobID        string // decides between equal scores
+	Capabilities []string
+	GeoPrefix    string            // empty means anywhere
+	MaxCost      uint64            // microcredits per second; 0 means no ceiling
+	Exclude      []identity.PeerID // never chosen; unknown ids are ignored
+}
+
+// Choice is a node and why it won. Node.Capabilities belongs to the index.
+type Choice struct {
+	Node  Node
+	Score float64
+}
+
+// Errors of a decision. ErrBusy is retryable once a node reports or returns a
+// slot, ErrNoCandidate once another node is known; ErrRequest is final.
+var (
+	ErrRequest     = errors.New("scheduler: bad request")
+	ErrNoCandidate = errors.New("scheduler: no candidate")
+	ErrBusy        = errors.New("scheduler: every candidate is out of slots")
+)
+
+// query is a Request made ready for the search, and the best found so far.
+type query struct {
+	mask     uint64
+	ids      []int32 // sorted
+	exact    bool    // mask alone decides
+	filter   filter
+	geo      geoCode
+	job      uint64 // hash
+	best     float64
+	tied     window
+	cursor   cursor
+	idsSpace [MaxCapabilities]int32
+}
+
+// Choose returns the node with the highest score among those that meet every
+// requirement of r at time now. It allocates nothing unless it fails. Errors
+// match ErrRequest, ErrNoCandidate or ErrBusy.
+func (x *Index) Choose(r Request, now time.Time) (Choice, error) {
+	known, err := x.prepare(r, now)
+	if err != nil {
+		return Choice{}, err
+	}
+	if !known {
+		return Choice{}, ErrNoCandidate
+	}
+	if c, ok := x.search(&x.ready); ok {
+		return c, nil
+	}
+	if _, ok := x.search(&x.busy); ok {
+		return Choice{}, ErrBusy
+	}
+	return Choice{}, ErrNoCandidate
+}
+
+// TopK fills dst with the choices that Choose would return one after the other
+// if each were excluded from the next decision, and returns how many there are.
+func (x *Index) TopK(r Request, now time.Time, dst []Choice) (int, error) {
+	known, err := x.prepare(r, now)
+	if err != nil || !known {
+		return 0, err
+	}
+	for i := range dst {
+		c, ok := x.search(&x.ready)
+		if !ok {
+			return i, nil
+		}
+		dst[i] = c
+		x.nodes[x.slots[c.Node.ID]].mark = x.epoch
+	}
+	return len(dst), nil
+}
+
+// prepare fills x.q from r and marks the excluded nodes. It reports whether
+// every capability is known to some node.
+func (x *Index) prepare(r Request, now time.Time) (bool, error) {
+	geo, ok := parseGeo(r.GeoPrefix)
+	switch {
+	case r.JobID == "":
+		return false, fmt.Errorf("%w: no job id", ErrRequest)
+	case !ok:
+		return false, fmt.Errorf("%w: geohash prefix %.20q", ErrRequest, r.GeoPrefix)
+	case len(r.Exclude) > MaxExclude:
+		return false, fmt.Errorf("%w: %d nodes to exclude", ErrRequest, len(r.Exclude))
+	case len(r.Capabilities) > MaxCapabilities:
+		return false, fmt.Errorf("%w: %d capabilities", ErrRequest, len(r.Capabilities))
+	}
+	q := &x.q
+	q.geo = geo
+	q.job = hashText(r.JobID)
+	q.filter = filter{maxCost: r.MaxCost, now: unixNano(now)}
+	if r.MaxCost == 0 {
+		q.filter.maxCost = 1<<64 - 1
+	}
+	var known bool
+	if q.ids, known = x.caps.resolve(q.idsSpace[:0], r.Capabilities); !known {
+		return false, nil
+	}
+	q.mask, q.exact = 0, true
+	for _, id := range q.ids {
+		q.mask |= maskOf(id)
+		q.exact = q.exact && id < exactBits
+	}
+	x.exclude(r.Exclude)
+	return true, nil
+}
+
+// exclude marks the nodes that this decision must not choose.
+func (x *Index) exclude(ids []identity.PeerID) {
+	if x.epoch++; x.epoch == 0 { // wrapped: old marks would come back to life
+		for i := range x.nodes {
+			x.nodes[i].mark = 0
+		}
+		x.epoch = 1
+	}
+	for _, id := range ids {
+		if slot, ok := x.slots[id]; ok {
+			x.nodes[slot].mark = x.epoch
+		}
+	}
+}

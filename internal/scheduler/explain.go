@@ -1,0 +1,133 @@
+package scheduler
+
+import (
+	"time"
+
+	"inos/internal/identity"
+)
+
+// Requirement names what can rule a node out.
+type Requirement string
+
+// The requirements, in the order in which a node is checked.
+const (
+	NeedCapabilities Requirement = "capabilities"
+	NeedGeo          Requirement = "geo"
+	NeedCost         Requirement = "cost"
+	NeedSlot         Requirement = "slot"
+	NeedUnexpired    Requirement = "expiry"
+	NeedNotExcluded  Requirement = "excluded"
+)
+
+// Requirements lists them all.
+var Requirements = [...]Requirement{
+	NeedCapabilities, NeedGeo, NeedCost, NeedSlot, NeedUnexpired, NeedNotExcluded,
+}
+
+// Candidate is a feasible node with the parts of its score.
+type Candidate struct {
+	Node  Node
+	Score float64
+	Parts []Part
+}
+
+// RuledOut is a node that may not run the job and every requirement it misses.
+type RuledOut struct {
+	Node   Node
+	Missed []Requirement
+}
+
+// MaxRuled bounds Explanation.Ruled.
+const MaxRuled = 16
+
+// Explanation says how a decision comes about.
+type Explanation struct {
+	Considered int // nodes known
+	Feasible   int
+	RuledOut   map[Requirement]int // a node that misses several counts under each
+	// Unlocks counts, for each requirement, the nodes that miss nothing else:
+	// relaxing it alone makes them candidates.
+	Unlocks map[Requirement]int
+	Top     []Candidate // best first; the first one is what Choose returns
+	// Ruled lists nodes that a requirement ruled out, at most MaxRuled of them.
+	Ruled []RuledOut
+	// Why is what set the winner apart: "only candidate", "highest score" or "tie
+	// broken by hash of job and node"; empty without a winner.
+	Why string
+}
+
+// Explain looks at every node, which Choose does not, and says what each
+// requirement ruled out and which top nodes remain. Errors match ErrRequest.
+func (x *Index) Explain(r Request, now time.Time, top int) (Explanation, error) {
+	known, err := x.prepare(r, now)
+	if err != nil {
+		return Explanation{}, err
+	}
+	e := Explanation{
+		Considered: len(x.slots),
+		RuledOut:   make(map[Requirement]int),
+		Unlocks:    make(map[Requirement]int),
+	}
+	excluded := make(map[identity.PeerID]bool, len(r.Exclude))
+	for _, id := range r.Exclude {
+		excluded[id] = true
+	}
+	for slot := range x.nodes {
+		n := &x.nodes[slot]
+		if n.id == "" {
+			continue
+		}
+		var missed [len(Requirements)]bool
+		missed[0] = !known || !x.groupFits(n.group)
+		missed[1] = !n.geo.within(x.q.geo)
+		missed[2] = n.cost > x.q.filter.maxCost
+		missed[3] = n.available() == 0
+		missed[4] = n.expires <= unixNano(now)
+		missed[5] = excluded[n.id]
+		if names := e.count(missed); len(names) > 0 && len(e.Ruled) < MaxRuled {
+			e.Ruled = append(e.Ruled, RuledOut{Node: x.node(int32(slot)), Missed: names})
+		}
+	}
+	choices := make([]Choice, max(top, 2))
+	k, err := x.TopK(r, now, choices)
+	if err != nil {
+		return Explanation{}, err
+	}
+	for _, c := range choices[:min(k, top)] {
+		e.Top = append(e.Top, Candidate{Node: c.Node, Score: c.Score, Parts: x.scorer.Parts(c.Node)})
+	}
+	e.Why = why(choices[:k])
+	return e, nil
+}
+
+// count notes what a node misses and returns it.
+func (e *Explanation) count(missed [len(Requirements)]bool) (names []Requirement) {
+	misses, last := 0, 0
+	for i, miss := range missed {
+		if miss {
+			e.RuledOut[Requirements[i]]++
+			names = append(names, Requirements[i])
+			misses++
+			last = i
+		}
+	}
+	switch misses {
+	case 0:
+		e.Feasible++
+	case 1:
+		e.Unlocks[Requirements[last]]++
+	}
+	return names
+}
+
+func why(c []Choice) string {
+	switch {
+	case len(c) == 0:
+		return ""
+	case len(c) == 1:
+		return "only candidate"
+	case c[0].Score == c[1].Score:
+		return "tie broken by hash of job and node"
+	}
+	return "highest score"
+}

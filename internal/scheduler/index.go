@@ -1,0 +1,230 @@
+package scheduler
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"inos/internal/identity"
+)
+
+// Config of an Index; the zero value is the default.
+type Config struct {
+	Scorer   Scorer // nil means Formula
+	MaxNodes int    // 0 means 1<<20
+}
+
+// Index holds the known nodes. A change of one node among n costs O(log n);
+// Choose looks at the few entries it needs and allocates nothing.
+type Index struct {
+	scorer   Scorer
+	maxNodes int
+
+	caps  *capabilities
+	cells *cells
+	wheel wheel
+	slots map[identity.PeerID]int32
+	nodes []record // by slot
+	free  []int32  // unused slots
+
+	ready shelf // nodes with a free slot
+	busy  shelf // the others
+
+	q     query  // scratch of the decision in hand
+	epoch uint32 // of the marks on excluded nodes
+}
+
+// record is a node at rest. Group, hash, score and geo are derived.
+type record struct {
+	id      identity.PeerID
+	geoHash string
+	geo     geoCode
+	hash    uint64
+	score   float64
+	latency time.Duration
+	cost    uint64
+	expires int64
+	seq     uint64
+
+	due    int64 // the wheel's bucket that will look at this node
+	group  int32
+	cell   [len(cellLevels)]int32
+	free   uint32 // as reported
+	queue  uint32
+	mark   uint32 // == epoch: excluded from the decision in hand
+	gen    uint32 // of the slot, so that an old Lease is recognised
+	report uint32 // counts the reports that leases are compared with
+	used   uint32 // leases taken since the last report and still held
+	back   uint32 // leases taken before the last report and returned since
+}
+
+// New returns an empty Index.
+func New(c Config) *Index {
+	if c.Scorer == nil {
+		c.Scorer = Formula{}
+	}
+	if c.MaxNodes <= 0 {
+		c.MaxNodes = 1 << 20
+	}
+	return &Index{
+		scorer:   c.Scorer,
+		maxNodes: min(c.MaxNodes, math.MaxInt32),
+		caps:     newCapabilities(),
+		cells:    newCells(),
+		wheel:    newWheel(),
+		slots:    make(map[identity.PeerID]int32),
+	}
+}
+
+// Len is the number of nodes, expired ones that Sweep has not met included.
+func (x *Index) Len() int { return len(x.slots) }
+
+// Node returns what is known of id. FreeSlots is net of the leases held. The
+// slice belongs to the index.
+func (x *Index) Node(id identity.PeerID) (Node, bool) {
+	slot, ok := x.slots[id]
+	if !ok {
+		return Node{}, false
+	}
+	return x.node(slot), true
+}
+
+func (x *Index) node(slot int32) Node {
+	r := &x.nodes[slot]
+	return Node{
+		ID: r.id, Capabilities: x.caps.groups[r.group].names, GeoHash: r.geoHash,
+		Latency: r.latency, CreditCost: r.cost, FreeSlots: r.available(), QueueLength: r.queue,
+		Expires: time.Unix(0, r.expires), Sequence: r.seq,
+	}
+}
+
+// Upsert adds n or replaces what is known of it. A profile with the sequence
+// number already known counts as the same report: leases stay as they are.
+// Errors match the Err... of this file's package and leave the index as it was.
+func (x *Index) Upsert(n Node, now time.Time) error {
+	if err := n.validate(now); err != nil {
+		return err
+	}
+	score := x.scorer.Score(n)
+	if !validScore(score) {
+		return fmt.Errorf("%w: %v", ErrScore, score)
+	}
+	slot, known := x.slots[n.ID]
+	if known && n.Sequence < x.nodes[slot].seq {
+		return fmt.Errorf("%w: sequence %d after %d", ErrReplayed, n.Sequence, x.nodes[slot].seq)
+	}
+	if !known {
+		if len(x.slots) >= x.maxNodes {
+			return fmt.Errorf("%w: %d nodes", ErrFull, len(x.slots))
+		}
+		slot = x.add(n)
+	}
+	r := &x.nodes[slot]
+	was := *r
+	if geo, _ := parseGeo(n.GeoHash); geo != r.geo {
+		x.cells.remove(x.nodes, slot)
+		r.geo, r.geoHash = geo, n.GeoHash
+		x.cells.add(x.nodes, slot)
+	}
+	if known && n.Sequence > r.seq {
+		r.report++
+		r.used, r.back = 0, 0
+	}
+	r.latency, r.cost, r.score = n.Latency, n.CreditCost, score
+	r.free, r.queue, r.seq = n.FreeSlots, n.QueueLength, n.Sequence
+	r.expires = unixNano(n.Expires)
+	x.wheel.schedule(r, slot)
+	r.group = x.caps.acquire(n.Capabilities)
+	x.replace(slot, &was, known)
+	if known {
+		x.caps.release(was.group)
+	}
+	return nil
+}
+
+// add gives a new node its slot.
+func (x *Index) add(n Node) int32 {
+	var slot int32
+	if k := len(x.free); k > 0 {
+		slot = x.free[k-1]
+		x.free = x.free[:k-1]
+	} else {
+		slot = int32(len(x.nodes))
+		x.nodes = append(x.nodes, record{due: never})
+	}
+	// The bucket that holds the slot goes on holding it for its new owner.
+	old := &x.nodes[slot]
+	x.nodes[slot] = record{id: n.ID, hash: hashText(n.ID), gen: old.gen + 1, due: old.due}
+	x.slots[n.ID] = slot
+	return slot
+}
+
+// Remove forgets id and reports whether it was known.
+func (x *Index) Remove(id identity.PeerID) bool {
+	slot, ok := x.slots[id]
+	if !ok {
+		return false
+	}
+	r := &x.nodes[slot]
+	e := r.entry(slot)
+	x.shelf(r).remove(x.nodes, r.group, x.caps.groups[r.group].mask, &e)
+	x.cells.remove(x.nodes, slot)
+	x.caps.release(r.group)
+	delete(x.slots, id)
+	*r = record{gen: r.gen, due: r.due}
+	x.free = append(x.free, slot)
+	return true
+}
+
+// SetLatency replaces the latency of id: this node's own measurement.
+func (x *Index) SetLatency(id identity.PeerID, d time.Duration) error {
+	slot, ok := x.slots[id]
+	if !ok {
+		return fmt.Errorf("%w: %s", ErrUnknownNode, id)
+	}
+	if d < 0 {
+		return fmt.Errorf("%w: %v", ErrLatency, d)
+	}
+	n := x.node(slot)
+	n.Latency = d
+	score := x.scorer.Score(n)
+	if !validScore(score) {
+		return fmt.Errorf("%w: %v", ErrScore, score)
+	}
+	r := &x.nodes[slot]
+	was := *r
+	r.latency, r.score = d, score
+	x.replace(slot, &was, true)
+	return nil
+}
+
+// replace moves slot's entry from where was put it to where the record says.
+func (x *Index) replace(slot int32, was *record, known bool) {
+	r := &x.nodes[slot]
+	e, mask := r.entry(slot), x.caps.groups[r.group].mask
+	to := x.shelf(r)
+	if known {
+		old, from := was.entry(slot), x.shelf(was)
+		switch {
+		case from != to || was.group != r.group || old.score != e.score:
+			from.remove(x.nodes, was.group, x.caps.groups[was.group].mask, &old)
+		case old != e:
+			to.trees[r.group].refresh(x.nodes, &e)
+			return
+		default:
+			return
+		}
+	}
+	to.insert(x.nodes, r.group, mask, &e)
+}
+
+func (x *Index) shelf(r *record) *shelf {
+	if r.available() > 0 {
+		return &x.ready
+	}
+	return &x.busy
+}
+
+func (r *record) entry(slot int32) entry {
+	return entry{score: r.score, hash: r.hash, cost: r.cost, expires: r.expires, geo: r.geo, slot: slot}
+}

@@ -1,0 +1,92 @@
+package scheduler
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"inos/internal/identity"
+)
+
+// Node is what the scheduler knows of one node. Strings and the slice are
+// retained: the caller must not change them after Upsert.
+type Node struct {
+	ID           identity.PeerID
+	Capabilities []string // a set: order and repetition do not matter
+	GeoHash      string   // base32 geohash, at most 12 characters; empty means unknown
+	Latency      time.Duration
+	CreditCost   uint64 // microcredits per second of capsule time
+	FreeSlots    uint32 // 0 means that the node cannot take a job now
+	QueueLength  uint32 // jobs waiting there
+	Expires      time.Time
+	Sequence     uint64 // counts up with every profile the node signs
+}
+
+// Limits on what one profile may hold; a profile beyond them is refused.
+const (
+	MaxIDBytes         = 128
+	MaxCapabilities    = 64
+	MaxCapabilityBytes = 64
+	MaxGeoHash         = 12
+	MaxExclude         = 4096
+)
+
+// Errors of Upsert and the setters. All are final for the same input; the index
+// is unchanged.
+var (
+	ErrNodeID       = errors.New("scheduler: bad node id")
+	ErrCapabilities = errors.New("scheduler: bad capability set")
+	ErrGeoHash      = errors.New("scheduler: not a geohash")
+	ErrLatency      = errors.New("scheduler: latency must not be negative")
+	ErrScore        = errors.New("scheduler: score is not a finite number above zero")
+	ErrExpired      = errors.New("scheduler: profile has expired")
+	ErrReplayed     = errors.New("scheduler: profile is older than the one known")
+	ErrFull         = errors.New("scheduler: index is full")
+	ErrUnknownNode  = errors.New("scheduler: unknown node")
+)
+
+// validate checks everything about n that does not depend on the index.
+func (n *Node) validate(now time.Time) error {
+	if len(n.ID) == 0 || len(n.ID) > MaxIDBytes {
+		return fmt.Errorf("%w: %d bytes", ErrNodeID, len(n.ID))
+	}
+	if err := validCapabilities(n.Capabilities); err != nil {
+		return err
+	}
+	if _, ok := parseGeo(n.GeoHash); !ok {
+		return fmt.Errorf("%w: %.20q", ErrGeoHash, n.GeoHash)
+	}
+	if n.Latency < 0 {
+		return fmt.Errorf("%w: %v", ErrLatency, n.Latency)
+	}
+	if !n.Expires.After(now) {
+		return fmt.Errorf("%w: at %v", ErrExpired, n.Expires)
+	}
+	return nil
+}
+
+func validCapabilities(names []string) error {
+	if len(names) > MaxCapabilities {
+		return fmt.Errorf("%w: %d names", ErrCapabilities, len(names))
+	}
+	for _, name := range names {
+		if len(name) == 0 || len(name) > MaxCapabilityBytes {
+			return fmt.Errorf("%w: a name of %d bytes", ErrCapabilities, len(name))
+		}
+	}
+	return nil
+}
+
+// unixNano is t.UnixNano without its overflow: times past the year 2262 count
+// as the last one that fits.
+func unixNano(t time.Time) int64 {
+	const lastSecond = math.MaxInt64 / int64(time.Second)
+	switch s := t.Unix(); {
+	case s >= lastSecond:
+		return math.MaxInt64
+	case s <= -lastSecond:
+		return math.MinInt64
+	}
+	return t.UnixNano()
+}

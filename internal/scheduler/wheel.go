@@ -1,0 +1,78 @@
+package scheduler
+
+import (
+	"math"
+	"time"
+
+	"inos/internal/identity"
+)
+
+// never is the bucket of a node that no bucket holds.
+const never = math.MaxInt64
+
+// wheel finds expired nodes without a heap: one bucket a second. A node whose
+// expiry is put off stays in its bucket and moves on only when that comes up, so
+// that the usual renewal costs nothing.
+type wheel struct {
+	buckets map[int64][]int32
+	next    int64 // the first bucket not swept
+}
+
+func newWheel() wheel { return wheel{buckets: make(map[int64][]int32), next: math.MinInt64} }
+
+// bucketOf is the first second at whose start the node has expired.
+func bucketOf(expires int64) int64 { return expires/int64(time.Second) + 1 }
+
+func (w *wheel) schedule(r *record, slot int32) {
+	if due := bucketOf(r.expires); due < r.due {
+		r.due = max(due, w.next)
+		w.buckets[r.due] = append(w.buckets[r.due], slot)
+	}
+}
+
+// Sweep forgets the nodes that have expired by now and passes each id to gone,
+// which may be nil and must not change the index. Choose never returns an
+// expired node, swept or not; sweeping keeps it from stepping over them. Call it
+// every second or so, with times that do not run backwards.
+func (x *Index) Sweep(now time.Time, gone func(identity.PeerID)) {
+	w := &x.wheel
+	limit := unixNano(now) / int64(time.Second)
+	if limit < w.next {
+		return
+	}
+	if w.next == math.MinInt64 || limit-w.next > int64(len(w.buckets)) {
+		for due := range w.buckets {
+			if due <= limit {
+				x.sweepBucket(due, now, gone)
+			}
+		}
+	} else {
+		for due := w.next; due <= limit; due++ {
+			x.sweepBucket(due, now, gone)
+		}
+	}
+	w.next = limit + 1
+}
+
+func (x *Index) sweepBucket(due int64, now time.Time, gone func(identity.PeerID)) {
+	members := x.wheel.buckets[due]
+	delete(x.wheel.buckets, due)
+	for _, slot := range members {
+		r := &x.nodes[slot]
+		if r.due != due {
+			continue // it has been put into an earlier bucket meanwhile
+		}
+		r.due = never
+		switch {
+		case r.id == "":
+		case r.expires > unixNano(now):
+			x.wheel.schedule(r, slot)
+		default:
+			id := r.id
+			x.Remove(id)
+			if gone != nil {
+				gone(id)
+			}
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package matchmaker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"inos/internal/governance"
+	"inos/internal/mesh"
+)
+
+// work tries one node after the other until t ends or has to wait.
+func (m *Matchmaker) work(serving context.Context, t *ticket) {
+	ctx, cancel := context.WithCancelCause(t.ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(serving, func() { cancel(ErrStopped) })()
+	if t.started.IsZero() {
+		t.started = time.Now()
+	}
+	for {
+		kicks := m.kickCount()
+		p, err := m.choose(ctx, t)
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				m.release(p, mesh.JobOutcome{}, ctx.Err())
+			}
+			m.end(t, Result{}, ended(ctx))
+			return
+		case errors.Is(err, ErrBusy):
+			m.park(t, kicks)
+			return
+		case err != nil:
+			m.end(t, Result{}, t.failed(err))
+			return
+		}
+		out, err := m.attempt(ctx, t, p)
+		switch {
+		case err == nil:
+			m.end(t, Result{Placement: p, Outcome: out}, nil)
+			return
+		case ctx.Err() != nil:
+			m.end(t, Result{Placement: p, Outcome: out}, ended(ctx))
+			return
+		case !retryable(err):
+			m.end(t, Result{Placement: p, Outcome: out}, err)
+			return
+		case len(t.attempts) >= m.cfg.Attempts:
+			m.end(t, Result{Placement: p, Outcome: out},
+				fmt.Errorf("%w: %d tried, the last one: %w", ErrAttempts, len(t.attempts), err))
+			return
+		}
+		t.exclude = append(t.exclude, p.Node)
+	}
+}
+
+// attempt runs t on p and gives the slot back.
+func (m *Matchmaker) attempt(ctx context.Context, t *ticket, p Placement) (mesh.JobOutcome, error) {
+	started := time.Now()
+	out, err := m.run(ctx, t.job, p)
+	if err == nil && out.Code != mesh.JobOK {
+		err = &JobError{Node: p.Node, Code: out.Code, Reason: out.Reason, Message: out.Message}
+	}
+	m.release(p, out, err)
+	t.attempts = append(t.attempts, Attempt{
+		Node: p.Node, Score: p.Score, Started: started, Took: time.Since(started), Err: err,
+	})
+	return out, err
+}
+
+// failed is what a Chooser's final error means to the caller: alone when no node
+// was tried, with the last node's error otherwise.
+func (t *ticket) failed(err error) error {
+	if n := len(t.attempts); n > 0 {
+		return fmt.Errorf("%w: %d tried, the last one: %w; then: %w", ErrAttempts, n, t.attempts[n-1].Err, err)
+	}
+	return err
+}
+
+func (m *Matchmaker) end(t *ticket, r Result, err error) {
+	r.Attempts = t.attempts
+	r.Queued = t.started.Sub(t.arrived)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.finish(t, r, err)
+}
+
+func (m *Matchmaker) kickCount() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.kicks
+}
+
+// The callees run on goroutines that no supervisor guards: a panic there ends
+// the job, not the kernel.
+
+func (m *Matchmaker) choose(ctx context.Context, t *ticket) (p Placement, err error) {
+	defer recovered(&err)
+	return m.cfg.Chooser.Choose(ctx, t.job, len(t.attempts)+1, t.exclude)
+}
+
+func (m *Matchmaker) run(ctx context.Context, job governance.Admitted, p Placement) (out mesh.JobOutcome, err error) {
+	defer recovered(&err)
+	return m.cfg.Runner.Run(ctx, job, p)
+}
+
+func (m *Matchmaker) release(p Placement, out mesh.JobOutcome, err error) {
+	var ignored error
+	defer recovered(&ignored)
+	m.cfg.Chooser.Done(p, out, err)
+}
+
+func recovered(err *error) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("%w: %v", ErrPanic, v)
+	}
+}

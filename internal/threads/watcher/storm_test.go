@@ -1,0 +1,185 @@
+package watcher
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/capsule"
+)
+
+// listener counts what it hears; every call takes as long as slow says.
+type listener struct {
+	slow     time.Duration
+	minings  []Mining
+	hosts    []Host
+	ends     map[string]uint64
+	beats    map[string]capsule.Heartbeat
+	jams     map[string]int // times heard congested
+	capsules int
+}
+
+func newListener() *listener {
+	return &listener{ends: map[string]uint64{}, beats: map[string]capsule.Heartbeat{}, jams: map[string]int{}}
+}
+
+func (l *listener) Mining(m Mining) { l.minings = append(l.minings, m); time.Sleep(l.slow) }
+func (l *listener) Host(h Host)     { l.hosts = append(l.hosts, h); time.Sleep(l.slow) }
+
+func (l *listener) Capsule(c Capsule) {
+	l.capsules++
+	if c.Ended {
+		l.ends[c.ID] += c.Ends
+	} else {
+		l.beats[c.ID] = c.Last
+		if c.Congested {
+			l.jams[c.ID]++
+		}
+	}
+	time.Sleep(l.slow)
+}
+
+func serve(t *testing.T, c Config) *Watcher {
+	w := New(c)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = w.Serve(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return w
+}
+
+// 10,000 events a second for 10 s, from four senders, into a listener that takes
+// 1 ms for each change: no sender ever waits, every event is accounted for, and
+// nothing that matters is lost: the last state of everything, every end of a
+// capsule, every jam, and mining's state.
+func TestTenThousandEventsASecond(t *testing.T) {
+	for seed := range uint64(4) {
+		synctest.Test(t, func(t *testing.T) { storm(t, seed) })
+	}
+}
+
+func storm(t *testing.T, seed uint64) {
+	const (
+		senders  = 4
+		seconds  = 10
+		perMilli = 10 // 10,000 a second
+		capsules = 50
+	)
+	l := newListener()
+	l.slow = time.Millisecond
+	w := serve(t, Config{Listener: l})
+	type sent struct {
+		count, ends, refused uint64
+		endsOf               map[string]uint64
+		lastBeat             map[string]capsule.Heartbeat
+		jammed               map[string]bool
+		waited               time.Duration
+		battery              *Battery
+		visible              *Visibility
+	}
+	results := make(chan sent, senders)
+	for sender := range senders {
+		go func() {
+			rng := rand.New(rand.NewPCG(seed, uint64(sender)))
+			s := sent{endsOf: map[string]uint64{}, lastBeat: map[string]capsule.Heartbeat{}, jammed: map[string]bool{}}
+			events := seconds * 1000 * perMilli / senders
+			for i := range events {
+				// Each sender has capsules of its own, so that "the last" is defined.
+				id := fmt.Sprintf("capsule-%d-%d", sender, rng.IntN(capsules))
+				var sig Signal
+				switch k := rng.IntN(100); {
+				case k < 10:
+					sig = Activity{}
+				case k < 20 && sender == 0:
+					b := Battery{Level: float64(rng.IntN(101)) / 100}
+					sig, s.battery = b, &b
+				case k < 20 && sender == 1:
+					v := Visibility{Visible: rng.IntN(2) == 0}
+					sig, s.visible = v, &v
+				case k < 25:
+					sig = Ended{CapsuleID: id, Reason: "test"}
+					s.ends++
+					s.endsOf[id]++
+				default:
+					h := capsule.Heartbeat{CapsuleID: id, Congested: rng.IntN(20) == 0, Sequence: uint64(i), Status: capsule.Status(rng.IntN(4))}
+					sig = Heartbeat{h}
+					s.lastBeat[id] = h
+					if h.Congested {
+						s.jammed[id] = true
+					}
+				}
+				before := time.Now()
+				if err := w.Offer(sig); err != nil {
+					s.refused++
+				}
+				s.waited += time.Since(before)
+				s.count++
+				if (i+1)%perMilli == 0 {
+					time.Sleep(time.Millisecond * senders)
+				}
+			}
+			results <- s
+		}()
+	}
+	var total, ends uint64
+	var all []sent
+	for range senders {
+		s := <-results
+		require.Zero(t, s.waited, "a bubble's clock moves only while everybody waits: no Offer did")
+		require.Zero(t, s.refused)
+		total += s.count
+		ends += s.ends
+		all = append(all, s)
+	}
+	time.Sleep(5 * time.Second) // the listener catches up
+	require.EqualValues(t, seconds*1000*perMilli, total)
+	st := w.Stats()
+	require.EqualValues(t, total, st.Put)
+	require.Equal(t, st.Put, st.Taken+st.Merged, "every event is told or merged into one that is")
+	require.Zero(t, st.Waiting)
+	require.Zero(t, st.Refused)
+	var heard uint64
+	for _, n := range l.ends {
+		heard += n
+	}
+	require.Equal(t, ends, heard, "every end of a capsule, counted")
+	for _, s := range all {
+		for id, n := range s.endsOf {
+			require.Equal(t, n, l.ends[id])
+		}
+		for id, h := range s.lastBeat {
+			if got, ok := l.beats[id]; ok {
+				require.Equal(t, h.Status, got.Status, "the last status of %s", id)
+				require.Equal(t, h.Congested, got.Congested, "the last congestion of %s", id)
+			}
+		}
+		for id := range s.jammed {
+			require.NotZero(t, l.jams[id], "the jam of %s", id)
+		}
+	}
+	host, _ := w.Now()
+	require.Equal(t, all[indexOf(all, func(s sent) bool { return s.battery != nil })].battery.Level, host.Battery)
+	require.Equal(t, all[indexOf(all, func(s sent) bool { return s.visible != nil })].visible.Visible, host.Visible)
+	for i := 1; i < len(l.minings); i++ {
+		require.NotEqual(t, l.minings[i-1].Run, l.minings[i].Run, "edges only")
+	}
+	time.Sleep(time.Minute) // the user is idle again
+	host, mining := w.Now()
+	require.Equal(t, host.Battery >= LowBattery, mining.Run)
+	require.Equal(t, mining.Run, l.minings[len(l.minings)-1].Run)
+	t.Logf("seed %d: %d offered, %d told, %d merged; %d ends of capsules heard; %d changes", seed, st.Put, st.Taken, st.Merged, heard, l.capsules)
+}
+
+func indexOf[T any](s []T, is func(T) bool) int {
+	for i, v := range s {
+		if is(v) {
+			return i
+		}
+	}
+	return -1
+}

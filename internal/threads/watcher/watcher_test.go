@@ -1,0 +1,106 @@
+package watcher
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/capsule"
+	"inos/internal/threads/mailbox"
+)
+
+func runs(m []Mining) (out []bool) {
+	for _, x := range m {
+		out = append(out, x.Run)
+	}
+	return out
+}
+
+func TestMiningFollowsUserAndBattery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newListener()
+		w := serve(t, Config{Listener: l, IdleAfter: 30 * time.Second})
+		synctest.Wait()
+		require.Equal(t, []bool{true}, runs(l.minings), "the state at the start")
+		require.NoError(t, w.Offer(Activity{}))
+		synctest.Wait()
+		require.Equal(t, []bool{true, false}, runs(l.minings))
+		time.Sleep(20 * time.Second)
+		require.NoError(t, w.Offer(Activity{}))
+		time.Sleep(29 * time.Second)
+		require.Len(t, l.minings, 2, "still active")
+		time.Sleep(2 * time.Second)
+		require.Equal(t, []bool{true, false, true}, runs(l.minings))
+		require.NoError(t, w.Offer(Battery{Level: 0.2}))
+		synctest.Wait()
+		require.Len(t, l.minings, 3, "0.2 is not below 0.2")
+		require.NoError(t, w.Offer(Battery{Level: 0.19, Charging: true}))
+		synctest.Wait()
+		require.Equal(t, []bool{true, false, true, false}, runs(l.minings))
+		require.Equal(t, "battery below 0.2", l.minings[3].Reason)
+		require.NoError(t, w.Offer(Activity{}))
+		require.NoError(t, w.Offer(Battery{Level: 0.5}))
+		synctest.Wait()
+		require.Len(t, l.minings, 4, "now the user is the reason")
+		time.Sleep(time.Minute)
+		require.Equal(t, []bool{true, false, true, false, true}, runs(l.minings))
+	})
+}
+
+func TestCapsuleEdges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newListener()
+		w := serve(t, Config{Listener: l})
+		beat := func(congested bool) {
+			require.NoError(t, w.Offer(Heartbeat{capsule.Heartbeat{CapsuleID: "c", Congested: congested, Status: capsule.Healthy}}))
+		}
+		for range 10 {
+			beat(false)
+			synctest.Wait()
+		}
+		require.Equal(t, 1, l.capsules, "only the first of the same is news")
+		beat(true)
+		beat(false) // merged with the one before, which must not vanish
+		synctest.Wait()
+		require.Equal(t, 3, l.capsules)
+		require.Equal(t, 1, l.jams["c"])
+		require.False(t, l.beats["c"].Congested)
+	})
+}
+
+func TestBadSignals(t *testing.T) {
+	w := New(Config{Listener: newListener(), Keys: 2})
+	for _, s := range []Signal{
+		Battery{Level: math.NaN()}, Battery{Level: -0.1}, Battery{Level: 1.1}, Battery{Level: math.Inf(1)},
+		Heartbeat{}, Ended{},
+	} {
+		require.ErrorIs(t, w.Offer(s), ErrSignal, "%#v", s)
+	}
+	require.Zero(t, w.Stats().Put)
+	for i := range 3 {
+		err := w.Offer(Ended{CapsuleID: fmt.Sprint(i)})
+		require.Equal(t, i == 2, err != nil)
+		if err != nil {
+			require.ErrorIs(t, err, mailbox.ErrFull)
+		}
+	}
+}
+
+func TestStateSurvivesARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newListener()
+		w := New(Config{Listener: l})
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			require.NoError(t, w.Offer(Battery{Level: 0.1}))
+			require.ErrorIs(t, w.Serve(ctx), context.DeadlineExceeded)
+			cancel()
+		}
+		require.Equal(t, []bool{false}, runs(l.minings))
+	})
+}
