@@ -1,0 +1,397 @@
+//! The capsule's end of the two rings: it carries lifecycle commands out, keeps
+//! jobs and stream data until the loop takes them, and tells the host how the
+//! capsule is. It is entered from the loop and from every safe point of a job.
+//!
+//! While a job runs or the capsule is paused, frames are still taken from the
+//! ring, so that lifecycle commands are heard; jobs and data wait in the inbox.
+//! The inbox holds as many bytes as the ring. When it is full, frames stay in
+//! the ring and the host feels the back-pressure; only the kill word passes then.
+
+use crate::congestion::Congestion;
+use crate::control::Control;
+use crate::heap;
+use crate::job::{Host, Stop};
+use crate::layout::*;
+use crate::message::{self, Command, Heartbeat, Incoming, ReplyCode, Run, RunCode, Status, Verb};
+use crate::ring::{padded, Ring};
+use crate::room::Room;
+use crate::space::Space;
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// What waits until the loop is free.
+pub enum Waiting {
+    Run(Run),
+    Data(Vec<u8>),
+}
+
+pub struct Link<S> {
+    pub control: Control<S>,
+    commands: Ring,
+    events: Ring,
+    frame: Vec<u8>,
+
+    inbox: VecDeque<(Waiting, u32)>,
+    inbox_bytes: u32,
+    // By ticket; the host keeps a few dozen at most.
+    rooms: Vec<(u64, Room)>,
+    outputs: Vec<(u64, Vec<u8>)>,
+
+    /// The job at work and whether it is cancelled.
+    pub current: Option<u64>,
+    cancelled: bool,
+    pub paused: bool,
+    /// After a kill command: when a job at work must end, by the clock.
+    stop_at: Option<i64>,
+
+    pub jobs_done: u64,
+    pub cpu_time_ns: i64,
+    capsule_id: String,
+    congestion: Congestion,
+    wanted: u64,
+    epoch: u32,
+    sequence: u64,
+    /// A heartbeat must go out as soon as there is room.
+    due: bool,
+    last_beat: i64,
+}
+
+/// Removes what belongs to a ticket.
+fn take<T>(from: &mut Vec<(u64, T)>, ticket: u64) -> Option<T> {
+    let i = from.iter().position(|x| x.0 == ticket)?;
+    Some(from.swap_remove(i).1)
+}
+
+impl<S: Space + Copy> Link<S> {
+    pub fn new(control: Control<S>, commands: Ring, events: Ring) -> Self {
+        Link {
+            control,
+            commands,
+            events,
+            frame: Vec::new(),
+            inbox: VecDeque::new(),
+            inbox_bytes: 0,
+            rooms: Vec::new(),
+            outputs: Vec::new(),
+            current: None,
+            cancelled: false,
+            paused: false,
+            stop_at: None,
+            jobs_done: 0,
+            cpu_time_ns: 0,
+            capsule_id: String::new(),
+            congestion: Congestion::default(),
+            wanted: 0,
+            epoch: 0,
+            sequence: 0,
+            due: true,
+            last_beat: 0,
+        }
+    }
+
+    /// Whether the capsule must stop now: the kill word, or a kill command whose
+    /// grace is over or that finds no job at work.
+    pub fn stopping(&self) -> bool {
+        self.control.killed()
+            || self.stop_at.is_some_and(|at| self.current.is_none() || self.control.clock() >= at)
+    }
+
+    /// Takes what is in the command ring, then sends a heartbeat if one is due.
+    pub fn turn(&mut self) {
+        let space = self.control.space;
+        let unread = self.commands.used(&space);
+        let level = unread + self.inbox_bytes;
+        let mut frame = core::mem::take(&mut self.frame);
+        while self.inbox_bytes < self.commands.size && !self.control.killed() {
+            match self.commands.pop(&space, &mut frame) {
+                Some(kind) => self.receive(kind, &frame),
+                None => break,
+            }
+        }
+        self.frame = frame;
+        if unread >= self.commands.size / 2 {
+            self.control.ring_host(); // it may wait for room
+        }
+        self.beat(level);
+    }
+
+    fn receive(&mut self, kind: u16, payload: &[u8]) {
+        if kind == FRAME_DATA {
+            return self.keep(Waiting::Data(payload.to_vec()), payload.len());
+        }
+        match message::decode(kind, payload) {
+            Ok(Some(Incoming::Command(command))) => self.command(command),
+            Ok(Some(Incoming::Reserve { ticket, bytes })) => self.reserve(ticket, bytes),
+            Ok(Some(Incoming::Run(run))) => self.keep(Waiting::Run(run), payload.len()),
+            Ok(Some(Incoming::Release { ticket })) => self.release(ticket),
+            Ok(None) => self.log(4, &format!("inos-sdk: frame of unknown kind {kind}")),
+            Err(_) => self.log(8, &format!("inos-sdk: malformed frame of kind {kind}")),
+        }
+    }
+
+    fn keep(&mut self, what: Waiting, payload: usize) {
+        let bytes = FRAME_HEADER + padded(payload as u32);
+        self.inbox_bytes += bytes;
+        self.inbox.push_back((what, bytes));
+    }
+
+    /// The next job or data, unless the capsule is paused.
+    pub fn next(&mut self) -> Option<Waiting> {
+        if self.paused {
+            return None;
+        }
+        let (what, bytes) = self.inbox.pop_front()?;
+        self.inbox_bytes -= bytes;
+        Some(what)
+    }
+
+    fn command(&mut self, c: Command) {
+        if self.capsule_id != c.target {
+            self.capsule_id = c.target;
+        }
+        let memory = self.control.space.length();
+        let (code, text) = match c.verb {
+            Verb::Pause => (self.pause(true), String::new()),
+            Verb::Resume => (self.pause(false), String::new()),
+            Verb::ResizeMem { bytes } if bytes > memory => {
+                (ReplyCode::Refused, format!("the memory has {memory} bytes: the host grows it first"))
+            }
+            // The heap takes the new pages when it needs them.
+            Verb::ResizeMem { .. } => (ReplyCode::Ok, String::new()),
+            Verb::Kill { grace_ns } => {
+                self.stop_at = Some(self.control.clock().saturating_add(grace_ns.max(0)));
+                (ReplyCode::Ok, String::new())
+            }
+            Verb::Other => (ReplyCode::Unsupported, "not a live capsule's to carry out".into()),
+        };
+        let epoch = self.control.load(OFF_MEMORY_EPOCH);
+        let reply = message::reply(&c.id, code, &text, memory, epoch, self.control.clock());
+        self.send(FRAME_REPLY, &reply);
+    }
+
+    fn pause(&mut self, paused: bool) -> ReplyCode {
+        if self.paused != paused {
+            self.paused = paused;
+            self.control.store(OFF_STATE, if paused { STATE_PAUSED } else { STATE_RUNNING });
+            self.due = true;
+        }
+        ReplyCode::Ok
+    }
+
+    fn reserve(&mut self, ticket: u64, bytes: u64) {
+        let room = usize::try_from(bytes).ok().and_then(Room::new);
+        let place = room.as_ref().map(|r| (r.address(), bytes));
+        if let Some(room) = room {
+            self.rooms.push((ticket, room));
+        }
+        self.send(FRAME_RESERVED, &message::reserved(ticket, place));
+    }
+
+    /// A release before the job's end cancels it.
+    fn release(&mut self, ticket: u64) {
+        take(&mut self.outputs, ticket);
+        take(&mut self.rooms, ticket);
+        if self.current == Some(ticket) {
+            self.cancelled = true;
+            return;
+        }
+        let is_it = |w: &(Waiting, u32)| matches!(&w.0, Waiting::Run(r) if r.ticket == ticket);
+        if let Some(i) = self.inbox.iter().position(is_it) {
+            let (_, bytes) = self.inbox.remove(i).expect("just found");
+            self.inbox_bytes -= bytes;
+            self.done(ticket, RunCode::Failed, "cancelled", None);
+        }
+    }
+
+    /// The input of a job, if it lies where it was reserved.
+    pub fn input_of(&mut self, run: &Run) -> Option<Room> {
+        if run.length == 0 {
+            take(&mut self.rooms, run.ticket);
+            return Some(Room::empty());
+        }
+        let mut room = take(&mut self.rooms, run.ticket)?;
+        let fits = room.address() == run.offset && room.cut(run.length);
+        fits.then_some(room)
+    }
+
+    pub fn begin(&mut self, ticket: u64) {
+        self.current = Some(ticket);
+        self.cancelled = false;
+    }
+
+    /// Ends the job at work.
+    pub fn finish(&mut self, code: RunCode, text: &str, output: Vec<u8>) {
+        let Some(ticket) = self.current.take() else { return };
+        self.jobs_done += 1;
+        if self.cancelled {
+            self.done(ticket, RunCode::Failed, "cancelled", None);
+        } else {
+            self.done(ticket, code, text, Some(output));
+        }
+    }
+
+    fn done(&mut self, ticket: u64, code: RunCode, text: &str, output: Option<Vec<u8>>) {
+        let output = output.filter(|o| code == RunCode::Ok && !o.is_empty());
+        let (at, length) = output.as_ref().map_or((0, 0), |o| (o.as_ptr() as u64, o.len() as u64));
+        if let Some(output) = output {
+            self.outputs.push((ticket, output));
+        }
+        self.send(FRAME_RUN_DONE, &message::run_done(ticket, code, text, at, length));
+    }
+
+    /// Puts an event into the ring and waits for room as long as it takes.
+    /// Fails only when the capsule must end at once.
+    pub fn send(&mut self, kind: u16, payload: &[u8]) -> bool {
+        let space = self.control.space;
+        loop {
+            if self.events.push(&space, kind, payload) {
+                return true;
+            }
+            // The host stores its head, then reads Waiting, then moves Space;
+            // here Waiting is set and Space read before the head is read again.
+            self.control.store(OFF_EVENT_WAITING, 1);
+            let seen = self.control.load(OFF_EVENT_SPACE);
+            if !self.events.push(&space, kind, payload) {
+                if self.control.killed() {
+                    self.control.store(OFF_EVENT_WAITING, 0);
+                    return false;
+                }
+                space.wait(self.control.at + OFF_EVENT_SPACE, seen, self.control.heartbeat_interval());
+                self.control.store(OFF_EVENT_WAITING, 0);
+                continue;
+            }
+            self.control.store(OFF_EVENT_WAITING, 0);
+            return true;
+        }
+    }
+
+    /// Sends a heartbeat if the host should hear one now. It never waits.
+    fn beat(&mut self, command_level: u32) {
+        let space = self.control.space;
+        let events_level = self.events.used(&space);
+        let congested = if u64::from(events_level) * u64::from(self.commands.size)
+            > u64::from(command_level) * u64::from(self.events.size)
+        {
+            self.congestion.update(events_level, self.events.size)
+        } else {
+            self.congestion.update(command_level, self.commands.size)
+        };
+        let mut wanted = heap::wanted();
+        if wanted != 0 && space.length() >= wanted {
+            heap::satisfied();
+            wanted = 0;
+        }
+        let epoch = self.control.load(OFF_MEMORY_EPOCH);
+        let now = self.control.clock();
+        let late = now.wrapping_sub(self.last_beat) >= self.control.heartbeat_interval().as_nanos() as i64;
+        if !(self.due || congested || late || wanted != self.wanted || epoch != self.epoch) {
+            return;
+        }
+        self.due = true; // until it is in the ring
+        self.wanted = wanted;
+        if epoch != self.epoch {
+            self.epoch = epoch;
+            self.sequence = 0;
+        }
+        let sent = self.events.push(
+            &space,
+            FRAME_HEARTBEAT,
+            &message::heartbeat(&Heartbeat {
+                capsule_id: self.capsule_id.clone(),
+                status: if wanted == 0 { Status::Healthy } else { Status::Degraded },
+                memory_usage: heap::in_use(),
+                cpu_time_ns: self.cpu_time_ns,
+                congested: self.congestion.raised(),
+                sequence: self.sequence + 1,
+                memory_epoch: epoch,
+                paused: self.paused,
+                jobs_done: self.jobs_done,
+                wanted_bytes: wanted,
+            }),
+        );
+        if sent {
+            self.sequence += 1;
+            self.due = false;
+            self.last_beat = now;
+        }
+    }
+
+    /// Sleeps until the host rings or a heartbeat is due.
+    pub fn idle(&mut self) {
+        let space = self.control.space;
+        let doorbell = self.commands.doorbell;
+        let seen = space.load(doorbell);
+        let room = self.inbox_bytes < self.commands.size;
+        if self.control.killed() || room && self.commands.used(&space) != 0 {
+            return;
+        }
+        let interval = self.control.heartbeat_interval();
+        let since = self.control.clock().wrapping_sub(self.last_beat);
+        let left = interval.saturating_sub(Duration::from_nanos(since.max(0) as u64));
+        if space.wait(doorbell, seen, left.max(Duration::from_millis(1))) {
+            self.due = true;
+        }
+    }
+}
+
+impl<S: Space + Copy> Host for Link<S> {
+    fn checkpoint(&mut self) -> Result<(), Stop> {
+        loop {
+            self.turn();
+            if self.stopping() {
+                return Err(Stop::Killed);
+            }
+            if !self.paused {
+                break;
+            }
+            self.idle();
+        }
+        if self.cancelled {
+            return Err(Stop::Cancelled);
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self, done: u64, total: u64) {
+        let Some(ticket) = self.current else { return };
+        let space = self.control.space;
+        // Half the ring is left to what must not be lost.
+        if self.events.used(&space) <= self.events.size / 2 {
+            self.events.push(&space, FRAME_PROGRESS, &message::progress(ticket, done, total));
+        }
+    }
+
+    fn log(&mut self, level: i8, text: &str) {
+        let most = self.events.max_payload() as usize / 2;
+        let mut cut = text.len().min(most);
+        while !text.is_char_boundary(cut) {
+            cut -= 1;
+        }
+        let event = message::log(level, &text[..cut], self.current.unwrap_or(0));
+        self.send(FRAME_LOG, &event);
+    }
+
+    fn emit(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        for part in bytes.chunks(self.events.max_payload() as usize) {
+            if !self.send(FRAME_DATA, part) {
+                return Err(Stop::Killed);
+            }
+        }
+        Ok(())
+    }
+
+    fn need_memory(&mut self, bytes: u64) {
+        heap::want(bytes);
+    }
+
+    fn memory(&self) -> u64 {
+        self.control.space.length()
+    }
+
+    fn clock(&self) -> i64 {
+        self.control.clock()
+    }
+}

@@ -1,0 +1,101 @@
+//! Single-producer single-consumer rings of 8-byte-aligned frames. Head and tail
+//! count bytes and run freely modulo 2^32; tail - head is what is unread. Both
+//! ends read the counters from memory each time and remember nothing across a
+//! wait.
+
+use crate::layout::FRAME_HEADER;
+use crate::space::Space;
+use alloc::vec::Vec;
+
+/// Where a ring and its counters lie.
+#[derive(Clone, Copy)]
+pub struct Ring {
+    pub base: u32,
+    /// A power of two.
+    pub size: u32,
+    pub head: u32,
+    pub tail: u32,
+    pub doorbell: u32,
+}
+
+pub const fn padded(n: u32) -> u32 {
+    (n + 7) & !7
+}
+
+impl Ring {
+    /// The largest payload that fits.
+    pub fn max_payload(&self) -> u32 {
+        self.size / 2 - FRAME_HEADER
+    }
+
+    /// How many bytes are unread.
+    pub fn used<S: Space>(&self, space: &S) -> u32 {
+        space.load(self.tail).wrapping_sub(space.load(self.head))
+    }
+
+    fn read<S: Space>(&self, space: &S, at: u32, into: &mut [u8]) {
+        let start = at & (self.size - 1);
+        let first = into.len().min((self.size - start) as usize);
+        let (a, b) = into.split_at_mut(first);
+        space.read(self.base + start, a);
+        space.read(self.base, b);
+    }
+
+    fn write<S: Space>(&self, space: &S, at: u32, from: &[u8]) {
+        let start = at & (self.size - 1);
+        let first = from.len().min((self.size - start) as usize);
+        let (a, b) = from.split_at(first);
+        space.write(self.base + start, a);
+        space.write(self.base, b);
+    }
+
+    /// Writes one frame and rings, or returns false when there is no room.
+    /// Only the producer calls it.
+    pub fn push<S: Space>(&self, space: &S, kind: u16, payload: &[u8]) -> bool {
+        assert!(payload.len() <= self.max_payload() as usize, "frame of {} bytes", payload.len());
+        let length = payload.len() as u32;
+        let total = FRAME_HEADER + padded(length);
+        let tail = space.load(self.tail);
+        if self.size - tail.wrapping_sub(space.load(self.head)) < total {
+            return false;
+        }
+        let mut header = [0; FRAME_HEADER as usize];
+        header[..4].copy_from_slice(&length.to_le_bytes());
+        header[4..6].copy_from_slice(&kind.to_le_bytes());
+        self.write(space, tail, &header);
+        self.write(space, tail.wrapping_add(FRAME_HEADER), payload);
+        space.store(self.tail, tail.wrapping_add(total));
+        self.ring(space);
+        true
+    }
+
+    /// Adds one to the doorbell and wakes who waits on it.
+    pub fn ring<S: Space>(&self, space: &S) {
+        space.store(self.doorbell, space.load(self.doorbell).wrapping_add(1));
+        space.notify(self.doorbell);
+    }
+
+    /// Copies the next frame's payload into `into` and frees its room. Only the
+    /// consumer calls it. None when nothing is unread.
+    pub fn pop<S: Space>(&self, space: &S, into: &mut Vec<u8>) -> Option<u16> {
+        let head = space.load(self.head);
+        let used = space.load(self.tail).wrapping_sub(head);
+        if used == 0 {
+            return None;
+        }
+        let mut header = [0; FRAME_HEADER as usize];
+        self.read(space, head, &mut header);
+        let length = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
+        let kind = u16::from_le_bytes([header[4], header[5]]);
+        // The host is trusted not to attack, but a broken ring must not turn
+        // into a wild read.
+        assert!(
+            used <= self.size && length <= self.max_payload() && FRAME_HEADER + padded(length) <= used,
+            "ring broken: head {head}, {used} unread, frame of {length}"
+        );
+        into.resize(length as usize, 0);
+        self.read(space, head.wrapping_add(FRAME_HEADER), into);
+        space.store(self.head, head.wrapping_add(FRAME_HEADER + padded(length)));
+        Some(kind)
+    }
+}

@@ -1,0 +1,204 @@
+package capsule
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// pushRetry is how often the pump looks for room in a full command ring when
+// the capsule does not ring.
+const pushRetry = 2 * time.Millisecond
+
+// pump owns the rings until the instance ends. It sleeps unless the capsule
+// rings, a caller posts, or a task in flight needs its clock.
+func (c *Capsule) pump() {
+	defer close(c.done)
+	tick := time.NewTicker(ClockInterval)
+	tick.Stop()
+	defer tick.Stop()
+	var interval time.Duration // of tick; 0 is stopped
+	for {
+		more, err := c.turn()
+		if err != nil {
+			c.fail(err)
+		}
+		if want := c.tickInterval(); want != interval {
+			if interval = want; want == 0 {
+				tick.Stop()
+			} else {
+				tick.Reset(want)
+			}
+		}
+		if more {
+			continue
+		}
+		select {
+		case <-c.inst.Doorbell():
+		case <-c.wake:
+		case <-tick.C:
+			if err := c.cb.SetClock(time.Now().UnixNano()); err != nil {
+				c.fail(err)
+			}
+		case <-c.inst.Done():
+			c.end()
+			return
+		case <-c.dead:
+			<-c.inst.Done()
+			return
+		}
+	}
+}
+
+// turn drains the events once, looks at the state and fills the command ring.
+// more says that there may be further events.
+func (c *Capsule) turn() (more bool, err error) {
+	select {
+	case <-c.dead:
+		return false, nil
+	default:
+	}
+	n, err := c.cb.events.Drain(c.receive)
+	if err != nil {
+		return false, err
+	}
+	if state, err := c.cb.State(); err != nil {
+		return false, err
+	} else if state == StatePanicked {
+		return false, &PanicError{Message: c.cb.PanicText()}
+	}
+	return n > 0, c.flush()
+}
+
+// flush moves the outbox into the command ring as far as there is room.
+func (c *Capsule) flush() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.outbox) == 0 {
+		return nil
+	}
+	if err := c.cb.SetClock(time.Now().UnixNano()); err != nil {
+		return err
+	}
+	pushed := 0
+	defer func() {
+		rest := copy(c.outbox, c.outbox[pushed:])
+		clear(c.outbox[rest:])
+		c.outbox = c.outbox[:rest]
+	}()
+	for _, f := range c.outbox {
+		err := c.cb.commands.Push(f.kind, f.payload)
+		if errors.Is(err, ErrRingFull) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if f.sent != nil {
+			close(f.sent)
+		}
+		pushed++
+	}
+	return nil
+}
+
+func (c *Capsule) tickInterval() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.failed:
+		return 0
+	case len(c.outbox) > 0:
+		return pushRetry
+	case len(c.tasks) > 0:
+		return ClockInterval
+	default:
+		return 0
+	}
+}
+
+// end hears the last words of an instance that ended by itself.
+func (c *Capsule) end() {
+	for {
+		more, err := c.turn()
+		if err != nil {
+			c.fail(err)
+			return
+		}
+		if !more {
+			break
+		}
+	}
+	err := c.inst.Err()
+	if err == nil {
+		err = ErrStopped
+	}
+	c.fail(err)
+}
+
+// receive handles one event. An error ends the capsule.
+func (c *Capsule) receive(kind FrameKind, payload []byte) error {
+	if kind == FrameData {
+		if c.cfg.OnData != nil {
+			c.cfg.OnData(payload)
+		}
+		return nil
+	}
+	msg, err := c.cfg.Codec.Decode(kind, payload)
+	if err != nil {
+		return fmt.Errorf("%w: frame of kind %d: %w", ErrProtocol, kind, err)
+	}
+	switch msg := msg.(type) {
+	case Heartbeat:
+		return c.heartbeat(msg)
+	case Reply:
+		return c.replied(msg)
+	case Reserved:
+		return c.reserved(msg)
+	case RunDone:
+		return c.runDone(msg)
+	case Progress:
+		return c.progressed(msg)
+	case Log:
+		if c.cfg.OnLog != nil {
+			c.cfg.OnLog(msg)
+		}
+		return nil
+	default:
+		return fmt.Errorf("%w: a capsule does not send frames of kind %d", ErrProtocol, kind)
+	}
+}
+
+func (c *Capsule) heartbeat(h Heartbeat) error {
+	h.CapsuleID = c.cfg.ID // it says what the host told it, if anything
+	c.mu.Lock()
+	if h.MemoryEpoch != c.epoch && !c.isReady {
+		c.mu.Unlock()
+		return nil // sent before the host had set the epoch
+	}
+	if err := c.checkEpoch(h.MemoryEpoch); err != nil {
+		c.mu.Unlock()
+		return err
+	}
+	c.last = h
+	first := !c.isReady
+	c.isReady = true
+	c.mu.Unlock()
+	if first {
+		close(c.ready)
+	}
+	if c.cfg.OnHeartbeat != nil {
+		c.cfg.OnHeartbeat(h)
+	}
+	return nil
+}
+
+// checkEpoch accepts this instance's epochs only: the first and those that its
+// resizes made. Called with mu held.
+func (c *Capsule) checkEpoch(epoch uint32) error {
+	if epoch < c.cfg.Epoch || epoch > c.epoch {
+		return fmt.Errorf("%w: an answer from memory epoch %d, this instance has %d to %d",
+			ErrProtocol, epoch, c.cfg.Epoch, c.epoch)
+	}
+	return nil
+}

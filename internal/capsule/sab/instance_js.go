@@ -1,0 +1,139 @@
+package sab
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"inos/internal/capsule"
+)
+
+// ending is how an instance came to its end; web/src/capsule/protocol.ts has
+// the same numbers.
+type ending int32
+
+const (
+	endStopped ending = iota + 1
+	endTrapped
+	endRefused
+	endWorker
+	endKilled
+)
+
+// Errors of this package.
+var (
+	// ErrInstantiate says that the browser refused to instantiate a compiled
+	// module, or that its start function trapped. Final for these bytes.
+	ErrInstantiate = errors.New("capsule/sab: instantiation failed")
+	// ErrWorker says that a Worker did not start or broke. Retryable.
+	ErrWorker = errors.New("capsule/sab: worker failed")
+	// ErrNoMemory says that the memory cannot be had or cannot grow: past its
+	// maximum, or the browser has no more. Retryable with less.
+	ErrNoMemory = errors.New("capsule/sab: no memory")
+	// ErrLimit says that a memory limit is below what the module needs to
+	// start. Final for this limit.
+	ErrLimit = errors.New("capsule/sab: limit below the module's minimum")
+	// ErrCompile says that the browser refused to compile. Final for these bytes.
+	ErrCompile = errors.New("capsule/sab: compilation failed")
+	// ErrClosed says that the Runtime was closed. Final.
+	ErrClosed = errors.New("capsule/sab: runtime closed")
+)
+
+var errGone = fmt.Errorf("%w: its memory was let go", capsule.ErrKilled)
+
+// instance is one Worker. The host's events write its fields before they close
+// the channel that says so.
+type instance struct {
+	handle   int32
+	control  uint32 // set before ready is closed
+	err      error  // set before done is closed
+	doorbell chan struct{}
+	ready    chan struct{}
+	done     chan struct{}
+	gone     chan struct{}
+	killed   atomic.Bool
+}
+
+func newInstance() *instance {
+	in := &instance{
+		doorbell: make(chan struct{}, 1),
+		ready:    make(chan struct{}),
+		done:     make(chan struct{}),
+		gone:     make(chan struct{}),
+	}
+	in.handle = newHandle(in)
+	return in
+}
+
+func (in *instance) Memory() capsule.Memory    { return memory{in.handle} }
+func (in *instance) Control() uint32           { return in.control }
+func (in *instance) Doorbell() <-chan struct{} { return in.doorbell }
+func (in *instance) Done() <-chan struct{}     { return in.done }
+
+// Err is nil until Done is closed.
+func (in *instance) Err() error {
+	select {
+	case <-in.done:
+		return in.err
+	default:
+		return nil
+	}
+}
+
+// Kill ends the instance or, when it has ended already, lets its memory go.
+func (in *instance) Kill() {
+	if in.killed.Swap(true) {
+		return
+	}
+	select {
+	case <-in.done:
+		hostFree(in.handle)
+	default:
+		hostKill(in.handle)
+	}
+}
+
+func (in *instance) isReady(control uint32) {
+	in.control = control
+	close(in.ready)
+}
+
+func (in *instance) rang() {
+	select {
+	case in.doorbell <- struct{}{}:
+	default: // a ring is already waiting to be heard
+	}
+}
+
+func (in *instance) ended(how ending) {
+	in.err = in.reason(how)
+	// What the capsule wrote last is still to be read.
+	in.rang()
+	close(in.done)
+	if in.killed.Load() {
+		hostFree(in.handle)
+	}
+}
+
+func (in *instance) isGone() { close(in.gone) }
+
+func (in *instance) reason(how ending) error {
+	said := text(in.handle)
+	switch how {
+	case endStopped:
+		return nil
+	case endKilled:
+		if said != "" {
+			return fmt.Errorf("%w: %s", capsule.ErrKilled, said)
+		}
+		return capsule.ErrKilled
+	case endRefused:
+		return fmt.Errorf("%w: %s", ErrInstantiate, said)
+	case endWorker:
+		return fmt.Errorf("%w: %w: %s", capsule.ErrTrap, ErrWorker, said)
+	}
+	if state, err := in.Memory().Load32(in.control + capsule.OffState); err == nil && state == capsule.StatePanicked {
+		return &capsule.PanicError{Message: said}
+	}
+	return fmt.Errorf("%w: %s", capsule.ErrTrap, said)
+}

@@ -1,0 +1,145 @@
+package sab
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"unsafe"
+
+	"inos/internal/capsule"
+)
+
+// DefaultModules is how many compiled modules a Runtime keeps.
+const DefaultModules = 32
+
+// Config of a Runtime; the zero value is what the kernel uses.
+type Config struct {
+	Modules int // compiled modules kept for the next Compile; 0 means DefaultModules
+}
+
+// Runtime implements capsule.Runtime. Safe for concurrent use.
+type Runtime struct {
+	limit int
+
+	mu      sync.Mutex
+	closed  bool
+	modules map[capsule.CID]*module
+	order   []capsule.CID // oldest first
+	alive   map[*instance]struct{}
+	owned   sync.WaitGroup // one goroutine per instance, until its Worker is gone
+}
+
+var _ capsule.Runtime = (*Runtime)(nil)
+
+// New returns a Runtime. It needs the import object that web/src/capsule/host.ts
+// makes, or the kernel's module would not have been instantiated.
+func New(c Config) *Runtime {
+	if c.Modules <= 0 {
+		c.Modules = DefaultModules
+	}
+	return &Runtime{limit: c.Modules, modules: map[capsule.CID]*module{}, alive: map[*instance]struct{}{}}
+}
+
+// Compile implements capsule.Runtime. Modules are kept by CID; concurrent calls
+// with the same bytes compile once. Errors match those of capsule.Inspect,
+// ErrCompile, ErrClosed, errors.ErrUnsupported or ctx's.
+func (r *Runtime) Compile(ctx context.Context, wasm []byte) (capsule.Module, error) {
+	info, err := capsule.Inspect(wasm)
+	if err != nil {
+		return nil, err
+	}
+	m, err := r.module(info, wasm)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-m.ready:
+	case <-ctx.Done():
+		return nil, ctx.Err() // it goes on compiling for the next caller
+	}
+	if m.err != nil {
+		r.drop(m)
+		return nil, m.err
+	}
+	return m, nil
+}
+
+// module finds or starts the compilation of wasm.
+func (r *Runtime) module(info capsule.ModuleInfo, wasm []byte) (*module, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, ErrClosed
+	}
+	if m := r.modules[info.CID]; m != nil {
+		return m, nil
+	}
+	m := &module{rt: r, info: info, ready: make(chan struct{})}
+	m.handle = newHandle(m)
+	if code := hostCompile(m.handle, unsafe.Pointer(unsafe.SliceData(wasm)), uint32(len(wasm))); code != codeOK {
+		handles.Delete(m.handle)
+		return nil, errUnsupported
+	}
+	r.modules[info.CID] = m
+	r.order = append(r.order, info.CID)
+	// Who still holds a module may go on using it, whatever is kept here.
+	runtime.AddCleanup(m, hostFree, m.handle)
+	if len(r.order) > r.limit {
+		delete(r.modules, r.order[0])
+		r.order = r.order[1:]
+	}
+	return m, nil
+}
+
+func (r *Runtime) drop(m *module) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.modules[m.info.CID] != m {
+		return
+	}
+	delete(r.modules, m.info.CID)
+	for i, cid := range r.order {
+		if cid == m.info.CID {
+			r.order = append(r.order[:i], r.order[i+1:]...)
+			break
+		}
+	}
+	hostFree(m.handle)
+}
+
+// adopt takes in under r's care until its Worker is gone.
+func (r *Runtime) adopt(in *instance) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return ErrClosed
+	}
+	r.alive[in] = struct{}{}
+	r.owned.Go(func() {
+		<-in.gone
+		handles.Delete(in.handle)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.alive, in)
+	})
+	return nil
+}
+
+// Close kills every instance, waits until their Workers are gone, and lets
+// their memories and the modules go. The memory of an instance that had ended
+// by itself goes when its owner kills or drops it. Idempotent.
+func (r *Runtime) Close() error {
+	r.mu.Lock()
+	r.closed = true
+	for in := range r.alive {
+		in.Kill()
+	}
+	for _, m := range r.modules {
+		hostFree(m.handle)
+	}
+	clear(r.modules)
+	r.order = nil
+	r.mu.Unlock()
+	r.owned.Wait()
+	return nil
+}

@@ -1,0 +1,50 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+
+	"inos/internal/capsule"
+	"inos/internal/mesh"
+	"inos/internal/threads/matchmaker"
+)
+
+// codeOf says in the mesh's terms how a run or a dispatch failed.
+func codeOf(err error) mesh.JobCode {
+	for _, c := range codes {
+		if errors.Is(err, c.err) {
+			return c.code
+		}
+	}
+	return mesh.JobInternal
+}
+
+// codes are looked through in order: the more telling error first.
+var codes = []struct {
+	err  error
+	code mesh.JobCode
+}{
+	{errBudget, mesh.JobCreditExhausted},
+	{ErrInput, mesh.JobRejected},
+	{errFetch, mesh.JobUnknownCapsule},
+	{capsule.ErrNotWasm, mesh.JobBadCapsule},
+	{capsule.ErrUnknownImport, mesh.JobBadCapsule},
+	{capsule.ErrNoSharedMemory, mesh.JobBadCapsule},
+	{capsule.ErrNoControlBlock, mesh.JobBadCapsule},
+	{capsule.ErrNoRun, mesh.JobBadCapsule},
+	{capsule.ErrABIVersion, mesh.JobBadCapsule},
+	{capsule.ErrUnknownMethod, mesh.JobFailed},
+	{capsule.ErrBadInput, mesh.JobFailed},
+	{capsule.ErrRunFailed, mesh.JobFailed},
+	{capsule.ErrRunNoMemory, mesh.JobFailed},
+	{matchmaker.ErrDeadline, mesh.JobDeadline},
+	{matchmaker.ErrCancelled, mesh.JobCancelled},
+	{context.DeadlineExceeded, mesh.JobDeadline},
+	{context.Canceled, mesh.JobCancelled},
+	{capsule.ErrDeadline, mesh.JobDeadline},
+	{capsule.ErrTrap, mesh.JobCrashed},
+	{capsule.ErrRingBroken, mesh.JobCrashed},
+	{capsule.ErrProtocol, mesh.JobCrashed},
+	{capsule.ErrStopped, mesh.JobCrashed},
+	{capsule.ErrKilled, mesh.JobCrashed},
+}

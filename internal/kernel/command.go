@@ -1,0 +1,114 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"time"
+
+	"inos/internal/capsule"
+	"inos/internal/identity"
+	"inos/internal/mesh"
+)
+
+// Command sends a lifecycle command to a capsule on node, which may be this one
+// (or zero, for this one), and returns the answer. Errors are the supervisor's or
+// the mesh's: a caller cannot tell them apart, except by the time it takes.
+func (k *Kernel) Command(ctx context.Context, node identity.PeerID, cmd capsule.Command) (capsule.Reply, error) {
+	if node == "" || node == k.cfg.Self {
+		r, err := k.cfg.Capsules.Command(ctx, cmd)
+		k.commanded("", k.cfg.Self, cmd, r, err)
+		return r, err
+	}
+	m, err := k.theMesh()
+	if err != nil {
+		return capsule.Reply{}, err
+	}
+	r, err := m.Command(ctx, node, cmd)
+	k.commanded("", node, cmd, r, err)
+	return r, err
+}
+
+// HandleCommand answers a lifecycle command of another node. It implements
+// mesh.Handler.
+func (k *Kernel) HandleCommand(ctx context.Context, from identity.PeerID, cmd capsule.Command) capsule.Reply {
+	if err := k.mayCommand(ctx, from, cmd); err != nil {
+		r := capsule.Reply{ID: cmd.ID, Code: capsule.Denied, Message: err.Error(), Timestamp: time.Now()}
+		k.commanded(from, k.cfg.Self, cmd, r, nil)
+		return r
+	}
+	r, err := k.cfg.Capsules.Command(ctx, cmd)
+	if err != nil && r.Code == capsule.OK {
+		r = capsule.Reply{ID: cmd.ID, Code: replyCodeOf(err), Message: err.Error(), Timestamp: time.Now()}
+	}
+	if cmd.Type == capsule.Spawn && r.Code == capsule.OK {
+		_ = k.loop.tell(ctx, func(s *state) { s.spawned(r.CapsuleID, from) })
+	}
+	k.commanded(from, k.cfg.Self, cmd, r, err)
+	return r
+}
+
+func (k *Kernel) commanded(from, node identity.PeerID, cmd capsule.Command, r capsule.Reply, err error) {
+	if cmd.Spawn != nil {
+		spawn := *cmd.Spawn
+		spawn.Wasm = nil
+		cmd.Spawn = &spawn
+	}
+	k.emit(Commanded{at(), from, node, cmd, r, err})
+}
+
+// ErrDenied: the caller may not give this command here. Final.
+var ErrDenied = errors.New("kernel: this node takes that command from its own console and from the capsule's spawner only")
+
+// CommandGate is a Gate that also judges lifecycle commands of other nodes.
+// spawner is the node that spawned the target, zero for this one and for Spawn.
+type CommandGate interface {
+	AdmitCommand(from, spawner identity.PeerID, cmd capsule.Command, now time.Time) error
+}
+
+// mayCommand asks the gate or, if it does not judge commands, lets a node command
+// what it has spawned and nothing else.
+func (k *Kernel) mayCommand(ctx context.Context, from identity.PeerID, cmd capsule.Command) error {
+	var spawner identity.PeerID
+	if err := k.loop.ask(ctx, func(s *state) { spawner = s.spawners[cmd.Target] }); err != nil {
+		return err
+	}
+	if g, ok := k.cfg.Gate.(CommandGate); ok {
+		return g.AdmitCommand(from, spawner, cmd, time.Now())
+	}
+	if cmd.Type == capsule.Spawn || spawner != from {
+		return ErrDenied
+	}
+	return nil
+}
+
+// spawnersAtMost bounds the remembered spawners; a capsule past it takes commands
+// from this node's console only.
+const spawnersAtMost = 4096
+
+// spawned remembers who spawned a capsule, and forgets those that are gone.
+func (s *state) spawned(id string, by identity.PeerID) {
+	if len(s.spawners) >= spawnersAtMost {
+		alive := make(map[string]bool)
+		for _, c := range s.k.cfg.Capsules.List() {
+			alive[c.ID] = true
+		}
+		maps.DeleteFunc(s.spawners, func(id string, _ identity.PeerID) bool { return !alive[id] })
+	}
+	if len(s.spawners) < spawnersAtMost {
+		s.spawners[id] = by
+	}
+}
+
+// replyCodeOf says in a reply's terms why there is none.
+func replyCodeOf(err error) capsule.ReplyCode {
+	switch codeOf(err) {
+	case mesh.JobDeadline, mesh.JobCancelled:
+		return capsule.Deadline
+	case mesh.JobCrashed:
+		return capsule.Crashed
+	case mesh.JobBadCapsule, mesh.JobUnknownCapsule:
+		return capsule.BadParams
+	}
+	return capsule.Refused
+}

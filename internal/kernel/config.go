@@ -1,0 +1,90 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"inos/internal/identity"
+	"inos/internal/scheduler"
+)
+
+// Config of a Kernel. Self, Gate, Capsules and Blobs are required; zero figures
+// mean the defaults.
+type Config struct {
+	Self         identity.PeerID
+	Name         string // for people
+	Kind         string // "native" or "browser"
+	Capabilities []string
+	GeoHash      string
+	CreditCost   uint64 // microcredits per second of capsule time
+	Slots        int    // jobs run here at a time; 0 means 1, below 0 none
+
+	Gate     Gate
+	Capsules Capsules
+	Blobs    Blobs
+	Wallet   Wallet           // nil: no vouchers, no receipts
+	Scorer   scheduler.Scorer // nil: scheduler.Formula
+
+	// Emit gets every event, one at a time and in order. It must not block and must
+	// not call the kernel. nil: events go to subscribers only.
+	Emit func(Event)
+
+	PublishEvery time.Duration // 0 means 10 s
+	ProfileTTL   time.Duration // 0 means 3 * PublishEvery
+	PingEvery    time.Duration // 0 means 5 s
+	// Unmeasured is the least latency a node counts with until this node has
+	// measured its own, whatever the node claims; 0 means 100 ms.
+	Unmeasured time.Duration
+
+	IdleAfter time.Duration // a user who did nothing for as long is not active; 0 means 30 s
+
+	Jobs     int // jobs of this node queued or placed at a time; 0 means 1024
+	InHand   int // of them being placed or run at a time; 0 means 64
+	Attempts int // nodes tried for one job; 0 means 3
+	Nodes    int // nodes known at most; 0 means 1<<20
+	// Explain is the number of known nodes up to which every decision counts what
+	// each requirement ruled out, which looks at every node; 0 means 2048.
+	Explain int
+}
+
+// ErrConfig says what a Config lacks. Final.
+var ErrConfig = errors.New("kernel: bad config")
+
+// withDefaults fills in c and says what is missing.
+func (c Config) withDefaults() (Config, error) {
+	switch {
+	case c.Self == "":
+		return c, fmt.Errorf("%w: no Self", ErrConfig)
+	case c.Gate == nil || c.Capsules == nil || c.Blobs == nil:
+		return c, fmt.Errorf("%w: Gate, Capsules and Blobs are required", ErrConfig)
+	}
+	def := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	def(&c.PublishEvery, 10*time.Second)
+	def(&c.ProfileTTL, 3*c.PublishEvery)
+	def(&c.PingEvery, 5*time.Second)
+	def(&c.Unmeasured, 100*time.Millisecond)
+	count := func(n *int, v int) {
+		if *n <= 0 {
+			*n = v
+		}
+	}
+	if c.Slots < 0 {
+		c.Slots = 0
+	} else {
+		count(&c.Slots, 1)
+	}
+	count(&c.Jobs, 1024)
+	count(&c.InHand, 64)
+	count(&c.Attempts, 3)
+	count(&c.Nodes, 1<<20)
+	count(&c.Explain, 2048)
+	if c.Emit == nil {
+		c.Emit = func(Event) {}
+	}
+	return c, nil
+}

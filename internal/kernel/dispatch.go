@@ -1,0 +1,135 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"inos/internal/capsule"
+	"inos/internal/governance"
+	"inos/internal/identity"
+	"inos/internal/mesh"
+)
+
+// Errors of Dispatch besides those of governance (a *governance.Rejection), the
+// scheduler and the matchmaker. Both are final.
+var (
+	// ErrInput: the input is not what the job says it is.
+	ErrInput = errors.New("kernel: input does not match the job")
+	// ErrDuplicate: a job with this id is under way.
+	ErrDuplicate = errors.New("kernel: job is already under way")
+)
+
+// Dispatch runs a job on the best node and waits for its end. Governance is asked
+// first and at once: of a job that it rejects (*governance.Rejection) nothing else
+// hears. Cancelling ctx cancels the job wherever it is.
+func (k *Kernel) Dispatch(ctx context.Context, sub Submission) (Outcome, error) {
+	started := time.Now()
+	out := Outcome{JobID: sub.Job.ID}
+	a, err := k.cfg.Gate.Admit(governance.Request{
+		Envelope: sub.Envelope, Job: sub.Job, Voucher: sub.Voucher,
+	}, started)
+	if err != nil {
+		k.rejected(sub.Job.ID, "", err)
+		out.Code = mesh.JobRejected
+		return out, err
+	}
+	defer k.cfg.Gate.Done(a)
+	if err := checkInput(a.Job(), sub.Input); err != nil {
+		out.Code = mesh.JobRejected
+		k.rejected(sub.Job.ID, "", err)
+		return out, err
+	}
+	if err := k.enter(ctx, a, &sub, started); err != nil {
+		return out, err
+	}
+	res, err := k.matchmaker.Submit(ctx, a)
+	o := res.Outcome
+	if err != nil && o.Code == mesh.JobOK {
+		o.Code = codeOf(err)
+	}
+	out.Code, out.Node, out.Score = o.Code, res.Placement.Node, res.Placement.Score
+	out.Local = out.Node == k.cfg.Self
+	out.Attempts, out.Queued = res.Attempts, res.Queued+o.Queued
+	out.Run, out.Fetched, out.Cost = o.Run, o.FetchedBytes, o.Cost
+	out.Output, out.OutputCID, out.Receipt = o.Output, o.OutputCID, o.Receipt
+	k.leave(a, &out, o, err)
+	out.Total = time.Since(started)
+	return out, err
+}
+
+// enter puts the job in the table.
+func (k *Kernel) enter(ctx context.Context, a governance.Admitted, sub *Submission, now time.Time) error {
+	asked, fresh := a.Job(), false
+	if err := k.loop.ask(ctx, func(s *state) {
+		fresh = s.jobs.add(&job{
+			admitted: a, sub: sub,
+			info: JobInfo{
+				ID: asked.ID, Capsule: asked.Capsule, Method: asked.Method, State: JobQueued,
+				Priority: asked.Priority, Submitted: now,
+			},
+		})
+		if fresh {
+			k.emit(JobAdmitted{At{now}, asked.ID, "", a.Decision()})
+		}
+	}); err != nil {
+		return err
+	}
+	if !fresh {
+		return fmt.Errorf("%w: %s", ErrDuplicate, asked.ID)
+	}
+	return nil
+}
+
+// leave takes the job out of the table and fills in the decision.
+func (k *Kernel) leave(a governance.Admitted, out *Outcome, o mesh.JobOutcome, err error) {
+	// Without a loop there is no table; the outcome stands all the same.
+	_ = k.loop.ask(context.Background(), func(s *state) {
+		if j := s.jobs.get(out.JobID, ""); j != nil {
+			out.Decision = j.decision
+		}
+		s.endJob(out.JobID, "", o, err)
+	})
+}
+
+// endJob moves a job to the ended ones and says so.
+func (s *state) endJob(id string, from identity.PeerID, o mesh.JobOutcome, err error) {
+	now := time.Now()
+	if err == nil {
+		s.done++
+	} else {
+		s.failed++
+	}
+	s.jobs.end(id, from, o, err, now)
+	o.Output = nil
+	s.k.emit(JobEnded{At{now}, id, from, o.Node, o, err})
+}
+
+func (k *Kernel) rejected(jobID string, from identity.PeerID, err error) {
+	k.rejections.Add(1)
+	k.emit(JobRejected{at(), jobID, from, reasonOf(err), err})
+}
+
+// reasonOf is the stable code of a rejection.
+func reasonOf(err error) string {
+	var r *governance.Rejection
+	switch {
+	case errors.As(err, &r):
+		return r.Code
+	case errors.Is(err, ErrInput):
+		return "input_mismatch"
+	}
+	return "rejected"
+}
+
+// checkInput compares input with what the job says of it, where it does.
+func checkInput(job governance.Job, input []byte) error {
+	if job.InputLength != uint64(len(input)) && (job.InputLength != 0 || job.InputCID != "") {
+		return fmt.Errorf("%w: %d bytes instead of %d", ErrInput, len(input), job.InputLength)
+	}
+	if job.InputCID != "" && capsule.SumCID(input).String() != job.InputCID {
+		return fmt.Errorf("%w: its CID is %s", ErrInput, capsule.SumCID(input))
+	}
+	return nil
+}

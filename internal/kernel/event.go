@@ -1,0 +1,225 @@
+package kernel
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"inos/internal/capsule"
+	"inos/internal/governance"
+	"inos/internal/identity"
+	"inos/internal/mesh"
+	"inos/internal/threads/adjuster"
+	"inos/internal/threads/watcher"
+)
+
+// Event is something that happened. The types below are all there are.
+type Event interface {
+	// Name is stable: "job:placed", "mining:stop", ...
+	Name() string
+	// When it happened.
+	When() time.Time
+}
+
+// At is the time of an event.
+type At struct{ Time time.Time }
+
+// When implements Event.
+func (a At) When() time.Time { return a.Time }
+
+type (
+	// NodeHeard: a node is new, or says something new of itself.
+	NodeHeard struct {
+		At
+		Profile mesh.Profile
+		New     bool
+	}
+	// NodeGone: a node has expired or answers no more.
+	NodeGone struct {
+		At
+		Node identity.PeerID
+	}
+	// PeerConnected and PeerDisconnected follow the mesh.
+	PeerConnected struct {
+		At
+		Peer identity.PeerID
+	}
+	PeerDisconnected struct {
+		At
+		Peer identity.PeerID
+	}
+	// Joined: the mesh is attached and has its first peer.
+	Joined struct {
+		At
+		Peer identity.PeerID
+	}
+	// JobRejected: governance said no. From is zero for this node's own jobs.
+	JobRejected struct {
+		At
+		JobID  string
+		From   identity.PeerID
+		Reason string
+		Err    error
+	}
+	// JobAdmitted: governance said yes.
+	JobAdmitted struct {
+		At
+		JobID    string
+		From     identity.PeerID
+		Decision governance.Decision
+	}
+	// JobPlacedEvent: a node was chosen.
+	JobPlacedEvent struct {
+		At
+		JobID    string
+		Node     identity.PeerID
+		Score    float64
+		Attempt  int
+		Decision Decision
+	}
+	// JobProgress of a job, dispatched from here or run here.
+	JobProgress struct {
+		At
+		JobID    string
+		Progress mesh.Progress
+	}
+	// JobEnded: a job dispatched from here, or run here for From, is over. Err is
+	// nil when it went well.
+	JobEnded struct {
+		At
+		JobID   string
+		From    identity.PeerID
+		Node    identity.PeerID
+		Outcome mesh.JobOutcome // without the output
+		Err     error
+	}
+	// Commanded: a lifecycle command was answered. From is zero for this node's own.
+	Commanded struct {
+		At
+		From    identity.PeerID
+		Node    identity.PeerID // where the capsule is
+		Command capsule.Command // without the module
+		Reply   capsule.Reply
+		Err     error
+	}
+	// MiningStop and MiningStart: work done only while nobody needs the machine must
+	// end, or may go on. One of them comes at the start.
+	MiningStop struct {
+		At
+		Reason string
+	}
+	MiningStart struct {
+		At
+		Reason string
+	}
+	// HostChanged: user, battery or visibility.
+	HostChanged struct {
+		At
+		Host watcher.Host
+	}
+	// CapsuleChanged: a capsule's congestion, status or end.
+	CapsuleChanged struct {
+		At
+		Capsule watcher.Capsule
+	}
+	// Throttled: the stream into a capsule runs slower or faster from now on.
+	Throttled struct {
+		At
+		Throttle adjuster.Throttle
+	}
+	// FidelityChanged: how closely sensors are worth reading.
+	FidelityChanged struct {
+		At
+		Fidelity adjuster.Fidelity
+	}
+	// ServiceFailed: a part of the kernel ended unasked and is started again.
+	ServiceFailed struct {
+		At
+		Service string
+		Message string
+	}
+	// Dropped tells a subscriber how many events it missed just before.
+	Dropped struct {
+		At
+		Count uint64
+	}
+)
+
+// Name implements Event.
+func (NodeHeard) Name() string        { return "node:heard" }
+func (NodeGone) Name() string         { return "node:gone" }
+func (PeerConnected) Name() string    { return "peer:connected" }
+func (PeerDisconnected) Name() string { return "peer:disconnected" }
+func (Joined) Name() string           { return "mesh:joined" }
+func (JobRejected) Name() string      { return "job:rejected" }
+func (JobAdmitted) Name() string      { return "job:admitted" }
+func (JobPlacedEvent) Name() string   { return "job:placed" }
+func (JobProgress) Name() string      { return "job:progress" }
+func (JobEnded) Name() string         { return "job:ended" }
+func (Commanded) Name() string        { return "capsule:commanded" }
+func (MiningStop) Name() string       { return "mining:stop" }
+func (MiningStart) Name() string      { return "mining:start" }
+func (HostChanged) Name() string      { return "host:changed" }
+func (CapsuleChanged) Name() string   { return "capsule:changed" }
+func (Throttled) Name() string        { return "capsule:throttled" }
+func (FidelityChanged) Name() string  { return "sensors:fidelity" }
+func (ServiceFailed) Name() string    { return "kernel:restarted" }
+func (Dropped) Name() string          { return "events:dropped" }
+
+// hub hands events to subscribers. A subscriber that does not read loses
+// events, never time of the kernel's.
+type hub struct {
+	mu      sync.Mutex
+	direct  func(Event) // Config.Emit, called in the order of events
+	sinks   map[*sink]struct{}
+	dropped atomic.Uint64
+}
+
+type sink struct {
+	ch     chan Event
+	missed uint64 // since the last Dropped that got through
+}
+
+func (h *hub) emit(e Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.direct(e)
+	for s := range h.sinks {
+		if s.missed > 0 {
+			select {
+			case s.ch <- Dropped{At: At{e.When()}, Count: s.missed}:
+				s.missed = 0
+			default:
+				s.missed++
+				h.dropped.Add(1)
+				continue
+			}
+		}
+		select {
+		case s.ch <- e:
+		default:
+			s.missed++
+			h.dropped.Add(1)
+		}
+	}
+}
+
+// Subscribe delivers events from now on until cancel, which closes the channel.
+// When buffer events wait unread, further ones are dropped; a Dropped with their
+// number takes their place once there is room.
+func (k *Kernel) Subscribe(buffer int) (events <-chan Event, cancel func()) {
+	s := &sink{ch: make(chan Event, max(buffer, 1))}
+	k.hub.mu.Lock()
+	defer k.hub.mu.Unlock()
+	k.hub.sinks[s] = struct{}{}
+	return s.ch, sync.OnceFunc(func() {
+		k.hub.mu.Lock()
+		defer k.hub.mu.Unlock()
+		delete(k.hub.sinks, s)
+		close(s.ch)
+	})
+}
+
+func (k *Kernel) emit(e Event) { k.hub.emit(e) }
+
+func at() At { return At{time.Now()} }

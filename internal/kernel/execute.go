@@ -1,0 +1,164 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/bits"
+	"time"
+
+	"inos/internal/capsule"
+	"inos/internal/governance"
+	"inos/internal/mesh"
+)
+
+var (
+	errFetch  = errors.New("kernel: capsule could not be had")
+	errBudget = errors.New("kernel: the job's budget is used up")
+)
+
+// execute runs an admitted job on this node's own capsules. The caller has taken
+// a slot. It returns when the job has ended; ctx's end ends it.
+func (k *Kernel) execute(ctx context.Context, a governance.Admitted, input []byte, fetch mesh.FetchFunc, onProgress func(mesh.Progress)) mesh.JobOutcome {
+	job := a.Job()
+	out := mesh.JobOutcome{JobID: job.ID, Node: k.cfg.Self}
+	fail := func(err error) mesh.JobOutcome {
+		out.Code, out.Message = codeOf(err), err.Error()
+		return out
+	}
+	cid, err := capsule.ParseCID(job.Capsule)
+	if err != nil {
+		return fail(fmt.Errorf("%w: %w", errFetch, err))
+	}
+	blob, fetched, err := k.haveCapsule(ctx, cid, fetch)
+	if err != nil {
+		return fail(err)
+	}
+	out.FetchedBytes = fetched
+	var earning Earning
+	if k.cfg.Wallet != nil {
+		if earning, err = k.cfg.Wallet.Earn(a, time.Now()); err != nil {
+			out.Code, out.Message, out.Reason = mesh.JobCreditExhausted, err.Error(), codeText(err)
+			return out
+		}
+	}
+	limits, byBudget := k.limits(job, blob.Manifest, time.Now())
+	task := capsule.Task{Method: job.Method, Args: job.Args, Input: input}
+	started := time.Now()
+	output, err := k.cfg.Capsules.Run(ctx, cid, limits, task, func(done, total uint64) {
+		if onProgress != nil {
+			onProgress(mesh.Progress{Done: done, Total: total, Cost: k.costOf(time.Since(started), job.Budget)})
+		}
+	})
+	finished := time.Now()
+	out.Run = finished.Sub(started)
+	if err != nil {
+		if earning != nil {
+			earning.Refund(finished)
+		}
+		if byBudget && ctx.Err() == nil && out.Run >= limits.Time {
+			err = fmt.Errorf("%w: %w", errBudget, err)
+		}
+		return fail(err)
+	}
+	out.Output, out.OutputCID = output, capsule.SumCID(output).String()
+	out.Cost = k.costOf(out.Run, job.Budget)
+	if earning != nil {
+		out.Receipt, err = earning.Collect(Work{
+			CapsuleCID: job.Capsule, InputCID: capsule.SumCID(input).String(), OutputCID: out.OutputCID,
+			Cost: out.Cost, Started: started, Finished: finished,
+		}, finished)
+		if err != nil {
+			out.Output, out.OutputCID, out.Cost = nil, "", 0
+			return fail(err)
+		}
+	}
+	return out
+}
+
+// haveCapsule returns a capsule of this node, after fetching it if it is not
+// here. fetched counts the bytes that travelled.
+func (k *Kernel) haveCapsule(ctx context.Context, cid capsule.CID, fetch mesh.FetchFunc) (blob mesh.Blob, fetched uint64, err error) {
+	if k.cfg.Blobs.Has(cid) {
+		if blob, err = k.cfg.Blobs.Capsule(ctx, cid); err == nil {
+			return blob, 0, nil
+		}
+	}
+	if fetch == nil {
+		return mesh.Blob{}, 0, fmt.Errorf("%w: %s is not on this node", errFetch, cid)
+	}
+	if blob, err = fetch(ctx, cid); err != nil {
+		return mesh.Blob{}, 0, fmt.Errorf("%w: %w", errFetch, err)
+	}
+	// Accept checks the bytes against the manifest's CID; this one against the job's.
+	if capsule.SumCID(blob.Wasm) != cid {
+		return mesh.Blob{}, 0, fmt.Errorf("%w: bytes are not those of %s", errFetch, cid)
+	}
+	if err = k.cfg.Blobs.Accept(blob); err != nil {
+		return mesh.Blob{}, 0, fmt.Errorf("%w: %w", errFetch, err)
+	}
+	return blob, uint64(len(blob.Wasm)), nil
+}
+
+// limits of a run: the capsule's own, cut to what the deadline and the budget
+// leave. byBudget says that the budget is the shortest.
+func (k *Kernel) limits(job governance.Job, m capsule.Manifest, now time.Time) (l Limits, byBudget bool) {
+	l = Limits{MemoryBytes: m.MemoryLimit, Time: m.TimeLimit}
+	if left := job.Deadline.Sub(now); !job.Deadline.IsZero() && (l.Time == 0 || left < l.Time) {
+		l.Time = max(left, time.Millisecond)
+	}
+	if paid := affordable(job.Budget, k.cfg.CreditCost); paid > 0 && (l.Time == 0 || paid < l.Time) {
+		l.Time, byBudget = paid, true
+	}
+	return l, byBudget
+}
+
+// affordable is how long a budget lasts at cost microcredits a second; 0 means
+// without end.
+func affordable(budget, cost uint64) time.Duration {
+	if budget == 0 || cost == 0 {
+		return 0
+	}
+	hi, lo := bits.Mul64(budget, uint64(time.Second))
+	if hi >= cost || hi > 0 && hi>>31 > 0 {
+		return 0
+	}
+	ns, _ := bits.Div64(hi, lo, cost)
+	if ns > 1<<62 {
+		return 0
+	}
+	return max(time.Duration(ns), time.Nanosecond)
+}
+
+// costOf is what a run costs: the node's rate times the seconds it took, rounded
+// up, at least 1 microcredit and never above the budget, which limits has cut the
+// run to.
+func (k *Kernel) costOf(run time.Duration, budget uint64) uint64 {
+	cost := runCost(k.cfg.CreditCost, run)
+	if budget > 0 {
+		cost = min(cost, budget)
+	}
+	return cost
+}
+
+// runCost is ceil(rate * run seconds), at least 1; it saturates.
+func runCost(rate uint64, run time.Duration) uint64 {
+	hi, lo := bits.Mul64(rate, uint64(max(run, 0)))
+	if hi >= uint64(time.Second) {
+		return 1<<64 - 1
+	}
+	cost, rest := bits.Div64(hi, lo, uint64(time.Second))
+	if rest > 0 && cost < 1<<64-1 {
+		cost++
+	}
+	return max(cost, 1)
+}
+
+// codeText is the stable code that an error carries, if it does.
+func codeText(err error) string {
+	var coded interface{ Code() string }
+	if errors.As(err, &coded) {
+		return coded.Code()
+	}
+	return ""
+}

@@ -1,0 +1,136 @@
+package kernel
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"inos/internal/identity"
+	"inos/internal/mesh"
+)
+
+const (
+	findTimeout = 10 * time.Second
+	// findAgain is how old a lookup's answer may be; a flood of jobs that nobody
+	// can run costs one lookup of a capability in that time.
+	findAgain = 2 * time.Second
+	// findAtMost bounds the remembered lookups.
+	findAtMost = 1024
+	// measureFound is how many found nodes are measured before the choice.
+	measureFound   = 16
+	measureTimeout = 2 * time.Second
+)
+
+// finder lets one lookup of a capability serve everybody who wants it.
+type finder struct {
+	mu      sync.Mutex
+	lookups map[string]*lookup
+}
+
+// lookup is one question to the directory. What is below done is set before done
+// is closed.
+type lookup struct {
+	done    chan struct{}
+	ended   time.Time
+	found   []mesh.Profile
+	givenUp bool // whoever asked went away before there was an answer
+}
+
+// discover asks the directory for the nodes of each capability, takes in what it
+// says and measures the nodes that are new. It reports whether it found any.
+func (k *Kernel) discover(ctx context.Context, capabilities []string) bool {
+	m, err := k.theMesh()
+	if err != nil {
+		return false
+	}
+	found := make(map[identity.PeerID]mesh.Profile)
+	for _, c := range capabilities {
+		for _, p := range k.finder.find(ctx, m, c) {
+			found[p.Peer] = p
+		}
+	}
+	delete(found, k.cfg.Self)
+	if len(found) == 0 {
+		return false
+	}
+	var unmeasured []identity.PeerID
+	if k.loop.ask(ctx, func(s *state) {
+		now := time.Now()
+		for _, p := range found {
+			s.hear(p, now)
+			if n, ok := s.nodes[p.Peer]; ok && n.rtt == 0 && len(unmeasured) < measureFound {
+				unmeasured = append(unmeasured, p.Peer)
+			}
+		}
+	}) != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, measureTimeout)
+	defer cancel()
+	k.measure(ctx, m, unmeasured)
+	return true
+}
+
+// find returns the nodes that provide capability, from a lookup of its own, one
+// under way or one just over.
+func (f *finder) find(ctx context.Context, m mesh.Mesh, capability string) []mesh.Profile {
+	for {
+		l, mine := f.join(capability)
+		switch {
+		case l == nil:
+			return nil
+		case mine:
+			one, cancel := context.WithTimeout(ctx, findTimeout)
+			l.found, _ = m.Find(one, capability)
+			cancel()
+			l.ended, l.givenUp = time.Now(), ctx.Err() != nil
+			close(l.done)
+			return l.found
+		}
+		select {
+		case <-l.done:
+			if !l.givenUp {
+				return l.found
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// join returns the lookup to wait for, or a new one that the caller must make.
+// It returns nil when too many capabilities are being looked up.
+func (f *finder) join(capability string) (l *lookup, mine bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if l := f.lookups[capability]; l != nil && !l.stale() {
+		return l, false
+	}
+	if f.lookups == nil {
+		f.lookups = make(map[string]*lookup)
+	}
+	for c, old := range f.lookups {
+		if len(f.lookups) < findAtMost {
+			break
+		}
+		if old.stale() {
+			delete(f.lookups, c)
+		}
+	}
+	if len(f.lookups) >= findAtMost {
+		return nil, false
+	}
+	l = &lookup{done: make(chan struct{})}
+	f.lookups[capability] = l
+	return l, true
+}
+
+// stale reports whether l is over, and too old to serve.
+func (l *lookup) stale() bool {
+	select {
+	case <-l.done:
+		return l.givenUp || time.Since(l.ended) > findAgain
+	default:
+		return false
+	}
+}

@@ -1,0 +1,229 @@
+package kernel
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/capsule"
+	"inos/internal/governance"
+	"inos/internal/identity"
+	"inos/internal/mesh"
+	"inos/internal/mesh/inproc"
+)
+
+func keyOf(seed string) ed25519.PrivateKey {
+	sum := sha256.Sum256([]byte(seed))
+	return ed25519.NewKeyFromSeed(sum[:])
+}
+
+func peerOf(seed string) identity.PeerID {
+	return identity.PeerIDOf(keyOf(seed).Public().(ed25519.PublicKey))
+}
+
+func ledgerOf(seed string) identity.LedgerID {
+	return identity.LedgerIDOf(keyOf(seed).Public().(ed25519.PublicKey))
+}
+
+var uuids atomic.Uint64
+
+// newID makes a UUIDv7 that no other test has.
+func newID() string {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[8:], uuids.Add(1))
+	b[6], b[8] = 0x70, 0x80|b[8]&0x3f
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// purse pays for every ledger it knows; it is a working governance.Ledgers.
+type purse map[identity.LedgerID]uint64
+
+func (p purse) Authorize(ledger identity.LedgerID, _ string, _ []byte, _, _ identity.PeerID, amount, ceiling uint64, _ time.Time) (uint64, error) {
+	have, ok := p[ledger]
+	switch {
+	case !ok:
+		return 0, unknownLedger{}
+	case amount == 0:
+		return min(have, ceiling), nil
+	}
+	return amount, nil
+}
+
+type unknownLedger struct{}
+
+func (unknownLedger) Error() string { return "purse: ledger is unknown" }
+func (unknownLedger) Code() string  { return "ledger_unknown" }
+
+// workshop runs "capsules" that hash their input after working for as long as
+// their first argument says. It is a working Capsules.
+type workshop struct {
+	runs atomic.Int64
+	now  atomic.Int64 // running
+	most atomic.Int64
+}
+
+func (w *workshop) Serve(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (w *workshop) Command(_ context.Context, cmd capsule.Command) (capsule.Reply, error) {
+	return capsule.Reply{ID: cmd.ID, CapsuleID: "capsule-1"}, nil
+}
+
+func (w *workshop) List() []CapsuleInfo { return nil }
+
+func (w *workshop) Run(ctx context.Context, _ capsule.CID, limits Limits, t capsule.Task, onProgress func(done, total uint64)) ([]byte, error) {
+	w.runs.Add(1)
+	w.most.Store(max(w.most.Load(), w.now.Add(1)))
+	defer w.now.Add(-1)
+	if t.Method == "crash" {
+		return nil, &capsule.PanicError{Message: "asked to"}
+	}
+	if limits.Time > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limits.Time)
+		defer cancel()
+	}
+	work := time.Duration(0)
+	if len(t.Args) > 0 {
+		work, _ = time.ParseDuration(t.Args[0])
+	}
+	onProgress(0, 2)
+	select {
+	case <-time.After(work):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	onProgress(2, 2)
+	sum := sha256.Sum256(t.Input)
+	return sum[:], nil
+}
+
+// shelfOf is a working Blobs.
+type shelfOf struct {
+	mu    sync.Mutex
+	blobs map[capsule.CID]mesh.Blob
+}
+
+func (s *shelfOf) Has(cid capsule.CID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.blobs[cid]
+	return ok
+}
+
+func (s *shelfOf) Capsule(_ context.Context, cid capsule.CID) (mesh.Blob, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, ok := s.blobs[cid]
+	if !ok {
+		return b, mesh.ErrNotFound
+	}
+	return b, nil
+}
+
+func (s *shelfOf) Accept(b mesh.Blob) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.blobs == nil {
+		s.blobs = make(map[capsule.CID]mesh.Blob)
+	}
+	s.blobs[b.Manifest.CID] = b
+	return nil
+}
+
+var testWasm = []byte("\x00asm a capsule, as far as these tests go")
+
+func testBlob() mesh.Blob {
+	return mesh.Blob{Manifest: capsule.Manifest{CID: capsule.SumCID(testWasm), Name: "hash", TimeLimit: time.Minute}, Wasm: testWasm}
+}
+
+// member is a kernel in a test's mesh.
+type member struct {
+	*Kernel
+	work  *workshop
+	shelf *shelfOf
+	mesh  *inproc.Member
+	stop  func()
+}
+
+// world is a mesh of kernels inside a synctest bubble.
+type world struct {
+	t   *testing.T
+	net *inproc.Network
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, net: inproc.New(inproc.Config{})}
+	t.Cleanup(func() { w.net.Close() })
+	return w
+}
+
+// start runs a kernel named by seed; change may adjust its configuration.
+func (w *world) start(seed string, change func(*Config)) *member {
+	w.t.Helper()
+	gate, err := governance.New(governance.Config{Ledgers: purse{ledgerOf("payer"): 1_000_000}})
+	require.NoError(w.t, err)
+	m := &member{work: &workshop{}, shelf: &shelfOf{}}
+	cfg := Config{
+		Self: peerOf(seed), Name: seed, Kind: "native", Capabilities: []string{"simd"}, CreditCost: 10, Slots: 2,
+		Gate: gate, Capsules: m.work, Blobs: m.shelf,
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	m.Kernel, err = New(cfg)
+	require.NoError(w.t, err)
+	m.mesh, err = w.net.Join(keyOf(seed), m.Kernel)
+	require.NoError(w.t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx, m.mesh) }()
+	m.stop = sync.OnceFunc(func() {
+		cancel()
+		<-ended
+	})
+	w.t.Cleanup(m.stop)
+	return m
+}
+
+// meet connects a to b, both ways as connections are.
+func (w *world) meet(a, b *member) {
+	w.t.Helper()
+	_, err := a.mesh.Connect(context.Background(), b.mesh.Addrs()[0])
+	require.NoError(w.t, err)
+}
+
+// submission is a job for the hash capsule.
+func submission(input string, change func(*Submission)) Submission {
+	id := newID()
+	s := Submission{
+		Envelope: governance.Envelope{
+			ID: newID(), Type: "inos:dispatch:v1", Timestamp: time.Now(),
+			Metadata: governance.Metadata{CreditLedgerID: string(ledgerOf("payer"))},
+		},
+		Job: governance.Job{
+			ID: id, Capsule: capsule.SumCID(testWasm).String(), Method: "sha256",
+			InputLength: uint64(len(input)), InputCID: capsule.SumCID([]byte(input)).String(),
+			Deadline: time.Now().Add(time.Minute),
+		},
+		Input: []byte(input),
+	}
+	if change != nil {
+		change(&s)
+	}
+	return s
+}
+
+func needs(capabilities ...string) func(*Submission) {
+	return func(s *Submission) { s.Job.Requirements.Capabilities = capabilities }
+}

@@ -1,0 +1,204 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/thejerf/suture/v4"
+
+	"inos/internal/identity"
+	"inos/internal/mesh"
+	"inos/internal/scheduler"
+	"inos/internal/threads/adjuster"
+	"inos/internal/threads/matchmaker"
+	"inos/internal/threads/watcher"
+)
+
+// Kernel is one node. Its methods are safe for concurrent use and, unless they
+// say otherwise, may be called before Run and before the mesh is joined.
+type Kernel struct {
+	cfg        Config
+	started    time.Time
+	loop       *eventLoop
+	matchmaker *matchmaker.Matchmaker
+	watcher    *watcher.Watcher
+	adjuster   *adjuster.Adjuster
+	fidelity   atomic.Uint32 // adjuster.Fidelity
+	hub        hub
+	finder     finder
+	rejections atomic.Uint64
+
+	mesh      atomic.Pointer[joined]
+	attached  chan struct{}        // closed when the mesh is
+	attach    sync.Mutex           // one Join at a time
+	republish chan struct{}        // capacity 1: the own profile changed
+	pings     chan identity.PeerID // nodes to measure out of turn
+}
+
+// joined wraps the interface for atomic.Pointer.
+type joined struct{ mesh.Mesh }
+
+// Errors of a kernel.
+var (
+	// ErrNoMesh: no mesh is attached. Retryable once it is.
+	ErrNoMesh = errors.New("kernel: not joined to a mesh")
+	// ErrJoined: a mesh is attached already. Final.
+	ErrJoined = errors.New("kernel: already joined")
+	// ErrBootstrap: no bootstrap address answered. Retryable.
+	ErrBootstrap = errors.New("kernel: no bootstrap peer reached")
+)
+
+// New checks c. Errors match ErrConfig, or are the scheduler's for this node's
+// own profile.
+func New(c Config) (*Kernel, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if c.Scorer == nil {
+		c.Scorer = scheduler.Formula{}
+	}
+	c.Capabilities = slices.Clone(c.Capabilities)
+	k := &Kernel{
+		cfg:       c,
+		started:   time.Now(),
+		loop:      &eventLoop{mail: make(chan message, mailbox), stopped: make(chan struct{})},
+		hub:       hub{direct: c.Emit, sinks: make(map[*sink]struct{})},
+		attached:  make(chan struct{}),
+		republish: make(chan struct{}, 1),
+		pings:     make(chan identity.PeerID, mailbox),
+	}
+	k.matchmaker, err = matchmaker.New(matchmaker.Config{
+		Chooser: chooser{k}, Runner: runner{k},
+		Queue: c.Jobs, InHand: c.InHand, Attempts: c.Attempts,
+	})
+	if err != nil {
+		return nil, err
+	}
+	k.watcher = watcher.New(watcher.Config{Listener: listener{k}, IdleAfter: c.IdleAfter})
+	k.adjuster = adjuster.New(adjuster.Config{Listener: listener{k}})
+	k.fidelity.Store(uint32(adjuster.Full))
+	k.loop.state, err = newState(k)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return k, nil
+}
+
+// Run supervises the kernel's loops until ctx ends; then it cancels what runs,
+// waits for it and returns ctx's error. m may be nil and attached later by Join.
+// Run is called once.
+func (k *Kernel) Run(ctx context.Context, m mesh.Mesh) error {
+	if m != nil {
+		if err := k.attachMesh(m); err != nil {
+			return err
+		}
+	}
+	top := suture.New("kernel", suture.Spec{EventHook: k.supervised, Timeout: time.Minute})
+	top.Add(k.loop)
+	top.Add(k.matchmaker)
+	top.Add(k.watcher)
+	top.Add(k.adjuster)
+	top.Add(service{"capsules", k.cfg.Capsules.Serve})
+	top.Add(service{"mesh events", k.followMesh})
+	top.Add(service{"publisher", k.publish})
+	top.Add(service{"pinger", k.ping})
+	err := top.Serve(ctx)
+	close(k.loop.stopped)
+	return err
+}
+
+// service names a loop to the supervisor.
+type service struct {
+	name  string
+	serve func(ctx context.Context) error
+}
+
+func (s service) String() string                  { return s.name }
+func (s service) Serve(ctx context.Context) error { return s.serve(ctx) }
+
+// supervised turns the supervisor's reports into events. A service that ends
+// because ctx did is no failure.
+func (k *Kernel) supervised(e suture.Event) {
+	switch e := e.(type) {
+	case suture.EventServicePanic:
+		k.emit(ServiceFailed{at(), e.ServiceName, e.PanicMsg})
+	case suture.EventServiceTerminate:
+		k.emit(ServiceFailed{at(), e.ServiceName, fmt.Sprint(e.Err)})
+	case suture.EventBackoff:
+		k.emit(ServiceFailed{at(), e.SupervisorName, "failing too often, backing off"})
+	case suture.EventStopTimeout:
+		k.emit(ServiceFailed{at(), e.ServiceName, "did not stop in time"})
+	}
+}
+
+func (k *Kernel) attachMesh(m mesh.Mesh) error {
+	k.attach.Lock()
+	defer k.attach.Unlock()
+	if k.mesh.Load() != nil {
+		return ErrJoined
+	}
+	k.mesh.Store(&joined{m})
+	close(k.attached)
+	return nil
+}
+
+// theMesh returns the attached mesh or ErrNoMesh.
+func (k *Kernel) theMesh() (mesh.Mesh, error) {
+	if j := k.mesh.Load(); j != nil {
+		return j.Mesh, nil
+	}
+	return nil, ErrNoMesh
+}
+
+// dialsAtOnce bounds concurrent dials; browsers allow few pending sessions.
+const dialsAtOnce = 4
+
+// Join attaches m, unless it is attached already, and dials the bootstrap
+// addresses. It returns when the first has answered; the others go on until ctx
+// ends. Errors match ErrJoined (another mesh is attached), ErrStopped, or
+// ErrBootstrap with the error of every address. With no address it returns at
+// once.
+func (k *Kernel) Join(ctx context.Context, m mesh.Mesh, bootstrap []string) error {
+	if err := k.attachMesh(m); err != nil {
+		if have, _ := k.theMesh(); have != m {
+			return err
+		}
+	}
+	if len(bootstrap) == 0 {
+		return nil
+	}
+	type answer struct {
+		peer identity.PeerID
+		err  error
+	}
+	answers := make(chan answer, len(bootstrap))
+	tokens := make(chan struct{}, dialsAtOnce)
+	for _, addr := range bootstrap {
+		go func() { // ends with Connect, which ends with ctx
+			tokens <- struct{}{}
+			defer func() { <-tokens }()
+			peer, err := m.Connect(ctx, addr)
+			answers <- answer{peer, err}
+		}()
+	}
+	failed := ErrBootstrap
+	for range bootstrap {
+		select {
+		case a := <-answers:
+			if a.err == nil {
+				k.emit(Joined{at(), a.peer})
+				return nil
+			}
+			failed = fmt.Errorf("%w; %w", failed, a.err)
+		case <-k.loop.stopped:
+			return ErrStopped
+		}
+	}
+	return failed
+}

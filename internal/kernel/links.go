@@ -1,0 +1,188 @@
+package kernel
+
+import (
+	"context"
+	"time"
+
+	"inos/internal/identity"
+	"inos/internal/mesh"
+)
+
+const (
+	pingTimeout = 3 * time.Second
+	pingsAtOnce = 4
+	// pingAtMost bounds a round of pings.
+	pingAtMost     = 64
+	publishTimeout = 10 * time.Second
+	// publishGap is the least time between two publications.
+	publishGap = 500 * time.Millisecond
+)
+
+// followMesh brings the mesh's events into the loop.
+func (k *Kernel) followMesh(ctx context.Context) error {
+	m, err := k.awaitMesh(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range m.Peers() {
+		if err := k.loop.tell(ctx, func(s *state) { s.meet(p, time.Now()) }); err != nil {
+			return err
+		}
+	}
+	for {
+		select {
+		case e, ok := <-m.Events():
+			if !ok {
+				<-ctx.Done() // the mesh is closed; nothing more will come
+				return ctx.Err()
+			}
+			if err := k.loop.tell(ctx, func(s *state) { s.meshEvent(e, time.Now()) }); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (k *Kernel) awaitMesh(ctx context.Context) (mesh.Mesh, error) {
+	select {
+	case <-k.attached:
+		return k.theMesh()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// meet takes in a peer connected before its events were followed.
+func (s *state) meet(p mesh.Peer, now time.Time) {
+	s.peers[p.Profile.Peer] = p.Connected
+	s.hear(p.Profile, now)
+	s.measured(p.Profile.Peer, p.RTT)
+}
+
+func (s *state) meshEvent(e mesh.Event, now time.Time) {
+	switch e := e.(type) {
+	case mesh.ProfileHeard:
+		s.hear(e.Profile, now)
+	case mesh.PeerConnected:
+		s.connection(e.Peer, true, now)
+	case mesh.PeerDisconnected:
+		s.connection(e.Peer, false, now)
+	}
+}
+
+// publish announces this node now and then, and soon after it has changed.
+func (k *Kernel) publish(ctx context.Context) error {
+	m, err := k.awaitMesh(ctx)
+	if err != nil {
+		return err
+	}
+	again := time.NewTimer(0)
+	defer again.Stop()
+	for {
+		select {
+		case <-again.C:
+		case <-k.republish:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		var p mesh.Profile
+		if err := k.loop.ask(ctx, func(s *state) { p = k.profile(s.free, s.sequence) }); err != nil {
+			return err
+		}
+		pub, cancel := context.WithTimeout(ctx, publishTimeout)
+		// A failed publication is repeated by the timer; while nobody is connected
+		// every one of them fails.
+		_ = m.Publish(pub, p)
+		cancel()
+		select {
+		case <-time.After(publishGap):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		again.Reset(k.cfg.PublishEvery)
+	}
+}
+
+// profile is what this node says of itself.
+func (k *Kernel) profile(free int, sequence uint64) mesh.Profile {
+	c := &k.cfg
+	p := mesh.Profile{
+		Peer: c.Self, Name: c.Name, Kind: c.Kind, Capabilities: c.Capabilities, GeoHash: c.GeoHash,
+		CreditCost: c.CreditCost, FreeSlots: uint32(free), QueueLength: uint32(k.matchmaker.Waiting()),
+		Expires: time.Now().Add(c.ProfileTTL), Sequence: sequence,
+	}
+	if m, err := k.theMesh(); err == nil {
+		p.Addrs = m.Addrs()
+	}
+	return p
+}
+
+// ping measures the connected peers in turn, and new ones at once.
+func (k *Kernel) ping(ctx context.Context) error {
+	m, err := k.awaitMesh(ctx)
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(k.cfg.PingEvery)
+	defer tick.Stop()
+	from := 0
+	for {
+		var round []identity.PeerID
+		select {
+		case id := <-k.pings:
+			round = append(round, id)
+			for len(k.pings) > 0 && len(round) < pingAtMost {
+				round = append(round, <-k.pings)
+			}
+		case <-tick.C:
+			peers := m.Peers()
+			for i := range min(len(peers), pingAtMost) {
+				round = append(round, peers[(from+i)%len(peers)].Profile.Peer)
+			}
+			from += len(round)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		k.measure(ctx, m, round)
+	}
+}
+
+// wantPing asks for an early measurement; when too many wait, the next round
+// will do.
+func (k *Kernel) wantPing(id identity.PeerID) {
+	select {
+	case k.pings <- id:
+	default:
+	}
+}
+
+// measure pings the nodes, a few at a time, and returns when all have answered
+// or failed to.
+func (k *Kernel) measure(ctx context.Context, m mesh.Mesh, ids []identity.PeerID) {
+	tokens := make(chan struct{}, pingsAtOnce)
+	done := make(chan struct{})
+	for _, id := range ids {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			tokens <- struct{}{}
+			defer func() { <-tokens }()
+			one, cancel := context.WithTimeout(ctx, pingTimeout)
+			defer cancel()
+			rtt, err := m.Ping(one, id)
+			// Whoever waits for the measurement wants it to be in the index.
+			_ = k.loop.ask(ctx, func(s *state) {
+				switch {
+				case err == nil:
+					s.measured(id, rtt)
+				case ctx.Err() == nil:
+					s.missed(id, time.Now())
+				}
+			})
+		}()
+	}
+	for range ids {
+		<-done
+	}
+}

@@ -1,0 +1,78 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// mailbox is how many messages wait for the loop before their senders do.
+const mailbox = 256
+
+// ErrStopped says that the kernel is not running any more. Final.
+var ErrStopped = errors.New("kernel: stopped")
+
+// message is a change or a reading of the state. It runs on the loop and must
+// not block.
+type message func(s *state)
+
+// eventLoop owns the state: nothing else touches it.
+type eventLoop struct {
+	mail    chan message
+	stopped chan struct{} // closed when Run returns
+	state   *state
+}
+
+// String names the service to its supervisor.
+func (*eventLoop) String() string { return "kernel loop" }
+
+// Serve runs messages one after the other until ctx ends.
+func (l *eventLoop) Serve(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case m := <-l.mail:
+			m(l.state)
+		case now := <-tick.C:
+			l.state.tick(now)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// tell queues m, waiting for room.
+func (l *eventLoop) tell(ctx context.Context, m message) error {
+	select {
+	case l.mail <- m:
+		return nil
+	case <-l.stopped:
+		return ErrStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// ask runs m on the loop and waits for it. Once m is queued only the kernel's
+// end stops the waiting: what m writes to is the caller's.
+func (l *eventLoop) ask(ctx context.Context, m message) error {
+	done := make(chan struct{})
+	if err := l.tell(ctx, func(s *state) {
+		defer close(done) // also when m panics and the loop is started anew
+		m(s)
+	}); err != nil {
+		return err
+	}
+	select {
+	case <-done:
+		return nil
+	case <-l.stopped:
+		select {
+		case <-done:
+			return nil
+		default:
+			return ErrStopped
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package kernel
+
+import (
+	"slices"
+	"time"
+
+	"inos/internal/identity"
+	"inos/internal/mesh"
+	"inos/internal/scheduler"
+)
+
+// node is what this node knows of another one besides the index's entry.
+type node struct {
+	profile   mesh.Profile
+	connected bool
+	rtt       time.Duration // moving average of own measurements, 0 when there is none
+	misses    int           // pings in a row without an answer
+}
+
+// lostAfter is how many pings in a row may go unanswered before a node is
+// forgotten. A profile newer than the last one brings it back.
+const lostAfter = 3
+
+// latency is what n is scored with. An own measurement counts as it is. A node
+// that was never measured could claim anything to attract jobs, so its claim
+// counts only where it makes the node look worse than unmeasured does.
+func (n *node) latency(unmeasured time.Duration) time.Duration {
+	if n.rtt > 0 {
+		return n.rtt
+	}
+	return max(n.profile.Latency, unmeasured)
+}
+
+// hear takes a verified profile in. Bad figures, replays and expired profiles
+// leave everything as it was.
+func (s *state) hear(p mesh.Profile, now time.Time) {
+	if p.Peer == s.k.cfg.Self || p.Check(now) != nil {
+		return
+	}
+	n, known := s.nodes[p.Peer]
+	if !known {
+		n = &node{connected: s.peers[p.Peer]}
+	}
+	old := n.profile
+	n.profile = p
+	if err := s.index.Upsert(scheduler.Node{
+		ID: p.Peer, Capabilities: p.Capabilities, GeoHash: p.GeoHash,
+		Latency: n.latency(s.k.cfg.Unmeasured), CreditCost: p.CreditCost,
+		FreeSlots: p.FreeSlots, QueueLength: p.QueueLength, Expires: p.Expires, Sequence: p.Sequence,
+	}, now); err != nil {
+		n.profile = old
+		return
+	}
+	s.nodes[p.Peer] = n
+	if known && p.Sequence == old.Sequence {
+		return
+	}
+	if n.connected && n.rtt == 0 {
+		s.k.wantPing(p.Peer)
+	}
+	s.k.emit(NodeHeard{At{now}, p, !known})
+	s.k.matchmaker.Kick()
+}
+
+// measured takes a ping's round trip in: a moving average that gives the newest
+// sample a quarter of the weight.
+func (s *state) measured(id identity.PeerID, rtt time.Duration) {
+	n, ok := s.nodes[id]
+	if !ok || rtt <= 0 {
+		return
+	}
+	n.misses = 0
+	if n.rtt == 0 {
+		n.rtt = rtt
+	} else {
+		n.rtt += (rtt - n.rtt) / 4
+	}
+	// The node is known, so the only error left is a Scorer's: keep the old latency.
+	_ = s.index.SetLatency(id, n.latency(s.k.cfg.Unmeasured))
+}
+
+// missed counts a ping without an answer.
+func (s *state) missed(id identity.PeerID, now time.Time) {
+	n, ok := s.nodes[id]
+	if !ok {
+		return
+	}
+	if n.misses++; n.misses >= lostAfter {
+		s.forget(id, now)
+	}
+}
+
+func (s *state) forget(id identity.PeerID, now time.Time) {
+	s.index.Remove(id)
+	delete(s.nodes, id)
+	s.k.emit(NodeGone{At{now}, id})
+}
+
+func (s *state) connection(id identity.PeerID, up bool, now time.Time) {
+	if up {
+		s.peers[id] = true
+	} else {
+		delete(s.peers, id)
+	}
+	if n, ok := s.nodes[id]; ok {
+		n.connected = up
+		if up && n.rtt == 0 {
+			s.k.wantPing(id)
+		}
+	}
+	if up {
+		s.k.emit(PeerConnected{At{now}, id})
+	} else {
+		s.k.emit(PeerDisconnected{At{now}, id})
+	}
+}
+
+// list describes every known node, this one first, then by id.
+func (s *state) list() []NodeInfo {
+	out := make([]NodeInfo, 0, len(s.nodes)+1)
+	add := func(id identity.PeerID, info NodeInfo) {
+		if n, ok := s.index.Node(id); ok {
+			info.Latency, info.FreeSlots = n.Latency, n.FreeSlots
+			info.Score = s.k.cfg.Scorer.Score(n)
+		}
+		out = append(out, info)
+	}
+	add(s.k.cfg.Self, NodeInfo{Profile: s.k.profile(s.free, s.sequence), Self: true, Measured: true})
+	ids := make([]identity.PeerID, 0, len(s.nodes))
+	for id := range s.nodes {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		n := s.nodes[id]
+		add(id, NodeInfo{Profile: n.profile, Connected: n.connected, Measured: n.rtt > 0})
+	}
+	return out
+}

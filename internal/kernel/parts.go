@@ -1,0 +1,70 @@
+package kernel
+
+import (
+	"context"
+	"time"
+
+	"inos/internal/capsule"
+	"inos/internal/governance"
+	"inos/internal/identity"
+	"inos/internal/mesh"
+)
+
+// Gate admits jobs. *governance.Gate is one.
+type Gate interface {
+	Admit(req governance.Request, now time.Time) (governance.Admitted, error)
+	// Done follows every admission, once the job has ended.
+	Done(a governance.Admitted)
+}
+
+// Capsules runs capsules on this node. *supervisor.Supervisor is one.
+type Capsules interface {
+	// Serve runs until ctx ends; the kernel supervises it.
+	Serve(ctx context.Context) error
+	Command(ctx context.Context, cmd capsule.Command) (capsule.Reply, error)
+	// Run does task on an instance of the capsule, spawning one if need be, and
+	// returns its output. onProgress may be nil and does not block.
+	Run(ctx context.Context, cid capsule.CID, limits Limits, task capsule.Task, onProgress func(done, total uint64)) ([]byte, error)
+	List() []CapsuleInfo
+}
+
+// Blobs keeps the capsules this node has. *library.Library is one.
+type Blobs interface {
+	Has(cid capsule.CID) bool
+	Capsule(ctx context.Context, cid capsule.CID) (mesh.Blob, error)
+	// Accept keeps a blob after checking its signature and its bytes.
+	Accept(blob mesh.Blob) error
+}
+
+// Wallet promises payment for jobs sent away and collects it for jobs done here.
+// A nil Wallet means that neither happens: vouchers and receipts stay empty.
+// Methods do not block for longer than a write to the ledger's log.
+type Wallet interface {
+	// Promise signs a voucher over the job's budget to payee and holds the amount.
+	Promise(job governance.Admitted, payee identity.PeerID, now time.Time) (voucher []byte, err error)
+	// Pay checks the receipt in out against the job and the output, pays it from
+	// what Promise held and keeps it.
+	Pay(job governance.Admitted, out mesh.JobOutcome, now time.Time) error
+	// Withdraw gives back what Promise held for payee.
+	Withdraw(job governance.Admitted, payee identity.PeerID, now time.Time)
+	// Earn holds the job's budget on the ledger that pays, before the job runs.
+	Earn(job governance.Admitted, now time.Time) (Earning, error)
+}
+
+// Earning is a hold on the payer's ledger. Exactly one of its methods is called.
+type Earning interface {
+	// Collect settles w.Cost and signs the receipt.
+	Collect(w Work, now time.Time) (receipt []byte, err error)
+	Refund(now time.Time)
+}
+
+// Work is what was done for a job, as the receipt says it.
+type Work struct {
+	CapsuleCID, InputCID, OutputCID string
+	Cost                            uint64 // microcredits
+	Started, Finished               time.Time
+	Code                            mesh.JobCode
+}
+
+var _ mesh.Handler = (*Kernel)(nil)
+var _ Gate = (*governance.Gate)(nil)

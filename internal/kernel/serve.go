@@ -1,0 +1,105 @@
+package kernel
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"inos/internal/capsule"
+	"inos/internal/governance"
+	"inos/internal/identity"
+	"inos/internal/mesh"
+)
+
+// HandleJob runs a job of another node: governance first, then a slot, then the
+// capsule, fetched if it is not here. It implements mesh.Handler.
+func (k *Kernel) HandleJob(ctx context.Context, from identity.PeerID, call mesh.JobCall, fetch mesh.FetchFunc, onProgress func(mesh.Progress)) mesh.JobOutcome {
+	started := time.Now()
+	out := mesh.JobOutcome{JobID: call.Job.ID, Node: k.cfg.Self}
+	a, err := k.cfg.Gate.Admit(governance.Request{
+		Envelope: call.Envelope, Job: call.Job, Voucher: call.Voucher, From: from, Payee: k.cfg.Self,
+	}, started)
+	if err != nil {
+		return k.refuse(out, from, err)
+	}
+	defer k.cfg.Gate.Done(a)
+	if err := checkInput(a.Job(), call.Input); err != nil {
+		return k.refuse(out, from, err)
+	}
+	if out.Message = k.lacks(call.Job.Requirements); out.Message != "" {
+		// Another node may have it: the caller's picture of this one is old.
+		out.Code, out.Reason = mesh.JobBusy, "requirements"
+		return out
+	}
+	if busy := k.admitHere(ctx, a, from, started); busy != "" {
+		out.Code, out.Message = mesh.JobBusy, busy
+		return out
+	}
+	progress := k.progress(call.Job.ID, onProgress)
+	queued := time.Since(started)
+	ctx, cancel := context.WithDeadline(ctx, a.Job().Deadline)
+	defer cancel()
+	out = k.execute(ctx, a, call.Input, fetch, progress)
+	out.Queued = queued
+	_ = k.loop.tell(context.Background(), func(s *state) { // the kernel's end needs no bookkeeping
+		s.returnSlot()
+		var err error
+		if out.Code != mesh.JobOK {
+			err = fmt.Errorf("kernel: job ended with code %d: %s", out.Code, out.Message)
+		}
+		s.endJob(call.Job.ID, from, out, err)
+	})
+	return out
+}
+
+func (k *Kernel) refuse(out mesh.JobOutcome, from identity.PeerID, err error) mesh.JobOutcome {
+	k.rejected(out.JobID, from, err)
+	out.Code, out.Reason, out.Message = mesh.JobRejected, reasonOf(err), err.Error()
+	return out
+}
+
+// lacks names what the job requires and this node is not.
+func (k *Kernel) lacks(r governance.Requirements) string {
+	for _, c := range r.Capabilities {
+		if !slices.Contains(k.cfg.Capabilities, c) {
+			return fmt.Sprintf("this node has no %q", c)
+		}
+	}
+	if r.MaxCost != 0 && k.cfg.CreditCost > r.MaxCost {
+		return "this node costs more than the job allows"
+	}
+	return ""
+}
+
+// admitHere takes a slot and puts the job in the table, or says why not.
+func (k *Kernel) admitHere(ctx context.Context, a governance.Admitted, from identity.PeerID, now time.Time) (busy string) {
+	asked := a.Job()
+	if err := k.loop.ask(ctx, func(s *state) {
+		if s.free == 0 {
+			busy = "no free slot"
+			return
+		}
+		if !s.jobs.add(&job{admitted: a, info: JobInfo{
+			ID: asked.ID, Capsule: asked.Capsule, Method: asked.Method, State: JobPlaced, Priority: asked.Priority,
+			From: from, Node: k.cfg.Self, Attempts: 1, Submitted: now,
+		}}) {
+			busy = "this job is running here"
+			return
+		}
+		s.takeSlot()
+		k.emit(JobAdmitted{At{now}, asked.ID, from, a.Decision()})
+	}); err != nil {
+		return err.Error()
+	}
+	return busy
+}
+
+// Capsule hands out a capsule this node has. It implements mesh.Handler.
+func (k *Kernel) Capsule(ctx context.Context, cid capsule.CID) (mesh.Blob, bool) {
+	if !k.cfg.Blobs.Has(cid) {
+		return mesh.Blob{}, false
+	}
+	blob, err := k.cfg.Blobs.Capsule(ctx, cid)
+	return blob, err == nil
+}

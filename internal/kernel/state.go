@@ -1,0 +1,100 @@
+package kernel
+
+import (
+	"time"
+
+	"inos/internal/identity"
+	"inos/internal/scheduler"
+)
+
+// state is everything the loop owns.
+type state struct {
+	k     *Kernel
+	index *scheduler.Index
+	nodes map[identity.PeerID]*node
+	peers map[identity.PeerID]bool // connected, whether or not their profile is known
+
+	placements map[uint64]placement // slots set aside, by ticket
+	ticket     uint64
+	jobs       jobTable
+
+	spawners map[string]identity.PeerID // of capsules that other nodes spawned
+
+	free     int // own slots
+	serving  int // jobs that run here
+	sequence uint64
+	done     uint64
+	failed   uint64
+}
+
+// placement is a slot set aside: a lease of another node, or an own slot.
+type placement struct {
+	own   bool
+	lease scheduler.Lease
+}
+
+// newState starts with this node alone. Errors are the scheduler's.
+func newState(k *Kernel) (*state, error) {
+	s := &state{
+		k:          k,
+		index:      scheduler.New(scheduler.Config{Scorer: k.cfg.Scorer, MaxNodes: k.cfg.Nodes}),
+		nodes:      make(map[identity.PeerID]*node),
+		peers:      make(map[identity.PeerID]bool),
+		placements: make(map[uint64]placement),
+		jobs:       newJobTable(),
+		spawners:   make(map[string]identity.PeerID),
+		free:       k.cfg.Slots,
+	}
+	return s, s.upsertSelf()
+}
+
+// tick forgets what has expired. Expired nodes are never chosen anyway.
+func (s *state) tick(now time.Time) {
+	s.index.Sweep(now, func(id identity.PeerID) {
+		delete(s.nodes, id)
+		s.k.emit(NodeGone{At{now}, id})
+	})
+}
+
+// takeSlot sets one of this node's own slots aside.
+func (s *state) takeSlot() bool {
+	if s.free == 0 {
+		return false
+	}
+	s.free--
+	s.serving++
+	s.selfChanged()
+	return true
+}
+
+func (s *state) returnSlot() {
+	s.free++
+	s.serving--
+	s.selfChanged()
+	s.k.matchmaker.Kick()
+}
+
+// selfChanged brings this node's own entry of the index up to date and has the
+// new profile published.
+func (s *state) selfChanged() {
+	if err := s.upsertSelf(); err != nil {
+		panic(err) // newState has inserted the same node once
+	}
+	select {
+	case s.k.republish <- struct{}{}:
+	default:
+	}
+}
+
+func (s *state) upsertSelf() error {
+	s.sequence++
+	c := &s.k.cfg
+	return s.index.Upsert(scheduler.Node{
+		ID: c.Self, Capabilities: c.Capabilities, GeoHash: c.GeoHash,
+		Latency: scheduler.MinLatency, CreditCost: c.CreditCost, FreeSlots: uint32(s.free),
+		QueueLength: uint32(s.k.matchmaker.Waiting()), Expires: farFuture, Sequence: s.sequence,
+	}, time.Now())
+}
+
+// farFuture is when this node's own entry expires.
+var farFuture = time.Unix(1<<33, 0)

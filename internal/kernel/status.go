@@ -1,0 +1,67 @@
+package kernel
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"inos/internal/identity"
+	"inos/internal/threads/adjuster"
+)
+
+// Status describes this node now.
+func (k *Kernel) Status(ctx context.Context) (Status, error) {
+	c := &k.cfg
+	st := Status{
+		Self: c.Self, Name: c.Name, Kind: c.Kind, Capabilities: c.Capabilities, Started: k.started,
+		Slots: c.Slots, Waiting: k.matchmaker.Waiting(),
+		Rejected: k.rejections.Load(), Dropped: k.hub.dropped.Load(),
+	}
+	if m, err := k.theMesh(); err == nil {
+		st.Joined, st.Addrs, st.Peers = true, m.Addrs(), len(m.Peers())
+	}
+	_, mining := k.watcher.Now()
+	st.Mining = mining.Run
+	st.Fidelity = adjuster.Fidelity(k.fidelity.Load()).String()
+	err := k.loop.ask(ctx, func(s *state) {
+		st.Nodes, st.FreeSlots, st.Serving = s.index.Len(), s.free, s.serving
+		st.Running, st.Done, st.Failed = len(s.placements), s.done, s.failed
+	})
+	return st, err
+}
+
+// Nodes lists the known nodes, this one first, the others by id.
+func (k *Kernel) Nodes(ctx context.Context) (nodes []NodeInfo, err error) {
+	err = k.loop.ask(ctx, func(s *state) { nodes = s.list() })
+	return nodes, err
+}
+
+// Jobs lists the jobs that are here, oldest first, then the last ones that
+// ended, newest first.
+func (k *Kernel) Jobs(ctx context.Context) (jobs []JobInfo, err error) {
+	err = k.loop.ask(ctx, func(s *state) { jobs = s.jobs.list() })
+	slices.SortStableFunc(jobs, func(a, b JobInfo) int {
+		if a.Ended.IsZero() && b.Ended.IsZero() {
+			return a.Submitted.Compare(b.Submitted)
+		}
+		return cmp.Compare(ended(a), ended(b))
+	})
+	return jobs, err
+}
+
+func ended(j JobInfo) int {
+	if j.Ended.IsZero() {
+		return 0
+	}
+	return 1
+}
+
+// CapsuleList lists the capsules running on this node.
+func (k *Kernel) CapsuleList() []CapsuleInfo { return k.cfg.Capsules.List() }
+
+// Self is this node's peer id.
+func (k *Kernel) Self() identity.PeerID { return k.cfg.Self }
+
+// Uptime is how long ago the kernel was made.
+func (k *Kernel) Uptime() time.Duration { return time.Since(k.started) }

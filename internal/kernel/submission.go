@@ -1,0 +1,115 @@
+package kernel
+
+import (
+	"time"
+
+	"inos/internal/governance"
+	"inos/internal/identity"
+	"inos/internal/mesh"
+	"inos/internal/scheduler"
+	"inos/internal/threads/matchmaker"
+)
+
+// Submission is a job handed to Dispatch. The kernel does not change the slices
+// and keeps them until Dispatch returns.
+type Submission struct {
+	Envelope governance.Envelope // its payload encodes Job
+	Job      governance.Job
+	Input    []byte
+	Voucher  []byte // signed; nil: the wallet makes one for the node chosen
+	// OnProgress may be nil; it must not block.
+	OnProgress func(mesh.Progress)
+}
+
+// Outcome is the end of a job and how it came about. With an error it holds what
+// is known: attempts and the last decision at least.
+type Outcome struct {
+	JobID     string
+	Code      mesh.JobCode
+	Node      identity.PeerID
+	Local     bool // it ran on this node
+	Score     float64
+	Decision  Decision             // that led to the last attempt
+	Attempts  []matchmaker.Attempt // in order
+	Queued    time.Duration        // here and on the node, before it ran
+	Run       time.Duration        // as the node measured it
+	Total     time.Duration        // from Dispatch to its return
+	Fetched   uint64               // bytes of capsule that travelled for this job
+	Output    []byte
+	OutputCID string // checked against Output
+	Cost      uint64 // microcredits
+	Receipt   []byte // signed; nil without a wallet
+}
+
+// Decision is one choice of the scheduler. RuledOut and Unlocks are nil when
+// more nodes are known than Config.Explain.
+type Decision struct {
+	scheduler.Explanation
+	Latency time.Duration // that the winner was scored with
+	Took    time.Duration // the choice itself
+	Looked  bool          // the directory was asked, since no known node would do
+}
+
+// Status is the node at a glance.
+type Status struct {
+	Self         identity.PeerID
+	Name, Kind   string
+	Capabilities []string
+	Started      time.Time
+	Joined       bool
+	Addrs        []string
+	Peers        int // connected
+	Nodes        int // known, this one included
+	Slots        int
+	FreeSlots    int
+	Waiting      int // jobs without a node yet
+	Running      int // jobs of this node, placed somewhere
+	Serving      int // jobs that run here
+	Done         uint64
+	Failed       uint64
+	Rejected     uint64
+	Mining       bool
+	Fidelity     string
+	Dropped      uint64 // events that slow subscribers missed
+}
+
+// NodeInfo is a known node as the scheduler sees it.
+type NodeInfo struct {
+	Profile   mesh.Profile
+	Self      bool
+	Connected bool
+	Latency   time.Duration // that it is scored with
+	Measured  bool          // Latency is this node's own measurement
+	FreeSlots uint32        // net of jobs on their way there
+	Score     float64
+}
+
+// JobInfo is a job in the kernel's table: dispatched from here or run here for
+// another node.
+type JobInfo struct {
+	ID        string
+	Capsule   string
+	Method    string
+	State     JobState
+	Priority  uint8
+	From      identity.PeerID // who asked; zero: this node
+	Node      identity.PeerID // where it runs or ran last
+	Attempts  int
+	Submitted time.Time
+	Ended     time.Time
+	Progress  mesh.Progress
+	Cost      uint64
+	Err       string
+}
+
+// JobState says how far a job is.
+type JobState string
+
+// The states of a job.
+const (
+	JobQueued    JobState = "queued"
+	JobPlaced    JobState = "placed"
+	JobDone      JobState = "done"
+	JobFailed    JobState = "failed"
+	JobCancelled JobState = "cancelled"
+)

@@ -1,0 +1,228 @@
+package inproc
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"inos/internal/capsule"
+	"inos/internal/identity"
+	"inos/internal/mesh"
+)
+
+// progressInFlight bounds the reports on their way to a caller; when full, the
+// newest is dropped.
+const progressInFlight = 64
+
+// wait sleeps for d or until ctx, the caller's life or the callee's ends.
+// callee may be nil.
+func wait(ctx, caller, callee context.Context, d time.Duration) error {
+	if err := mesh.ContextError(ctx); err != nil {
+		return err
+	}
+	var gone <-chan struct{}
+	if callee != nil {
+		gone = callee.Done()
+		if callee.Err() != nil {
+			return mesh.ErrUnreachable
+		}
+	}
+	if d <= 0 {
+		return nil
+	}
+	var arrived <-chan time.Time // nil: never
+	if d < forever/2 {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		arrived = t.C
+	}
+	select {
+	case <-arrived:
+		return nil
+	case <-ctx.Done():
+		return mesh.ContextError(ctx)
+	case <-caller.Done():
+		return mesh.ErrUnreachable
+	case <-gone:
+		return mesh.ErrUnreachable
+	}
+}
+
+// forever is what a dropped link takes: wait never comes back of itself.
+const forever = time.Duration(1<<63 - 1)
+
+func (m *Member) oneWay(to identity.PeerID) time.Duration {
+	if d, ok := m.net.link(m.self, to); ok {
+		return d
+	}
+	return forever
+}
+
+// reach connects to p unless already connected; it takes a round trip.
+func (m *Member) reach(ctx context.Context, p identity.PeerID) error {
+	_, _, _, err := m.dial(ctx, p)
+	return err
+}
+
+func (m *Member) dial(ctx context.Context, p identity.PeerID) (other *Member, caller, callee context.Context, err error) {
+	if caller, err = m.alive(); err != nil {
+		return nil, nil, nil, err
+	}
+	other = m.net.member(p)
+	if other == nil || other == m {
+		return nil, nil, nil, fmt.Errorf("%w: %s", mesh.ErrUnreachable, p)
+	}
+	if callee, err = other.alive(); err != nil {
+		return nil, nil, nil, fmt.Errorf("%w: %s", mesh.ErrUnreachable, p)
+	}
+	if !m.connected(p) {
+		if d := m.oneWay(p); d > 0 {
+			if err := wait(ctx, caller, callee, min(d, forever/2)*2); err != nil {
+				return nil, nil, nil, err
+			}
+		}
+		m.link(other)
+	}
+	return other, caller, callee, mesh.ContextError(ctx)
+}
+
+// message travels from callee to caller: a progress report or, last, the answer.
+type message[T any] struct {
+	arrives  time.Time
+	progress *mesh.Progress
+	answer   T
+}
+
+// call runs serve on p, one way there and one way back, and returns its answer.
+// serve's context ends with ctx, or when either side goes away.
+func call[T any](ctx context.Context, m *Member, p identity.PeerID, onProgress func(mesh.Progress),
+	serve func(ctx context.Context, other *Member, report func(mesh.Progress)) T) (T, error) {
+	var none T
+	other, caller, callee, err := m.dial(ctx, p)
+	if err != nil {
+		return none, err
+	}
+	if err := wait(ctx, caller, callee, m.oneWay(p)); err != nil {
+		return none, err
+	}
+	serveCtx, cancel := context.WithCancel(callee)
+	defer cancel()
+	back := make(chan message[T], progressInFlight)
+	report := func(pr mesh.Progress) {
+		select {
+		case back <- message[T]{arrives: time.Now().Add(other.oneWay(m.self)), progress: &pr}:
+		default:
+		}
+	}
+	if !other.serve(func() {
+		answer := serve(serveCtx, other, report)
+		select {
+		case back <- message[T]{arrives: time.Now().Add(other.oneWay(m.self)), answer: answer}:
+		case <-serveCtx.Done(): // nobody waits any more
+		}
+	}) {
+		return none, fmt.Errorf("%w: %s", mesh.ErrUnreachable, p)
+	}
+	for {
+		select {
+		case msg := <-back:
+			if err := wait(ctx, caller, callee, time.Until(msg.arrives)); err != nil {
+				return none, err
+			}
+			if msg.progress == nil {
+				return msg.answer, nil
+			}
+			if onProgress != nil {
+				onProgress(*msg.progress)
+			}
+		case <-ctx.Done():
+			return none, mesh.ContextError(ctx)
+		case <-caller.Done():
+			return none, fmt.Errorf("%w: %s is down", mesh.ErrUnreachable, m.self)
+		case <-callee.Done():
+			return none, fmt.Errorf("%w: %s", mesh.ErrUnreachable, p)
+		}
+	}
+}
+
+// serve runs f on a goroutine that Close waits for, unless the member is gone.
+func (m *Member) serve(f func()) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed || m.down {
+		return false
+	}
+	m.serving.Go(f)
+	return true
+}
+
+// Ping takes one round trip of the link, and one more to connect when needed.
+func (m *Member) Ping(ctx context.Context, p identity.PeerID) (time.Duration, error) {
+	_, caller, callee, err := m.dial(ctx, p)
+	if err != nil {
+		return 0, err
+	}
+	start := time.Now()
+	if err := wait(ctx, caller, callee, min(m.oneWay(p), forever/2)*2); err != nil {
+		return 0, err
+	}
+	rtt := time.Since(start)
+	m.mu.Lock()
+	m.rtt[p] = rtt
+	m.mu.Unlock()
+	return rtt, nil
+}
+
+// RunJob hands call to p's handler. Input and output are copied, as a wire would.
+func (m *Member) RunJob(ctx context.Context, p identity.PeerID, jc mesh.JobCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
+	jc.Input = slices.Clone(jc.Input)
+	jc.Voucher = slices.Clone(jc.Voucher)
+	out, err := call(ctx, m, p, onProgress, func(ctx context.Context, other *Member, report func(mesh.Progress)) mesh.JobOutcome {
+		if other.handler == nil {
+			return mesh.JobOutcome{JobID: jc.Job.ID, Code: mesh.JobInternal, Message: "inproc: no handler", Node: other.self}
+		}
+		fetch := func(ctx context.Context, cid capsule.CID) (mesh.Blob, error) {
+			return other.FetchCapsule(ctx, m.self, cid)
+		}
+		return other.handler.HandleJob(ctx, m.self, jc, fetch, report)
+	})
+	out.Output = slices.Clone(out.Output)
+	out.Receipt = slices.Clone(out.Receipt)
+	return out, err
+}
+
+// Command hands cmd to p's handler.
+func (m *Member) Command(ctx context.Context, p identity.PeerID, cmd capsule.Command) (capsule.Reply, error) {
+	return call(ctx, m, p, nil, func(ctx context.Context, other *Member, _ func(mesh.Progress)) capsule.Reply {
+		if other.handler == nil {
+			return capsule.Reply{ID: cmd.ID, Code: capsule.Unsupported, Message: "inproc: no handler"}
+		}
+		return other.handler.HandleCommand(ctx, m.self, cmd)
+	})
+}
+
+// FetchCapsule asks p's handler and checks the CID. Manifests carry no
+// signature that could be checked here.
+func (m *Member) FetchCapsule(ctx context.Context, p identity.PeerID, cid capsule.CID) (mesh.Blob, error) {
+	type answer struct {
+		blob mesh.Blob
+		ok   bool
+	}
+	a, err := call(ctx, m, p, nil, func(ctx context.Context, other *Member, _ func(mesh.Progress)) answer {
+		if other.handler == nil {
+			return answer{}
+		}
+		blob, ok := other.handler.Capsule(ctx, cid)
+		return answer{blob, ok}
+	})
+	switch {
+	case err != nil:
+		return mesh.Blob{}, err
+	case !a.ok:
+		return mesh.Blob{}, fmt.Errorf("%w: capsule %s on %s", mesh.ErrNotFound, cid, p)
+	case capsule.SumCID(a.blob.Wasm) != cid:
+		return mesh.Blob{}, fmt.Errorf("%w: capsule %s from %s has other bytes", mesh.ErrProtocol, cid, p)
+	}
+	return a.blob, nil
+}

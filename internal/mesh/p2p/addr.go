@@ -1,0 +1,66 @@
+package p2p
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"inos/internal/identity"
+	"inos/internal/mesh"
+)
+
+// maxAddrBytes bounds the text of a multiaddr.
+const maxAddrBytes = 1024
+
+// parseAddr reads a multiaddr that ends in /p2p/ID. Errors match
+// mesh.ErrAddress.
+func parseAddr(addr string) (peer.AddrInfo, error) {
+	if len(addr) > maxAddrBytes {
+		return peer.AddrInfo{}, fmt.Errorf("%w: %d bytes", mesh.ErrAddress, len(addr))
+	}
+	multiaddr, err := ma.NewMultiaddr(addr)
+	if err != nil {
+		return peer.AddrInfo{}, fmt.Errorf("%w: %.200q: %v", mesh.ErrAddress, addr, err)
+	}
+	info, err := peer.AddrInfoFromP2pAddr(multiaddr)
+	if err != nil {
+		return peer.AddrInfo{}, fmt.Errorf("%w: %.200q: %v", mesh.ErrAddress, addr, err)
+	}
+	if len(info.Addrs) == 0 {
+		return peer.AddrInfo{}, fmt.Errorf("%w: %.200q has a peer id only", mesh.ErrAddress, addr)
+	}
+	for _, a := range info.Addrs {
+		if _, err := a.ValueForProtocol(ma.P_WEBTRANSPORT); err != nil {
+			continue
+		}
+		if _, err := a.ValueForProtocol(ma.P_CERTHASH); err != nil {
+			return peer.AddrInfo{}, fmt.Errorf("%w: %.200q: WebTransport without a certhash", mesh.ErrAddress, addr)
+		}
+	}
+	return *info, nil
+}
+
+// peerID turns the kernel's name of a node into libp2p's.
+func peerID(p identity.PeerID) (peer.ID, error) {
+	id, err := peer.Decode(string(p))
+	if err != nil {
+		return "", fmt.Errorf("%w: %.80q is no peer id", mesh.ErrAddress, string(p))
+	}
+	return id, nil
+}
+
+// nameOf is the other direction.
+func nameOf(id peer.ID) identity.PeerID { return identity.PeerID(id.String()) }
+
+func preferWebTransport(a, b string) int {
+	rank := func(s string) int {
+		if strings.Contains(s, "/webtransport") {
+			return 0
+		}
+		return 1
+	}
+	return cmp.Compare(rank(a), rank(b))
+}

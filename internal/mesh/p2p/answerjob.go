@@ -1,0 +1,208 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"inos/internal/capsule"
+	"inos/internal/identity"
+	"inos/internal/mesh"
+	"inos/internal/wire"
+)
+
+// jobTime bounds a job whose own deadline is later or missing.
+const jobTime = time.Hour
+
+// errCallerGone ends a job whose caller cancelled or went away.
+var errCallerGone = errors.New("p2p: caller gone")
+
+// signOfLife is how often a job's node reports, at least.
+const signOfLife = 2 * time.Second
+
+// answerJob serves one job stream: request and input in, progress, result and
+// output out. The handler's context ends when the caller cancels, resets the
+// stream or goes away, and at the job's deadline.
+func (m *Mesh) answerJob(ctx context.Context, from identity.PeerID, s *frames) error {
+	call, err := m.readCall(s)
+	if err != nil {
+		return err
+	}
+	deadline := time.Now().Add(jobTime)
+	if d := call.Job.Deadline; !d.IsZero() && d.Before(deadline) {
+		deadline = d
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	ctx, gone := context.WithCancelCause(ctx)
+	defer gone(nil)
+	listening := make(chan struct{})
+	go func() {
+		defer close(listening)
+		listenForCancel(s, gone)
+	}()
+
+	latest := make(chan mesh.Progress, 1) // a newer report replaces one not yet sent
+	ended := make(chan mesh.JobOutcome, 1)
+	m.goWork(func() { ended <- m.handleJob(ctx, from, call, latest) })
+	err = m.report(ctx, gone, s, latest, ended)
+	gone(errCallerGone)
+	_ = s.s.CloseRead() // frees the listener
+	<-listening
+	return err
+}
+
+func (m *Mesh) readCall(s *frames) (mesh.JobCall, error) {
+	data, err := s.read(requestFrame)
+	if err != nil {
+		return mesh.JobCall{}, err
+	}
+	f, err := wire.DecodeJobFrame(data)
+	if err != nil {
+		return mesh.JobCall{}, err
+	}
+	if f.Request == nil {
+		return mesh.JobCall{}, fmt.Errorf("%w: no request", mesh.ErrProtocol)
+	}
+	env, err := wire.DecodeEnvelope(f.Request.Envelope)
+	if err != nil {
+		return mesh.JobCall{}, err
+	}
+	job, err := wire.JobOf(env)
+	if err != nil {
+		return mesh.JobCall{}, err
+	}
+	if job.InputLength > m.cfg.MaxTransfer {
+		return mesh.JobCall{}, fmt.Errorf("%w: input of %d bytes, at most %d", mesh.ErrProtocol, job.InputLength, m.cfg.MaxTransfer)
+	}
+	call := mesh.JobCall{Envelope: env, Job: job}
+	if len(f.Request.Voucher) > 0 {
+		call.Voucher = f.Request.Voucher
+	}
+	for uint64(len(call.Input)) < job.InputLength {
+		data, err := s.read(chunkFrame)
+		if err != nil {
+			return mesh.JobCall{}, err
+		}
+		f, err := wire.DecodeJobFrame(data)
+		if err != nil {
+			return mesh.JobCall{}, err
+		}
+		if len(f.Input) == 0 || uint64(len(call.Input)+len(f.Input)) > job.InputLength {
+			return mesh.JobCall{}, fmt.Errorf("%w: input frame", mesh.ErrProtocol)
+		}
+		call.Input = append(call.Input, f.Input...)
+	}
+	return call, nil
+}
+
+// listenForCancel reads until the caller cancels, breaks the stream or says
+// something out of place. A caller that only stops sending goes on waiting.
+func listenForCancel(s *frames, gone context.CancelCauseFunc) {
+	_ = s.s.SetReadDeadline(time.Time{}) // the caller owes nothing more
+	data, err := s.readPatiently(requestFrame)
+	switch {
+	case err == io.EOF:
+		return
+	case err == nil:
+		err = mesh.ErrProtocol
+		if f, bad := wire.DecodeJobFrame(data); bad == nil && f.Cancel {
+			err = errCallerGone
+		}
+	}
+	gone(err)
+}
+
+func (m *Mesh) handleJob(ctx context.Context, from identity.PeerID, call mesh.JobCall, latest chan mesh.Progress) mesh.JobOutcome {
+	if m.cfg.Handler == nil {
+		return mesh.JobOutcome{JobID: call.Job.ID, Code: mesh.JobInternal, Message: "p2p: no handler"}
+	}
+	fetch := func(ctx context.Context, cid capsule.CID) (mesh.Blob, error) {
+		return m.FetchCapsule(ctx, from, cid)
+	}
+	onProgress := func(p mesh.Progress) {
+		for {
+			select {
+			case latest <- p:
+				return
+			default:
+			}
+			select {
+			case <-latest:
+			default:
+			}
+		}
+	}
+	return m.cfg.Handler.HandleJob(ctx, from, call, fetch, onProgress)
+}
+
+// report sends what the handler says. Without news it repeats the last report,
+// so that the caller can tell a long job from a dead node. It returns only after
+// the handler has.
+func (m *Mesh) report(ctx context.Context, stop context.CancelCauseFunc, s *frames, latest <-chan mesh.Progress, ended <-chan mesh.JobOutcome) error {
+	alive := time.NewTicker(min(m.cfg.Silence/3, signOfLife))
+	defer alive.Stop()
+	var last mesh.Progress
+	var failed error
+	gone := ctx.Done()
+	for {
+		select {
+		case last = <-latest:
+		case <-alive.C:
+		case <-gone:
+			gone = nil
+			if cause := context.Cause(ctx); cause != context.DeadlineExceeded {
+				failed = cause
+			}
+			continue
+		case out := <-ended:
+			if failed != nil {
+				return failed
+			}
+			return m.sendOutcome(s, out)
+		}
+		if failed != nil {
+			continue
+		}
+		if failed = sendFrame(s, wire.JobFrame{Progress: &last}); failed != nil {
+			stop(failed) // a caller that takes nothing gets nothing done
+		}
+	}
+}
+
+func sendFrame(s *frames, f wire.JobFrame) error {
+	data, err := wire.EncodeJobFrame(f)
+	if err != nil {
+		return err
+	}
+	return s.send(data)
+}
+
+func (m *Mesh) sendOutcome(s *frames, out mesh.JobOutcome) error {
+	output := out.Output
+	if uint64(len(output)) > m.cfg.MaxTransfer {
+		out.Code, out.Message, output = mesh.JobFailed, fmt.Sprintf("p2p: output of %d bytes, at most %d", len(output), m.cfg.MaxTransfer), nil
+	}
+	out.Node, out.Output = m.self, nil
+	data, err := wire.EncodeJobFrame(wire.JobFrame{Result: &wire.JobResult{Outcome: out, OutputLength: uint64(len(output))}})
+	if err != nil {
+		return err
+	}
+	if err := s.put(data); err != nil {
+		return err
+	}
+	for len(output) > 0 {
+		n := min(chunkBytes, len(output))
+		data, err := wire.EncodeJobFrame(wire.JobFrame{Output: output[:n]})
+		if err != nil {
+			return err
+		}
+		if err := s.put(data); err != nil {
+			return err
+		}
+		output = output[n:]
+	}
+	return s.flush()
+}

@@ -1,0 +1,98 @@
+package p2p
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"inos/internal/capsule"
+	"inos/internal/identity"
+	"inos/internal/mesh"
+	"inos/internal/wire"
+)
+
+const (
+	commandTime = time.Minute      // of a command without a deadline
+	maxCommand  = 10 * time.Minute // of any command
+)
+
+// Command sends one LifecycleCmd and waits for its LifecycleReply, until ctx
+// ends or the command's deadline passes. Errors as RunJob's.
+func (m *Mesh) Command(ctx context.Context, p identity.PeerID, cmd capsule.Command) (capsule.Reply, error) {
+	data, err := wire.EncodeCommand(cmd)
+	if err != nil {
+		return capsule.Reply{}, fmt.Errorf("%w: command: %w", mesh.ErrProtocol, err)
+	}
+	if len(data) > commandFrame {
+		return capsule.Reply{}, fmt.Errorf("%w: command of %d bytes, at most %d", mesh.ErrProtocol, len(data), commandFrame)
+	}
+	ctx, cancel := context.WithTimeout(ctx, m.patience(cmd)+m.cfg.Silence)
+	defer cancel()
+	s, end, err := m.open(ctx, p, LifecycleProtocol)
+	if err != nil {
+		return capsule.Reply{}, err
+	}
+	reply, err := ask(s, data)
+	if err == nil && reply.ID != cmd.ID {
+		err = fmt.Errorf("%w: reply to %.80q, asked %.80q", mesh.ErrProtocol, reply.ID, cmd.ID)
+	}
+	end(err)
+	return reply, m.explain(ctx, p, err)
+}
+
+func ask(s *frames, command []byte) (capsule.Reply, error) {
+	if err := s.send(command); err != nil {
+		return capsule.Reply{}, err
+	}
+	_ = s.s.SetReadDeadline(time.Time{}) // the caller's context has it
+	data, err := s.readPatiently(replyFrame)
+	if err != nil {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return capsule.Reply{}, err
+	}
+	return wire.DecodeReply(data)
+}
+
+// patience is how long a command may take.
+func (m *Mesh) patience(cmd capsule.Command) time.Duration {
+	if cmd.Deadline.IsZero() {
+		return commandTime
+	}
+	return min(max(cmd.Deadline.Sub(m.cfg.Now()), 0), maxCommand)
+}
+
+// answerCommand serves one command. The handler's context ends at the command's
+// deadline and when the caller goes away.
+func (m *Mesh) answerCommand(ctx context.Context, from identity.PeerID, s *frames) error {
+	data, err := s.read(commandFrame)
+	if err != nil {
+		return err
+	}
+	cmd, err := wire.DecodeCommand(data)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, m.patience(cmd))
+	defer cancel()
+	ctx, gone := context.WithCancelCause(ctx)
+	defer gone(nil)
+	listening := make(chan struct{})
+	go func() {
+		defer close(listening)
+		listenForCancel(s, gone)
+	}()
+	reply := capsule.Reply{Code: capsule.Unsupported, Message: "p2p: no handler", Timestamp: m.cfg.Now()}
+	if m.cfg.Handler != nil {
+		reply = m.cfg.Handler.HandleCommand(ctx, from, cmd)
+	}
+	reply.ID = cmd.ID
+	if data, err = wire.EncodeReply(reply); err == nil {
+		err = s.send(data)
+	}
+	_ = s.s.CloseRead()
+	<-listening
+	return err
+}

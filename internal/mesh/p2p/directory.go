@@ -1,0 +1,178 @@
+package p2p
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	dht "github.com/libp2p/go-libp2p-kad-dht"
+	kb "github.com/libp2p/go-libp2p-kbucket"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/multiformats/go-multihash"
+
+	"inos/internal/mesh"
+)
+
+const (
+	capabilityKey  = "inos/capability/1/"
+	maxProviders   = 256 // looked at by one Find
+	findersAtOnce  = 8
+	providerTime   = 5 * time.Second  // to connect to a provider and hear its profile
+	lookupTime     = 15 * time.Second // of a Find that the caller does not bound
+	reprovideEvery = 10 * time.Minute // records live two days; nodes and routes less
+	settle         = 250 * time.Millisecond
+	enoughHolders  = 20 // Kademlia's k: a newcomer is one of many then
+	kadProtocol    = protocol.ID(Prefix + "/kad/1.0.0")
+)
+
+func newDHT(ctx context.Context, h host.Host) (*dht.IpfsDHT, error) {
+	return dht.New(ctx, dhtHost(h), dht.Mode(dhtMode), dht.ProtocolPrefix(Prefix), dht.DisableValues())
+}
+
+// keyOf is the DHT key under which the nodes with capability are found.
+func keyOf(capability string) (cid.Cid, error) {
+	mh, err := multihash.Sum([]byte(capabilityKey+capability), multihash.SHA2_256, -1)
+	if err != nil {
+		return cid.Undef, err
+	}
+	return cid.NewCidV1(cid.Raw, mh), nil
+}
+
+// provider keeps this node's provider records in the directory: at once when
+// they change, when a peer appears that may hold them, and every so often.
+type provider struct {
+	m      *Mesh
+	kicked chan struct{} // capacity 1
+
+	mu           sync.Mutex
+	capabilities []string
+}
+
+// kick says that a peer appeared which may hold records.
+func (p *provider) kick() { ring(p.kicked) }
+
+func (p *provider) set(ctx context.Context, capabilities []string) error {
+	p.mu.Lock()
+	same := slices.Equal(p.capabilities, capabilities)
+	p.capabilities = slices.Clone(capabilities)
+	p.mu.Unlock()
+	if same {
+		return nil // run keeps the records alive
+	}
+	return p.put(ctx)
+}
+
+func (p *provider) run() {
+	again := time.NewTimer(reprovideEvery)
+	defer again.Stop()
+	for {
+		select {
+		case <-p.kicked:
+			if p.m.dht.RoutingTable().Size() >= enoughHolders {
+				continue
+			}
+			// Peers come in groups, and the routing table takes one in only after
+			// asking it something.
+			again.Reset(settle)
+		case <-again.C:
+			ctx, cancel := context.WithTimeout(p.m.life, time.Minute)
+			_ = p.put(ctx) // comes again
+			cancel()
+			again.Reset(reprovideEvery)
+		case <-p.m.life.Done():
+			return
+		}
+	}
+}
+
+// put writes all records. That nobody is there to take them is no error.
+func (p *provider) put(ctx context.Context) error {
+	p.mu.Lock()
+	capabilities := p.capabilities
+	p.mu.Unlock()
+	var wg sync.WaitGroup
+	errs := make([]error, len(capabilities))
+	slots := make(chan struct{}, 4)
+	for i, capability := range capabilities {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			key, err := keyOf(capability)
+			if err == nil {
+				err = p.m.dht.Provide(ctx, key, true)
+			}
+			if !errors.Is(err, kb.ErrLookupFailure) {
+				errs[i] = err
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// Find asks the DHT for providers of capability, connects to each and hears its
+// profile, eight at a time. Providers that cannot be reached, whose profile has
+// expired or no longer names the capability are left out. When ctx ends, what
+// was found so far is returned, or the error if that is nothing.
+func (m *Mesh) Find(ctx context.Context, capability string) ([]mesh.Profile, error) {
+	if err := m.alive(); err != nil {
+		return nil, err
+	}
+	key, err := keyOf(capability)
+	if err != nil {
+		return nil, err
+	}
+	lookup, cancel := context.WithTimeout(ctx, lookupTime)
+	defer cancel()
+	var (
+		mu    sync.Mutex
+		found []mesh.Profile
+		wg    sync.WaitGroup
+	)
+	slots := make(chan struct{}, findersAtOnce)
+	seen := map[peer.ID]bool{m.id: true}
+	for info := range m.dht.FindProvidersAsync(lookup, key, maxProviders) {
+		if seen[info.ID] {
+			continue
+		}
+		seen[info.ID] = true
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			if p, ok := m.hear(lookup, info); ok && has(p, capability) {
+				mu.Lock()
+				found = append(found, p)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if len(found) == 0 {
+		if err := m.alive(); err != nil {
+			return nil, err
+		}
+		return nil, mesh.ContextError(ctx)
+	}
+	slices.SortFunc(found, func(a, b mesh.Profile) int { return cmp.Compare(a.Peer, b.Peer) })
+	return found, nil
+}
+
+// hear connects to a provider and returns its newest profile.
+func (m *Mesh) hear(ctx context.Context, info peer.AddrInfo) (mesh.Profile, bool) {
+	ctx, cancel := context.WithTimeout(ctx, providerTime)
+	defer cancel()
+	if err := m.host.Connect(ctx, info); err != nil {
+		return mesh.Profile{}, false
+	}
+	if p, ok := m.book.fresh(nameOf(info.ID)); ok {
+		return p, true
+	}
+	p, err := m.exchange(ctx, info.ID)
+	return p, err == nil
+}

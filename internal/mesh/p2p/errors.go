@@ -1,0 +1,80 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/core/sec"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	msmux "github.com/multiformats/go-multistream"
+
+	"inos/internal/identity"
+	"inos/internal/mesh"
+	"inos/internal/wire"
+)
+
+// meshErrors are the sentinels that pass through explain unchanged.
+var meshErrors = []error{
+	mesh.ErrUnreachable, mesh.ErrTimeout, mesh.ErrProtocol, mesh.ErrAddress, mesh.ErrCertificate,
+	mesh.ErrSignature, mesh.ErrNotFound, mesh.ErrClosed, mesh.ErrCancelled, mesh.ErrProfile,
+}
+
+// errNoConnection marks failures before there was a stream.
+var errNoConnection = errors.New("p2p: no connection")
+
+// explain turns what libp2p says into this mesh's errors. The caller's context
+// comes first: its end tears streams down, and that is not the peer's doing.
+func (m *Mesh) explain(ctx context.Context, p identity.PeerID, err error) error {
+	if err == nil {
+		return nil
+	}
+	if m.life.Err() != nil {
+		return mesh.ErrClosed
+	}
+	if ended := mesh.ContextError(ctx); ended != nil {
+		return ended
+	}
+	for _, known := range meshErrors {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	var dial *swarm.DialError
+	var mismatch sec.ErrPeerIDMismatch
+	var unsupported msmux.ErrNotSupported[protocol.ID]
+	switch {
+	case wrongCertificate(err):
+		return fmt.Errorf("%w: %s: %w", mesh.ErrCertificate, p, err)
+	case errors.As(err, &mismatch):
+		return fmt.Errorf("%w: another peer answers for %s: %w", mesh.ErrSignature, p, err)
+	case errors.Is(err, swarm.ErrNoTransport), errors.Is(err, swarm.ErrNoGoodAddresses) && !errors.Is(err, swarm.ErrDialBackoff):
+		return fmt.Errorf("%w: %s: %w", mesh.ErrAddress, p, err)
+	case errors.Is(err, wire.ErrSignature):
+		return fmt.Errorf("%w: from %s: %w", mesh.ErrSignature, p, err)
+	case errors.Is(err, wire.ErrMalformed), errors.As(err, &unsupported):
+		return fmt.Errorf("%w: %s: %w", mesh.ErrProtocol, p, err)
+	case errors.As(err, &dial), errors.Is(err, errNoConnection):
+		// Nobody answered in the time that dials are given here.
+		return fmt.Errorf("%w: %s: %w", mesh.ErrUnreachable, p, err)
+	case isTimeout(err):
+		return fmt.Errorf("%w: %s: %w", mesh.ErrTimeout, p, err)
+	}
+	return fmt.Errorf("%w: %s: %w", mesh.ErrUnreachable, p, err)
+}
+
+func isTimeout(err error) bool {
+	var n net.Error
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) ||
+		(errors.As(err, &n) && n.Timeout())
+}
+
+// isNetError tells a stream that broke from bytes that make no sense.
+func isNetError(err error) bool {
+	return errors.Is(err, network.ErrReset) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, net.ErrClosed) || isTimeout(err)
+}

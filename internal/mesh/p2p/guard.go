@@ -1,0 +1,147 @@
+package p2p
+
+import (
+	"context"
+	"sync"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"golang.org/x/time/rate"
+
+	"inos/internal/identity"
+)
+
+// What one peer, and all peers together, may ask of this node.
+const (
+	streamsPerSecond = 200 // per peer, on average
+	streamBurst      = 400 // per peer
+	streamsAtOnce    = 128 // per peer and protocol
+	streamsInAll     = 1024
+)
+
+var inosProtocols = []protocol.ID{ProfileProtocol, CapsuleProtocol, JobProtocol, LifecycleProtocol}
+
+// guard admits inbound streams: a rate and a number at once per peer, a number
+// in all. What it refuses is reset with StreamRateLimited.
+type guard struct {
+	mu    sync.Mutex
+	peers map[peer.ID]*allowance
+	all   int
+}
+
+type allowance struct {
+	rate *rate.Limiter
+	open map[protocol.ID]int
+}
+
+func newGuard() *guard { return &guard{peers: map[peer.ID]*allowance{}} }
+
+func (g *guard) admit(p peer.ID, id protocol.ID) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	a := g.peers[p]
+	if a == nil {
+		a = &allowance{rate: rate.NewLimiter(streamsPerSecond, streamBurst), open: map[protocol.ID]int{}}
+		g.peers[p] = a
+	}
+	if g.all >= streamsInAll || a.open[id] >= streamsAtOnce || !a.rate.Allow() {
+		return false
+	}
+	g.all++
+	a.open[id]++
+	return true
+}
+
+func (g *guard) done(p peer.ID, id protocol.ID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.all--
+	if a := g.peers[p]; a != nil {
+		a.open[id]--
+	}
+}
+
+// forget drops what is known of a peer that left, unless it still has streams
+// or owes time: reconnecting must not refill its rate.
+func (g *guard) forget(p peer.ID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	a := g.peers[p]
+	if a == nil || a.rate.Tokens() < streamBurst {
+		g.sweep()
+		return
+	}
+	for _, n := range a.open {
+		if n > 0 {
+			return
+		}
+	}
+	delete(g.peers, p)
+}
+
+// sweep drops the peers whose rate has recovered, once there are many.
+func (g *guard) sweep() {
+	const many = 1024
+	if len(g.peers) < many {
+		return
+	}
+next:
+	for p, a := range g.peers {
+		for _, n := range a.open {
+			if n > 0 {
+				continue next
+			}
+		}
+		if a.rate.Tokens() >= streamBurst {
+			delete(g.peers, p)
+		}
+	}
+}
+
+// answer is one side of a protocol: it serves s, and an error resets s.
+type answer func(ctx context.Context, from identity.PeerID, s *frames) error
+
+// serveStreams registers the protocols that this node answers.
+func (m *Mesh) serveStreams() {
+	m.serve(ProfileProtocol, m.answerProfile)
+	m.serve(CapsuleProtocol, m.answerCapsule)
+	m.serve(JobProtocol, m.answerJob)
+	m.serve(LifecycleProtocol, m.answerCommand)
+	m.servePing()
+}
+
+func (m *Mesh) serve(id protocol.ID, f answer) {
+	m.host.SetStreamHandler(id, func(s network.Stream) {
+		from := s.Conn().RemotePeer()
+		if !m.enter() {
+			_ = s.ResetWithError(network.StreamShutdown)
+			return
+		}
+		defer m.work.Done()
+		if !m.guard.admit(from, id) {
+			_ = s.ResetWithError(network.StreamRateLimited)
+			return
+		}
+		defer m.guard.done(from, id)
+		ctx, cancel := context.WithCancel(m.life)
+		defer cancel()
+		if err := f(ctx, nameOf(from), newFrames(s, m.cfg.Silence)); err != nil {
+			_ = s.ResetWithError(network.StreamProtocolViolation)
+			return
+		}
+		_ = s.Close()
+	})
+}
+
+// enter counts a handler's goroutine, which libp2p started, among those that
+// Close waits for.
+func (m *Mesh) enter() bool {
+	m.entering.Lock()
+	defer m.entering.Unlock()
+	if m.life.Err() != nil {
+		return false
+	}
+	m.work.Add(1)
+	return true
+}

@@ -1,0 +1,80 @@
+//go:build !js
+
+package p2p
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/libp2p/go-libp2p"
+	dht "github.com/libp2p/go-libp2p-kad-dht"
+	ic "github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
+	webtransport "github.com/libp2p/go-libp2p/p2p/transport/webtransport"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"inos/internal/mesh"
+)
+
+// kind is what Profile.Kind says of this build.
+const kind = "native"
+
+// dhtMode: whoever can be dialled keeps records for the others.
+const dhtMode = dht.ModeServer
+
+// newHost makes a host that dials and listens on WebTransport and QUIC. The
+// function returned closes it.
+func newHost(cfg Config, key ic.PrivKey) (host.Host, func() error, error) {
+	for _, addr := range cfg.Listen {
+		if _, err := ma.NewMultiaddr(addr); err != nil {
+			return nil, nil, fmt.Errorf("%w: listen %.200q: %v", mesh.ErrAddress, addr, err)
+		}
+	}
+	limits := rcmgr.DefaultLimits
+	libp2p.SetDefaultServiceLimits(&limits)
+	for _, id := range inosProtocols {
+		// The guard of this package has the last word; the default would refuse a
+		// peer's 65th stream of a protocol.
+		limits.AddProtocolPeerLimit(id, rcmgr.BaseLimit{
+			Streams: 512, StreamsInbound: 256, StreamsOutbound: 256, Memory: 64 << 20,
+		}, rcmgr.BaseLimitIncrease{})
+	}
+	resources, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.AutoScale()))
+	if err != nil {
+		return nil, nil, fmt.Errorf("p2p: resource limits: %w", err)
+	}
+	options := []libp2p.Option{
+		libp2p.Identity(key),
+		libp2p.Transport(webtransport.New),
+		libp2p.Transport(quic.NewTransport),
+		libp2p.ResourceManager(resources),
+		libp2p.UserAgent(userAgent),
+		libp2p.DisableRelay(),
+		libp2p.DisableMetrics(),
+		libp2p.Ping(false), // ours answers as late as the configuration says
+	}
+	if len(cfg.Listen) > 0 {
+		options = append(options, libp2p.ListenAddrStrings(cfg.Listen...))
+	} else {
+		options = append(options, libp2p.NoListenAddrs)
+	}
+	h, err := libp2p.New(options...)
+	if err != nil {
+		_ = resources.Close()
+		return nil, nil, fmt.Errorf("p2p: host: %w", err)
+	}
+	return h, h.Close, nil
+}
+
+// dhtHost: a native node's own addresses are what the directory should say.
+func dhtHost(h host.Host) host.Host { return h }
+
+func listenAddrs(h host.Host) []ma.Multiaddr { return h.Addrs() }
+
+// wrongCertificate recognises a TLS alert bad_certificate of our own side, which
+// QUIC keeps as text: the pinned hash did not match.
+func wrongCertificate(err error) bool {
+	return strings.Contains(err.Error(), "CRYPTO_ERROR 0x12a") || strings.Contains(err.Error(), "missing cert hash")
+}

@@ -1,0 +1,197 @@
+package p2p
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/protocol"
+)
+
+// lateBytes bounds the answers of one stream that wait for their time.
+const lateBytes = 16 << 20
+
+// lateHost delays what its handlers answer, as a longer wire would: each write
+// leaves its stream by later than it was made, in order, without holding back
+// the next. Streams this node opens are not delayed.
+type lateHost struct {
+	host.Host
+	by    time.Duration
+	life  context.Context
+	enter func() bool // counts a goroutine that leave ends; false after Close
+	leave func()
+}
+
+func (h *lateHost) SetStreamHandler(id protocol.ID, f network.StreamHandler) {
+	h.Host.SetStreamHandler(id, func(s network.Stream) { f(newLateStream(s, h)) })
+}
+
+func (h *lateHost) SetStreamHandlerMatch(id protocol.ID, match func(protocol.ID) bool, f network.StreamHandler) {
+	h.Host.SetStreamHandlerMatch(id, match, func(s network.Stream) { f(newLateStream(s, h)) })
+}
+
+// late is one thing to do at its time.
+type late struct {
+	due  time.Time
+	data []byte
+	then func() error // instead of data: a close
+}
+
+type lateStream struct {
+	network.Stream
+	host *lateHost
+
+	mu      sync.Mutex
+	waiting []late
+	bytes   int
+	err     error // of a write that came due, or of a close
+	running bool
+	room    chan struct{} // capacity 1: bytes went down
+	more    chan struct{} // capacity 1: waiting grew, or err was set
+}
+
+func newLateStream(s network.Stream, h *lateHost) *lateStream {
+	return &lateStream{Stream: s, host: h, room: make(chan struct{}, 1), more: make(chan struct{}, 1)}
+}
+
+func ring(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+// Write returns once p is queued; it waits only for a full queue.
+func (s *lateStream) Write(p []byte) (int, error) {
+	for {
+		s.mu.Lock()
+		if s.err != nil {
+			s.mu.Unlock()
+			return 0, s.err
+		}
+		if s.bytes == 0 || s.bytes+len(p) <= lateBytes {
+			s.push(late{data: append([]byte(nil), p...)})
+			s.mu.Unlock()
+			return len(p), nil
+		}
+		s.mu.Unlock()
+		select {
+		case <-s.room:
+		case <-s.host.life.Done():
+			return 0, network.ErrReset
+		}
+	}
+}
+
+// push queues under the lock and starts the stream's one goroutine.
+func (s *lateStream) push(l late) {
+	l.due = time.Now().Add(s.host.by)
+	s.bytes += len(l.data)
+	s.waiting = append(s.waiting, l)
+	if !s.running {
+		if !s.host.enter() {
+			s.err = network.ErrReset
+			return
+		}
+		s.running = true
+		go s.run()
+	}
+	ring(s.more)
+}
+
+func (s *lateStream) run() {
+	defer s.host.leave()
+	for {
+		s.mu.Lock()
+		if len(s.waiting) == 0 || s.err != nil {
+			s.running = false
+			s.mu.Unlock()
+			return
+		}
+		next := s.waiting[0]
+		s.mu.Unlock()
+		if !s.sleep(time.Until(next.due)) {
+			s.fail(network.ErrReset)
+			return
+		}
+		var err error
+		if next.then != nil {
+			err = next.then()
+		} else {
+			_, err = s.Stream.Write(next.data)
+		}
+		s.mu.Lock()
+		if len(s.waiting) > 0 {
+			s.waiting = s.waiting[1:]
+		}
+		s.bytes -= len(next.data)
+		s.mu.Unlock()
+		ring(s.room)
+		if err != nil {
+			s.fail(err)
+			return
+		}
+	}
+}
+
+func (s *lateStream) sleep(d time.Duration) bool {
+	t := time.NewTimer(max(d, 0))
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			return true
+		case <-s.more:
+			s.mu.Lock()
+			failed := s.err != nil
+			s.mu.Unlock()
+			if failed {
+				return false
+			}
+		case <-s.host.life.Done():
+			return false
+		}
+	}
+}
+
+func (s *lateStream) fail(err error) {
+	s.mu.Lock()
+	if s.err == nil {
+		s.err = err
+	}
+	s.waiting, s.bytes, s.running = nil, 0, false
+	s.mu.Unlock()
+	ring(s.room)
+	ring(s.more)
+}
+
+// end queues a close behind the writes; one that failed already is closed now.
+func (s *lateStream) end(then func() error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return then()
+	}
+	s.push(late{then: then})
+	return nil
+}
+
+// CloseWrite takes effect after the writes before it.
+func (s *lateStream) CloseWrite() error { return s.end(s.Stream.CloseWrite) }
+
+// Close ends reading now and writing after the writes before it.
+func (s *lateStream) Close() error {
+	_ = s.Stream.CloseRead()
+	return s.end(s.Stream.Close)
+}
+
+// Reset drops the answers that are still waiting.
+func (s *lateStream) Reset() error { return s.ResetWithError(network.StreamNoError) }
+
+// ResetWithError is Reset with a code.
+func (s *lateStream) ResetWithError(code network.StreamErrorCode) error {
+	s.fail(network.ErrReset)
+	return s.Stream.ResetWithError(code)
+}

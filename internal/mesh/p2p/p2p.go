@@ -1,0 +1,242 @@
+// Package p2p is the mesh over libp2p, and the only importer of go-libp2p,
+// kad-dht and gossipsub. A native node listens on WebTransport and QUIC and
+// serves the DHT; a node in a browser dials over the browser's WebTransport and
+// is a DHT client. Both speak the same protocols under /inos and answer the same
+// mesh.Handler. It emits events and logs nothing.
+package p2p
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	dht "github.com/libp2p/go-libp2p-kad-dht"
+	ic "github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+
+	"inos/internal/identity"
+	"inos/internal/mesh"
+)
+
+// Protocols of the mesh (design/contracts.md, section 6).
+const (
+	Prefix            = "/inos"
+	ProfileProtocol   = protocol.ID("/inos/profile/1")
+	CapsuleProtocol   = protocol.ID("/inos/capsule/1")
+	JobProtocol       = protocol.ID("/inos/job/1")
+	LifecycleProtocol = protocol.ID("/inos/lifecycle/1")
+	profileTopic      = "/inos/profile/1"
+	userAgent         = "inos/1"
+)
+
+// Config of a Mesh. Only Key is needed.
+type Config struct {
+	// Key is the node's identity.
+	Key ed25519.PrivateKey
+	// Handler answers other nodes. Nil: jobs end as JobInternal, commands as
+	// Unsupported, capsules are missing.
+	Handler mesh.Handler
+	// Listen holds multiaddrs, natively only:
+	// "/ip4/127.0.0.1/udp/0/quic-v1/webtransport" for browsers and nodes,
+	// "/ip4/127.0.0.1/udp/0/quic-v1" for nodes. In a browser it must be empty.
+	Listen []string
+	// Bootstrap holds multiaddrs ending in /p2p/ID; each is dialled, with
+	// back-off, whenever there is no connection to it. At most 16.
+	Bootstrap []string
+	// ArtificialLatency delays every answer of this node, pings included, to
+	// stand for distance in demonstrations.
+	ArtificialLatency time.Duration
+	// Now is the clock against which profiles expire; nil means time.Now.
+	Now func() time.Time
+	// Silence is how long a peer may keep a stream waiting for its next frame;
+	// 0 means 15 s. A node that runs a job reports well within it.
+	Silence time.Duration
+	// MaxTransfer bounds the bytes of one job's input, one job's output and one
+	// capsule; 0 means 256 MiB.
+	MaxTransfer uint64
+}
+
+const (
+	defaultSilence     = 15 * time.Second
+	defaultMaxTransfer = 256 << 20
+	maxBootstrap       = 16
+)
+
+// Mesh implements mesh.Mesh over libp2p. Make one with New.
+type Mesh struct {
+	cfg     Config
+	self    identity.PeerID
+	id      peer.ID
+	host    host.Host // answers late when the configuration says so
+	closeFn func() error
+	dht     *dht.IpfsDHT
+	gossip  *gossip
+	book    *book
+	peers   *peers
+	guard   *guard
+	partial *partials
+	events  *mesh.EventQueue
+	provide *provider
+
+	life    context.Context // ends with Close
+	endLife context.CancelFunc
+	work    sync.WaitGroup // every goroutine this package starts
+	once    sync.Once
+
+	entering sync.Mutex // makes work.Add and the end of life one order
+
+	signing  sync.Mutex
+	sequence uint64 // of the last profile signed
+}
+
+var _ mesh.Mesh = (*Mesh)(nil)
+
+// New joins the mesh: the node listens, if it is to, and dials its bootstrap
+// peers in the background. Errors: mesh.ErrAddress for an address that does not
+// parse, otherwise what the host says; all final.
+func New(cfg Config) (*Mesh, error) {
+	bootstrap, err := prepare(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	key, err := ic.UnmarshalEd25519PrivateKey(cfg.Key)
+	if err != nil {
+		return nil, fmt.Errorf("p2p: key: %w", err)
+	}
+	id, err := peer.IDFromPrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("p2p: key: %w", err)
+	}
+	m := &Mesh{
+		cfg:     cfg,
+		self:    identity.PeerIDOf(cfg.Key.Public().(ed25519.PublicKey)),
+		id:      id,
+		book:    newBook(cfg.Now),
+		peers:   newPeers(),
+		guard:   newGuard(),
+		partial: newPartials(),
+		events:  mesh.NewEventQueue(0),
+	}
+	m.provide = &provider{m: m, kicked: make(chan struct{}, 1)}
+	m.life, m.endLife = context.WithCancel(context.Background())
+	if err := m.start(key, bootstrap); err != nil {
+		_ = m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+func prepare(cfg *Config) ([]peer.AddrInfo, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Silence <= 0 {
+		cfg.Silence = defaultSilence
+	}
+	if cfg.MaxTransfer == 0 {
+		cfg.MaxTransfer = defaultMaxTransfer
+	}
+	if len(cfg.Key) != ed25519.PrivateKeySize {
+		return nil, errors.New("p2p: no Ed25519 key")
+	}
+	if len(cfg.Bootstrap) > maxBootstrap {
+		return nil, fmt.Errorf("p2p: %d bootstrap addresses, at most %d", len(cfg.Bootstrap), maxBootstrap)
+	}
+	infos := make([]peer.AddrInfo, 0, len(cfg.Bootstrap))
+	for _, addr := range cfg.Bootstrap {
+		info, err := parseAddr(addr)
+		if err != nil {
+			return nil, err
+		}
+		infos = append(infos, info)
+	}
+	return infos, nil
+}
+
+func (m *Mesh) start(key ic.PrivKey, bootstrap []peer.AddrInfo) error {
+	inner, closeFn, err := newHost(m.cfg, key)
+	if err != nil {
+		return err
+	}
+	m.closeFn = closeFn
+	m.host = inner
+	if m.cfg.ArtificialLatency > 0 {
+		m.host = &lateHost{Host: inner, by: m.cfg.ArtificialLatency, life: m.life, enter: m.enter, leave: m.work.Done}
+	}
+	if err := m.watchPeers(); err != nil {
+		return err
+	}
+	if m.dht, err = newDHT(m.life, m.host); err != nil {
+		return fmt.Errorf("p2p: dht: %w", err)
+	}
+	if m.gossip, err = m.newGossip(); err != nil {
+		return fmt.Errorf("p2p: gossip: %w", err)
+	}
+	m.goWork(m.provide.run)
+	m.serveStreams()
+	for _, info := range bootstrap {
+		m.keepConnected(info)
+	}
+	return nil
+}
+
+// Self is the peer id of the node's key.
+func (m *Mesh) Self() identity.PeerID { return m.self }
+
+// Addrs are the multiaddrs others can dial, WebTransport first, each ending in
+// /p2p/ID. A node that does not listen has none.
+func (m *Mesh) Addrs() []string {
+	var addrs []string
+	for _, a := range listenAddrs(m.host) {
+		addrs = append(addrs, a.String()+"/p2p/"+string(m.self))
+	}
+	slices.SortStableFunc(addrs, preferWebTransport)
+	return addrs
+}
+
+// Events is closed by Close.
+func (m *Mesh) Events() <-chan mesh.Event { return m.events.C() }
+
+// Close leaves the mesh and returns when everything it started has ended,
+// handlers included. It must not be called from a handler.
+func (m *Mesh) Close() error {
+	var err error
+	m.once.Do(func() {
+		m.entering.Lock()
+		m.endLife()
+		m.entering.Unlock()
+		if m.dht != nil {
+			err = m.dht.Close()
+		}
+		if m.closeFn != nil {
+			err = errors.Join(err, m.closeFn())
+		}
+		m.work.Wait()
+		m.events.Close()
+	})
+	return err
+}
+
+// alive fails with ErrClosed after Close.
+func (m *Mesh) alive() error {
+	if m.life.Err() != nil {
+		return mesh.ErrClosed
+	}
+	return nil
+}
+
+// goWork runs f on a goroutine that Close waits for; after Close it does not.
+func (m *Mesh) goWork(f func()) {
+	if m.enter() {
+		go func() {
+			defer m.work.Done()
+			f()
+		}()
+	}
+}

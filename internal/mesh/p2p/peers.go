@@ -1,0 +1,257 @@
+package p2p
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+
+	"inos/internal/identity"
+	"inos/internal/mesh"
+)
+
+const (
+	// connectTime bounds a dial that the caller does not bound.
+	connectTime = 15 * time.Second
+	// greetings bounds the profile exchanges started by new connections.
+	greetings = 8
+)
+
+// peers keeps what is known of connections besides what libp2p keeps.
+type peers struct {
+	mu   sync.Mutex
+	rtt  map[peer.ID]time.Duration
+	here map[peer.ID]bool
+	left map[peer.ID][]chan struct{} // woken when that peer disconnects
+}
+
+func newPeers() *peers {
+	return &peers{rtt: map[peer.ID]time.Duration{}, here: map[peer.ID]bool{}, left: map[peer.ID][]chan struct{}{}}
+}
+
+func (ps *peers) setRTT(p peer.ID, rtt time.Duration) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if ps.here[p] {
+		ps.rtt[p] = rtt
+	}
+}
+
+func (ps *peers) getRTT(p peer.ID) time.Duration {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return ps.rtt[p]
+}
+
+// set notes that p is here or not, and says whether that is news.
+func (ps *peers) set(p peer.ID, here bool) bool {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if ps.here[p] == here {
+		return false
+	}
+	if here {
+		ps.here[p] = true
+		return true
+	}
+	delete(ps.here, p)
+	delete(ps.rtt, p)
+	for _, ch := range ps.left[p] {
+		close(ch)
+	}
+	delete(ps.left, p)
+	return true
+}
+
+// untilLeft is closed when p disconnects; at once when it is not connected.
+func (ps *peers) untilLeft(p peer.ID) <-chan struct{} {
+	ch := make(chan struct{})
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if !ps.here[p] {
+		close(ch)
+		return ch
+	}
+	ps.left[p] = append(ps.left[p], ch)
+	return ch
+}
+
+// watchPeers turns the host's events into the mesh's.
+func (m *Mesh) watchPeers() error {
+	sub, err := m.host.EventBus().Subscribe([]any{
+		new(event.EvtPeerConnectednessChanged),
+		new(event.EvtPeerIdentificationCompleted),
+	}, eventbus.BufSize(256), eventbus.Name("inos"))
+	if err != nil {
+		return fmt.Errorf("p2p: events: %w", err)
+	}
+	greeting := make(chan struct{}, greetings)
+	m.goWork(func() {
+		defer sub.Close()
+		for {
+			select {
+			case e, ok := <-sub.Out():
+				if !ok {
+					return
+				}
+				switch e := e.(type) {
+				case event.EvtPeerConnectednessChanged:
+					m.connectedness(e.Peer, e.Connectedness)
+				case event.EvtPeerIdentificationCompleted:
+					m.identified(e, greeting)
+				}
+			case <-m.life.Done():
+				return
+			}
+		}
+	})
+	return nil
+}
+
+func (m *Mesh) connectedness(p peer.ID, c network.Connectedness) {
+	here := c == network.Connected
+	if !m.peers.set(p, here) {
+		return
+	}
+	if here {
+		m.events.Push(mesh.PeerConnected{Peer: nameOf(p)})
+		return
+	}
+	m.guard.forget(p)
+	m.events.Push(mesh.PeerDisconnected{Peer: nameOf(p)})
+}
+
+// identified exchanges profiles with a node that speaks our protocols. The side
+// that dialled opens the exchange, which goes both ways.
+func (m *Mesh) identified(e event.EvtPeerIdentificationCompleted, greeting chan struct{}) {
+	if slices.Contains(e.Protocols, kadProtocol) {
+		m.provide.kick()
+	}
+	if e.Conn.Stat().Direction != network.DirOutbound || !slices.Contains(e.Protocols, ProfileProtocol) {
+		return
+	}
+	select {
+	case greeting <- struct{}{}:
+	default:
+		return // gossip and Find reach it later
+	}
+	m.goWork(func() {
+		defer func() { <-greeting }()
+		ctx, cancel := context.WithTimeout(m.life, m.cfg.Silence)
+		defer cancel()
+		_, _ = m.exchange(ctx, e.Peer) // what it said is in the book; what failed comes again
+	})
+}
+
+// Connect dials addr, which ends in /p2p/ID. Errors: mesh.ErrAddress,
+// ErrCertificate, ErrSignature (another peer answers), ErrUnreachable,
+// ErrTimeout, ErrCancelled.
+func (m *Mesh) Connect(ctx context.Context, addr string) (identity.PeerID, error) {
+	if err := m.alive(); err != nil {
+		return "", err
+	}
+	info, err := parseAddr(addr)
+	if err != nil {
+		return "", err
+	}
+	return nameOf(info.ID), m.connect(ctx, info)
+}
+
+func (m *Mesh) connect(ctx context.Context, info peer.AddrInfo) error {
+	if info.ID == m.id {
+		return fmt.Errorf("%w: that is this node", mesh.ErrAddress)
+	}
+	if sw, ok := m.host.Network().(*swarm.Swarm); ok {
+		// Whoever asks by address wants a dial, whatever failed before.
+		sw.Backoff().Clear(info.ID)
+	}
+	dialCtx, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	if err := m.host.Connect(dialCtx, info); err != nil {
+		return m.explain(ctx, nameOf(info.ID), fmt.Errorf("%w: %w", errNoConnection, err))
+	}
+	return nil
+}
+
+// keepConnected dials info whenever there is no connection to it.
+func (m *Mesh) keepConnected(info peer.AddrInfo) {
+	const first, longest = 500 * time.Millisecond, 30 * time.Second
+	m.goWork(func() {
+		pause := first
+		for m.life.Err() == nil {
+			if m.connect(m.life, info) == nil {
+				pause = first
+				select {
+				case <-m.peers.untilLeft(info.ID):
+				case <-m.life.Done():
+					return
+				}
+			}
+			t := time.NewTimer(pause)
+			select {
+			case <-t.C:
+			case <-m.life.Done():
+				t.Stop()
+				return
+			}
+			pause = min(2*pause, longest)
+		}
+	})
+}
+
+// Peers lists the connected peers, sorted by peer id.
+func (m *Mesh) Peers() []mesh.Peer {
+	var list []mesh.Peer
+	for _, id := range m.host.Network().Peers() {
+		p := nameOf(id)
+		profile, _ := m.book.get(p)
+		profile.Peer = p
+		one := mesh.Peer{Profile: profile, Connected: true, RTT: m.peers.getRTT(id)}
+		if conns := m.host.Network().ConnsToPeer(id); len(conns) > 0 {
+			one.Addr = conns[0].RemoteMultiaddr().String() + "/p2p/" + string(p)
+		}
+		list = append(list, one)
+	}
+	slices.SortFunc(list, func(a, b mesh.Peer) int { return cmp.Compare(a.Profile.Peer, b.Profile.Peer) })
+	return list
+}
+
+// open starts a stream to p, over the connection there is or a new one, and
+// ties it to ctx: when ctx ends, reads and writes fail at once. The caller ends
+// the stream with the function returned, giving the error it saw.
+func (m *Mesh) open(ctx context.Context, p identity.PeerID, id protocol.ID) (*frames, func(error), error) {
+	if err := m.alive(); err != nil {
+		return nil, nil, err
+	}
+	pid, err := peerID(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	if pid == m.id {
+		return nil, nil, fmt.Errorf("%w: that is this node", mesh.ErrUnreachable)
+	}
+	openCtx, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	s, err := m.host.NewStream(openCtx, pid, id)
+	if err != nil {
+		return nil, nil, m.explain(ctx, p, fmt.Errorf("%w: %w", errNoConnection, err))
+	}
+	stop := context.AfterFunc(ctx, func() { _ = s.Reset() })
+	return newFrames(s, m.cfg.Silence), func(err error) {
+		stop()
+		if err != nil {
+			_ = s.Reset()
+			return
+		}
+		_ = s.Close()
+	}, nil
+}

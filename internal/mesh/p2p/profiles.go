@@ -1,0 +1,152 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"inos/internal/identity"
+	"inos/internal/mesh"
+	"inos/internal/wire"
+)
+
+// Publish signs p, as this node's, and announces it: by gossip, to connected
+// peers that are not on the topic yet by exchange, and as provider records of
+// its capabilities. A record that the directory cannot take now, for want of
+// peers, is put there when the first one connects. Errors: mesh.ErrProfile for
+// figures that others would refuse, ErrClosed, ErrTimeout, ErrCancelled.
+func (m *Mesh) Publish(ctx context.Context, p mesh.Profile) error {
+	if err := m.alive(); err != nil {
+		return err
+	}
+	signed, err := m.sign(p)
+	if err != nil {
+		return err
+	}
+	if err := m.gossip.publish(ctx, signed); err != nil {
+		return m.explain(ctx, m.self, err)
+	}
+	m.tellOthers(ctx)
+	if err := m.provide.set(ctx, p.Capabilities); err != nil {
+		return m.explain(ctx, m.self, err)
+	}
+	return nil
+}
+
+// sign fills in what is this node's to say, signs, and keeps the result.
+func (m *Mesh) sign(p mesh.Profile) ([]byte, error) {
+	p = p.Clone()
+	p.Peer, p.Addrs = m.self, m.Addrs()
+	if len(p.Addrs) > mesh.MaxProfileAddrs {
+		p.Addrs = p.Addrs[:mesh.MaxProfileAddrs]
+	}
+	if p.Kind == "" {
+		p.Kind = kind
+	}
+	m.signing.Lock()
+	defer m.signing.Unlock()
+	// Starting from the clock, a node that restarts is not taken for a replay.
+	m.sequence = max(m.sequence+1, uint64(m.cfg.Now().UnixMilli()))
+	p.Sequence = m.sequence
+	payload, err := wire.EncodeProfile(p)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", mesh.ErrProfile, err)
+	}
+	signed, err := wire.Seal(wire.DomainProfile, payload, m.cfg.Key)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", mesh.ErrProfile, err)
+	}
+	if len(signed) > profileFrame {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", mesh.ErrProfile, len(signed), profileFrame)
+	}
+	_, err = m.book.take(signed)
+	return signed, err
+}
+
+// tellOthers exchanges profiles with peers that gossip does not reach yet.
+func (m *Mesh) tellOthers(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, m.cfg.Silence)
+	defer cancel()
+	reached := m.gossip.listeners()
+	var exchanges sync.WaitGroup
+	slots := make(chan struct{}, greetings)
+	for _, id := range m.host.Network().Peers() {
+		if speaks, _ := m.host.Peerstore().FirstSupportedProtocol(id, ProfileProtocol); speaks == "" || reached[nameOf(id)] {
+			continue
+		}
+		slots <- struct{}{}
+		exchanges.Go(func() {
+			defer func() { <-slots }()
+			_, _ = m.exchange(ctx, id) // gossip carries the next one
+		})
+	}
+	exchanges.Wait()
+}
+
+// exchange gives p this node's profile and takes p's. Errors match
+// mesh.ErrNotFound when p has none to give.
+func (m *Mesh) exchange(ctx context.Context, id peer.ID) (mesh.Profile, error) {
+	p := nameOf(id)
+	s, end, err := m.open(ctx, p, ProfileProtocol)
+	if err != nil {
+		return mesh.Profile{}, err
+	}
+	profile, err := m.swap(p, s, true)
+	end(err)
+	if err != nil && !errors.Is(err, mesh.ErrNotFound) {
+		return mesh.Profile{}, m.explain(ctx, p, err)
+	}
+	return profile, err
+}
+
+// answerProfile is the other side of exchange.
+func (m *Mesh) answerProfile(_ context.Context, from identity.PeerID, s *frames) error {
+	_, err := m.swap(from, s, false)
+	if errors.Is(err, mesh.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+func (m *Mesh) swap(with identity.PeerID, s *frames, opener bool) (mesh.Profile, error) {
+	mine := m.book.signed(m.self)
+	if opener {
+		if err := s.send(mine); err != nil {
+			return mesh.Profile{}, err
+		}
+	}
+	theirs, err := s.read(profileFrame)
+	if err != nil {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return mesh.Profile{}, err
+	}
+	if !opener {
+		if err := s.send(mine); err != nil {
+			return mesh.Profile{}, err
+		}
+	}
+	if len(theirs) == 0 {
+		return mesh.Profile{}, fmt.Errorf("%w: %s has published no profile", mesh.ErrNotFound, with)
+	}
+	p, err := m.book.take(theirs)
+	switch {
+	case errors.Is(err, errStale) && p.Peer == with:
+		return p, nil
+	case err != nil:
+		return mesh.Profile{}, err
+	case p.Peer != with:
+		return mesh.Profile{}, fmt.Errorf("%w: %s gave the profile of %s", mesh.ErrProtocol, with, p.Peer)
+	}
+	m.heard(p)
+	return p, nil
+}
+
+// has reports whether p claims capability.
+func has(p mesh.Profile, capability string) bool { return slices.Contains(p.Capabilities, capability) }

@@ -1,0 +1,131 @@
+package p2p
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"inos/internal/identity"
+	"inos/internal/mesh"
+	"inos/internal/wire"
+)
+
+// RunJob sends call to p and waits for the outcome. The node reports at least
+// every third of the silence allowed; one that does not is asked for a sign of
+// life and given up. Errors: mesh.ErrUnreachable when the connection or the node
+// goes away, ErrTimeout, ErrCancelled, ErrProtocol, ErrClosed. A job that ended
+// badly there is no error: see the outcome's Code.
+func (m *Mesh) RunJob(ctx context.Context, p identity.PeerID, call mesh.JobCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
+	request, err := m.request(call)
+	if err != nil {
+		return mesh.JobOutcome{}, err
+	}
+	s, end, err := m.open(ctx, p, JobProtocol)
+	if err != nil {
+		return mesh.JobOutcome{}, err
+	}
+	sent := sendJob(s, request, call.Input)
+	// A node may answer before it has read everything, and then reads no more.
+	out, err := m.await(p, s, onProgress)
+	if err != nil && sent != nil {
+		err = sent
+	}
+	end(err)
+	if err != nil && isTimeout(err) && ctx.Err() == nil {
+		m.suspect(p)
+		return mesh.JobOutcome{}, fmt.Errorf("%w: %s is silent: %w", mesh.ErrUnreachable, p, err)
+	}
+	return out, m.explain(ctx, p, err)
+}
+
+// request encodes the call's first frame. The job inside says how long the input
+// is, whatever the caller wrote there.
+func (m *Mesh) request(call mesh.JobCall) ([]byte, error) {
+	if uint64(len(call.Input)) > m.cfg.MaxTransfer {
+		return nil, fmt.Errorf("%w: input of %d bytes, at most %d", mesh.ErrProtocol, len(call.Input), m.cfg.MaxTransfer)
+	}
+	env := call.Envelope
+	inside, err := wire.JobOf(env)
+	if err != nil || inside.InputLength != uint64(len(call.Input)) {
+		job := call.Job
+		if err == nil {
+			job = inside
+		}
+		job.InputLength = uint64(len(call.Input))
+		if env, err = wire.WithJob(env, job); err != nil {
+			return nil, fmt.Errorf("%w: job: %w", mesh.ErrProtocol, err)
+		}
+	}
+	envelope, err := wire.EncodeEnvelope(env)
+	if err != nil {
+		return nil, fmt.Errorf("%w: envelope: %w", mesh.ErrProtocol, err)
+	}
+	request, err := wire.EncodeJobFrame(wire.JobFrame{Request: &wire.JobRequest{Envelope: envelope, Voucher: call.Voucher}})
+	if err != nil {
+		return nil, fmt.Errorf("%w: request: %w", mesh.ErrProtocol, err)
+	}
+	if len(request) > requestFrame {
+		return nil, fmt.Errorf("%w: request of %d bytes, at most %d", mesh.ErrProtocol, len(request), requestFrame)
+	}
+	return request, nil
+}
+
+func sendJob(s *frames, request, input []byte) error {
+	if err := s.put(request); err != nil {
+		return err
+	}
+	for len(input) > 0 {
+		n := min(chunkBytes, len(input))
+		frame, err := wire.EncodeJobFrame(wire.JobFrame{Input: input[:n]})
+		if err != nil {
+			return err
+		}
+		if err := s.put(frame); err != nil {
+			return err
+		}
+		input = input[n:]
+	}
+	return s.flush()
+}
+
+// await reads progress, the result and the output.
+func (m *Mesh) await(p identity.PeerID, s *frames, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
+	var result *wire.JobResult
+	var output []byte
+	for {
+		if result != nil && uint64(len(output)) == result.OutputLength {
+			out := result.Outcome
+			out.Output = output
+			return out, nil
+		}
+		data, err := s.read(chunkFrame)
+		if err != nil {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return mesh.JobOutcome{}, err
+		}
+		f, err := wire.DecodeJobFrame(data)
+		if err != nil {
+			return mesh.JobOutcome{}, err
+		}
+		switch {
+		case f.Progress != nil && result == nil:
+			if onProgress != nil {
+				onProgress(*f.Progress)
+			}
+		case f.Result != nil && result == nil:
+			if f.Result.OutputLength > m.cfg.MaxTransfer {
+				return mesh.JobOutcome{}, fmt.Errorf("%w: output of %d bytes, at most %d", mesh.ErrProtocol, f.Result.OutputLength, m.cfg.MaxTransfer)
+			}
+			if f.Result.Outcome.Node != p {
+				return mesh.JobOutcome{}, fmt.Errorf("%w: %s answers for %.80q", mesh.ErrProtocol, p, string(f.Result.Outcome.Node))
+			}
+			result = f.Result
+		case f.Output != nil && result != nil && uint64(len(output)+len(f.Output)) <= result.OutputLength:
+			output = append(output, f.Output...)
+		default:
+			return mesh.JobOutcome{}, fmt.Errorf("%w: job frame out of place", mesh.ErrProtocol)
+		}
+	}
+}

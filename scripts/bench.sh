@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Runs the Go benchmarks of some packages natively, and in headless Chromium those
+# that are pure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+echo "== native ($(go env GOOS)/$(go env GOARCH), $(nproc) cores)"
+go test -run '^$' -bench . -benchmem "$@"
+
+browser=()
+for package in "$@"; do
+    case $package in */wazero | */store) ;; *) browser+=("$package") ;; esac
+done
+echo "== Chromium"
+scripts/setup.sh chromium
+WASM_HEADLESS=on GOOS=js GOARCH=wasm go test -exec "$PWD/build/tools/wasmbrowsertest" -run '^$' -bench . -benchmem "${browser[@]}" 2> >(grep -v IPAddressSpace >&2)

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Builds every capsule of the Rust workspace to build/capsules/NAME.wasm and
+# checks each as the host does before it compiles one. Incremental: a second or
+# two when nothing changed. `build-capsules.sh NAME...` builds only those.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# The most memory a capsule may ever be given, in bytes; hosts may give less.
+MAX_MEMORY=$((1 << 30))
+STACK=$((256 << 10))
+
+toolchain=$(scripts/rust-sysroot.sh --env)
+eval "$toolchain"
+
+names=()
+for manifest in capsules/*/Cargo.toml; do
+    name=$(basename "$(dirname "$manifest")")
+    grep -q '"cdylib"' "$manifest" || continue
+    if [ $# -eq 0 ] || [[ " $* " == *" $name "* ]]; then names+=("$name"); fi
+done
+[ ${#names[@]} -gt 0 ] || { echo "build-capsules: no such capsule: $*" >&2; exit 1; }
+
+# The SDK needs one unstable intrinsic, memory.atomic.wait32.
+flags="--sysroot $WASM_SYSROOT -C target-feature=+atomics,+bulk-memory,+mutable-globals,+simd128"
+flags+=" -C link-arg=--import-memory -C link-arg=--shared-memory -C link-arg=--max-memory=$MAX_MEMORY"
+flags+=" -C link-arg=-zstack-size=$STACK -C link-arg=--export=inos_control"
+(
+    cd capsules
+    env -u CARGO_BUILD_TARGET -u CARGO_ENCODED_RUSTFLAGS \
+        RUSTC="$WASM_RUSTC" RUSTC_BOOTSTRAP=inos_sdk RUSTFLAGS="$flags" \
+        CARGO_TARGET_DIR="$PWD/target/wasm" CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER="$WASM_LD" \
+        "$WASM_CARGO" build --locked --quiet --release --target wasm32-unknown-unknown "${names[@]/#/-p}"
+)
+
+mkdir -p build/capsules
+files=()
+for name in "${names[@]}"; do
+    from=capsules/target/wasm/wasm32-unknown-unknown/release/${name//-/_}.wasm
+    to=build/capsules/$name.wasm
+    # Unchanged files keep their time; a reader never sees half a file.
+    if ! cmp -s "$from" "$to"; then
+        cp "$from" "$to.$$" && mv "$to.$$" "$to"
+    fi
+    files+=("$to")
+done
+go run scripts/inspect-capsules.go "${files[@]}"

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Makes sure that what a target needs is there: installs it through apt when it
+# may (root, or sudo without a password), and otherwise says in one line what to
+# install. Takes the needs as arguments: base rust cc
+# chromium browsers capnp.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fail() { echo "setup: $*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# at_least HAVE WANTED compares dotted versions.
+at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n1)" = "$2" ]; }
+
+# rust_fits reports whether scripts/rust-sysroot.sh will find a compiler with its
+# library's sources and a linker for wasm.
+rust_fits() {
+    local rustc root
+    for rustc in "${WASM_RUSTC:-rustc}" /usr/bin/rustc; do
+        root=$("$rustc" --print sysroot 2>/dev/null) || continue
+        [ -f "$root/lib/rustlib/src/rust/library/std/Cargo.toml" ] || continue
+        [ -n "${WASM_LD:-}" ] || have wasm-ld || compgen -G "$root/lib/rustlib/*/bin/rust-lld" >/dev/null ||
+            compgen -G '/usr/bin/wasm-ld-*' >/dev/null || continue
+        return 0
+    done
+    return 1
+}
+
+packages=() # what apt is to install
+missing=()  # the same, for people without apt
+
+need() { packages+=("${@:2}"); missing+=("$1"); }
+
+for what in "$@"; do
+    case $what in
+    base)
+        have go || fail "install Go $(sed -n 's/^go //p' go.mod) or later (https://go.dev/dl)"
+        have node || need "Node.js 20.19 or later" nodejs npm
+        have npm || need "npm" npm
+        have git || need "git" git
+        ;;
+    rust)
+        rust_fits || need "a Rust toolchain (rustup component add rust-src, or Debian's rustc-web)" rustc-web cargo-web rust-web-src lld-22
+        ;;
+    cc) have cc || need "a C compiler" gcc libc6-dev ;; # for go test -race and for cargo test
+
+    browsers)
+        [ -x "${CHROMIUM:-}" ] || have chromium || have chromium-browser || have google-chrome || need "Chromium" chromium
+        [ -x "${FIREFOX:-}" ] || have firefox-esr || have firefox || need "Firefox" firefox-esr
+        ;;
+    chromium)
+        [ -x "${CHROMIUM:-}" ] || have chromium || have chromium-browser || have google-chrome || need "Chromium" chromium
+        ;;
+    capnp) have capnp || need "Cap'n Proto's compiler" capnproto ;;
+    *) fail "unknown need '$what'" ;;
+    esac
+done
+
+if [ ${#packages[@]} -gt 0 ]; then
+    as_root=()
+    if [ "$(id -u)" != 0 ]; then
+        if have sudo && sudo -n true 2>/dev/null; then as_root=(sudo -n); else as_root=(false); fi
+    fi
+    wanted=$(IFS=,; echo "${missing[*]}" | sed 's/,/, /g')
+    if ! have apt-get || [ "${as_root[0]:-}" = false ]; then
+        fail "please install: $wanted (on Debian: apt-get install ${packages[*]})"
+    fi
+    echo "setup: installing $wanted" >&2
+    export DEBIAN_FRONTEND=noninteractive
+    log=$(mktemp)
+    # The lists may be stale or absent: fetch them once, then install.
+    if ! { "${as_root[@]}" apt-get -q update && "${as_root[@]}" apt-get -q install -y --no-install-recommends "${packages[@]}"; } >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        fail "apt could not install ${packages[*]}; please install: $wanted"
+    fi
+    rm -f "$log"
+fi
+
+if printf '%s\n' "$@" | grep -qx base; then
+    found=$(node --version)
+    at_least "${found#v}" 20.19 || fail "install Node.js 20.19 or later (this is $found)"
+fi

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Everything that must pass, stage by stage; `make test` builds first. Goes on
+# after a failed stage, and ends with one line that counts them. Stages can be
+# named: scripts/test.sh go-race web. Nothing is skipped: a missing tool fails
+# its stage, except capnp, which only who changes the schema needs.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+passed=0
+failed=()
+
+# stage NAME WHAT COMMAND... runs one stage and notes how it ended.
+stage() {
+    local name=$1 what=$2 began=$SECONDS
+    shift 2
+    if [ ${#only[@]} -gt 0 ] && [[ " ${only[*]} " != *" $name "* ]]; then return; fi
+    printf '\n=== %s: %s\n' "$name" "$what"
+    if "$@" </dev/null; then
+        passed=$((passed + 1))
+        printf -- '--- %s passed in %d s\n' "$name" $((SECONDS - began))
+    else
+        failed+=("$name")
+        printf -- '--- %s FAILED after %d s\n' "$name" $((SECONDS - began))
+    fi
+}
+
+only=("$@")
+
+formatted() {
+    local wrong
+    wrong=$(gofmt -l cmd internal schema scripts) || return
+    [ -z "$wrong" ] || { echo "not gofmt'ed (make fmt): $wrong"; return 1; }
+}
+
+vetted() { go vet ./... && GOOS=js GOARCH=wasm go vet $(scripts/test-js.sh --vet); }
+
+# A linker that keeps every exported method makes the kernel 8 MB larger: see
+# docs/rationale.md.
+lean() {
+    local found
+    found=$(GOOS=js GOARCH=wasm go build -ldflags='-s -w -dumpdep' -o /dev/null ./cmd/kernel-wasm 2>&1 | grep -c '<ReflectMethod>')
+    [ "$found" = 0 ] || { echo "$found symbols call reflect's Method by name: dead code elimination is off"; return 1; }
+}
+
+generated() {
+    if ! command -v capnp >/dev/null; then
+        echo "capnp is not installed: the committed code is taken as it is"
+        return 0
+    fi
+    make generate-go && git diff --exit-code -- schema
+}
+
+rust() { (cd capsules && eval "$(../scripts/rust-sysroot.sh --env)" && RUSTC="$WASM_RUSTC" "$WASM_CARGO" test --locked --quiet); }
+
+stage format "gofmt" formatted
+stage vet "go vet, natively and for js/wasm" vetted
+stage generate "the generated code is the schema's" generated
+stage lean "the kernel links without dead code" lean
+stage go-race "Go tests, natively, with the race detector" go test -race ./...
+stage go-js "Go tests on js/wasm under node" scripts/test-js.sh
+stage rust "Rust tests of the capsules" rust
+stage web-check "TypeScript checks of the shell" npm --prefix web run --silent check
+stage web-test "unit tests of the shell" npm --prefix web run --silent test
+stage shell "the shell's bad days, in Chromium" node test/browser/shell.mjs
+stage capsule "capsules in Workers, in browsers" node test/browser/capsule/run.mjs
+stage mesh "the mesh, in browsers" node test/browser/mesh/run.mjs
+stage demo "one job, all the way, in Chromium" node test/browser/demo.mjs
+
+[ ${#failed[@]} -eq 0 ] || printf '\nfailed: %s\n' "${failed[*]}"
+printf '\n%d passed, %d failed\n' "$passed" "${#failed[@]}"
+[ ${#failed[@]} -eq 0 ] && [ "$passed" -gt 0 ]
