@@ -3,6 +3,8 @@ package bridge
 import (
 	"context"
 	"errors"
+
+	"inos/internal/governance"
 )
 
 // Stable codes of errors that the bridge itself raises. Codes of the kernel's
@@ -32,7 +34,7 @@ var (
 )
 
 // coder is what errors with a code of their own implement.
-type coder interface{ ErrorCode() string }
+type coder interface{ Code() string }
 
 // codeOf names err by the code of the innermost part that knew it.
 func codeOf(err error) string {
@@ -40,9 +42,13 @@ func codeOf(err error) string {
 	if errors.As(err, &own) {
 		return own.Code
 	}
+	var rejected *governance.Rejection
+	if errors.As(err, &rejected) {
+		return rejected.Code
+	}
 	var c coder
 	if errors.As(err, &c) {
-		return c.ErrorCode()
+		return c.Code()
 	}
 	for _, known := range sentinels {
 		if errors.Is(err, known.err) {

@@ -1,0 +1,63 @@
+package bridge
+
+import (
+	"time"
+
+	"inos/internal/capsule"
+	"inos/internal/governance"
+	"inos/internal/identity"
+	"inos/internal/submit"
+)
+
+// dispatchArgs is DispatchOptions of web/kernel.d.ts, without its input.
+type dispatchArgs struct {
+	Capsule        string   `json:"capsule"`
+	Method         string   `json:"method"`
+	Args           []string `json:"args"`
+	Requires       []string `json:"requires"`
+	Budget         uint64   `json:"budget"`
+	MaxCost        uint64   `json:"maxCost"`
+	Geo            string   `json:"geo"`
+	Priority       uint8    `json:"priority"`
+	DeadlineMs     float64  `json:"deadlineMs"`
+	CreditLedgerID string   `json:"creditLedgerId"`
+}
+
+func (a dispatchArgs) order(cid capsule.CID, input []byte, self identity.PeerID, now time.Time) submit.Order {
+	o := submit.Order{
+		Capsule: cid,
+		Method:  a.Method,
+		Args:    a.Args,
+		Input:   input,
+		Requirements: governance.Requirements{
+			Capabilities: a.Requires,
+			GeoPrefix:    a.Geo,
+			MaxCost:      a.MaxCost,
+		},
+		Priority:       a.Priority,
+		Budget:         a.Budget,
+		CreditLedgerID: a.CreditLedgerID,
+		Module:         "inos.console",
+		Device:         self,
+	}
+	if a.DeadlineMs > 0 {
+		o.Deadline = now.Add(time.Duration(a.DeadlineMs * float64(time.Millisecond)))
+	}
+	return o
+}
+
+// spawnArgs is SpawnOptions of web/kernel.d.ts.
+type spawnArgs struct {
+	MemoryLimit    uint64   `json:"memoryLimit"`
+	Capabilities   []string `json:"capabilities"`
+	Args           []string `json:"args"`
+	CreditLedgerID string   `json:"creditLedgerId"`
+}
+
+// hostSample is HostSample of web/src/rpc/protocol.ts: what only the page sees.
+type hostSample struct {
+	IdleMs   float64  `json:"idleMs"`
+	Hidden   bool     `json:"hidden"`
+	Battery  *float64 `json:"battery"`
+	Charging *bool    `json:"charging"`
+}

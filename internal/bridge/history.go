@@ -1,0 +1,77 @@
+package bridge
+
+import (
+	"fmt"
+	"sync"
+
+	"inos/internal/identity"
+	"inos/internal/kernel"
+	"inos/internal/scheduler"
+)
+
+// remembered is how many past jobs explain and jobs can tell about.
+const remembered = 512
+
+// pastJob is what the kernel's job table does not keep.
+type pastJob struct {
+	input, output uint64 // bytes
+	score         float64
+	decision      kernel.Decision
+	node          identity.PeerID
+}
+
+// history remembers the latest dispatches. Safe for concurrent use.
+type history struct {
+	mu    sync.Mutex
+	jobs  map[string]pastJob
+	order []string // oldest first
+}
+
+func (h *history) add(id string, j pastJob) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.jobs == nil {
+		h.jobs = make(map[string]pastJob)
+	}
+	if len(h.order) == remembered {
+		delete(h.jobs, h.order[0])
+		h.order = h.order[1:]
+	}
+	h.jobs[id] = j
+	h.order = append(h.order, id)
+}
+
+func (h *history) get(id string) (pastJob, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	j, ok := h.jobs[id]
+	return j, ok
+}
+
+// explanation puts a decision into words.
+func explanation(job string, e scheduler.Explanation, names map[identity.PeerID]string, chosen identity.PeerID) explanationView {
+	v := explanationView{JobID: job, Chosen: string(chosen), Considered: considered(e, names, chosen)}
+	v.Summary = fmt.Sprintf("%d nodes known, %d could run it", e.Considered, e.Feasible)
+	for _, r := range scheduler.Requirements {
+		if n := e.RuledOut[r]; n > 0 {
+			v.Summary += fmt.Sprintf("; %s rules out %d", r, n)
+		}
+	}
+	if chosen != "" && e.Why != "" {
+		v.Summary += fmt.Sprintf(". Chosen: %s (%s)", nameOf(names, chosen), e.Why)
+		return v
+	}
+	for _, r := range scheduler.Requirements {
+		if n := e.Unlocks[r]; n > 0 {
+			v.Summary += fmt.Sprintf(". Relaxing %s alone would let %d run it", r, n)
+		}
+	}
+	return v
+}
+
+func nameOf(names map[identity.PeerID]string, id identity.PeerID) string {
+	if n := names[id]; n != "" {
+		return n
+	}
+	return string(id)
+}

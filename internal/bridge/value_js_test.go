@@ -1,0 +1,141 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"syscall/js"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/credit"
+	"inos/internal/mesh"
+)
+
+func eval(src string) js.Value { return js.Global().Call("eval", "("+src+")") }
+
+func message(t *testing.T, err error) string {
+	t.Helper()
+	require.Error(t, err)
+	require.Equal(t, CodeBadArgument, codeOf(err))
+	return err.Error()
+}
+
+func TestObjectNamesWhatIsWrong(t *testing.T) {
+	read := func(src string) error {
+		var d dispatchArgs
+		return object("dispatch", "job", eval(src), &d, "input")
+	}
+	require.NoError(t, read(`{capsule: "hash", requires: ["gpu"], priority: 255, budget: 12, input: new Uint8Array(3)}`))
+	require.NoError(t, read(`undefined`))
+	require.Contains(t, message(t, read(`{capsule: 7}`)), "job.capsule: expected a string, got a number")
+	require.Contains(t, message(t, read(`{requires: "gpu"}`)), "job.requires: expected an array of strings, got a string")
+	require.Contains(t, message(t, read(`{priority: 256}`)), "job.priority: expected an integer from 0 to 255")
+	require.Contains(t, message(t, read(`{budget: -1}`)), "job.budget: expected a non-negative integer")
+	require.Contains(t, message(t, read(`{budget: 1.5}`)), "job.budget")
+	require.Contains(t, message(t, read(`{capsul: "hash"}`)), `job has no field "capsul"; its fields are args, budget, capsule`)
+	require.Contains(t, message(t, read(`[1]`)), "expected an object, got an array")
+	require.Contains(t, message(t, read(`42`)), "expected an object, got a number")
+}
+
+func TestBytesComeInEveryShape(t *testing.T) {
+	for src, want := range map[string]string{
+		`"héllo"`:                                       "héllo",
+		`new Uint8Array([65, 66])`:                      "AB",
+		`new Uint8Array([65, 66, 67]).buffer`:           "ABC",
+		`new Uint8Array([65, 66, 67]).subarray(1)`:      "BC",
+		`new DataView(new Uint8Array([65, 66]).buffer)`: "AB",
+		`undefined`: "",
+		`null`:      "",
+	} {
+		got, err := bytesFromJS("dispatch", "job.input", eval(src))
+		require.NoError(t, err, src)
+		require.Equal(t, want, string(got), src)
+	}
+	for _, src := range []string{`42`, `true`, `{}`, `[1, 2]`} {
+		_, err := bytesFromJS("dispatch", "job.input", eval(src))
+		require.Contains(t, message(t, err), "expected a string, Uint8Array or ArrayBuffer", src)
+	}
+}
+
+// settle waits for a Promise of the bridge from the test's goroutine.
+func settle(t *testing.T, promise js.Value) (value js.Value, code string) {
+	t.Helper()
+	done := make(chan struct{})
+	ok := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		value = args[0]
+		close(done)
+		return nil
+	})
+	bad := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		value, code = args[0], args[0].Get("code").String()
+		close(done)
+		return nil
+	})
+	defer ok.Release()
+	defer bad.Release()
+	promise.Call("then", ok, bad)
+	<-done
+	return value, code
+}
+
+func TestPromisesSettleOnce(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	p := newPromises(ctx)
+	v, code := settle(t, p.start(func(context.Context) (any, error) {
+		return withBytes{plain: map[string]int{"n": 5}, bytes: map[string][]byte{"output": {1, 2, 3}}}, nil
+	}))
+	require.Empty(t, code)
+	require.Equal(t, 5, v.Get("n").Int())
+	require.Equal(t, 3, v.Get("output").Length())
+
+	for want, err := range map[string]error{
+		"ledger_missing_is_not_here": &Error{Code: "ledger_missing_is_not_here", Message: "m"},
+		"voucher_forged":             credit.ErrVoucherForged,
+		"unreachable":                mesh.ErrUnreachable,
+		CodeDeadline:                 context.DeadlineExceeded,
+		CodeInternal:                 errors.New("anything"),
+	} {
+		e, code := settle(t, p.start(func(context.Context) (any, error) { return nil, err }))
+		require.Equal(t, want, code)
+		require.Equal(t, "InosError", e.Get("name").String())
+		require.Equal(t, err.Error(), e.Get("message").String())
+	}
+
+	_, code = settle(t, p.start(func(context.Context) (any, error) {
+		return js.Global().Call("eval", "null.boom"), nil
+	}))
+	require.Equal(t, CodeJavaScript, code, "an exception of JavaScript is an error here")
+
+	blocked := p.start(func(ctx context.Context) (any, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
+	cancel()
+	_, code = settle(t, blocked)
+	require.Equal(t, CodeKernelClosed, code, "what was pending is rejected")
+	_, code = settle(t, p.start(func(context.Context) (any, error) { return nil, nil }))
+	require.Equal(t, CodeKernelClosed, code)
+}
+
+func TestAwait(t *testing.T) {
+	v, err := await(t.Context(), eval(`Promise.resolve(7)`))
+	require.NoError(t, err)
+	require.Equal(t, 7, v.Int())
+	_, err = await(t.Context(), eval(`Promise.reject(new TypeError("no"))`))
+	require.ErrorContains(t, err, "TypeError: no")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = await(ctx, eval(`new Promise(() => {})`))
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestUnknownVerb(t *testing.T) {
+	a := newAPI(t.Context(), Config{})
+	e, code := settle(t, a.call("fly", nil))
+	require.Equal(t, CodeUnknownVerb, code)
+	require.Contains(t, e.Get("message").String(), "the verbs are capsules, catalog, close, connect, dispatch")
+	e, code = settle(t, a.call("spawn", nil))
+	require.Equal(t, CodeBadArgument, code)
+	require.Equal(t, "spawn: nameOrCid: expected a non-empty string, got nothing", e.Get("message").String())
+}

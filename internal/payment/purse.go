@@ -1,0 +1,157 @@
+// Package payment joins a node's wallet, which signs, and its ledger, which
+// counts, into the one thing the kernel needs of both: to promise payment for
+// jobs sent away and to collect it for jobs done here. Money is held before
+// anything leaves or runs, and every hold ends settled, refunded or expired.
+package payment
+
+import (
+	"crypto/rand"
+	"fmt"
+	"sync"
+	"time"
+
+	"inos/internal/credit"
+	"inos/internal/governance"
+	"inos/internal/identity"
+	"inos/internal/kernel"
+	"inos/internal/mesh"
+)
+
+// settling is how long after a job's deadline its voucher can still be settled:
+// time for a result to travel.
+const settling = time.Minute
+
+// Purse implements kernel.Wallet. Safe for concurrent use. Methods that move
+// money block for one write to the ledger's log.
+type Purse struct {
+	wallet *credit.Wallet
+	ledger *credit.Ledger
+
+	mu       sync.Mutex
+	promised map[promise]credit.HoldID // bounded by the kernel's jobs in hand
+}
+
+type promise struct {
+	job   string
+	payee identity.PeerID
+}
+
+var _ kernel.Wallet = (*Purse)(nil)
+
+// NewPurse joins wallet and ledger of one node.
+func NewPurse(wallet *credit.Wallet, ledger *credit.Ledger) *Purse {
+	return &Purse{wallet: wallet, ledger: ledger, promised: make(map[promise]credit.HoldID)}
+}
+
+// Promise implements kernel.Wallet. A job that came with a voucher of its own
+// travels with that one: whoever signed it holds the money.
+func (p *Purse) Promise(job governance.Admitted, payee identity.PeerID, now time.Time) ([]byte, error) {
+	if job.Voucher() != nil {
+		return job.Voucher(), nil
+	}
+	if job.Ledger() != p.wallet.Ledger() {
+		return nil, fmt.Errorf("payment: %w: this node does not hold the key of %s", credit.ErrVoucherMissing, job.Ledger())
+	}
+	j := job.Job()
+	v, raw, err := p.wallet.Issue(j.ID, payee, j.Budget, j.Deadline.Add(settling))
+	if err != nil {
+		return nil, err
+	}
+	hold, err := p.ledger.Hold(v, j.Budget, now)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	p.promised[promise{j.ID, payee}] = hold
+	p.mu.Unlock()
+	return raw, nil
+}
+
+// Pay implements kernel.Wallet.
+func (p *Purse) Pay(job governance.Admitted, out mesh.JobOutcome, now time.Time) error {
+	if job.Voucher() != nil {
+		return nil // the signer of that voucher settles it
+	}
+	j := job.Job()
+	if _, err := p.wallet.Read(out.Receipt, credit.Expect{
+		JobID: j.ID, Worker: out.Node, CapsuleCID: j.Capsule, InputCID: j.InputCID, OutputCID: out.OutputCID, Cost: out.Cost,
+	}); err != nil {
+		return err
+	}
+	if _, err := p.ledger.SettleReceipt(out.Receipt, now); err != nil {
+		return err
+	}
+	p.forget(promise{j.ID, out.Node})
+	return nil
+}
+
+// Withdraw implements kernel.Wallet. A hold that cannot be refunded now is
+// refunded when its voucher expires.
+func (p *Purse) Withdraw(job governance.Admitted, payee identity.PeerID, now time.Time) {
+	if hold, ok := p.forget(promise{job.Job().ID, payee}); ok {
+		_ = p.ledger.Refund(hold, now)
+	}
+}
+
+func (p *Purse) forget(of promise) (credit.HoldID, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	hold, ok := p.promised[of]
+	delete(p.promised, of)
+	return hold, ok
+}
+
+// Earn implements kernel.Wallet.
+func (p *Purse) Earn(job governance.Admitted, now time.Time) (kernel.Earning, error) {
+	j := job.Job()
+	if raw := job.Voucher(); raw != nil {
+		hold, err := p.ledger.HoldVoucher(raw, j.ID, p.wallet.Peer(), j.Budget, now)
+		if err != nil {
+			return nil, err
+		}
+		return &earning{purse: p, job: job, hold: hold}, nil
+	}
+	// Admission let this ledger spend here without a voucher: the nonce only names
+	// the hold.
+	v := credit.Voucher{
+		LedgerID: job.Ledger(), JobID: j.ID, Payee: p.wallet.Peer(), MaxAmount: j.Budget, Expires: j.Deadline.Add(settling),
+	}
+	if _, err := rand.Read(v.Nonce[:]); err != nil {
+		return nil, fmt.Errorf("payment: nonce: %w", err)
+	}
+	hold, err := p.ledger.Hold(v, j.Budget, now)
+	if err != nil {
+		return nil, err
+	}
+	return &earning{purse: p, job: job, hold: hold}, nil
+}
+
+// earning is money held here for a job that runs here.
+type earning struct {
+	purse *Purse
+	job   governance.Admitted
+	hold  credit.HoldID
+}
+
+// Collect implements kernel.Earning.
+func (e *earning) Collect(w kernel.Work, now time.Time) ([]byte, error) {
+	worker := e.purse.wallet.Peer()
+	if err := e.purse.ledger.Settle(e.hold, worker, w.Cost, now); err != nil {
+		return nil, err
+	}
+	return e.purse.wallet.Receipt(credit.Receipt{
+		JobID:        e.job.Job().ID,
+		LedgerID:     e.hold.Ledger,
+		CapsuleCID:   w.CapsuleCID,
+		InputCID:     w.InputCID,
+		OutputCID:    w.OutputCID,
+		Cost:         w.Cost,
+		StartedAt:    w.Started,
+		FinishedAt:   w.Finished,
+		VoucherNonce: e.hold.Nonce,
+		Code:         uint16(w.Code),
+	})
+}
+
+// Refund implements kernel.Earning.
+func (e *earning) Refund(now time.Time) { _ = e.purse.ledger.Refund(e.hold, now) }

@@ -1,0 +1,146 @@
+package payment_test
+
+import (
+	"crypto/ed25519"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/capsule"
+	"inos/internal/credit"
+	"inos/internal/governance"
+	"inos/internal/identity"
+	"inos/internal/kernel"
+	"inos/internal/mesh"
+	"inos/internal/payment"
+	"inos/internal/submit"
+	"inos/internal/wire"
+)
+
+const line = 1000
+
+// party is one node's money side.
+type party struct {
+	wallet *credit.Wallet
+	ledger *credit.Ledger
+	gate   *governance.Gate
+	purse  *payment.Purse
+	now    time.Time
+}
+
+func newParty(t *testing.T, seed byte) *party {
+	t.Helper()
+	var s [ed25519.SeedSize]byte
+	s[0] = seed
+	p := &party{now: time.Now()}
+	var err error
+	p.wallet, err = credit.NewWallet(credit.WalletConfig{Key: ed25519.NewKeyFromSeed(s[:]), Codec: wire.Credit{}})
+	require.NoError(t, err)
+	p.ledger, err = credit.OpenLedger(credit.Config{Log: &credit.MemoryLog{}, Codec: wire.Credit{}, StrangerLine: line})
+	require.NoError(t, err)
+	require.NoError(t, p.ledger.OpenAccount(p.wallet.Ledger(), line, p.now))
+	p.gate, err = governance.New(governance.Config{Ledgers: p.ledger})
+	require.NoError(t, err)
+	p.purse = payment.NewPurse(p.wallet, p.ledger)
+	return p
+}
+
+// admit passes a fresh job of the payer's through p's gate.
+func (p *party) admit(t *testing.T, sub kernel.Submission, voucher []byte, from identity.PeerID) governance.Admitted {
+	t.Helper()
+	req := governance.Request{Envelope: sub.Envelope, Job: sub.Job, Voucher: voucher, From: from}
+	if from != "" {
+		req.Payee = p.wallet.Peer()
+	}
+	a, err := p.gate.Admit(req, p.now)
+	require.NoError(t, err)
+	return a
+}
+
+func (p *party) spendable(t *testing.T, id identity.LedgerID) int64 {
+	t.Helper()
+	b, ok := p.ledger.Balance(id)
+	require.True(t, ok)
+	return b.Balance
+}
+
+func order(t *testing.T, payer *party, budget uint64) kernel.Submission {
+	t.Helper()
+	sub, err := submit.New(submit.Order{
+		Capsule: capsule.SumCID([]byte("wasm")), Method: "m", Input: []byte("in"), Budget: budget,
+		CreditLedgerID: string(payer.wallet.Ledger()), Module: "test", Device: payer.wallet.Peer(),
+	}, payer.now)
+	require.NoError(t, err)
+	return sub
+}
+
+// work is what the worker did for sub, at a cost.
+func work(sub kernel.Submission, cost uint64, now time.Time) kernel.Work {
+	return kernel.Work{CapsuleCID: sub.Job.Capsule, InputCID: sub.Job.InputCID, OutputCID: capsule.SumCID([]byte("out")).String(),
+		Cost: cost, Started: now, Finished: now.Add(time.Second), Code: mesh.JobOK}
+}
+
+func TestPaidJobBetweenTwoNodes(t *testing.T) {
+	payer, worker := newParty(t, 1), newParty(t, 2)
+	sub := order(t, payer, 100)
+	here := payer.admit(t, sub, nil, "")
+	voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), payer.now)
+	require.NoError(t, err)
+	require.EqualValues(t, -100, payer.spendable(t, payer.wallet.Ledger()), "held before the voucher leaves")
+
+	there := worker.admit(t, sub, voucher, payer.wallet.Peer())
+	earning, err := worker.purse.Earn(there, worker.now)
+	require.NoError(t, err)
+	w := work(sub, 30, worker.now)
+	receipt, err := earning.Collect(w, worker.now)
+	require.NoError(t, err)
+	require.EqualValues(t, -30, worker.spendable(t, payer.wallet.Ledger()))
+
+	out := mesh.JobOutcome{JobID: sub.Job.ID, Node: worker.wallet.Peer(), OutputCID: w.OutputCID, Cost: 30, Receipt: receipt}
+	require.NoError(t, payer.purse.Pay(here, out, payer.now))
+	require.EqualValues(t, -30, payer.spendable(t, payer.wallet.Ledger()), "the rest came back")
+
+	// Neither side takes any of it twice.
+	require.Error(t, payer.purse.Pay(here, out, payer.now))
+	_, err = worker.purse.Earn(there, worker.now)
+	require.ErrorIs(t, err, credit.ErrVoucherReplayed)
+	payer.purse.Withdraw(here, worker.wallet.Peer(), payer.now)
+	require.EqualValues(t, -30, payer.spendable(t, payer.wallet.Ledger()))
+}
+
+func TestReceiptForOtherFiguresIsNotPaid(t *testing.T) {
+	payer, worker := newParty(t, 1), newParty(t, 2)
+	sub := order(t, payer, 100)
+	here := payer.admit(t, sub, nil, "")
+	voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), payer.now)
+	require.NoError(t, err)
+	earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), worker.now)
+	require.NoError(t, err)
+	w := work(sub, 30, worker.now)
+	receipt, err := earning.Collect(w, worker.now)
+	require.NoError(t, err)
+
+	out := mesh.JobOutcome{JobID: sub.Job.ID, Node: worker.wallet.Peer(), OutputCID: capsule.SumCID([]byte("forged")).String(), Cost: 30, Receipt: receipt}
+	require.ErrorIs(t, payer.purse.Pay(here, out, payer.now), credit.ErrReceiptMismatch)
+	payer.purse.Withdraw(here, worker.wallet.Peer(), payer.now)
+	require.Zero(t, payer.spendable(t, payer.wallet.Ledger()), "a job nobody accepts costs nothing")
+}
+
+func TestJobOnOwnNode(t *testing.T) {
+	p := newParty(t, 1)
+	sub := order(t, p, 100)
+	a := p.admit(t, sub, nil, "")
+	earning, err := p.purse.Earn(a, p.now)
+	require.NoError(t, err)
+	earning.Refund(p.now)
+	require.Zero(t, p.spendable(t, p.wallet.Ledger()))
+}
+
+func TestPromiseNeedsTheLedgersKey(t *testing.T) {
+	p, other := newParty(t, 1), newParty(t, 2)
+	require.NoError(t, p.ledger.OpenAccount(other.wallet.Ledger(), line, p.now))
+	sub := order(t, other, 10)
+	_, err := p.purse.Promise(p.admit(t, sub, nil, ""), "", p.now)
+	require.ErrorIs(t, err, credit.ErrVoucherMissing)
+}

@@ -1,0 +1,187 @@
+package serve
+
+import (
+	"encoding/json"
+	"io"
+	"io/fs"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// Boot is what a page must know of the mesh to start a kernel.
+type Boot struct {
+	Name      string   // the kernel's, for people; empty means the shell's own choice
+	Bootstrap []string // multiaddrs with certificate hashes; they change as certificates rotate
+}
+
+// Handler serves one packed shell. It is safe for concurrent use.
+type Handler struct {
+	dir   fs.FS
+	build Build
+	boot  func() Boot
+	files map[string]*file // by URL path
+}
+
+// New serves the packed shell in dir, which must not change afterwards. boot is
+// called for every request of /inos.json and must not block. Errors match
+// ErrNotPacked.
+func New(dir fs.FS, boot func() Boot) (*Handler, error) {
+	build, err := ReadBuild(dir)
+	if err != nil {
+		return nil, err
+	}
+	h := &Handler{dir: dir, build: build, boot: boot, files: make(map[string]*file, len(build.Files)+1)}
+	for _, f := range build.Files {
+		h.files["/"+f.Path] = &file{File: f, contentType: contentType(f.Path)}
+	}
+	if index, ok := h.files["/index.html"]; ok {
+		h.files["/"] = index
+	}
+	return h, nil
+}
+
+// Build lists what h serves.
+func (h *Handler) Build() Build { return h.build }
+
+// isolation makes the page cross-origin isolated, which is what gives it shared
+// memory, and lets scripts come from here only. A mesh node may be anywhere.
+var isolation = map[string]string{
+	"Cross-Origin-Opener-Policy":   "same-origin",
+	"Cross-Origin-Embedder-Policy": "require-corp",
+	"Cross-Origin-Resource-Policy": "same-origin",
+	"X-Content-Type-Options":       "nosniff",
+	"Referrer-Policy":              "no-referrer",
+	"Content-Security-Policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; " +
+		"style-src 'self'; img-src 'self' data:; connect-src 'self' https:; worker-src 'self'; " +
+		"object-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+}
+
+// ServeHTTP answers GET and HEAD for the package's files and /inos.json.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	for name, value := range isolation {
+		w.Header().Set(name, value)
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "serve: only GET and HEAD", http.StatusMethodNotAllowed)
+		return
+	}
+	if r.URL.Path == "/inos.json" {
+		h.serveBoot(w, r)
+		return
+	}
+	f, ok := h.files[r.URL.Path]
+	if !ok {
+		w.Header().Set("Cache-Control", "no-store")
+		http.Error(w, "serve: no such file", http.StatusNotFound)
+		return
+	}
+	h.serveFile(w, r, f)
+}
+
+type bootCapsule struct {
+	Name  string `json:"name"`
+	URL   string `json:"url"`
+	CID   string `json:"cid"`
+	Bytes int64  `json:"bytes"`
+}
+
+// serveBoot writes /inos.json: web/src/rpc/protocol.ts, BootConfig. URLs are
+// relative to it.
+func (h *Handler) serveBoot(w http.ResponseWriter, r *http.Request) {
+	boot := h.boot()
+	doc := struct {
+		Name      string        `json:"name,omitempty"`
+		Kernel    string        `json:"kernel"`
+		Bootstrap []string      `json:"bootstrap"`
+		Capsules  []bootCapsule `json:"capsules"`
+	}{boot.Name, h.build.Kernel.Path, boot.Bootstrap, []bootCapsule{}}
+	if doc.Bootstrap == nil {
+		doc.Bootstrap = []string{}
+	}
+	for _, c := range h.build.Capsules {
+		doc.Capsules = append(doc.Capsules, bootCapsule{Name: c.Name, URL: c.Path, CID: c.CID, Bytes: c.Bytes})
+	}
+	body, err := json.MarshalIndent(doc, "", "  ")
+	if err != nil {
+		http.Error(w, "serve: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	if r.Method == http.MethodGet {
+		_, _ = w.Write(body) // a client that left needs no answer
+	}
+}
+
+func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, f *file) {
+	header := w.Header()
+	header.Set("Content-Type", f.contentType)
+	header.Set("Vary", "Accept-Encoding")
+	if f.Immutable {
+		header.Set("Cache-Control", "public, max-age=31536000, immutable")
+	} else {
+		header.Set("Cache-Control", "no-cache")
+	}
+	coding := f.coding(r.Header.Get("Accept-Encoding"))
+	// Each coding is a representation of its own, with a tag of its own.
+	tag := `"` + f.SHA256[:32] + coding.suffix() + `"`
+	header.Set("ETag", tag)
+	if matches(r.Header.Get("If-None-Match"), tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	body, size, err := f.open(h.dir, coding)
+	if err != nil {
+		header.Del("ETag")
+		header.Set("Cache-Control", "no-store")
+		http.Error(w, "serve: the file cannot be read", http.StatusInternalServerError)
+		return
+	}
+	defer body.Close()
+	if coding != identity {
+		header.Set("Content-Encoding", string(coding))
+	}
+	header.Set("Content-Length", strconv.FormatInt(size, 10))
+	if r.Method == http.MethodGet {
+		_, _ = io.Copy(w, body)
+	}
+}
+
+// matches reports whether an If-None-Match names tag.
+func matches(condition, tag string) bool {
+	for one := range strings.SplitSeq(condition, ",") {
+		one = strings.TrimPrefix(strings.TrimSpace(one), "W/")
+		if one == tag || one == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+// contentType is by extension only: what the system's table says differs from
+// machine to machine, and browsers refuse to stream modules of another type.
+func contentType(name string) string {
+	switch path.Ext(name) {
+	case ".html":
+		return "text/html; charset=utf-8"
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".json":
+		return "application/json"
+	case ".wasm":
+		return "application/wasm"
+	case ".svg":
+		return "image/svg+xml"
+	case ".png":
+		return "image/png"
+	case ".txt":
+		return "text/plain; charset=utf-8"
+	}
+	return "application/octet-stream"
+}

@@ -1,0 +1,90 @@
+// Package submit makes a kernel.Submission of what a caller wants run: ids, trace
+// context, the DNA around it, and the job encoded as the envelope's payload. The
+// console bridge and the command line share it.
+package submit
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"inos/internal/capsule"
+	"inos/internal/governance"
+	"inos/internal/identity"
+	"inos/internal/kernel"
+	"inos/internal/wire"
+)
+
+// JobType is the envelope type of a job.
+const JobType = "job:dispatch:v1"
+
+// Order is a job as a caller states it. Only Capsule is required here; what else
+// must be there is governance's to say.
+type Order struct {
+	Capsule        capsule.CID
+	Method         string
+	Args           []string
+	Input          []byte
+	Requirements   governance.Requirements
+	Priority       uint8
+	Deadline       time.Time // zero: the policy's default
+	Budget         uint64    // microcredits; 0: the policy's ceiling
+	CreditLedgerID string    // as given: admission says whether it is one
+	Module         string    // which program asks, for example "inos.console"
+	Device         identity.PeerID
+	TraceParent    string // W3C; empty starts a trace
+}
+
+// New builds the submission. Input is kept, not copied.
+func New(o Order, now time.Time) (kernel.Submission, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return kernel.Submission{}, fmt.Errorf("submit: job id: %w", err)
+	}
+	if o.TraceParent == "" {
+		if o.TraceParent, err = newTrace(); err != nil {
+			return kernel.Submission{}, err
+		}
+	}
+	job := governance.Job{
+		ID:           id.String(),
+		Capsule:      o.Capsule.String(),
+		Method:       o.Method,
+		Args:         o.Args,
+		Requirements: o.Requirements,
+		Priority:     o.Priority,
+		Deadline:     o.Deadline,
+		InputLength:  uint64(len(o.Input)),
+		InputCID:     capsule.SumCID(o.Input).String(),
+		Budget:       o.Budget,
+	}
+	env, err := wire.WithJob(governance.Envelope{
+		ID:        job.ID,
+		Type:      JobType,
+		Timestamp: now,
+		Metadata: governance.Metadata{
+			ModuleID:       o.Module,
+			DeviceID:       string(o.Device),
+			TraceParent:    o.TraceParent,
+			CreditLedgerID: o.CreditLedgerID,
+			Version:        1,
+		},
+		Version: 1,
+	}, job)
+	if err != nil {
+		return kernel.Submission{}, err
+	}
+	return kernel.Submission{Envelope: env, Job: job, Input: o.Input}, nil
+}
+
+// newTrace starts a W3C trace: version 00, random trace and span ids, sampled.
+func newTrace() (string, error) {
+	var ids [24]byte
+	if _, err := rand.Read(ids[:]); err != nil {
+		return "", fmt.Errorf("submit: trace id: %w", err)
+	}
+	return "00-" + hex.EncodeToString(ids[:16]) + "-" + hex.EncodeToString(ids[16:]) + "-01", nil
+}

@@ -1,0 +1,271 @@
+// The console API of the INOS kernel: one object, `inos`, on the page and in the
+// kernel's Worker. This file is the contract between the shell (web/src), the
+// kernel's bridge (internal/bridge) and whoever types into a devtools console.
+//
+// Every verb returns a Promise of plain data (arrays of flat objects, so that
+// console.table reads well) or rejects with an InosError. Nothing hangs: when the
+// kernel is closed, killed or crashes, everything pending rejects. Units: times
+// in milliseconds, sizes in bytes, money in microcredits (1e-6 credit).
+
+/** Errors of the console API. `code` is stable, `message` is for people. */
+export interface InosError extends Error {
+  name: 'InosError';
+  code: InosErrorCode | (string & {});
+}
+
+/** Codes the shell itself gives; the kernel adds its own (`ledger_missing`, `no_candidate`, ...). */
+export type InosErrorCode =
+  | 'cross_origin_isolation' // the page was served without COOP/COEP: no shared memory
+  | 'webtransport_missing' // this browser cannot reach the mesh
+  | 'webassembly_missing'
+  | 'config_load_failed' // /inos.json could not be had
+  | 'wasm_load_failed' // not found, no network, HTTP error
+  | 'wasm_bad_module' // not WebAssembly, or refused by the browser's compiler
+  | 'wasm_instantiate_failed' // imports do not fit, or no memory
+  | 'worker_failed' // the kernel's Worker could not start
+  | 'boot_timeout' // the kernel started and never became ready
+  | 'bootstrap_unreachable' // no bootstrap node answered; the kernel goes on alone
+  | 'kernel_closed' // inos.close() was called
+  | 'kernel_crashed' // the kernel exited, panicked or its Worker was killed
+  | 'too_many_calls' // more calls in flight than the shell keeps
+  | 'unknown_verb'
+  | 'bad_argument';
+
+export interface KernelInfo {
+  peerId: string;
+  /** The ledger this kernel's own key controls: `ledger:` and the peer id. */
+  ledgerId: string;
+  name: string;
+  version: string;
+}
+
+/** One step of the boot; `at` counts from the navigation's start. */
+export interface Phase {
+  name: PhaseName;
+  at: number;
+  detail: string;
+}
+export type PhaseName = 'page' | 'worker' | 'fetched' | 'compiled' | 'started' | 'ready' | 'joined';
+
+export interface Status extends KernelInfo {
+  state: 'booting' | 'ready' | 'joined' | 'closed' | 'crashed';
+  uptimeMs: number;
+  /** Peers connected now, and profiles known. */
+  peers: number;
+  nodes: number;
+  capsules: number;
+  jobs: number;
+  capabilities: string[];
+  bootstrap: string[];
+  phases: Phase[];
+  /** Navigation start to a ready kernel and to a joined mesh; null when not reached. */
+  readyMs: number | null;
+  joinedMs: number | null;
+  /** Whether volunteer work runs: it stops for an active user or a low battery. */
+  mining: boolean;
+  /** How fine the sensors run: it sinks when a capsule is congested. */
+  fidelity: string;
+  /** Go's heap in bytes. */
+  heapBytes: number;
+}
+
+export interface NodeRow {
+  peerId: string;
+  name: string;
+  kind: 'native' | 'browser' | (string & {});
+  self: boolean;
+  connected: boolean;
+  capabilities: string[];
+  latencyMs: number;
+  /** Microcredits per second of capsule time. */
+  creditCost: number;
+  score: number;
+  freeSlots: number;
+  queue: number;
+  geohash: string;
+  /** Where the latency comes from: 'ping', 'claim' or 'coordinate'. */
+  latencyFrom: string;
+  addr: string;
+  expiresInMs: number;
+}
+
+export interface CapsuleRow {
+  id: string;
+  name: string;
+  cid: string;
+  state: string; // starting, healthy, degraded, paused, zombie, stopped, failed
+  memoryBytes: number;
+  memoryEpoch: number;
+  cpuMs: number;
+  jobsDone: number;
+  heartbeats: number;
+  /** Age of the last heartbeat. */
+  heartbeatAgeMs: number;
+  congested: boolean;
+  reason: string;
+}
+
+/** A capsule this kernel can spawn or send out. */
+export interface CapsuleOffer {
+  name: string;
+  cid: string;
+  bytes: number;
+  /** Whether its bytes are here already. */
+  loaded: boolean;
+}
+
+export interface JobRow {
+  id: string;
+  capsule: string;
+  method: string;
+  state: string; // admitted, matching, running, ok, rejected, failed, ...
+  node: string;
+  nodeName: string;
+  score: number;
+  inputBytes: number;
+  outputBytes: number;
+  cost: number;
+  totalMs: number;
+  reason: string;
+}
+
+/** One node as the scheduler saw it when it chose. */
+export interface Considered {
+  peerId: string;
+  name: string;
+  capabilities: string[];
+  latencyMs: number;
+  creditCost: number;
+  /** 0 when a hard requirement ruled the node out. */
+  score: number;
+  eligible: boolean;
+  chosen: boolean;
+  /** Why not, or why: 'lacks gpu', 'no free slot', 'best score', ... */
+  reason: string;
+}
+
+export interface SpawnOptions {
+  /** Most memory the capsule may ever have, in bytes; what the module declares when absent. */
+  memoryLimit?: number;
+  capabilities?: string[];
+  args?: string[];
+  creditLedgerId?: string;
+}
+
+export interface DispatchOptions {
+  /** Name or CID. */
+  capsule: string;
+  method: string;
+  /** Text is sent as UTF-8. */
+  input?: string | Uint8Array | ArrayBuffer;
+  args?: string[];
+  /** Capabilities the node must have, every one. */
+  requires?: string[];
+  /** The most the job may cost, in microcredits. */
+  budget?: number;
+  /** The most the node may charge, in microcredits a second. */
+  maxCost?: number;
+  /** GeoHash prefix the node must lie in. */
+  geo?: string;
+  /** 0 lowest, 255 highest. */
+  priority?: number;
+  deadlineMs?: number;
+  /** Who pays. A job without one is rejected. */
+  creditLedgerId?: string;
+}
+
+export interface DispatchResult {
+  jobId: string;
+  node: string;
+  nodeName: string;
+  /** True when it ran in this browser. */
+  local: boolean;
+  score: number;
+  considered: Considered[];
+  /** Why that node. */
+  why: string;
+  output: Uint8Array;
+  /** The output as text, when it is UTF-8; otherwise hex. */
+  text: string;
+  outputCid: string;
+  cost: number;
+  /** True when the node's signed receipt was checked and settled. */
+  paid: boolean;
+  /** Bytes of capsule that had to travel for this job. */
+  capsuleBytes: number;
+  attempts: number;
+  queuedMs: number;
+  runMs: number;
+  totalMs: number;
+}
+
+export interface Explanation {
+  jobId: string;
+  chosen: string;
+  summary: string;
+  considered: Considered[];
+}
+
+export interface LifecycleReply {
+  capsuleId: string;
+  code: string;
+  message: string;
+  memoryBytes: number;
+  memoryEpoch: number;
+}
+
+export interface VerbHelp {
+  verb: string;
+  does: string;
+  example: string;
+}
+
+/** What `on` delivers. The kernel's own types are open: `type` names them all. */
+export interface KernelEvent {
+  type:
+    | 'phase' // {name, at, detail}
+    | 'log' // {level, text}
+    | 'mesh:joined' // {peers}
+    | 'mesh:unreachable' // {addr, code, message}
+    | 'node' // a profile came, changed or expired
+    | 'peer' // {peerId, connected}
+    | 'capsule' // a capsule changed state
+    | 'heartbeat' // {id, state, memoryBytes, cpuMs, ...}
+    | 'job' // a job changed state: a JobRow
+    | 'broadcast' // mining:start, mining:stop, ...
+    | 'closed'
+    | 'crashed' // {code, message}
+    | (string & {});
+  [field: string]: unknown;
+}
+
+export interface Inos {
+  /** Settles once: the kernel is up, or an InosError says why it cannot be. */
+  readonly ready: Promise<KernelInfo>;
+  /** Settles once: the kernel is in the mesh, or `bootstrap_unreachable`. */
+  readonly joined: Promise<Status>;
+  help(): Promise<VerbHelp[]>;
+  status(): Promise<Status>;
+  nodes(): Promise<NodeRow[]>;
+  capsules(): Promise<CapsuleRow[]>;
+  /** The capsules this kernel knows and could run. */
+  catalog(): Promise<CapsuleOffer[]>;
+  jobs(): Promise<JobRow[]>;
+  spawn(nameOrCid: string, options?: SpawnOptions): Promise<LifecycleReply>;
+  kill(capsuleId: string): Promise<LifecycleReply>;
+  pause(capsuleId: string): Promise<LifecycleReply>;
+  resume(capsuleId: string): Promise<LifecycleReply>;
+  resize(capsuleId: string, bytes: number): Promise<LifecycleReply>;
+  dispatch(job: DispatchOptions): Promise<DispatchResult>;
+  /** Of a past job by its id, or of one that has not been sent. */
+  explain(job: string | DispatchOptions): Promise<Explanation>;
+  /** Dials a multiaddr that ends in /p2p/PEER. */
+  connect(multiaddr: string): Promise<{ peerId: string }>;
+  /** Calls back for events of one type, or '*'. Returns how to stop. Never rejects. */
+  on(type: KernelEvent['type'] | '*', callback: (event: KernelEvent) => void): () => void;
+  close(): Promise<void>;
+}
+
+declare global {
+  var inos: Inos;
+}

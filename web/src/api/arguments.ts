@@ -1,0 +1,109 @@
+// Checks what was typed into the console before it travels, and says what was
+// expected. What only the kernel can know (ids, ledgers, capabilities) it checks.
+import { InosFailure } from '../errors';
+import { VERBS, type Field, type Param, type Shape, type VerbName } from './verbs';
+
+/** Returns the arguments as they are sent: text and buffers of a `bytes` field become a Uint8Array. */
+export function checkArguments(verb: VerbName, args: readonly unknown[]): unknown[] {
+  const params: readonly Param[] = VERBS[verb].params;
+  if (args.length > params.length) {
+    throw refuse(verb, `takes ${count(params)}, got ${args.length}`);
+  }
+  return params.flatMap((param, i) => {
+    const arg = args[i];
+    if (arg === undefined && param.optional) return [];
+    const shapes = (Array.isArray(param.shape) ? param.shape : [param.shape]) as readonly Shape[];
+    return [checkParam(verb, param.name, shapes, arg)];
+  });
+}
+
+function checkParam(verb: VerbName, name: string, shapes: readonly Shape[], arg: unknown): unknown {
+  for (const shape of shapes) {
+    if (typeof shape === 'object') {
+      if (isPlain(arg)) return checkFields(verb, name, shape, arg);
+    } else if (shape === 'function') {
+      if (typeof arg === 'function') return arg;
+    } else if (fits(shape, arg)) {
+      return send(shape, arg);
+    }
+  }
+  throw refuse(verb, `${name} must be ${shapes.map(describe).join(' or ')}, got ${kind(arg)}`);
+}
+
+function checkFields(verb: VerbName, name: string, fields: Record<string, Field>, given: object): object {
+  const sent: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(given)) {
+    const field = Object.hasOwn(fields, key) ? fields[key] : undefined;
+    if (!field) {
+      throw refuse(verb, `${name} has no field '${key}'; it may have ${Object.keys(fields).join(', ')}`);
+    }
+    if (value === undefined) continue;
+    if (!fits(field, value)) throw refuse(verb, `${name}.${key} must be ${describe(field)}, got ${kind(value)}`);
+    sent[key] = send(field, value);
+  }
+  return sent;
+}
+
+function fits(field: Field, value: unknown): boolean {
+  switch (field) {
+    case 'text':
+      return typeof value === 'string';
+    case 'number':
+      return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+    case 'texts':
+      return Array.isArray(value) && value.every((item) => typeof item === 'string');
+    case 'bytes':
+      return typeof value === 'string' || isBytes(value);
+  }
+}
+
+function send(field: Field, value: unknown): unknown {
+  if (field !== 'bytes') return value;
+  if (typeof value === 'string') return new TextEncoder().encode(value);
+  // Copied: the caller keeps what is theirs, and shared memory does not travel.
+  const view = ArrayBuffer.isView(value)
+    ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+    : new Uint8Array(value as ArrayBuffer);
+  return Uint8Array.from(view);
+}
+
+function isBytes(value: unknown): boolean {
+  return (
+    ArrayBuffer.isView(value) ||
+    value instanceof ArrayBuffer ||
+    (typeof SharedArrayBuffer !== 'undefined' && value instanceof SharedArrayBuffer)
+  );
+}
+
+function isPlain(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isBytes(value);
+}
+
+function describe(shape: Shape): string {
+  if (typeof shape === 'object') return `an object {${Object.keys(shape).join(', ')}}`;
+  const names = {
+    text: 'a string',
+    number: 'a number of at least 0',
+    texts: 'an array of strings',
+    bytes: 'a string, Uint8Array or ArrayBuffer',
+    function: 'a function',
+  };
+  return names[shape];
+}
+
+function kind(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'number') return String(value);
+  if (typeof value === 'object') return value.constructor?.name ?? 'an object';
+  return typeof value;
+}
+
+function count(params: readonly Param[]): string {
+  if (params.length === 0) return 'no arguments';
+  return `(${params.map((param) => (param.optional ? `${param.name}?` : param.name)).join(', ')})`;
+}
+
+function refuse(verb: VerbName, what: string): InosFailure {
+  return new InosFailure('bad_argument', `inos.${verb}: ${what}. Example: ${VERBS[verb].example}`);
+}

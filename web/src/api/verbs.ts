@@ -1,0 +1,113 @@
+// The verbs of the console API, each with what it takes and an example that runs.
+import type { VerbHelp } from '../../kernel';
+
+/** What a parameter may be; `?` at the end makes it optional. */
+export type Shape = 'text' | 'bytes' | 'number' | 'texts' | 'function' | Record<string, Field>;
+export type Field = 'text' | 'bytes' | 'number' | 'texts';
+
+export interface Param {
+  name: string;
+  shape: Shape | readonly Shape[];
+  optional?: true;
+}
+
+export interface Verb {
+  params: readonly Param[];
+  does: string;
+  example: string;
+}
+
+const SPAWN_OPTIONS: Record<string, Field> = {
+  memoryLimit: 'number',
+  capabilities: 'texts',
+  args: 'texts',
+  creditLedgerId: 'text',
+};
+
+const JOB: Record<string, Field> = {
+  capsule: 'text',
+  method: 'text',
+  input: 'bytes',
+  args: 'texts',
+  requires: 'texts',
+  budget: 'number',
+  maxCost: 'number',
+  geo: 'text',
+  priority: 'number',
+  deadlineMs: 'number',
+  creditLedgerId: 'text',
+};
+
+const id: Param = { name: 'capsuleId', shape: 'text' };
+
+export const VERBS = {
+  help: { params: [], does: 'prints the verbs', example: 'inos.help()' },
+  status: { params: [], does: 'who this kernel is, its phases and counts', example: 'await inos.status()' },
+  nodes: { params: [], does: 'the nodes of the mesh that are known', example: 'console.table(await inos.nodes())' },
+  capsules: { params: [], does: 'the capsules that run here', example: 'console.table(await inos.capsules())' },
+  catalog: { params: [], does: 'the capsules that could run', example: 'console.table(await inos.catalog())' },
+  jobs: { params: [], does: 'jobs past and running', example: 'console.table(await inos.jobs())' },
+  spawn: {
+    params: [
+      { name: 'nameOrCid', shape: 'text' },
+      { name: 'options', shape: SPAWN_OPTIONS, optional: true },
+    ],
+    does: 'starts a capsule here, in a Worker of its own',
+    example: `const { capsuleId } = await inos.spawn('hash')`,
+  },
+  kill: { params: [id], does: 'ends a capsule', example: 'await inos.kill(capsuleId)' },
+  pause: { params: [id], does: 'stops a capsule at its next safe point', example: 'await inos.pause(capsuleId)' },
+  resume: { params: [id], does: 'lets a paused capsule go on', example: 'await inos.resume(capsuleId)' },
+  resize: {
+    params: [id, { name: 'bytes', shape: 'number' }],
+    does: "grows a capsule's memory to so many bytes",
+    example: 'await inos.resize(capsuleId, 8 << 20)',
+  },
+  dispatch: {
+    params: [{ name: 'job', shape: JOB }],
+    does: 'runs a job on the best node of the mesh',
+    example:
+      `const { ledgerId } = await inos.status(); ` +
+      `(await inos.dispatch({ capsule: 'hash', method: 'sha256', input: 'hello', requires: ['storage'], creditLedgerId: ledgerId })).text`,
+  },
+  explain: {
+    params: [{ name: 'job', shape: ['text', JOB] }],
+    does: 'why a job ran where it ran, or where one would',
+    example: `console.table((await inos.explain((await inos.jobs())[0].id)).considered)`,
+  },
+  connect: {
+    params: [{ name: 'multiaddr', shape: 'text' }],
+    does: 'dials a node',
+    example: `await inos.connect('/ip4/127.0.0.1/udp/4001/quic-v1/webtransport/certhash/.../p2p/12D3KooW...')`,
+  },
+  on: {
+    params: [
+      { name: 'type', shape: 'text' },
+      { name: 'callback', shape: 'function' },
+    ],
+    does: `calls back for events of a type, or '*'; returns how to stop`,
+    example: `const off = inos.on('heartbeat', (event) => console.log(event))`,
+  },
+  close: { params: [], does: 'ends the kernel and its capsules', example: 'await inos.close()' },
+} as const satisfies Record<string, Verb>;
+
+export type VerbName = keyof typeof VERBS;
+
+export const VERB_NAMES = Object.keys(VERBS) as VerbName[];
+
+export function helpRows(): VerbHelp[] {
+  return VERB_NAMES.map((verb) => ({ verb, does: VERBS[verb].does, example: VERBS[verb].example }));
+}
+
+/** Prints the verbs for a devtools console. */
+export function printHelp(rows: VerbHelp[]): void {
+  const bold = 'font-weight:600';
+  const dim = 'opacity:.7';
+  const lines = rows.map(({ verb, does, example }) => `%cinos.${verb}%c  ${does}\n    %c${example}%c`);
+  console.log(
+    `%cINOS kernel%c  everything returns a Promise; errors are InosError {name, code, message}\n\n${lines.join('\n')}`,
+    'font-weight:700;font-size:1.1em',
+    '',
+    ...rows.flatMap(() => [bold, '', dim, '']),
+  );
+}

@@ -1,0 +1,200 @@
+// The kernel-side half of capsules in the browser: what the Go kernel
+// (internal/capsule/sab) imports, and the events it is told of.
+//
+// Use, in the kernel's Worker:
+//
+//   const capsules = capsuleHost(new URL('./capsule/worker.ts', import.meta.url));
+//   importObject.inos = { ...importObject.inos, ...capsules.imports };
+//   const instance = await WebAssembly.instantiate(module, importObject);
+//   capsules.attach({ mem: () => instance.exports.mem, exports: () => instance.exports });
+//   go.run(instance);
+//
+// Go calls the imports (go:wasmimport, module "inos"); all of them return at
+// once, and none throws. Results that take time come back as calls of Go's
+// exports (go:wasmexport), each followed by exports.resume(): an export only
+// makes goroutines runnable, and in GOOS=js nothing runs them, nor arms the
+// timers they set, before the next event.
+//
+//   inos_capsule_compiled(handle, ok)   ok 0: capsule_text says why not
+//   inos_capsule_ready(handle, control) control: the control block's byte offset
+//   inos_capsule_ring(handle)           the event doorbell rang, once or more
+//   inos_capsule_ended(handle, end)     end: see protocol.ts; capsule_text may say more
+//   inos_capsule_gone(handle)           the Worker is gone too
+//
+// Go chooses the handles, and uses none twice. A handle is valid until
+// capsule_free; the memory of an ended instance stays readable until then.
+
+import { CapsuleInstance } from './instance';
+import { CapsuleMemory } from './memory';
+import { Code } from './protocol';
+
+/** The running Go program. */
+export interface GoProgram {
+  /** Go's own memory; its buffer is replaced when it grows. */
+  mem(): WebAssembly.Memory;
+  exports(): any;
+  /** True once the program has exited: it is not called any more. */
+  exited?(): boolean;
+}
+
+/** Figures for tests and the devtools. */
+export interface CapsuleControl {
+  /** Handles not freed yet, and Workers not gone yet. */
+  stats(): { modules: number; instances: number; workers: number };
+  /** Kills every instance: for a kernel that exited without closing its Runtime. */
+  killAll(): void;
+}
+
+interface Entry {
+  module?: WebAssembly.Module;
+  instance?: CapsuleInstance;
+  memory?: CapsuleMemory;
+  text: string;
+}
+
+export function capsuleHost(workerURL: URL): {
+  imports: WebAssembly.ModuleImports;
+  attach(go: GoProgram): void;
+  control: CapsuleControl;
+} {
+  let program: GoProgram | undefined;
+  let goBuffer: ArrayBufferLike | undefined;
+  let goBytes = new Uint8Array(0);
+  let workers = 0;
+  const entries = new Map<number, Entry>();
+  const session = crypto.randomUUID();
+
+  const bytes = (): Uint8Array<ArrayBufferLike> => {
+    const buffer = program!.mem().buffer;
+    if (buffer !== goBuffer) {
+      goBuffer = buffer;
+      goBytes = new Uint8Array(buffer as ArrayBuffer);
+    }
+    return goBytes;
+  };
+
+  const tell = (name: string, ...args: number[]): void => {
+    if (program === undefined || program.exited?.() === true) return;
+    const exports = program.exports();
+    exports[name](...args);
+    exports.resume();
+  };
+
+  const memoryOf = (handle: number): CapsuleMemory | undefined => entries.get(handle)?.memory;
+
+  const imports = {
+    /** Copies a module and starts to compile it; inos_capsule_compiled follows. */
+    capsule_compile(handle: number, ptr: number, len: number): number {
+      if (typeof Atomics.waitAsync !== 'function' || globalThis.crossOriginIsolated !== true) return Code.Unsupported;
+      const entry: Entry = { text: '' };
+      entries.set(handle, entry);
+      ptr >>>= 0;
+      const compiling = WebAssembly.compile(bytes().slice(ptr, ptr + (len >>> 0)) as BufferSource);
+      void compiling.then(
+        (module) => {
+          entry.module = module;
+          tell('inos_capsule_compiled', handle, 1);
+        },
+        (err: unknown) => {
+          entry.text = String(err);
+          tell('inos_capsule_compiled', handle, 0);
+        },
+      );
+      return Code.OK;
+    },
+
+    /** Starts an instance with a fresh memory; inos_capsule_ready or _ended follows. */
+    capsule_spawn(handle: number, moduleHandle: number, epoch: number, minPages: number, maxPages: number): number {
+      const module = entries.get(moduleHandle)?.module;
+      if (module === undefined) return Code.Gone;
+      const entry: Entry = { text: '' };
+      entries.set(handle, entry);
+      try {
+        const raw = new WebAssembly.Memory({ initial: minPages >>> 0, maximum: maxPages >>> 0, shared: true });
+        entry.memory = new CapsuleMemory(raw, maxPages >>> 0);
+      } catch {
+        entries.delete(handle);
+        return Code.NoMemory;
+      }
+      try {
+        workers++;
+        entry.instance = new CapsuleInstance(entry.memory, workerURL, module, epoch, `inos-capsule/${session}/${handle}`, {
+          ready: (control) => tell('inos_capsule_ready', handle, control | 0),
+          rang: () => tell('inos_capsule_ring', handle),
+          ended: (end, text) => {
+            entry.text = text;
+            tell('inos_capsule_ended', handle, end);
+          },
+          gone: () => {
+            workers--;
+            tell('inos_capsule_gone', handle);
+          },
+        });
+      } catch {
+        workers--;
+        entries.delete(handle);
+        return Code.Unsupported;
+      }
+      return Code.OK;
+    },
+
+    /** Kills an instance; inos_capsule_ended follows. */
+    capsule_kill(handle: number): void {
+      entries.get(handle)?.instance?.kill();
+    },
+
+    /** Lets go of a module, or of an ended instance and its memory. */
+    capsule_free(handle: number): void {
+      entries.delete(handle);
+    },
+
+    /** Copies what there is to say about a handle's failure, as UTF-8. The bytes copied. */
+    capsule_text(handle: number, ptr: number, cap: number): number {
+      const text = entries.get(handle)?.text ?? '';
+      ptr >>>= 0;
+      return new TextEncoder().encodeInto(text, bytes().subarray(ptr, ptr + (cap >>> 0))).written;
+    },
+
+    capsule_len(handle: number): number {
+      return memoryOf(handle)?.len() ?? Code.Gone;
+    },
+    capsule_load32(handle: number, off: number): number {
+      return memoryOf(handle)?.load32(off >>> 0) ?? Code.Gone;
+    },
+    capsule_store32(handle: number, off: number, v: number): number {
+      return memoryOf(handle)?.store32(off >>> 0, v) ?? Code.Gone;
+    },
+    capsule_store64(handle: number, off: number, v: bigint): number {
+      return memoryOf(handle)?.store64(off >>> 0, v) ?? Code.Gone;
+    },
+    capsule_read(handle: number, off: number, ptr: number, n: number): number {
+      return memoryOf(handle)?.read(off >>> 0, bytes(), ptr >>> 0, n >>> 0) ?? Code.Gone;
+    },
+    capsule_write(handle: number, off: number, ptr: number, n: number): number {
+      return memoryOf(handle)?.write(off >>> 0, bytes(), ptr >>> 0, n >>> 0) ?? Code.Gone;
+    },
+    capsule_notify(handle: number, off: number): number {
+      return memoryOf(handle)?.notify(off >>> 0) ?? Code.Gone;
+    },
+    capsule_grow(handle: number, size: number): number {
+      return memoryOf(handle)?.grow(size) ?? Code.Gone;
+    },
+  };
+
+  return {
+    imports,
+    attach(go) {
+      program = go;
+    },
+    control: {
+      stats() {
+        let modules = 0;
+        for (const e of entries.values()) if (e.instance === undefined) modules++;
+        return { modules, instances: entries.size - modules, workers };
+      },
+      killAll() {
+        for (const e of entries.values()) e.instance?.kill();
+      },
+    },
+  };
+}

@@ -1,0 +1,140 @@
+// One capsule instance as the kernel's Worker holds it: its memory, its Worker,
+// the loop that listens to its doorbell, and its end.
+
+import * as L from './layout';
+import { CapsuleMemory } from './memory';
+import { End } from './protocol';
+import type { Report, Start } from './protocol';
+
+/** What an instance tells its host. Never called from within a call of the host's. */
+export interface Listener {
+  ready(control: number): void;
+  rang(): void;
+  /** The capsule runs no more. Called once. */
+  ended(end: End, text: string): void;
+  /** Its Worker is gone too. Called once, after ended. */
+  gone(): void;
+}
+
+/** How long a terminated Worker may take to let go of its lock. */
+const GoneWithinMs = 10_000;
+
+/** After so many rings in a row without a wait, let other events through. */
+const RingsInARow = 16;
+
+export class CapsuleInstance {
+  private readonly worker: Worker;
+  private control = -1;
+  private over = false; // ended was or will be called: nothing else counts
+  private listening = false;
+
+  constructor(
+    readonly memory: CapsuleMemory,
+    workerURL: URL,
+    module: WebAssembly.Module,
+    epoch: number,
+    private readonly lock: string,
+    private readonly listener: Listener,
+  ) {
+    this.worker = new Worker(workerURL, { type: 'module', name: lock });
+    this.worker.onmessage = (e: MessageEvent<Report>) => this.report(e.data);
+    this.worker.onmessageerror = () => this.broken('a message could not be read');
+    this.worker.onerror = (e) => {
+      e.preventDefault();
+      this.broken(e.message || 'the Worker script did not load');
+    };
+    const start: Start = { module, memory: memory.memory, epoch, lock };
+    try {
+      this.worker.postMessage(start);
+    } catch (err) {
+      this.worker.terminate();
+      throw err;
+    }
+  }
+
+  /** Sets the kill word, wakes the capsule wherever it waits, and terminates its Worker. */
+  kill(): void {
+    if (this.over) return;
+    if (this.control >= 0) {
+      const at = (off: number): number => this.control + off;
+      this.memory.store32(at(L.OffKill), 1);
+      this.memory.notify(at(L.OffCommandDoorbell));
+      this.memory.notify(at(L.OffEventSpace));
+    }
+    this.over = true;
+    this.worker.terminate();
+    // A terminated Worker may run on for a while: it has ended when it is gone.
+    void this.whenGone().then((clean) => {
+      this.stopListening();
+      this.listener.ended(End.Killed, clean ? '' : 'the Worker did not end in time');
+      this.listener.gone();
+    });
+  }
+
+  private report(r: Report): void {
+    if (this.over) return;
+    if (r.kind === 'ready') {
+      this.control = r.control;
+      this.listener.ready(r.control);
+      void this.listen();
+      return;
+    }
+    const text = r.kind === 'stopped' ? '' : r.text;
+    const end = r.kind === 'stopped' ? End.Stopped : r.kind === 'trapped' ? End.Trapped : End.Refused;
+    this.finish(end, text);
+  }
+
+  private broken(text: string): void {
+    if (!this.over) this.finish(End.Worker, text);
+  }
+
+  /** Ends an instance whose capsule code has already come to its end. */
+  private finish(end: End, text: string): void {
+    this.over = true;
+    this.worker.terminate();
+    this.stopListening();
+    this.listener.ended(end, text);
+    void this.whenGone().then(() => this.listener.gone());
+  }
+
+  /** Resolves when the Worker's lock is free: true, or false when that took too long. */
+  private whenGone(): Promise<boolean> {
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), GoneWithinMs);
+    return navigator.locks
+      .request(this.lock, { signal: limit.signal }, () => true)
+      .catch(() => false)
+      .finally(() => clearTimeout(timer));
+  }
+
+  private async listen(): Promise<void> {
+    this.listening = true;
+    const word = (this.control + L.OffEventDoorbell) >>> 2;
+    // Words never move: this view stays good for its range when the memory grows.
+    const words = this.memory.words();
+    let seen = 0; // a fresh memory's doorbell
+    let inARow = 0;
+    while (this.listening) {
+      const wait = Atomics.waitAsync(words, word, seen);
+      if (wait.async) {
+        inARow = 0;
+        await wait.value;
+      } else if (++inARow >= RingsInARow) {
+        // A capsule that rings without end must not keep the kernel's Worker
+        // from its timers and messages.
+        inARow = 0;
+        await new Promise((r) => setTimeout(r, 0));
+      }
+      if (!this.listening) return;
+      seen = Atomics.load(words, word);
+      this.listener.rang();
+    }
+  }
+
+  private stopListening(): void {
+    if (!this.listening) return;
+    this.listening = false;
+    // The loop's own wait would keep the memory alive.
+    this.memory.notify(this.control + L.OffEventDoorbell);
+  }
+}

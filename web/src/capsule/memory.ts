@@ -1,0 +1,118 @@
+// The kernel's view of one capsule's shared memory. Offsets and lengths come
+// from Go as i32 and are taken as unsigned. Nothing here throws for what a
+// capsule, or a wrong offset, can bring about: the answer is a Code.
+
+import { PageBytes } from './layout';
+import { Code } from './protocol';
+
+export class CapsuleMemory {
+  private i32: Int32Array<ArrayBufferLike>;
+  private u8: Uint8Array<ArrayBufferLike>;
+
+  constructor(
+    readonly memory: WebAssembly.Memory,
+    private readonly maxPages: number,
+  ) {
+    this.i32 = new Int32Array(memory.buffer);
+    this.u8 = new Uint8Array(memory.buffer);
+  }
+
+  /** Length in bytes now. The capsule may have grown it since the last look. */
+  len(): number {
+    if (this.memory.buffer.byteLength !== this.u8.length) this.renew();
+    return this.u8.length;
+  }
+
+  /** The shared words, long enough to hold the one at byte offset `off`. */
+  words(): Int32Array<ArrayBufferLike> {
+    return this.i32;
+  }
+
+  /** 0 when [off, off+n) lies in the memory. */
+  check(off: number, n: number): number {
+    if (off + n <= this.u8.length) return Code.OK;
+    // Views are made again only when one is too short. grow(0) asks the engine
+    // itself, which knows of another thread's growth before `buffer` shows it.
+    this.memory.grow(0);
+    this.renew();
+    return off + n <= this.u8.length ? Code.OK : Code.OutOfBounds;
+  }
+
+  /** The u32 at off, or a negative Code. */
+  load32(off: number): number {
+    if (off % 4 !== 0) return Code.Misaligned;
+    const c = this.check(off, 4);
+    return c !== Code.OK ? c : Atomics.load(this.i32, off >>> 2) >>> 0;
+  }
+
+  store32(off: number, v: number): number {
+    if (off % 4 !== 0) return Code.Misaligned;
+    const c = this.check(off, 4);
+    if (c === Code.OK) Atomics.store(this.i32, off >>> 2, v);
+    return c;
+  }
+
+  store64(off: number, v: bigint): number {
+    if (off % 8 !== 0) return Code.Misaligned;
+    const c = this.check(off, 8);
+    if (c === Code.OK) Atomics.store(new BigInt64Array(this.u8.buffer, off, 1), 0, v);
+    return c;
+  }
+
+  notify(off: number): number {
+    if (off % 4 !== 0) return Code.Misaligned;
+    const c = this.check(off, 4);
+    if (c === Code.OK) Atomics.notify(this.i32, off >>> 2);
+    return c;
+  }
+
+  /** Copies n bytes at off to dst[at...]. */
+  read(off: number, dst: Uint8Array<ArrayBufferLike>, at: number, n: number): number {
+    const c = this.check(off, n);
+    if (c === Code.OK) copy(this.u8, off, dst, at, n);
+    return c;
+  }
+
+  /** Copies n bytes of src[at...] to off. */
+  write(off: number, src: Uint8Array<ArrayBufferLike>, at: number, n: number): number {
+    const c = this.check(off, n);
+    if (c === Code.OK) copy(src, at, this.u8, off, n);
+    return c;
+  }
+
+  /** Makes the memory at least `bytes` long; the new length, or a Code. */
+  grow(bytes: number): number {
+    const pages = Math.ceil(bytes / PageBytes);
+    if (pages > this.maxPages) return Code.NoMemory;
+    try {
+      // The capsule grows too: what it added between these two lines is extra.
+      const have = this.memory.grow(0);
+      if (pages > have) this.memory.grow(pages - have);
+    } catch {
+      return Code.NoMemory;
+    }
+    this.renew();
+    return this.u8.length;
+  }
+
+  private renew(): void {
+    const buffer = this.memory.buffer;
+    this.i32 = new Int32Array(buffer);
+    this.u8 = new Uint8Array(buffer);
+  }
+}
+
+function copy(
+  src: Uint8Array<ArrayBufferLike>,
+  from: number,
+  dst: Uint8Array<ArrayBufferLike>,
+  at: number,
+  n: number,
+): void {
+  // A loop beats making a view for a frame's header and other small things.
+  if (n <= 32) {
+    for (let i = 0; i < n; i++) dst[at + i] = src[from + i]!;
+    return;
+  }
+  dst.set(src.subarray(from, from + n), at);
+}

@@ -1,0 +1,40 @@
+// What the kernel's Worker and a capsule's Worker say to each other. Only the
+// start and the end of a capsule go by message: everything between them goes
+// through the shared memory.
+
+/** First message to a capsule's Worker. */
+export interface Start {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  /** Written to the control block before inos_run is called. */
+  readonly epoch: number;
+  /** Name of a Web Lock to hold for as long as the Worker lives. */
+  readonly lock: string;
+}
+
+/** What a capsule's Worker reports: `ready` once, then one of the others once. */
+export type Report =
+  | { readonly kind: 'ready'; readonly control: number }
+  | { readonly kind: 'refused'; readonly text: string }
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'trapped'; readonly text: string };
+
+/** How an instance ended; the numbers are those of internal/capsule/sab/end.go. */
+export const End = {
+  Stopped: 1, // inos_run returned
+  Trapped: 2, // a trap or a panic; the text says which
+  Refused: 3, // instantiation failed
+  Worker: 4, // the Worker could not start or broke
+  Killed: 5,
+} as const;
+export type End = (typeof End)[keyof typeof End];
+
+/** Answers of the import functions; the numbers are those of internal/capsule/sab/imports_js.go. */
+export const Code = {
+  OK: 0,
+  OutOfBounds: -1,
+  Misaligned: -2,
+  Gone: -3, // no such handle, or its memory was let go
+  NoMemory: -4,
+  Unsupported: -5,
+} as const;

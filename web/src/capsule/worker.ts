@@ -1,0 +1,112 @@
+// The Worker of one capsule instance. It instantiates the module over the
+// shared memory it is given, says where the control block lies and calls
+// inos_run, which blocks this thread for the rest of the instance's life. Traps
+// end up here: they would wake nobody by themselves.
+
+import * as L from './layout';
+import type { Report, Start } from './protocol';
+
+// Only what is needed of the Worker's global scope: the page's own types say
+// that `self` is a Window.
+interface Scope {
+  onmessage: ((e: MessageEvent<Start>) => void) | null;
+  postMessage(r: Report): void;
+  close(): void;
+}
+const scope = self as unknown as Scope;
+
+scope.onmessage = (e) => {
+  scope.onmessage = null;
+  void run(e.data).then((r) => {
+    scope.postMessage(r);
+    scope.close();
+  });
+};
+
+async function run(s: Start): Promise<Report> {
+  let control: number;
+  let main: () => void;
+  try {
+    const [instance] = await Promise.all([
+      WebAssembly.instantiate(s.module, { env: { memory: s.memory } }),
+      hold(s.lock),
+    ]);
+    const at: unknown = instance.exports['inos_control'];
+    const fn: unknown = instance.exports['inos_run'];
+    if (!(at instanceof WebAssembly.Global)) throw new TypeError('no exported global inos_control');
+    if (typeof fn !== 'function') throw new TypeError('no exported function inos_run');
+    control = Number(at.value) >>> 0;
+    main = fn as () => void;
+    if (control % 64 !== 0 || control + L.ControlSize > s.memory.buffer.byteLength) {
+      throw new RangeError(`control block at ${control} is misaligned or outside the memory`);
+    }
+  } catch (err) {
+    return { kind: 'refused', text: describe(err) };
+  }
+
+  const words = new Int32Array(s.memory.buffer, control, L.ControlSize / 4);
+  Atomics.store(words, L.OffMemoryEpoch / 4, s.epoch);
+  scope.postMessage({ kind: 'ready', control });
+  try {
+    main();
+    // A capsule that returns without saying so has stopped all the same.
+    const state = Atomics.load(words, L.OffState / 4);
+    if (state < L.StateStopped) Atomics.store(words, L.OffState / 4, L.StateStopped);
+    ring(words);
+    return { kind: 'stopped' };
+  } catch (err) {
+    return { kind: 'trapped', text: trapped(words, err) };
+  }
+}
+
+/** Marks the control block after a trap and returns what there is to say about it. */
+function trapped(words: Int32Array<ArrayBufferLike>, err: unknown): string {
+  let text = describe(err);
+  if (Atomics.load(words, L.OffState / 4) === L.StatePanicked) {
+    // The panic handler left its own words, then trapped on purpose.
+    const said = panicText(words);
+    if (said !== '') text = said;
+  } else {
+    writeText(words, text);
+    Atomics.store(words, L.OffState / 4, L.StateTrapped);
+  }
+  ring(words);
+  return text;
+}
+
+function panicText(words: Int32Array<ArrayBufferLike>): string {
+  const n = Math.min(Atomics.load(words, L.OffPanicLength / 4) >>> 0, L.PanicTextCap);
+  const bytes = new Uint8Array(words.buffer, words.byteOffset + L.OffPanicText, n);
+  // TextDecoder refuses shared memory: slice copies.
+  return new TextDecoder().decode(bytes.slice());
+}
+
+function writeText(words: Int32Array<ArrayBufferLike>, text: string): void {
+  const bytes = new TextEncoder().encode(text).subarray(0, L.PanicTextCap);
+  new Uint8Array(words.buffer, words.byteOffset + L.OffPanicText, bytes.length).set(bytes);
+  Atomics.store(words, L.OffPanicLength / 4, bytes.length);
+}
+
+function ring(words: Int32Array<ArrayBufferLike>): void {
+  Atomics.add(words, L.OffEventDoorbell / 4, 1);
+  Atomics.notify(words, L.OffEventDoorbell / 4);
+}
+
+function describe(err: unknown): string {
+  return err instanceof Error ? `${err.name}: ${err.message}` : String(err);
+}
+
+/**
+ * Takes a Web Lock that only the end of this Worker lets go of. terminate() says
+ * nothing when it is through, so the host waits for this lock instead.
+ */
+function hold(name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    navigator.locks
+      .request(name, () => {
+        resolve();
+        return new Promise<never>(() => undefined);
+      })
+      .catch(reject);
+  });
+}

@@ -1,0 +1,35 @@
+// Errors as the console sees them, and as they cross from the Worker to the page.
+import type { InosErrorCode } from '../kernel';
+
+/** What crosses postMessage, and what the Go side rejects with. */
+export interface PlainError {
+  name: 'InosError';
+  code: string;
+  message: string;
+}
+
+export class InosFailure extends Error {
+  override readonly name = 'InosError' as const;
+  readonly code: string;
+
+  constructor(code: InosErrorCode | (string & {}), message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+
+  toPlain(): PlainError {
+    return { name: this.name, code: this.code, message: this.message };
+  }
+}
+
+/** Makes an InosFailure of anything thrown; `code` is used when `thrown` carries none. */
+export function asFailure(thrown: unknown, code: InosErrorCode | (string & {})): InosFailure {
+  if (thrown instanceof InosFailure) return thrown;
+  if (typeof thrown === 'object' && thrown !== null) {
+    const { name, code: own, message } = thrown as Partial<PlainError>;
+    const text = typeof message === 'string' ? message : String(thrown);
+    if (name === 'InosError' && typeof own === 'string') return new InosFailure(own, text);
+    return new InosFailure(code, text, { cause: thrown });
+  }
+  return new InosFailure(code, String(thrown));
+}

@@ -1,0 +1,29 @@
+// The page: puts `inos` on the window, shows the kernel, boots it.
+import './style.css';
+import { consoleApi } from './api/console';
+import { boot } from './boot';
+import { watchHost } from './host-sensors';
+import { KernelLink } from './rpc/link';
+import { mountPage } from './view/page';
+
+const link = new KernelLink();
+const inos = consoleApi(link);
+Object.defineProperty(globalThis, 'inos', { value: inos, enumerable: true, configurable: true });
+
+mountPage(inos);
+void boot(link, () => new Worker(new URL('./kernel.worker.ts', import.meta.url), { type: 'module', name: 'inos-kernel' })).then((config) => {
+  if (!config) return;
+  link.ready.then(
+    () => {
+      const stop = watchHost((sample) => link.sense(sample));
+      link.on('closed', stop);
+      link.on('crashed', stop);
+      console.info('INOS kernel is ready: inos.help() lists what it can do.');
+    },
+    () => {}, // the page shows why
+  );
+});
+// A page that goes away takes its Worker along; a page kept for the back button must not.
+addEventListener('pagehide', (event) => {
+  if (!event.persisted) void link.close();
+});

@@ -1,0 +1,181 @@
+// The page's end of the kernel: a Worker, what is pending in it, and the proof
+// that it still lives.
+import type { KernelEvent, KernelInfo, Phase, Status } from '../../kernel';
+import type { Kernel } from '../api/console';
+import { deferred } from '../deferred';
+import { InosFailure, asFailure, type PlainError } from '../errors';
+import { Listeners, type Listener } from './listeners';
+import { Pending } from './pending';
+import type { BootConfig, FromKernel, HostSample, ToKernel } from './protocol';
+
+/** The part of a Worker the link uses. */
+export interface WorkerPort {
+  onmessage: ((event: MessageEvent<FromKernel>) => void) | null;
+  onerror: ((event: ErrorEvent) => void) | null;
+  onmessageerror: ((event: MessageEvent) => void) | null;
+  postMessage(message: ToKernel): void;
+  terminate(): void;
+}
+
+export interface LinkOptions {
+  /** Calls in flight at most. */
+  calls?: number;
+  /** How long the kernel may take from its start to ready. */
+  bootMs?: number;
+  /** Resolves when `lock` is free: the Worker that held it is gone. */
+  released?: (lock: string, signal: AbortSignal) => Promise<unknown>;
+}
+
+export class KernelLink implements Kernel {
+  readonly ready: Promise<KernelInfo>;
+  readonly joined: Promise<Status>;
+  readonly #pending: Pending;
+  readonly #listeners = new Listeners();
+  readonly #readiness = deferred<KernelInfo>();
+  readonly #joining = deferred<Status>();
+  readonly #released: NonNullable<LinkOptions['released']>;
+  readonly #bootMs: number;
+  readonly #stop = new AbortController();
+  #worker: WorkerPort | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #ended: InosFailure | null = null;
+  #closing: Promise<void> | null = null;
+
+  constructor(options: LinkOptions = {}) {
+    this.#pending = new Pending(options.calls);
+    this.#bootMs = options.bootMs ?? 60_000;
+    this.#released = options.released ?? lockReleased;
+    this.ready = this.#readiness.promise;
+    this.joined = this.#joining.promise;
+    this.ready.catch(() => {}); // the page shows it; a console that awaits it hears of it
+    this.joined.catch(() => {});
+  }
+
+  /** Why there is no kernel, once there is none. */
+  get ended(): InosFailure | null {
+    return this.#ended;
+  }
+
+  /** Boots the kernel in `worker`, which the link owns from here on. */
+  start(worker: WorkerPort, config: BootConfig): void {
+    if (this.#ended) {
+      worker.terminate();
+      return;
+    }
+    this.#worker = worker;
+    worker.onmessage = ({ data }) => this.#heed(data);
+    worker.onmessageerror = () => this.#log('error', 'a message of the kernel could not be read');
+    worker.onerror = (event) => {
+      event.preventDefault();
+      const where = event.filename ? ` (${event.filename}:${event.lineno})` : '';
+      // Before the Worker lives, an error means that its script did not load.
+      if (this.#timer === undefined) this.fail(new InosFailure('worker_failed', `the kernel's Worker did not start: ${event.message || 'its script did not load'}${where}`));
+      else this.#log('error', `${event.message}${where}`);
+    };
+    worker.postMessage({ t: 'boot', config, origin: performance.timeOrigin });
+  }
+
+  call(verb: string, args: unknown[]): Promise<unknown> {
+    return this.#pending.open((id) => {
+      if (!this.#worker) throw new InosFailure('kernel_crashed', 'the kernel has not been started');
+      this.#worker.postMessage({ t: 'call', id, verb, args });
+    });
+  }
+
+  on(type: string, listener: Listener): () => void {
+    return this.#listeners.on(type, listener);
+  }
+
+  sense(sample: HostSample): void {
+    this.#worker?.postMessage({ t: 'sense', sample });
+  }
+
+  /** Asks the kernel to end and ends its Worker; everything pending rejects with `kernel_closed`. */
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      if (this.#worker && !this.#ended) {
+        const expired = new Promise((resolve) => setTimeout(resolve, 2000));
+        await Promise.race([this.call('close', []).catch(() => {}), expired]);
+      }
+      this.fail(new InosFailure('kernel_closed', 'the kernel was closed'));
+    })();
+    return this.#closing;
+  }
+
+  /** Ends the link: nothing is left pending, and the Worker is gone. The first reason stays. */
+  fail(reason: InosFailure): void {
+    if (this.#ended) return;
+    this.#ended = reason;
+    clearTimeout(this.#timer);
+    this.#stop.abort();
+    this.#worker?.terminate();
+    this.#worker = null;
+    this.#readiness.reject(reason);
+    this.#joining.reject(reason);
+    this.#pending.end(reason);
+    const type = reason.code === 'kernel_closed' ? 'closed' : 'crashed';
+    this.#listeners.emit({ type, code: reason.code, message: reason.message });
+  }
+
+  #heed(message: FromKernel): void {
+    if (this.#ended) return;
+    switch (message.t) {
+      case 'alive':
+        this.#alive(message.lock);
+        return;
+      case 'phase':
+        this.#emitPhase(message.phase);
+        return;
+      case 'ready':
+        clearTimeout(this.#timer);
+        this.#readiness.resolve(message.info);
+        return;
+      case 'joined':
+        this.#joining.resolve(message.status);
+        return;
+      case 'apart':
+        this.#joining.reject(failure(message.error));
+        return;
+      case 'result':
+        this.#pending.resolve(message.id, message.value);
+        return;
+      case 'failure':
+        this.#pending.reject(message.id, failure(message.error));
+        return;
+      case 'events':
+        for (const event of message.batch) this.#listeners.emit(event);
+        this.#worker?.postMessage({ t: 'ack' });
+        return;
+      case 'ended':
+        this.fail(failure(message.error));
+        return;
+    }
+  }
+
+  #alive(lock: string): void {
+    this.#timer = setTimeout(
+      () => this.fail(new InosFailure('boot_timeout', `the kernel was not ready after ${this.#bootMs / 1000} s`)),
+      this.#bootMs,
+    );
+    this.#released(lock, this.#stop.signal).then(
+      () => this.fail(new InosFailure('kernel_crashed', "the kernel's Worker was ended")),
+      () => {}, // the link ended first
+    );
+  }
+
+  #emitPhase(phase: Phase): void {
+    this.#listeners.emit({ ...phase, type: 'phase' } as KernelEvent);
+  }
+
+  #log(level: string, text: string): void {
+    this.#listeners.emit({ type: 'log', level, source: 'shell', text });
+  }
+}
+
+function failure(error: PlainError): InosFailure {
+  return asFailure(error, 'internal');
+}
+
+function lockReleased(lock: string, signal: AbortSignal): Promise<unknown> {
+  return navigator.locks.request(lock, { signal }, () => {});
+}

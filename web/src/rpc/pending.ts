@@ -1,0 +1,74 @@
+// Calls in flight: bounded, and all rejected when the other side goes away.
+import { InosFailure } from '../errors';
+
+interface Call {
+  resolve(value: unknown): void;
+  reject(error: InosFailure): void;
+}
+
+export class Pending {
+  readonly #calls = new Map<number, Call>();
+  readonly #limit: number;
+  #next = 1;
+  #ended: InosFailure | null = null;
+
+  /** `limit` calls may be in flight; one more rejects with `too_many_calls`, retryable. */
+  constructor(limit = 1024) {
+    if (!(limit >= 1)) throw new RangeError(`rpc: limit ${limit} is not at least 1`);
+    this.#limit = limit;
+  }
+
+  get size(): number {
+    return this.#calls.size;
+  }
+
+  /** Makes a call and hands its id to `send`; what `send` throws rejects the call. */
+  open(send: (id: number) => void): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.#ended) {
+        reject(this.#again(this.#ended));
+        return;
+      }
+      if (this.#calls.size >= this.#limit) {
+        reject(new InosFailure('too_many_calls', `${this.#limit} calls are in flight: wait for one to end`));
+        return;
+      }
+      const id = this.#next++;
+      this.#calls.set(id, { resolve, reject });
+      try {
+        send(id);
+      } catch (thrown) {
+        this.#calls.delete(id);
+        reject(new InosFailure('bad_argument', `the arguments cannot be sent to the kernel: ${String(thrown)}`));
+      }
+    });
+  }
+
+  /** Late answers, to calls no longer known, are ignored. */
+  resolve(id: number, value: unknown): void {
+    this.#take(id)?.resolve(value);
+  }
+
+  reject(id: number, error: InosFailure): void {
+    this.#take(id)?.reject(error);
+  }
+
+  /** Rejects everything pending, and every later call. The first reason stays. */
+  end(reason: InosFailure): void {
+    this.#ended ??= reason;
+    const calls = [...this.#calls.values()];
+    this.#calls.clear();
+    for (const call of calls) call.reject(this.#again(this.#ended));
+  }
+
+  #take(id: number): Call | undefined {
+    const call = this.#calls.get(id);
+    this.#calls.delete(id);
+    return call;
+  }
+
+  // Each caller gets an error of its own, with its own stack.
+  #again(reason: InosFailure): InosFailure {
+    return new InosFailure(reason.code, reason.message);
+  }
+}

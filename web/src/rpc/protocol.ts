@@ -1,0 +1,57 @@
+// What the page and the kernel's Worker say to each other by postMessage.
+import type { KernelEvent, KernelInfo, Phase, Status } from '../../kernel';
+import type { PlainError } from '../errors';
+
+/** What the kernel needs to know to start; /inos.json, with what the page adds. URLs are absolute. */
+export interface BootConfig {
+  /** Where kernel.wasm lies. */
+  kernel: string;
+  name: string;
+  /** Multiaddrs with certificate hashes. */
+  bootstrap: string[];
+  capabilities: string[];
+  capsules: { name: string; url: string; cid: string; bytes: number }[];
+  [more: string]: unknown;
+}
+
+/** What only the page can see: the kernel pauses volunteer work by it. */
+export interface HostSample {
+  /** Milliseconds since the last key, pointer or touch. */
+  idleMs: number;
+  hidden: boolean;
+  /** 0 to 1; null where the browser does not say. */
+  battery: number | null;
+  charging: boolean | null;
+}
+
+export type ToKernel =
+  /** `origin` is the page's performance.timeOrigin: phases count from it. */
+  | { t: 'boot'; config: BootConfig; origin: number }
+  | { t: 'call'; id: number; verb: string; args: unknown[] }
+  | { t: 'sense'; sample: HostSample }
+  /** The page has handled a batch of events: send the next. */
+  | { t: 'ack' };
+
+export type FromKernel =
+  /** The Worker holds the Web Lock `lock` for as long as it lives. */
+  | { t: 'alive'; lock: string }
+  | { t: 'phase'; phase: Phase }
+  | { t: 'ready'; info: KernelInfo }
+  | { t: 'joined'; status: Status }
+  /** The kernel is up and not in the mesh. */
+  | { t: 'apart'; error: PlainError }
+  | { t: 'result'; id: number; value: unknown }
+  | { t: 'failure'; id: number; error: PlainError }
+  | { t: 'events'; batch: KernelEvent[] }
+  /** Nothing comes after this. */
+  | { t: 'ended'; error: PlainError };
+
+/** The buffers of `value` that may be moved instead of copied: its own byte arrays, one level deep. */
+export function transferable(value: unknown): ArrayBuffer[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const found = new Set<ArrayBuffer>();
+  for (const field of [value, ...Object.values(value)]) {
+    if (field instanceof Uint8Array && field.buffer instanceof ArrayBuffer) found.add(field.buffer);
+  }
+  return [...found];
+}

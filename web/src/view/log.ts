@@ -1,0 +1,36 @@
+// The last events, newest first.
+import type { KernelEvent } from '../../kernel';
+import { byId, h } from './dom';
+import { ms, short } from './format';
+
+const KEPT = 300;
+const SILENT: ReadonlySet<string> = new Set(['heartbeat', 'node']);
+
+export class LogView {
+  readonly #list = byId('log');
+
+  heed(event: KernelEvent): void {
+    if (!SILENT.has(event.type)) this.add(event.type, describe(event), levelOf(event));
+  }
+
+  add(kind: string, text: string, level: string = 'info'): void {
+    const time = new Date().toLocaleTimeString([], { hour12: false });
+    this.#list.prepend(h('li', { class: level }, h('time', {}, time), h('b', {}, kind), h('span', {}, text)));
+    while (this.#list.childElementCount > KEPT) this.#list.lastElementChild?.remove();
+  }
+}
+
+function levelOf(event: KernelEvent): string {
+  if (event.type === 'crashed') return 'error';
+  const level = event['level'];
+  return level === 'error' || level === 'warn' ? level : 'info';
+}
+
+function describe(event: KernelEvent): string {
+  if (event.type === 'log') return String(event['text']);
+  if (event.type === 'phase') return [`${String(event['name'])} at ${ms(event['at'] as number)}`, event['detail']].filter(Boolean).join(': ');
+  return Object.entries(event)
+    .filter(([name, value]) => name !== 'type' && value !== '' && value !== null && !(value instanceof Uint8Array))
+    .map(([name, value]) => `${name} ${typeof value === 'string' ? (value.includes(' ') ? value : short(value)) : JSON.stringify(value)}`)
+    .join(', ');
+}

@@ -1,0 +1,105 @@
+// Keeps the page up with the kernel: events say that something changed, and the
+// tables are read again, at most five times a second.
+import type { Inos, KernelEvent, Phase } from '../../kernel';
+import { asFailure, type InosFailure } from '../errors';
+import { BootView } from './boot';
+import { byId } from './dom';
+import { showHints } from './hints';
+import { JobForm } from './job';
+import { LogView } from './log';
+import { capsulesTable, jobsTable, nodesTable } from './tables';
+
+const REFRESH_MS = 200;
+const POLL_MS = 1000;
+
+const TITLES: Record<string, string> = {
+  cross_origin_isolation: 'This page is not cross-origin isolated',
+  webtransport_missing: 'This browser has no WebTransport',
+  webassembly_missing: 'This browser has no WebAssembly',
+  config_load_failed: 'The server did not say where the kernel is',
+  wasm_load_failed: 'The kernel could not be loaded',
+  wasm_bad_module: 'The kernel is no WebAssembly module',
+  wasm_instantiate_failed: 'The kernel could not be instantiated',
+  worker_failed: "The kernel's Worker did not start",
+  boot_timeout: 'The kernel did not become ready',
+  kernel_crashed: 'The kernel crashed',
+};
+
+export function mountPage(inos: Inos): void {
+  const boot = new BootView();
+  const log = new LogView();
+  const form = new JobForm(inos);
+  const nodes = nodesTable();
+  const jobs = jobsTable();
+  const capsules = capsulesTable(inos, (what, call) => {
+    call().then(
+      () => log.add('console', `${what}: done`),
+      (thrown: unknown) => log.add('console', `${what}: ${asFailure(thrown, 'internal').message}`, 'error'),
+    );
+  });
+  byId('nodes').append(nodes.element);
+  byId('capsules').append(capsules.element);
+  byId('jobs').append(jobs.element);
+  showHints();
+
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let poll: ReturnType<typeof setInterval> | undefined;
+  let over = false;
+
+  const refresh = async () => {
+    timer = undefined;
+    if (over) return;
+    try {
+      const [n, c, j] = await Promise.all([inos.nodes(), inos.capsules(), inos.jobs()]);
+      nodes.show([...n].sort((a, b) => Number(b.self) - Number(a.self) || b.score - a.score));
+      capsules.show(c);
+      jobs.show(j);
+    } catch (thrown) {
+      if (!over) log.add('page', asFailure(thrown, 'internal').message, 'error');
+    }
+  };
+  const soon = () => {
+    if (boot.state !== 'booting') timer ??= setTimeout(() => void refresh(), REFRESH_MS);
+  };
+
+  const ended = (error: InosFailure) => {
+    over = true;
+    clearTimeout(timer);
+    clearInterval(poll);
+    form.disable();
+    const closed = error.code === 'kernel_closed';
+    boot.setState(closed ? 'closed' : boot.state === 'booting' ? 'failed' : 'crashed');
+    if (!closed) boot.notice('error', TITLES[error.code] ?? 'The kernel failed', error.message, error.code);
+  };
+
+  inos.on('*', (event: KernelEvent) => {
+    if (event.type === 'phase') boot.reached(event as unknown as Phase);
+    if (event.type === 'crashed' || event.type === 'closed') ended(asFailure({ name: 'InosError', ...event }, 'kernel_crashed'));
+    log.heed(event);
+    soon();
+  });
+
+  inos.ready.then(
+    async (info) => {
+      boot.setState('ready');
+      boot.who(info);
+      poll = setInterval(() => !document.hidden && soon(), POLL_MS);
+      await refresh();
+      try {
+        form.enable(await inos.catalog(), info.ledgerId);
+      } catch (thrown) {
+        log.add('page', asFailure(thrown, 'internal').message, 'error');
+      }
+    },
+    () => {}, // the 'crashed' event came with the same reason
+  );
+  inos.joined.then(
+    () => boot.setState('joined'),
+    (thrown: unknown) => {
+      if (over) return;
+      const { code, message } = asFailure(thrown, 'bootstrap_unreachable');
+      boot.setState('apart');
+      boot.notice('warning', 'No node of the mesh answered', `${message}. The kernel runs alone: capsules work here, jobs for other nodes do not.`, code);
+    },
+  );
+}

@@ -1,0 +1,65 @@
+// Gets kernel.wasm and compiles it, with an error of its own for each way that
+// can fail.
+import { InosFailure } from '../errors';
+
+const MAGIC = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]; // "\0asm", version 1
+
+/** `onFetched` is called once the response's head has come. */
+export async function loadModule(url: string, onFetched: (detail: string) => void): Promise<WebAssembly.Module> {
+  let response: Response;
+  try {
+    response = await fetch(url);
+  } catch (thrown) {
+    throw new InosFailure('wasm_load_failed', `the kernel could not be fetched from ${url}: ${messageOf(thrown)}`);
+  }
+  if (!response.ok) {
+    throw new InosFailure('wasm_load_failed', `the kernel is not at ${url}: HTTP ${response.status} ${response.statusText}`);
+  }
+  onFetched(`HTTP ${response.status}, ${response.headers.get('content-encoding') ?? 'not compressed'}`);
+  const type = response.headers.get('content-type') ?? 'no content type';
+  return /^application\/wasm\b/.test(type) ? compileStream(url, response) : compileBytes(url, type, response);
+}
+
+async function compileStream(url: string, response: Response): Promise<WebAssembly.Module> {
+  try {
+    return await WebAssembly.compileStreaming(response);
+  } catch (thrown) {
+    if (thrown instanceof WebAssembly.CompileError) throw notWasm(url, thrown.message);
+    throw new InosFailure('wasm_load_failed', `the kernel broke off while it came from ${url}: ${messageOf(thrown)}`);
+  }
+}
+
+// A server that does not know application/wasm, or a page where a module should be.
+async function compileBytes(url: string, type: string, response: Response): Promise<WebAssembly.Module> {
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    bytes = new Uint8Array(await response.arrayBuffer());
+  } catch (thrown) {
+    throw new InosFailure('wasm_load_failed', `the kernel broke off while it came from ${url}: ${messageOf(thrown)}`);
+  }
+  if (!MAGIC.every((byte, i) => bytes[i] === byte)) {
+    const start = new TextDecoder().decode(bytes.subarray(0, 24));
+    throw notWasm(url, `it is ${type} and starts with ${JSON.stringify(start)}`);
+  }
+  try {
+    return await WebAssembly.compile(bytes);
+  } catch (thrown) {
+    throw notWasm(url, messageOf(thrown));
+  }
+}
+
+export async function instantiate(module: WebAssembly.Module, imports: WebAssembly.Imports): Promise<WebAssembly.Instance> {
+  try {
+    return await WebAssembly.instantiate(module, imports);
+  } catch (thrown) {
+    throw new InosFailure('wasm_instantiate_failed', `the kernel does not fit this shell or this browser: ${messageOf(thrown)}`);
+  }
+}
+
+function notWasm(url: string, why: string): InosFailure {
+  return new InosFailure('wasm_bad_module', `what lies at ${url} is no WebAssembly module: ${why}`);
+}
+
+function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

@@ -1,0 +1,34 @@
+// What the Go program writes to stdout and stderr: lines to the console and to
+// whoever listens, the last of them kept for the report of a crash.
+
+const KEPT = 80;
+
+export class Output {
+  readonly #decoders = new Map<number, { decoder: TextDecoder; rest: string }>();
+  readonly #last: string[] = [];
+  readonly #onLine: (line: string, fd: number) => void;
+
+  constructor(onLine: (line: string, fd: number) => void) {
+    this.#onLine = onLine;
+  }
+
+  /** Takes the place of wasm_exec.js's writeSync. */
+  readonly writeSync = (fd: number, bytes: Uint8Array): number => {
+    const stream = this.#decoders.get(fd) ?? { decoder: new TextDecoder(), rest: '' };
+    this.#decoders.set(fd, stream);
+    const lines = (stream.rest + stream.decoder.decode(bytes, { stream: true })).split('\n');
+    stream.rest = lines.pop() ?? '';
+    for (const line of lines) {
+      this.#last.push(line);
+      if (this.#last.length > KEPT) this.#last.shift();
+      this.#onLine(line, fd);
+    }
+    return bytes.length;
+  };
+
+  /** The panic or fatal error among the last lines, or what there is. */
+  lastWords(): string {
+    const start = this.#last.findIndex((line) => /^(panic|fatal error|runtime: )/.test(line));
+    return (start < 0 ? this.#last.slice(-5) : this.#last.slice(start, start + 12)).join('\n');
+  }
+}
