@@ -6,6 +6,7 @@
 // compressible file gets a .br beside it (brotli 11, window 2^24), and build.json
 // says what is there. Compressing the kernel takes about a minute, so results are
 // kept by content outside the checkout: INOS_CACHE, else ~/.cache/inos.
+// --except NAME leaves a capsule out: those that are for tests of hosts only.
 // With --warm FILE it only compresses that file into the cache, so that the kernel
 // can be compressed while the rest is still being built.
 // INOS_BROTLI=5 trades size for speed while developing.
@@ -27,6 +28,7 @@ const { values: options } = parseArgs({
     capsules: { type: 'string', default: 'build/capsules' },
     out: { type: 'string', default: 'dist' },
     warm: { type: 'string' },
+    except: { type: 'string', multiple: true, default: [] },
   },
 });
 const cache = join(process.env.INOS_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'inos'), 'brotli');
@@ -60,6 +62,7 @@ async function gather() {
   const capsules = [];
   for (const file of (await readdir(options.capsules)).filter((name) => name.endsWith('.wasm')).sort()) {
     const name = basename(file, '.wasm');
+    if (options.except.includes(name)) continue;
     const capsule = await named(join(options.capsules, file), (hash) => `capsules/${name}.${hash}.wasm`);
     files.push(capsule);
     capsules.push({ name, ...capsule });

@@ -6,6 +6,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# One at a time: make runs several rules at once, apt does not.
+mkdir -p build
+if command -v flock >/dev/null; then exec 9>build/.setup-lock && flock 9; fi
+
 fail() { echo "setup: $*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 

@@ -59,8 +59,8 @@ stage lean "the kernel links without dead code" lean
 stage go-race "Go tests, natively, with the race detector" go test -race ./...
 stage go-js "Go tests on js/wasm under node" scripts/test-js.sh
 stage rust "Rust tests of the capsules" rust
-stage web-check "TypeScript checks of the shell" npm --prefix web run --silent check
-stage web-test "unit tests of the shell" npm --prefix web run --silent test
+stage web-check "TypeScript checks of the shell" npm --prefix web run --silent --loglevel=error check
+stage web-test "unit tests of the shell" npm --prefix web run --silent --loglevel=error test
 stage shell "the shell's bad days, in Chromium" node test/browser/shell.mjs
 stage capsule "capsules in Workers, in browsers" node test/browser/capsule/run.mjs
 stage mesh "the mesh, in browsers" node test/browser/mesh/run.mjs

@@ -230,7 +230,7 @@ export interface KernelEvent {
     | 'node' // a profile came, changed or expired
     | 'peer' // {peerId, connected}
     | 'capsule' // a capsule changed state
-    | 'heartbeat' // {id, state, memoryBytes, cpuMs, ...}
+    | 'heartbeat' // {id}: the CapsuleRow of that id is new
     | 'job' // a job changed state: a JobRow
     | 'broadcast' // mining:start, mining:stop, ...
     | 'closed'

@@ -27,7 +27,6 @@ type Config struct {
 	Name      string
 	Join      func(ctx context.Context) error // dials the bootstrap nodes
 	Connect   func(ctx context.Context, addr string) (identity.PeerID, error)
-	Sense     func(Host)
 	Ledger    identity.LedgerID
 	Version   string
 	Bootstrap []string
@@ -35,27 +34,6 @@ type Config struct {
 	Close func()
 	// Events delivers what happens to the capsules; the owner closes it or not.
 	Events <-chan map[string]any
-}
-
-// Lister lists the capsules that run here with what the kernel itself does not
-// need to know of them.
-type Lister interface{ Capsules() []CapsuleRow }
-
-// CapsuleRow is one running capsule, for people.
-type CapsuleRow struct {
-	ID, Name, CID, State string
-	Heartbeat            capsule.Heartbeat
-	HeartbeatAt          time.Time
-	Reason               string
-}
-
-// Host is what the page sees of its user and its machine.
-type Host struct {
-	Idle     time.Duration // since the last input
-	Hidden   bool
-	Battery  float64 // 0 to 1
-	Known    bool    // Battery is known
-	Charging bool
 }
 
 // api holds the verbs. It lives as long as the program.

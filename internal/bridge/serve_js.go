@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"inos/internal/kernel"
+	"inos/internal/threads/watcher"
 )
 
 // eventBuffer is how many events wait for the page; past it they are dropped and
@@ -95,15 +96,17 @@ func (a *api) sense(v js.Value) {
 	if object("sense", "sample", v, &s) != nil {
 		return
 	}
-	h := Host{Idle: time.Duration(s.IdleMs * float64(time.Millisecond)), Hidden: s.Hidden}
+	now := time.Now()
+	a.signal(watcher.Activity{At: now.Add(-time.Duration(s.IdleMs * float64(time.Millisecond)))})
+	a.signal(watcher.Visibility{Visible: !s.Hidden})
 	if s.Battery != nil {
-		h.Battery, h.Known = *s.Battery, true
+		a.signal(watcher.Battery{Level: *s.Battery, Charging: s.Charging != nil && *s.Charging})
 	}
-	if s.Charging != nil {
-		h.Charging = *s.Charging
-	}
-	a.cfg.Sense(h)
 }
+
+// signal hands one over; one with an impossible figure is the page's mistake and
+// is ignored like any other sample that is off.
+func (a *api) signal(s watcher.Signal) { _ = a.cfg.Kernel.Signal(s) }
 
 // eventView is an event as web/kernel.d.ts has it; nil for one the page does not
 // hear of.

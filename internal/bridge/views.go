@@ -13,6 +13,18 @@ import (
 	"inos/internal/scheduler"
 )
 
+// Lister lists the capsules that run here with what the kernel itself does not
+// need to know of them.
+type Lister interface{ Capsules() []CapsuleRow }
+
+// CapsuleRow is one running capsule, for people.
+type CapsuleRow struct {
+	ID, Name, CID, State string
+	Heartbeat            capsule.Heartbeat
+	HeartbeatAt          time.Time
+	Reason               string
+}
+
 // The views are what the console shows: flat, so that console.table reads well.
 // web/kernel.d.ts names the same fields. Times are milliseconds.
 

@@ -47,8 +47,12 @@ func ParseCID(s string) (CID, error) {
 		return CID{}, fmt.Errorf("%w: %.80q", ErrCID, s)
 	}
 	raw, err := cidText.DecodeString(rest)
-	if err != nil || [4]byte(raw[:4]) != cidHeader {
+	if err != nil || len(raw) != len(cidHeader)+sha256.Size || [4]byte(raw[:4]) != cidHeader {
 		return CID{}, fmt.Errorf("%w: %.80q", ErrCID, s)
 	}
-	return CID{digest: [sha256.Size]byte(raw[4:])}, nil
+	c := CID{digest: [sha256.Size]byte(raw[4:])}
+	if c.String() != s { // the last digit has bits to spare: one CID has one text
+		return CID{}, fmt.Errorf("%w: %.80q", ErrCID, s)
+	}
+	return c, nil
 }

@@ -3,6 +3,7 @@ package credit
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -199,6 +200,9 @@ func (l *Ledger) write(b *batch) {
 		<-b.before.done
 		b.before = nil
 	}
+	// Whoever is ready to move money joins now. On js/wasm, where one goroutine runs
+	// at a time and a write blocks them all, nobody else would ever get to.
+	runtime.Gosched()
 	l.mu.Lock()
 	l.batch = nil
 	err := l.failed

@@ -145,6 +145,11 @@ func (r *ruleset) checkEnvelope(env *Envelope, now time.Time) *Rejection {
 	if d := env.Timestamp.Sub(now); d > r.policy.MaxSkew || d < -r.policy.MaxAge {
 		return r.fixed(badTime)
 	}
+	return nil
+}
+
+// checkRequired asks for the metadata that the policy wants.
+func (r *ruleset) checkRequired(env *Envelope) *Rejection {
 	for _, f := range r.policy.Require {
 		if f.of(env) == "" {
 			return reject(missingField, r.policy.Version, f.String())

@@ -130,6 +130,9 @@ func (g *Gate) check(r *ruleset, req *Request, now time.Time) (covered uint64, r
 	if rej = r.checkJob(&req.Job, now); rej != nil {
 		return 0, rej
 	}
+	if rej = r.checkRequired(&req.Envelope); rej != nil {
+		return 0, rej
+	}
 	if rej = r.checkPolicy(&req.Job, ledger, now); rej != nil {
 		return 0, rej
 	}

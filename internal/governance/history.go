@@ -70,6 +70,9 @@ func (h *history) add(req *Request, rej *Rejection, version uint64, now time.Tim
 	s.id, s.version, s.at, s.rej, s.early, s.from = id, version, now, rej, false, req.From
 	s.facts, s.job = req.Envelope, req.Job
 	s.facts.Payload, s.facts.Wire, s.job.Args = Payload{}, nil, nil
+	if s.facts.Metadata.AuthToken != "" {
+		s.facts.Metadata.AuthToken = "present" // a secret is not remembered
+	}
 	h.mu.Unlock()
 }
 

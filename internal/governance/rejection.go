@@ -36,7 +36,6 @@ var (
 	badTrace        = dna("trace_malformed", "trace", "trace parent is not a W3C one")
 	tooLong         = dna("field_too_long", "size", "a field is longer than its limit")
 	badJob          = dna("job_malformed", "job", "the job is malformed")
-	missingField    = dna("metadata_missing", "required", "a required metadata field is empty")
 	pastDeadline    = dna("deadline_passed", "deadline", "the deadline has passed")
 
 	ledgerUnknown     = pay("ledger_unknown", "ledger is unknown and no voucher came")
@@ -52,6 +51,7 @@ var (
 	voucherTooSmall   = pay("voucher_too_small", "voucher is smaller than the job's budget")
 	creditRefused     = pay("credit_refused", "the ledger refused")
 
+	missingField     = rule("metadata_missing", "required", "a required metadata field is empty", false)
 	overBudget       = rule("over_budget", "budget", "budget exceeds the policy's ceiling", false)
 	overPriority     = rule("over_priority", "priority", "priority exceeds the policy's ceiling", false)
 	overDeadline     = rule("over_deadline", "deadline", "deadline lies beyond the policy's", false)

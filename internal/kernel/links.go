@@ -113,6 +113,9 @@ func (k *Kernel) profile(free int, sequence uint64) mesh.Profile {
 		CreditCost: c.CreditCost, FreeSlots: uint32(free), QueueLength: uint32(k.matchmaker.Waiting()),
 		Expires: time.Now().Add(c.ProfileTTL), Sequence: sequence,
 	}
+	if c.Slots == 0 {
+		p.Capabilities = nil // nobody need look for what cannot be had
+	}
 	if m, err := k.theMesh(); err == nil {
 		p.Addrs = m.Addrs()
 	}

@@ -60,7 +60,7 @@ func (s *state) place(req scheduler.Request, attempt int, looked bool) (matchmak
 	if id == s.k.cfg.Self {
 		slot.own = s.takeSlot()
 	} else {
-		slot.lease, _ = s.index.Acquire(id) // Choose has found a free slot
+		slot.lease, _ = s.index.Acquire(id, now) // Choose has found a free slot
 	}
 	s.ticket++
 	s.placements[s.ticket] = slot
@@ -89,8 +89,9 @@ func (s *state) decide(req scheduler.Request, c scheduler.Choice, now time.Time)
 	return d
 }
 
-// Done gives the slot back. A node that could not be reached counts a miss.
-func (c chooser) Done(p matchmaker.Placement, _ mesh.JobOutcome, err error) {
+// Done gives the slot back. A node that answered that it is busy counts as full,
+// one that could not be reached counts a miss.
+func (c chooser) Done(p matchmaker.Placement, out mesh.JobOutcome, err error) {
 	// The kernel's end is the only error, and then nobody needs the slot.
 	_ = c.k.loop.tell(context.Background(), func(s *state) {
 		slot := s.placements[p.Ticket]
@@ -100,7 +101,10 @@ func (c chooser) Done(p matchmaker.Placement, _ mesh.JobOutcome, err error) {
 			return
 		}
 		s.index.Release(slot.lease)
-		if errors.Is(err, mesh.ErrUnreachable) {
+		switch {
+		case out.Code == mesh.JobBusy:
+			s.index.Full(p.Node, time.Now())
+		case errors.Is(err, mesh.ErrUnreachable):
 			s.missed(p.Node, time.Now())
 		}
 		s.k.matchmaker.Kick()

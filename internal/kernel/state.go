@@ -89,6 +89,9 @@ func (s *state) selfChanged() {
 func (s *state) upsertSelf() error {
 	s.sequence++
 	c := &s.k.cfg
+	if c.Slots == 0 {
+		return nil // not a candidate, ever
+	}
 	return s.index.Upsert(scheduler.Node{
 		ID: c.Self, Capabilities: c.Capabilities, GeoHash: c.GeoHash,
 		Latency: scheduler.MinLatency, CreditCost: c.CreditCost, FreeSlots: uint32(s.free),

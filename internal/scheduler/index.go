@@ -30,6 +30,9 @@ type Index struct {
 	ready shelf // nodes with a free slot
 	busy  shelf // the others
 
+	leases  map[int32][]held // by slot, of nodes that have any
+	leaseID uint32
+
 	q     query  // scratch of the decision in hand
 	epoch uint32 // of the marks on excluded nodes
 }
@@ -46,16 +49,19 @@ type record struct {
 	expires int64
 	seq     uint64
 
-	due    int64 // the wheel's bucket that will look at this node
-	group  int32
-	cell   [len(cellLevels)]int32
-	free   uint32 // as reported
-	queue  uint32
-	mark   uint32 // == epoch: excluded from the decision in hand
-	gen    uint32 // of the slot, so that an old Lease is recognised
-	report uint32 // counts the reports that leases are compared with
-	used   uint32 // leases taken since the last report and still held
-	back   uint32 // leases taken before the last report and returned since
+	due   int64 // the wheel's bucket that will look at this node
+	group int32
+	cell  [len(cellLevels)]int32
+	free  uint32 // slots, as reported
+	queue uint32
+	mark  uint32 // == epoch: excluded from the decision in hand
+	gen   uint32 // of the slot, so that an old Lease is recognised
+
+	capacity uint32 // slots that the node is known to have
+	report   uint32 // counts the reports
+	held     uint32 // leases
+	used     uint32 // of them, taken since the last report
+	back     uint32 // leases taken before the last report and returned since
 }
 
 // New returns an empty Index.
@@ -73,6 +79,7 @@ func New(c Config) *Index {
 		cells:    newCells(),
 		wheel:    newWheel(),
 		slots:    make(map[identity.PeerID]int32),
+		leases:   make(map[int32][]held),
 	}
 }
 
@@ -99,7 +106,7 @@ func (x *Index) node(slot int32) Node {
 }
 
 // Upsert adds n or replaces what is known of it. A profile with the sequence
-// number already known counts as the same report: leases stay as they are.
+// number already known counts as the same report: free slots stay as they are.
 // Errors match the Err... of this file's package and leave the index as it was.
 func (x *Index) Upsert(n Node, now time.Time) error {
 	if err := n.validate(now); err != nil {
@@ -126,12 +133,11 @@ func (x *Index) Upsert(n Node, now time.Time) error {
 		r.geo, r.geoHash = geo, n.GeoHash
 		x.cells.add(x.nodes, slot)
 	}
-	if known && n.Sequence > r.seq {
-		r.report++
-		r.used, r.back = 0, 0
-	}
 	r.latency, r.cost, r.score = n.Latency, n.CreditCost, score
-	r.free, r.queue, r.seq = n.FreeSlots, n.QueueLength, n.Sequence
+	if !known || n.Sequence > r.seq {
+		x.reported(slot, n.FreeSlots, now)
+	}
+	r.queue, r.seq = n.QueueLength, n.Sequence
 	r.expires = unixNano(n.Expires)
 	x.wheel.schedule(r, slot)
 	r.group = x.caps.acquire(n.Capabilities)
@@ -171,6 +177,7 @@ func (x *Index) Remove(id identity.PeerID) bool {
 	x.cells.remove(x.nodes, slot)
 	x.caps.release(r.group)
 	delete(x.slots, id)
+	delete(x.leases, slot)
 	*r = record{gen: r.gen, due: r.due}
 	x.free = append(x.free, slot)
 	return true

@@ -1,27 +1,60 @@
 package scheduler
 
-import "inos/internal/identity"
+import (
+	"slices"
+	"time"
+
+	"inos/internal/identity"
+)
 
 // Lease is a slot of a node set aside for one job. Between two reports of the
 // node this is how the index knows that the slot is taken.
 type Lease struct {
-	slot        int32
-	gen, report uint32
+	slot    int32
+	gen, id uint32
 }
 
-// available is the number of slots free by the last report and the leases taken
-// and returned since. A lease that was held when the node reported is part of
-// that report, so returning it frees a slot more than the report said.
+// held is a lease not yet returned.
+type held struct {
+	id       uint32
+	at       int64  // Unix nanoseconds
+	reported uint32 // the report that was current; an older one counts it in
+}
+
+// settle is how much longer than a round trip a job may take to show in its
+// node's report.
+const settle = 100 * time.Millisecond
+
+// available is how many slots are free for all that is known: those of the last
+// report, less the leases taken since, plus those returned that the report counted
+// as taken. A report may cross a job on its way and miss it, so never more than
+// the node is known to have, less the leases held.
 func (r *record) available() uint32 {
-	have := uint64(r.free) + uint64(r.back)
-	if have <= uint64(r.used) {
-		return 0
+	have := int64(r.free) + int64(r.back) - int64(r.used)
+	have = min(have, int64(r.capacity)-int64(r.held))
+	return uint32(max(have, 0))
+}
+
+// reported takes a new report in.
+func (x *Index) reported(slot int32, free uint32, now time.Time) {
+	r := &x.nodes[slot]
+	r.free, r.used, r.back = free, 0, 0
+	r.report++
+	// Leases old enough to have reached the node are part of the report.
+	seen := uint64(free)
+	if r.held > 0 {
+		limit := unixNano(now) - int64(r.latency+settle)
+		for _, h := range x.leases[slot] {
+			if h.at <= limit {
+				seen++
+			}
+		}
 	}
-	return uint32(min(have-uint64(r.used), 1<<32-1))
+	r.capacity = uint32(min(max(seen, uint64(r.capacity)), 1<<32-1))
 }
 
 // Acquire sets one slot of id aside; false when id is unknown or has none free.
-func (x *Index) Acquire(id identity.PeerID) (Lease, bool) {
+func (x *Index) Acquire(id identity.PeerID, now time.Time) (Lease, bool) {
 	slot, ok := x.slots[id]
 	if !ok {
 		return Lease{}, false
@@ -32,26 +65,48 @@ func (x *Index) Acquire(id identity.PeerID) (Lease, bool) {
 	}
 	was := *r
 	r.used++
+	r.held++
+	x.leaseID++
+	x.leases[slot] = append(x.leases[slot], held{x.leaseID, unixNano(now), r.report})
 	x.replace(slot, &was, true)
-	return Lease{slot: slot, gen: r.gen, report: r.report}, true
+	return Lease{slot: slot, gen: r.gen, id: x.leaseID}, true
 }
 
-// Release returns a lease; one of a node that has since been forgotten is
-// ignored. Every lease is released once.
+// Release returns a lease. One returned before, or of a node that has since been
+// forgotten, is ignored.
 func (x *Index) Release(l Lease) {
-	if int(l.slot) >= len(x.nodes) {
+	if int(l.slot) >= len(x.nodes) || x.nodes[l.slot].gen != l.gen {
+		return
+	}
+	list := x.leases[l.slot]
+	i := slices.IndexFunc(list, func(h held) bool { return h.id == l.id })
+	if i < 0 {
 		return
 	}
 	r := &x.nodes[l.slot]
-	if r.id == "" || r.gen != l.gen || l.gen == 0 {
-		return
-	}
 	was := *r
-	switch {
-	case l.report != r.report:
-		r.back++
-	case r.used > 0:
+	if list[i].reported == r.report {
 		r.used--
+	} else {
+		r.back++
+	}
+	r.held--
+	if len(list) == 1 {
+		delete(x.leases, l.slot)
+	} else {
+		x.leases[l.slot] = slices.Delete(list, i, i+1)
 	}
 	x.replace(l.slot, &was, true)
+}
+
+// Full says that id has refused a job for want of a slot: whatever it reported,
+// it has none free until it reports again or a lease is returned.
+func (x *Index) Full(id identity.PeerID, now time.Time) {
+	slot, ok := x.slots[id]
+	if !ok {
+		return
+	}
+	was := x.nodes[slot]
+	x.reported(slot, 0, now)
+	x.replace(slot, &was, true)
 }

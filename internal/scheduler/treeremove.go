@@ -22,14 +22,27 @@ func (n *treeNode) remove(nodes []record, e *entry) {
 	switch {
 	case kid.n == 0:
 		n.drop(i)
-		return
 	case i+1 < n.n && kid.n+n.kids[i+1].n <= fanout:
 		n.merge(i)
+		n.e[i] = n.kids[i].summary()
 	case i > 0 && kid.n+n.kids[i-1].n <= fanout:
-		i--
-		n.merge(i)
+		n.merge(i - 1)
+		n.e[i-1] = n.kids[i-1].summary()
+	default:
+		n.narrow(i, e)
 	}
-	n.e[i] = n.kids[i].summary()
+}
+
+// narrow brings the summary of child i up to date after e has left it. The child
+// is read as a whole only if e may have been what the summary tells of it.
+func (n *treeNode) narrow(i int, e *entry) {
+	s := &n.e[i]
+	if e.cost <= s.cost || e.expires >= s.expires {
+		*s = n.kids[i].summary()
+		return
+	}
+	first := &n.kids[i].e[0]
+	s.score, s.hash, s.geo, s.slot = first.score, first.hash, first.geo, first.slot
 }
 
 func (n *treeNode) drop(i int) {

@@ -27,22 +27,29 @@ impl<S: Space + Copy> Control<S> {
         put(OFF_ABI_VERSION, ABI_VERSION);
         put(OFF_MAGIC, CONTROL_MAGIC);
         put(OFF_STATE, STATE_RUNNING);
-        (
-            Ring {
-                base: commands.0,
-                size: commands.1,
-                head: self.at + OFF_COMMAND_HEAD,
-                tail: self.at + OFF_COMMAND_TAIL,
-                doorbell: self.at + OFF_COMMAND_DOORBELL,
-            },
-            Ring {
-                base: events.0,
-                size: events.1,
-                head: self.at + OFF_EVENT_HEAD,
-                tail: self.at + OFF_EVENT_TAIL,
-                doorbell: self.at + OFF_EVENT_DOORBELL,
-            },
-        )
+        (self.command_ring(), self.event_ring())
+    }
+
+    /// The ring from the host, once published.
+    pub fn command_ring(&self) -> Ring {
+        Ring {
+            base: self.load(OFF_COMMAND_BASE),
+            size: self.load(OFF_COMMAND_SIZE),
+            head: self.at + OFF_COMMAND_HEAD,
+            tail: self.at + OFF_COMMAND_TAIL,
+            doorbell: self.at + OFF_COMMAND_DOORBELL,
+        }
+    }
+
+    /// The ring to the host, once published.
+    pub fn event_ring(&self) -> Ring {
+        Ring {
+            base: self.load(OFF_EVENT_BASE),
+            size: self.load(OFF_EVENT_SIZE),
+            head: self.at + OFF_EVENT_HEAD,
+            tail: self.at + OFF_EVENT_TAIL,
+            doorbell: self.at + OFF_EVENT_DOORBELL,
+        }
     }
 
     pub fn load(&self, off: u32) -> u32 {

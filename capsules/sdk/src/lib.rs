@@ -4,7 +4,7 @@
 //! control block and rings, carries lifecycle commands out, sends heartbeats and
 //! reports panics. What is left to write is methods:
 //!
-//! ```ignore
+//! ```
 //! #![cfg_attr(target_arch = "wasm32", no_std)]
 //! use inos_sdk::{capsule, Job, Outcome};
 //!
@@ -53,7 +53,7 @@ pub use runner::Definition;
 
 /// Makes a crate a capsule. The first method is the default one.
 ///
-/// ```ignore
+/// ```text
 /// capsule! { methods: { "sum" => sum, "mean" => mean }, data: take_frame }
 /// ```
 #[macro_export]

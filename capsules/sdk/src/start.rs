@@ -19,7 +19,8 @@ unsafe impl Sync for Block {}
 #[allow(non_upper_case_globals)]
 pub static inos_control: Block = Block(UnsafeCell::new([0; CONTROL_SIZE as usize]));
 
-fn control() -> Control<Linear> {
+/// The control block of this capsule.
+pub fn control() -> Control<Linear> {
     Control { space: Linear, at: inos_control.0.get() as u32 }
 }
 

@@ -5,6 +5,7 @@ package sab_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"sync"
 	"syscall/js"
 	"testing"
@@ -302,6 +303,27 @@ func TestCancelledInstantiate(t *testing.T) {
 	go cancel()
 	_, err = m.Instantiate(ctx, 1, 0)
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestWorkerScriptMissing(t *testing.T) {
+	url := js.Global().Get("__workerURL")
+	path := url.Get("pathname")
+	url.Set("pathname", "/no-such-worker.js")
+	defer url.Set("pathname", path)
+	m, err := newRuntime(t).Compile(t.Context(), spins.wasm())
+	require.NoError(t, err)
+	_, err = m.Instantiate(t.Context(), 1, 0)
+	require.ErrorIs(t, err, sab.ErrWorker)
+	t.Log(err)
+}
+
+func TestWithoutWaitAsync(t *testing.T) {
+	atomics := js.Global().Get("Atomics")
+	had := atomics.Get("waitAsync")
+	atomics.Delete("waitAsync")
+	defer atomics.Set("waitAsync", had)
+	_, err := newRuntime(t).Compile(t.Context(), sample{code: spins.code, minPages: 1, maxPages: 3}.wasm())
+	require.ErrorIs(t, err, errors.ErrUnsupported)
 }
 
 // The same bytes are compiled once, however many ask.

@@ -17,7 +17,9 @@ type Chooser interface {
 	// makes the job wait for the next Kick; any other is final. It may block until
 	// ctx ends.
 	Choose(ctx context.Context, job governance.Admitted, attempt int, exclude []identity.PeerID) (Placement, error)
-	// Done returns the slot, once for every Placement, and tells how it went.
+	// Done returns the slot, once for every Placement, and tells how it went. A node
+	// that answered JobBusy stays a candidate of the job: the Chooser must know it as
+	// busy from then on.
 	Done(p Placement, out mesh.JobOutcome, err error)
 }
 
@@ -40,7 +42,7 @@ type Config struct {
 	Runner   Runner
 	Queue    int // jobs waiting at most; 0 means 1024
 	InHand   int // jobs being placed or run at a time; 0 means 64
-	Attempts int // nodes tried for one job; 0 means 3
+	Attempts int // nodes that may fail one job; 0 means 3. Busy ones do not count
 	// Step is what one level of priority is worth in waiting time; 0 means 100 ms.
 	// A job waits for jobs of a priority higher by d only as long as they arrive
 	// within d*Step after it: at most 255*Step, whatever else arrives.

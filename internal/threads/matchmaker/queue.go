@@ -27,6 +27,7 @@ type ticket struct {
 	started  time.Time // when a hand first took it
 	exclude  []identity.PeerID
 	attempts []Attempt
+	busy     int // answers that a node is busy
 
 	done   chan struct{} // closed after result and err are set
 	result Result

@@ -46,9 +46,17 @@ func (m *Matchmaker) work(serving context.Context, t *ticket) {
 		case !retryable(err):
 			m.end(t, Result{Placement: p, Outcome: out}, err)
 			return
-		case len(t.attempts) >= m.cfg.Attempts:
+		case isBusy(err):
+			// The node is well, its slots are taken: it stays a candidate, and the
+			// Chooser has heard of it through Done.
+			if t.busy++; t.busy%busyInARow == 0 {
+				m.park(t, kicks)
+				return
+			}
+			continue
+		case len(t.exclude)+1 >= m.cfg.Attempts:
 			m.end(t, Result{Placement: p, Outcome: out},
-				fmt.Errorf("%w: %d tried, the last one: %w", ErrAttempts, len(t.attempts), err))
+				fmt.Errorf("%w: %d tried, the last one: %w", ErrAttempts, len(t.exclude)+1, err))
 			return
 		}
 		t.exclude = append(t.exclude, p.Node)
@@ -63,17 +71,33 @@ func (m *Matchmaker) attempt(ctx context.Context, t *ticket, p Placement) (mesh.
 		err = &JobError{Node: p.Node, Code: out.Code, Reason: out.Reason, Message: out.Message}
 	}
 	m.release(p, out, err)
+	if len(t.attempts) == attemptsKept {
+		t.attempts = append(t.attempts[:1], t.attempts[2:]...)
+	}
 	t.attempts = append(t.attempts, Attempt{
 		Node: p.Node, Score: p.Score, Started: started, Took: time.Since(started), Err: err,
 	})
 	return out, err
 }
 
+const (
+	// busyInARow is how many nodes may answer that they are busy before the job
+	// waits for news.
+	busyInARow = 8
+	// attemptsKept bounds a job's history: the first and the newest stay.
+	attemptsKept = 64
+)
+
+func isBusy(err error) bool {
+	var job *JobError
+	return errors.As(err, &job) && job.Code == mesh.JobBusy
+}
+
 // failed is what a Chooser's final error means to the caller: alone when no node
 // was tried, with the last node's error otherwise.
 func (t *ticket) failed(err error) error {
 	if n := len(t.attempts); n > 0 {
-		return fmt.Errorf("%w: %d tried, the last one: %w; then: %w", ErrAttempts, n, t.attempts[n-1].Err, err)
+		return fmt.Errorf("%w: %d tried, the last one: %w; then: %w", ErrAttempts, len(t.exclude), t.attempts[n-1].Err, err)
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import * as L from './layout';
 import { CapsuleMemory } from './memory';
 import { End } from './protocol';
 import type { Report, Start } from './protocol';
+import { nextTask } from './yield';
 
 /** What an instance tells its host. Never called from within a call of the host's. */
 export interface Listener {
@@ -19,8 +20,10 @@ export interface Listener {
 /** How long a terminated Worker may take to let go of its lock. */
 const GoneWithinMs = 10_000;
 
-/** After so many rings in a row without a wait, let other events through. */
+/** After so many rings in a row without a wait, let other events through ... */
 const RingsInARow = 16;
+/** ... and after so many rest for a moment: no honest capsule gets there often. */
+const RingsBeforeRest = 1024;
 
 export class CapsuleInstance {
   private readonly worker: Worker;
@@ -56,10 +59,11 @@ export class CapsuleInstance {
   kill(): void {
     if (this.over) return;
     if (this.control >= 0) {
-      const at = (off: number): number => this.control + off;
-      this.memory.store32(at(L.OffKill), 1);
-      this.memory.notify(at(L.OffCommandDoorbell));
-      this.memory.notify(at(L.OffEventSpace));
+      // The words change too: a capsule between its look at the kill word and
+      // its wait would sleep through a bare notify.
+      this.memory.store32(this.control + L.OffKill, 1);
+      this.memory.ring(this.control + L.OffCommandDoorbell);
+      this.memory.ring(this.control + L.OffEventSpace);
     }
     this.over = true;
     this.worker.terminate();
@@ -119,11 +123,14 @@ export class CapsuleInstance {
       if (wait.async) {
         inARow = 0;
         await wait.value;
-      } else if (++inARow >= RingsInARow) {
+      } else if (++inARow % RingsInARow === 0) {
         // A capsule that rings without end must not keep the kernel's Worker
         // from its timers and messages.
-        inARow = 0;
-        await new Promise((r) => setTimeout(r, 0));
+        if (inARow < RingsBeforeRest) await nextTask();
+        else {
+          inARow = 0;
+          await new Promise((r) => setTimeout(r, 0));
+        }
       }
       if (!this.listening) return;
       seen = Atomics.load(words, word);

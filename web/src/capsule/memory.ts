@@ -66,6 +66,13 @@ export class CapsuleMemory {
     return c;
   }
 
+  /** Adds one to the word at off and wakes who waits there, or is about to. */
+  ring(off: number): void {
+    if (off % 4 !== 0 || this.check(off, 4) !== Code.OK) return;
+    Atomics.add(this.i32, off >>> 2, 1);
+    Atomics.notify(this.i32, off >>> 2);
+  }
+
   /** Copies n bytes at off to dst[at...]. */
   read(off: number, dst: Uint8Array<ArrayBufferLike>, at: number, n: number): number {
     const c = this.check(off, n);

@@ -1,0 +1,149 @@
+# make help lists the targets. All of them are incremental: what is up to date is
+# not made again.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+VERSION := 0.1.0
+BUILD := build
+DIST := dist
+TOOLS := $(BUILD)/tools
+GO_BUILD := go build -trimpath -buildvcs=false -ldflags='-s -w -X main.version=$(VERSION)'
+
+GO_FILES := $(shell find cmd internal schema -name '*.go' -not -name '*_test.go' 2>/dev/null) go.mod go.sum $(BUILD)/go-version
+RUST_FILES := $(shell find capsules -name target -prune -o \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' \) -print 2>/dev/null)
+WEB_FILES := $(shell find web/src -type f 2>/dev/null) web/index.html web/kernel.d.ts web/vite.config.ts web/tsconfig.json
+CAPNP := schema/system/v1
+# Two at a time, unless the caller said how many.
+PARALLEL = $(MAKE) $(if $(findstring jobserver,$(MAKEFLAGS)),,-j2)
+
+.DEFAULT_GOAL := help
+
+##@ Run it
+.PHONY: demo
+demo: ## one job, all the way, in a real browser, with a transcript
+	@scripts/setup.sh base rust chromium
+	@$(PARALLEL) dist native
+	node test/browser/demo.mjs
+
+.PHONY: run
+run: ## start three nodes and serve the shell until Ctrl-C
+	@scripts/setup.sh base rust
+	@$(PARALLEL) dist native
+	node test/browser/demo.mjs --serve
+
+##@ Test it
+.PHONY: test
+test: ## everything that must pass
+	@scripts/setup.sh base rust cc browsers
+	@$(PARALLEL) dist native
+	scripts/test.sh
+
+.PHONY: bench-scheduler bench-capsule bench-governance
+bench-scheduler: $(TOOLS)/wasmbrowsertest ## decisions of the scheduler, natively and in Chromium
+	scripts/bench.sh ./internal/scheduler ./internal/threads/matchmaker
+bench-capsule: $(TOOLS)/wasmbrowsertest capsules ## rings, commands and payloads of capsules
+	scripts/bench.sh ./internal/capsule ./internal/capsule/wazero
+bench-governance: $(TOOLS)/wasmbrowsertest ## admission, vouchers, settlements
+	scripts/bench.sh ./internal/governance ./internal/credit ./internal/store
+
+.PHONY: fmt vet lint
+fmt: ## format the Go code
+	gofmt -w cmd internal schema
+vet: ## go vet, natively and for js/wasm
+	go vet ./...
+	GOOS=js GOARCH=wasm go vet $$(scripts/test-js.sh --vet)
+lint: $(TOOLS)/staticcheck vet ## vet and staticcheck
+	$(TOOLS)/staticcheck ./...
+	GOOS=js GOARCH=wasm $(TOOLS)/staticcheck $$(scripts/test-js.sh --vet)
+
+##@ Build it
+.PHONY: kernel native capsules web dist
+kernel: $(BUILD)/kernel.wasm ## the kernel for browsers
+native: $(BUILD)/inos ## the native node
+capsules: $(BUILD)/capsules/.built ## the Rust capsules
+web: $(BUILD)/web/index.html ## the shell
+dist: $(DIST)/build.json ## kernel, capsules and shell, compressed and ready to be served
+
+$(BUILD)/kernel.wasm: $(GO_FILES) | setup-base
+	@echo "make: kernel.wasm"
+	GOOS=js GOARCH=wasm $(GO_BUILD) -o $@ ./cmd/kernel-wasm
+	@touch $@
+
+$(BUILD)/inos: $(GO_FILES) | setup-base
+	@echo "make: inos"
+	CGO_ENABLED=0 $(GO_BUILD) -o $@ ./cmd/inos
+	@touch $@
+
+$(BUILD)/capsules/.built: $(RUST_FILES) scripts/build-capsules.sh scripts/rust-sysroot.sh | setup-base setup-rust
+	@echo "make: capsules"
+	scripts/build-capsules.sh
+	@touch $@
+
+$(BUILD)/web/index.html: $(WEB_FILES) web/node_modules/.package-lock.json web/vendor/wasm_exec.js
+	@echo "make: web shell"
+	cd web && INOS_WEB_OUT=../$(BUILD)/web node_modules/.bin/vite build --logLevel warn
+
+# The minute that brotli takes for the kernel passes while the rest is built.
+$(BUILD)/.kernel-compressed: $(BUILD)/kernel.wasm scripts/pack.mjs
+	node scripts/pack.mjs --warm $<
+	@touch $@
+
+$(DIST)/build.json: $(BUILD)/.kernel-compressed $(BUILD)/kernel.wasm $(BUILD)/capsules/.built $(BUILD)/web/index.html scripts/pack.mjs
+	node scripts/pack.mjs --web $(BUILD)/web --kernel $(BUILD)/kernel.wasm --capsules $(BUILD)/capsules --except fault --out $(DIST)
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json web/.npmrc | setup-base
+	@echo "make: npm packages of the shell"
+	cd web && npm ci --loglevel=error
+	@touch $@
+
+# Go's own loader has to be of the Go that builds the kernel. FORCE looks each
+# time; the file changes only with Go.
+web/vendor/wasm_exec.js: FORCE | setup-base
+	@mkdir -p $(@D)
+	@from="$$(go env GOROOT)/lib/wasm/wasm_exec.js"; cmp -s "$$from" $@ || cp "$$from" $@
+
+$(BUILD)/go-version: FORCE | setup-base
+	@mkdir -p $(@D)
+	@go version | cmp -s - $@ || go version > $@
+
+.PHONY: FORCE
+FORCE:
+
+##@ Look after it
+.PHONY: generate generate-go
+generate: generate-go ## regenerate the Go and Rust code of the schema (needs capnp)
+	scripts/generate-rust.sh
+generate-go: $(TOOLS)/capnpc-go
+	@$(MAKE) setup-capnp
+	PATH="$$PWD/$(TOOLS):$$PATH" capnp compile -I "$$(go list -m -f '{{.Dir}}' capnproto.org/go/capnp/v3)/std" -ogo $(CAPNP)/*.capnp
+
+$(TOOLS)/capnpc-go: go.mod | setup-base
+	GOBIN="$$PWD/$(TOOLS)" go install capnproto.org/go/capnp/v3/capnpc-go
+	@touch $@
+$(TOOLS)/staticcheck: | setup-base
+	GOBIN="$$PWD/$(TOOLS)" go install honnef.co/go/tools/cmd/staticcheck@v0.8.2
+$(TOOLS)/wasmbrowsertest: | setup-base
+	GOBIN="$$PWD/$(TOOLS)" go install github.com/agnivade/wasmbrowsertest@v0.11.0
+
+.PHONY: setup setup-base setup-rust setup-capnp
+setup: web/node_modules/.package-lock.json ## install what is missing for demo and test
+	@scripts/setup.sh base rust cc browsers
+	@scripts/rust-sysroot.sh
+setup-base:
+	@scripts/setup.sh base
+setup-rust:
+	@scripts/setup.sh rust
+setup-capnp:
+	@scripts/setup.sh capnp
+
+.PHONY: clean
+clean: ## remove what was built here (caches outside the checkout stay)
+	rm -rf $(BUILD) $(DIST) capsules/target web/vendor web/dist
+
+.PHONY: help
+help: ## this list
+	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+( [a-z-]+)*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

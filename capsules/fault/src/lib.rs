@@ -1,0 +1,213 @@
+//! Every way a capsule can go wrong, on demand, and a few ways to go right: for
+//! tests of hosts.
+#![cfg_attr(target_arch = "wasm32", no_std)]
+
+use inos_sdk::alloc::{format, vec::Vec};
+use inos_sdk::{capsule, Failure, Job, Outcome};
+
+/// Returns the input, after a log line for each argument.
+fn echo(job: &mut Job) -> Outcome {
+    for arg in job.args() {
+        job.log(arg);
+    }
+    job.reserve(job.input().len())?;
+    job.write(job.input());
+    Ok(())
+}
+
+/// Works until it is told to stop, reporting progress; reaches safe points.
+fn work(job: &mut Job) -> Outcome {
+    let mut n = 0;
+    loop {
+        job.checkpoint()?;
+        n += 1;
+        job.progress(n, 0);
+    }
+}
+
+/// Works for as many safe points as the first argument says, then returns
+/// their number.
+fn count(job: &mut Job) -> Outcome {
+    let steps = number(job, 0)?;
+    for n in 0..steps {
+        job.checkpoint()?;
+        job.progress(n + 1, steps);
+    }
+    job.write(format!("{steps}").as_bytes());
+    Ok(())
+}
+
+/// Sends as many stream frames as the first argument says, each of as many bytes
+/// as the second; the first 8 count up.
+fn emit(job: &mut Job) -> Outcome {
+    let (frames, size) = (number(job, 0)?, number(job, 1)?.max(8));
+    let mut frame = inos_sdk::alloc::vec![0u8; size as usize];
+    for n in 0..frames {
+        frame[..8].copy_from_slice(&n.to_le_bytes());
+        job.emit(&frame)?;
+    }
+    Ok(())
+}
+
+/// Takes stream data and sends it back.
+fn mirror(job: &mut Job) -> Outcome {
+    let input = job.input();
+    Ok(job.emit(input)?)
+}
+
+/// Asks for a memory of as many bytes as the first argument says and waits until
+/// it has them.
+fn hunger(job: &mut Job) -> Outcome {
+    let bytes = number(job, 0)?;
+    job.need_memory(bytes);
+    while job.memory() < bytes {
+        job.checkpoint()?;
+    }
+    Ok(())
+}
+
+fn panic(_: &mut Job) -> Outcome {
+    panic!("on demand: ünïcode and all")
+}
+
+/// An instruction that ends the thread without a word.
+fn trap(_: &mut Job) -> Outcome {
+    #[cfg(target_arch = "wasm32")]
+    core::arch::wasm32::unreachable();
+    #[cfg(not(target_arch = "wasm32"))]
+    Err(Failure::failed("traps in a capsule only"))
+}
+
+/// Loops without a safe point.
+fn spin(job: &mut Job) -> Outcome {
+    job.progress(0, 0);
+    loop {
+        core::hint::black_box(());
+    }
+}
+
+/// Recurses until the stack is used up.
+fn overflow(_: &mut Job) -> Outcome {
+    fn deeper(n: u64) -> u64 {
+        let here = core::hint::black_box([n; 64]);
+        if n == u64::MAX {
+            return 0;
+        }
+        deeper(n + 1) + here[(n % 64) as usize]
+    }
+    Err(Failure::failed(deeper(0)))
+}
+
+/// Takes all memory there is and says how much it was.
+fn grab(job: &mut Job) -> Outcome {
+    let mut all: Vec<Vec<u8>> = Vec::new();
+    loop {
+        let mut block = Vec::new();
+        if block.try_reserve_exact(1 << 20).is_err() {
+            break;
+        }
+        all.push(block);
+    }
+    let got = all.len();
+    drop(all);
+    Err(Failure { code: inos_sdk::RunCode::NoMemory, message: format!("{got} MiB taken of {}", job.memory() >> 20) })
+}
+
+/// Breaks the event ring as the first argument says.
+#[cfg(target_arch = "wasm32")]
+fn lie(job: &mut Job) -> Outcome {
+    use inos_sdk::control::Control;
+    use inos_sdk::layout::*;
+    use inos_sdk::space::{Linear, Space};
+    let c: Control<Linear> = inos_sdk::start::control();
+    let tail = c.load(OFF_EVENT_TAIL);
+    let base = c.load(OFF_EVENT_BASE);
+    let size = c.load(OFF_EVENT_SIZE);
+    let at = base + (tail & (size - 1));
+    match job.arg(0).unwrap_or("") {
+        // More unread than the ring holds.
+        "tail" => c.store(OFF_EVENT_TAIL, tail.wrapping_add(size + 8)),
+        "misaligned" => c.store(OFF_EVENT_TAIL, tail.wrapping_add(3)),
+        // A frame longer than what was written.
+        "length" => {
+            c.space.store(at, 0xffff_fff0);
+            c.space.store(at + 4, u32::from(FRAME_LOG));
+            c.store(OFF_EVENT_TAIL, tail.wrapping_add(16));
+        }
+        // Bytes that are no message, of a kind that should be one.
+        "garbage" => {
+            c.space.store(at, 8);
+            c.space.store(at + 4, u32::from(FRAME_HEARTBEAT));
+            c.space.store(at + 8, 0xdead_beef);
+            c.space.store(at + 12, 0xdead_beef);
+            c.store(OFF_EVENT_TAIL, tail.wrapping_add(16));
+        }
+        // A head of the command ring that passes its tail.
+        "head" => c.store(OFF_COMMAND_HEAD, c.load(OFF_COMMAND_TAIL).wrapping_add(64)),
+        // An answer to a ticket that nobody holds, and an output outside.
+        "ticket" => frame(&c, FRAME_RUN_DONE, &inos_sdk::message::run_done(1 << 40, inos_sdk::RunCode::Ok, "", 0, 0)),
+        "output" => {
+            let ticket = number(job, 1)?;
+            frame(&c, FRAME_RUN_DONE, &inos_sdk::message::run_done(ticket, inos_sdk::RunCode::Ok, "", 0xffff_0000, 1 << 20))
+        }
+        other => return Err(Failure::bad_input(other)),
+    }
+    c.ring_host();
+    // No safe point: the SDK would notice some of these itself.
+    loop {
+        core::hint::black_box(());
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+fn frame(c: &inos_sdk::control::Control<inos_sdk::space::Linear>, kind: u16, payload: &[u8]) {
+    c.event_ring().push(&c.space, kind, payload);
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn lie(_: &mut Job) -> Outcome {
+    Err(Failure::failed("lies in a capsule only"))
+}
+
+fn number(job: &Job, i: usize) -> Result<u64, Failure> {
+    job.arg(i)
+        .and_then(|a| a.parse().ok())
+        .ok_or_else(|| Failure::bad_input(format!("argument {i} must be a number")))
+}
+
+capsule! {
+    methods: {
+        "echo" => echo,
+        "work" => work,
+        "count" => count,
+        "emit" => emit,
+        "hunger" => hunger,
+        "panic" => panic,
+        "trap" => trap,
+        "spin" => spin,
+        "overflow" => overflow,
+        "grab" => grab,
+        "lie" => lie,
+    },
+    data: mirror,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CAPSULE;
+    use inos_sdk::testing::{call, call_with, Heard};
+    use inos_sdk::RunCode;
+
+    #[test]
+    fn echo_logs_its_arguments() {
+        let mut heard = Heard::default();
+        assert_eq!(call_with(&mut heard, &CAPSULE, "", &["a", "b"], b"in").unwrap(), b"in");
+        assert_eq!(heard.logs, [(0, "a".into()), (0, "b".into())]);
+    }
+
+    #[test]
+    fn count_wants_a_number() {
+        assert_eq!(call(&CAPSULE, "count", &["3"], b"").unwrap(), b"3");
+        assert_eq!(call(&CAPSULE, "count", &["x"], b"").unwrap_err().code, RunCode::BadInput);
+    }
+}

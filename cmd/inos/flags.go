@@ -1,0 +1,67 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// list is a flag of comma-separated words that may be given several times.
+type list []string
+
+func (l *list) String() string { return strings.Join(*l, ",") }
+
+func (l *list) Set(s string) error {
+	for word := range strings.SplitSeq(s, ",") {
+		if word = strings.TrimSpace(word); word != "" {
+			*l = append(*l, word)
+		}
+	}
+	return nil
+}
+
+// nodeFlags say what a node is. Money is in microcredits.
+type nodeFlags struct {
+	name, key, geo, capsules string
+	listen, bootstrap        list
+	capabilities             list
+	cost                     uint64
+	slots                    int
+	latency                  time.Duration
+	creditLine, allowance    uint64
+	verbose                  bool
+}
+
+func (f *nodeFlags) register(set *flag.FlagSet) {
+	set.StringVar(&f.name, "name", "node", "name shown to people")
+	set.StringVar(&f.key, "key", "", "file of the node's Ed25519 key, made if missing; none: a key for this run only")
+	set.Var(&f.listen, "listen", "multiaddrs to listen on (default /ip4/127.0.0.1/udp/0/quic-v1/webtransport)")
+	set.Var(&f.bootstrap, "bootstrap", "multiaddrs of nodes to join")
+	set.Var(&f.capabilities, "capabilities", "what this node can do, for example storage,threads,gpu")
+	set.Uint64Var(&f.cost, "cost", 10, "price in microcredits per second of capsule time")
+	set.IntVar(&f.slots, "slots", 4, "jobs run at a time")
+	set.StringVar(&f.geo, "geo", "", "GeoHash of this node")
+	set.StringVar(&f.capsules, "capsules", "", "folder whose .wasm capsules this node publishes")
+	set.DurationVar(&f.latency, "latency", 0, "delay every answer by this, to stand for distance in demonstrations")
+	set.Uint64Var(&f.creditLine, "credit-line", 10_000_000, "credit granted to a ledger whose first voucher arrives, in microcredits")
+	set.Uint64Var(&f.allowance, "allowance", 100_000_000, "what this node's own ledger may spend, in microcredits")
+	set.BoolVar(&f.verbose, "v", false, "log every event")
+}
+
+// parse reads flags and refuses what is left over.
+func parse(set *flag.FlagSet, args []string, diag io.Writer) error {
+	set.SetOutput(diag)
+	if err := set.Parse(args); err != nil {
+		if err == flag.ErrHelp {
+			return err
+		}
+		return errUsage
+	}
+	if set.NArg() > 0 {
+		fmt.Fprintf(diag, "inos %s: unexpected %q\n", set.Name(), set.Arg(0))
+		return errUsage
+	}
+	return nil
+}

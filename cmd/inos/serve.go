@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"inos/internal/serve"
+)
+
+// runServe runs a node and serves the shell that joins it.
+func runServe(ctx context.Context, args []string, out, diag io.Writer) error {
+	set := flag.NewFlagSet("serve", flag.ContinueOnError)
+	var f nodeFlags
+	f.register(set)
+	dist := set.String("dist", "dist", "folder of the packed shell (make web)")
+	addr := set.String("http", "127.0.0.1:0", "address to serve it on")
+	if err := parse(set, args, diag); err != nil {
+		return err
+	}
+	n, err := start(ctx, f, diag)
+	if err != nil {
+		return err
+	}
+	return errors.Join(n.serveHTTP(ctx, *dist, *addr, out), n.wait())
+}
+
+// serveHTTP serves until ctx ends or the server fails; either way the node is
+// told to stop.
+func (n *native) serveHTTP(ctx context.Context, dist, addr string, out io.Writer) error {
+	defer n.stop()
+	handler, err := serve.New(os.DirFS(dist), func() serve.Boot { return serve.Boot{Bootstrap: n.mesh.Addrs()} })
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	ready := n.ready()
+	ready.HTTP = fmt.Sprintf("http://%s/", listener.Addr())
+	printJSON(out, ready)
+
+	select {
+	case err = <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		_ = server.Close()
+	}
+	<-failed
+	return nil
+}

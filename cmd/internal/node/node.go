@@ -1,0 +1,112 @@
+// Package node builds one node of its parts: wallet and ledger, gate, library,
+// supervisor and kernel. The native node and the browser kernel differ only in
+// the runtime, the log and the mesh they bring.
+package node
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"time"
+
+	"inos/internal/capsule"
+	"inos/internal/credit"
+	"inos/internal/governance"
+	"inos/internal/identity"
+	"inos/internal/kernel"
+	"inos/internal/library"
+	"inos/internal/payment"
+	"inos/internal/wire"
+)
+
+// Config of a Node. Key, Kind and Runtime are required; zero figures mean the
+// defaults of the parts.
+type Config struct {
+	Key          ed25519.PrivateKey // identity, publisher and ledger key in one
+	Name, Kind   string
+	Capabilities []string
+	GeoHash      string
+	CreditCost   uint64 // microcredits per second of capsule time
+	Slots        int
+	Runtime      capsule.Runtime
+	Log          credit.Log // nil: a log that lasts as long as the program
+	// Allowance is what this node's own ledger may spend, in microcredits.
+	Allowance uint64
+	// StrangerLine is the credit granted to a ledger whose first voucher arrives.
+	StrangerLine uint64
+	Policy       governance.Policy
+	PublishEvery time.Duration
+	PingEvery    time.Duration
+}
+
+// Node is the parts, joined. Run the Kernel; it serves the rest.
+type Node struct {
+	Kernel  *kernel.Kernel
+	Library *library.Library
+	direct  *direct
+	Gate    *governance.Gate
+	Ledger  *credit.Ledger
+	Wallet  *credit.Wallet
+}
+
+// New builds a node. It starts nothing.
+func New(cfg Config) (*Node, error) {
+	if len(cfg.Key) != ed25519.PrivateKeySize || cfg.Runtime == nil || cfg.Kind == "" {
+		return nil, errors.New("node: key, kind and runtime are required")
+	}
+	n := &Node{}
+	var err error
+	if n.Library, err = newLibrary(cfg.Key); err != nil {
+		return nil, err
+	}
+	if err = n.openLedger(cfg); err != nil {
+		return nil, err
+	}
+	if n.Gate, err = governance.New(governance.Config{Policy: cfg.Policy, Ledgers: n.Ledger}); err != nil {
+		return nil, err
+	}
+	n.direct = &direct{rt: cfg.Runtime, lib: n.Library, all: map[string]*capsule.Capsule{}, cid: map[string]capsule.CID{}}
+	n.Kernel, err = kernel.New(kernel.Config{
+		Self:         identity.PeerIDOf(cfg.Key.Public().(ed25519.PublicKey)),
+		Name:         cfg.Name,
+		Kind:         cfg.Kind,
+		Capabilities: cfg.Capabilities,
+		GeoHash:      cfg.GeoHash,
+		CreditCost:   cfg.CreditCost,
+		Slots:        cfg.Slots,
+		Gate:         n.Gate,
+		Capsules:     n.direct,
+		Blobs:        n.Library,
+		Wallet:       payment.NewPurse(n.Wallet, n.Ledger),
+		PublishEvery: cfg.PublishEvery,
+		PingEvery:    cfg.PingEvery,
+	})
+	return n, err
+}
+
+func newLibrary(key ed25519.PrivateKey) (*library.Library, error) {
+	return library.New(library.Config{
+		Sign: func(m capsule.Manifest) ([]byte, error) { return wire.SealManifest(m, key) },
+		Verify: func(signed []byte) (capsule.Manifest, error) {
+			m, _, err := wire.OpenManifest(signed)
+			return m, err
+		},
+	})
+}
+
+func (n *Node) openLedger(cfg Config) (err error) {
+	if cfg.Log == nil {
+		cfg.Log = &credit.MemoryLog{}
+	}
+	if n.Wallet, err = credit.NewWallet(credit.WalletConfig{Key: cfg.Key, Codec: wire.Credit{}}); err != nil {
+		return err
+	}
+	n.Ledger, err = credit.OpenLedger(credit.Config{Log: cfg.Log, Codec: wire.Credit{}, StrangerLine: cfg.StrangerLine})
+	if err != nil {
+		return err
+	}
+	if err = n.Ledger.OpenAccount(n.Wallet.Ledger(), cfg.Allowance, time.Now()); err != nil {
+		return fmt.Errorf("node: opening the own ledger: %w", err)
+	}
+	return nil
+}

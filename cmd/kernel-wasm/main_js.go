@@ -1,0 +1,76 @@
+// Command kernel-wasm is the kernel in the browser: one Worker's Go program. It
+// builds the parts, joins the mesh, serves the console API and blocks until the
+// page closes it.
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"inos/cmd/internal/node"
+	"inos/internal/bridge"
+	"inos/internal/capsule/sab"
+	"inos/internal/identity"
+	"inos/internal/mesh/p2p"
+)
+
+// version is set by the linker (Makefile).
+var version = "dev"
+
+// allowance is what the kernel's own ledger may promise: 100 credits.
+const allowance = 100_000_000
+
+func main() {
+	if err := run(); err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintln(os.Stderr, "kernel:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	cfg, err := bridge.ReadBoot()
+	if err != nil {
+		return err
+	}
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	runtime := sab.New(sab.Config{})
+	n, err := node.New(node.Config{
+		Key: key, Name: cfg.Name, Kind: "browser", Capabilities: cfg.Capabilities, CreditCost: cfg.CreditCost,
+		Slots: cfg.Slots, Runtime: runtime, Allowance: allowance, StrangerLine: allowance / 10,
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range cfg.Capsules {
+		n.Library.Announce(c.Name, c.CID, bridge.Fetch(c.URL))
+	}
+	mesh, err := p2p.New(p2p.Config{Key: key, Handler: n.Kernel, Bootstrap: cfg.Bootstrap})
+	if err != nil {
+		return err
+	}
+
+	var work sync.WaitGroup
+	ended := make(chan error, 1)
+	work.Go(func() {
+		ended <- n.Kernel.Run(ctx, nil)
+		cancel()
+	})
+	bridge.Serve(ctx, bridge.Config{
+		Kernel: n.Kernel, Library: n.Library, Capsules: n, Name: cfg.Name,
+		Join:    func(ctx context.Context) error { return n.Kernel.Join(ctx, mesh, cfg.Bootstrap) },
+		Connect: func(ctx context.Context, addr string) (identity.PeerID, error) { return mesh.Connect(ctx, addr) },
+		Ledger:  n.Wallet.Ledger(), Version: version, Bootstrap: cfg.Bootstrap, Close: cancel,
+	})
+	work.Wait()
+	return errors.Join(<-ended, mesh.Close(), runtime.Close(), n.Ledger.Close())
+}

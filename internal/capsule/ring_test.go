@@ -1,0 +1,216 @@
+package capsule_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"inos/internal/capsule"
+)
+
+func attach(t require.TestingT, m *heap) *capsule.ControlBlock {
+	cb, err := capsule.Attach(m, block)
+	require.NoError(t, err)
+	return cb
+}
+
+// startAt sets a ring's counters, to be near their wrap-around.
+func startAt(m *heap, n uint32) {
+	for _, off := range []uint32{capsule.OffCommandHead, capsule.OffCommandTail, capsule.OffEventHead, capsule.OffEventTail} {
+		m.set(block+off, n&^7)
+	}
+}
+
+type sent struct {
+	kind    capsule.FrameKind
+	payload []byte
+}
+
+// Whatever is pushed comes out once, whole and in order, and nothing is
+// overwritten, however pushes and drains interleave.
+func TestRingsKeepEveryFrame(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newBlock()
+		startAt(m, rapid.Uint32().Draw(t, "counters"))
+		cb, end := attach(t, m), otherEnd{m}
+		var toCapsule, toHost []sent
+		frame := func(t *rapid.T) sent {
+			n := rapid.IntRange(0, int(capsule.MaxPayload(ringSize))).Draw(t, "length")
+			return sent{
+				capsule.FrameKind(rapid.Uint16().Draw(t, "kind")),
+				bytes.Repeat([]byte{rapid.Byte().Draw(t, "byte")}, n),
+			}
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"host pushes": func(t *rapid.T) {
+				f := frame(t)
+				used := m.word(block+capsule.OffCommandTail) - m.word(block+capsule.OffCommandHead)
+				err := cb.Commands().Push(f.kind, f.payload)
+				if int(used)+8+(len(f.payload)+7)/8*8 > ringSize {
+					require.ErrorIs(t, err, capsule.ErrRingFull)
+					return
+				}
+				require.NoError(t, err)
+				toCapsule = append(toCapsule, f)
+			},
+			"capsule pops": func(t *rapid.T) {
+				kind, payload, ok := end.pop()
+				require.Equal(t, len(toCapsule) > 0, ok)
+				if ok {
+					require.Equal(t, toCapsule[0], sent{kind, payload})
+					toCapsule = toCapsule[1:]
+				}
+			},
+			"capsule pushes": func(t *rapid.T) {
+				if f := frame(t); end.push(f.kind, f.payload) {
+					toHost = append(toHost, f)
+				}
+			},
+			"host drains": func(t *rapid.T) {
+				n, err := cb.Events().Drain(func(kind capsule.FrameKind, payload []byte) error {
+					require.Equal(t, toHost[0].kind, kind)
+					require.True(t, bytes.Equal(toHost[0].payload, payload))
+					toHost = toHost[1:]
+					return nil
+				})
+				require.NoError(t, err)
+				require.Empty(t, toHost)
+				_ = n
+			},
+		})
+	})
+}
+
+func TestDrainCrossesAConstantNumberOfTimes(t *testing.T) {
+	m := newBlock()
+	cb, end := attach(t, m), otherEnd{m}
+	for _, frames := range []int{1, 60} {
+		for range frames {
+			require.True(t, end.push(capsule.FrameLog, make([]byte, 56)))
+		}
+		m.calls = 0
+		n, err := cb.Events().Drain(func(capsule.FrameKind, []byte) error { return nil })
+		require.NoError(t, err)
+		require.Equal(t, frames, n)
+		require.LessOrEqual(t, m.calls, 5)
+	}
+}
+
+func TestDrainWakesAWaitingCapsule(t *testing.T) {
+	m := newBlock()
+	cb, end := attach(t, m), otherEnd{m}
+	drain := func() {
+		_, err := cb.Events().Drain(func(capsule.FrameKind, []byte) error { return nil })
+		require.NoError(t, err)
+	}
+	require.True(t, end.push(capsule.FrameLog, nil))
+	drain()
+	require.Zero(t, m.word(block+capsule.OffEventSpace), "nobody waited")
+	require.True(t, end.push(capsule.FrameLog, nil))
+	m.set(block+capsule.OffEventWaiting, 1)
+	drain()
+	require.EqualValues(t, 1, m.word(block+capsule.OffEventSpace))
+}
+
+func TestRingsAllocateNothing(t *testing.T) {
+	m := newBlock()
+	cb := attach(t, m)
+	payload := make([]byte, 56)
+	yield := func(capsule.FrameKind, []byte) error { return nil }
+	allocs := testing.AllocsPerRun(1000, func() {
+		if err := cb.Commands().Push(capsule.FrameData, payload); err != nil {
+			t.Fatal(err)
+		}
+		m.set(block+capsule.OffCommandHead, m.word(block+capsule.OffCommandTail))
+		tail := m.word(block + capsule.OffEventTail)
+		m.set(events+tail%ringSize, 56)
+		m.set(events+tail%ringSize+4, uint32(capsule.FrameData))
+		m.set(block+capsule.OffEventTail, tail+64)
+		if n, err := cb.Events().Drain(yield); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+	})
+	require.Zero(t, allocs)
+}
+
+func TestPushRefusesWhatCannotFit(t *testing.T) {
+	cb := attach(t, newBlock())
+	require.ErrorIs(t, cb.Commands().Push(capsule.FrameData, make([]byte, ringSize/2-7)), capsule.ErrFrameTooLarge)
+	require.NoError(t, cb.Commands().Push(capsule.FrameData, make([]byte, ringSize/2-8)))
+}
+
+func TestBrokenCountersAreNamed(t *testing.T) {
+	for name, breakIt := range map[string]func(m *heap){
+		"more unread than room": func(m *heap) { m.set(block+capsule.OffEventTail, ringSize+8) },
+		"tail before head":      func(m *heap) { m.set(block+capsule.OffEventTail, ^uint32(7)) },
+		"misaligned tail":       func(m *heap) { m.set(block+capsule.OffEventTail, 12) },
+		"length past the tail": func(m *heap) {
+			m.set(events, 64)
+			m.set(block+capsule.OffEventTail, 16)
+		},
+		"length past everything": func(m *heap) {
+			m.set(events, ^uint32(0))
+			m.set(block+capsule.OffEventTail, 16)
+		},
+		"header with high bits": func(m *heap) {
+			m.set(events+4, 1<<16)
+			m.set(block+capsule.OffEventTail, 8)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newBlock()
+			cb := attach(t, m)
+			breakIt(m)
+			_, err := cb.Events().Drain(func(capsule.FrameKind, []byte) error { return nil })
+			require.ErrorIs(t, err, capsule.ErrRingBroken)
+			require.ErrorContains(t, err, "event ring")
+		})
+	}
+	for name, head := range map[string]uint32{"head past tail": 1 << 20, "misaligned head": 4, "head going back": ^uint32(7)} {
+		t.Run(name, func(t *testing.T) {
+			m := newBlock()
+			cb := attach(t, m)
+			require.NoError(t, cb.Commands().Push(capsule.FrameData, make([]byte, 1024)))
+			m.set(block+capsule.OffCommandHead, head)
+			_, err := cb.Commands().Used()
+			require.ErrorIs(t, err, capsule.ErrRingBroken)
+		})
+	}
+}
+
+func TestDrainPassesYieldsErrorOn(t *testing.T) {
+	m := newBlock()
+	cb, end := attach(t, m), otherEnd{m}
+	require.True(t, end.push(capsule.FrameLog, nil))
+	stop := errors.New("stop")
+	_, err := cb.Events().Drain(func(capsule.FrameKind, []byte) error { return stop })
+	require.ErrorIs(t, err, stop)
+}
+
+// FuzzDrain reads rings that hold any bytes behind any counters.
+func FuzzDrain(f *testing.F) {
+	f.Add(uint32(0), uint32(16), []byte{8, 0, 0, 0, 9, 0, 0, 0})
+	f.Add(uint32(ringSize-8), uint32(ringSize+8), bytes.Repeat([]byte{0xff}, ringSize))
+	f.Fuzz(func(t *testing.T, head, tail uint32, ring []byte) {
+		m := newBlock()
+		startAt(m, head)
+		cb := attach(t, m)
+		copy(m.bytes[events:events+ringSize], ring)
+		binary.LittleEndian.PutUint32(m.bytes[block+capsule.OffEventTail:], tail)
+		total := 0
+		_, err := cb.Events().Drain(func(_ capsule.FrameKind, payload []byte) error {
+			total += capsule.FrameHeader + len(payload)
+			return nil
+		})
+		if total > ringSize {
+			t.Fatalf("%d bytes out of a ring of %d", total, ringSize)
+		}
+		if err != nil && !errors.Is(err, capsule.ErrRingBroken) {
+			t.Fatal(err)
+		}
+	})
+}

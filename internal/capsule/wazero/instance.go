@@ -1,0 +1,248 @@
+package wazero
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"inos/internal/capsule"
+)
+
+// waitCap bounds every wait on the doorbell: wazero does not interrupt one.
+const waitCap = 100 * time.Millisecond
+
+// module is compiled code, shared by its instances.
+type module struct {
+	rt    *Runtime
+	info  capsule.ModuleInfo
+	ready chan struct{} // closed once code and err are final
+	code  wazero.CompiledModule
+	err   error
+}
+
+func (m *module) Info() capsule.ModuleInfo { return m.info }
+
+// instance is one capsule: its memory, the goroutine inside it, and the one
+// that listens to its doorbell.
+type instance struct {
+	rt      *Runtime
+	mem     *memory
+	env     api.Module
+	control uint32
+	bell    chan struct{}
+	done    chan struct{}
+	stop    context.CancelFunc // ends loops
+	err     error              // set before done is closed
+	killed  atomic.Bool
+	ended   atomic.Bool // inos_run has returned
+
+	wakeMu sync.Mutex // a wazero function is called by one goroutine at a time
+	wake   api.Function
+	arg    [1]uint64
+}
+
+// Instantiate implements capsule.Module. limit 0 means what the module
+// declares. Errors match ErrLimit, ErrNoMemory, ErrInstantiate, ErrClosed,
+// capsule.ErrNoControlBlock or ctx's.
+func (m *module) Instantiate(ctx context.Context, epoch uint32, limit uint64) (capsule.Instance, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	p := pages{m.info.MinPages, m.info.MaxPages}
+	if limit != 0 {
+		p.max = uint32(min(uint64(p.max), limit/capsule.PageSize))
+	}
+	if p.max < p.min {
+		return nil, fmt.Errorf("%w: %d bytes, it needs %d", ErrLimit, limit, uint64(p.min)*capsule.PageSize)
+	}
+	// Killing cancels run, not the caller's ctx, which ends with Open.
+	run, stop := context.WithCancel(context.Background())
+	in := &instance{rt: m.rt, mem: &memory{}, bell: make(chan struct{}, 1), done: make(chan struct{}), stop: stop}
+	body, err := in.build(ctx, m, p, epoch)
+	if err == nil {
+		err = m.rt.enter(in)
+	}
+	if err != nil {
+		stop()
+		in.close(body)
+		in.mem.release()
+		return nil, err
+	}
+	go in.live(run, body)
+	return in, nil
+}
+
+// build makes the memory, the helper and the capsule's module, and finds the
+// control block.
+func (in *instance) build(ctx context.Context, m *module, p pages, epoch uint32) (api.Module, error) {
+	helper, err := m.rt.helper(p)
+	if err != nil {
+		return nil, err
+	}
+	if in.mem.all, err = reserve(uint64(p.max) * capsule.PageSize); err != nil {
+		return nil, fmt.Errorf("%w: reserving %d pages: %w", ErrNoMemory, p.max, err)
+	}
+	allocator := experimental.MemoryAllocatorFunc(func(_, _ uint64) experimental.LinearMemory { return in.mem })
+	anonymous := wazero.NewModuleConfig().WithName("").WithStartFunctions()
+	in.env, err = m.rt.rt.InstantiateModule(experimental.WithMemoryAllocator(ctx, allocator), helper, anonymous)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInstantiate, err)
+	}
+	in.wake = in.env.ExportedFunction(helperNotify)
+	in.mem.notify = in.notify
+	in.mem.grow = func(pages uint32) bool {
+		_, ok := in.env.ExportedMemory(helperMemory).Grow(pages)
+		return ok
+	}
+	resolve := func(string) api.Module { return in.env } // Inspect: there is no other import
+	body, err := m.rt.rt.InstantiateModule(experimental.WithImportResolver(ctx, resolve), m.code, anonymous)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", ErrInstantiate, firstLine(err))
+	}
+	global := body.ExportedGlobal("inos_control")
+	if global == nil || global.Type() != api.ValueTypeI32 {
+		return body, fmt.Errorf("%w: export inos_control is not an i32", capsule.ErrNoControlBlock)
+	}
+	in.control = uint32(global.Get())
+	if uint64(in.control)+capsule.ControlSize > in.mem.Len() || in.control%64 != 0 || in.control == 0 {
+		return body, fmt.Errorf("%w: inos_control is %d in a memory of %d bytes", capsule.ErrNoControlBlock, in.control, in.mem.Len())
+	}
+	run := body.ExportedFunction("inos_run")
+	if def := run.Definition(); len(def.ParamTypes()) != 0 || len(def.ResultTypes()) != 0 {
+		return body, fmt.Errorf("%w: it must take and return nothing", capsule.ErrNoRun)
+	}
+	return body, in.mem.Store32(in.control+capsule.OffMemoryEpoch, epoch)
+}
+
+// live runs the capsule to its end.
+func (in *instance) live(ctx context.Context, body api.Module) {
+	defer in.rt.left(in)
+	var listening sync.WaitGroup
+	listening.Go(in.listen)
+	_, err := body.ExportedFunction("inos_run").Call(ctx)
+	in.err = in.reason(err)
+	in.ended.Store(true)
+	in.notify(in.control + capsule.OffEventDoorbell)
+	listening.Wait()
+	in.stop()
+	in.close(body)
+	in.rang() // what the capsule wrote last is still to be read
+	close(in.done)
+	if in.killed.Load() {
+		in.mem.release()
+	}
+}
+
+// reason turns how inos_run returned into the instance's error.
+func (in *instance) reason(err error) error {
+	switch {
+	case in.killed.Load():
+		return capsule.ErrKilled
+	case err == nil:
+		return nil
+	}
+	at := in.control + capsule.OffState
+	if state, _ := in.mem.Load32(at); state != capsule.StatePanicked {
+		_ = in.mem.Store32(at, capsule.StateTrapped)
+	}
+	return fmt.Errorf("%w: %s", capsule.ErrTrap, firstLine(err))
+}
+
+// firstLine leaves out wazero's stack of addresses.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return strings.TrimSuffix(strings.TrimPrefix(line, "wasm error: "), " (recovered by wazero)")
+}
+
+// listen turns the doorbell word into the doorbell channel.
+func (in *instance) listen() {
+	wait := in.env.ExportedFunction(helperWait)
+	word := in.control + capsule.OffEventDoorbell
+	var args [3]uint64
+	var last uint32
+	for !in.ended.Load() {
+		now, err := in.mem.Load32(word)
+		if err != nil {
+			return
+		}
+		if now != last {
+			last = now
+			in.rang()
+		}
+		// A ring since the load makes the word differ, and the wait return.
+		args = [3]uint64{uint64(word), uint64(now), uint64(waitCap)}
+		if err := wait.CallWithStack(context.Background(), args[:]); err != nil {
+			return
+		}
+	}
+}
+
+func (in *instance) rang() {
+	select {
+	case in.bell <- struct{}{}:
+	default: // a ring is already waiting to be heard
+	}
+}
+
+// notify wakes every waiter on the word at off.
+func (in *instance) notify(off uint32) {
+	in.wakeMu.Lock()
+	defer in.wakeMu.Unlock()
+	in.arg[0] = uint64(off)
+	// The word was checked to lie in the memory: it cannot trap.
+	_ = in.wake.CallWithStack(context.Background(), in.arg[:])
+}
+
+func (in *instance) close(body api.Module) {
+	for _, m := range []api.Module{body, in.env} {
+		if m != nil {
+			// Closing wazero's modules frees no more than memory: it cannot fail.
+			_ = m.Close(context.Background())
+		}
+	}
+}
+
+func (in *instance) Memory() capsule.Memory    { return in.mem }
+func (in *instance) Control() uint32           { return in.control }
+func (in *instance) Doorbell() <-chan struct{} { return in.bell }
+func (in *instance) Done() <-chan struct{}     { return in.done }
+
+// Err is nil until Done is closed.
+func (in *instance) Err() error {
+	select {
+	case <-in.done:
+		return in.err
+	default:
+		return nil
+	}
+}
+
+// Kill ends the instance or, when it has ended already, lets its memory go.
+func (in *instance) Kill() {
+	if in.killed.Swap(true) {
+		return
+	}
+	select {
+	case <-in.done:
+		in.mem.release()
+		return
+	default:
+	}
+	// The words the capsule may sleep on change after the kill word is set, so
+	// that a wait about to start sees the change.
+	err := in.mem.Store32(in.control+capsule.OffKill, 1)
+	for _, off := range []uint32{capsule.OffCommandDoorbell, capsule.OffEventSpace} {
+		v, e := in.mem.Load32(in.control + off)
+		err = errors.Join(err, e, in.mem.Store32(in.control+off, v+1), in.mem.Notify(in.control+off))
+	}
+	_ = err // only an ended instance has no memory
+	in.stop()
+}

@@ -1,0 +1,185 @@
+// Package wazero runs capsules in a native node, on wazero. Each instance has a
+// memory of its own, outside the Go heap, and a goroutine that is inside the
+// capsule until it ends. It decides nothing: the supervisor does.
+package wazero
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"inos/internal/capsule"
+)
+
+// Errors of this package.
+var (
+	// ErrClosed says that the Runtime was closed. Final.
+	ErrClosed = errors.New("capsule/wazero: runtime closed")
+	// ErrCompile says that wazero refused the module. Final for these bytes.
+	ErrCompile = errors.New("capsule/wazero: compilation failed")
+	// ErrInstantiate says that a compiled module could not start. Final for
+	// these bytes unless it matches ErrNoMemory.
+	ErrInstantiate = errors.New("capsule/wazero: instantiation failed")
+	// ErrNoMemory says that the system has no memory for an instance, or that
+	// it is at its maximum. Retryable with less.
+	ErrNoMemory = errors.New("capsule/wazero: no memory")
+	// ErrLimit says that a memory limit is below what the module needs to
+	// start. Final for this limit.
+	ErrLimit = errors.New("capsule/wazero: limit below the module's minimum")
+)
+
+// Config of a Runtime; the zero value is the documented default.
+type Config struct {
+	// CacheDir keeps compiled code across restarts; empty keeps it in memory.
+	CacheDir string
+}
+
+// Runtime compiles and runs capsules. It is safe for concurrent use.
+type Runtime struct {
+	rt    wazero.Runtime
+	cache wazero.CompilationCache
+
+	mu        sync.Mutex
+	closed    bool
+	modules   map[capsule.CID]*module
+	helpers   map[pages]wazero.CompiledModule
+	instances map[*instance]struct{}
+	running   sync.WaitGroup // instances, until they have ended
+}
+
+var _ capsule.Runtime = (*Runtime)(nil)
+
+// New starts a Runtime. The caller closes it.
+func New(cfg Config) (*Runtime, error) {
+	cache := wazero.NewCompilationCache()
+	if cfg.CacheDir != "" {
+		var err error
+		if cache, err = wazero.NewCompilationCacheWithDir(cfg.CacheDir); err != nil {
+			return nil, fmt.Errorf("capsule/wazero: %w", err)
+		}
+	}
+	config := wazero.NewRuntimeConfig().
+		WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesThreads).
+		WithCloseOnContextDone(true).
+		WithDebugInfoEnabled(false).
+		WithCompilationCache(cache)
+	return &Runtime{
+		rt:        wazero.NewRuntimeWithConfig(context.Background(), config),
+		cache:     cache,
+		modules:   map[capsule.CID]*module{},
+		helpers:   map[pages]wazero.CompiledModule{},
+		instances: map[*instance]struct{}{},
+	}, nil
+}
+
+// Compile implements capsule.Runtime. The same bytes are compiled once. Errors
+// match those of capsule.Inspect, ErrCompile, ErrClosed or ctx's.
+func (r *Runtime) Compile(ctx context.Context, wasm []byte) (capsule.Module, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	info, err := capsule.Inspect(wasm)
+	if err != nil {
+		return nil, err
+	}
+	m, mine, err := r.module(info)
+	if err != nil {
+		return nil, err
+	}
+	if mine {
+		m.code, m.err = r.rt.CompileModule(context.WithoutCancel(ctx), wasm)
+		if m.err != nil {
+			m.err = fmt.Errorf("%w: %w", ErrCompile, m.err)
+			r.forget(info.CID)
+		}
+		close(m.ready)
+	}
+	select {
+	case <-m.ready:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if m.err != nil {
+		return nil, m.err
+	}
+	return m, nil
+}
+
+// module finds or makes the entry of info; mine says that the caller compiles.
+func (r *Runtime) module(info capsule.ModuleInfo) (m *module, mine bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, false, ErrClosed
+	}
+	m, ok := r.modules[info.CID]
+	if !ok {
+		m = &module{rt: r, info: info, ready: make(chan struct{})}
+		r.modules[info.CID] = m
+	}
+	return m, !ok, nil
+}
+
+func (r *Runtime) forget(cid capsule.CID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.modules, cid)
+}
+
+// helper returns the compiled helper module for a memory of these limits.
+func (r *Runtime) helper(p pages) (wazero.CompiledModule, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, ErrClosed
+	}
+	if h, ok := r.helpers[p]; ok {
+		return h, nil
+	}
+	h, err := r.rt.CompileModule(context.Background(), helperModule(p))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInstantiate, err)
+	}
+	r.helpers[p] = h
+	return h, nil
+}
+
+// enter registers an instance before its goroutines start.
+func (r *Runtime) enter(in *instance) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return ErrClosed
+	}
+	r.instances[in] = struct{}{}
+	r.running.Add(1)
+	return nil
+}
+
+func (r *Runtime) left(in *instance) {
+	r.mu.Lock()
+	delete(r.instances, in)
+	r.mu.Unlock()
+	r.running.Done()
+}
+
+// Close kills every instance, waits for them and frees the compiled code.
+func (r *Runtime) Close() error {
+	r.mu.Lock()
+	r.closed = true
+	var all []*instance
+	for in := range r.instances {
+		all = append(all, in)
+	}
+	r.mu.Unlock()
+	for _, in := range all {
+		in.Kill()
+	}
+	r.running.Wait()
+	return errors.Join(r.rt.Close(context.Background()), r.cache.Close(context.Background()))
+}

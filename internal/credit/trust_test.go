@@ -1,0 +1,134 @@
+package credit
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"inos/internal/identity"
+)
+
+func TestReputation(t *testing.T) {
+	r := NewReputation(ReputationConfig{Max: 100})
+	good, bad, odd := testPeer(1), testPeer(2), testPeer(3)
+	score, confidence := r.Of(good, testNow)
+	require.Equal(t, 0.5, score)
+	require.Zero(t, confidence)
+	for range 20 {
+		r.Note(good, DeedDone, testNow)
+		r.Note(bad, DeedFailed, testNow)
+		r.Note(odd, DeedDone, testNow)
+	}
+	r.Note(odd, DeedDisagree, testNow)
+	score, confidence = r.Of(good, testNow)
+	require.Greater(t, score, 0.85)
+	require.Greater(t, confidence, 0.75)
+	score, _ = r.Of(bad, testNow)
+	require.Less(t, score, 0.15)
+	require.Less(t, r.Factor(odd, testNow), r.Factor(good, testNow))
+	// A month later nobody knows them any more.
+	score, confidence = r.Of(bad, testNow.Add(30*24*time.Hour))
+	require.InDelta(t, 0.5, score, 1e-6)
+	require.InDelta(t, 0, confidence, 1e-6)
+	// A flood of strangers does not wash away who misbehaved.
+	for i := range 10_000 {
+		r.Note(identity.PeerID(fmt.Sprint(i)), DeedDone, testNow)
+	}
+	require.LessOrEqual(t, len(r.of), 100)
+	score, _ = r.Of(bad, testNow)
+	require.Less(t, score, 0.15)
+}
+
+// Whatever happens, in whatever order and with whatever clock: scores stay in
+// (0,1), and decay moves them towards neutral only.
+func TestReputationStaysInBounds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := NewReputation(ReputationConfig{})
+		now := testNow
+		for range rapid.IntRange(1, 50).Draw(t, "deeds") {
+			now = now.Add(time.Duration(rapid.Int64Range(-1e15, 1e15).Draw(t, "clock")))
+			r.Note(testPeer(1), Deed(rapid.IntRange(0, 4).Draw(t, "deed")), now)
+			s, c := r.Of(testPeer(1), now)
+			require.True(t, s > 0 && s < 1 && c >= 0 && c < 1, "%v %v", s, c)
+			later, _ := r.Of(testPeer(1), now.Add(time.Hour))
+			require.LessOrEqual(t, math.Abs(later-0.5), math.Abs(s-0.5)+1e-12)
+		}
+	})
+}
+
+func TestAgreement(t *testing.T) {
+	for _, bad := range [][2]int{{0, 1}, {1, 2}, {2, 4}, {3, 2}, {40, 65}} {
+		_, err := NewAgreement(bad[0], bad[1])
+		require.ErrorIs(t, err, ErrConfig)
+	}
+	a, err := NewAgreement(2, 3)
+	require.NoError(t, err)
+	require.Equal(t, Open, a.Add(Vote{testPeer(1), "x"}))
+	require.Equal(t, Open, a.Add(Vote{testPeer(1), "x"}), "a node votes once")
+	require.Equal(t, Open, a.Add(Vote{testPeer(2), "y"}))
+	require.Empty(t, a.Paid())
+	require.Equal(t, Agreed, a.Add(Vote{testPeer(3), "x"}))
+	require.Equal(t, "x", a.Output())
+	require.Equal(t, []identity.PeerID{testPeer(1), testPeer(3)}, a.Paid())
+	require.Equal(t, []identity.PeerID{testPeer(2)}, a.Dissent())
+	a, _ = NewAgreement(2, 3)
+	a.Add(Vote{testPeer(1), ""})
+	a.Add(Vote{testPeer(2), "x"})
+	require.Equal(t, Disputed, a.Add(Vote{testPeer(3), "y"}))
+}
+
+// For any votes: at most one output wins, with at least k votes, and the verdict
+// never changes once it is not Open.
+func TestAgreementProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 9).Draw(t, "n")
+		k := rapid.IntRange(n/2+1, n).Draw(t, "k")
+		a, err := NewAgreement(k, n)
+		require.NoError(t, err)
+		last := Open
+		for range rapid.IntRange(0, 12).Draw(t, "votes") {
+			v := a.Add(Vote{testPeer(rapid.ByteRange(1, 12).Draw(t, "node")), rapid.SampledFrom([]string{"", "x", "y"}).Draw(t, "cid")})
+			if last != Open {
+				require.Equal(t, last, v)
+			}
+			last = v
+			require.Equal(t, v == Agreed, a.Output() != "")
+			if v == Agreed {
+				require.GreaterOrEqual(t, len(a.Paid()), k)
+			}
+		}
+	})
+}
+
+func TestSpread(t *testing.T) {
+	sites := []Site{{Node: "a", GeoHash: "u33d"}, {Node: "b", GeoHash: "u33d"}, {Node: "c", GeoHash: "u1xx", Owner: "o"},
+		{Node: "d", GeoHash: "gcpv", Owner: "o"}, {Node: "e", GeoHash: "9q8y"}}
+	require.Equal(t, []Site{sites[0], sites[2], sites[4]}, Spread(sites, 3, 3))
+	require.Equal(t, []Site{sites[0], sites[2], sites[4], sites[1]}, Spread(sites, 5, 3))
+	require.Empty(t, Spread(nil, 3, 3))
+}
+
+func TestMeter(t *testing.T) {
+	m := Meter{Rate: 1_000_000, Max: 2_500_000}
+	require.EqualValues(t, 0, m.Cost(-1))
+	require.EqualValues(t, 1, m.Cost(1))
+	require.EqualValues(t, 1_000_000, m.Cost(time.Second))
+	require.EqualValues(t, 2_500_000, m.Cost(time.Hour))
+	require.False(t, m.Dry(2499*time.Millisecond))
+	require.True(t, m.Dry(2500*time.Millisecond))
+	require.Equal(t, 2500*time.Millisecond, m.Lasts())
+	require.False(t, Meter{}.Dry(time.Hour))
+	require.True(t, Meter{Rate: 1}.Dry(0))
+	rapid.Check(t, func(t *rapid.T) {
+		m := Meter{Rate: rapid.Uint64().Draw(t, "rate"), Max: rapid.Uint64().Draw(t, "max")}
+		d := time.Duration(rapid.Int64Range(0, math.MaxInt64).Draw(t, "ran"))
+		require.LessOrEqual(t, m.Cost(d), m.Max)
+		if m.Rate > 0 && m.Lasts() < math.MaxInt64 && m.Max > 0 {
+			require.True(t, m.Dry(m.Lasts()+1))
+		}
+	})
+}

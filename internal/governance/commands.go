@@ -1,0 +1,76 @@
+package governance
+
+import (
+	"slices"
+	"time"
+
+	"inos/internal/capsule"
+	"inos/internal/identity"
+)
+
+// Command says whether from may give a lifecycle command. The local console (from
+// is zero) always may; whoever spawned the capsule (owner) may do anything with
+// it; others as the policy's lifecycle rules say. owner is zero for a Spawn.
+// Errors are *Rejection and match ErrCommandDenied.
+func (g *Gate) Command(from, owner identity.PeerID, c capsule.CommandType) error {
+	if from == "" || from == owner {
+		return nil
+	}
+	r := g.rules.Load()
+	for _, l := range r.policy.Lifecycle {
+		if (l.Peer == "" || l.Peer == from) && (len(l.Commands) == 0 || slices.Contains(l.Commands, c)) {
+			return nil
+		}
+	}
+	return r.fixed(commandDenied)
+}
+
+// Capsule says whether a capsule whose manifest publisher signed may be started
+// here. Errors are *Rejection and match ErrCapsuleDenied, ErrPublisherDenied,
+// ErrCapabilityDenied or ErrOverLimit.
+func (g *Gate) Capsule(m capsule.Manifest, publisher identity.PeerID) error {
+	r := g.rules.Load()
+	if rej := r.checkManifest(&m, publisher); rej != nil {
+		return rej
+	}
+	return nil
+}
+
+func (r *ruleset) checkManifest(m *capsule.Manifest, publisher identity.PeerID) *Rejection {
+	cid := m.CID.String()
+	if r.denied[cid] || (len(r.capsules) > 0 && !r.capsules[cid]) {
+		return r.fixed(capsuleDenied)
+	}
+	if len(r.publishers) > 0 && !r.publishers[publisher] {
+		return r.fixed(publisherDenied)
+	}
+	for _, c := range m.Capabilities {
+		if r.denyCaps[c] || (len(r.allowCaps) > 0 && !r.allowCaps[c]) {
+			return reject(capabilityDenied, r.policy.Version, c)
+		}
+	}
+	if m.MemoryLimit > r.policy.MaxMemory {
+		return reject(overLimit, r.policy.Version, "memory")
+	}
+	if m.TimeLimit > r.policy.MaxRun {
+		return reject(overLimit, r.policy.Version, "time")
+	}
+	return nil
+}
+
+// Message is the DNA check of a message that is no job. Its ledger id may be
+// empty: a message costs nothing. Errors are *Rejection and match ErrDNA or
+// ErrMetadataMissing.
+func (g *Gate) Message(env Envelope, now time.Time) error {
+	r := g.rules.Load()
+	if l := env.Metadata.CreditLedgerID; l != "" && !ledgerShape(l) {
+		return r.fixed(ledgerMalformed)
+	}
+	if rej := r.checkEnvelope(&env, now); rej != nil {
+		return rej
+	}
+	if rej := r.checkRequired(&env); rej != nil {
+		return rej
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package governance
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"inos/internal/identity"
+)
+
+// ShowPolicy prints p as text: `inos policy show`.
+func ShowPolicy(w io.Writer, p Policy) error {
+	_, err := io.WriteString(w, p.String())
+	return err
+}
+
+// CheckPolicy parses text and says so: `inos policy check`. Errors match
+// ErrPolicyInvalid and name the line.
+func CheckPolicy(w io.Writer, text string) (Policy, error) {
+	p, err := ParsePolicy(text)
+	if err != nil {
+		return Policy{}, err
+	}
+	_, err = fmt.Fprintf(w, "ok: policy %q, version %d\n", p.Name, p.Version)
+	return p, err
+}
+
+// SignPolicy parses text and signs it: `inos policy sign`.
+func SignPolicy(text string, codec PolicyCodec, key ed25519.PrivateKey) ([]byte, error) {
+	p, err := ParsePolicy(text)
+	if err != nil {
+		return nil, err
+	}
+	return codec.SealPolicy(p, key)
+}
+
+// ShowSigned verifies a signed policy and prints who signed it and what it says.
+func ShowSigned(w io.Writer, raw []byte, codec PolicyCodec) (Policy, identity.PeerID, error) {
+	p, signer, err := codec.OpenPolicy(raw)
+	if err != nil {
+		return Policy{}, "", fmt.Errorf("%w: %w", ErrPolicyInvalid, err)
+	}
+	if _, err = fmt.Fprintf(w, "# signed by %s\n", signer); err != nil {
+		return Policy{}, "", err
+	}
+	return p, signer, ShowPolicy(w, p)
+}
+
+// ShowDryRun prints what DryRun found.
+func ShowDryRun(w io.Writer, changes []Change, looked int) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "%d of %d jobs would be decided differently\n", len(changes), looked)
+	if len(changes) > 0 {
+		fmt.Fprintln(t, "JOB\tWAS\tWOULD BE")
+	}
+	for _, c := range changes {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", c.JobID, c.Before.short(), c.After.short())
+	}
+	return t.Flush()
+}
+
+func (d Decision) short() string {
+	if d.Code != "" {
+		return d.Code
+	}
+	return d.Rule
+}

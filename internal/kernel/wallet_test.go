@@ -1,0 +1,66 @@
+package kernel
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"inos/internal/capsule"
+	"inos/internal/governance"
+	"inos/internal/identity"
+	"inos/internal/mesh"
+	"inos/internal/threads/watcher"
+)
+
+// countingWallet pays and earns without money, and counts.
+type countingWallet struct{ calls, promised, paid, withdrawn, earned, refunded atomic.Int64 }
+
+func (w *countingWallet) Promise(governance.Admitted, identity.PeerID, time.Time) ([]byte, error) {
+	w.calls.Add(1)
+	w.promised.Add(1)
+	return []byte("voucher"), nil
+}
+
+func (w *countingWallet) Pay(governance.Admitted, mesh.JobOutcome, time.Time) error {
+	w.calls.Add(1)
+	w.paid.Add(1)
+	return nil
+}
+
+func (w *countingWallet) Withdraw(governance.Admitted, identity.PeerID, time.Time) {
+	w.calls.Add(1)
+	w.withdrawn.Add(1)
+}
+
+func (w *countingWallet) Earn(governance.Admitted, time.Time) (Earning, error) {
+	w.calls.Add(1)
+	return (*countingEarning)(w), nil
+}
+
+type countingEarning countingWallet
+
+func (e *countingEarning) Collect(Work, time.Time) ([]byte, error) {
+	e.earned.Add(1)
+	return []byte("receipt"), nil
+}
+
+func (e *countingEarning) Refund(time.Time) { e.refunded.Add(1) }
+
+func watcherBattery(level float64) watcher.Signal { return watcher.Battery{Level: level} }
+
+// randomSignal is anything a host or a capsule may report.
+func randomSignal(rng *rand.Rand) watcher.Signal {
+	id := fmt.Sprintf("capsule-%d", rng.IntN(100))
+	switch k := rng.IntN(100); {
+	case k < 5:
+		return watcher.Activity{}
+	case k < 15:
+		return watcher.Battery{Level: rng.Float64()}
+	case k < 20:
+		return watcher.Visibility{Visible: rng.IntN(2) == 0}
+	case k < 22:
+		return watcher.Ended{CapsuleID: id, Reason: "test"}
+	}
+	return watcher.Heartbeat{Heartbeat: capsule.Heartbeat{CapsuleID: id, Congested: rng.IntN(10) == 0, Status: capsule.Healthy}}
+}

@@ -1,0 +1,264 @@
+package scheduler
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"inos/internal/identity"
+)
+
+// model is an index and, beside it, the plain facts it should know.
+type model struct {
+	x      *Index
+	nodes  map[identity.PeerID]Node
+	leases []modelLease
+	now    time.Time
+	seq    uint64
+	rng    *rand.Rand
+	coarse bool // figures that tie often
+	size   int
+}
+
+type modelLease struct {
+	id    identity.PeerID
+	lease Lease
+}
+
+func newModel(seed uint64, coarse bool, size int) *model {
+	return &model{
+		x: New(Config{}), nodes: map[identity.PeerID]Node{}, now: epoch0,
+		rng: rand.New(rand.NewPCG(seed, 7)), coarse: coarse, size: size,
+	}
+}
+
+func (m *model) anyID() identity.PeerID {
+	return identity.PeerID(fmt.Sprintf("12D3KooWnode%06d", m.rng.IntN(m.size)))
+}
+
+// slots takes over the free slots of id, whose arithmetic lease_test.go checks.
+func (m *model) slots(id identity.PeerID) {
+	if n, ok := m.nodes[id]; ok {
+		have, _ := m.x.Node(id)
+		n.FreeSlots = have.FreeSlots
+		m.nodes[id] = n
+	}
+}
+
+// step changes index and facts alike.
+func (m *model) step(t require.TestingT) {
+	switch k := m.rng.IntN(100); {
+	case k < 45: // a new report, of a new or a known node
+		n := randomNode(m.rng, m.rng.IntN(m.size), m.coarse, m.now)
+		m.seq++
+		n.Sequence = m.seq
+		require.NoError(t, m.x.Upsert(n, m.now))
+		m.nodes[n.ID] = n
+		m.slots(n.ID)
+	case k < 60: // a measurement
+		id := m.anyID()
+		d := time.Duration(m.rng.Int64N(int64(time.Second)))
+		if m.coarse {
+			d = time.Duration(1+m.rng.IntN(3)) * time.Millisecond
+		}
+		n, known := m.nodes[id]
+		err := m.x.SetLatency(id, d)
+		require.Equal(t, known, err == nil)
+		if known {
+			n.Latency = d
+			m.nodes[id] = n
+		}
+	case k < 68: // a replay, which changes nothing
+		if n, known := m.nodes[m.anyID()]; known {
+			n.Sequence--
+			n.Latency, n.Expires = 0, m.now.Add(time.Hour)
+			require.ErrorIs(t, m.x.Upsert(n, m.now), ErrReplayed)
+		}
+	case k < 76: // a removal
+		id := m.anyID()
+		_, known := m.nodes[id]
+		require.Equal(t, known, m.x.Remove(id))
+		delete(m.nodes, id)
+	case k < 87: // a slot is taken
+		id := m.anyID()
+		if l, ok := m.x.Acquire(id, m.now); ok {
+			m.leases = append(m.leases, modelLease{id, l})
+			m.slots(id)
+		}
+	case k < 95: // a slot is returned
+		if len(m.leases) > 0 {
+			i := m.rng.IntN(len(m.leases))
+			l := m.leases[i]
+			m.leases = append(m.leases[:i], m.leases[i+1:]...)
+			m.x.Release(l.lease)
+			m.slots(l.id)
+		}
+	default: // time passes
+		m.now = m.now.Add(time.Duration(m.rng.Int64N(int64(10 * time.Second))))
+		if m.rng.IntN(2) == 0 {
+			m.sweep(t)
+		}
+	}
+}
+
+func (m *model) sweep(t require.TestingT) {
+	m.x.Sweep(m.now, func(id identity.PeerID) {
+		require.False(t, m.nodes[id].Expires.After(m.now), "only the expired go")
+		delete(m.nodes, id)
+	})
+	for id, n := range m.nodes {
+		require.True(t, n.Expires.After(m.now.Add(-time.Second)), "%s is long expired", id)
+	}
+}
+
+// check compares a decision, the top five and the counts with a scan.
+func (m *model) check(t require.TestingT, job int) {
+	r := randomRequest(m.rng, job, m.size)
+	want, score, ok := bruteForce(m.nodes, r, m.now)
+	got, err := m.x.Choose(r, m.now)
+	require.Equal(t, ok, err == nil, "%+v: %v", r, err)
+	if !ok {
+		full, _, busy := bruteForce(freed(m.nodes), r, m.now)
+		if busy {
+			require.ErrorIs(t, err, ErrBusy, "%s has only no slot", full.ID)
+		} else {
+			require.ErrorIs(t, err, ErrNoCandidate)
+		}
+		return
+	}
+	require.Equal(t, want.ID, got.Node.ID, "%+v", r)
+	require.Equal(t, score, got.Score)
+	require.Equal(t, len(m.nodes), m.x.Len())
+
+	var top [5]Choice
+	n, err := m.x.TopK(r, m.now, top[:])
+	require.NoError(t, err)
+	again := r
+	for i := range top {
+		next, _, ok := bruteForce(m.nodes, again, m.now)
+		require.Equal(t, ok, i < n)
+		if !ok {
+			break
+		}
+		require.Equal(t, next.ID, top[i].Node.ID, "rank %d of %+v", i, r)
+		again.Exclude = append(again.Exclude[:len(again.Exclude):len(again.Exclude)], next.ID)
+	}
+}
+
+// freed is nodes with a slot each.
+func freed(nodes map[identity.PeerID]Node) map[identity.PeerID]Node {
+	out := make(map[identity.PeerID]Node, len(nodes))
+	for id, n := range nodes {
+		n.FreeSlots = 1
+		out[id] = n
+	}
+	return out
+}
+
+// Random meshes under random updates, ties and removals included: the index
+// always agrees with a scan. rapid prints the seed of a failure.
+func TestIndexEqualsScan(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newModel(rapid.Uint64().Draw(t, "seed"), rapid.Bool().Draw(t, "coarse"),
+			rapid.SampledFrom([]int{1, 3, 40, 300}).Draw(t, "size"))
+		steps := rapid.IntRange(1, 600).Draw(t, "steps")
+		for i := range steps {
+			m.step(t)
+			if m.rng.IntN(10) == 0 {
+				m.check(t, i)
+			}
+		}
+		for i := range 10 {
+			m.check(t, steps+i)
+		}
+		m.x.checkInvariants(t)
+	})
+}
+
+// A large mesh under long churn, seeded.
+func TestChurn(t *testing.T) {
+	for _, coarse := range []bool{false, true} {
+		m := newModel(11, coarse, 3000)
+		for i := range 60_000 {
+			m.step(t)
+			if i%600 == 0 {
+				m.check(t, i)
+			}
+		}
+		m.x.checkInvariants(t)
+	}
+}
+
+// checkInvariants walks every structure of the index.
+func (x *Index) checkInvariants(t require.TestingT) {
+	count := 0
+	for _, s := range []*shelf{&x.ready, &x.busy} {
+		inShelf := 0
+		for g := range s.trees {
+			n := checkTree(t, x, s.trees[g].root)
+			inShelf += n
+			mask := uint64(0)
+			if n > 0 {
+				mask = x.caps.groups[g].mask
+			}
+			require.Equal(t, mask, s.union[s.size+g])
+			require.Equal(t, s.trees[g].best(), s.best[s.size+g])
+		}
+		for i := 1; i < s.size; i++ {
+			require.Equal(t, s.union[2*i]|s.union[2*i+1], s.union[i])
+			require.Equal(t, max(s.best[2*i], s.best[2*i+1]), s.best[i])
+		}
+		require.Equal(t, s.count, inShelf)
+		count += inShelf
+	}
+	require.Equal(t, len(x.slots), count)
+	members := 0
+	for i := range x.caps.groups {
+		members += x.caps.groups[i].members
+	}
+	require.Equal(t, len(x.slots), members)
+	require.Len(t, x.caps.byIDs, len(x.caps.groups)-len(x.caps.freeGroup))
+	for level, n := range cellLevels {
+		listed := 0
+		for key, slots := range x.cells.at[level] {
+			for i, slot := range slots {
+				require.EqualValues(t, i, x.nodes[slot].cell[level])
+				require.True(t, x.nodes[slot].geo.within(key))
+			}
+			listed += len(slots)
+		}
+		deep := 0
+		for _, slot := range x.slots {
+			if x.nodes[slot].geo.length() >= n {
+				deep++
+			}
+		}
+		require.Equal(t, deep, listed)
+	}
+}
+
+// checkTree checks order and summaries and counts the entries.
+func checkTree(t require.TestingT, x *Index, n *treeNode) int {
+	if n == nil {
+		return 0
+	}
+	require.NotZero(t, n.n)
+	count := 0
+	for i := range n.n {
+		if i > 0 {
+			require.True(t, before(x.nodes, &n.e[i-1], &n.e[i]))
+		}
+		if n.kids == nil {
+			require.Equal(t, x.nodes[n.e[i].slot].entry(n.e[i].slot), n.e[i])
+			count++
+			continue
+		}
+		require.Equal(t, n.kids[i].summary(), n.e[i])
+		count += checkTree(t, x, n.kids[i])
+	}
+	return count
+}

@@ -1,0 +1,75 @@
+//go:build !js
+
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// OpenDir opens path, made with mode 0700 if there is none, and holds a lock on
+// it until Close or the end of the process. Errors match ErrLocked when another
+// process has it.
+func OpenDir(path string) (Dir, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(path, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	if err := lockFile(lock); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return &osDir{path: path, lock: lock}, nil
+}
+
+type osDir struct {
+	path string
+	lock *os.File
+}
+
+func (d *osDir) Open(name string) (File, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(d.path, name)
+	_, missing := os.Stat(path)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	if missing != nil {
+		// The file's name is durable only when its directory is.
+		if err := syncDir(d.path); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+	}
+	return osFile{f}, nil
+}
+
+func (d *osDir) Remove(name string) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	if err := os.Remove(filepath.Join(d.path, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("store: %w", err)
+	}
+	return syncDir(d.path)
+}
+
+func (d *osDir) Close() error { return d.lock.Close() }
+
+type osFile struct{ *os.File }
+
+func (f osFile) Size() (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+func (f osFile) Sync() error { return syncData(f.File) }

@@ -1,0 +1,377 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// Log is a durable sequence of records with one checkpoint. Safe for concurrent
+// use; Append blocks until the disk has the records.
+type Log struct {
+	dir  Dir
+	name string
+
+	mu      sync.Mutex
+	file    File
+	ends    File
+	end     endMark
+	check   checkpoints
+	scratch []byte
+	failed  error
+}
+
+// Recovery says what opening a log found.
+type Recovery struct {
+	Records uint64 // in the log
+	Bytes   int64
+	Cut     int64 // bytes of a torn write that were cut off
+	Marks   int   // end marks that did not verify: 0, or 1 after a crash
+	Checks  int   // checkpoints that did not verify: 0, or 1 after a crash
+}
+
+// OpenLog opens the log called name, or makes it. A torn tail is cut off. Errors
+// match ErrCorrupt when what lies after the last end mark is neither whole nor
+// torn; damage before it is found by Replay and Verify.
+func OpenLog(dir Dir, name string) (*Log, Recovery, error) {
+	l := &Log{dir: dir, name: name}
+	r, err := l.open()
+	if err != nil {
+		return nil, r, errors.Join(err, l.Close())
+	}
+	return l, r, nil
+}
+
+func (l *Log) open() (r Recovery, err error) {
+	if l.file, err = l.dir.Open(l.name + ".log"); err != nil {
+		return r, err
+	}
+	if l.ends, err = l.dir.Open(l.name + ".end"); err != nil {
+		return r, err
+	}
+	if err = l.check.open(l.dir, l.name); err != nil {
+		return r, err
+	}
+	r.Checks = l.check.damaged()
+	size, err := l.file.Size()
+	if err != nil {
+		return r, err
+	}
+	if r.Marks, err = l.readEnds(); err != nil {
+		return r, err
+	}
+	if l.end.offset > size {
+		return r, &Corruption{l.name + ".log", size, 0,
+			fmt.Sprintf("%d bytes were acknowledged, the file has %d", l.end.offset, size)}
+	}
+	// Whole frames after the mark count: they were written, and perhaps acknowledged,
+	// before the mark was.
+	stop, err := l.scan(l.end.offset, l.end.next, size, func(f frameHead, end int64) {
+		l.end.offset, l.end.next = end, f.first+uint64(f.records)
+	})
+	if err != nil {
+		return r, err
+	}
+	if stop != "" {
+		if found, err := l.frameAfter(l.end.offset+1, size); err != nil {
+			return r, err
+		} else if found {
+			return r, &Corruption{l.name + ".log", l.end.offset, l.end.next, stop}
+		}
+		r.Cut = size - l.end.offset
+		if err = l.file.Truncate(l.end.offset); err != nil {
+			return r, err
+		}
+		if err = l.file.Sync(); err != nil {
+			return r, err
+		}
+	}
+	if r.Cut > 0 || r.Marks > 0 {
+		if err = l.mark(); err != nil {
+			return r, err
+		}
+	}
+	r.Records, r.Bytes = l.end.next, l.end.offset
+	return r, nil
+}
+
+// readEnds takes the newer of the two end marks.
+func (l *Log) readEnds() (bad int, err error) {
+	var b [2 * endSlot]byte
+	n, err := l.ends.ReadAt(b[:], 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return 0, err
+	}
+	for i := range 2 {
+		slot := b[i*endSlot : (i+1)*endSlot]
+		if n < (i+1)*endSlot {
+			break
+		}
+		if m, ok := decodeEnd(slot); !ok {
+			if [endSlot]byte(slot) != [endSlot]byte{} {
+				bad++
+			}
+		} else if m.generation >= l.end.generation {
+			l.end = m
+		}
+	}
+	return bad, nil
+}
+
+// mark writes the end mark; it is durable with the next sync of its file, which
+// Close does. A mark that lags only means that more is scanned.
+func (l *Log) mark() error {
+	l.end.generation++
+	_, err := l.ends.WriteAt(l.end.encode(), int64(l.end.generation%2)*endSlot)
+	return err
+}
+
+// scan reads frames from offset on and calls fn after each whole one. stop says
+// why it ended before size, empty when it did not.
+func (l *Log) scan(offset int64, next uint64, size int64, fn func(head frameHead, end int64)) (stop string, err error) {
+	return l.frames(offset, next, size, func(f frameHead, _ []byte, end int64) error {
+		fn(f, end)
+		return nil
+	})
+}
+
+// frames is scan with payloads, valid during the call.
+func (l *Log) frames(offset int64, next uint64, size int64, fn func(head frameHead, payload []byte, end int64) error) (stop string, err error) {
+	in := io.NewSectionReader(l.file, offset, size-offset)
+	r := newBuffered(in)
+	var h [frameHeader]byte
+	for offset < size {
+		if size-offset < frameHeader {
+			return "header is cut short", nil
+		}
+		if err := r.full(h[:]); err != nil {
+			return "", err
+		}
+		head, reason := parseHead(h[:])
+		if reason != "" {
+			return reason, nil
+		}
+		if int64(head.length) > size-offset-frameHeader {
+			return "payload is cut short", nil
+		}
+		payload, err := r.take(head.length)
+		if err != nil {
+			return "", err
+		}
+		if checksum(h[:20], payload) != head.sum {
+			return "checksum does not match", nil
+		}
+		if head.first != next {
+			return fmt.Sprintf("frame starts at record %d, expected %d", head.first, next), nil
+		}
+		next += uint64(head.records)
+		offset += frameHeader + int64(head.length)
+		if err := fn(head, payload, offset); err != nil {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// frameAfter looks for a whole frame anywhere from offset on: if there is one,
+// what lies before it was not torn by the last write.
+func (l *Log) frameAfter(offset, size int64) (bool, error) {
+	if size-offset < frameHeader {
+		return false, nil
+	}
+	b := make([]byte, min(size-offset, 2*maxFrame))
+	if _, err := l.file.ReadAt(b, offset); err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	for i := 0; i+frameHeader <= len(b); i++ {
+		if b[i] != byte(frameMagic&0xff) {
+			continue
+		}
+		head, reason := parseHead(b[i:])
+		if reason == "" && head.first >= l.end.next && head.length <= len(b)-i-frameHeader &&
+			checksum(b[i:i+20], b[i+frameHeader:i+frameHeader+head.length]) == head.sum {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Append adds records as one frame: after a crash all of them are there or none.
+// After an error the log refuses everything with ErrFailed.
+func (l *Log) Append(records [][]byte) error {
+	if len(records) == 0 {
+		return nil
+	}
+	total := 0
+	for _, r := range records {
+		if len(r) > MaxRecord {
+			return fmt.Errorf("%w: %d bytes, at most %d", ErrTooBig, len(r), MaxRecord)
+		}
+		total += 4 + len(r)
+	}
+	if total > maxFrame {
+		return fmt.Errorf("%w: %d bytes in one write, at most %d", ErrTooBig, total, maxFrame)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed != nil {
+		return l.failed
+	}
+	l.scratch = appendFrame(l.scratch[:0], l.end.next, records)
+	err := l.write(l.scratch, len(records))
+	if err != nil {
+		l.failed = fmt.Errorf("%w: %w", ErrFailed, err)
+		return l.failed
+	}
+	if cap(l.scratch) > 1<<20 {
+		l.scratch = nil
+	}
+	return nil
+}
+
+func (l *Log) write(frame []byte, records int) error {
+	if _, err := l.file.WriteAt(frame, l.end.offset); err != nil {
+		return err
+	}
+	if err := l.file.Sync(); err != nil {
+		return err
+	}
+	l.end.offset += int64(len(frame))
+	l.end.next += uint64(records)
+	return l.mark()
+}
+
+// Len is the number of records.
+func (l *Log) Len() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.end.next
+}
+
+// Replay calls fn with each record from index from on, as of the call. The slice
+// is valid during the call; an error of fn ends it and is returned. Damage is a
+// *Corruption. Records before the checkpoint are skipped without reading when
+// from is where the checkpoint starts.
+func (l *Log) Replay(from uint64, fn func(record []byte) error) error {
+	l.mu.Lock()
+	end, failed := l.end, l.failed
+	offset, index := l.check.start(from)
+	l.mu.Unlock()
+	if failed != nil {
+		return failed
+	}
+	if index == from && offset > end.offset {
+		return &Corruption{l.name + ".log", end.offset, end.next, "the checkpoint is ahead of the log"}
+	}
+	return l.replay(offset, index, from, end, fn)
+}
+
+// Verify reads the whole log and the checkpoint. Damage is a *Corruption.
+func (l *Log) Verify() error {
+	l.mu.Lock()
+	end, failed := l.end, l.failed
+	l.mu.Unlock()
+	if failed != nil {
+		return failed
+	}
+	if err := l.check.verify(); err != nil {
+		return err
+	}
+	return l.replay(0, 0, 0, end, func([]byte) error { return nil })
+}
+
+func (l *Log) replay(offset int64, index, from uint64, end endMark, fn func([]byte) error) error {
+	at := offset
+	stop, err := l.frames(offset, index, end.offset, func(f frameHead, payload []byte, next int64) error {
+		i := f.first
+		reason, err := eachRecord(payload, f.records, func(r []byte) error {
+			if i++; i <= from {
+				return nil
+			}
+			return fn(r)
+		})
+		if reason != "" {
+			return &Corruption{l.name + ".log", at, f.first, reason}
+		}
+		at, index = next, f.first+uint64(f.records)
+		return err
+	})
+	if err == nil && stop != "" {
+		return &Corruption{l.name + ".log", at, index, stop}
+	}
+	return err
+}
+
+// SaveCheckpoint keeps state as what the first next records add up to, durably
+// and in place of the checkpoint before; a crash leaves one of the two. next is
+// at most Len, and the end of an Append.
+func (l *Log) SaveCheckpoint(next uint64, state []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed != nil {
+		return l.failed
+	}
+	if next != l.end.next {
+		return fmt.Errorf("store: checkpoint of %d records, the log has %d", next, l.end.next)
+	}
+	if err := l.check.save(next, l.end.offset, state); err != nil {
+		l.failed = fmt.Errorf("%w: %w", ErrFailed, err)
+		return l.failed
+	}
+	return nil
+}
+
+// Reset empties the log. A crash during it leaves a log that is empty or starts
+// with records that were in it: callers that reset must tell old from new.
+// Checkpoints stay; a log that is reset should not have any.
+func (l *Log) Reset() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed != nil {
+		return l.failed
+	}
+	l.end.offset, l.end.next = 0, 0
+	err := errors.Join(l.mark(), l.mark()) // both slots: no mark may speak of what goes
+	if err == nil {
+		err = l.ends.Sync()
+	}
+	if err == nil {
+		err = l.file.Truncate(0)
+	}
+	if err == nil {
+		err = l.file.Sync()
+	}
+	if err != nil {
+		l.failed = fmt.Errorf("%w: %w", ErrFailed, err)
+		return l.failed
+	}
+	return nil
+}
+
+// LoadCheckpoint returns the newest checkpoint, nil state when there is none.
+func (l *Log) LoadCheckpoint() (next uint64, state []byte, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.check.load()
+}
+
+// Close makes the end mark durable and closes the files.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var errs []error
+	if l.ends != nil && l.failed == nil {
+		errs = append(errs, l.ends.Sync())
+	}
+	for _, f := range []File{l.file, l.ends} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	l.file, l.ends = nil, nil
+	if l.failed == nil {
+		l.failed = ErrClosed
+	}
+	return errors.Join(append(errs, l.check.close())...)
+}

@@ -1,0 +1,143 @@
+package store
+
+import (
+	"io"
+	"sync"
+)
+
+// MemoryDir is a Dir in memory. Crash forgets what no Sync made durable, as a
+// power failure does. Safe for concurrent use.
+type MemoryDir struct {
+	mu    sync.Mutex
+	files map[string]*memoryFile
+	// Fault, when set, is asked before every write and sync; its error is returned
+	// instead. Set it before use.
+	Fault func(name, operation string) error
+}
+
+type memoryFile struct {
+	dir     *MemoryDir
+	name    string
+	now     []byte
+	durable []byte
+}
+
+// NewMemoryDir returns an empty one.
+func NewMemoryDir() *MemoryDir { return &MemoryDir{files: make(map[string]*memoryFile)} }
+
+// Open returns the file, empty the first time.
+func (d *MemoryDir) Open(name string) (File, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f := d.files[name]
+	if f == nil {
+		f = &memoryFile{dir: d, name: name}
+		d.files[name] = f
+	}
+	return f, nil
+}
+
+// Remove forgets a file.
+func (d *MemoryDir) Remove(name string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.files, name)
+	return nil
+}
+
+// Close does nothing: the files stay, for the next to open.
+func (d *MemoryDir) Close() error { return nil }
+
+// Crash puts every file back to its last Sync, plus, when keep is not nil, as
+// much of what came after as keep says (it gets the file's name, durable and
+// current contents).
+func (d *MemoryDir) Crash(keep func(name string, durable, now []byte) []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, f := range d.files {
+		next := f.durable
+		if keep != nil {
+			next = keep(f.name, f.durable, f.now)
+		}
+		f.now = append([]byte(nil), next...)
+		f.durable = append([]byte(nil), next...)
+	}
+}
+
+// Bytes gives direct access to a file's contents, to damage them; nil when there
+// is no such file.
+func (d *MemoryDir) Bytes(name string) []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if f := d.files[name]; f != nil {
+		return f.now
+	}
+	return nil
+}
+
+func (f *memoryFile) fault(operation string) error {
+	if f.dir.Fault == nil {
+		return nil
+	}
+	return f.dir.Fault(f.name, operation)
+}
+
+func (f *memoryFile) ReadAt(p []byte, off int64) (int, error) {
+	f.dir.mu.Lock()
+	defer f.dir.mu.Unlock()
+	if off >= int64(len(f.now)) {
+		return 0, io.EOF
+	}
+	n := copy(p, f.now[off:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (f *memoryFile) WriteAt(p []byte, off int64) (int, error) {
+	if err := f.fault("write"); err != nil {
+		return 0, err
+	}
+	f.dir.mu.Lock()
+	defer f.dir.mu.Unlock()
+	if need := off + int64(len(p)); need > int64(len(f.now)) {
+		f.now = append(f.now, make([]byte, need-int64(len(f.now)))...)
+	}
+	return copy(f.now[off:], p), nil
+}
+
+func (f *memoryFile) Size() (int64, error) {
+	f.dir.mu.Lock()
+	defer f.dir.mu.Unlock()
+	return int64(len(f.now)), nil
+}
+
+func (f *memoryFile) Truncate(size int64) error {
+	if err := f.fault("truncate"); err != nil {
+		return err
+	}
+	f.dir.mu.Lock()
+	defer f.dir.mu.Unlock()
+	if size <= int64(len(f.now)) {
+		f.now = f.now[:size:size]
+	} else {
+		f.now = append(f.now, make([]byte, size-int64(len(f.now)))...)
+	}
+	return nil
+}
+
+func (f *memoryFile) Sync() error {
+	if err := f.fault("sync"); err != nil {
+		return err
+	}
+	f.dir.mu.Lock()
+	defer f.dir.mu.Unlock()
+	f.durable = append(f.durable[:0], f.now...)
+	return nil
+}
+
+func (f *memoryFile) Close() error { return nil }

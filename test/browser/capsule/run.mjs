@@ -1,0 +1,105 @@
+// Runs the Go tests of internal/capsule/sab in real browsers.
+//
+//   node test/browser/capsule/run.mjs [--browser chromium|firefox]... [--wasm FILE] [-- go test flags]
+//
+// Without --wasm it builds the test program itself; build/capsules/hash.wasm
+// must exist (scripts/build-capsules.sh). Prints "N passed, M failed" and exits
+// non-zero when anything failed or nothing ran.
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { browsers } from './browsers.mjs';
+import { serve } from './server.mjs';
+
+const root = new URL('../../../', import.meta.url);
+const cut = process.argv.indexOf('--');
+const testFlags = cut < 0 ? [] : process.argv.slice(cut + 1);
+const { values } = parseArgs({
+  args: process.argv.slice(2, cut < 0 ? undefined : cut),
+  options: {
+    browser: { type: 'string', multiple: true },
+    wasm: { type: 'string' },
+    capsules: { type: 'string', default: 'build/capsules' },
+    seconds: { type: 'string', default: '240' }, // for all tests in one browser
+  },
+});
+
+let passed = 0;
+let failed = 0;
+let onReport = () => {};
+const scratch = mkdtempSync(join(tmpdir(), 'inos-capsule-'));
+try {
+  const wasm = values.wasm ?? join(scratch, 'capsule.test.wasm');
+  if (!values.wasm) {
+    execFileSync('go', ['test', '-c', '-tags', 'browser', '-o', wasm, './internal/capsule/sab'], {
+      cwd: root, env: { ...process.env, GOOS: 'js', GOARCH: 'wasm' }, stdio: 'inherit',
+    });
+  }
+  const goroot = execFileSync('go', ['env', 'GOROOT']).toString().trim();
+  const capsules = new URL(values.capsules + '/', root);
+  if (!existsSync(new URL('hash.wasm', capsules))) throw new Error('hash.wasm is missing: run scripts/build-capsules.sh');
+  const server = await serve(
+    {
+      '/src/': new URL('web/src/', root),
+      '/capsules/': capsules,
+      '/kernel.ts': new URL('kernel.ts', import.meta.url),
+      '/wasm_exec.js': pathToFileURL(join(goroot, 'lib/wasm/wasm_exec.js')),
+      '/capsule.test.wasm': pathToFileURL(wasm),
+    },
+    (report) => onReport(report),
+  );
+  try {
+    for (const name of values.browser ?? Object.keys(browsers)) await inBrowser(name, server.url);
+  } finally {
+    await server.close();
+  }
+} catch (err) {
+  console.error(err);
+  failed++;
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed > 0 || passed === 0 ? 1 : 0);
+
+async function inBrowser(name, url) {
+  console.log(`# ${name}`);
+  const last = new Promise((resolve) => {
+    onReport = (report) => {
+      report.lines.forEach(count);
+      if (report.exit !== undefined) resolve(report);
+    };
+  });
+  const browser = await browsers[name]();
+  let timer;
+  try {
+    const flags = ['-test.v', '-test.timeout=200s', ...testFlags];
+    await browser.open(url + '?' + new URLSearchParams(flags.map((a) => ['arg', a])));
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`${name}: no end after ${values.seconds} s`)), values.seconds * 1000);
+    });
+    const { exit, held } = await Promise.race([last, late]);
+    result(exit === 0, `${name}: the test program exits 0`);
+    // Only a Worker that lives on holds its lock.
+    const leaked = held.filter((l) => l.startsWith('inos-capsule/'));
+    result(leaked.length === 0, `${name}: no capsule Worker is left (${leaked.length})`);
+  } finally {
+    clearTimeout(timer);
+    await browser.close();
+  }
+}
+
+function result(ok, what) {
+  console.log(`${ok ? 'PASS' : 'FAIL'} ${what}`);
+  if (ok) passed++;
+  else failed++;
+}
+
+function count(line) {
+  console.log(line);
+  if (/^\s*--- PASS/.test(line)) passed++;
+  if (/^\s*--- FAIL/.test(line) || /^FAIL: /.test(line)) failed++;
+}

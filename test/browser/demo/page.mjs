@@ -1,0 +1,66 @@
+// What the demo runs inside the page. The functions are sent as their source: they
+// may use nothing but their argument and `inos`.
+import { inPage } from '../lib/chromium.mjs';
+
+/** Waits until every one of `peers` is known to provide `capability`; returns all nodes. */
+export async function nodesProviding({ capability, peers }) {
+  const complete = (nodes) => peers.every((id) => nodes.some((n) => n.peerId === id && n.capabilities.includes(capability)));
+  for (;;) {
+    let heard;
+    const news = new Promise((resolve) => (heard = resolve));
+    const off = inos.on('node', heard);
+    const nodes = await inos.nodes();
+    if (complete(nodes)) {
+      off();
+      return nodes.sort((a, b) => Number(b.self) - Number(a.self) || a.name.localeCompare(b.name));
+    }
+    // An event says when to look again; should one be lost, look anyway.
+    await Promise.race([news, new Promise((resolve) => setTimeout(resolve, 500))]);
+    off();
+  }
+}
+
+/** Spawns a capsule and waits until a heartbeat of its own has come. */
+export async function localCapsule(name) {
+  let heard = () => {};
+  const off = inos.on('heartbeat', () => heard());
+  try {
+    const began = performance.now();
+    const reply = await inos.spawn(name);
+    const ms = performance.now() - began;
+    for (;;) {
+      const news = new Promise((resolve) => (heard = resolve));
+      const row = (await inos.capsules()).find((capsule) => capsule.id === reply.capsuleId);
+      if (!row) throw new Error(`inos.capsules() does not list ${reply.capsuleId}`);
+      if (row.heartbeats > 0) return { reply, row, ms };
+      await news;
+    }
+  } finally {
+    off();
+  }
+}
+
+/** Dispatches a job whose input is `bytes`; the result comes without its output, of which `text` is enough here. */
+export function dispatch(page, job, bytes) {
+  return inPage(
+    page,
+    async ({ job, base64 }) => {
+      const input = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+      const { output, ...rest } = await inos.dispatch({ ...job, input });
+      return { ...rest, outputBytes: output.length };
+    },
+    { job, base64: Buffer.from(bytes).toString('base64') },
+    60_000,
+  );
+}
+
+/** Dispatches a job that must not run; returns how it was rejected, and how fast. */
+export async function rejection(job) {
+  const began = performance.now();
+  try {
+    await inos.dispatch({ ...job, input: 'nobody pays for this' });
+    return { error: null, ms: performance.now() - began };
+  } catch ({ name, code, message }) {
+    return { error: { name, code, message }, ms: performance.now() - began };
+  }
+}

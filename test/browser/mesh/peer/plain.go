@@ -1,0 +1,120 @@
+//go:build !js
+
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/protocol"
+)
+
+// runPlain is libp2p.New and protocols to try a transport with.
+func runPlain() error {
+	h, err := libp2p.New(libp2p.ListenAddrStrings(listen), libp2p.ResourceManager(&network.NullResourceManager{}))
+	if err != nil {
+		return err
+	}
+	ends := make(chan error, 1)
+	for id, f := range map[protocol.ID]func(network.Stream) error{
+		"/test/echo": func(s network.Stream) error {
+			_, err := io.Copy(s, s)
+			return errors.Join(err, s.CloseWrite())
+		},
+		"/test/sink": func(s network.Stream) error { // counts to the end, then answers
+			n, err := io.Copy(io.Discard, s)
+			if err != nil {
+				return err
+			}
+			_, err = s.Write(binary.BigEndian.AppendUint64(nil, uint64(n)))
+			return err
+		},
+		"/test/source": func(s network.Stream) error { // as many bytes as asked for
+			var ask [8]byte
+			if _, err := io.ReadFull(s, ask[:]); err != nil {
+				return err
+			}
+			left := int(binary.BigEndian.Uint64(ask[:]))
+			chunk := make([]byte, 64<<10)
+			for left > 0 {
+				n, err := s.Write(chunk[:min(left, len(chunk))])
+				if err != nil {
+					return err
+				}
+				left -= n
+			}
+			return s.CloseWrite()
+		},
+		"/test/hold": func(s network.Stream) error { // reads one byte a minute
+			one := make([]byte, 1)
+			_, err := io.ReadFull(s, one)
+			if err != nil {
+				return err
+			}
+			if _, err := s.Write(one); err != nil {
+				return err
+			}
+			time.Sleep(time.Minute)
+			return nil
+		},
+		"/test/watch": func(s network.Stream) error { // notes how the stream ends
+			_, err := s.Write([]byte{1})
+			if err == nil {
+				_, err = io.Copy(io.Discard, s)
+			}
+			ends <- err
+			return err
+		},
+		"/test/watched": func(s network.Stream) error {
+			_, err := fmt.Fprint(s, <-ends)
+			return errors.Join(err, s.CloseWrite())
+		},
+		"/test/reset": func(s network.Stream) error { // resets after the first byte
+			_, _ = io.ReadFull(s, make([]byte, 1))
+			return errors.New("as asked")
+		},
+		"/test/back": func(s network.Stream) error { // opens streams to whoever asks
+			var ask [1]byte
+			if _, err := io.ReadFull(s, ask[:]); err != nil {
+				return err
+			}
+			for i := range ask[0] {
+				back, err := s.Conn().NewStream(context.Background())
+				if err != nil {
+					return err
+				}
+				if _, err := back.Write([]byte{i}); err != nil {
+					return err
+				}
+				var got [1]byte
+				if _, err := io.ReadFull(back, got[:]); err != nil || got[0] != i {
+					return fmt.Errorf("got %d: %v", got[0], err)
+				}
+				_ = back.Close()
+			}
+			_, err := s.Write(ask[:])
+			return err
+		},
+		"/test/close": func(s network.Stream) error { return s.Conn().Close() },
+		"/test/die":   func(s network.Stream) error { return syscall.Kill(os.Getpid(), syscall.SIGKILL) },
+	} {
+		h.SetStreamHandler(id, func(s network.Stream) {
+			if err := f(s); err != nil {
+				_ = s.ResetWithError(42)
+				return
+			}
+			_ = s.Close()
+		})
+	}
+	fmt.Println(h.Addrs()[0].String() + "/p2p/" + h.ID().String())
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	return h.Close()
+}

@@ -1,0 +1,179 @@
+// Runs the mesh in real browsers: builds the far side (peer) and the browser's
+// side (page), serves the page on loopback, and lets headless Chromium and
+// Firefox run it in a Worker against freshly started peers. Prints every test and
+// "N passed, N failed"; exits 1 when one failed, when a browser is missing or
+// when a run ends without its own count.
+//
+//   node test/browser/mesh/run.mjs [chromium] [firefox]
+//
+// playwright-core and puppeteer-core come from web/node_modules, or from
+// $INOS_NODE_MODULES; the browsers from $CHROMIUM and $FIREFOX.
+import { spawn, spawnSync } from 'node:child_process';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createInterface } from 'node:readline';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, '../../..');
+const modules = process.env.INOS_NODE_MODULES ?? join(root, 'web/node_modules');
+const load = createRequire(join(modules, 'x.js'));
+const limit = 240_000;
+
+const work = mkdtempSync(join(tmpdir(), 'inos-mesh-'));
+const peerBin = join(work, 'peer');
+const pageWasm = join(work, 'page.wasm');
+
+function build(out, pkg, env) {
+  const r = spawnSync('go', ['build', '-trimpath', '-ldflags=-s -w', '-o', out, pkg], { cwd: root, env: { ...process.env, ...env }, stdio: 'inherit' });
+  if (r.status !== 0) throw new Error(`go build ${pkg} failed`);
+}
+
+// startPeer resolves to the peer's address once it prints it.
+function startPeer(...args) {
+  const p = spawn(peerBin, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  return new Promise((resolve, reject) => {
+    p.once('exit', (code) => reject(new Error(`peer ${args.join(' ')} ended: ${code}`)));
+    createInterface({ input: p.stdout }).once('line', (addr) => resolve({ addr, p }));
+  });
+}
+
+function stopPeer({ p }) {
+  return new Promise((resolve) => {
+    if (p.exitCode !== null || p.signalCode !== null) return resolve();
+    p.once('exit', resolve);
+    p.stdin.end();
+  });
+}
+
+const worker = `
+importScripts('/wasm_exec.js');
+onmessage = async ({ data }) => {
+  const say = (line) => postMessage({ line });
+  let rest = '';
+  const decoder = new TextDecoder();
+  globalThis.fs.writeSync = (fd, buf) => {
+    rest += decoder.decode(buf, { stream: true });
+    const lines = rest.split('\\n');
+    rest = lines.pop();
+    for (const l of lines) say(l);
+    return buf.length;
+  };
+  self.addEventListener('unhandledrejection', (e) => say('FAIL unhandled rejection: ' + e.reason));
+  try {
+    const go = new Go();
+    go.argv = ['page', ...data];
+    const t0 = performance.now();
+    const { instance } = await WebAssembly.instantiateStreaming(fetch('/page.wasm'), go.importObject);
+    say('     instantiated in ' + Math.round(performance.now() - t0) + ' ms');
+    await go.run(instance);
+  } catch (e) { say('FAIL worker: ' + e); }
+  postMessage({ end: true });
+};`;
+
+function serve() {
+  const wasmExec = readFileSync(join(spawnSync('go', ['env', 'GOROOT']).stdout.toString().trim(), 'lib/wasm/wasm_exec.js'));
+  const files = {
+    '/': ['text/html', '<!doctype html><title>mesh</title>'],
+    '/worker.js': ['text/javascript', worker],
+    '/wasm_exec.js': ['text/javascript', wasmExec],
+    '/page.wasm': ['application/wasm', readFileSync(pageWasm)],
+  };
+  const server = createServer((req, res) => {
+    const f = files[req.url];
+    if (!f) return void res.writeHead(404).end();
+    res.writeHead(200, { 'content-type': f[0], 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' }).end(f[1]);
+  });
+  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
+}
+
+const browsers = {
+  async chromium() {
+    const { chromium } = load('playwright-core');
+    const b = await chromium.launch({
+      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+      args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    });
+    const page = await b.newPage();
+    return { page, expose: (name, f) => page.exposeFunction(name, f), close: () => b.close(), version: b.version() };
+  },
+  async firefox() {
+    const puppeteer = load('puppeteer-core');
+    const b = await puppeteer.launch({ browser: 'firefox', executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr', headless: true });
+    const page = await b.newPage();
+    return { page, expose: (name, f) => page.exposeFunction(name, f), close: () => b.close(), version: await b.version() };
+  },
+};
+
+// runIn returns the counts that the page printed, with failures seen outside it.
+async function runIn(name, url) {
+  const peers = [];
+  const up = async (...args) => { const p = await startPeer(...args); peers.push(p); return p.addr; };
+  let browser;
+  const counts = { passed: 0, failed: 0 };
+  try {
+    const plain = await up('-plain');
+    const node = await up('-cap', 'gpu');
+    const far = await up('-cap', 'far', '-via', node, '-late', '50ms');
+    const victim = await up('-cap', 'victim');
+    const plainVictim = await up('-plain');
+    browser = await browsers[name]();
+    console.log(`== ${name} ${browser.version}`);
+    const { page } = browser;
+    let finish;
+    const finished = new Promise((resolve) => { finish = resolve; });
+    let said = false;
+    await browser.expose('report', (m) => {
+      if (m.end) return finish();
+      console.log(m.line);
+      const done = /^done (\d+) passed, (\d+) failed$/.exec(m.line);
+      if (done) { said = true; counts.passed += +done[1]; counts.failed += +done[2]; }
+      if (/^FAIL (unhandled|worker)/.test(m.line)) counts.failed++;
+    });
+    page.on('console', (m) => { if (/released function/.test(m.text())) { console.log('FAIL', m.text()); counts.failed++; } });
+    await page.goto(url);
+    await page.evaluate((args) => {
+      const w = new Worker('/worker.js');
+      w.onmessage = ({ data }) => globalThis.report(data);
+      w.onerror = (e) => { globalThis.report({ line: 'FAIL worker: ' + e.message }); globalThis.report({ end: true }); };
+      w.postMessage(args);
+    }, [plain, node, far, victim, plainVictim]);
+    const timer = setTimeout(() => { console.log(`FAIL ${name}: no end after ${limit / 1000} s`); finish(); }, limit);
+    await finished;
+    clearTimeout(timer);
+    if (!said) counts.failed++;
+  } catch (e) {
+    console.log(`FAIL ${name}: ${e.stack ?? e}`);
+    counts.failed++;
+  } finally {
+    await browser?.close().catch(() => {});
+    for (const p of peers) await stopPeer(p);
+  }
+  return counts;
+}
+
+const names = process.argv.slice(2).length ? process.argv.slice(2) : Object.keys(browsers);
+const total = { passed: 0, failed: 0 };
+try {
+  build(peerBin, './test/browser/mesh/peer');
+  build(pageWasm, './test/browser/mesh/page', { GOOS: 'js', GOARCH: 'wasm' });
+  const server = await serve();
+  const url = `http://127.0.0.1:${server.address().port}/`;
+  for (const name of names) {
+    if (!browsers[name]) throw new Error(`no browser ${name}: chromium, firefox`);
+    const c = await runIn(name, url);
+    total.passed += c.passed;
+    total.failed += c.failed;
+  }
+  server.close();
+} catch (e) {
+  console.log(`FAIL ${e.message}`);
+  total.failed++;
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}
+console.log(`${total.passed} passed, ${total.failed} failed`);
+process.exit(total.failed ? 1 : 0);

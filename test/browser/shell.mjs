@@ -1,0 +1,157 @@
+// The shell's bad days, in Chromium: what is missing, broken, unreachable or
+// killed gives a clear message on the page and an InosError with a stable code,
+// and nothing hangs. Needs dist (make dist). Ends with "N passed, N failed".
+import { createHash } from 'node:crypto';
+import { inPage, launchChromium, openPage } from './lib/chromium.mjs';
+import { serveSpoiled } from './lib/spoiled.mjs';
+
+const browser = await launchChromium();
+let passed = 0;
+let failed = 0;
+
+/** Opens the shell as `given` serves it and runs `body`; `only` on the command line picks tests. */
+async function test(name, given, body) {
+  const only = process.argv.slice(2);
+  if (only.length > 0 && !only.some((part) => name.includes(part))) return;
+  const server = await serveSpoiled(given);
+  const page = await openPage(browser);
+  try {
+    if (given.before) await page.addInitScript(given.before);
+    await page.goto(server.url + (given.query ?? ''));
+    await body(page, server);
+    passed++;
+    console.log(`ok   ${name}`);
+  } catch (error) {
+    failed++;
+    console.log(`FAIL ${name}\n     ${error.message}\n     ${page.log.slice(-15).join('\n     ')}`);
+  } finally {
+    await page.context().close();
+    await server.close();
+  }
+}
+
+function equal(got, wanted, what) {
+  if (JSON.stringify(got) !== JSON.stringify(wanted)) throw new Error(`${what}: got ${JSON.stringify(got)}, wanted ${JSON.stringify(wanted)}`);
+}
+
+/** The boot fails with `code`: `inos.ready`, every verb and the page say so, and nothing stays pending. */
+const fails = (code, text) => async (page) => {
+  const seen = await inPage(page, async () => {
+    const plain = (promise) => promise.then(() => null, ({ name, code, message }) => ({ name, code, message }));
+    const errors = await Promise.all([plain(inos.ready), plain(inos.joined), plain(inos.nodes()), plain(inos.dispatch({}))]);
+    const notice = document.querySelector('#notices .error');
+    return { errors, notice: notice?.dataset.code, role: notice?.getAttribute('role'), shown: notice?.textContent, state: document.querySelector('#state').textContent };
+  }, null, 20_000);
+  for (const error of seen.errors) equal([error?.name, error?.code], ['InosError', code], `the error (${error?.message})`);
+  equal([seen.notice, seen.role], [code, 'alert'], 'the notice on the page');
+  if (!text.test(seen.errors[0].message)) throw new Error(`the message does not say it: ${seen.errors[0].message}`);
+  if (!seen.shown.includes(seen.errors[0].message.split('\n')[0])) throw new Error(`the page does not show the message: ${seen.shown}`);
+  equal(seen.state, 'not started', 'the state');
+};
+
+const wasm = (...sections) => Buffer.from([0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, ...sections]);
+const NAMED = (text) => [text.length, ...Buffer.from(text)];
+// One function type, one import of that type.
+const IMPORTS = (module, name) => {
+  const entry = [...NAMED(module), ...NAMED(name), 0x00, 0x00];
+  return wasm(1, 4, 1, 0x60, 0, 0, 2, entry.length + 1, 1, ...entry);
+};
+
+console.log('what the browser or the server lacks');
+await test('no cross-origin isolation', { isolated: false }, fails('cross_origin_isolation', /Cross-Origin-Opener-Policy/));
+await test('no WebTransport', { before: 'delete globalThis.WebTransport' }, fails('webtransport_missing', /WebTransport/));
+await test('no inos.json', { spoil: { 'inos.json': { status: 404, body: 'gone' } } }, fails('config_load_failed', /inos\.json.*HTTP 404/));
+await test('inos.json is a page', { spoil: { 'inos.json': { body: '<!doctype html>' } } }, fails('config_load_failed', /inos\.json/));
+await test("the Worker's script is missing", { spoil: { 'kernel.worker': { status: 404, body: '' } } }, fails('worker_failed', /did not load/));
+
+console.log('what comes instead of the kernel');
+await test('nothing', { spoil: { 'kernel.': (a) => (a.type === 'application/wasm' ? { status: 404, body: 'gone' } : {}) } }, fails('wasm_load_failed', /HTTP 404/));
+await test('half of it', { spoil: { 'kernel.': (a) => (a.type === 'application/wasm' ? { cut: true } : {}) } }, fails('wasm_load_failed', /broke off/));
+await test('a page', { spoil: { 'kernel.': (a) => (a.type === 'application/wasm' ? { type: 'text/html', body: '<!doctype html>' } : {}) } }, fails('wasm_bad_module', /text\/html.*doctype/));
+await test('garbage', { spoil: { 'kernel.': (a) => (a.type === 'application/wasm' ? { body: 'garbage' } : {}) } }, fails('wasm_bad_module', /no WebAssembly module/));
+await test('a module with unknown imports', { spoil: { 'kernel.': (a) => (a.type === 'application/wasm' ? { body: IMPORTS('elsewhere', 'f') } : {}) } }, fails('wasm_instantiate_failed', /elsewhere/));
+await test('a module that is no Go program', { spoil: { 'kernel.': (a) => (a.type === 'application/wasm' ? { body: wasm() } : {}) } }, fails('kernel_crashed', /kernel/));
+
+console.log('a mesh that is not there');
+/** The kernel is up, alone: ready resolves, joined rejects, the page says so, capsules still run. */
+const alone = (text) => async (page) => {
+  const seen = await inPage(page, async () => {
+    await inos.ready;
+    const joined = await inos.joined.then(() => null, ({ name, code, message }) => ({ name, code, message }));
+    const { peerId } = await inos.status();
+    const { capsuleId } = await inos.spawn('hash');
+    await inos.kill(capsuleId);
+    const notice = document.querySelector('#notices .warning');
+    return { joined, peerId, capsuleId, notice: notice?.dataset.code, state: document.querySelector('#state').textContent };
+  }, null, 60_000);
+  equal([seen.joined?.name, seen.joined?.code], ['InosError', 'bootstrap_unreachable'], 'inos.joined');
+  if (!text.test(seen.joined.message)) throw new Error(`the message does not say it: ${seen.joined.message}`);
+  equal([seen.notice, seen.state], ['bootstrap_unreachable', 'ready, alone'], 'the page');
+};
+const PEER = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA';
+const HASH = 'uEiDDq4_xNyDorZBH3TlGazyJdOWSwvo4PUo5YHFMrvDE8g';
+await test('a bootstrap node that is down', { boot: { bootstrap: [`/ip4/127.0.0.1/udp/9/quic-v1/webtransport/certhash/${HASH}/p2p/${PEER}`] } }, alone(/./));
+await test('a bootstrap address that does not parse', { boot: { bootstrap: ['/ip4/nowhere'] } }, alone(/./));
+
+console.log('a console that is wrong');
+/** Rejects with an InosError of `code` whose message matches. */
+const rejects = (source, code, text) => async (page) => {
+  const error = await inPage(page, `async () => { await inos.ready; return (async () => { ${source} })().then((v) => ({ message: 'it resolved: ' + JSON.stringify(v) }), ({ name, code, message }) => ({ name, code, message })); }`, null, 40_000);
+  equal([error.name, error.code], ['InosError', code], error.message);
+  if (!text.test(error.message)) throw new Error(`the message does not say it: ${error.message}`);
+};
+await test('an unknown verb', {}, rejects('return inos.foo()', 'unknown_verb', /there are help, status/));
+await test('a wrong argument', {}, rejects('return inos.kill(7)', 'bad_argument', /must be a string, got 7/));
+await test('an unknown field', {}, rejects("return inos.dispatch({ capsul: 'hash' })", 'bad_argument', /no field 'capsul'/));
+await test('an address that does not parse', {}, rejects("return inos.connect('nonsense')", 'bad_address', /nonsense/));
+await test('an unknown capsule', {}, rejects("return inos.kill('nobody')", 'unknown_capsule', /nobody/));
+await test('no ledger', {}, rejects("return inos.dispatch({ capsule: 'hash', method: 'sha256', input: 'x' })", 'ledger_missing', /ledger/));
+await test('a requirement nobody meets', {}, rejects("const { ledgerId } = await inos.status(); return inos.dispatch({ capsule: 'hash', method: 'sha256', input: 'x', requires: ['antigravity'], creditLedgerId: ledgerId, deadlineMs: 3000 })", 'no_candidate', /antigravity/));
+
+console.log('capsules that are none');
+const offer = (name, bytes) => {
+  const digest = createHash('sha256').update(bytes).digest();
+  const bits = [...Buffer.concat([Buffer.from([1, 0x55, 0x12, 32]), digest])].map((b) => b.toString(2).padStart(8, '0')).join('');
+  const cid = 'b' + bits.match(/.{1,5}/g).map((five) => 'abcdefghijklmnopqrstuvwxyz234567'[parseInt(five.padEnd(5, '0'), 2)]).join('');
+  return { name, url: `data:application/wasm;base64,${Buffer.from(bytes).toString('base64')}`, cid, bytes: bytes.length };
+};
+for (const [name, bytes, code, text] of [
+  ['no wasm at all', Buffer.from('not a module'), 'bad_capsule', /./],
+  ['a module without a memory', wasm(), 'bad_capsule', /memory/],
+  ['an unknown import', IMPORTS('elsewhere', 'f'), 'bad_capsule', /elsewhere/],
+]) {
+  await test(name, { boot: { capsules: [offer('odd', bytes)] } }, rejects("return inos.spawn('odd')", code, text));
+}
+await test('bytes that are not those of the CID', { boot: { capsules: [{ ...offer('odd', wasm()), cid: offer('x', Buffer.from('other')).cid }] } }, rejects("return inos.spawn('odd')", 'bad_capsule', /CID/));
+
+console.log('ends');
+await test('a killed Worker rejects what is pending', {}, async (page) => {
+  await inPage(page, () => inos.ready);
+  const pending = inPage(page, () => inos.connect('/ip4/127.0.0.1/udp/9/quic-v1/webtransport/certhash/uEiDDq4_xNyDorZBH3TlGazyJdOWSwvo4PUo5YHFMrvDE8g/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA').catch((e) => e.code));
+  const worker = page.workers().find((w) => w.url().includes('kernel.worker'));
+  await worker.evaluate(() => self.close());
+  equal(await pending, 'kernel_crashed', 'the pending call');
+  const seen = await inPage(page, async () => [await inos.status().catch((e) => e.code), document.querySelector('#notices .error').dataset.code, document.querySelector('#state').textContent]);
+  equal(seen, ['kernel_crashed', 'kernel_crashed', 'crashed'], 'what is left');
+});
+await test('close ends the kernel, its capsules and what is pending', {}, async (page) => {
+  const seen = await inPage(page, async () => {
+    await inos.ready;
+    await inos.spawn('hash');
+    const pending = inos.connect('/ip4/127.0.0.1/udp/9/quic-v1/webtransport/certhash/uEiDDq4_xNyDorZBH3TlGazyJdOWSwvo4PUo5YHFMrvDE8g/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA').catch((e) => e.code);
+    await inos.close();
+    await inos.close();
+    return [await pending, await inos.nodes().catch((e) => e.code), document.querySelector('#state').textContent, document.querySelectorAll('#notices .error').length];
+  });
+  equal(seen, ['kernel_closed', 'kernel_closed', 'closed', 0], 'what is left');
+});
+await test('the Worker has the same inos', {}, async (page) => {
+  const { peerId } = await inPage(page, () => inos.ready);
+  const worker = page.workers().find((w) => w.url().includes('kernel.worker'));
+  const there = await worker.evaluate(async () => [(await inos.status()).peerId, await inos.foo().catch((e) => e.code)]);
+  equal(there, [peerId, 'unknown_verb'], 'in the Worker');
+});
+
+await browser.close();
+console.log(`\n${passed} passed, ${failed} failed`);
+process.exit(failed === 0 && passed > 0 ? 0 : 1);
