@@ -1,11 +1,14 @@
 package main
 
 import (
+	"crypto/ed25519"
 	"flag"
 	"fmt"
 	"io"
 	"strings"
 	"time"
+
+	"inos/internal/identity"
 )
 
 // list is a flag of comma-separated words that may be given several times.
@@ -25,6 +28,8 @@ func (l *list) Set(s string) error {
 // nodeFlags say what a node is. Money is in microcredits.
 type nodeFlags struct {
 	name, key, geo, capsules string
+	data, policy             string
+	policySigners            list
 	listen, bootstrap        list
 	capabilities             list
 	cost                     uint64
@@ -37,6 +42,9 @@ type nodeFlags struct {
 func (f *nodeFlags) register(set *flag.FlagSet) {
 	set.StringVar(&f.name, "name", "node", "name shown to people")
 	set.StringVar(&f.key, "key", "", "file of the node's Ed25519 key, made if missing; none: a key for this run only")
+	set.StringVar(&f.data, "data", "", "folder of the ledger and, unless -key is given, the key; none: both last as long as the node")
+	set.StringVar(&f.policy, "policy", "", "signed policy (inos policy sign); SIGHUP reads it again; none: the default policy")
+	set.Var(&f.policySigners, "policy-signer", "peer ids that may sign the policy; default: this node's own")
 	set.Var(&f.listen, "listen", "multiaddrs to listen on (default /ip4/127.0.0.1/udp/0/quic-v1/webtransport)")
 	set.Var(&f.bootstrap, "bootstrap", "multiaddrs of nodes to join")
 	set.Var(&f.capabilities, "capabilities", "what this node can do, for example storage,threads,gpu")
@@ -64,4 +72,16 @@ func parse(set *flag.FlagSet, args []string, diag io.Writer) error {
 		return errUsage
 	}
 	return nil
+}
+
+// signers are the peer ids whose policies this node obeys.
+func (f *nodeFlags) signers(key ed25519.PrivateKey) []string {
+	return f.signersOf(identity.PeerIDOf(key.Public().(ed25519.PublicKey)))
+}
+
+func (f *nodeFlags) signersOf(self identity.PeerID) []string {
+	if len(f.policySigners) > 0 {
+		return f.policySigners
+	}
+	return []string{string(self)}
 }

@@ -22,10 +22,12 @@ type command struct {
 
 func commands() map[string]command {
 	return map[string]command{
-		"node":  {"lend this machine: run capsules for the mesh", runNode},
-		"serve": {"a node that also serves the browser shell over HTTP", runServe},
-		"job":   {"run one job on the mesh and print its result", runJob},
-		"id":    {"print the peer id and ledger id of a key file", runID},
+		"node":   {"lend this machine: run capsules for the mesh", runNode},
+		"serve":  {"a node that also serves the browser shell over HTTP", runServe},
+		"job":    {"run one job on the mesh and print its result", runJob},
+		"ledger": {"balance, history, export and verify a node's ledger", runLedger},
+		"policy": {"show, check and sign what a node allows", runPolicy},
+		"id":     {"print the peer id and ledger id of a key file", runID},
 	}
 }
 

@@ -9,9 +9,12 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"inos/cmd/internal/node"
 	"inos/internal/capsule/wazero"
@@ -38,54 +41,121 @@ func runNode(ctx context.Context, args []string, out, diag io.Writer) error {
 type native struct {
 	*node.Node
 	mesh    *p2p.Mesh
-	runtime *wazero.Runtime
+	undo    []func() error
 	cancel  context.CancelFunc
 	ended   chan error
+	watch   sync.WaitGroup
 	closing sync.Once
 }
 
 // start builds a node and runs it until ctx ends.
 func start(ctx context.Context, f nodeFlags, diag io.Writer) (*native, error) {
-	key, err := loadKey(f.key)
-	if err != nil {
-		return nil, err
+	n := &native{ended: make(chan error, 1)}
+	if err := n.build(f); err != nil {
+		return nil, errors.Join(err, n.close())
+	}
+	ctx, n.cancel = context.WithCancel(ctx)
+	n.watch.Go(func() { n.log(ctx, f, diag) })
+	n.watch.Go(func() { n.reloadOnHangup(ctx, f, diag) })
+	go func() { n.ended <- n.Run(ctx, n.mesh) }()
+	return n, nil
+}
+
+// build makes the parts in order; close undoes as many as there are.
+func (n *native) build(f nodeFlags) error {
+	cfg := node.Config{
+		Name: f.name, Kind: "native", Capabilities: f.capabilities, GeoHash: f.geo, CreditCost: f.cost,
+		Slots: f.slots, Allowance: f.allowance, StrangerLine: f.creditLine,
+	}
+	if f.data != "" {
+		if err := os.MkdirAll(f.data, 0o700); err != nil {
+			return err
+		}
+		if f.key == "" {
+			f.key = filepath.Join(f.data, "key")
+		}
+		log, done, err := openLedger(f.data)
+		if err != nil {
+			return err
+		}
+		n.undo = append(n.undo, done)
+		cfg.Log = log
+	}
+	var err error
+	if cfg.Key, err = loadKey(f.key); err != nil {
+		return err
+	}
+	if cfg.Policy, err = loadPolicy(f.policy, f.signers(cfg.Key)); err != nil {
+		return err
 	}
 	runtime, err := wazero.New(wazero.Config{})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	n := &native{runtime: runtime, ended: make(chan error, 1)}
-	n.Node, err = node.New(node.Config{
-		Key: key, Name: f.name, Kind: "native", Capabilities: f.capabilities, GeoHash: f.geo, CreditCost: f.cost,
-		Slots: f.slots, Runtime: runtime, Allowance: f.allowance, StrangerLine: f.creditLine,
-	})
-	if err != nil {
-		return nil, errors.Join(err, runtime.Close())
+	n.undo = append(n.undo, runtime.Close)
+	cfg.Runtime = runtime
+	if n.Node, err = node.New(cfg); err != nil {
+		return err
 	}
+	n.undo = append(n.undo, n.Ledger.Close)
 	if err := n.publish(f.capsules); err != nil {
-		return nil, errors.Join(err, runtime.Close())
+		return err
 	}
 	if len(f.listen) == 0 {
 		f.listen = list{"/ip4/127.0.0.1/udp/0/quic-v1/webtransport"}
 	}
 	n.mesh, err = p2p.New(p2p.Config{
-		Key: key, Handler: n.Kernel, Listen: f.listen, Bootstrap: f.bootstrap, ArtificialLatency: f.latency,
+		Key: cfg.Key, Handler: n.Kernel, Listen: f.listen, Bootstrap: f.bootstrap, ArtificialLatency: f.latency,
 	})
 	if err != nil {
-		return nil, errors.Join(err, runtime.Close())
+		return err
 	}
-	ctx, n.cancel = context.WithCancel(ctx)
-	go n.log(ctx, f, diag)
-	go func() { n.ended <- n.Kernel.Run(ctx, n.mesh) }()
-	return n, nil
+	n.undo = append(n.undo, n.mesh.Close)
+	return nil
+}
+
+// close undoes build, the last part first.
+func (n *native) close() error {
+	var errs []error
+	for _, undo := range slices.Backward(n.undo) {
+		errs = append(errs, undo())
+	}
+	return errors.Join(errs...)
+}
+
+// reloadOnHangup puts the policy file in force again on every SIGHUP. One that
+// does not parse or verify leaves the old one.
+func (n *native) reloadOnHangup(ctx context.Context, f nodeFlags, diag io.Writer) {
+	if f.policy == "" {
+		return
+	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-hangup:
+			p, err := loadPolicy(f.policy, f.signersOf(n.mesh.Self()))
+			if err == nil {
+				err = n.Gate.Replace(p)
+			}
+			if err != nil {
+				fmt.Fprintln(diag, "inos: policy not taken, the old one stays:", err)
+				continue
+			}
+			fmt.Fprintf(diag, "inos: policy %q version %d is in force\n", p.Name, p.Version)
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // wait blocks until the node has ended and everything is closed.
 func (n *native) wait() error {
 	err := <-n.ended
 	n.cancel()
-	err = errors.Join(ignoreCancel(err), n.mesh.Close(), n.runtime.Close(), n.Ledger.Close())
-	return err
+	n.watch.Wait()
+	return errors.Join(ignoreCancel(err), n.close())
 }
 
 // stop ends the node; wait returns soon after.

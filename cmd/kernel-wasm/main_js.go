@@ -5,8 +5,6 @@ package main
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -39,14 +37,15 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	_, key, err := ed25519.GenerateKey(rand.Reader)
+	kept, err := openKept()
 	if err != nil {
 		return err
 	}
+	key := kept.key
 	runtime := sab.New(sab.Config{})
 	n, err := node.New(node.Config{
 		Key: key, Name: cfg.Name, Kind: "browser", Capabilities: cfg.Capabilities, CreditCost: cfg.CreditCost,
-		Slots: cfg.Slots, Runtime: runtime, Allowance: allowance, StrangerLine: allowance / 10,
+		Slots: cfg.Slots, Runtime: runtime, Log: kept.log, Allowance: allowance, StrangerLine: allowance / 10,
 	})
 	if err != nil {
 		return err
@@ -62,15 +61,15 @@ func run() error {
 	var work sync.WaitGroup
 	ended := make(chan error, 1)
 	work.Go(func() {
-		ended <- n.Kernel.Run(ctx, nil)
+		ended <- n.Run(ctx, nil)
 		cancel()
 	})
 	bridge.Serve(ctx, bridge.Config{
 		Kernel: n.Kernel, Library: n.Library, Capsules: n, Name: cfg.Name,
 		Join:    func(ctx context.Context) error { return n.Kernel.Join(ctx, mesh, cfg.Bootstrap) },
 		Connect: func(ctx context.Context, addr string) (identity.PeerID, error) { return mesh.Connect(ctx, addr) },
-		Ledger:  n.Wallet.Ledger(), Version: version, Bootstrap: cfg.Bootstrap, Close: cancel,
+		Gate:    n.Gate, Wallet: n.Wallet, Ledger: n.Ledger, Log: kept.log, Durable: kept.durable, Version: version, Bootstrap: cfg.Bootstrap, Close: cancel,
 	})
 	work.Wait()
-	return errors.Join(<-ended, mesh.Close(), runtime.Close(), n.Ledger.Close())
+	return errors.Join(<-ended, mesh.Close(), runtime.Close(), n.Ledger.Close(), kept.close())
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/google/uuid"
 
 	"inos/internal/capsule"
+	"inos/internal/credit"
+	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/kernel"
 	"inos/internal/library"
@@ -27,7 +29,11 @@ type Config struct {
 	Name      string
 	Join      func(ctx context.Context) error // dials the bootstrap nodes
 	Connect   func(ctx context.Context, addr string) (identity.PeerID, error)
-	Ledger    identity.LedgerID
+	Gate      *governance.Gate
+	Wallet    *credit.Wallet
+	Ledger    *credit.Ledger
+	Log       credit.Log // the ledger's
+	Durable   bool       // Log outlasts the page
 	Version   string
 	Bootstrap []string
 	// Close asks the program to end.
@@ -54,6 +60,7 @@ func newAPI(ctx context.Context, cfg Config) *api {
 		"status": a.status, "nodes": a.nodes, "capsules": a.capsules, "catalog": a.catalog, "jobs": a.jobs,
 		"spawn": a.spawn, "kill": a.kill, "pause": a.pause, "resume": a.resume, "resize": a.resize,
 		"dispatch": a.dispatch, "explain": a.explain, "connect": a.connect, "close": a.close,
+		"publish": a.publish, "ledger": a.ledger, "why": a.why, "policy": a.policy,
 	}
 	return a
 }
@@ -89,7 +96,7 @@ func (a *api) status(ctx context.Context, _ []js.Value) (any, error) {
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
 	v := statusView{
-		PeerID: string(s.Self), LedgerID: string(a.cfg.Ledger), Name: s.Name, Version: a.cfg.Version, State: "ready",
+		PeerID: string(s.Self), LedgerID: string(a.cfg.Wallet.Ledger()), Name: s.Name, Version: a.cfg.Version, State: "ready",
 		UptimeMs: ms(time.Since(a.started)), Peers: s.Peers, Nodes: s.Nodes, Capsules: len(a.cfg.Capsules.Capsules()),
 		Jobs: len(jobs), Capabilities: some(s.Capabilities), Bootstrap: some(a.cfg.Bootstrap),
 		Mining: s.Mining, Fidelity: s.Fidelity, HeapBytes: mem.HeapAlloc,

@@ -43,7 +43,6 @@ var sentinels = []struct {
 	{kernel.ErrInput, "bad_input"},
 	{kernel.ErrDuplicate, "duplicate_job"},
 	{kernel.ErrResult, "wrong_result"},
-	{kernel.ErrDenied, "denied"},
 	{kernel.ErrNoMesh, "not_joined"},
 	{kernel.ErrBootstrap, "bootstrap_unreachable"},
 	{kernel.ErrStopped, CodeKernelClosed},

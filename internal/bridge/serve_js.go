@@ -52,7 +52,7 @@ func Serve(ctx context.Context, cfg Config) {
 
 	if ready := global.Get("__inosReady"); ready.Type() == js.TypeFunction {
 		ready.Invoke(map[string]any{
-			"peerId": string(cfg.Kernel.Self()), "ledgerId": string(cfg.Ledger), "name": cfg.Name, "version": cfg.Version,
+			"peerId": string(cfg.Kernel.Self()), "ledgerId": string(cfg.Wallet.Ledger()), "name": cfg.Name, "version": cfg.Version,
 		})
 	}
 	// The page listens now: what comes of joining reaches it.

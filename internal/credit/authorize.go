@@ -36,11 +36,12 @@ func (l *Ledger) Authorize(ledger identity.LedgerID, jobID string, voucher []byt
 	a := l.state.ledger(owner)
 	var available uint64
 	revoked, used := false, false
-	switch {
-	case a != nil:
+	if a != nil {
 		available, revoked = uint64(max(a.balance+int64(a.line), 0)), a.revoked
-	case l.state.strangers < l.cfg.MaxStrangers:
-		available = l.cfg.StrangerLine
+	} else if v != nil {
+		if _, ok := l.state.room(l.cfg.MaxStrangers); ok {
+			available = l.cfg.StrangerLine
+		}
 	}
 	last := l.state.last
 	if v != nil {
@@ -100,6 +101,9 @@ func (l *Ledger) key(ledger identity.LedgerID) (key, error) {
 	k = key(pub)
 	l.mu.Lock()
 	if l.state.ledger(k) != nil {
+		if len(l.names) > 2*len(l.state.accounts)+64 { // of strangers that have gone
+			clear(l.names)
+		}
 		l.names[ledger] = k
 	}
 	l.mu.Unlock()

@@ -70,7 +70,7 @@ func (s *state) save() []byte {
 	}
 	for k, c := range s.cheques {
 		b = append(b, k[:]...)
-		for _, v := range []uint64{c.inSeq, c.inPaid, c.inOffset, c.outSeq, c.outPaid, c.outOffset} {
+		for _, v := range []uint64{c.inSeq, c.inPaid, c.outSeq, c.outPaid, c.offset} {
 			b = u(b, v)
 		}
 	}
@@ -141,7 +141,7 @@ func restore(b []byte) (*state, error) {
 	for range cheques {
 		var k key
 		c.fill(k[:])
-		s.cheques[k] = chequeState{c.u64(), c.u64(), c.u64(), c.u64(), c.u64(), c.u64()}
+		s.cheques[k] = chequeState{c.u64(), c.u64(), c.u64(), c.u64(), c.u64()}
 		if c.bad {
 			return bad("truncated")
 		}

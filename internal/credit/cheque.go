@@ -15,11 +15,11 @@ import (
 // the payee can show to anybody. There is no other money: a cheque is worth what
 // its drawer's word is.
 
-// chequeState is how far the cheques between this node and a peer have got. In:
-// drawn by the peer; out: drawn here.
+// chequeState is how far the cheques between this node and a peer have got.
 type chequeState struct {
-	inSeq, inPaid, inOffset    uint64
-	outSeq, outPaid, outOffset uint64
+	inSeq, inPaid   uint64 // of the peer's newest
+	outSeq, outPaid uint64 // of the newest to the peer
+	offset          uint64 // set off on these books, in total, by either's cheques
 }
 
 // owes is what the owner of a ledger account owes for settled jobs.
@@ -33,8 +33,7 @@ func (a *account) owes() uint64 {
 // cheque does an entry whose Amount is paid and whose Cost is offset, both since
 // the cheque before.
 func (s *state) cheque(e *entry) error {
-	total := e.amount + e.cost
-	if e.amount > maxAmount || e.cost > maxAmount || total == 0 {
+	if e.amount > maxAmount || e.cost > maxAmount || (e.kind == KindChequeOut && e.amount+e.cost == 0) {
 		return ErrAmount
 	}
 	ledger, peer := s.ledger(e.ledger), s.at(classPeer, e.ledger)
@@ -44,37 +43,46 @@ func (s *state) cheque(e *entry) error {
 	}
 	if e.kind == KindChequeOut {
 		drawn := s.at(classDrawn, e.ledger)
-		if int64(total) > peer.balance {
+		if int64(e.amount+e.cost) > peer.balance {
 			return ErrChequeMismatch
 		}
 		if err := accept(drawn, e.amount); err != nil {
 			return err
 		}
-		peer.balance -= int64(total)
+		peer.balance -= int64(e.amount)
 		drawn.balance += int64(e.amount)
-		if e.cost > 0 {
-			ledger.balance += int64(e.cost)
-		}
-		c.outSeq, c.outPaid, c.outOffset = c.outSeq+1, c.outPaid+e.amount, c.outOffset+e.cost
+		c.outSeq, c.outPaid = c.outSeq+1, c.outPaid+e.amount
 	} else {
 		// e.expires carries the sequence number, so that gaps are remembered.
 		if uint64(e.expires) <= c.inSeq {
 			return ErrChequeStale
 		}
-		if ledger == nil || total > ledger.owes() {
-			return ErrChequeMismatch
+		if ledger == nil {
+			return ErrLedgerUnknown
 		}
 		cheques := s.at(classCheque, e.ledger)
-		if err := spend(cheques, classCheque, e.amount); err != nil {
+		if err := first(spend(cheques, classCheque, e.amount), accept(ledger, e.amount+e.cost)); err != nil {
 			return err
 		}
 		cheques.balance -= int64(e.amount)
+		ledger.balance += int64(e.amount)
+		c.inSeq, c.inPaid = uint64(e.expires), c.inPaid+e.amount
+	}
+	if e.cost > 0 {
 		peer.balance -= int64(e.cost)
-		ledger.balance += int64(total)
-		c.inSeq, c.inPaid, c.inOffset = uint64(e.expires), c.inPaid+e.amount, c.inOffset+e.cost
+		ledger.balance += int64(e.cost)
+		c.offset += e.cost
 	}
 	s.cheques[e.ledger] = c
 	return nil
+}
+
+// clearable is how much can be set off between this node and the peer.
+func (s *state) clearable(k key) (owed, offset uint64) {
+	if a := s.accounts[accountID{classPeer, k}]; a != nil {
+		owed = uint64(a.balance)
+	}
+	return owed, min(owed, s.ledger(k).owes())
 }
 
 // Draw clears with peer as much as this node's books allow: it sets off what
@@ -87,11 +95,7 @@ func (l *Ledger) Draw(w *Wallet, peer identity.PeerID, now time.Time) ([]byte, e
 		return nil, err
 	}
 	l.mu.Lock()
-	var owed uint64
-	if a := l.state.accounts[accountID{classPeer, k}]; a != nil {
-		owed = uint64(a.balance)
-	}
-	offset := min(owed, l.state.ledger(k).owes())
+	owed, offset := l.state.clearable(k)
 	e := entry{kind: KindChequeOut, ledger: k, amount: owed - offset, cost: offset}
 	b, leads, err := l.join(now, []*entry{&e})
 	c := l.state.cheques[k]
@@ -120,13 +124,15 @@ func (l *Ledger) Redraw(w *Wallet, peer identity.PeerID, now time.Time) ([]byte,
 
 func (l *Ledger) seal(w *Wallet, peer identity.PeerID, c chequeState, now time.Time) ([]byte, error) {
 	return w.cfg.Codec.SealCheque(Cheque{Drawer: w.peer, Payee: peer, Sequence: c.outSeq, Paid: c.outPaid,
-		Offset: c.outOffset, IssuedAt: now}, w.cfg.Key)
+		Offset: c.offset, IssuedAt: now}, w.cfg.Key)
 }
 
-// Take verifies a cheque to self and books it. What it promises beyond
-// Config.ChequeLine is refused with ErrLedgerExhausted; one that claims more than
-// these books know is refused with ErrChequeMismatch and may be taken later, when
-// the receipts on their way have been settled; ErrChequeStale: already taken.
+// Take verifies a cheque to self and books it. It sets off what the drawer has
+// set off and these books do not show yet, as far as both debts go: when the two
+// draw at the same time, the larger total counts, not the sum. What is promised
+// clears the drawer's debt, and beyond that is a balance it may spend here; what
+// all its cheques promise is bounded by Config.ChequeLine (ErrLedgerExhausted).
+// ErrChequeStale: this or a newer one has been taken.
 func (l *Ledger) Take(raw []byte, self identity.PeerID, now time.Time) (Cheque, error) {
 	c, signer, err := l.cfg.Codec.OpenCheque(raw)
 	switch {
@@ -151,12 +157,15 @@ func (l *Ledger) Take(raw []byte, self identity.PeerID, now time.Time) (Cheque, 
 		l.mu.Unlock()
 		return Cheque{}, ErrChequeStale
 	}
-	if c.Paid < had.inPaid || c.Offset < had.inOffset {
+	if c.Paid < had.inPaid {
 		l.mu.Unlock()
-		return Cheque{}, fmt.Errorf("%w: totals fell", ErrChequeMismatch)
+		return Cheque{}, fmt.Errorf("%w: the total paid fell", ErrChequeMismatch)
 	}
-	e := entry{kind: KindChequeIn, ledger: k, amount: c.Paid - had.inPaid, cost: c.Offset - had.inOffset,
-		expires: int64(c.Sequence)}
+	e := entry{kind: KindChequeIn, ledger: k, amount: c.Paid - had.inPaid, expires: int64(c.Sequence)}
+	if c.Offset > had.offset {
+		_, offset := l.state.clearable(k)
+		e.cost = min(offset, c.Offset-had.offset)
+	}
 	if a := l.state.accounts[accountID{classCheque, k}]; e.amount > 0 {
 		promised := e.amount
 		if a != nil {

@@ -25,11 +25,13 @@ const (
 	KindExpire    Kind = 8  // held -> ledger, because the time was over
 	KindChequeIn  Kind = 9  // a cheque of Ledger's owner: cheques -> ledger: Amount; peer -> ledger: Cost
 	KindChequeOut Kind = 10 // a cheque to it: peer -> drawn: Amount; peer -> ledger: Cost
+	KindClose     Kind = 11 // a stranger that owes nothing is forgotten
 )
 
 var kindNames = map[Kind]string{KindAccount: "account", KindGrant: "grant", KindWithdraw: "withdraw",
 	KindRevoke: "revoke", KindHold: "hold", KindSettle: "settle", KindRefund: "refund", KindExpire: "expire",
-	KindChequeIn: "cheque-in", KindChequeOut: "cheque-out"}
+	KindChequeIn: "cheque-in", KindChequeOut: "cheque-out",
+	KindClose: "close"}
 
 func (k Kind) String() string {
 	if s, ok := kindNames[k]; ok {

@@ -17,8 +17,9 @@ type Config struct {
 	// StrangerLine is the credit line, in microcredits, that a ledger gets when its
 	// first voucher arrives; 0 means that only ledgers opened by OpenAccount pay.
 	StrangerLine uint64
-	// MaxStrangers bounds how many such lines are given; 0 means 1024. The most
-	// that strangers can owe this node is the product of the two.
+	// MaxStrangers bounds how many such lines are given; 0 means 1024. Past it a
+	// stranger that owes nothing makes room. The most that strangers can owe this
+	// node is the product of the two.
 	MaxStrangers int
 	// ChequeLine is how much the cheques of one node may promise, in microcredits;
 	// 0 means that cheques only set off debts.

@@ -91,30 +91,31 @@ func (l *Ledger) HoldVoucher(raw []byte, jobID string, payee identity.PeerID, am
 	if err := v.fits(jobID, payee); err != nil {
 		return HoldID{}, err
 	}
-	l.mu.Lock()
-	known := l.state.ledger(v.key) != nil
-	full := l.state.strangers >= l.cfg.MaxStrangers
-	l.mu.Unlock()
-	if !known {
-		if l.cfg.StrangerLine == 0 || full {
-			return HoldID{}, fmt.Errorf("%w: no credit line for strangers", ErrLedgerExhausted)
-		}
-		// Two first vouchers at a time: the second opening is refused, the account is there.
-		open := entry{kind: KindAccount, flags: flagStranger, amount: l.cfg.StrangerLine, ledger: v.key}
-		if err := l.commitUnknown(now, &open); err != nil {
-			return HoldID{}, err
-		}
+	if err := l.welcome(v.key, now); err != nil {
+		return HoldID{}, err
 	}
 	return l.Hold(v.Voucher, amount, now)
 }
 
-func (l *Ledger) commitUnknown(now time.Time, open *entry) error {
+// welcome opens an account for a ledger that is not known, with the stranger's
+// line, in place of an idle stranger's if need be.
+func (l *Ledger) welcome(k key, now time.Time) error {
 	l.mu.Lock()
-	if l.state.ledger(open.ledger) != nil {
+	if l.state.ledger(k) != nil {
 		l.mu.Unlock()
 		return nil
 	}
-	b, leads, err := l.join(now, []*entry{open})
+	victim, ok := l.state.room(l.cfg.MaxStrangers)
+	if !ok || l.cfg.StrangerLine == 0 {
+		l.mu.Unlock()
+		return fmt.Errorf("%w: no credit line for strangers", ErrLedgerExhausted)
+	}
+	var entries []*entry
+	if !victim.zero() {
+		entries = append(entries, &entry{kind: KindClose, ledger: victim})
+	}
+	entries = append(entries, &entry{kind: KindAccount, flags: flagStranger, amount: l.cfg.StrangerLine, ledger: k})
+	b, leads, err := l.join(now, entries)
 	l.mu.Unlock()
 	return l.finish(b, leads, err)
 }

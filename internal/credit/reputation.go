@@ -1,6 +1,8 @@
 package credit
 
 import (
+	"encoding/binary"
+	"fmt"
 	"math"
 	"sync"
 	"time"
@@ -124,4 +126,48 @@ func (r *Reputation) Of(node identity.PeerID, now time.Time) (score, confidence 
 func (r *Reputation) Factor(node identity.PeerID, now time.Time) float64 {
 	score, _ := r.Of(node, now)
 	return 2 * score
+}
+
+// Save writes everything, for a key-value store; Load reads it.
+func (r *Reputation) Save() []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := []byte{reputationVersion}
+	for node, e := range r.of {
+		b = append(binary.AppendUvarint(b, uint64(len(node))), node...)
+		b = binary.BigEndian.AppendUint64(b, math.Float64bits(e.good))
+		b = binary.BigEndian.AppendUint64(b, math.Float64bits(e.bad))
+		b = binary.BigEndian.AppendUint64(b, uint64(e.at.UnixNano()))
+	}
+	return b
+}
+
+const reputationVersion = 1
+
+// Load replaces everything by what Save wrote. Errors match ErrCorrupt and leave
+// everything as it was.
+func (r *Reputation) Load(b []byte) error {
+	if len(b) == 0 || b[0] != reputationVersion {
+		return fmt.Errorf("%w: reputation: version", ErrCorrupt)
+	}
+	of := make(map[identity.PeerID]evidence)
+	for b = b[1:]; len(b) > 0; {
+		n, used := binary.Uvarint(b)
+		if used <= 0 || n > 64 || uint64(len(b)-used) < n+24 || len(of) >= r.cfg.Max {
+			return fmt.Errorf("%w: reputation", ErrCorrupt)
+		}
+		node := identity.PeerID(b[used : used+int(n)])
+		b = b[used+int(n):]
+		e := evidence{math.Float64frombits(binary.BigEndian.Uint64(b)), math.Float64frombits(binary.BigEndian.Uint64(b[8:])),
+			time.Unix(0, int64(binary.BigEndian.Uint64(b[16:]))).UTC()}
+		// Not (x >= 0 && x < y) is also true of NaN.
+		if !(e.good >= 0 && e.good < 1e15) || !(e.bad >= 0 && e.bad < 1e15) {
+			return fmt.Errorf("%w: reputation: evidence out of range", ErrCorrupt)
+		}
+		of[node], b = e, b[24:]
+	}
+	r.mu.Lock()
+	r.of = of
+	r.mu.Unlock()
+	return nil
 }

@@ -177,6 +177,12 @@ func (s *state) move(e *entry) error {
 		}
 		from.balance -= int64(e.amount)
 		to.balance += int64(e.amount)
+	case KindClose:
+		if !a.idle() {
+			return ErrCorrupt
+		}
+		delete(s.accounts, accountID{classLedger, e.ledger})
+		s.strangers--
 	case KindRevoke:
 		a.revoked = e.amount != 0
 	case KindHold:
@@ -187,6 +193,23 @@ func (s *state) move(e *entry) error {
 		return ErrCorrupt
 	}
 	return nil
+}
+
+// idle reports whether a may be forgotten: a stranger that owes nothing and for
+// which nothing is held. The nonces of its vouchers stay.
+func (a *account) idle() bool { return a.stranger && a.balance == 0 && a.held == 0 && !a.revoked }
+
+// room reports whether another stranger may come, and who has to go for it.
+func (s *state) room(max int) (victim key, ok bool) {
+	if s.strangers < max {
+		return key{}, true
+	}
+	for id, a := range s.accounts {
+		if id.class == classLedger && a.idle() {
+			return id.owner, true
+		}
+	}
+	return key{}, false
 }
 
 func (s *state) open(e *entry, a *account) error {

@@ -132,3 +132,51 @@ func TestMeter(t *testing.T) {
 		}
 	})
 }
+
+func TestReputationSaves(t *testing.T) {
+	r, back := NewReputation(ReputationConfig{}), NewReputation(ReputationConfig{})
+	for n := range byte(5) {
+		r.Note(testPeer(n), Deed(n%4), testNow)
+	}
+	saved := r.Save()
+	require.NoError(t, back.Load(saved))
+	require.Equal(t, r.of, back.of)
+	for cut := range saved {
+		_ = back.Load(saved[:cut])
+	}
+	require.ErrorIs(t, back.Load(nil), ErrCorrupt)
+	require.ErrorIs(t, back.Load(append(saved, 1)), ErrCorrupt)
+}
+
+func FuzzReputationLoad(f *testing.F) {
+	r := NewReputation(ReputationConfig{})
+	r.Note(testPeer(1), DeedLate, testNow)
+	f.Add(r.Save())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r := NewReputation(ReputationConfig{})
+		if err := r.Load(b); err != nil {
+			require.ErrorIs(t, err, ErrCorrupt)
+			return
+		}
+		for node := range r.of {
+			s, _ := r.Of(node, testNow)
+			require.True(t, s >= 0 && s <= 1)
+		}
+	})
+}
+
+func TestOverdraft(t *testing.T) {
+	o := Overdraft{Grace: time.Minute}
+	at := func(s int) time.Time { return testNow.Add(time.Duration(s) * time.Second) }
+	for i, step := range []struct {
+		dry  bool
+		s    int
+		want Action
+	}{{false, 0, ActionNone}, {true, 1, ActionPause}, {true, 2, ActionNone}, {false, 3, ActionResume}, {false, 4, ActionNone},
+		{true, 10, ActionPause}, {true, 69, ActionNone}, {true, 70, ActionKill}, {true, 71, ActionNone}, {false, 72, ActionNone}} {
+		require.Equal(t, step.want, o.Observe(step.dry, at(step.s)), "step %d", i)
+	}
+	_, due := o.Next()
+	require.False(t, due)
+	require.Equal(t, "kill", ActionKill.String())
+}

@@ -36,14 +36,14 @@ type Receipt struct {
 	Code         uint16 // JobCode of the result
 }
 
-// Cheque clears debts between two nodes. Its figures are totals over all cheques
-// from Drawer to Payee, so that a lost or repeated one does no harm.
+// Cheque clears debts between two nodes. Its figures are totals over all time, so
+// that a lost or repeated one does no harm.
 type Cheque struct {
 	Drawer   identity.PeerID
 	Payee    identity.PeerID
 	Sequence uint64 // counts up
-	Paid     uint64 // microcredits promised by cheque, in total
-	Offset   uint64 // microcredits set off against what Payee owed Drawer, in total
+	Paid     uint64 // microcredits promised by Drawer's cheques to Payee
+	Offset   uint64 // microcredits set off between the two, as Drawer's books have it
 	IssuedAt time.Time
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/mesh"
+	"inos/internal/supervisor"
 	"inos/internal/threads/matchmaker"
 )
 
@@ -27,6 +28,11 @@ var codes = []struct {
 	{errBudget, mesh.JobCreditExhausted},
 	{ErrInput, mesh.JobRejected},
 	{errFetch, mesh.JobUnknownCapsule},
+	{supervisor.ErrBusy, mesh.JobBusy},
+	{supervisor.ErrTimeLimit, mesh.JobDeadline},
+	{supervisor.ErrWrongBytes, mesh.JobBadCapsule},
+	{supervisor.ErrRestartIntensity, mesh.JobCrashed},
+	{supervisor.ErrNoHeartbeat, mesh.JobCrashed},
 	{capsule.ErrNotWasm, mesh.JobBadCapsule},
 	{capsule.ErrUnknownImport, mesh.JobBadCapsule},
 	{capsule.ErrNoSharedMemory, mesh.JobBadCapsule},

@@ -3,6 +3,7 @@ package kernel
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"time"
 
@@ -57,27 +58,20 @@ func (k *Kernel) commanded(from, node identity.PeerID, cmd capsule.Command, r ca
 	k.emit(Commanded{at(), from, node, cmd, r, err})
 }
 
-// ErrDenied: the caller may not give this command here. Final.
-var ErrDenied = errors.New("kernel: this node takes that command from its own console and from the capsule's spawner only")
+// ErrDenied: the gate does not let the caller give this command here. Final.
+var ErrDenied = errors.New("kernel: command denied")
 
-// CommandGate is a Gate that also judges lifecycle commands of other nodes.
-// spawner is the node that spawned the target, zero for this one and for Spawn.
-type CommandGate interface {
-	AdmitCommand(from, spawner identity.PeerID, cmd capsule.Command, now time.Time) error
-}
-
-// mayCommand asks the gate or, if it does not judge commands, lets a node command
-// what it has spawned and nothing else.
+// mayCommand asks the gate. The target's owner is the node that spawned it, zero
+// for this one and for Spawn.
 func (k *Kernel) mayCommand(ctx context.Context, from identity.PeerID, cmd capsule.Command) error {
-	var spawner identity.PeerID
-	if err := k.loop.ask(ctx, func(s *state) { spawner = s.spawners[cmd.Target] }); err != nil {
-		return err
+	var owner identity.PeerID
+	if cmd.Type != capsule.Spawn {
+		if err := k.loop.ask(ctx, func(s *state) { owner = s.spawners[cmd.Target] }); err != nil {
+			return err
+		}
 	}
-	if g, ok := k.cfg.Gate.(CommandGate); ok {
-		return g.AdmitCommand(from, spawner, cmd, time.Now())
-	}
-	if cmd.Type == capsule.Spawn || spawner != from {
-		return ErrDenied
+	if err := k.cfg.Gate.Command(from, owner, cmd.Type); err != nil {
+		return fmt.Errorf("%w: %w", ErrDenied, err)
 	}
 	return nil
 }

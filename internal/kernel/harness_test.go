@@ -6,9 +6,11 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -18,6 +20,7 @@ import (
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/mesh/inproc"
+	"inos/internal/supervisor"
 )
 
 func keyOf(seed string) ed25519.PrivateKey {
@@ -68,6 +71,12 @@ type workshop struct {
 	runs atomic.Int64
 	now  atomic.Int64 // running
 	most atomic.Int64
+
+	noRoomUntil time.Time // Run is refused before
+
+	mu       sync.Mutex
+	commands []capsule.Command
+	list     []CapsuleInfo
 }
 
 func (w *workshop) Serve(ctx context.Context) error {
@@ -76,13 +85,28 @@ func (w *workshop) Serve(ctx context.Context) error {
 }
 
 func (w *workshop) Command(_ context.Context, cmd capsule.Command) (capsule.Reply, error) {
-	return capsule.Reply{ID: cmd.ID, CapsuleID: "capsule-1"}, nil
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.commands = append(w.commands, cmd)
+	r := capsule.Reply{ID: cmd.ID, CapsuleID: cmd.Target}
+	if cmd.Type == capsule.Spawn {
+		r.CapsuleID = fmt.Sprintf("capsule-%d", len(w.list)+1)
+		w.list = append(w.list, CapsuleInfo{ID: r.CapsuleID, CID: cmd.Spawn.CID, State: "healthy"})
+	}
+	return r, nil
 }
 
-func (w *workshop) List() []CapsuleInfo { return nil }
+func (w *workshop) List() []CapsuleInfo {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.list)
+}
 
 func (w *workshop) Run(ctx context.Context, _ capsule.CID, limits Limits, t capsule.Task, onProgress func(done, total uint64)) ([]byte, error) {
 	w.runs.Add(1)
+	if time.Now().Before(w.noRoomUntil) {
+		return nil, supervisor.ErrBusy
+	}
 	w.most.Store(max(w.most.Load(), w.now.Add(1)))
 	defer w.now.Add(-1)
 	if t.Method == "crash" {
@@ -193,6 +217,7 @@ func (w *world) start(seed string, change func(*Config)) *member {
 		<-ended
 	})
 	w.t.Cleanup(m.stop)
+	synctest.Wait()
 	return m
 }
 

@@ -28,6 +28,7 @@ import (
 type crowd struct {
 	peers  []mesh.Peer
 	events chan mesh.Event
+	forger identity.PeerID // returns other bytes than it names
 
 	mu    sync.Mutex
 	calls map[string]int
@@ -75,7 +76,11 @@ func (c *crowd) RunJob(_ context.Context, p identity.PeerID, call mesh.JobCall, 
 	c.mu.Lock()
 	c.ran = append(c.ran, p)
 	c.mu.Unlock()
-	return mesh.JobOutcome{JobID: call.Job.ID, Node: p, Output: call.Input, OutputCID: capsule.SumCID(call.Input).String()}, nil
+	out := mesh.JobOutcome{JobID: call.Job.ID, Node: p, Output: call.Input, OutputCID: capsule.SumCID(call.Input).String()}
+	if p == c.forger {
+		out.Output = []byte("something else")
+	}
+	return out, nil
 }
 
 func (c *crowd) Command(context.Context, identity.PeerID, capsule.Command) (capsule.Reply, error) {

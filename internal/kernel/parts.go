@@ -10,14 +10,16 @@ import (
 	"inos/internal/mesh"
 )
 
-// Gate admits jobs. *governance.Gate is one.
+// Gate admits jobs and judges lifecycle commands. *governance.Gate is one.
 type Gate interface {
 	Admit(req governance.Request, now time.Time) (governance.Admitted, error)
 	// Done follows every admission, once the job has ended.
 	Done(a governance.Admitted)
+	// Command says whether from may give a capsule of owner a command of type c.
+	Command(from, owner identity.PeerID, c capsule.CommandType) error
 }
 
-// Capsules runs capsules on this node. *supervisor.Supervisor is one.
+// Capsules runs capsules on this node. Supervised makes one of a supervisor.
 type Capsules interface {
 	// Serve runs until ctx ends; the kernel supervises it.
 	Serve(ctx context.Context) error

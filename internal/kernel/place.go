@@ -96,7 +96,11 @@ func (c chooser) Done(p matchmaker.Placement, out mesh.JobOutcome, err error) {
 	_ = c.k.loop.tell(context.Background(), func(s *state) {
 		slot := s.placements[p.Ticket]
 		delete(s.placements, p.Ticket)
-		if slot.own {
+		switch {
+		case slot.own && out.Code == mesh.JobBusy:
+			s.cooling++ // its capsules have no room; not before the next tick
+			return
+		case slot.own:
 			s.returnSlot()
 			return
 		}

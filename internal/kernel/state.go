@@ -21,6 +21,7 @@ type state struct {
 	spawners map[string]identity.PeerID // of capsules that other nodes spawned
 
 	free     int // own slots
+	cooling  int // own slots to be free from the next tick on
 	serving  int // jobs that run here
 	sequence uint64
 	done     uint64
@@ -48,8 +49,12 @@ func newState(k *Kernel) (*state, error) {
 	return s, s.upsertSelf()
 }
 
-// tick forgets what has expired. Expired nodes are never chosen anyway.
+// tick forgets what has expired, though it is never chosen anyway, and frees the
+// slots that had to wait.
 func (s *state) tick(now time.Time) {
+	for ; s.cooling > 0; s.cooling-- {
+		s.returnSlot()
+	}
 	s.index.Sweep(now, func(id identity.PeerID) {
 		delete(s.nodes, id)
 		s.k.emit(NodeGone{At{now}, id})

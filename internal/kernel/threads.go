@@ -1,6 +1,8 @@
 package kernel
 
 import (
+	"context"
+	"fmt"
 	"time"
 
 	"inos/internal/capsule"
@@ -25,6 +27,32 @@ func (k *Kernel) CapsuleEnded(id, reason string) error {
 // Valve is what a stream into a capsule of this node passes through: the adjuster
 // throttles it while the capsule is congested.
 func (k *Kernel) Valve(capsuleID string) *adjuster.Valve { return k.adjuster.Valve(capsuleID) }
+
+// feed lets n bytes of input pass to the instances of a capsule, through the
+// valve that is furthest open: while every one is congested, it takes its time.
+func (k *Kernel) feed(ctx context.Context, cid string, n int) error {
+	var widest *adjuster.Valve
+	best := 0.0
+	for _, c := range k.cfg.Capsules.List() {
+		if c.CID != cid {
+			continue
+		}
+		v := k.adjuster.Valve(c.ID)
+		if level, _ := v.Level(); level > best {
+			widest, best = v, level
+		}
+	}
+	if widest == nil {
+		return nil // it is spawned for this job
+	}
+	err := widest.Wait(ctx, n)
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return ctx.Err()
+	default: // at this rate the deadline would pass first
+		return fmt.Errorf("%w: input is throttled: %w", context.DeadlineExceeded, err)
+	}
+}
 
 // listener passes what the watcher and the adjuster decide on, as events and to
 // each other. Its methods do not block.

@@ -32,6 +32,7 @@ func FuzzDecoders(f *testing.F) {
 		_, _, _ = wire.Open(wire.DomainProfile, b)
 		_, _, _ = wire.OpenManifest(b)
 		_, _ = wire.DecodeManifest(b)
+		_, _, _ = wire.Policies{}.OpenPolicy(b)
 		_, _ = wire.DecodeCommand(b)
 		_, _ = wire.DecodeJobFrame(b)
 		_, _ = wire.DecodeCapsuleFrame(b)

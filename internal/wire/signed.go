@@ -16,6 +16,7 @@ const (
 	DomainVoucher  = "inos/voucher/1"
 	DomainReceipt  = "inos/receipt/1"
 	DomainCheque   = "inos/cheque/1"
+	DomainPolicy   = "inos/policy/1"
 )
 
 // ErrSignature says that a Signed message does not verify, or is of another

@@ -4,9 +4,11 @@
 package node
 
 import (
+	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"inos/internal/capsule"
@@ -15,6 +17,7 @@ import (
 	"inos/internal/identity"
 	"inos/internal/kernel"
 	"inos/internal/library"
+	"inos/internal/mesh"
 	"inos/internal/payment"
 	"inos/internal/wire"
 )
@@ -109,4 +112,30 @@ func (n *Node) openLedger(cfg Config) (err error) {
 		return fmt.Errorf("node: opening the own ledger: %w", err)
 	}
 	return nil
+}
+
+// expireEvery is how often holds whose time is over are given back.
+const expireEvery = 10 * time.Second
+
+// Run runs the kernel, joined to m, which may be nil, and returns holds that
+// expired, until ctx ends.
+func (n *Node) Run(ctx context.Context, m mesh.Mesh) error {
+	var work sync.WaitGroup
+	defer work.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	work.Go(func() {
+		tick := time.NewTicker(expireEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case now := <-tick.C:
+				// What cannot be written now is tried at the next tick.
+				_, _ = n.Ledger.Expire(now)
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return n.Kernel.Run(ctx, m)
 }

@@ -53,8 +53,6 @@ func (m *Mesh) explain(ctx context.Context, p identity.PeerID, err error) error 
 		return fmt.Errorf("%w: %s: %w", mesh.ErrCertificate, p, err)
 	case errors.As(err, &mismatch):
 		return fmt.Errorf("%w: another peer answers for %s: %w", mesh.ErrSignature, p, err)
-	case errors.Is(err, swarm.ErrNoTransport), errors.Is(err, swarm.ErrNoGoodAddresses) && !errors.Is(err, swarm.ErrDialBackoff):
-		return fmt.Errorf("%w: %s: %w", mesh.ErrAddress, p, err)
 	case errors.Is(err, wire.ErrSignature):
 		return fmt.Errorf("%w: from %s: %w", mesh.ErrSignature, p, err)
 	case errors.Is(err, wire.ErrMalformed), errors.As(err, &unsupported):

@@ -12,7 +12,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
-	webtransport "github.com/libp2p/go-libp2p/p2p/transport/webtransport"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"inos/internal/mesh"
@@ -45,9 +44,10 @@ func newHost(cfg Config, key ic.PrivKey) (host.Host, func() error, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("p2p: resource limits: %w", err)
 	}
+	wt := &lingering{}
 	options := []libp2p.Option{
 		libp2p.Identity(key),
-		libp2p.Transport(webtransport.New),
+		libp2p.Transport(wt.make),
 		libp2p.Transport(quic.NewTransport),
 		libp2p.ResourceManager(resources),
 		libp2p.UserAgent(userAgent),
@@ -65,7 +65,11 @@ func newHost(cfg Config, key ic.PrivKey) (host.Host, func() error, error) {
 		_ = resources.Close()
 		return nil, nil, fmt.Errorf("p2p: host: %w", err)
 	}
-	return h, h.Close, nil
+	return h, func() error {
+		err := h.Close()
+		wt.streams.Wait() // they end with their connections
+		return err
+	}, nil
 }
 
 // dhtHost: a native node's own addresses are what the directory should say.

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	ma "github.com/multiformats/go-multiaddr"
 
 	"inos/internal/identity"
 	"inos/internal/mesh"
@@ -171,6 +172,9 @@ func (m *Mesh) connect(ctx context.Context, info peer.AddrInfo) error {
 		return fmt.Errorf("%w: that is this node", mesh.ErrAddress)
 	}
 	if sw, ok := m.host.Network().(*swarm.Swarm); ok {
+		if !slices.ContainsFunc(info.Addrs, func(a ma.Multiaddr) bool { return sw.TransportForDialing(a) != nil }) {
+			return fmt.Errorf("%w: %s: nothing here dials %v", mesh.ErrAddress, nameOf(info.ID), info.Addrs)
+		}
 		// Whoever asks by address wants a dial, whatever failed before.
 		sw.Backoff().Clear(info.ID)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,12 +15,32 @@ import (
 
 // record is a Listener that remembers.
 type record struct {
+	mu sync.Mutex
+	heard
+}
+
+type heard struct {
 	throttles  []Throttle
 	fidelities []Fidelity
 }
 
-func (r *record) Throttled(t Throttle)             { r.throttles = append(r.throttles, t) }
-func (r *record) Fidelity(f Fidelity, _ time.Time) { r.fidelities = append(r.fidelities, f) }
+func (r *record) get() heard {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.heard
+}
+
+func (r *record) Throttled(t Throttle) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.throttles = append(r.throttles, t)
+}
+
+func (r *record) Fidelity(f Fidelity, _ time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fidelities = append(r.fidelities, f)
+}
 
 func serve(t *testing.T, c Config) *Adjuster {
 	a := New(c)
@@ -35,22 +56,22 @@ func TestThrottleClosesFastAndOpensSlowly(t *testing.T) {
 		r := &record{}
 		a := serve(t, Config{Listener: r})
 		require.NoError(t, a.Capsule("c", true))
-		time.Sleep(600 * time.Millisecond) // two holds
+		pass(600 * time.Millisecond) // two holds
 		require.NoError(t, a.Capsule("c", false))
 		synctest.Wait()
 		levels := []float64{}
-		for _, th := range r.throttles {
+		for _, th := range r.get().throttles {
 			levels = append(levels, th.Level)
 		}
 		require.Equal(t, []float64{0.5, 0.25, 0.125}, levels)
-		time.Sleep(499 * time.Millisecond)
-		require.Len(t, r.throttles, 3, "nothing opens before Clear has passed")
-		time.Sleep(10 * time.Second)
-		last := r.throttles[len(r.throttles)-1]
+		pass(499 * time.Millisecond)
+		require.Len(t, r.get().throttles, 3, "nothing opens before Clear has passed")
+		pass(10 * time.Second)
+		last := r.get().throttles[len(r.get().throttles)-1]
 		require.Equal(t, 1.0, last.Level)
 		require.True(t, math.IsInf(last.Rate, 1))
-		require.Len(t, r.throttles, 3+7, "0.25, 0.375, ... 1")
-		require.Equal(t, []Fidelity{Reduced, Full}, r.fidelities)
+		require.Len(t, r.get().throttles, 3+7, "0.25, 0.375, ... 1")
+		require.Equal(t, []Fidelity{Reduced, Full}, r.get().fidelities)
 	})
 }
 
@@ -60,14 +81,14 @@ func TestFlappingDoesNotReopenTheValve(t *testing.T) {
 		a := serve(t, Config{Listener: r})
 		for range 100 {
 			require.NoError(t, a.Capsule("c", true))
-			time.Sleep(50 * time.Millisecond)
+			pass(50 * time.Millisecond)
 			require.NoError(t, a.Capsule("c", false))
-			time.Sleep(50 * time.Millisecond)
+			pass(50 * time.Millisecond)
 		}
-		for i := 1; i < len(r.throttles); i++ {
-			require.Less(t, r.throttles[i].Level, r.throttles[i-1].Level, "closes only, while it flaps faster than Clear")
+		for i := 1; i < len(r.get().throttles); i++ {
+			require.Less(t, r.get().throttles[i].Level, r.get().throttles[i-1].Level, "closes only, while it flaps faster than Clear")
 		}
-		require.Equal(t, 1.0/64, r.throttles[len(r.throttles)-1].Level)
+		require.Equal(t, 1.0/64, r.get().throttles[len(r.get().throttles)-1].Level)
 	})
 }
 
@@ -78,11 +99,11 @@ func TestValveThrottlesTheStream(t *testing.T) {
 		start := time.Now()
 		for range 10 { // 4 MB/s for 10 s, unhindered
 			require.NoError(t, v.Wait(t.Context(), 4_000_000))
-			time.Sleep(time.Second)
+			pass(time.Second)
 		}
 		require.Equal(t, 10*time.Second, time.Since(start), "an open valve takes no time")
 		require.NoError(t, a.Capsule("c", true))
-		time.Sleep(300 * time.Millisecond) // level 1/4 by now
+		pass(300 * time.Millisecond) // level 1/4 by now
 		level, rate := v.Level()
 		require.Equal(t, 0.25, level)
 		require.InDelta(t, 1_000_000, rate, 2_000)
@@ -107,17 +128,17 @@ func TestFidelityFallsAtOnceAndRisesAfterAWhile(t *testing.T) {
 		a := serve(t, Config{Listener: r})
 		require.NoError(t, a.Host(Host{Visible: false}))
 		synctest.Wait()
-		require.Equal(t, []Fidelity{Minimal}, r.fidelities)
+		require.Equal(t, []Fidelity{Minimal}, r.get().fidelities)
 		require.NoError(t, a.Host(Host{Visible: true}))
-		time.Sleep(1900 * time.Millisecond)
-		require.Len(t, r.fidelities, 1)
+		pass(1900 * time.Millisecond)
+		require.Len(t, r.get().fidelities, 1)
 		require.NoError(t, a.Host(Host{Visible: true, BatteryLow: true})) // breaks the wait
-		time.Sleep(time.Second)
+		pass(time.Second)
 		require.NoError(t, a.Host(Host{Visible: true}))
-		time.Sleep(1900 * time.Millisecond)
-		require.Len(t, r.fidelities, 1)
-		time.Sleep(200 * time.Millisecond)
-		require.Equal(t, []Fidelity{Minimal, Full}, r.fidelities)
+		pass(1900 * time.Millisecond)
+		require.Len(t, r.get().fidelities, 1)
+		pass(200 * time.Millisecond)
+		require.Equal(t, []Fidelity{Minimal, Full}, r.get().fidelities)
 		require.Less(t, Full.Every(), Minimal.Every())
 	})
 }
@@ -143,19 +164,25 @@ func TestAlwaysReopens(t *testing.T) {
 			a := serve(t, Config{Listener: r})
 			for _, x := range acts {
 				require.NoError(t, a.Capsule(x.capsule, x.congested))
-				time.Sleep(x.pause)
+				pass(x.pause)
 			}
 			for _, id := range []string{"a", "b", "c"} {
 				require.NoError(t, a.Capsule(id, false))
 			}
-			time.Sleep(10 * time.Second)
+			pass(10 * time.Second)
 			for _, id := range []string{"a", "b", "c"} {
 				level, _ := a.Valve(id).Level()
 				require.Equal(t, 1.0, level)
 			}
-			for _, th := range r.throttles {
+			for _, th := range r.get().throttles {
 				require.True(t, th.Level >= 1.0/64 && th.Level <= 1)
 			}
 		})
 	})
+}
+
+// pass lets d go by, and what is due by then happen.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,7 +16,12 @@ import (
 
 // listener counts what it hears; every call takes as long as slow says.
 type listener struct {
-	slow     time.Duration
+	slow time.Duration
+	mu   sync.Mutex
+	heard
+}
+
+type heard struct {
 	minings  []Mining
 	hosts    []Host
 	ends     map[string]uint64
@@ -25,23 +31,38 @@ type listener struct {
 }
 
 func newListener() *listener {
-	return &listener{ends: map[string]uint64{}, beats: map[string]capsule.Heartbeat{}, jams: map[string]int{}}
+	return &listener{heard: heard{ends: map[string]uint64{}, beats: map[string]capsule.Heartbeat{}, jams: map[string]int{}}}
 }
 
-func (l *listener) Mining(m Mining) { l.minings = append(l.minings, m); time.Sleep(l.slow) }
-func (l *listener) Host(h Host)     { l.hosts = append(l.hosts, h); time.Sleep(l.slow) }
+// get is what has been heard; its maps are the listener's own.
+func (l *listener) get() heard {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.heard
+}
+
+func (l *listener) hear(take func()) {
+	l.mu.Lock()
+	take()
+	l.mu.Unlock()
+	time.Sleep(l.slow)
+}
+
+func (l *listener) Mining(m Mining) { l.hear(func() { l.minings = append(l.minings, m) }) }
+func (l *listener) Host(h Host)     { l.hear(func() { l.hosts = append(l.hosts, h) }) }
 
 func (l *listener) Capsule(c Capsule) {
-	l.capsules++
-	if c.Ended {
-		l.ends[c.ID] += c.Ends
-	} else {
+	l.hear(func() {
+		l.capsules++
+		if c.Ended {
+			l.ends[c.ID] += c.Ends
+			return
+		}
 		l.beats[c.ID] = c.Last
 		if c.Congested {
 			l.jams[c.ID]++
 		}
-	}
-	time.Sleep(l.slow)
+	})
 }
 
 func serve(t *testing.T, c Config) *Watcher {
@@ -136,7 +157,7 @@ func storm(t *testing.T, seed uint64) {
 		ends += s.ends
 		all = append(all, s)
 	}
-	time.Sleep(5 * time.Second) // the listener catches up
+	pass(5 * time.Second) // the listener catches up
 	require.EqualValues(t, seconds*1000*perMilli, total)
 	st := w.Stats()
 	require.EqualValues(t, total, st.Put)
@@ -144,35 +165,35 @@ func storm(t *testing.T, seed uint64) {
 	require.Zero(t, st.Waiting)
 	require.Zero(t, st.Refused)
 	var heard uint64
-	for _, n := range l.ends {
+	for _, n := range l.get().ends {
 		heard += n
 	}
 	require.Equal(t, ends, heard, "every end of a capsule, counted")
 	for _, s := range all {
 		for id, n := range s.endsOf {
-			require.Equal(t, n, l.ends[id])
+			require.Equal(t, n, l.get().ends[id])
 		}
 		for id, h := range s.lastBeat {
-			if got, ok := l.beats[id]; ok {
+			if got, ok := l.get().beats[id]; ok {
 				require.Equal(t, h.Status, got.Status, "the last status of %s", id)
 				require.Equal(t, h.Congested, got.Congested, "the last congestion of %s", id)
 			}
 		}
 		for id := range s.jammed {
-			require.NotZero(t, l.jams[id], "the jam of %s", id)
+			require.NotZero(t, l.get().jams[id], "the jam of %s", id)
 		}
 	}
 	host, _ := w.Now()
 	require.Equal(t, all[indexOf(all, func(s sent) bool { return s.battery != nil })].battery.Level, host.Battery)
 	require.Equal(t, all[indexOf(all, func(s sent) bool { return s.visible != nil })].visible.Visible, host.Visible)
-	for i := 1; i < len(l.minings); i++ {
-		require.NotEqual(t, l.minings[i-1].Run, l.minings[i].Run, "edges only")
+	for i := 1; i < len(l.get().minings); i++ {
+		require.NotEqual(t, l.get().minings[i-1].Run, l.get().minings[i].Run, "edges only")
 	}
-	time.Sleep(time.Minute) // the user is idle again
+	pass(time.Minute) // the user is idle again
 	host, mining := w.Now()
 	require.Equal(t, host.Battery >= LowBattery, mining.Run)
-	require.Equal(t, mining.Run, l.minings[len(l.minings)-1].Run)
-	t.Logf("seed %d: %d offered, %d told, %d merged; %d ends of capsules heard; %d changes", seed, st.Put, st.Taken, st.Merged, heard, l.capsules)
+	require.Equal(t, mining.Run, l.get().minings[len(l.get().minings)-1].Run)
+	t.Logf("seed %d: %d offered, %d told, %d merged; %d ends of capsules heard; %d changes", seed, st.Put, st.Taken, st.Merged, heard, l.get().capsules)
 }
 
 func indexOf[T any](s []T, is func(T) bool) int {

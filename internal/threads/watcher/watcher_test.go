@@ -26,29 +26,29 @@ func TestMiningFollowsUserAndBattery(t *testing.T) {
 		l := newListener()
 		w := serve(t, Config{Listener: l, IdleAfter: 30 * time.Second})
 		synctest.Wait()
-		require.Equal(t, []bool{true}, runs(l.minings), "the state at the start")
+		require.Equal(t, []bool{true}, runs(l.get().minings), "the state at the start")
 		require.NoError(t, w.Offer(Activity{}))
 		synctest.Wait()
-		require.Equal(t, []bool{true, false}, runs(l.minings))
-		time.Sleep(20 * time.Second)
+		require.Equal(t, []bool{true, false}, runs(l.get().minings))
+		pass(20 * time.Second)
 		require.NoError(t, w.Offer(Activity{}))
-		time.Sleep(29 * time.Second)
-		require.Len(t, l.minings, 2, "still active")
-		time.Sleep(2 * time.Second)
-		require.Equal(t, []bool{true, false, true}, runs(l.minings))
+		pass(29 * time.Second)
+		require.Len(t, l.get().minings, 2, "still active")
+		pass(2 * time.Second)
+		require.Equal(t, []bool{true, false, true}, runs(l.get().minings))
 		require.NoError(t, w.Offer(Battery{Level: 0.2}))
 		synctest.Wait()
-		require.Len(t, l.minings, 3, "0.2 is not below 0.2")
+		require.Len(t, l.get().minings, 3, "0.2 is not below 0.2")
 		require.NoError(t, w.Offer(Battery{Level: 0.19, Charging: true}))
 		synctest.Wait()
-		require.Equal(t, []bool{true, false, true, false}, runs(l.minings))
-		require.Equal(t, "battery below 0.2", l.minings[3].Reason)
+		require.Equal(t, []bool{true, false, true, false}, runs(l.get().minings))
+		require.Equal(t, "battery below 0.2", l.get().minings[3].Reason)
 		require.NoError(t, w.Offer(Activity{}))
 		require.NoError(t, w.Offer(Battery{Level: 0.5}))
 		synctest.Wait()
-		require.Len(t, l.minings, 4, "now the user is the reason")
-		time.Sleep(time.Minute)
-		require.Equal(t, []bool{true, false, true, false, true}, runs(l.minings))
+		require.Len(t, l.get().minings, 4, "now the user is the reason")
+		pass(time.Minute)
+		require.Equal(t, []bool{true, false, true, false, true}, runs(l.get().minings))
 	})
 }
 
@@ -63,13 +63,13 @@ func TestCapsuleEdges(t *testing.T) {
 			beat(false)
 			synctest.Wait()
 		}
-		require.Equal(t, 1, l.capsules, "only the first of the same is news")
+		require.Equal(t, 1, l.get().capsules, "only the first of the same is news")
 		beat(true)
 		beat(false) // merged with the one before, which must not vanish
 		synctest.Wait()
-		require.Equal(t, 3, l.capsules)
-		require.Equal(t, 1, l.jams["c"])
-		require.False(t, l.beats["c"].Congested)
+		require.Equal(t, 3, l.get().capsules)
+		require.Equal(t, 1, l.get().jams["c"])
+		require.False(t, l.get().beats["c"].Congested)
 	})
 }
 
@@ -101,6 +101,12 @@ func TestStateSurvivesARestart(t *testing.T) {
 			require.ErrorIs(t, w.Serve(ctx), context.DeadlineExceeded)
 			cancel()
 		}
-		require.Equal(t, []bool{false}, runs(l.minings))
+		require.Equal(t, []bool{false}, runs(l.get().minings))
 	})
+}
+
+// pass lets d go by, and what is due by then happen.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }

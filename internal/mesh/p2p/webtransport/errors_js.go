@@ -53,5 +53,9 @@ func (t *Transport) streamError(code network.StreamErrorCode) js.Value {
 	if err != nil {
 		return js.Undefined()
 	}
+	if got := v.Get("streamErrorCode"); got.Type() != js.TypeNumber || got.Float() != float64(code) {
+		// This browser's codes are bytes, and a cut code would be another code.
+		return js.Undefined()
+	}
 	return v
 }

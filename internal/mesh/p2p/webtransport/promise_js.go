@@ -43,9 +43,32 @@ func newPromises() *promises {
 	return p
 }
 
-// waiter registers f until drop.
+// hold keeps the functions from being released until letGo; it fails once close
+// was called.
+func (p *promises) hold() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closing {
+		return false
+	}
+	p.inFlight++
+	return true
+}
+
+func (p *promises) letGo() {
+	p.mu.Lock()
+	p.inFlight--
+	p.mu.Unlock()
+	p.releaseWhenIdle()
+}
+
+// waiter registers f until drop. After the release it waits for nothing.
 func (p *promises) waiter(f settle) *waiter {
 	p.mu.Lock()
+	if p.released {
+		p.mu.Unlock()
+		return &waiter{p: p}
+	}
 	p.next++
 	w := &waiter{p: p, id: p.next, f: f}
 	p.waiters[w.id] = w
@@ -59,8 +82,15 @@ func (p *promises) waiter(f settle) *waiter {
 // handled.
 func (w *waiter) await(promise js.Value) {
 	w.p.mu.Lock()
-	w.p.inFlight++
+	dead := w.p.released
+	if !dead {
+		w.p.inFlight++
+	}
 	w.p.mu.Unlock()
+	if dead {
+		w.p.ignore(promise)
+		return
+	}
 	promise.Call("then", w.onFulfil, w.onReject)
 }
 

@@ -160,12 +160,10 @@ func (s *stream) Write(p []byte) (int, error) {
 	over := s.writeEnd.passed()
 	written := 0
 	for {
-		if isClosed(over) {
-			return written, os.ErrDeadlineExceeded
-		}
+		late := isClosed(over)
 		s.mu.Lock()
 		err, room := s.writeErr, s.writing < writesInFlight
-		if err == nil && room && written < len(p) {
+		if err == nil && !late && room && written < len(p) {
 			s.writing++
 		}
 		s.mu.Unlock()
@@ -173,6 +171,8 @@ func (s *stream) Write(p []byte) (int, error) {
 		case err != nil:
 			signal(s.writeWake)
 			return written, err
+		case late:
+			return written, os.ErrDeadlineExceeded
 		case written == len(p):
 			return written, nil
 		case room:
@@ -209,10 +209,16 @@ func (s *stream) translate(err error) error {
 	if end := s.conn.ended(); end != nil {
 		return end
 	}
-	if e, ok := err.(*jsError); ok && (e.Source == "stream" || e.HasCode) {
-		return &network.StreamError{ErrorCode: network.StreamErrorCode(e.Code), Remote: true, TransportError: err}
+	e, ok := err.(*jsError)
+	if ok && e.Source == "session" {
+		return &network.ConnError{Remote: true, TransportError: fmt.Errorf("%w: %w", ErrLost, err)}
 	}
-	return &network.ConnError{Remote: true, TransportError: fmt.Errorf("%w: %w", ErrLost, err)}
+	// Firefox gives a TypeError without source or code for a reset.
+	var code uint32
+	if ok && e.HasCode {
+		code = e.Code
+	}
+	return &network.StreamError{ErrorCode: network.StreamErrorCode(code), Remote: true, TransportError: err}
 }
 
 // CloseWrite sends what was written and the end of the stream.

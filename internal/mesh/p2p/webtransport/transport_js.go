@@ -73,6 +73,10 @@ func (t *Transport) Dial(ctx context.Context, raddr ma.Multiaddr, p peer.ID) (tr
 	if err != nil {
 		return nil, err
 	}
+	if !t.promises.hold() {
+		return nil, ErrClosed
+	}
+	defer t.promises.letGo()
 	scope, err := t.rcmgr.OpenConnection(network.DirOutbound, false, raddr)
 	if err != nil {
 		return nil, fmt.Errorf("webtransport: resource limit: %w", err)

@@ -17,25 +17,39 @@ type addresses struct{ plain, node, far, victim, plainVictim string }
 
 var passed, failed int
 
-// test runs f and prints how it went. A test that fails panics with fail.
+// test runs f and prints how it went. A test that fails panics with fail; one
+// that does not end with its context is left behind and has failed.
 func test(name string, f func(ctx context.Context)) {
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	start := time.Now()
-	defer func() {
-		switch r := recover().(type) {
-		case nil:
-			passed++
-			fmt.Printf("ok   %s (%d ms)\n", name, time.Since(start).Milliseconds())
-		case failure:
-			failed++
-			fmt.Printf("FAIL %s: %s\n", name, string(r))
-		default:
-			failed++
-			fmt.Printf("FAIL %s: panic: %v\n%s\n", name, r, debug.Stack())
-		}
+	ended := make(chan string, 1)
+	go func() {
+		defer func() {
+			switch r := recover().(type) {
+			case nil:
+				ended <- ""
+			case failure:
+				ended <- string(r)
+			default:
+				ended <- fmt.Sprintf("panic: %v\n%s", r, debug.Stack())
+			}
+		}()
+		f(ctx)
 	}()
-	f(ctx)
+	why := ""
+	select {
+	case why = <-ended:
+	case <-time.After(35 * time.Second):
+		why = "hangs"
+	}
+	if why != "" {
+		failed++
+		fmt.Printf("FAIL %s: %s\n", name, why)
+		return
+	}
+	passed++
+	fmt.Printf("ok   %s (%d ms)\n", name, time.Since(start).Milliseconds())
 }
 
 type failure string
@@ -53,4 +67,5 @@ func main() {
 	testTransport(a)
 	testMesh(a)
 	fmt.Printf("done %d passed, %d failed\n", passed, failed)
+	select {} // the browser still has timers of ours; the runner closes the page
 }

@@ -246,7 +246,7 @@ func testMesh(a addresses) {
 			_, err := m.Connect(ctx, addr)
 			must(errors.Is(err, mesh.ErrAddress), "%q: %v", addr, err)
 		}
-		_, err := m.Connect(ctx, strings.Split(a.victim, "/certhash/")[0]+"/certhash/uEiA"+strings.Repeat("A", 42)+"/p2p/"+string(victim))
+		_, err := m.Connect(ctx, strings.Split(a.victim, "/certhash/")[0]+"/certhash/uEiA"+strings.Repeat("A", 43)+"/p2p/"+string(victim))
 		must(errors.Is(err, mesh.ErrUnreachable), "wrong certhash: %v", err)
 	})
 	test("a node is killed mid-job", func(ctx context.Context) {

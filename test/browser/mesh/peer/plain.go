@@ -91,11 +91,11 @@ func runPlain() error {
 				if err != nil {
 					return err
 				}
-				if _, err := back.Write([]byte{i}); err != nil {
+				if _, err := back.Write([]byte{100 + i}); err != nil {
 					return err
 				}
 				var got [1]byte
-				if _, err := io.ReadFull(back, got[:]); err != nil || got[0] != i {
+				if _, err := io.ReadFull(back, got[:]); err != nil || got[0] != 100+i {
 					return fmt.Errorf("got %d: %v", got[0], err)
 				}
 				_ = back.Close()

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"inos/internal/credit"
+	"inos/internal/identity"
+	"inos/internal/store"
+	"inos/internal/wire"
+)
+
+// ledgerName is the log's name within a node's data folder.
+const ledgerName = "ledger"
+
+// openLedger opens the ledger's log in a node's data folder. Only one process at
+// a time can: store.ErrLocked says so.
+func openLedger(data string) (*store.Log, func() error, error) {
+	dir, err := store.OpenDir(data)
+	if err != nil {
+		return nil, nil, err
+	}
+	log, _, err := store.OpenLog(dir, ledgerName)
+	if err != nil {
+		return nil, nil, errors.Join(err, dir.Close())
+	}
+	return log, func() error { return errors.Join(log.Close(), dir.Close()) }, nil
+}
+
+const ledgerUsage = "usage: inos ledger {balance | history | export | verify} -data FOLDER"
+
+func runLedger(_ context.Context, args []string, out, diag io.Writer) (err error) {
+	if len(args) == 0 {
+		fmt.Fprintln(diag, ledgerUsage)
+		return errUsage
+	}
+	set := flag.NewFlagSet("ledger "+args[0], flag.ContinueOnError)
+	data := set.String("data", "", "the node's data folder (required); the node must not be running")
+	ledger := set.String("ledger", "", "history of this ledger only")
+	last := set.Int("n", 50, "how many entries of history")
+	if err := parse(set, args[1:], diag); err != nil {
+		return err
+	}
+	if *data == "" {
+		fmt.Fprintln(diag, ledgerUsage)
+		return errUsage
+	}
+	log, done, err := openLedger(filepath.Clean(*data))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	switch args[0] {
+	case "balance":
+		l, err := credit.OpenLedger(credit.Config{Log: log, Codec: wire.Credit{}})
+		if err != nil {
+			return err
+		}
+		return errors.Join(credit.WriteBalances(out, l), l.Close())
+	case "history":
+		return credit.WriteHistory(out, log, identity.LedgerID(*ledger), *last)
+	case "export":
+		return credit.Export(out, log)
+	case "verify":
+		return errors.Join(log.Verify(), credit.WriteVerify(out, log))
+	}
+	fmt.Fprintf(diag, "inos ledger: no command %q\n%s\n", args[0], ledgerUsage)
+	return errUsage
+}

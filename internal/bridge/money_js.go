@@ -1,0 +1,183 @@
+package bridge
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"syscall/js"
+	"time"
+
+	"inos/internal/credit"
+	"inos/internal/governance"
+)
+
+// historyRows is how many of the newest entries the console shows.
+const historyRows = 200
+
+type balanceView struct {
+	Ledger    string `json:"ledger"`
+	Own       bool   `json:"own"`
+	Balance   int64  `json:"balance"`
+	Held      uint64 `json:"held"`
+	Line      uint64 `json:"line"`
+	Available uint64 `json:"available"`
+	State     string `json:"state"`
+}
+
+type entryView struct {
+	Entry  uint64 `json:"entry"`
+	At     string `json:"at"`
+	Kind   string `json:"kind"`
+	Amount uint64 `json:"amount"`
+	Cost   uint64 `json:"cost"`
+	JobID  string `json:"jobId"`
+	Ledger string `json:"ledger"`
+	Payee  string `json:"payee"`
+	Hash   string `json:"hash"`
+}
+
+// ledger answers inos.ledger(what): what is 'balance' (the default), 'history',
+// 'export' or 'verify'.
+func (a *api) ledger(_ context.Context, args []js.Value) (any, error) {
+	what := "balance"
+	if v := arg(args, 0); !v.IsUndefined() {
+		var err error
+		if what, err = text("ledger", "what", v); err != nil {
+			return nil, err
+		}
+	}
+	switch what {
+	case "balance":
+		return a.balances(), nil
+	case "history":
+		return a.entries(historyRows)
+	case "export":
+		return a.entries(-1)
+	case "verify":
+		r, err := credit.Verify(a.cfg.Log, nil)
+		if err != nil {
+			return nil, err
+		}
+		return map[string]any{"ok": true, "entries": r.Entries, "head": hex.EncodeToString(r.Head[:]), "ledgers": r.Ledgers,
+			"held": r.Held, "holds": r.Holds, "owed": r.Owed, "granted": r.Granted, "durable": a.cfg.Durable}, nil
+	}
+	return nil, badArgument("ledger", "what", "'balance', 'history', 'export' or 'verify'", fmt.Sprintf("%.40q", what))
+}
+
+func (a *api) balances() []balanceView {
+	rows := []balanceView{}
+	for _, b := range a.cfg.Ledger.Balances() {
+		v := balanceView{Ledger: string(b.Ledger), Own: b.Ledger == a.cfg.Wallet.Ledger(), Balance: b.Balance, Held: b.Held,
+			Line: b.Line, Available: b.Available(), State: "open"}
+		switch {
+		case b.Revoked:
+			v.State = "revoked"
+		case b.Stranger:
+			v.State = "stranger"
+		}
+		rows = append(rows, v)
+	}
+	return rows
+}
+
+// entries returns the newest n entries of the verified log, oldest first; all of
+// them when n is negative.
+func (a *api) entries(n int) ([]entryView, error) {
+	rows := []entryView{}
+	_, err := credit.Verify(a.cfg.Log, func(e credit.Entry) error {
+		rows = append(rows, entryView{Entry: e.Sequence, At: e.At.Format(time.RFC3339Nano), Kind: e.Kind.String(), Amount: e.Amount,
+			Cost: e.Cost, JobID: e.JobID, Ledger: string(e.Ledger), Payee: string(e.Peer), Hash: hex.EncodeToString(e.Hash[:])})
+		if n >= 0 && len(rows) > n {
+			rows = rows[1:]
+		}
+		return nil
+	})
+	return rows, err
+}
+
+type decisionView struct {
+	JobID         string `json:"jobId"`
+	Admitted      bool   `json:"admitted"`
+	Rule          string `json:"rule"`
+	Code          string `json:"code"`
+	Detail        string `json:"detail"`
+	PolicyVersion uint64 `json:"policyVersion"`
+	At            string `json:"at"`
+	Ledger        string `json:"ledger"`
+	From          string `json:"from"`
+}
+
+func viewDecision(d governance.Decision) decisionView {
+	return decisionView{JobID: d.JobID, Admitted: d.Admitted(), Rule: d.Rule, Code: d.Code, Detail: d.Detail,
+		PolicyVersion: d.PolicyVersion, At: d.At.Format(time.RFC3339Nano), Ledger: string(d.Ledger), From: string(d.From)}
+}
+
+// why answers inos.why(jobId), or without an argument the latest decisions.
+func (a *api) why(_ context.Context, args []js.Value) (any, error) {
+	v := arg(args, 0)
+	if v.IsUndefined() {
+		rows := []decisionView{}
+		for _, d := range a.cfg.Gate.Decisions(historyRows) {
+			rows = append(rows, viewDecision(d))
+		}
+		return rows, nil
+	}
+	id, err := text("why", "jobId", v)
+	if err != nil {
+		return nil, err
+	}
+	d, ok := a.cfg.Gate.Why(id)
+	if !ok {
+		return nil, &Error{Code: "unknown_job", Message: fmt.Sprintf("why: no decision about job %.60q is remembered here", id)}
+	}
+	return viewDecision(d), nil
+}
+
+// policy answers inos.policy() with the policy in force as text, and
+// inos.policy(text) with what a changed one would have decided; it puts nothing
+// in force.
+func (a *api) policy(_ context.Context, args []js.Value) (any, error) {
+	v := arg(args, 0)
+	if v.IsUndefined() {
+		return a.cfg.Gate.Policy().String(), nil
+	}
+	given, err := text("policy", "text", v)
+	if err != nil {
+		return nil, err
+	}
+	p, err := governance.ParsePolicy(given)
+	if err != nil {
+		return nil, err
+	}
+	changes, looked, err := a.cfg.Gate.DryRun(p)
+	if err != nil {
+		return nil, err
+	}
+	type change struct {
+		JobID  string `json:"jobId"`
+		Before string `json:"before"`
+		After  string `json:"after"`
+	}
+	rows := []change{}
+	for _, c := range changes {
+		rows = append(rows, change{c.JobID, c.Before.Rule, c.After.Rule})
+	}
+	return map[string]any{"looked": looked, "changes": rows}, nil
+}
+
+// publish answers inos.publish(name, wasm): a capsule of the caller's own.
+func (a *api) publish(_ context.Context, args []js.Value) (any, error) {
+	name, err := text("publish", "name", arg(args, 0))
+	if err != nil {
+		return nil, err
+	}
+	wasm, err := bytesFromJS("publish", "wasm", arg(args, 1))
+	if err != nil {
+		return nil, err
+	}
+	cid, err := a.cfg.Library.Publish(name, wasm)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"name": name, "cid": cid.String(), "bytes": len(wasm)}, nil
+}

@@ -1,0 +1,223 @@
+package capsule_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/capsule"
+)
+
+// jsonCodec stands in for Cap'n Proto: this package may not import it.
+type jsonCodec struct{}
+
+func (jsonCodec) Encode(msg any) (capsule.FrameKind, []byte, error) {
+	var kind capsule.FrameKind
+	switch msg.(type) {
+	case capsule.Command:
+		kind = capsule.FrameCommand
+	case capsule.Reserve:
+		kind = capsule.FrameReserve
+	case capsule.Run:
+		kind = capsule.FrameRun
+	case capsule.Release:
+		kind = capsule.FrameRelease
+	default:
+		return 0, nil, fmt.Errorf("no frame for %T", msg)
+	}
+	b, err := json.Marshal(msg)
+	return kind, b, err
+}
+
+func (jsonCodec) Decode(kind capsule.FrameKind, payload []byte) (any, error) {
+	switch kind {
+	case capsule.FrameReply:
+		return parse[capsule.Reply](payload)
+	case capsule.FrameHeartbeat:
+		return parse[capsule.Heartbeat](payload)
+	case capsule.FrameReserved:
+		return parse[capsule.Reserved](payload)
+	case capsule.FrameRunDone:
+		return parse[capsule.RunDone](payload)
+	case capsule.FrameLog:
+		return parse[capsule.Log](payload)
+	case capsule.FrameProgress:
+		return parse[capsule.Progress](payload)
+	}
+	return nil, fmt.Errorf("kind %d", kind)
+}
+
+func parse[T any](payload []byte) (any, error) {
+	var m T
+	err := json.Unmarshal(payload, &m)
+	return m, err
+}
+
+// fake is a Module and its one Instance: a capsule written in Go, that speaks
+// through a heap. body is its inos_run.
+type fake struct {
+	otherEnd
+	body func(*fake)
+	bell chan struct{}
+	done chan struct{}
+	quit chan struct{}
+	once sync.Once
+	err  error
+}
+
+func newFake(body func(*fake)) *fake {
+	return &fake{otherEnd: otherEnd{newBlock()}, body: body,
+		bell: make(chan struct{}, 1), done: make(chan struct{}), quit: make(chan struct{})}
+}
+
+func (f *fake) Info() capsule.ModuleInfo { return capsule.ModuleInfo{MinPages: 2, MaxPages: 16} }
+
+func (f *fake) Instantiate(_ context.Context, epoch uint32, _ uint64) (capsule.Instance, error) {
+	f.m.set(block+capsule.OffMemoryEpoch, epoch)
+	go func() {
+		f.body(f)
+		f.ring()
+		select {
+		case <-f.quit:
+			f.err = capsule.ErrKilled
+		default:
+		}
+		close(f.done)
+	}()
+	return f, nil
+}
+
+func (f *fake) Memory() capsule.Memory    { return f.m }
+func (f *fake) Control() uint32           { return block }
+func (f *fake) Doorbell() <-chan struct{} { return f.bell }
+func (f *fake) Done() <-chan struct{}     { return f.done }
+func (f *fake) Err() error {
+	select {
+	case <-f.done:
+		return f.err
+	default:
+		return nil
+	}
+}
+
+func (f *fake) Kill() {
+	f.once.Do(func() {
+		f.m.set(block+capsule.OffKill, 1)
+		close(f.quit)
+		_ = f.m.Notify(block + capsule.OffCommandDoorbell)
+	})
+}
+
+func (f *fake) ring() {
+	select {
+	case f.bell <- struct{}{}:
+	default:
+	}
+}
+
+// say sends one event.
+func (f *fake) say(kind capsule.FrameKind, msg any) {
+	b, err := json.Marshal(msg)
+	if err != nil {
+		panic(err)
+	}
+	for !f.push(kind, b) {
+		f.m.wait(block+capsule.OffEventSpace, f.m.word(block+capsule.OffEventSpace), time.Millisecond)
+		if f.killed() {
+			return
+		}
+	}
+	f.ring()
+}
+
+func (f *fake) killed() bool { return f.m.word(block+capsule.OffKill) != 0 }
+
+func (f *fake) epoch() uint32 { return f.m.word(block + capsule.OffMemoryEpoch) }
+
+func (f *fake) beat() {
+	f.say(capsule.FrameHeartbeat, capsule.Heartbeat{Status: capsule.Healthy, MemoryEpoch: f.epoch()})
+}
+
+// hear waits for the next frame; ok is false once it is killed.
+func (f *fake) hear() (msg any, ok bool) {
+	for !f.killed() {
+		bell := f.m.word(block + capsule.OffCommandDoorbell)
+		kind, payload, got := f.pop()
+		if !got {
+			f.m.wait(block+capsule.OffCommandDoorbell, bell, time.Second)
+			continue
+		}
+		var err error
+		switch kind {
+		case capsule.FrameCommand:
+			msg, err = parse[capsule.Command](payload)
+		case capsule.FrameReserve:
+			msg, err = parse[capsule.Reserve](payload)
+		case capsule.FrameRun:
+			msg, err = parse[capsule.Run](payload)
+		case capsule.FrameRelease:
+			msg, err = parse[capsule.Release](payload)
+		default:
+			msg = payload
+		}
+		if err != nil {
+			panic(err)
+		}
+		return msg, true
+	}
+	return nil, false
+}
+
+// serve beats once and answers each message by calling answer, until killed.
+func serve(answer func(f *fake, msg any)) func(*fake) {
+	return func(f *fake) {
+		f.beat()
+		for {
+			msg, ok := f.hear()
+			if !ok {
+				return
+			}
+			answer(f, msg)
+		}
+	}
+}
+
+// inputAt is where the fakes put input and output.
+const inputAt = 32 << 10
+
+// obedient answers like a good capsule: its jobs reverse their input.
+func obedient(f *fake, msg any) {
+	switch m := msg.(type) {
+	case capsule.Command:
+		f.say(capsule.FrameReply, capsule.Reply{ID: m.ID, MemoryEpoch: f.epoch()})
+	case capsule.Reserve:
+		f.say(capsule.FrameReserved, capsule.Reserved{Ticket: m.Ticket, OK: true, Offset: inputAt, Length: m.Bytes})
+	case capsule.Run:
+		p := make([]byte, m.Length)
+		_ = f.m.Read(uint32(m.Offset), p)
+		for i, j := 0, len(p)-1; i < j; i, j = i+1, j-1 {
+			p[i], p[j] = p[j], p[i]
+		}
+		_ = f.m.Write(uint32(m.Offset), p)
+		f.say(capsule.FrameRunDone, capsule.RunDone{Ticket: m.Ticket, Offset: m.Offset, Length: m.Length})
+	}
+}
+
+// openFake opens a capsule on f and ends it with the test.
+func openFake(t *testing.T, f *fake, cfg capsule.Config) *capsule.Capsule {
+	t.Helper()
+	cfg.Codec = jsonCodec{}
+	c, err := capsule.Open(t.Context(), f, cfg)
+	require.NoError(t, err)
+	return c
+}
+
+func end(c *capsule.Capsule) {
+	c.Kill("end of the test")
+	<-c.Done()
+}

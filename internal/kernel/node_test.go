@@ -1,0 +1,274 @@
+package kernel
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/capsule"
+	"inos/internal/identity"
+	"inos/internal/mesh"
+	"inos/internal/mesh/inproc"
+	"inos/internal/supervisor"
+	"inos/internal/threads/watcher"
+)
+
+func infoOf(t *testing.T, k *Kernel, id identity.PeerID) (NodeInfo, bool) {
+	nodes, err := k.Nodes(t.Context())
+	require.NoError(t, err)
+	for _, n := range nodes {
+		if n.Profile.Peer == id {
+			return n, true
+		}
+	}
+	return NodeInfo{}, false
+}
+
+// A node's own claim does not make it look good; this node's measurements do.
+func TestLatencyIsMeasuredNotBelieved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		liar := mesh.Profile{Peer: peerOf("liar"), CreditCost: 1, FreeSlots: 1, Latency: 0, Expires: time.Now().Add(time.Hour), Sequence: 1}
+		c := newCrowd(nil)
+		k := startOn(t, c, nil)
+		c.events <- mesh.ProfileHeard{Profile: liar}
+		synctest.Wait()
+		n, ok := infoOf(t, k, liar.Peer)
+		require.True(t, ok)
+		require.False(t, n.Measured)
+		require.Equal(t, 100*time.Millisecond, n.Latency)
+
+		modest := liar
+		modest.Peer, modest.Latency = peerOf("modest"), 300*time.Millisecond
+		c.events <- mesh.ProfileHeard{Profile: modest}
+		synctest.Wait()
+		n, _ = infoOf(t, k, modest.Peer)
+		require.Equal(t, 300*time.Millisecond, n.Latency, "a claim that makes it look worse is taken")
+
+		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+			s.measured(liar.Peer, 20*time.Millisecond)
+			s.measured(liar.Peer, 40*time.Millisecond)
+		}))
+		n, _ = infoOf(t, k, liar.Peer)
+		require.True(t, n.Measured)
+		require.Equal(t, 25*time.Millisecond, n.Latency, "a quarter of the way to the new sample")
+
+		// Replays and impossible profiles change nothing.
+		old, bad := liar, liar
+		old.Sequence, old.CreditCost = 0, 999
+		bad.Sequence, bad.Latency = 9, -1
+		c.events <- mesh.ProfileHeard{Profile: old}
+		c.events <- mesh.ProfileHeard{Profile: bad}
+		synctest.Wait()
+		n, _ = infoOf(t, k, liar.Peer)
+		require.EqualValues(t, 1, n.Profile.CreditCost)
+		require.EqualValues(t, 1, n.Profile.Sequence)
+
+		events, cancel := k.Subscribe(16)
+		defer cancel()
+		time.Sleep(time.Hour + 2*time.Second)
+		_, ok = infoOf(t, k, liar.Peer)
+		require.False(t, ok, "expired")
+		gone := 0
+		for len(events) > 0 {
+			if _, is := (<-events).(NodeGone); is {
+				gone++
+			}
+		}
+		require.Equal(t, 2, gone)
+	})
+}
+
+// A node that answers no pings is forgotten, and comes back with a new profile.
+func TestSilentNodeIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		home, other := w.start("home", nil), w.start("other", nil)
+		w.net.SetLatency(home.Self(), other.Self(), 2*time.Millisecond)
+		w.meet(home, other)
+		time.Sleep(30 * time.Second)
+		n, ok := infoOf(t, home.Kernel, other.Self())
+		require.True(t, ok)
+		require.Equal(t, 4*time.Millisecond, n.Latency)
+		require.True(t, n.Connected)
+		w.net.SetDrop(home.Self(), other.Self(), true)
+		time.Sleep(40 * time.Second)
+		_, ok = infoOf(t, home.Kernel, other.Self())
+		require.False(t, ok)
+		w.net.SetDrop(home.Self(), other.Self(), false)
+		time.Sleep(30 * time.Second)
+		_, ok = infoOf(t, home.Kernel, other.Self())
+		require.True(t, ok)
+	})
+}
+
+func TestJoinLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		server := w.start("server", func(c *Config) { c.Capabilities = []string{"gpu"} })
+		home := startOn(t, nil, nil)
+		_, err := home.Command(t.Context(), server.Self(), capsule.Command{})
+		require.ErrorIs(t, err, ErrNoMesh)
+		st, err := home.Status(t.Context())
+		require.NoError(t, err)
+		require.False(t, st.Joined)
+
+		m, err := w.net.Join(keyOf("home"), home)
+		require.NoError(t, err)
+		nowhere := inproc.AddrPrefix + string(peerOf("nobody"))
+		require.ErrorIs(t, home.Join(t.Context(), m, []string{nowhere, "not an address"}), ErrBootstrap)
+		require.NoError(t, home.Join(t.Context(), m, []string{nowhere, server.mesh.Addrs()[0]}), "one that answers will do")
+		require.ErrorIs(t, home.Join(t.Context(), server.mesh, nil), ErrJoined)
+		time.Sleep(time.Second)
+		_, known := infoOf(t, home, server.Self())
+		require.True(t, known)
+	})
+}
+
+func TestCommandsCrossTheMesh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		home, server := w.start("home", nil), w.start("server", nil)
+		w.meet(home, server)
+		spawn := capsule.Command{ID: "1", Type: capsule.Spawn, Spawn: &capsule.SpawnParams{CID: "c", Wasm: []byte("x")}}
+		events, cancel := home.Subscribe(64)
+		defer cancel()
+		r, err := home.Command(t.Context(), "", spawn)
+		require.NoError(t, err)
+		require.Equal(t, capsule.OK, r.Code)
+		require.Equal(t, "capsule-1", r.CapsuleID)
+		require.Len(t, home.CapsuleList(), 1)
+		for e := range events {
+			if c, ok := e.(Commanded); ok {
+				require.Nil(t, c.Command.Spawn.Wasm, "events carry no modules")
+				break
+			}
+		}
+		require.NotNil(t, spawn.Spawn.Wasm)
+
+		// Others may not, unless the policy says so or they own the capsule.
+		r, err = home.Command(t.Context(), server.Self(), spawn)
+		require.NoError(t, err)
+		require.Equal(t, capsule.Denied, r.Code)
+		require.Equal(t, "1", r.ID)
+		require.Empty(t, server.work.commands)
+		require.NoError(t, server.loop.ask(t.Context(), func(s *state) { s.spawned("mine", home.Self()) }))
+		r, err = home.Command(t.Context(), server.Self(), capsule.Command{ID: "2", Type: capsule.Kill, Target: "mine"})
+		require.NoError(t, err)
+		require.Equal(t, capsule.OK, r.Code)
+		r, err = home.Command(t.Context(), server.Self(), capsule.Command{ID: "3", Type: capsule.Kill, Target: "not mine"})
+		require.NoError(t, err)
+		require.Equal(t, capsule.Denied, r.Code)
+		require.Len(t, server.work.commands, 1)
+	})
+}
+
+// A congested capsule gets its input slowly, and in full speed once it is clear.
+func TestCongestedCapsuleIsFedSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		home := w.start("home", nil)
+		require.NoError(t, home.shelf.Accept(testBlob()))
+		_, err := home.Command(t.Context(), "", capsule.Command{ID: "1", Type: capsule.Spawn,
+			Spawn: &capsule.SpawnParams{CID: capsule.SumCID(testWasm).String()}})
+		require.NoError(t, err)
+		big := string(make([]byte, 1<<20))
+		run := func() time.Duration {
+			start := time.Now()
+			_, err := home.Dispatch(t.Context(), submission(big, nil))
+			require.NoError(t, err)
+			return time.Since(start)
+		}
+		require.Zero(t, run())
+		beat := func(congested bool) {
+			require.NoError(t, home.Heartbeat(capsule.Heartbeat{CapsuleID: "capsule-1", Congested: congested}))
+			synctest.Wait()
+		}
+		beat(true)
+		slow := run()
+		require.Greater(t, slow, time.Second, "at half of 1 MiB/s and less")
+		beat(false)
+		time.Sleep(10 * time.Second)
+		require.Zero(t, run())
+		require.NoError(t, home.CapsuleEnded("capsule-1", "test"))
+		require.ErrorIs(t, home.Signal(watcher.Battery{Level: 7}), watcher.ErrSignal)
+	})
+}
+
+// While this node's capsules have no room, its jobs wait, and not in a hot loop.
+func TestOwnCapsulesHaveNoRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		home := w.start("home", nil)
+		require.NoError(t, home.shelf.Accept(testBlob()))
+		home.work.noRoomUntil = time.Now().Add(10 * time.Second)
+		out, err := home.Dispatch(t.Context(), submission("x", nil))
+		require.NoError(t, err)
+		require.LessOrEqual(t, out.Total, 12*time.Second)
+		require.LessOrEqual(t, home.work.runs.Load(), int64(30))
+	})
+}
+
+// The supervisor's events reach the watcher and the subscribers.
+func TestCapsuleEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := startOn(t, newCrowd(nil), nil)
+		events, cancel := k.Subscribe(64)
+		defer cancel()
+		k.CapsuleEvent(supervisor.CapsuleStarted{ID: "c"})
+		k.CapsuleEvent(supervisor.HeartbeatReceived{ID: "c", Heartbeat: capsule.Heartbeat{CapsuleID: "liar", Congested: true}})
+		synctest.Wait()
+		k.CapsuleEvent(supervisor.CapsuleEnded{ID: "c", Reason: "test"})
+		synctest.Wait()
+		var names []string
+		for len(events) > 0 {
+			e := <-events
+			names = append(names, e.Name())
+			if c, ok := e.(CapsuleChanged); ok {
+				require.Equal(t, "c", c.Capsule.ID)
+			}
+		}
+		require.ElementsMatch(t, []string{"capsule:started", "capsule:changed", "capsule:throttled", "sensors:fidelity",
+			"capsule:ended", "capsule:changed", "capsule:throttled"}, names)
+	})
+}
+
+// A part that panics is started again, and the kernel goes on.
+func TestLoopSurvivesAPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := startOn(t, newCrowd(nil), nil)
+		events, cancel := k.Subscribe(64)
+		defer cancel()
+		require.NoError(t, k.loop.ask(t.Context(), func(*state) { panic("as asked") }))
+		_, err := k.Status(t.Context())
+		require.NoError(t, err)
+		for e := range events {
+			if f, ok := e.(ServiceFailed); ok {
+				require.Contains(t, f.Message, "as asked")
+				break
+			}
+		}
+	})
+}
+
+func TestAfterTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		home := w.start("home", nil)
+		running := make(chan error, 1)
+		require.NoError(t, home.shelf.Accept(testBlob()))
+		go func() {
+			_, err := home.Dispatch(context.Background(), submission("x", func(s *Submission) { s.Job.Args = []string{"1h"} }))
+			running <- err
+		}()
+		time.Sleep(time.Second)
+		home.stop()
+		require.Error(t, <-running, "nothing hangs")
+		_, err := home.Dispatch(t.Context(), submission("x", nil))
+		require.ErrorIs(t, err, ErrStopped)
+		_, err = home.Status(t.Context())
+		require.ErrorIs(t, err, ErrStopped)
+	})
+}

@@ -1,0 +1,116 @@
+package kernel
+
+import (
+	"math"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/mesh"
+	"inos/internal/threads/matchmaker"
+)
+
+func TestEveryPromiseEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		payer, worker := &countingWallet{}, &countingWallet{}
+		home := w.start("home", func(c *Config) { c.Slots, c.Wallet = -1, payer })
+		require.NoError(t, home.shelf.Accept(testBlob()))
+		there := w.start("there", func(c *Config) { c.Wallet = worker })
+		w.meet(home, there)
+		time.Sleep(time.Second)
+		out, err := home.Dispatch(t.Context(), submission("x", nil))
+		require.NoError(t, err)
+		require.Equal(t, []byte("receipt"), out.Receipt)
+		require.EqualValues(t, 1, payer.paid.Load())
+		require.EqualValues(t, 1, worker.earned.Load())
+		bad := submission("x", nil)
+		bad.Job.Method = "crash"
+		_, err = home.Dispatch(t.Context(), bad)
+		require.Error(t, err)
+		require.EqualValues(t, 1, payer.withdrawn.Load())
+		require.EqualValues(t, 1, worker.refunded.Load())
+		require.EqualValues(t, payer.promised.Load(), payer.paid.Load()+payer.withdrawn.Load())
+
+		// A job that brings its own voucher needs no promise.
+		_, err = home.Dispatch(t.Context(), submission("x", func(s *Submission) { s.Voucher = []byte("own") }))
+		require.NoError(t, err)
+		require.EqualValues(t, 2, payer.promised.Load())
+	})
+}
+
+func TestBudgetEndsTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		home := w.start("home", func(c *Config) { c.CreditCost = 10 })
+		require.NoError(t, home.shelf.Accept(testBlob()))
+		sub := submission("x", nil)
+		sub.Job.Args, sub.Job.Budget = []string{"30s"}, 50 // 5 s
+		start := time.Now()
+		out, err := home.Dispatch(t.Context(), sub)
+		var failed *matchmaker.JobError
+		require.ErrorAs(t, err, &failed)
+		require.Equal(t, mesh.JobCreditExhausted, failed.Code)
+		require.Equal(t, 5*time.Second, time.Since(start))
+		require.Zero(t, out.Cost)
+	})
+}
+
+// A node that returns other bytes than it names has failed; the next one is tried.
+func TestWrongResultIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		peer := func(name string, rtt time.Duration) mesh.Peer {
+			return mesh.Peer{Connected: true, RTT: rtt, Profile: mesh.Profile{
+				Peer: peerOf(name), CreditCost: 1, FreeSlots: 1, Expires: time.Now().Add(time.Hour), Sequence: 1,
+			}}
+		}
+		c := newCrowd([]mesh.Peer{peer("forger", time.Millisecond), peer("honest", time.Second)})
+		c.forger = peerOf("forger")
+		pay := &countingWallet{}
+		k := startOn(t, c, func(cfg *Config) { cfg.Wallet = pay })
+		out, err := k.Dispatch(t.Context(), submission("x", nil))
+		require.NoError(t, err)
+		require.Equal(t, peerOf("honest"), out.Node)
+		require.Len(t, out.Attempts, 2)
+		require.ErrorIs(t, out.Attempts[0].Err, ErrResult)
+		require.EqualValues(t, 1, pay.paid.Load(), "the forger is not paid")
+		require.EqualValues(t, 1, pay.withdrawn.Load())
+	})
+}
+
+func TestRunCost(t *testing.T) {
+	for _, c := range []struct {
+		rate uint64
+		run  time.Duration
+		want uint64
+	}{
+		{10, time.Second, 10},
+		{10, time.Second + 1, 11},
+		{10, 2500 * time.Millisecond, 25},
+		{5, 2500 * time.Millisecond, 13},
+		{1, time.Nanosecond, 1},
+		{0, time.Hour, 1},
+		{1, -time.Hour, 1},
+		{math.MaxUint64, 2 * time.Second, math.MaxUint64},
+		{math.MaxUint64, time.Second, math.MaxUint64},
+		{1 << 40, math.MaxInt64, math.MaxUint64},
+		{1 << 30, math.MaxInt64, 9_903_520_314_283_042_199},
+	} {
+		require.Equal(t, c.want, runCost(c.rate, c.run), "%d for %v", c.rate, c.run)
+	}
+	require.Zero(t, affordable(0, 5))
+	require.Zero(t, affordable(5, 0))
+	require.Equal(t, 2*time.Second, affordable(10, 5))
+	require.Zero(t, affordable(math.MaxUint64, 1), "without end, as good as")
+	require.Equal(t, time.Nanosecond, affordable(1, math.MaxUint64))
+	// Whatever runs as long as its budget lasts costs no more than the budget.
+	for _, rate := range []uint64{1, 3, 7, 999, 1 << 30} {
+		for _, budget := range []uint64{1, 2, 5, 1000, 123_456_789} {
+			if d := affordable(budget, rate); d > time.Nanosecond {
+				require.LessOrEqual(t, runCost(rate, d), budget, "%d at %d", budget, rate)
+			}
+		}
+	}
+}

@@ -1,0 +1,172 @@
+//go:build !js
+
+package p2p
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/connmgr"
+	ic "github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/pnet"
+	"github.com/libp2p/go-libp2p/core/transport"
+	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
+	webtransport "github.com/libp2p/go-libp2p/p2p/transport/webtransport"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+// lingerTime is how long a closed stream waits for the peer to finish its side.
+const lingerTime = 15 * time.Second
+
+// lingering is go-libp2p's WebTransport, but closing a stream does not tell the
+// peer to stop sending before the peer has had time to finish by itself. Firefox
+// (153) discards what it has received but not yet read when STOP_SENDING
+// arrives, and QUIC puts that frame ahead of the last data: an answer followed
+// by Close, as libp2p's identify does it, never reached the page.
+type lingering struct {
+	transport.Transport
+	streams sync.WaitGroup
+}
+
+// make has the signature that libp2p.Transport fills in.
+func (l *lingering) make(key ic.PrivKey, psk pnet.PSK, cm *quicreuse.ConnManager, gater connmgr.ConnectionGater, rcmgr network.ResourceManager) (transport.Transport, error) {
+	t, err := webtransport.New(key, psk, cm, gater, rcmgr)
+	if err != nil {
+		return nil, err
+	}
+	l.Transport = t
+	return l, nil
+}
+
+// Dial implements transport.Transport.
+func (l *lingering) Dial(ctx context.Context, addr ma.Multiaddr, p peer.ID) (transport.CapableConn, error) {
+	c, err := l.Transport.Dial(ctx, addr, p)
+	if err != nil {
+		return nil, err
+	}
+	return &lingeringConn{c, l}, nil
+}
+
+// Listen implements transport.Transport.
+func (l *lingering) Listen(addr ma.Multiaddr) (transport.Listener, error) {
+	ln, err := l.Transport.Listen(addr)
+	if err != nil {
+		return nil, err
+	}
+	return &lingeringListener{ln, l}, nil
+}
+
+// Resolve implements transport.Resolver.
+func (l *lingering) Resolve(ctx context.Context, addr ma.Multiaddr) ([]ma.Multiaddr, error) {
+	if r, ok := l.Transport.(transport.Resolver); ok {
+		return r.Resolve(ctx, addr)
+	}
+	return []ma.Multiaddr{addr}, nil
+}
+
+// AddCertHashes is what the swarm asks a transport for.
+func (l *lingering) AddCertHashes(addr ma.Multiaddr) (ma.Multiaddr, bool) {
+	if h, ok := l.Transport.(interface {
+		AddCertHashes(ma.Multiaddr) (ma.Multiaddr, bool)
+	}); ok {
+		return h.AddCertHashes(addr)
+	}
+	return addr, false
+}
+
+// Close implements io.Closer.
+func (l *lingering) Close() error {
+	if c, ok := l.Transport.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+type lingeringListener struct {
+	transport.Listener
+	l *lingering
+}
+
+func (ln *lingeringListener) Accept() (transport.CapableConn, error) {
+	c, err := ln.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &lingeringConn{c, ln.l}, nil
+}
+
+type lingeringConn struct {
+	transport.CapableConn
+	l *lingering
+}
+
+func (c *lingeringConn) Transport() transport.Transport { return c.l }
+
+func (c *lingeringConn) OpenStream(ctx context.Context) (network.MuxedStream, error) {
+	s, err := c.CapableConn.OpenStream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &lingeringStream{MuxedStream: s, l: c.l}, nil
+}
+
+func (c *lingeringConn) AcceptStream() (network.MuxedStream, error) {
+	s, err := c.CapableConn.AcceptStream()
+	if err != nil {
+		return nil, err
+	}
+	return &lingeringStream{MuxedStream: s, l: c.l}, nil
+}
+
+// errStreamClosed is what reads of a closed stream give.
+var errStreamClosed = errors.New("p2p: stream closed")
+
+type lingeringStream struct {
+	network.MuxedStream
+	l      *lingering
+	ended  atomic.Bool // the peer's side: an end or an error was read
+	closed atomic.Bool
+}
+
+func (s *lingeringStream) Read(p []byte) (int, error) {
+	if s.closed.Load() {
+		return 0, errStreamClosed
+	}
+	n, err := s.MuxedStream.Read(p)
+	switch {
+	case s.closed.Load():
+		return 0, errStreamClosed
+	case err != nil && !isTimeout(err):
+		s.ended.Store(true)
+	}
+	return n, err
+}
+
+// Close ends writing, interrupts reads, and reads on for nobody until the peer
+// ends its side or the linger time is over.
+func (s *lingeringStream) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	if s.ended.Load() {
+		return s.MuxedStream.Close()
+	}
+	err := s.MuxedStream.CloseWrite()
+	_ = s.MuxedStream.SetReadDeadline(time.Now()) // a Read under way comes back
+	s.l.streams.Go(func() {
+		_ = s.MuxedStream.SetReadDeadline(time.Now().Add(lingerTime))
+		_, _ = io.Copy(io.Discard, s.MuxedStream)
+		_ = s.MuxedStream.Close()
+	})
+	if err != nil {
+		return fmt.Errorf("p2p: close: %w", err)
+	}
+	return nil
+}

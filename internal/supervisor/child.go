@@ -1,0 +1,118 @@
+package supervisor
+
+import (
+	"context"
+	"time"
+
+	"inos/internal/capsule"
+)
+
+// child is one supervised capsule, through all its restarts.
+type child struct {
+	id     string
+	cid    capsule.CID
+	policy Policy
+	pooled bool
+	group  *group
+	index  int // in the group
+
+	ctx     context.Context // ends when the child must not start again
+	cancel  context.CancelFunc
+	started chan struct{} // closed when the first start has gone well, or not
+	gone    chan struct{} // closed when the keeper has ended
+
+	// Guarded by Supervisor.mu.
+	wasm        []byte // until compiled
+	module      capsule.Module
+	name        string
+	memoryLimit uint64        // bytes, of the instance that is up or the next
+	ceiling     uint64        // bytes, what manifest and module allow
+	timeLimit   time.Duration // of the manifest, per run
+
+	state    State
+	cap      *capsule.Capsule // nil unless one is up
+	up       chan struct{}    // closed while one is up
+	instance int              // counts starts: callbacks of an older one say nothing
+	epoch    uint32           // the last used
+	giveUp   context.CancelFunc
+	startErr error
+	everUp   bool
+
+	stopping   bool // it will not be started again
+	stopReason string
+	stopHow    change
+	killErr    error // why the keeper killed this instance
+	redo       bool  // its group wants it started again
+	replaced   bool  // its slot belongs to another already
+
+	jobs      int
+	drainBy   time.Time // a cancelled run must have let go by then
+	idleSince time.Time
+
+	pulse     pulse
+	beat      capsule.Heartbeat
+	congested bool
+	restarts  int
+	failures  int // in a row, for the back-off
+	startedAt time.Time
+	lastErr   error
+}
+
+func newChild(ctx context.Context, id string, sp spec, cfg Config) *child {
+	ch := &child{
+		id: id, cid: sp.cid, policy: sp.policy, pooled: sp.pooled, group: sp.group,
+		started: make(chan struct{}), gone: make(chan struct{}), up: make(chan struct{}),
+		wasm: sp.wasm, memoryLimit: sp.memoryLimit, jobs: sp.jobs,
+		pulse: pulse{period: cfg.Heartbeat},
+	}
+	if ch.group == nil {
+		ch.group = newGroup(OneForOne, cfg.Intensity)
+	}
+	ch.index = ch.group.join(ch)
+	ch.ctx, ch.cancel = context.WithCancel(ctx)
+	return ch
+}
+
+func (ch *child) info() Info {
+	in := Info{
+		ID: ch.id, CID: ch.cid, Name: ch.name, State: ch.state, Heartbeat: ch.beat, Restarts: ch.restarts,
+		MemoryLimit: ch.memoryLimit, Epoch: ch.epoch, Jobs: ch.jobs, StartedAt: ch.startedAt, LastError: ch.lastErr,
+	}
+	if ch.cap != nil {
+		in.MemoryBytes, in.MemoryLimit, in.Epoch = ch.cap.MemoryBytes(), ch.cap.MemoryLimit(), ch.cap.Epoch()
+	}
+	return in
+}
+
+// idle reports whether ch could take a run now.
+func (ch *child) idle() bool {
+	return ch.cap != nil && !ch.stopping && !ch.redo && ch.jobs == 0 && (ch.state == Healthy || ch.state == Degraded)
+}
+
+// settle notices that a cancelled run has let go.
+func (ch *child) settle(now time.Time) {
+	if ch.cap != nil && !ch.drainBy.IsZero() && ch.cap.Pending() == 0 {
+		ch.jobs, ch.drainBy, ch.idleSince = 0, time.Time{}, now
+	}
+}
+
+// lower makes those wait who wait for ch to be up.
+func (ch *child) lower() {
+	select {
+	case <-ch.up:
+		ch.up = make(chan struct{})
+	default:
+	}
+}
+
+// mood is what a heartbeat says of its capsule.
+func mood(h capsule.Heartbeat) change {
+	switch {
+	case h.Paused:
+		return saidPaused
+	case h.Status == capsule.Degraded || h.Status == capsule.Zombie:
+		return feltUnwell
+	default:
+		return feltWell
+	}
+}

@@ -1,0 +1,109 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"inos/internal/capsule"
+)
+
+// Defaults of Config.
+const (
+	DefaultMaxCapsules    = 8
+	DefaultIdleAfter      = 30 * time.Second
+	DefaultKeepEnded      = 16
+	DefaultCommandTimeout = 5 * time.Second
+	DefaultStartTimeout   = 15 * time.Second
+	DefaultCancelGrace    = 2 * time.Second
+	DefaultDegradedAfter  = 4  // heartbeats
+	DefaultZombieAfter    = 20 // heartbeats
+	DefaultKillAfter      = 40 // heartbeats
+	DefaultRestarts       = 3
+	DefaultWithin         = 30 * time.Second
+	DefaultBackoffBase    = 100 * time.Millisecond
+	DefaultBackoffMax     = 10 * time.Second
+)
+
+// Blobs finds capsules by CID. Get may block until ctx ends; what it returns is
+// checked against the CID.
+type Blobs interface {
+	Get(ctx context.Context, cid capsule.CID) (wasm []byte, m capsule.Manifest, err error)
+}
+
+// Config of a Supervisor. Runtime, Codec and Blobs are required; every other
+// zero value is the documented default.
+type Config struct {
+	Runtime capsule.Runtime
+	Codec   capsule.Codec
+	Blobs   Blobs
+	// Emit gets every event. It must neither block nor call the Supervisor: its
+	// lock is held. nil means that nobody listens.
+	Emit func(Event)
+
+	MaxCapsules    int           // live at once; 0 means DefaultMaxCapsules
+	KeepEnded      int           // ended ones still listed; 0 means DefaultKeepEnded, below 0 none
+	IdleAfter      time.Duration // an instance that Run started ends when idle for so long
+	CommandTimeout time.Duration // of a Command without deadline
+	StartTimeout   time.Duration // fetch, compilation and first heartbeat together
+	CancelGrace    time.Duration // for a cancelled run to let go of its instance
+	Heartbeat      time.Duration // 0 means capsule.DefaultHeartbeat
+
+	DegradedAfter, ZombieAfter, KillAfter int // heartbeats missing in a row
+
+	Policy    Policy // of what a Spawn command starts; DefaultPolicy means Transient
+	Intensity Intensity
+	Backoff   Backoff
+	Seed      uint64 // of the back-off's jitter
+}
+
+func (c *Config) validate() error {
+	switch {
+	case c.Runtime == nil:
+		return fmt.Errorf("%w: no Runtime", ErrConfig)
+	case c.Codec == nil:
+		return fmt.Errorf("%w: no Codec", ErrConfig)
+	case c.Blobs == nil:
+		return fmt.Errorf("%w: no Blobs", ErrConfig)
+	}
+	if c.Emit == nil {
+		c.Emit = func(Event) {}
+	}
+	if c.Policy == DefaultPolicy {
+		c.Policy = Transient
+	}
+	orDefault(&c.MaxCapsules, DefaultMaxCapsules)
+	orDefault(&c.IdleAfter, DefaultIdleAfter)
+	orDefault(&c.CommandTimeout, DefaultCommandTimeout)
+	orDefault(&c.StartTimeout, DefaultStartTimeout)
+	orDefault(&c.CancelGrace, DefaultCancelGrace)
+	orDefault(&c.Heartbeat, capsule.DefaultHeartbeat)
+	orDefault(&c.DegradedAfter, DefaultDegradedAfter)
+	orDefault(&c.ZombieAfter, max(DefaultZombieAfter, c.DegradedAfter))
+	orDefault(&c.KillAfter, max(DefaultKillAfter, c.ZombieAfter))
+	if c.DegradedAfter > c.ZombieAfter || c.ZombieAfter > c.KillAfter {
+		return fmt.Errorf("%w: DegradedAfter %d, ZombieAfter %d and KillAfter %d do not rise", ErrConfig,
+			c.DegradedAfter, c.ZombieAfter, c.KillAfter)
+	}
+	if c.KeepEnded == 0 {
+		c.KeepEnded = DefaultKeepEnded
+	}
+	c.Intensity = c.Intensity.orDefault()
+	orDefault(&c.Backoff.Base, DefaultBackoffBase)
+	orDefault(&c.Backoff.Max, max(DefaultBackoffMax, c.Backoff.Base))
+	return nil
+}
+
+func (i Intensity) orDefault() Intensity {
+	if i.Restarts == 0 {
+		i.Restarts = DefaultRestarts
+	}
+	orDefault(&i.Within, DefaultWithin)
+	return i
+}
+
+func orDefault[T int | time.Duration](v *T, d T) {
+	if *v <= 0 {
+		*v = d
+	}
+}

@@ -1,0 +1,68 @@
+package supervisor
+
+import (
+	"time"
+
+	"inos/internal/capsule"
+)
+
+// Event is one of the types below. Events of one capsule come in their order.
+type Event interface{ supervisorEvent() }
+
+type (
+	// CapsuleStarted: an instance is up. Restarts counts those before it.
+	CapsuleStarted struct {
+		ID       string
+		CID      capsule.CID
+		Name     string
+		Epoch    uint32
+		Restarts int
+		At       time.Time
+	}
+	// CapsuleStateChanged: From and To differ.
+	CapsuleStateChanged struct {
+		ID       string
+		From, To State
+		Reason   string
+		At       time.Time
+	}
+	// HeartbeatReceived: the capsule spoke.
+	HeartbeatReceived struct {
+		ID        string
+		Heartbeat capsule.Heartbeat
+		At        time.Time
+	}
+	// CongestionChanged: one of the capsule's rings ran full, or has room again.
+	CongestionChanged struct {
+		ID        string
+		Congested bool
+		At        time.Time
+	}
+	// CapsuleLogged: a line of the capsule's own log. Its text is not to be
+	// trusted.
+	CapsuleLogged struct {
+		ID  string
+		Log capsule.Log
+		At  time.Time
+	}
+	// CapsuleEnded: an instance ended, or could not be started. Err is nil when
+	// inos_run returned by itself; a crash's carries the capsule's own message.
+	// With Restart another instance follows after Wait.
+	CapsuleEnded struct {
+		ID      string
+		CID     capsule.CID
+		Name    string
+		Err     error
+		Reason  string
+		Restart bool
+		Wait    time.Duration
+		At      time.Time
+	}
+)
+
+func (CapsuleStarted) supervisorEvent()      {}
+func (CapsuleStateChanged) supervisorEvent() {}
+func (HeartbeatReceived) supervisorEvent()   {}
+func (CongestionChanged) supervisorEvent()   {}
+func (CapsuleLogged) supervisorEvent()       {}
+func (CapsuleEnded) supervisorEvent()        {}

@@ -1,0 +1,314 @@
+package supervisor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"inos/internal/capsule"
+)
+
+// fakeRuntime runs capsules that are Go functions; they speak the real rings
+// over a heap. What a capsule does is its "wasm": words, see program.main.
+type fakeRuntime struct {
+	mu       sync.Mutex
+	running  int
+	opened   int
+	programs []*program // in the order of their start
+}
+
+func (rt *fakeRuntime) Compile(ctx context.Context, wasm []byte) (capsule.Module, error) {
+	text, ok := strings.CutPrefix(string(wasm), "wasm ")
+	if !ok {
+		return nil, capsule.ErrNotWasm
+	}
+	return &fakeModule{rt: rt, text: text, cid: capsule.SumCID(wasm)}, nil
+}
+
+func (rt *fakeRuntime) Close() error { return nil }
+
+// counts are how many run now and how many were ever started.
+func (rt *fakeRuntime) counts() (running, opened int) {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	return rt.running, rt.opened
+}
+
+// last is the newest instance.
+func (rt *fakeRuntime) last() *program {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	return rt.programs[len(rt.programs)-1]
+}
+
+type fakeModule struct {
+	rt   *fakeRuntime
+	text string
+	cid  capsule.CID
+}
+
+func (m *fakeModule) Info() capsule.ModuleInfo {
+	return capsule.ModuleInfo{CID: m.cid, MinPages: 1, MaxPages: 16}
+}
+
+func (m *fakeModule) Instantiate(_ context.Context, epoch uint32, limit uint64) (capsule.Instance, error) {
+	p := &program{rt: m.rt, text: m.text, heap: newHeap(limit), bell: make(chan struct{}, 1),
+		quit: make(chan struct{}), done: make(chan struct{}), hush: make(chan bool), crash: make(chan string)}
+	p.set(capsule.OffMemoryEpoch, epoch)
+	m.rt.mu.Lock()
+	m.rt.running++
+	m.rt.opened++
+	m.rt.programs = append(m.rt.programs, p)
+	m.rt.mu.Unlock()
+	go func() {
+		p.err = p.main()
+		m.rt.mu.Lock()
+		m.rt.running--
+		m.rt.mu.Unlock()
+		p.ring()
+		close(p.done)
+	}()
+	return p, nil
+}
+
+// program is one instance. Only its own goroutine writes its fields.
+type program struct {
+	rt   *fakeRuntime
+	text string
+	*heap
+	bell, quit, done chan struct{}
+	hush             chan bool   // true: no more heartbeats
+	crash            chan string // panic now, with this text
+	once             sync.Once
+	err              error
+
+	mute     bool
+	paused   bool
+	sequence uint64
+	jobs     uint64
+	beatAt   time.Time
+	released map[uint64]bool
+}
+
+func (p *program) Memory() capsule.Memory    { return p.heap }
+func (p *program) Control() uint32           { return block }
+func (p *program) Doorbell() <-chan struct{} { return p.bell }
+func (p *program) Done() <-chan struct{}     { return p.done }
+func (p *program) Err() error {
+	select {
+	case <-p.done:
+		return p.err
+	default:
+		return nil
+	}
+}
+func (p *program) Kill() { p.once.Do(func() { close(p.quit) }) }
+
+func (p *program) ring() {
+	select {
+	case p.bell <- struct{}{}:
+	default:
+	}
+}
+
+func (p *program) say(kind capsule.FrameKind, msg any) {
+	b, err := json.Marshal(msg)
+	if err != nil {
+		panic(err)
+	}
+	for !p.push(kind, b) {
+		p.ring()
+		select {
+		case <-time.After(time.Millisecond):
+		case <-p.quit:
+			return
+		}
+	}
+	p.ring()
+}
+
+func (p *program) beat() {
+	p.beatAt = time.Now().Add(time.Duration(p.word(capsule.OffHeartbeatMs)) * time.Millisecond)
+	if p.mute {
+		return
+	}
+	p.sequence++
+	h := capsule.Heartbeat{Status: capsule.Healthy, Sequence: p.sequence, MemoryEpoch: p.word(capsule.OffMemoryEpoch),
+		Paused: p.paused, JobsDone: p.jobs, MemoryUsage: p.Len()}
+	switch {
+	case strings.Contains(p.text, "sick"):
+		h.Status = capsule.Degraded
+	case strings.Contains(p.text, "crowded"):
+		h.Congested = p.sequence%4 < 2
+	}
+	p.say(capsule.FrameHeartbeat, h)
+}
+
+// main understands in its text: "silent" never beats, "dies" panics before its
+// first beat, "returns" ends after it, "sick" and "crowded" say so.
+func (p *program) main() error {
+	p.released = map[uint64]bool{}
+	for _, word := range strings.Fields(p.text) {
+		switch word {
+		case "silent":
+			<-p.quit
+			return capsule.ErrKilled
+		case "dies":
+			return p.panics("dead on arrival")
+		}
+	}
+	// The host sets the epoch and the interval after it has found the block.
+	for p.word(capsule.OffHeartbeatMs) == 0 {
+		select {
+		case <-time.After(time.Millisecond):
+		case <-p.quit:
+			return capsule.ErrKilled
+		}
+	}
+	p.beat()
+	if strings.Contains(p.text, "returns") {
+		return nil
+	}
+	for {
+		if err := p.wait(time.Time{}); err != nil {
+			return err
+		}
+		for kind, payload, ok := p.pop(); ok; kind, payload, ok = p.pop() {
+			if err := p.handle(kind, payload); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// wait sleeps until the host rings or until passes; a heartbeat goes out when
+// one is due.
+func (p *program) wait(until time.Time) error {
+	next := p.beatAt
+	if !until.IsZero() && until.Before(next) {
+		next = until
+	}
+	t := time.NewTimer(time.Until(next))
+	defer t.Stop()
+	select {
+	case <-p.rung:
+	case <-t.C:
+		if !time.Now().Before(p.beatAt) {
+			p.beat()
+		}
+	case p.mute = <-p.hush:
+	case text := <-p.crash:
+		return p.panics(text)
+	case <-p.quit:
+		return capsule.ErrKilled
+	}
+	return nil
+}
+
+func (p *program) panics(text string) error {
+	_ = p.Write(block+capsule.OffPanicText, []byte(text))
+	p.set(capsule.OffPanicLength, uint32(len(text)))
+	p.set(capsule.OffState, capsule.StatePanicked)
+	return fmt.Errorf("%w: unreachable", capsule.ErrTrap)
+}
+
+func (p *program) handle(kind capsule.FrameKind, payload []byte) error {
+	switch kind {
+	case capsule.FrameCommand:
+		m := parse[capsule.Command](payload)
+		switch m.Type {
+		case capsule.Pause:
+			p.paused = true
+		case capsule.Resume:
+			p.paused = false
+		}
+		p.say(capsule.FrameReply, capsule.Reply{ID: m.ID, MemoryEpoch: p.word(capsule.OffMemoryEpoch)})
+	case capsule.FrameReserve:
+		m := parse[capsule.Reserve](payload)
+		p.say(capsule.FrameReserved, capsule.Reserved{Ticket: m.Ticket, OK: true, Offset: inputAt, Length: m.Bytes})
+	case capsule.FrameRelease:
+		p.released[parse[capsule.Release](payload).Ticket] = true
+	case capsule.FrameRun:
+		return p.run(parse[capsule.Run](payload))
+	}
+	return nil
+}
+
+// run does a job: "echo", "panic", "return", "spin" (deaf and mute until it is
+// killed), "sleep" (for args[0], unless cancelled).
+func (p *program) run(m capsule.Run) error {
+	done := capsule.RunDone{Ticket: m.Ticket, Offset: m.Offset, Length: m.Length}
+	switch m.Method {
+	case "panic":
+		return p.panics("job " + strings.Join(m.Args, " "))
+	case "return":
+		return nil
+	case "spin":
+		<-p.quit
+		return capsule.ErrKilled
+	case "sleep":
+		d, _ := time.ParseDuration(m.Args[0])
+		until := time.Now().Add(d)
+		for time.Now().Before(until) && !p.released[m.Ticket] {
+			if err := p.wait(until); err != nil {
+				return err
+			}
+			for kind, payload, ok := p.pop(); ok; kind, payload, ok = p.pop() {
+				if err := p.handle(kind, payload); err != nil {
+					return err
+				}
+			}
+		}
+		p.say(capsule.FrameProgress, capsule.Progress{Ticket: m.Ticket, Done: 1, Total: 2})
+	case "echo":
+	default:
+		done.Code = capsule.RunUnknownMethod
+	}
+	p.jobs++
+	p.say(capsule.FrameRunDone, done)
+	return nil
+}
+
+// jsonCodec stands in for Cap'n Proto: pure packages may not import it.
+type jsonCodec struct{}
+
+func (jsonCodec) Encode(msg any) (capsule.FrameKind, []byte, error) {
+	b, err := json.Marshal(msg)
+	switch msg.(type) {
+	case capsule.Command:
+		return capsule.FrameCommand, b, err
+	case capsule.Reserve:
+		return capsule.FrameReserve, b, err
+	case capsule.Run:
+		return capsule.FrameRun, b, err
+	case capsule.Release:
+		return capsule.FrameRelease, b, err
+	}
+	return 0, nil, fmt.Errorf("no frame for %T", msg)
+}
+
+func (jsonCodec) Decode(kind capsule.FrameKind, payload []byte) (any, error) {
+	switch kind {
+	case capsule.FrameReply:
+		return parse[capsule.Reply](payload), nil
+	case capsule.FrameHeartbeat:
+		return parse[capsule.Heartbeat](payload), nil
+	case capsule.FrameReserved:
+		return parse[capsule.Reserved](payload), nil
+	case capsule.FrameRunDone:
+		return parse[capsule.RunDone](payload), nil
+	case capsule.FrameProgress:
+		return parse[capsule.Progress](payload), nil
+	}
+	return nil, fmt.Errorf("kind %d", kind)
+}
+
+func parse[T any](payload []byte) (m T) {
+	if err := json.Unmarshal(payload, &m); err != nil {
+		panic(err)
+	}
+	return m
+}

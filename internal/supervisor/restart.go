@@ -1,0 +1,62 @@
+package supervisor
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// Policy says when a capsule that ended is started again (the restart types of
+// Erlang/OTP's supervisor).
+type Policy uint8
+
+// The policies. DefaultPolicy is Transient for what a Spawn command starts.
+const (
+	DefaultPolicy Policy = iota
+	Permanent            // always
+	Transient            // when it crashed
+	Temporary            // never
+)
+
+func (p Policy) restarts(crashed bool) bool {
+	return p == Permanent || crashed && p != Temporary
+}
+
+// Intensity is the most restarts, within a time, before giving up.
+type Intensity struct {
+	Restarts int           // 0 means DefaultRestarts, below 0 none
+	Within   time.Duration // 0 means DefaultWithin
+}
+
+// history remembers the restarts that still count.
+type history struct {
+	Intensity
+	at []time.Time
+}
+
+// allow notes a restart at now and reports whether it is one too many.
+func (h *history) allow(now time.Time) bool {
+	kept := h.at[:0]
+	for _, t := range h.at {
+		if now.Sub(t) < h.Within {
+			kept = append(kept, t)
+		}
+	}
+	h.at = append(kept, now)
+	return len(h.at) <= h.Restarts
+}
+
+// Backoff is the wait before a restart: exponential with full jitter (Brooker,
+// "Exponential Backoff And Jitter", 2015).
+type Backoff struct {
+	Base time.Duration // ceiling of the first wait; 0 means DefaultBackoffBase
+	Max  time.Duration // ceiling of all waits; 0 means DefaultBackoffMax
+}
+
+// wait is a random time in [0, min(Max, Base*2^attempt)]; attempt counts from 0.
+func (b Backoff) wait(rng *rand.Rand, attempt int) time.Duration {
+	ceiling := b.Max
+	if attempt < 32 && b.Base<<attempt < b.Max && b.Base<<attempt > 0 {
+		ceiling = b.Base << attempt
+	}
+	return time.Duration(rng.Int64N(int64(ceiling) + 1))
+}

@@ -1,0 +1,190 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"inos/internal/capsule"
+)
+
+// Supervisor owns the capsules of this node. Each has a keeper, a goroutine that
+// starts it, watches it and judges its end; mu guards what keepers and callers
+// share. Safe for concurrent use.
+type Supervisor struct {
+	cfg     Config
+	keepers sync.WaitGroup
+
+	mu      sync.Mutex
+	ctx     context.Context // Serve's; nil while it does not run
+	rng     *rand.Rand
+	serial  uint64
+	live    map[string]*child
+	ended   map[string]*child
+	order   []*child // live and ended, oldest first
+	leaving int      // live ones whose slot another has taken already
+}
+
+// New checks the configuration. Errors match ErrConfig.
+func New(cfg Config) (*Supervisor, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	return &Supervisor{
+		cfg:   cfg,
+		rng:   rand.New(rand.NewPCG(cfg.Seed, 0)),
+		live:  map[string]*child{},
+		ended: map[string]*child{},
+	}, nil
+}
+
+// String names the service.
+func (s *Supervisor) String() string { return "supervisor" }
+
+// Serve lets capsules be started until ctx ends, then kills them all and waits
+// for them. It returns ctx's error, and may be called again after that.
+func (s *Supervisor) Serve(ctx context.Context) error {
+	s.mu.Lock()
+	if s.ctx != nil {
+		s.mu.Unlock()
+		return fmt.Errorf("%w: Serve runs already", ErrConfig)
+	}
+	s.ctx = ctx
+	s.mu.Unlock()
+
+	<-ctx.Done()
+	s.mu.Lock()
+	s.ctx = nil
+	for _, ch := range s.live {
+		s.stop(ch, "the supervisor stops", ended)
+	}
+	s.mu.Unlock()
+	s.keepers.Wait()
+	return ctx.Err()
+}
+
+// Info is what is known of one capsule.
+type Info struct {
+	ID          string
+	CID         capsule.CID
+	Name        string // for people
+	State       State
+	Heartbeat   capsule.Heartbeat // the last
+	Restarts    int
+	MemoryBytes uint64 // now; 0 when none runs
+	MemoryLimit uint64
+	Epoch       uint32 // memory epoch
+	Jobs        int    // runs at work
+	StartedAt   time.Time
+	LastError   error // of the last end
+}
+
+// List describes the capsules in the order they were first started: the live
+// ones and, up to Config.KeepEnded, those that ended.
+func (s *Supervisor) List() []Info {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]Info, 0, len(s.order))
+	for _, ch := range s.order {
+		out = append(out, ch.info())
+	}
+	return out
+}
+
+// spec says what to start.
+type spec struct {
+	cid         capsule.CID
+	wasm        []byte // nil: Blobs has it
+	memoryLimit uint64 // bytes; 0 means what the capsule declares
+	policy      Policy
+	pooled      bool // started by Run: ends when idle, or when its slot is wanted
+	jobs        int  // leased from the start
+	group       *group
+}
+
+// admit takes a slot and starts a keeper. When none is free, an idle pooled
+// capsule makes room. Errors match ErrBusy or ErrNotServing. mu is held.
+func (s *Supervisor) admit(sp spec) (*child, error) {
+	if s.ctx == nil {
+		return nil, ErrNotServing
+	}
+	var after <-chan struct{}
+	if len(s.live)-s.leaving >= s.cfg.MaxCapsules {
+		victim := s.longestIdle()
+		if victim == nil {
+			return nil, fmt.Errorf("%w: %d capsules", ErrBusy, s.cfg.MaxCapsules)
+		}
+		victim.replaced = true
+		s.leaving++
+		s.stop(victim, "its slot was wanted", ended)
+		after = victim.gone
+	}
+	s.serial++
+	ch := newChild(context.WithoutCancel(s.ctx), fmt.Sprintf("c%d", s.serial), sp, s.cfg)
+	s.live[ch.id] = ch
+	s.order = append(s.order, ch)
+	s.keepers.Go(func() { s.keep(ch, after) })
+	return ch, nil
+}
+
+// longestIdle is the pooled capsule that has had nothing to do for longest, or
+// nil. mu is held.
+func (s *Supervisor) longestIdle() *child {
+	var oldest *child
+	for _, ch := range s.order {
+		if ch.pooled && ch.idle() && (oldest == nil || ch.idleSince.Before(oldest.idleSince)) {
+			oldest = ch
+		}
+	}
+	return oldest
+}
+
+// stop ends ch for good: its keeper will not start it again. how is ended or
+// broke. mu is held.
+func (s *Supervisor) stop(ch *child, reason string, how change) {
+	if !s.retire(ch, reason, how) {
+		return
+	}
+	if ch.cap != nil {
+		ch.cap.Kill(reason)
+	}
+}
+
+// retire is stop without the kill. It reports whether it was the first. mu is
+// held.
+func (s *Supervisor) retire(ch *child, reason string, how change) bool {
+	if ch.stopping || !ch.state.Live() {
+		return false
+	}
+	ch.stopping, ch.stopReason, ch.stopHow = true, reason, how
+	ch.cancel()
+	return true
+}
+
+// bury moves ch from the live to the ended. mu is held.
+func (s *Supervisor) bury(ch *child) {
+	delete(s.live, ch.id)
+	if ch.replaced {
+		s.leaving--
+	}
+	// A pooled instance that did its work is of no interest any more.
+	if !(ch.pooled && ch.state == Stopped) {
+		s.ended[ch.id] = ch
+	}
+	kept := s.order[:0]
+	excess := len(s.ended) - max(s.cfg.KeepEnded, 0)
+	for _, c := range s.order {
+		_, dead := s.ended[c.id]
+		switch {
+		case dead && excess > 0:
+			excess--
+			delete(s.ended, c.id)
+		case dead || c.state.Live():
+			kept = append(kept, c)
+		}
+	}
+	clear(s.order[len(kept):])
+	s.order = kept
+}

@@ -1,0 +1,288 @@
+package matchmaker
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/governance"
+	"inos/internal/identity"
+	"inos/internal/mesh"
+)
+
+func TestOnlyAdmittedJobs(t *testing.T) {
+	y := newYard("a")
+	_, err := New(Config{Chooser: y})
+	require.ErrorIs(t, err, ErrConfig)
+	m, err := New(Config{Chooser: y, Runner: y})
+	require.NoError(t, err)
+	_, err = m.Submit(t.Context(), governance.Admitted{})
+	require.ErrorIs(t, err, ErrNotAdmitted)
+	require.Empty(t, y.chosen)
+	require.Zero(t, m.Waiting())
+}
+
+func TestTriesTheNextNode(t *testing.T) {
+	outcome := func(code mesh.JobCode) error { return &JobError{Code: code} }
+	for _, c := range []struct {
+		name  string
+		fails error // of every node but the last
+		tried int
+		err   error
+	}{
+		{"unreachable", mesh.ErrUnreachable, 3, nil},
+		{"timeout", mesh.ErrTimeout, 3, nil},
+		{"broken protocol", mesh.ErrProtocol, 3, nil},
+		{"crashed", outcome(mesh.JobCrashed), 3, nil},
+		{"capsule not to be had", outcome(mesh.JobUnknownCapsule), 3, nil},
+		{"rejected", outcome(mesh.JobRejected), 1, outcome(mesh.JobRejected)},
+		{"bad capsule", outcome(mesh.JobBadCapsule), 1, outcome(mesh.JobBadCapsule)},
+		{"failed", outcome(mesh.JobFailed), 1, outcome(mesh.JobFailed)},
+		{"no credit", outcome(mesh.JobCreditExhausted), 1, outcome(mesh.JobCreditExhausted)},
+		{"mesh closed", mesh.ErrClosed, 1, mesh.ErrClosed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				y := newYard("a", "b", "c")
+				y.behave = func(_ context.Context, _ governance.Job, n identity.PeerID) (mesh.JobOutcome, error) {
+					var job *JobError
+					switch {
+					case n == "c":
+						return mesh.JobOutcome{Node: n}, nil
+					case errors.As(c.fails, &job):
+						return mesh.JobOutcome{Code: job.Code}, nil
+					}
+					return mesh.JobOutcome{}, c.fails
+				}
+				m := serve(t, y, Config{})
+				r, err := m.Submit(t.Context(), admit(t, nil))
+				require.Len(t, r.Attempts, c.tried)
+				if c.err == nil {
+					require.NoError(t, err)
+					require.EqualValues(t, "c", r.Placement.Node)
+					require.Equal(t, []identity.PeerID{"a", "b", "c"}, y.chosen, "each once")
+					return
+				}
+				var want, got *JobError
+				if errors.As(c.err, &want) {
+					require.ErrorAs(t, err, &got)
+					require.Equal(t, want.Code, got.Code)
+				} else {
+					require.ErrorIs(t, err, c.err)
+				}
+			})
+		})
+	}
+}
+
+func TestAttemptsAreCapped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard("a", "b", "c", "d", "e", "f")
+		y.behave = func(context.Context, governance.Job, identity.PeerID) (mesh.JobOutcome, error) {
+			return mesh.JobOutcome{Code: mesh.JobCrashed}, nil
+		}
+		m := serve(t, y, Config{Attempts: 4})
+		r, err := m.Submit(t.Context(), admit(t, nil))
+		require.ErrorIs(t, err, ErrAttempts)
+		require.Len(t, r.Attempts, 4, "a poisonous job does not walk the fleet")
+		require.Equal(t, []identity.PeerID{"a", "b", "c", "d"}, y.chosen)
+
+		few := newYard("a")
+		few.behave = y.behave
+		m = serve(t, few, Config{})
+		_, err = m.Submit(t.Context(), admit(t, nil))
+		require.ErrorIs(t, err, ErrAttempts)
+		require.ErrorIs(t, err, errNobody, "nobody was left to try")
+		var job *JobError
+		require.ErrorAs(t, err, &job)
+
+		_, err = serve(t, newYard(), Config{}).Submit(t.Context(), admit(t, nil))
+		require.ErrorIs(t, err, errNobody)
+		require.NotErrorIs(t, err, ErrAttempts)
+	})
+}
+
+func TestWaitsForASlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard("a", "b")
+		y.behave = works(time.Second)
+		m := serve(t, y, Config{})
+		start := time.Now()
+		done := make(chan error)
+		const jobs = 10
+		for range jobs {
+			a := admit(t, nil)
+			go func() { _, err := m.Submit(context.Background(), a); done <- err }()
+		}
+		for range jobs {
+			require.NoError(t, <-done)
+		}
+		require.Equal(t, 5*time.Second, time.Since(start), "two at a time, with no pause between")
+	})
+}
+
+// A node that answers "busy" has not failed: the job comes back to it, and the
+// answers do not use up its attempts.
+func TestBusyIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard("a")
+		answers := 0
+		y.behave = func(_ context.Context, _ governance.Job, n identity.PeerID) (mesh.JobOutcome, error) {
+			if answers++; answers <= 5 {
+				return mesh.JobOutcome{Code: mesh.JobBusy}, nil
+			}
+			return mesh.JobOutcome{Node: n}, nil
+		}
+		m := serve(t, y, Config{})
+		freed := time.NewTicker(10 * time.Second)
+		defer freed.Stop()
+		stop := make(chan struct{})
+		defer close(stop)
+		go func() {
+			for {
+				select {
+				case <-freed.C: // the node reports a slot
+					y.mu.Lock()
+					y.full["a"] = false
+					y.mu.Unlock()
+					m.Kick()
+				case <-stop:
+					return
+				}
+			}
+		}()
+		r, err := m.Submit(t.Context(), admit(t, nil))
+		require.NoError(t, err)
+		require.Len(t, r.Attempts, 6)
+		require.Equal(t, 6, answers)
+	})
+}
+
+func TestRecheckWithoutAKick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard("a")
+		y.full["a"] = true
+		m := serve(t, y, Config{})
+		time.AfterFunc(10*time.Second, func() {
+			y.mu.Lock()
+			defer y.mu.Unlock()
+			y.full["a"] = false
+		})
+		start := time.Now()
+		_, err := m.Submit(t.Context(), admit(t, nil))
+		require.NoError(t, err)
+		require.LessOrEqual(t, time.Since(start), 11*time.Second)
+	})
+}
+
+func TestCancelAtEveryStage(t *testing.T) {
+	type stage struct {
+		name  string
+		setup func(y *yard)
+		cfg   Config
+	}
+	for _, s := range []stage{
+		{"running", func(y *yard) { y.behave = works(time.Hour) }, Config{}},
+		{"parked", func(y *yard) { y.full["a"] = true }, Config{Recheck: time.Hour}},
+		{"queued", func(y *yard) { y.behave = works(time.Hour) }, Config{InHand: 1}},
+	} {
+		for _, how := range []string{"cancel", "deadline", "stop"} {
+			t.Run(s.name+" by "+how, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					y := newYard("a")
+					s.setup(y)
+					c := s.cfg
+					c.Chooser, c.Runner = y, y
+					m, err := New(c)
+					require.NoError(t, err)
+					y.m = m
+					serving, stop := context.WithCancel(t.Context())
+					served := make(chan struct{})
+					go func() { defer close(served); _ = m.Serve(serving) }()
+					first, cancelFirst := context.WithCancel(t.Context())
+					defer cancelFirst()
+					if s.name == "queued" {
+						blocker := admit(t, nil)
+						go func() { _, _ = m.Submit(first, blocker) }()
+						synctest.Wait()
+					}
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					a := admit(t, func(j *governance.Job) {
+						if how == "deadline" {
+							j.Deadline = time.Now().Add(5 * time.Second)
+						}
+					})
+					ended := make(chan error, 1)
+					go func() { _, err := m.Submit(ctx, a); ended <- err }()
+					synctest.Wait()
+					want := ErrCancelled
+					switch how {
+					case "cancel":
+						cancel()
+					case "deadline":
+						want = ErrDeadline
+					case "stop":
+						stop()
+						if s.name != "running" {
+							want = ErrStopped
+						}
+					}
+					start := time.Now()
+					require.ErrorIs(t, <-ended, want)
+					require.LessOrEqual(t, time.Since(start), 5*time.Second)
+					cancelFirst()
+					stop()
+					<-served
+					require.Zero(t, y.running)
+					require.Zero(t, m.Waiting())
+					require.Empty(t, m.known)
+				})
+			})
+		}
+	}
+}
+
+func TestBounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard("a")
+		y.behave = works(time.Minute)
+		m := serve(t, y, Config{Queue: 2, InHand: 1})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 3)
+		first := admit(t, nil)
+		for _, a := range []governance.Admitted{first, admit(t, nil), admit(t, nil)} {
+			go func() { _, err := m.Submit(ctx, a); ended <- err }()
+			synctest.Wait()
+		}
+		_, err := m.Submit(ctx, admit(t, nil))
+		require.ErrorIs(t, err, ErrQueueFull)
+		_, err = m.Submit(ctx, first)
+		require.ErrorIs(t, err, ErrDuplicate)
+		cancel()
+		for range 3 {
+			require.ErrorIs(t, <-ended, ErrCancelled)
+		}
+	})
+}
+
+func TestAPanicEndsTheJobOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard("a", "b")
+		y.behave = func(_ context.Context, _ governance.Job, n identity.PeerID) (mesh.JobOutcome, error) {
+			if n == "a" {
+				panic("as asked")
+			}
+			return mesh.JobOutcome{Node: n}, nil
+		}
+		m := serve(t, y, Config{})
+		r, err := m.Submit(t.Context(), admit(t, nil))
+		require.NoError(t, err)
+		require.ErrorIs(t, r.Attempts[0].Err, ErrPanic)
+		require.EqualValues(t, "b", r.Placement.Node)
+	})
+}
