@@ -43,8 +43,15 @@ func run() error {
 	}
 	key := kept.key
 	runtime := sab.New(sab.Config{})
+	heartbeats := make(chan string, 256)
 	n, err := node.New(node.Config{
 		Key: key, Name: cfg.Name, Kind: "browser", Capabilities: cfg.Capabilities, CreditCost: cfg.CreditCost,
+		OnHeartbeat: func(id string) {
+			select {
+			case heartbeats <- id:
+			default: // the next one follows in a quarter of a second
+			}
+		},
 		Slots: cfg.Slots, Runtime: runtime, Log: kept.log, Allowance: allowance, StrangerLine: allowance / 10,
 	})
 	if err != nil {
@@ -68,7 +75,7 @@ func run() error {
 		Kernel: n.Kernel, Library: n.Library, Capsules: n, Name: cfg.Name,
 		Join:    func(ctx context.Context) error { return n.Kernel.Join(ctx, mesh, cfg.Bootstrap) },
 		Connect: func(ctx context.Context, addr string) (identity.PeerID, error) { return mesh.Connect(ctx, addr) },
-		Gate:    n.Gate, Wallet: n.Wallet, Ledger: n.Ledger, Log: kept.log, Durable: kept.durable, Version: version, Bootstrap: cfg.Bootstrap, Close: cancel,
+		Gate:    n.Gate, Wallet: n.Wallet, Ledger: n.Ledger, Log: kept.log, Durable: kept.durable, Heartbeats: heartbeats, Version: version, Bootstrap: cfg.Bootstrap, Close: cancel,
 	})
 	work.Wait()
 	return errors.Join(<-ended, mesh.Close(), runtime.Close(), n.Ledger.Close(), kept.close())

@@ -38,8 +38,9 @@ type Config struct {
 	Bootstrap []string
 	// Close asks the program to end.
 	Close func()
-	// Events delivers what happens to the capsules; the owner closes it or not.
-	Events <-chan map[string]any
+	// Heartbeats delivers the ids of capsules that were heard of; the sender drops
+	// what does not fit.
+	Heartbeats <-chan string
 }
 
 // api holds the verbs. It lives as long as the program.
@@ -133,8 +134,8 @@ func (a *api) names(ctx context.Context) map[identity.PeerID]string {
 func (a *api) capsules(context.Context, []js.Value) (any, error) {
 	rows := []capsuleView{}
 	for _, c := range a.cfg.Capsules.Capsules() {
-		v := capsuleView{ID: c.ID, Name: c.Name, CID: c.CID, State: c.State, MemoryBytes: c.Heartbeat.MemoryUsage,
-			MemoryEpoch: c.Heartbeat.MemoryEpoch, CPUMs: ms(c.Heartbeat.CPUTime), JobsDone: c.Heartbeat.JobsDone,
+		v := capsuleView{ID: c.ID, Name: c.Name, CID: c.CID, State: c.State, MemoryBytes: c.MemoryBytes,
+			MemoryEpoch: c.Epoch, Restarts: c.Restarts, CPUMs: ms(c.Heartbeat.CPUTime), JobsDone: c.Heartbeat.JobsDone,
 			Heartbeats: c.Heartbeat.Sequence, Congested: c.Heartbeat.Congested, Reason: c.Reason}
 		if !c.HeartbeatAt.IsZero() {
 			v.HeartbeatAgeMs = ms(time.Since(c.HeartbeatAt))

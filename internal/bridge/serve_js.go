@@ -3,10 +3,12 @@ package bridge
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"syscall/js"
 	"time"
 
 	"inos/internal/kernel"
+	"inos/internal/supervisor"
 	"inos/internal/threads/watcher"
 )
 
@@ -62,8 +64,8 @@ func Serve(ctx context.Context, cfg Config) {
 		select {
 		case e := <-events:
 			sink.send(a.eventView(ctx, e))
-		case c := <-cfg.Events:
-			sink.send(c)
+		case id := <-cfg.Heartbeats:
+			sink.send(map[string]any{"type": "heartbeat", "id": id})
 		case err := <-joined:
 			if err != nil {
 				sink.send(map[string]any{"type": "mesh:unreachable", "code": codeOf(err), "message": err.Error()})
@@ -149,9 +151,41 @@ func (a *api) eventView(ctx context.Context, e kernel.Event) map[string]any {
 		v["type"], v["id"], v["command"], v["code"] = "capsule", e.Reply.CapsuleID, int(e.Command.Type), replyCode(e.Reply.Code)
 	case kernel.ServiceFailed:
 		v["type"], v["level"], v["text"] = "log", "error", e.Service+": "+e.Message
+	case kernel.MiningStart:
+		v["type"], v["message"], v["reason"] = "broadcast", e.Name(), e.Reason
+	case kernel.MiningStop:
+		v["type"], v["message"], v["reason"] = "broadcast", e.Name(), e.Reason
+	case kernel.FidelityChanged:
+		v["type"], v["message"], v["reason"] = "broadcast", e.Name(), fmt.Sprint(e.Fidelity)
+	case kernel.Throttled:
+		v["type"], v["message"], v["id"] = "broadcast", e.Name(), e.Throttle.Capsule
+	case kernel.CapsuleNews:
+		return capsuleNews(v, e)
+	case kernel.HostChanged, kernel.CapsuleChanged:
+		return nil // seen as their consequences
 	case kernel.Dropped:
 		v["type"], v["level"], v["text"] = "log", "warn", "events were dropped: the page reads too slowly"
 		v["count"] = e.Count
+	}
+	return v
+}
+
+// capsuleNews is an event of the supervisor as the page has it.
+func capsuleNews(v map[string]any, news kernel.CapsuleNews) map[string]any {
+	v["type"] = "capsule"
+	switch e := news.Event.(type) {
+	case supervisor.CapsuleStarted:
+		v["id"], v["name"], v["state"], v["restarts"] = e.ID, e.Name, "started", e.Restarts
+	case supervisor.CapsuleStateChanged:
+		v["id"], v["state"], v["was"], v["reason"] = e.ID, e.To.String(), e.From.String(), e.Reason
+	case supervisor.CongestionChanged:
+		v["id"], v["congested"] = e.ID, e.Congested
+	case supervisor.CapsuleLogged:
+		v["type"], v["level"], v["text"], v["id"] = "log", "info", e.Log.Text, e.ID
+	case supervisor.CapsuleEnded:
+		v["id"], v["name"], v["state"], v["reason"], v["restart"] = e.ID, e.Name, "ended", e.Reason, e.Restart
+	default:
+		return nil
 	}
 	return v
 }

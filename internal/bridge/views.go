@@ -22,7 +22,10 @@ type CapsuleRow struct {
 	ID, Name, CID, State string
 	Heartbeat            capsule.Heartbeat
 	HeartbeatAt          time.Time
-	Reason               string
+	MemoryBytes          uint64
+	Epoch                uint32
+	Restarts             int
+	Reason               string // of the last end
 }
 
 // The views are what the console shows: flat, so that console.table reads well.
@@ -94,6 +97,7 @@ type capsuleView struct {
 	JobsDone       uint64  `json:"jobsDone"`
 	Heartbeats     uint64  `json:"heartbeats"`
 	HeartbeatAgeMs float64 `json:"heartbeatAgeMs"`
+	Restarts       int     `json:"restarts"`
 	Congested      bool    `json:"congested"`
 	Reason         string  `json:"reason"`
 }

@@ -275,3 +275,13 @@ func FuzzApply(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseJob(f *testing.F) {
+	f.Add(testJob(1))
+	f.Add("00000000-0000-0000-0000-00000000-000")
+	f.Fuzz(func(t *testing.T, s string) {
+		if k, ok := parseJob(s); ok && k != (jobKey{}) {
+			require.Equal(t, strings.ToLower(s), k.String())
+		}
+	})
+}

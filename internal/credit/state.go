@@ -230,73 +230,6 @@ func (s *state) open(e *entry, a *account) error {
 	return nil
 }
 
-func (s *state) hold(e *entry, a *account, hk holdKey) error {
-	if _, open := s.holds[hk]; open || s.closed[hk] != 0 {
-		return ErrVoucherReplayed
-	}
-	if a.revoked {
-		return ErrLedgerRevoked
-	}
-	if e.amount == 0 {
-		return ErrAmount
-	}
-	if e.expires <= e.at {
-		return ErrVoucherExpired
-	}
-	held := s.at(classHeld, key{})
-	if err := first(spend(a, classLedger, e.amount), accept(held, e.amount)); err != nil {
-		return err
-	}
-	a.balance -= int64(e.amount)
-	a.held += e.amount
-	held.balance += int64(e.amount)
-	s.holds[hk] = hold{job: e.job, payee: e.peer, amount: e.amount, expires: e.expires}
-	return nil
-}
-
-func (s *state) end(e *entry, a *account, hk holdKey) error {
-	h, open := s.holds[hk]
-	if !open {
-		switch s.closed[hk] {
-		case outcomeSettled:
-			return ErrHoldSettled
-		case outcomeRefunded:
-			return ErrHoldRefunded
-		}
-		return ErrNoHold
-	}
-	// What an entry repeats of its hold must agree with it: a log in which it does
-	// not was not written by this program.
-	if e.amount != h.amount || e.job != h.job {
-		return ErrCorrupt
-	}
-	if e.cost > h.amount || (e.kind != KindSettle && e.cost != 0) {
-		return ErrOverHold
-	}
-	end := outcomeRefunded
-	held := s.at(classHeld, key{})
-	if e.kind == KindSettle {
-		end = outcomeSettled
-		if e.peer.zero() || (!h.payee.zero() && h.payee != e.peer) {
-			return ErrVoucherWrongPayee
-		}
-		payee := s.at(classPeer, e.peer)
-		if err := first(accept(payee, e.cost), accept(a, h.amount-e.cost)); err != nil {
-			return err
-		}
-		payee.balance += int64(e.cost)
-	} else if err := accept(a, h.amount); err != nil {
-		return err
-	}
-	held.balance -= int64(h.amount)
-	a.held -= h.amount
-	a.balance += int64(h.amount - e.cost)
-	delete(s.holds, hk)
-	s.closed[hk] = end
-	heap.Push(&s.expiry, closedUntil{until: max(h.expires, e.at) + int64(remember), key: hk})
-	return nil
-}
-
 // sum is over all accounts; it is 0 in every state.
 func (s *state) sum() int64 {
 	var n int64
@@ -304,23 +237,4 @@ func (s *state) sum() int64 {
 		n += a.balance
 	}
 	return n
-}
-
-type closedUntil struct {
-	until int64
-	key   holdKey
-}
-
-// closedHeap implements heap.Interface.
-type closedHeap []closedUntil
-
-func (h closedHeap) Len() int           { return len(h) }
-func (h closedHeap) Less(i, j int) bool { return h[i].until < h[j].until }
-func (h closedHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *closedHeap) Push(x any)        { *h = append(*h, x.(closedUntil)) }
-func (h *closedHeap) Pop() any {
-	old := *h
-	x := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return x
 }

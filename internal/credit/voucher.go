@@ -69,7 +69,7 @@ func parseJob(s string) (k jobKey, ok bool) {
 	}
 	at := 0
 	for i := range k {
-		if s[at] == '-' {
+		if at == 8 || at == 13 || at == 18 || at == 23 { // the dashes, checked above
 			at++
 		}
 		hi, lo := hexDigit(s[at]), hexDigit(s[at+1])

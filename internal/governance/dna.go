@@ -25,7 +25,7 @@ func uuidv7(s string) (id [16]byte, ok bool) {
 		return id, false
 	}
 	for i, at := 0, 0; i < 16; i++ {
-		if s[at] == '-' {
+		if at == 8 || at == 13 || at == 18 || at == 23 { // the dashes, checked above
 			at++
 		}
 		hi, lo := hexValue[s[at]], hexValue[s[at+1]]

@@ -34,8 +34,11 @@ type Kernel struct {
 	rejections atomic.Uint64
 
 	mesh      atomic.Pointer[joined]
-	attached  chan struct{}        // closed when the mesh is
-	attach    sync.Mutex           // one Join at a time
+	attached  chan struct{}   // closed when the mesh is
+	attach    sync.Mutex      // one Join at a time
+	life      context.Context // ends with Run
+	end       context.CancelFunc
+	dials     sync.WaitGroup
 	republish chan struct{}        // capacity 1: the own profile changed
 	pings     chan identity.PeerID // nodes to measure out of turn
 }
@@ -73,6 +76,7 @@ func New(c Config) (*Kernel, error) {
 		republish: make(chan struct{}, 1),
 		pings:     make(chan identity.PeerID, mailbox),
 	}
+	k.life, k.end = context.WithCancel(context.Background())
 	k.matchmaker, err = matchmaker.New(matchmaker.Config{
 		Chooser: chooser{k}, Runner: runner{k},
 		Queue: c.Jobs, InHand: c.InHand, Attempts: c.Attempts,
@@ -109,6 +113,8 @@ func (k *Kernel) Run(ctx context.Context, m mesh.Mesh) error {
 	top.Add(service{"publisher", k.publish})
 	top.Add(service{"pinger", k.ping})
 	err := top.Serve(ctx)
+	k.end()
+	k.dials.Wait()
 	close(k.loop.stopped)
 	return err
 }
@@ -161,7 +167,7 @@ const dialsAtOnce = 4
 
 // Join attaches m, unless it is attached already, and dials the bootstrap
 // addresses. It returns when the first has answered; the others go on until ctx
-// ends. Errors match ErrJoined (another mesh is attached), ErrStopped, or
+// or the kernel ends. Errors match ErrJoined (another mesh is attached), ErrStopped, or
 // ErrBootstrap with the error of every address. With no address it returns at
 // once.
 func (k *Kernel) Join(ctx context.Context, m mesh.Mesh, bootstrap []string) error {
@@ -170,7 +176,10 @@ func (k *Kernel) Join(ctx context.Context, m mesh.Mesh, bootstrap []string) erro
 			return err
 		}
 	}
-	if len(bootstrap) == 0 {
+	switch {
+	case k.life.Err() != nil:
+		return ErrStopped
+	case len(bootstrap) == 0:
 		return nil
 	}
 	type answer struct {
@@ -180,12 +189,15 @@ func (k *Kernel) Join(ctx context.Context, m mesh.Mesh, bootstrap []string) erro
 	answers := make(chan answer, len(bootstrap))
 	tokens := make(chan struct{}, dialsAtOnce)
 	for _, addr := range bootstrap {
-		go func() { // ends with Connect, which ends with ctx
+		k.dials.Go(func() {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			defer context.AfterFunc(k.life, cancel)()
 			tokens <- struct{}{}
 			defer func() { <-tokens }()
 			peer, err := m.Connect(ctx, addr)
 			answers <- answer{peer, err}
-		}()
+		})
 	}
 	failed := ErrBootstrap
 	for range bootstrap {

@@ -264,8 +264,13 @@ func TestAfterTheEnd(t *testing.T) {
 			running <- err
 		}()
 		time.Sleep(time.Second)
+		events, cancel := home.Subscribe(64)
 		home.stop()
 		require.Error(t, <-running, "nothing hangs")
+		cancel()
+		for e := range events {
+			require.NotEqual(t, "kernel:restarted", e.Name(), "%+v: an end in order is no failure", e)
+		}
 		_, err := home.Dispatch(t.Context(), submission("x", nil))
 		require.ErrorIs(t, err, ErrStopped)
 		_, err = home.Status(t.Context())

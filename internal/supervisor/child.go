@@ -86,7 +86,15 @@ func (ch *child) info() Info {
 
 // idle reports whether ch could take a run now.
 func (ch *child) idle() bool {
-	return ch.cap != nil && !ch.stopping && !ch.redo && ch.jobs == 0 && (ch.state == Healthy || ch.state == Degraded)
+	if ch.cap == nil {
+		return false
+	}
+	select {
+	case <-ch.cap.Ending():
+		return false // its keeper will hear of it when the thread is gone too
+	default:
+	}
+	return !ch.stopping && !ch.redo && ch.jobs == 0 && (ch.state == Healthy || ch.state == Degraded)
 }
 
 // settle notices that a cancelled run has let go.

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -65,6 +66,9 @@ func (m *fakeModule) Instantiate(_ context.Context, epoch uint32, limit uint64) 
 	m.rt.mu.Unlock()
 	go func() {
 		p.err = p.main()
+		if strings.Contains(p.text, "lingers") {
+			time.Sleep(2 * time.Second) // as a terminated Worker does
+		}
 		m.rt.mu.Lock()
 		m.rt.running--
 		m.rt.mu.Unlock()
@@ -177,12 +181,17 @@ func (p *program) main() error {
 			return err
 		}
 		for kind, payload, ok := p.pop(); ok; kind, payload, ok = p.pop() {
-			if err := p.handle(kind, payload); err != nil {
+			if err := p.handle(kind, payload); errors.Is(err, errReturned) {
+				return nil
+			} else if err != nil {
 				return err
 			}
 		}
 	}
 }
+
+// errReturned makes main return.
+var errReturned = errors.New("returned")
 
 // wait sleeps until the host rings or until passes; a heartbeat goes out when
 // one is due.
@@ -245,7 +254,7 @@ func (p *program) run(m capsule.Run) error {
 	case "panic":
 		return p.panics("job " + strings.Join(m.Args, " "))
 	case "return":
-		return nil
+		return errReturned
 	case "spin":
 		<-p.quit
 		return capsule.ErrKilled

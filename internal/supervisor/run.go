@@ -91,7 +91,6 @@ func (s *Supervisor) release(ch *child, c *capsule.Capsule) {
 		return // it has died
 	}
 	now := time.Now()
-	if ch.drainBy = now.Add(s.cfg.CancelGrace); c.Pending() == 0 {
-		ch.settle(now)
-	}
+	ch.drainBy = now.Add(s.cfg.CancelGrace)
+	ch.settle(now)
 }

@@ -2,6 +2,8 @@
 // killed gives a clear message on the page and an InosError with a stable code,
 // and nothing hangs. Needs dist (make dist). Ends with "N passed, N failed".
 import { createHash } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { inPage, launchChromium, openPage } from './lib/chromium.mjs';
 import { serveSpoiled } from './lib/spoiled.mjs';
 
@@ -88,9 +90,13 @@ const alone = (text) => async (page) => {
   if (!text.test(seen.joined.message)) throw new Error(`the message does not say it: ${seen.joined.message}`);
   equal([seen.notice, seen.state], ['bootstrap_unreachable', 'ready, alone'], 'the page');
 };
-const PEER = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA';
-const HASH = 'uEiDDq4_xNyDorZBH3TlGazyJdOWSwvo4PUo5YHFMrvDE8g';
-await test('a bootstrap node that is down', { boot: { bootstrap: [`/ip4/127.0.0.1/udp/9/quic-v1/webtransport/certhash/${HASH}/p2p/${PEER}`] } }, alone(/./));
+/** The address of a node at `port` of this machine: well formed, and of nobody. */
+const nobody = (port) =>
+  `/ip4/127.0.0.1/udp/${port}/quic-v1/webtransport/certhash/uEiDDq4_xNyDorZBH3TlGazyJdOWSwvo4PUo5YHFMrvDE8g/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA`;
+// A socket that takes every datagram and answers none: dialling it stays pending.
+const silent = createSocket('udp4').bind(0, '127.0.0.1');
+await once(silent, 'listening');
+await test('a bootstrap node that is down', { boot: { bootstrap: [nobody(silent.address().port)] } }, alone(/./));
 await test('a bootstrap address that does not parse', { boot: { bootstrap: ['/ip4/nowhere'] } }, alone(/./));
 
 console.log('a console that is wrong');
@@ -106,7 +112,7 @@ await test('an unknown field', {}, rejects("return inos.dispatch({ capsul: 'hash
 await test('an address that does not parse', {}, rejects("return inos.connect('nonsense')", 'bad_address', /nonsense/));
 await test('an unknown capsule', {}, rejects("return inos.kill('nobody')", 'unknown_capsule', /nobody/));
 await test('no ledger', {}, rejects("return inos.dispatch({ capsule: 'hash', method: 'sha256', input: 'x' })", 'ledger_missing', /ledger/));
-await test('a requirement nobody meets', {}, rejects("const { ledgerId } = await inos.status(); return inos.dispatch({ capsule: 'hash', method: 'sha256', input: 'x', requires: ['antigravity'], creditLedgerId: ledgerId, deadlineMs: 3000 })", 'no_candidate', /antigravity/));
+await test('a requirement nobody meets', {}, rejects("const { ledgerId } = await inos.status(); return inos.dispatch({ capsule: 'hash', method: 'sha256', input: 'x', requires: ['antigravity'], creditLedgerId: ledgerId, deadlineMs: 3000 })", 'no_candidate', /no candidate/));
 
 console.log('capsules that are none');
 const offer = (name, bytes) => {
@@ -116,18 +122,18 @@ const offer = (name, bytes) => {
   return { name, url: `data:application/wasm;base64,${Buffer.from(bytes).toString('base64')}`, cid, bytes: bytes.length };
 };
 for (const [name, bytes, code, text] of [
-  ['no wasm at all', Buffer.from('not a module'), 'bad_capsule', /./],
-  ['a module without a memory', wasm(), 'bad_capsule', /memory/],
-  ['an unknown import', IMPORTS('elsewhere', 'f'), 'bad_capsule', /elsewhere/],
+  ['no wasm at all', Buffer.from('not a module'), 'capsule_not_wasm', /not a WebAssembly module/],
+  ['a module without a memory', wasm(), 'capsule_no_shared_memory', /env\.memory/],
+  ['an unknown import', IMPORTS('elsewhere', 'f'), 'capsule_unknown_import', /elsewhere/],
 ]) {
   await test(name, { boot: { capsules: [offer('odd', bytes)] } }, rejects("return inos.spawn('odd')", code, text));
 }
-await test('bytes that are not those of the CID', { boot: { capsules: [{ ...offer('odd', wasm()), cid: offer('x', Buffer.from('other')).cid }] } }, rejects("return inos.spawn('odd')", 'bad_capsule', /CID/));
+await test('bytes that are not those of the CID', { boot: { capsules: [{ ...offer('odd', wasm()), cid: offer('x', Buffer.from('other')).cid }] } }, rejects("return inos.spawn('odd')", 'cid_mismatch', /do not match the CID/));
 
 console.log('ends');
 await test('a killed Worker rejects what is pending', {}, async (page) => {
   await inPage(page, () => inos.ready);
-  const pending = inPage(page, () => inos.connect('/ip4/127.0.0.1/udp/9/quic-v1/webtransport/certhash/uEiDDq4_xNyDorZBH3TlGazyJdOWSwvo4PUo5YHFMrvDE8g/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA').catch((e) => e.code));
+  const pending = inPage(page, (addr) => inos.connect(addr).catch((e) => e.code), nobody(silent.address().port));
   const worker = page.workers().find((w) => w.url().includes('kernel.worker'));
   await worker.evaluate(() => self.close());
   equal(await pending, 'kernel_crashed', 'the pending call');
@@ -135,14 +141,14 @@ await test('a killed Worker rejects what is pending', {}, async (page) => {
   equal(seen, ['kernel_crashed', 'kernel_crashed', 'crashed'], 'what is left');
 });
 await test('close ends the kernel, its capsules and what is pending', {}, async (page) => {
-  const seen = await inPage(page, async () => {
+  const seen = await inPage(page, async (addr) => {
     await inos.ready;
     await inos.spawn('hash');
-    const pending = inos.connect('/ip4/127.0.0.1/udp/9/quic-v1/webtransport/certhash/uEiDDq4_xNyDorZBH3TlGazyJdOWSwvo4PUo5YHFMrvDE8g/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA').catch((e) => e.code);
+    const pending = inos.connect(addr).catch((e) => e.code);
     await inos.close();
     await inos.close();
     return [await pending, await inos.nodes().catch((e) => e.code), document.querySelector('#state').textContent, document.querySelectorAll('#notices .error').length];
-  });
+  }, nobody(silent.address().port));
   equal(seen, ['kernel_closed', 'kernel_closed', 'closed', 0], 'what is left');
 });
 await test('the Worker has the same inos', {}, async (page) => {
@@ -153,5 +159,6 @@ await test('the Worker has the same inos', {}, async (page) => {
 });
 
 await browser.close();
+silent.close();
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exit(failed === 0 && passed > 0 ? 0 : 1);

@@ -143,12 +143,19 @@ fn lie(job: &mut Job) -> Outcome {
             c.store(OFF_EVENT_TAIL, tail.wrapping_add(16));
         }
         // A head of the command ring that passes its tail.
-        "head" => c.store(OFF_COMMAND_HEAD, c.load(OFF_COMMAND_TAIL).wrapping_add(64)),
+        "head" => {
+            c.store(OFF_COMMAND_HEAD, c.load(OFF_COMMAND_TAIL).wrapping_add(1 << 30));
+            job.progress(1, 1);
+        }
         // An answer to a ticket that nobody holds, and an output outside.
         "ticket" => frame(&c, FRAME_RUN_DONE, &inos_sdk::message::run_done(1 << 40, inos_sdk::RunCode::Ok, "", 0, 0)),
         "output" => {
             let ticket = number(job, 1)?;
-            frame(&c, FRAME_RUN_DONE, &inos_sdk::message::run_done(ticket, inos_sdk::RunCode::Ok, "", 0xffff_0000, 1 << 20))
+            frame(
+                &c,
+                FRAME_RUN_DONE,
+                &inos_sdk::message::run_done(ticket, inos_sdk::RunCode::Ok, "", 0xffff_0000, 1 << 20),
+            )
         }
         other => return Err(Failure::bad_input(other)),
     }
@@ -170,9 +177,7 @@ fn lie(_: &mut Job) -> Outcome {
 }
 
 fn number(job: &Job, i: usize) -> Result<u64, Failure> {
-    job.arg(i)
-        .and_then(|a| a.parse().ok())
-        .ok_or_else(|| Failure::bad_input(format!("argument {i} must be a number")))
+    job.arg(i).and_then(|a| a.parse().ok()).ok_or_else(|| Failure::bad_input(format!("argument {i} must be a number")))
 }
 
 capsule! {

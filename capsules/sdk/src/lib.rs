@@ -22,10 +22,12 @@
 pub extern crate alloc;
 
 #[allow(clippy::all, unused_qualifications)]
+#[rustfmt::skip]
 #[path = "generated/capsule_capnp.rs"]
 #[doc(hidden)]
 pub mod capsule_capnp;
 #[allow(clippy::all, unused_qualifications)]
+#[rustfmt::skip]
 #[path = "generated/orchestration_capnp.rs"]
 #[doc(hidden)]
 pub mod orchestration_capnp;

@@ -95,8 +95,7 @@ impl<S: Space + Copy> Link<S> {
     /// Whether the capsule must stop now: the kill word, or a kill command whose
     /// grace is over or that finds no job at work.
     pub fn stopping(&self) -> bool {
-        self.control.killed()
-            || self.stop_at.is_some_and(|at| self.current.is_none() || self.control.clock() >= at)
+        self.control.killed() || self.stop_at.is_some_and(|at| self.current.is_none() || self.control.clock() >= at)
     }
 
     /// Takes what is in the command ring, then sends a heartbeat if one is due.

@@ -1,8 +1,8 @@
 //! Cap'n Proto frames, plain on this side.
 
 use crate::capsule_capnp as cap;
-use crate::orchestration_capnp as orc;
 use crate::layout::{FRAME_COMMAND, FRAME_RELEASE, FRAME_RESERVE, FRAME_RUN};
+use crate::orchestration_capnp as orc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use capnp::message::{Builder, HeapAllocator, Reader, ReaderOptions};
@@ -29,8 +29,12 @@ pub struct Command {
 pub enum Verb {
     Pause,
     Resume,
-    Kill { grace_ns: i64 },
-    ResizeMem { bytes: u64 },
+    Kill {
+        grace_ns: i64,
+    },
+    ResizeMem {
+        bytes: u64,
+    },
     /// One that a live capsule cannot carry out.
     Other,
 }

@@ -86,9 +86,8 @@ fn data<S: Space + Copy>(definition: &Definition, link: &mut Link<S>, bytes: &[u
         return link.log(4, "inos-sdk: this capsule takes no stream data");
     };
     let mut output = Vec::new();
-    let outcome = timed(link, |link| {
-        take(&mut Job { method: "", args: &[], input: bytes, output: &mut output, host: link })
-    });
+    let outcome =
+        timed(link, |link| take(&mut Job { method: "", args: &[], input: bytes, output: &mut output, host: link }));
     if let Err(f) = outcome {
         link.log(8, &f.message);
     }

@@ -19,6 +19,7 @@ import (
 	"inos/internal/library"
 	"inos/internal/mesh"
 	"inos/internal/payment"
+	"inos/internal/supervisor"
 	"inos/internal/wire"
 )
 
@@ -38,18 +39,26 @@ type Config struct {
 	// StrangerLine is the credit granted to a ledger whose first voucher arrives.
 	StrangerLine uint64
 	Policy       governance.Policy
+	MaxCapsules  int // live at once
 	PublishEvery time.Duration
 	PingEvery    time.Duration
+	// OnHeartbeat hears of every heartbeat; it must not block. May be nil.
+	OnHeartbeat func(capsuleID string)
 }
 
 // Node is the parts, joined. Run the Kernel; it serves the rest.
 type Node struct {
-	Kernel  *kernel.Kernel
-	Library *library.Library
-	direct  *direct
-	Gate    *governance.Gate
-	Ledger  *credit.Ledger
-	Wallet  *credit.Wallet
+	Kernel     *kernel.Kernel
+	Library    *library.Library
+	Supervisor *supervisor.Supervisor
+	Gate       *governance.Gate
+	Ledger     *credit.Ledger
+	Wallet     *credit.Wallet
+
+	onHeartbeat func(capsuleID string)
+
+	mu    sync.Mutex
+	beats map[string]time.Time // of each capsule's latest heartbeat
 }
 
 // New builds a node. It starts nothing.
@@ -57,18 +66,23 @@ func New(cfg Config) (*Node, error) {
 	if len(cfg.Key) != ed25519.PrivateKeySize || cfg.Runtime == nil || cfg.Kind == "" {
 		return nil, errors.New("node: key, kind and runtime are required")
 	}
-	n := &Node{}
+	n := &Node{onHeartbeat: cfg.OnHeartbeat, beats: make(map[string]time.Time)}
 	var err error
-	if n.Library, err = newLibrary(cfg.Key); err != nil {
-		return nil, err
-	}
 	if err = n.openLedger(cfg); err != nil {
 		return nil, err
 	}
 	if n.Gate, err = governance.New(governance.Config{Policy: cfg.Policy, Ledgers: n.Ledger}); err != nil {
 		return nil, err
 	}
-	n.direct = &direct{rt: cfg.Runtime, lib: n.Library, all: map[string]*capsule.Capsule{}, cid: map[string]capsule.CID{}}
+	if n.Library, err = newLibrary(cfg.Key, n.Gate); err != nil {
+		return nil, err
+	}
+	n.Supervisor, err = supervisor.New(supervisor.Config{
+		Runtime: cfg.Runtime, Codec: wire.Capsules{}, Blobs: n.Library, Emit: n.note, MaxCapsules: cfg.MaxCapsules,
+	})
+	if err != nil {
+		return nil, err
+	}
 	n.Kernel, err = kernel.New(kernel.Config{
 		Self:         identity.PeerIDOf(cfg.Key.Public().(ed25519.PublicKey)),
 		Name:         cfg.Name,
@@ -78,7 +92,7 @@ func New(cfg Config) (*Node, error) {
 		CreditCost:   cfg.CreditCost,
 		Slots:        cfg.Slots,
 		Gate:         n.Gate,
-		Capsules:     n.direct,
+		Capsules:     kernel.Supervised(n.Supervisor),
 		Blobs:        n.Library,
 		Wallet:       payment.NewPurse(n.Wallet, n.Ledger),
 		PublishEvery: cfg.PublishEvery,
@@ -87,12 +101,17 @@ func New(cfg Config) (*Node, error) {
 	return n, err
 }
 
-func newLibrary(key ed25519.PrivateKey) (*library.Library, error) {
+// newLibrary takes in what the policy allows: the manifest's publisher is known
+// only here, where its signature is checked.
+func newLibrary(key ed25519.PrivateKey, gate *governance.Gate) (*library.Library, error) {
 	return library.New(library.Config{
 		Sign: func(m capsule.Manifest) ([]byte, error) { return wire.SealManifest(m, key) },
 		Verify: func(signed []byte) (capsule.Manifest, error) {
-			m, _, err := wire.OpenManifest(signed)
-			return m, err
+			m, publisher, err := wire.OpenManifest(signed)
+			if err != nil {
+				return capsule.Manifest{}, err
+			}
+			return m, gate.Capsule(m, publisher)
 		},
 	})
 }

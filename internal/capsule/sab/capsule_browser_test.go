@@ -20,13 +20,17 @@ import (
 	"inos/internal/wire"
 )
 
-// hashModule is capsules/hash, which the harness has put on the global object.
-func hashModule(t testing.TB, rt *sab.Runtime) capsule.Module {
-	t.Helper()
-	src := js.Global().Get("__hashCapsule")
+// built is a capsule of capsules/, which the harness has put on the global object.
+func built(name string) []byte {
+	src := js.Global().Get("__capsules").Get(name)
 	wasm := make([]byte, src.Get("length").Int())
 	js.CopyBytesToGo(wasm, src)
-	m, err := rt.Compile(t.Context(), wasm)
+	return wasm
+}
+
+func hashModule(t testing.TB, rt *sab.Runtime) capsule.Module {
+	t.Helper()
+	m, err := rt.Compile(t.Context(), built("hash"))
 	require.NoError(t, err)
 	return m
 }

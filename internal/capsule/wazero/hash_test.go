@@ -7,8 +7,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"lukechampine.com/blake3"
@@ -26,12 +26,30 @@ func built(t testing.TB, name string) []byte {
 	return wasm
 }
 
-func newRuntime(t testing.TB) *wazero.Runtime {
+// shared compiles each capsule once for all tests.
+var shared = sync.OnceValues(func() (*wazero.Runtime, error) { return wazero.New(wazero.Config{}) })
+
+func sharedRuntime(t testing.TB) *wazero.Runtime {
 	t.Helper()
-	rt, err := wazero.New(wazero.Config{})
+	rt, err := shared()
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, rt.Close()) })
 	return rt
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	rt, err := shared()
+	if err == nil {
+		err = rt.Close()
+	}
+	if err == nil && len(leaked(nil)) > 0 {
+		err = fmt.Errorf("goroutines are left: %s", leaked(nil))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 func compile(t testing.TB, rt *wazero.Runtime, wasm []byte) capsule.Module {
@@ -68,25 +86,46 @@ func random(n int) []byte {
 }
 
 func TestHashAgreesWithIndependentImplementations(t *testing.T) {
-	c := open(t, compile(t, newRuntime(t), built(t, "hash")), capsule.Config{})
+	c := open(t, compile(t, sharedRuntime(t), built(t, "hash")), capsule.Config{})
 	for _, n := range []int{0, 1, 7, 8, 63, 64, 65, 1023, 1024, 1025, 4096, 100_000, 1 << 20, 1<<20 + 1, 64 << 20} {
 		input := random(n)
-		start := time.Now()
 		out, err := c.Run(t.Context(), capsule.Task{Method: "both", Input: input}, nil)
 		require.NoError(t, err, "%d bytes", n)
 		require.Equal(t, hashed(input), string(out), "%d bytes", n)
-		t.Logf("%d bytes in %s", n, time.Since(start))
 	}
 }
 
-func TestSpawnTime(t *testing.T) {
-	mod := compile(t, newRuntime(t), built(t, "hash"))
-	for range 5 {
-		start := time.Now()
+func BenchmarkSpawnToFirstHeartbeat(b *testing.B) {
+	mod := compile(b, sharedRuntime(b), built(b, "hash"))
+	for b.Loop() {
 		c, err := capsule.Open(context.Background(), mod, capsule.Config{Codec: wire.Capsules{}})
-		require.NoError(t, err)
-		t.Log(time.Since(start))
+		require.NoError(b, err)
+		b.StopTimer()
 		c.Kill("")
 		<-c.Done()
+		b.StartTimer()
+	}
+}
+
+func BenchmarkCommandRoundTrip(b *testing.B) {
+	c := open(b, compile(b, sharedRuntime(b), built(b, "hash")), capsule.Config{})
+	for b.Loop() {
+		reply, err := c.Command(b.Context(), capsule.Command{Type: capsule.Resume})
+		require.NoError(b, err)
+		require.Equal(b, capsule.OK, reply.Code)
+	}
+}
+
+func BenchmarkHash(b *testing.B) {
+	c := open(b, compile(b, sharedRuntime(b), built(b, "hash")), capsule.Config{})
+	input := random(16 << 20)
+	for _, method := range []string{"sha256", "blake3"} {
+		b.Run(method, func(b *testing.B) {
+			b.SetBytes(int64(len(input)))
+			for b.Loop() {
+				_, err := c.Run(b.Context(), capsule.Task{Method: method, Input: input}, nil)
+				require.NoError(b, err)
+			}
+		})
 	}
 }

@@ -35,7 +35,7 @@ func start(t *testing.T, c *capsule.Capsule, task capsule.Task) <-chan error {
 }
 
 func TestAHundredSpawnsAtOnce(t *testing.T) {
-	rt := newRuntime(t)
+	rt := sharedRuntime(t)
 	mod := compile(t, rt, built(t, "hash"))
 	var all sync.WaitGroup
 	errs := make(chan error, 100)
@@ -64,7 +64,7 @@ func TestAHundredSpawnsAtOnce(t *testing.T) {
 }
 
 func TestParallelTasksOfOneCapsule(t *testing.T) {
-	c := open(t, compile(t, newRuntime(t), built(t, "hash")), capsule.Config{MaxTasks: 8})
+	c := open(t, compile(t, sharedRuntime(t), built(t, "hash")), capsule.Config{MaxTasks: 8})
 	var all sync.WaitGroup
 	for i := range 50 {
 		all.Go(func() {
@@ -82,7 +82,7 @@ func TestParallelTasksOfOneCapsule(t *testing.T) {
 // However a capsule is killed, whatever it does, it ends, says so, and leaves
 // nothing behind.
 func TestKill(t *testing.T) {
-	rt := newRuntime(t)
+	rt := sharedRuntime(t)
 	mod := compile(t, rt, built(t, "fault"))
 	for _, method := range []string{"work", "spin"} {
 		t.Run(method, func(t *testing.T) {
@@ -142,11 +142,11 @@ func TestAllGoroutinesEnd(t *testing.T) {
 	require.ErrorIs(t, err, wazero.ErrClosed)
 }
 
-// goroutines lists the stacks of all goroutines that run this project's code.
+// goroutines lists the stacks of all other goroutines that run this project's code.
 func goroutines() []string {
 	buf := make([]byte, 1<<20)
 	all := strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n")
-	return slices.DeleteFunc(all, func(s string) bool { return !strings.Contains(s, "inos/internal/capsule") })
+	return slices.DeleteFunc(all[1:], func(s string) bool { return !strings.Contains(s, "inos/internal/capsule") })
 }
 
 // leaked waits for goroutines that are about to return, and gives up only when
@@ -163,7 +163,7 @@ func leaked(before []string) []string {
 }
 
 func TestPanicCarriesMessageAndLocation(t *testing.T) {
-	c := open(t, compile(t, newRuntime(t), built(t, "fault")), capsule.Config{})
+	c := open(t, compile(t, sharedRuntime(t), built(t, "fault")), capsule.Config{})
 	_, err := c.Run(t.Context(), capsule.Task{Method: "panic"}, nil)
 	var p *capsule.PanicError
 	require.ErrorAs(t, err, &p)
@@ -174,7 +174,7 @@ func TestPanicCarriesMessageAndLocation(t *testing.T) {
 }
 
 func TestTrapsAreNamed(t *testing.T) {
-	mod := compile(t, newRuntime(t), built(t, "fault"))
+	mod := compile(t, sharedRuntime(t), built(t, "fault"))
 	for _, method := range []string{"trap", "overflow"} {
 		t.Run(method, func(t *testing.T) {
 			c := open(t, mod, capsule.Config{})
@@ -188,7 +188,7 @@ func TestTrapsAreNamed(t *testing.T) {
 }
 
 func TestALyingCapsuleIsNamedAndKilled(t *testing.T) {
-	mod := compile(t, newRuntime(t), built(t, "fault"))
+	mod := compile(t, sharedRuntime(t), built(t, "fault"))
 	for _, lie := range []struct {
 		args []string
 		is   error
@@ -211,11 +211,7 @@ func TestALyingCapsuleIsNamedAndKilled(t *testing.T) {
 	}
 	t.Run("head", func(t *testing.T) {
 		c := open(t, mod, capsule.Config{})
-		ended := make(chan error, 1)
-		go func() {
-			_, err := c.Run(context.Background(), capsule.Task{Method: "lie", Args: []string{"head"}}, nil)
-			ended <- err
-		}()
+		ended := start(t, c, capsule.Task{Method: "lie", Args: []string{"head"}})
 		// The host looks at the head when it next runs out of room.
 		var err error
 		for err == nil {
@@ -228,7 +224,7 @@ func TestALyingCapsuleIsNamedAndKilled(t *testing.T) {
 
 func TestPauseAndResume(t *testing.T) {
 	beats := make(chan capsule.Heartbeat, 1000)
-	c := open(t, compile(t, newRuntime(t), built(t, "fault")), capsule.Config{OnHeartbeat: func(h capsule.Heartbeat) { beats <- h }})
+	c := open(t, compile(t, sharedRuntime(t), built(t, "fault")), capsule.Config{OnHeartbeat: func(h capsule.Heartbeat) { beats <- h }})
 	ended := start(t, c, capsule.Task{Method: "count", Args: []string{"300000"}})
 	reply, err := c.Command(t.Context(), capsule.Command{ID: "p", Type: capsule.Pause})
 	require.NoError(t, err)
@@ -269,7 +265,7 @@ func TestPauseAndResume(t *testing.T) {
 
 func TestResizeMem(t *testing.T) {
 	beats := make(chan capsule.Heartbeat, 1000)
-	c := open(t, compile(t, newRuntime(t), built(t, "fault")), capsule.Config{
+	c := open(t, compile(t, sharedRuntime(t), built(t, "fault")), capsule.Config{
 		Epoch: 7, MemoryLimit: 8 << 20, OnHeartbeat: func(h capsule.Heartbeat) { beats <- h },
 	})
 	ended := make(chan error, 1)
@@ -310,7 +306,7 @@ func TestResizeMem(t *testing.T) {
 }
 
 func TestCancelFreesTheCapsule(t *testing.T) {
-	c := open(t, compile(t, newRuntime(t), built(t, "fault")), capsule.Config{MaxTasks: 2})
+	c := open(t, compile(t, sharedRuntime(t), built(t, "fault")), capsule.Config{MaxTasks: 2})
 	for range 10 {
 		ctx, cancel := context.WithCancel(t.Context())
 		_, err := c.Run(ctx, capsule.Task{Method: "work", Input: make([]byte, 1000)}, func(capsule.Progress) { cancel() })
@@ -322,7 +318,7 @@ func TestCancelFreesTheCapsule(t *testing.T) {
 }
 
 func TestUnknownMethodNamesThoseThereAre(t *testing.T) {
-	c := open(t, compile(t, newRuntime(t), built(t, "hash")), capsule.Config{})
+	c := open(t, compile(t, sharedRuntime(t), built(t, "hash")), capsule.Config{})
 	_, err := c.Run(t.Context(), capsule.Task{Method: "md5"}, nil)
 	require.ErrorIs(t, err, capsule.ErrUnknownMethod)
 	require.ErrorContains(t, err, "both, sha256, blake3")
@@ -331,7 +327,7 @@ func TestUnknownMethodNamesThoseThereAre(t *testing.T) {
 func TestAStreamIsMirroredInOrder(t *testing.T) {
 	const frames = 5000
 	got := make(chan byte, frames)
-	c := open(t, compile(t, newRuntime(t), built(t, "fault")), capsule.Config{OnData: func(p []byte) {
+	c := open(t, compile(t, sharedRuntime(t), built(t, "fault")), capsule.Config{OnData: func(p []byte) {
 		if len(p) == 1000 {
 			got <- p[0]
 		}
@@ -349,7 +345,7 @@ func TestAStreamIsMirroredInOrder(t *testing.T) {
 
 func TestLogs(t *testing.T) {
 	logs := make(chan capsule.Log, 10)
-	c := open(t, compile(t, newRuntime(t), built(t, "fault")), capsule.Config{OnLog: func(l capsule.Log) { logs <- l }})
+	c := open(t, compile(t, sharedRuntime(t), built(t, "fault")), capsule.Config{OnLog: func(l capsule.Log) { logs <- l }})
 	_, err := c.Run(t.Context(), capsule.Task{Args: []string{"one", "two"}}, nil)
 	require.NoError(t, err)
 	require.Equal(t, capsule.Log{Text: "one", Ticket: 1}, <-logs)

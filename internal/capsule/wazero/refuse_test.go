@@ -61,7 +61,7 @@ func healthy(change map[uint32]uint32) map[uint32]uint32 {
 }
 
 func TestASpawnIsRefusedAndNamed(t *testing.T) {
-	rt, before := newRuntime(t), goroutines()
+	rt, before := sharedRuntime(t), goroutines()
 	for _, c := range []struct {
 		name  string
 		words map[uint32]uint32
@@ -94,7 +94,7 @@ func TestASpawnIsRefusedAndNamed(t *testing.T) {
 }
 
 func TestCompileRefusesWhatIsNoCapsule(t *testing.T) {
-	rt := newRuntime(t)
+	rt := sharedRuntime(t)
 	_, err := rt.Compile(t.Context(), []byte("#!/bin/sh\n"))
 	require.ErrorIs(t, err, capsule.ErrNotWasm)
 	// Well-formed sections around a body that does not validate.
@@ -107,7 +107,7 @@ func TestCompileRefusesWhatIsNoCapsule(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	mod := compile(t, newRuntime(t), handmade(healthy(nil), forever...))
+	mod := compile(t, sharedRuntime(t), handmade(healthy(nil), forever...))
 	_, err := mod.Instantiate(t.Context(), 1, capsule.PageSize)
 	require.ErrorIs(t, err, wazero.ErrLimit)
 	in, err := mod.Instantiate(t.Context(), 3, 4*capsule.PageSize)

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/core/sec"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
@@ -70,9 +68,4 @@ func isTimeout(err error) bool {
 	var n net.Error
 	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) ||
 		(errors.As(err, &n) && n.Timeout())
-}
-
-// isNetError tells a stream that broke from bytes that make no sense.
-func isNetError(err error) bool {
-	return errors.Is(err, network.ErrReset) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, net.ErrClosed) || isTimeout(err)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/multiformats/go-varint"
 
 	"inos/internal/mesh"
 )
@@ -56,15 +57,12 @@ func (f *frames) read(limit int) ([]byte, error) {
 // readPatiently is read, but the deadline in force, if any, stays until the
 // frame has begun.
 func (f *frames) readPatiently(limit int) ([]byte, error) {
-	n, err := binary.ReadUvarint(f.r)
-	if err != nil {
-		if err == io.EOF {
-			return nil, io.EOF
-		}
-		if errors.Is(err, io.ErrUnexpectedEOF) || isNetError(err) {
-			return nil, err
-		}
+	n, err := varint.ReadUvarint(f.r)
+	switch {
+	case errors.Is(err, varint.ErrOverflow), errors.Is(err, varint.ErrNotMinimal):
 		return nil, fmt.Errorf("%w: frame length: %v", mesh.ErrProtocol, err)
+	case err != nil:
+		return nil, err
 	}
 	if n > uint64(limit) {
 		return nil, fmt.Errorf("%w: frame of %d bytes, at most %d", mesh.ErrProtocol, n, limit)

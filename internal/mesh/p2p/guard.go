@@ -3,6 +3,7 @@ package p2p
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -14,10 +15,11 @@ import (
 
 // What one peer, and all peers together, may ask of this node.
 const (
-	streamsPerSecond = 200 // per peer, on average
-	streamBurst      = 400 // per peer
-	streamsAtOnce    = 128 // per peer and protocol
+	streamsPerSecond = 2000 // per peer, on average
+	streamBurst      = 4000 // per peer
+	streamsAtOnce    = 128  // per peer and protocol
 	streamsInAll     = 1024
+	maxWait          = time.Second // that a stream is held back for its peer's rate
 )
 
 var inosProtocols = []protocol.ID{ProfileProtocol, CapsuleProtocol, JobProtocol, LifecycleProtocol}
@@ -37,7 +39,25 @@ type allowance struct {
 
 func newGuard() *guard { return &guard{peers: map[peer.ID]*allowance{}} }
 
-func (g *guard) admit(p peer.ID, id protocol.ID) bool {
+// admit counts a stream in, after making it wait when p is a little too fast. It
+// refuses when p is much too fast, or has too many streams open.
+func (g *guard) admit(ctx context.Context, p peer.ID, id protocol.ID) bool {
+	wait, ok := g.reserve(p, id)
+	if !ok || wait <= 0 {
+		return ok
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		g.done(p, id)
+		return false
+	}
+}
+
+func (g *guard) reserve(p peer.ID, id protocol.ID) (time.Duration, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	a := g.peers[p]
@@ -45,12 +65,18 @@ func (g *guard) admit(p peer.ID, id protocol.ID) bool {
 		a = &allowance{rate: rate.NewLimiter(streamsPerSecond, streamBurst), open: map[protocol.ID]int{}}
 		g.peers[p] = a
 	}
-	if g.all >= streamsInAll || a.open[id] >= streamsAtOnce || !a.rate.Allow() {
-		return false
+	if g.all >= streamsInAll || a.open[id] >= streamsAtOnce {
+		return 0, false
+	}
+	r := a.rate.Reserve()
+	wait := r.Delay()
+	if wait > maxWait {
+		r.Cancel()
+		return 0, false
 	}
 	g.all++
 	a.open[id]++
-	return true
+	return wait, true
 }
 
 func (g *guard) done(p peer.ID, id protocol.ID) {
@@ -119,7 +145,7 @@ func (m *Mesh) serve(id protocol.ID, f answer) {
 			return
 		}
 		defer m.work.Done()
-		if !m.guard.admit(from, id) {
+		if !m.guard.admit(m.life, from, id) {
 			_ = s.ResetWithError(network.StreamRateLimited)
 			return
 		}

@@ -1,11 +1,13 @@
 package p2p
 
 import (
+	"context"
 	"crypto/ed25519"
 	"encoding/binary"
 	"math"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	dht "github.com/libp2p/go-libp2p-kad-dht"
@@ -248,22 +250,47 @@ func TestPartialsAreBounded(t *testing.T) {
 }
 
 func TestRateIsBounded(t *testing.T) {
-	g := newGuard()
-	admitted := 0
-	for range 2 * streamBurst {
-		if g.admit("p", JobProtocol) {
-			admitted++
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard()
+		start := time.Now()
+		for range streamBurst + streamsPerSecond/2 {
+			require.True(t, g.admit(t.Context(), "p", JobProtocol))
 			g.done("p", JobProtocol)
 		}
-	}
-	require.Less(t, admitted, streamBurst+streamsPerSecond)
-	g.forget("p")
-	require.False(t, g.admit("p", JobProtocol), "leaving refills nothing")
-	for range streamsAtOnce {
-		require.True(t, g.admit("q", CapsuleProtocol))
-	}
-	require.False(t, g.admit("q", CapsuleProtocol))
-	require.True(t, g.admit("r", CapsuleProtocol))
+		require.InDelta(t, 0.5, time.Since(start).Seconds(), 0.01, "held back, not refused")
+		// Many at the same time wait in line, up to a second of it.
+		held := 0
+		for range streamsAtOnce {
+			if wait, ok := g.reserve("p", CapsuleProtocol); ok && wait > 0 {
+				held++
+			}
+		}
+		require.Equal(t, streamsAtOnce, held)
+		_, ok := g.reserve("p", CapsuleProtocol)
+		require.False(t, ok, "too many open")
+		_, ok = g.reserve("q", CapsuleProtocol)
+		require.True(t, ok, "another peer")
+		for range streamsAtOnce {
+			g.done("p", CapsuleProtocol)
+		}
+		refused := false
+		for range 2 * streamsPerSecond {
+			_, ok := g.reserve("p", ProfileProtocol)
+			if !ok {
+				refused = true
+				break
+			}
+			g.done("p", ProfileProtocol)
+		}
+		require.True(t, refused, "too fast for too long")
+		g.forget("p")
+		_, ok = g.reserve("p", ProfileProtocol)
+		require.False(t, ok, "leaving refills nothing")
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		time.Sleep(500 * time.Millisecond)
+		require.False(t, g.admit(ctx, "p", ProfileProtocol), "nobody waits after the end")
+	})
 }
 
 func TestDHTModeAndKey(t *testing.T) {

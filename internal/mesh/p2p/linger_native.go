@@ -5,7 +5,6 @@ package p2p
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -130,18 +129,19 @@ var errStreamClosed = errors.New("p2p: stream closed")
 
 type lingeringStream struct {
 	network.MuxedStream
-	l      *lingering
-	ended  atomic.Bool // the peer's side: an end or an error was read
-	closed atomic.Bool
+	l       *lingering
+	ended   atomic.Bool // the peer's side: an end or an error was read
+	unheard atomic.Bool // CloseRead was called
+	drained sync.Once
 }
 
 func (s *lingeringStream) Read(p []byte) (int, error) {
-	if s.closed.Load() {
+	if s.unheard.Load() {
 		return 0, errStreamClosed
 	}
 	n, err := s.MuxedStream.Read(p)
 	switch {
-	case s.closed.Load():
+	case s.unheard.Load():
 		return 0, errStreamClosed
 	case err != nil && !isTimeout(err):
 		s.ended.Store(true)
@@ -149,24 +149,42 @@ func (s *lingeringStream) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close ends writing, interrupts reads, and reads on for nobody until the peer
-// ends its side or the linger time is over.
-func (s *lingeringStream) Close() error {
-	if s.closed.Swap(true) {
+// SetReadDeadline does nothing once reading is closed: the rest of the stream
+// has a deadline of its own then.
+func (s *lingeringStream) SetReadDeadline(t time.Time) error {
+	if s.unheard.Load() {
 		return nil
 	}
+	return s.MuxedStream.SetReadDeadline(t)
+}
+
+// SetDeadline is SetReadDeadline and SetWriteDeadline.
+func (s *lingeringStream) SetDeadline(t time.Time) error {
+	return errors.Join(s.SetReadDeadline(t), s.MuxedStream.SetWriteDeadline(t))
+}
+
+// CloseRead interrupts reads, and reads on for nobody until the peer ends its
+// side or the linger time is over.
+func (s *lingeringStream) CloseRead() error {
+	s.unheard.Store(true)
 	if s.ended.Load() {
-		return s.MuxedStream.Close()
+		return nil
 	}
-	err := s.MuxedStream.CloseWrite()
-	_ = s.MuxedStream.SetReadDeadline(time.Now()) // a Read under way comes back
-	s.l.streams.Go(func() {
-		_ = s.MuxedStream.SetReadDeadline(time.Now().Add(lingerTime))
-		_, _ = io.Copy(io.Discard, s.MuxedStream)
-		_ = s.MuxedStream.Close()
+	s.drained.Do(func() {
+		_ = s.MuxedStream.SetReadDeadline(time.Now()) // a Read under way comes back
+		s.l.streams.Go(func() {
+			_ = s.MuxedStream.SetReadDeadline(time.Now().Add(lingerTime))
+			if _, err := io.Copy(io.Discard, s.MuxedStream); err != nil {
+				_ = s.MuxedStream.CloseRead()
+			}
+		})
 	})
-	if err != nil {
-		return fmt.Errorf("p2p: close: %w", err)
-	}
 	return nil
+}
+
+// Close is CloseWrite and CloseRead.
+func (s *lingeringStream) Close() error {
+	err := s.MuxedStream.CloseWrite()
+	_ = s.CloseRead()
+	return err
 }

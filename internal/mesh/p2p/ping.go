@@ -21,7 +21,7 @@ func (m *Mesh) servePing() {
 	service := &ping.PingService{Host: m.host}
 	m.host.SetStreamHandler(ping.ID, func(s network.Stream) {
 		from := s.Conn().RemotePeer()
-		if !m.guard.admit(from, ping.ID) {
+		if !m.guard.admit(m.life, from, ping.ID) {
 			_ = s.ResetWithError(network.StreamRateLimited)
 			return
 		}

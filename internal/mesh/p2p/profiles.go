@@ -145,6 +145,9 @@ func (m *Mesh) swap(with identity.PeerID, s *frames, opener bool) (mesh.Profile,
 		return mesh.Profile{}, fmt.Errorf("%w: %s gave the profile of %s", mesh.ErrProtocol, with, p.Peer)
 	}
 	m.heard(p)
+	// What came by exchange has not been through gossip: pass it on, for those
+	// who joined before its owner or were not known to it.
+	_ = m.gossip.publish(m.life, theirs)
 	return p, nil
 }
 

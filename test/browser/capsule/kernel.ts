@@ -11,8 +11,8 @@ async function main(): Promise<void> {
   const capsules = capsuleHost(workerURL);
   (globalThis as any).__workerURL = workerURL; // a test points it elsewhere
   (globalThis as any).__inosCapsules = capsules.control;
-  const hash = await fetch('/capsules/hash.wasm');
-  (globalThis as any).__hashCapsule = new Uint8Array(await hash.arrayBuffer());
+  const wasm = async (name: string) => new Uint8Array(await (await fetch(`/capsules/${name}.wasm`)).arrayBuffer());
+  (globalThis as any).__capsules = { hash: await wasm('hash'), fault: await wasm('fault') };
 
   let line = '';
   const decoder = new TextDecoder();

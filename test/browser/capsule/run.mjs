@@ -2,8 +2,8 @@
 //
 //   node test/browser/capsule/run.mjs [--browser chromium|firefox]... [--wasm FILE] [-- go test flags]
 //
-// Without --wasm it builds the test program itself; build/capsules/hash.wasm
-// must exist (scripts/build-capsules.sh). Prints "N passed, M failed" and exits
+// Without --wasm it builds the test program itself; hash.wasm and fault.wasm
+// must be in build/capsules (scripts/build-capsules.sh). Prints "N passed, M failed" and exits
 // non-zero when anything failed or nothing ran.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
@@ -40,7 +40,9 @@ try {
   }
   const goroot = execFileSync('go', ['env', 'GOROOT']).toString().trim();
   const capsules = new URL(values.capsules + '/', root);
-  if (!existsSync(new URL('hash.wasm', capsules))) throw new Error('hash.wasm is missing: run scripts/build-capsules.sh');
+  for (const name of ['hash.wasm', 'fault.wasm']) {
+    if (!existsSync(new URL(name, capsules))) throw new Error(`${name} is missing: run scripts/build-capsules.sh`);
+  }
   const server = await serve(
     {
       '/src/': new URL('web/src/', root),

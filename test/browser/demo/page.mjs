@@ -2,9 +2,9 @@
 // may use nothing but their argument and `inos`.
 import { inPage } from '../lib/chromium.mjs';
 
-/** Waits until every one of `peers` is known to provide `capability`; returns all nodes. */
+/** Waits until every one of `peers` is known to provide `capability`, with a latency of our own; returns all nodes. */
 export async function nodesProviding({ capability, peers }) {
-  const complete = (nodes) => peers.every((id) => nodes.some((n) => n.peerId === id && n.capabilities.includes(capability)));
+  const complete = (nodes) => peers.every((id) => nodes.some((n) => n.peerId === id && n.latencyFrom === 'ping' && n.capabilities.includes(capability)));
   for (;;) {
     let heard;
     const news = new Promise((resolve) => (heard = resolve));

@@ -163,7 +163,7 @@ export async function runSteps({ mesh, page }) {
   ];
 }
 
-/** The choice must be the best score, which is neither the nearest nor the cheapest node. */
+/** The choice must have the best score of all that fit; nearest and cheapest are said beside it. */
 function checkChoice(result, natives) {
   const fit = result.considered.filter((c) => c.eligible);
   const best = (by) => fit.reduce((a, b) => (by(b) < by(a) ? b : a));
@@ -174,8 +174,11 @@ function checkChoice(result, natives) {
   check(chosen === best((c) => -c.score), `${name(chosen)} has the best score, ${figure(chosen.score)}: ${result.why}`);
   const formula = 1000 / Math.max(chosen.latencyMs, 0.1) / Math.max(chosen.creditCost, 1);
   say(`by the formula (1000 / ${figure(chosen.latencyMs)}) × (1 / ${chosen.creditCost}) = ${figure(formula)}`);
-  check(chosen !== best((c) => c.latencyMs), `${name(best((c) => c.latencyMs))} is nearer, but dearer`);
-  check(chosen !== best((c) => c.creditCost), `${name(best((c) => c.creditCost))} is cheaper, but farther`);
+  // Latencies are measured: on a machine that is busy another may be the nearest.
+  const nearest = best((c) => c.latencyMs);
+  const cheapest = best((c) => c.creditCost);
+  say(chosen === nearest ? 'it is also the nearest, as measured just now' : `${name(nearest)} is nearer, but dearer`);
+  say(chosen === cheapest ? 'it is also the cheapest' : `${name(cheapest)} is cheaper, but farther`);
 }
 
 /** Does once by the page's own form what the console did, so that the picture shows it. */

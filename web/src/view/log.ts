@@ -1,7 +1,7 @@
 // The last events, newest first.
 import type { KernelEvent } from '../../kernel';
 import { byId, h } from './dom';
-import { ms, short } from './format';
+import { figure, ms, short } from './format';
 
 const KEPT = 300;
 const SILENT: ReadonlySet<string> = new Set(['heartbeat', 'node']);
@@ -30,7 +30,13 @@ function describe(event: KernelEvent): string {
   if (event.type === 'log') return String(event['text']);
   if (event.type === 'phase') return [`${String(event['name'])} at ${ms(event['at'] as number)}`, event['detail']].filter(Boolean).join(': ');
   return Object.entries(event)
-    .filter(([name, value]) => name !== 'type' && value !== '' && value !== null && !(value instanceof Uint8Array))
-    .map(([name, value]) => `${name} ${typeof value === 'string' ? (value.includes(' ') ? value : short(value)) : JSON.stringify(value)}`)
+    .filter(([name, value]) => name !== 'type' && name !== 'at' && value !== '' && value !== null && !(value instanceof Uint8Array))
+    .map(([name, value]) => `${name} ${readable(value)}`)
     .join(', ');
+}
+
+function readable(value: unknown): string {
+  if (typeof value === 'number') return figure(value);
+  if (typeof value !== 'string') return JSON.stringify(value);
+  return value.includes(' ') ? value : short(value); // an id, unless it is a sentence
 }

@@ -151,7 +151,8 @@ export class GoKernel implements Kernel {
 
   #fromKernel(event: KernelEvent): void {
     if (event.type === 'mesh:joined') {
-      this.#phases.reach('joined', `${String(event['peers'] ?? 'some')} peers`);
+      const peers = Number(event['peers'] ?? 1);
+      this.#phases.reach('joined', `${peers} ${peers === 1 ? 'peer' : 'peers'}`);
       this.call('status', []).then(
         (status) => this.#joining.resolve(status as Status),
         (thrown: unknown) => this.#joining.reject(thrown),

@@ -185,8 +185,7 @@ func testTransport(a addresses) {
 			noErr(err)
 			var first [1]byte
 			_, err = io.ReadFull(in, first[:])
-			noErr(err)
-			if first[0] < firstBack { // the peer's identify wants to know us
+			if err != nil || first[0] < firstBack { // the peer's identify wants to know us
 				noErr(in.Reset())
 				continue
 			}
@@ -236,6 +235,7 @@ func testTransport(a addresses) {
 		rest(ctx, t, 1) // the read of incoming streams may wait
 	})
 	measure(c)
+	test("breakdown", func(ctx context.Context) { breakdown(ctx, c) })
 	test("wrong certificate hash", func(ctx context.Context) {
 		wrong := "/certhash/uEiA" + strings.Repeat("A", 43)
 		bare := strings.Split(addr.String(), "/certhash/")[0]

@@ -111,6 +111,10 @@ func runPlain() error {
 				_ = s.ResetWithError(42)
 				return
 			}
+			// Close says STOP_SENDING, which in Firefox overtakes the answer.
+			_ = s.CloseWrite()
+			_ = s.SetReadDeadline(time.Now().Add(5 * time.Second))
+			_, _ = io.Copy(io.Discard, s)
 			_ = s.Close()
 		})
 	}
