@@ -62,10 +62,15 @@ lint: $(TOOLS)/staticcheck vet ## vet and staticcheck
 ##@ Build it
 .PHONY: kernel native capsules web dist
 kernel: $(BUILD)/kernel.wasm ## the kernel for browsers
+	@:
 native: $(BUILD)/inos ## the native node
+	@:
 capsules: $(BUILD)/capsules/.built ## the Rust capsules
+	@:
 web: $(BUILD)/web/index.html ## the shell
+	@:
 dist: $(DIST)/build.json ## kernel, capsules and shell, compressed and ready to be served
+	@:
 
 $(BUILD)/kernel.wasm: $(GO_FILES) | setup-base
 	@echo "make: kernel.wasm"
@@ -79,7 +84,7 @@ $(BUILD)/inos: $(GO_FILES) | setup-base
 
 $(BUILD)/capsules/.built: $(RUST_FILES) scripts/build-capsules.sh scripts/rust-sysroot.sh | setup-base setup-rust
 	@echo "make: capsules"
-	scripts/build-capsules.sh
+	env -u MAKEFLAGS -u MFLAGS scripts/build-capsules.sh
 	@touch $@
 
 $(BUILD)/web/index.html: $(WEB_FILES) web/node_modules/.package-lock.json web/vendor/wasm_exec.js

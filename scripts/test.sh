@@ -37,8 +37,9 @@ vetted() { go vet ./... && GOOS=js GOARCH=wasm go vet $(scripts/test-js.sh --vet
 # A linker that keeps every exported method makes the kernel 8 MB larger: see
 # docs/rationale.md.
 lean() {
-    local found
-    found=$(GOOS=js GOARCH=wasm go build -ldflags='-s -w -dumpdep' -o /dev/null ./cmd/kernel-wasm 2>&1 | grep -c '<ReflectMethod>')
+    local symbols found
+    symbols=$(GOOS=js GOARCH=wasm go build -ldflags='-s -w -dumpdep' -o /dev/null ./cmd/kernel-wasm 2>&1) || { echo "$symbols" | tail; return 1; }
+    found=$(grep -c '<ReflectMethod>' <<<"$symbols")
     [ "$found" = 0 ] || { echo "$found symbols call reflect's Method by name: dead code elimination is off"; return 1; }
 }
 
@@ -50,7 +51,14 @@ generated() {
     make generate-go && git diff --exit-code -- schema
 }
 
-rust() { (cd capsules && eval "$(../scripts/rust-sysroot.sh --env)" && RUSTC="$WASM_RUSTC" "$WASM_CARGO" test --locked --quiet); }
+# One compiler for all of it: another's rustdoc in PATH could not read its crates.
+rust() {
+    (
+        cd capsules && eval "$(../scripts/rust-sysroot.sh --env)" && unset MAKEFLAGS MFLAGS || exit
+        export RUSTC=$WASM_RUSTC RUSTDOC=${WASM_RUSTC%rustc}rustdoc
+        "$WASM_CARGO" test --locked --quiet
+    )
+}
 
 stage format "gofmt" formatted
 stage vet "go vet, natively and for js/wasm" vetted

@@ -142,7 +142,12 @@ func (r *ruleset) checkEnvelope(env *Envelope, now time.Time) *Rejection {
 	if m.TraceParent != "" && !validTraceParent(m.TraceParent) {
 		return r.fixed(badTrace)
 	}
-	if d := env.Timestamp.Sub(now); d > r.policy.MaxSkew || d < -r.policy.MaxAge {
+	return r.checkTime(env.Timestamp.Sub(now))
+}
+
+// checkTime looks at how far a timestamp lies ahead.
+func (r *ruleset) checkTime(ahead time.Duration) *Rejection {
+	if ahead > r.policy.MaxSkew || ahead < -r.policy.MaxAge {
 		return r.fixed(badTime)
 	}
 	return nil
@@ -152,6 +157,16 @@ func (r *ruleset) checkEnvelope(env *Envelope, now time.Time) *Rejection {
 func (r *ruleset) checkRequired(env *Envelope) *Rejection {
 	for _, f := range r.policy.Require {
 		if f.of(env) == "" {
+			return reject(missingField, r.policy.Version, f.String())
+		}
+	}
+	return nil
+}
+
+// checkPresent is checkRequired for a mask with a bit for each field present.
+func (r *ruleset) checkPresent(mask uint8) *Rejection {
+	for _, f := range r.policy.Require {
+		if mask&(1<<f) == 0 {
 			return reject(missingField, r.policy.Version, f.String())
 		}
 	}

@@ -15,17 +15,34 @@ type history struct {
 	count int
 }
 
-// remembered is a decision and what a changed policy would have to look at. The
-// payload and the wire bytes are not kept.
+// remembered is a decision and what a changed policy would have to look at: the
+// ring is written on every admission, so no more than that.
 type remembered struct {
 	id      [16]byte // of the job; zero when it had no valid id
 	version uint64
 	at      time.Time
 	rej     *Rejection // nil: admitted
-	early   bool       // refused before anything was read: facts are empty
-	facts   Envelope   // without Payload and Wire
-	job     Job        // as it came, without Args
-	from    identity.PeerID
+	early   bool       // refused before anything was read: the rest is empty
+
+	priority     uint8
+	present      uint8 // bit 1<<Field: the field was not empty
+	ledger       identity.LedgerID
+	from         identity.PeerID
+	capsule, geo string
+	capabilities []string
+	budget       uint64        // as it came
+	skew         time.Duration // of the envelope's timestamp from at
+	deadline     time.Duration // from at; 0: none was asked for
+}
+
+// job is what checkPolicy looks at.
+func (s *remembered) job() Job {
+	j := Job{Capsule: s.capsule, Priority: s.priority, Budget: s.budget,
+		Requirements: Requirements{Capabilities: s.capabilities, GeoPrefix: s.geo}}
+	if s.deadline != 0 {
+		j.Deadline = s.at.Add(s.deadline)
+	}
+	return j
 }
 
 func (h *history) init(n int) { h.ring = make([]remembered, n) }
@@ -65,20 +82,27 @@ func (h *history) add(req *Request, rej *Rejection, version uint64, now time.Tim
 		return
 	}
 	id, _ := uuidv7(req.Job.ID)
-	h.mu.Lock()
-	s := h.slot()
-	s.id, s.version, s.at, s.rej, s.early, s.from = id, version, now, rej, false, req.From
-	s.facts, s.job = req.Envelope, req.Job
-	s.facts.Payload, s.facts.Wire, s.job.Args = Payload{}, nil, nil
-	if s.facts.Metadata.AuthToken != "" {
-		s.facts.Metadata.AuthToken = "present" // a secret is not remembered
+	job, m := &req.Job, &req.Envelope.Metadata
+	var present uint8
+	for f := range fieldEnd {
+		if f.of(&req.Envelope) != "" {
+			present |= 1 << f
+		}
 	}
+	var deadline time.Duration
+	if !job.Deadline.IsZero() {
+		deadline = job.Deadline.Sub(now)
+	}
+	h.mu.Lock()
+	*h.slot() = remembered{id: id, version: version, at: now, rej: rej, priority: job.Priority, present: present,
+		ledger: identity.LedgerID(m.CreditLedgerID), from: req.From, capsule: job.Capsule, geo: job.Requirements.GeoPrefix,
+		capabilities: job.Requirements.Capabilities, budget: job.Budget, skew: req.Envelope.Timestamp.Sub(now), deadline: deadline}
 	h.mu.Unlock()
 }
 
 func (s *remembered) decision() Decision {
 	d := Decision{JobID: formatUUID(s.id), Rule: RuleAdmitted, PolicyVersion: s.version, At: s.at,
-		Ledger: identity.LedgerID(s.facts.Metadata.CreditLedgerID), From: s.from}
+		Ledger: s.ledger, From: s.from}
 	if s.rej != nil {
 		d.Rule, d.Code, d.Detail = s.rej.Rule, s.rej.Code, s.rej.Error()
 	}

@@ -81,16 +81,13 @@ func (g *Gate) DryRun(candidate Policy) (changes []Change, looked int, err error
 			return true // refused for what no policy allows
 		}
 		looked++
-		ledger := identity.LedgerID(s.facts.Metadata.CreditLedgerID)
-		rej := r.checkEnvelope(&s.facts, s.at)
+		job := s.job()
+		rej := r.checkTime(s.skew)
 		if rej == nil {
-			rej = r.checkJob(&s.job, s.at)
+			rej = r.checkPresent(s.present)
 		}
 		if rej == nil {
-			rej = r.checkRequired(&s.facts)
-		}
-		if rej == nil {
-			rej = r.checkPolicy(&s.job, ledger, s.at)
+			rej = r.checkPolicy(&job, s.ledger, s.at)
 		}
 		before := s.decision()
 		after := before

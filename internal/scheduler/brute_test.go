@@ -21,7 +21,7 @@ func bruteForce(nodes map[identity.PeerID]Node, r Request, now time.Time) (Node,
 			continue
 		}
 		ms := max(float64(n.Latency)/1e6, 0.1)
-		score := (1000 / ms) * (1 / float64(max(n.CreditCost, 1)))
+		score := (1000 / (ms + expectedWait(n))) * (1 / float64(max(n.CreditCost, 1)))
 		switch {
 		case score > best:
 			best, tied = score, append(tied[:0], n)
@@ -43,6 +43,16 @@ func bruteForce(nodes map[identity.PeerID]Node, r Request, now time.Time) (Node,
 			cmp.Compare(b.ID, a.ID))
 	})
 	return winner, best, true
+}
+
+// expectedWait is in milliseconds, by the documentation of Node.Wait.
+func expectedWait(n Node) float64 {
+	service := 100 * time.Millisecond
+	if n.Service > 0 {
+		service = n.Service
+	}
+	ahead := float64(n.QueueLength) + float64(n.InFlight)
+	return float64(time.Duration(ahead*float64(service)/float64(max(n.Slots, 1)))) / 1e6
 }
 
 func meets(n Node, r Request, now time.Time) bool {
@@ -69,6 +79,10 @@ func randomNode(rng *rand.Rand, i int, coarse bool, now time.Time) Node {
 		FreeSlots:  rng.Uint32N(4),
 		Expires:    now.Add(time.Duration(1 + rng.Int64N(int64(time.Minute)))),
 		Sequence:   1,
+	}
+	n.Slots = n.FreeSlots
+	if rng.IntN(4) == 0 {
+		n.QueueLength = rng.Uint32N(5)
 	}
 	if coarse {
 		n.Latency = time.Duration(1+rng.IntN(3)) * time.Millisecond

@@ -30,6 +30,7 @@ type Index struct {
 	ready shelf // nodes with a free slot
 	busy  shelf // the others
 
+	service time.Duration    // moving average over all nodes, 0 until there is one
 	leases  map[int32][]held // by slot, of nodes that have any
 	leaseID uint32
 
@@ -45,6 +46,7 @@ type record struct {
 	hash    uint64
 	score   float64
 	latency time.Duration
+	service time.Duration // 0 until a job has ended there
 	cost    uint64
 	expires int64
 	seq     uint64
@@ -102,6 +104,7 @@ func (x *Index) node(slot int32) Node {
 		ID: r.id, Capabilities: x.caps.groups[r.group].names, GeoHash: r.geoHash,
 		Latency: r.latency, CreditCost: r.cost, FreeSlots: r.available(), QueueLength: r.queue,
 		Expires: time.Unix(0, r.expires), Sequence: r.seq,
+		Slots: r.capacity, InFlight: r.held, Service: r.service,
 	}
 }
 
@@ -112,11 +115,16 @@ func (x *Index) Upsert(n Node, now time.Time) error {
 	if err := n.validate(now); err != nil {
 		return err
 	}
+	slot, known := x.slots[n.ID]
+	n.Slots, n.InFlight, n.Service = n.FreeSlots, 0, x.service
+	if known {
+		r := &x.nodes[slot]
+		n.Slots, n.InFlight, n.Service = max(r.capacity, n.FreeSlots), r.held, r.service
+	}
 	score := x.scorer.Score(n)
 	if !validScore(score) {
 		return fmt.Errorf("%w: %v", ErrScore, score)
 	}
-	slot, known := x.slots[n.ID]
 	if known && n.Sequence < x.nodes[slot].seq {
 		return fmt.Errorf("%w: sequence %d after %d", ErrReplayed, n.Sequence, x.nodes[slot].seq)
 	}
@@ -138,6 +146,12 @@ func (x *Index) Upsert(n Node, now time.Time) error {
 		x.reported(slot, n.FreeSlots, now)
 	}
 	r.queue, r.seq = n.QueueLength, n.Sequence
+	if r.capacity != n.Slots { // the report counted leases in
+		n.Slots = r.capacity
+		if score = x.scorer.Score(n); validScore(score) {
+			r.score = score
+		}
+	}
 	r.expires = unixNano(n.Expires)
 	x.wheel.schedule(r, slot)
 	r.group = x.caps.acquire(n.Capabilities)
@@ -160,7 +174,7 @@ func (x *Index) add(n Node) int32 {
 	}
 	// The bucket that holds the slot goes on holding it for its new owner.
 	old := &x.nodes[slot]
-	x.nodes[slot] = record{id: n.ID, hash: hashText(n.ID), gen: old.gen + 1, due: old.due}
+	x.nodes[slot] = record{id: n.ID, hash: hashText(n.ID), gen: old.gen + 1, due: old.due, service: x.service}
 	x.slots[n.ID] = slot
 	return slot
 }

@@ -68,6 +68,7 @@ func (x *Index) Acquire(id identity.PeerID, now time.Time) (Lease, bool) {
 	r.held++
 	x.leaseID++
 	x.leases[slot] = append(x.leases[slot], held{x.leaseID, unixNano(now), r.report})
+	x.rescore(slot)
 	x.replace(slot, &was, true)
 	return Lease{slot: slot, gen: r.gen, id: x.leaseID}, true
 }
@@ -96,6 +97,7 @@ func (x *Index) Release(l Lease) {
 	} else {
 		x.leases[l.slot] = slices.Delete(list, i, i+1)
 	}
+	x.rescore(l.slot)
 	x.replace(l.slot, &was, true)
 }
 
@@ -108,5 +110,6 @@ func (x *Index) Full(id identity.PeerID, now time.Time) {
 	}
 	was := x.nodes[slot]
 	x.reported(slot, 0, now)
+	x.rescore(slot)
 	x.replace(slot, &was, true)
 }

@@ -40,11 +40,12 @@ func (m *model) anyID() identity.PeerID {
 	return identity.PeerID(fmt.Sprintf("12D3KooWnode%06d", m.rng.IntN(m.size)))
 }
 
-// slots takes over the free slots of id, whose arithmetic lease_test.go checks.
+// slots takes over the slots of id and what runs there, whose arithmetic
+// lease_test.go and wait_test.go check.
 func (m *model) slots(id identity.PeerID) {
 	if n, ok := m.nodes[id]; ok {
 		have, _ := m.x.Node(id)
-		n.FreeSlots = have.FreeSlots
+		n.FreeSlots, n.Slots, n.InFlight, n.Service = have.FreeSlots, have.Slots, have.InFlight, have.Service
 		m.nodes[id] = n
 	}
 }
@@ -89,7 +90,11 @@ func (m *model) step(t require.TestingT) {
 			m.leases = append(m.leases, modelLease{id, l})
 			m.slots(id)
 		}
-	case k < 95: // a slot is returned
+	case k < 90: // a job has run
+		id := m.anyID()
+		m.x.Observe(id, time.Duration(m.rng.Int64N(int64(time.Second))))
+		m.slots(id)
+	case k < 96: // a slot is returned
 		if len(m.leases) > 0 {
 			i := m.rng.IntN(len(m.leases))
 			l := m.leases[i]

@@ -30,21 +30,31 @@ const (
 //
 //	(1000 / latencyMs) * (1 / creditCost)
 //
-// Latency counts as at least MinLatency and cost as at least MinCreditCost.
+// Latency counts as at least MinLatency and cost as at least MinCreditCost. The
+// time that a job is expected to wait on the node (Node.Wait) is added to the
+// latency: it is 0 for a node without queue and without jobs from here, whose
+// score is the formula to the bit.
 type Formula struct{}
 
 // Score implements Scorer.
 func (Formula) Score(n Node) float64 {
-	return (1000 / latencyMs(n)) * (1 / creditCost(n))
+	return (1000 / (latencyMs(n) + waitMs(n))) * (1 / creditCost(n))
 }
 
-// Parts implements Scorer.
+// Parts implements Scorer. The score is their product; the last one is there only
+// when a wait is expected.
 func (Formula) Parts(n Node) []Part {
-	return []Part{
+	parts := []Part{
 		{"1000/latencyMs", 1000 / latencyMs(n)},
 		{"1/creditCost", 1 / creditCost(n)},
 	}
+	if wait := waitMs(n); wait > 0 {
+		parts = append(parts, Part{"latencyMs/(latencyMs+waitMs)", latencyMs(n) / (latencyMs(n) + wait)})
+	}
+	return parts
 }
+
+func waitMs(n Node) float64 { return float64(n.Wait()) / float64(time.Millisecond) }
 
 func latencyMs(n Node) float64 {
 	return float64(max(n.Latency, MinLatency)) / float64(time.Millisecond)

@@ -108,8 +108,7 @@ func (c *checkpoints) start(from uint64) (offset int64, index uint64) {
 	return 0, 0
 }
 
-// load returns the newest checkpoint that verifies. When the newest one written
-// is damaged the one before it, or the log from its start, says the same.
+// load returns the newest checkpoint that verified when the log was opened.
 func (c *checkpoints) load() (uint64, []byte, error) {
 	if c.newest < 0 {
 		return 0, nil, nil
@@ -130,8 +129,7 @@ func (c *checkpoints) load() (uint64, []byte, error) {
 	return h.next, state, nil
 }
 
-// verify reads both files. A torn checkpoint is told from a damaged one only by
-// its age: it is reported either way.
+// verify reads both files again.
 func (c *checkpoints) verify() error {
 	for i, f := range c.files {
 		h, err := readCheck(f)
@@ -145,13 +143,19 @@ func (c *checkpoints) verify() error {
 	return nil
 }
 
-func (c *checkpoints) damaged() (n int) {
-	for _, h := range c.heads {
-		if h.damaged {
-			n++
+// empty cuts the files that do not verify and names them.
+func (c *checkpoints) empty() (names []string, err error) {
+	for i, h := range c.heads {
+		if !h.damaged {
+			continue
 		}
+		names = append(names, c.names[i])
+		if err := errors.Join(c.files[i].Truncate(0), c.files[i].Sync()); err != nil {
+			return names, err
+		}
+		c.heads[i] = checkHead{}
 	}
-	return n
+	return names, nil
 }
 
 func (c *checkpoints) close() error {

@@ -27,7 +27,10 @@ type Recovery struct {
 	Bytes   int64
 	Cut     int64 // bytes of a torn write that were cut off
 	Marks   int   // end marks that did not verify: 0, or 1 after a crash
-	Checks  int   // checkpoints that did not verify: 0, or 1 after a crash
+	// Emptied are the checkpoint files that did not verify, because a crash tore the
+	// last save or because they are damaged. They have been emptied: the other one, or
+	// the log itself, says the same.
+	Emptied []string
 }
 
 // OpenLog opens the log called name, or makes it. A torn tail is cut off. Errors
@@ -52,7 +55,9 @@ func (l *Log) open() (r Recovery, err error) {
 	if err = l.check.open(l.dir, l.name); err != nil {
 		return r, err
 	}
-	r.Checks = l.check.damaged()
+	if r.Emptied, err = l.check.empty(); err != nil {
+		return r, err
+	}
 	size, err := l.file.Size()
 	if err != nil {
 		return r, err

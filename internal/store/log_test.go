@@ -153,7 +153,7 @@ func TestLogFindsEveryFlippedBit(t *testing.T) {
 					t.Fatalf("%s bit %d: read %q without an error", name, bit, got)
 				}
 				err = l.Verify()
-				return err, err != nil || r.Marks+r.Checks > 0
+				return err, err != nil || r.Marks > 0 || slices.Equal(r.Emptied, []string{name})
 			}()
 			if !found {
 				t.Fatalf("%s bit %d: nobody noticed", name, bit)
@@ -246,4 +246,33 @@ func FuzzLogOpen(f *testing.F) {
 		_, _, _ = l.LoadCheckpoint()
 		_ = l.Verify()
 	})
+}
+
+// A checkpoint torn by a crash is emptied and said so; the one before it serves.
+func TestTornCheckpoint(t *testing.T) {
+	d := NewMemoryDir()
+	l, _ := openLog(t, d)
+	for i := range 2 {
+		require.NoError(t, l.Append([][]byte{fmt.Append(nil, i)}))
+		require.NoError(t, l.SaveCheckpoint(l.Len(), fmt.Append(nil, "state ", i)))
+	}
+	require.NoError(t, l.Append([][]byte{[]byte("2")}))
+	d.Crash(func(name string, durable, now []byte) []byte {
+		if name == "test.check1" {
+			return now[:checkHeader+3]
+		}
+		return now
+	})
+	l, r := openLog(t, d)
+	require.Equal(t, []string{"test.check1"}, r.Emptied)
+	require.NoError(t, l.Verify())
+	next, state, err := l.LoadCheckpoint()
+	require.NoError(t, err)
+	require.EqualValues(t, 1, next)
+	require.Equal(t, "state 0", string(state))
+	require.Equal(t, []string{"1", "2"}, all(t, l, next))
+	require.NoError(t, l.SaveCheckpoint(3, []byte("state 2")))
+	_, state, err = l.LoadCheckpoint()
+	require.NoError(t, err)
+	require.Equal(t, "state 2", string(state))
 }

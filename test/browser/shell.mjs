@@ -122,13 +122,13 @@ const offer = (name, bytes) => {
   return { name, url: `data:application/wasm;base64,${Buffer.from(bytes).toString('base64')}`, cid, bytes: bytes.length };
 };
 for (const [name, bytes, code, text] of [
-  ['no wasm at all', Buffer.from('not a module'), 'capsule_not_wasm', /not a WebAssembly module/],
-  ['a module without a memory', wasm(), 'capsule_no_shared_memory', /env\.memory/],
-  ['an unknown import', IMPORTS('elsewhere', 'f'), 'capsule_unknown_import', /elsewhere/],
+  ['no wasm at all', Buffer.from('not a module'), 'refused', /not a WebAssembly module/],
+  ['a module without a memory', wasm(), 'refused', /env\.memory/],
+  ['an unknown import', IMPORTS('elsewhere', 'f'), 'refused', /elsewhere/],
 ]) {
   await test(name, { boot: { capsules: [offer('odd', bytes)] } }, rejects("return inos.spawn('odd')", code, text));
 }
-await test('bytes that are not those of the CID', { boot: { capsules: [{ ...offer('odd', wasm()), cid: offer('x', Buffer.from('other')).cid }] } }, rejects("return inos.spawn('odd')", 'cid_mismatch', /do not match the CID/));
+await test('bytes that are not those of the CID', { boot: { capsules: [{ ...offer('odd', wasm()), cid: offer('x', Buffer.from('other')).cid }] } }, rejects("return inos.spawn('odd')", 'refused', /do not match the CID/));
 
 console.log('ends');
 await test('a killed Worker rejects what is pending', {}, async (page) => {

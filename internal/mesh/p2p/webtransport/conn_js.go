@@ -125,7 +125,9 @@ func (c *conn) forget(s *stream) {
 	c.mu.Unlock()
 }
 
-// OpenStream waits while the peer's limit of streams is reached.
+// OpenStream waits while the peer's limit of streams is reached. Opening one
+// ahead gains nothing: the browser announces a stream as soon as it is made, and
+// a peer resets those on which nothing is said.
 func (c *conn) OpenStream(ctx context.Context) (network.MuxedStream, error) {
 	s, err := c.openStream(ctx)
 	if err != nil {

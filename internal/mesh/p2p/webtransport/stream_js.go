@@ -15,9 +15,9 @@ import (
 const (
 	// chunkBytes is the most that one write hands to the browser.
 	chunkBytes = 64 << 10
-	// writesInFlight bounds the chunks that the browser has not taken: two keep
+	// writesInFlight bounds the chunks that the browser has not taken: a few keep
 	// its pipe busy while Go makes the next.
-	writesInFlight = 2
+	writesInFlight = 4
 )
 
 // stream is a network.MuxedStream on a WebTransportBidirectionalStream. Reads

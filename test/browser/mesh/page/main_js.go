@@ -65,6 +65,7 @@ func noErr(err error) { must(err == nil, "%v", err) }
 func main() {
 	a := addresses{os.Args[1], os.Args[2], os.Args[3], os.Args[4], os.Args[5]}
 	testTransport(a)
+	testStranger(a)
 	testMesh(a)
 	fmt.Printf("done %d passed, %d failed\n", passed, failed)
 	select {} // the browser still has timers of ours; the runner closes the page

@@ -8,16 +8,21 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	ic "github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"inos/internal/capsule"
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/mesh/p2p"
+	"inos/internal/mesh/p2p/webtransport"
 	"inos/internal/wire"
 )
 
@@ -74,6 +79,45 @@ func eventually(ctx context.Context, f func() error) {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// testStranger joins through a node that is go-libp2p and kad-dht and nothing of
+// ours: its identify and its directory have to do.
+func testStranger(a addresses) {
+	test("an unmodified node with kad-dht takes our provider record", func(ctx context.Context) {
+		_, key, err := ed25519.GenerateKey(rand.Reader)
+		noErr(err)
+		start := time.Now()
+		m, err := p2p.New(p2p.Config{Key: key, Bootstrap: []string{a.plain}})
+		noErr(err)
+		defer m.Close()
+		_, err = m.Connect(ctx, a.plain)
+		noErr(err)
+		noErr(m.Publish(ctx, mesh.Profile{Capabilities: []string{"stranger"}, Expires: time.Now().Add(time.Minute)}))
+
+		raw, _, err := ic.GenerateEd25519Key(rand.Reader)
+		noErr(err)
+		t, err := webtransport.New(raw, nil, nil)
+		noErr(err)
+		defer t.Close()
+		info, err := peer.AddrInfoFromString(a.plain)
+		noErr(err)
+		c, err := t.Dial(ctx, info.Addrs[0], info.ID)
+		noErr(err)
+		eventually(ctx, func() error {
+			s := open(ctx, c, "providers")
+			defer s.Close()
+			_, err := s.Write([]byte("stranger"))
+			noErr(err)
+			noErr(s.CloseWrite())
+			got, err := io.ReadAll(s)
+			if err == nil && !strings.Contains(string(got), string(m.Self())) {
+				err = fmt.Errorf("providers: %q", got)
+			}
+			return err
+		})
+		fmt.Printf("     %.0f ms after start\n", ms(time.Since(start)))
+	})
 }
 
 func testMesh(a addresses) {

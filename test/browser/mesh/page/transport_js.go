@@ -235,7 +235,6 @@ func testTransport(a addresses) {
 		rest(ctx, t, 1) // the read of incoming streams may wait
 	})
 	measure(c)
-	test("breakdown", func(ctx context.Context) { breakdown(ctx, c) })
 	test("wrong certificate hash", func(ctx context.Context) {
 		wrong := "/certhash/uEiA" + strings.Repeat("A", 43)
 		bare := strings.Split(addr.String(), "/certhash/")[0]

@@ -12,14 +12,21 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p"
+	dht "github.com/libp2p/go-libp2p-kad-dht"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/multiformats/go-multihash"
 )
 
 // runPlain is libp2p.New and protocols to try a transport with.
 func runPlain() error {
 	h, err := libp2p.New(libp2p.ListenAddrStrings(listen), libp2p.ResourceManager(&network.NullResourceManager{}))
+	if err != nil {
+		return err
+	}
+	directory, err := dht.New(context.Background(), h, dht.Mode(dht.ModeServer), dht.ProtocolPrefix("/inos"))
 	if err != nil {
 		return err
 	}
@@ -102,6 +109,26 @@ func runPlain() error {
 			}
 			_, err := s.Write(ask[:])
 			return err
+		},
+		"/test/providers": func(s network.Stream) error { // of a capability, as the DHT here knows them
+			capability, err := io.ReadAll(s)
+			if err != nil {
+				return err
+			}
+			mh, err := multihash.Sum(append([]byte("inos/capability/1/"), capability...), multihash.SHA2_256, -1)
+			if err != nil {
+				return err
+			}
+			found, err := directory.FindProviders(context.Background(), cid.NewCidV1(cid.Raw, mh))
+			if err != nil {
+				return err
+			}
+			for _, p := range found {
+				if _, err := fmt.Fprint(s, p.ID.String(), " "); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 		"/test/close": func(s network.Stream) error { return s.Conn().Close() },
 		"/test/die":   func(s network.Stream) error { return syscall.Kill(os.Getpid(), syscall.SIGKILL) },
