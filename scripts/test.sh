@@ -72,6 +72,7 @@ stage web-test "unit tests of the shell" npm --prefix web run --silent --logleve
 stage shell "the shell's bad days, in Chromium" node test/browser/shell.mjs
 stage capsule "capsules in Workers, in browsers" node test/browser/capsule/run.mjs
 stage mesh "the mesh, in browsers" node test/browser/mesh/run.mjs
+stage store "the ledger survives kills, in Chromium" node test/browser/store/run.mjs 6
 stage demo "one job, all the way, in Chromium" node test/browser/demo.mjs
 
 [ ${#failed[@]} -eq 0 ] || printf '\nfailed: %s\n' "${failed[*]}"

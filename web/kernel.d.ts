@@ -206,6 +206,57 @@ export interface Explanation {
   considered: Considered[];
 }
 
+/** Why governance let a job in, or did not. */
+export interface DecisionRow {
+  jobId: string;
+  admitted: boolean;
+  rule: string;
+  /** Empty when admitted. */
+  code: string;
+  detail: string;
+  policyVersion: number;
+  at: string;
+  ledger: string;
+  /** Peer id of who sent it; empty for this console. */
+  from: string;
+}
+
+export interface BalanceRow {
+  ledger: string;
+  own: boolean;
+  /** Negative: owed on the credit line. */
+  balance: number;
+  held: number;
+  line: number;
+  available: number;
+  state: 'open' | 'revoked' | 'stranger';
+}
+
+export interface LedgerEntry {
+  entry: number;
+  at: string;
+  kind: string;
+  amount: number;
+  cost: number;
+  jobId: string;
+  ledger: string;
+  payee: string;
+  hash: string;
+}
+
+export interface LedgerReport {
+  ok: true;
+  entries: number;
+  head: string;
+  ledgers: number;
+  held: number;
+  holds: number;
+  owed: number;
+  granted: number;
+  /** False in a tab whose ledger lasts only as long as the tab. */
+  durable: boolean;
+}
+
 export interface LifecycleReply {
   capsuleId: string;
   code: string;
@@ -259,6 +310,20 @@ export interface Inos {
   dispatch(job: DispatchOptions): Promise<DispatchResult>;
   /** Of a past job by its id, or of one that has not been sent. */
   explain(job: string | DispatchOptions): Promise<Explanation>;
+  /** Makes a capsule known here, under a name; it is inspected first. */
+  publish(name: string, wasm: Uint8Array | ArrayBuffer): Promise<{ name: string; cid: string; bytes: number }>;
+  /** The decision about a job, or the latest ones, newest first. */
+  why(jobId: string): Promise<DecisionRow>;
+  why(): Promise<DecisionRow[]>;
+  ledger(what?: 'balance'): Promise<BalanceRow[]>;
+  /** The newest 200 entries of the verified log, or all of it; oldest first. */
+  ledger(what: 'history' | 'export'): Promise<LedgerEntry[]>;
+  /** Replays the log and checks every hash; rejects with `log_corrupt` and the entry's number. */
+  ledger(what: 'verify'): Promise<LedgerReport>;
+  /** The policy in force, as text. */
+  policy(): Promise<string>;
+  /** A dry run: what a policy would have decided about the jobs remembered. Puts nothing in force. */
+  policy(text: string): Promise<{ looked: number; changes: { jobId: string; before: string; after: string }[] }>;
   /** Dials a multiaddr that ends in /p2p/PEER. */
   connect(multiaddr: string): Promise<{ peerId: string }>;
   /** Calls back for events of one type, or '*'. Returns how to stop. Never rejects. */

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"inos/internal/identity"
 	"inos/internal/kernel"
 	"inos/internal/library"
+	"inos/internal/scheduler"
 	"inos/internal/submit"
 )
 
@@ -292,10 +294,14 @@ func (a *api) dispatch(ctx context.Context, args []js.Value) (any, error) {
 	}
 	out, err := a.cfg.Kernel.Dispatch(ctx, sub)
 	a.history.add(sub.Job.ID, pastJob{input: sub.Job.InputLength, output: uint64(len(out.Output)), score: out.Score, decision: out.Decision, node: out.Node})
+	names := a.names(ctx)
+	if errors.Is(err, scheduler.ErrNoCandidate) {
+		why := explanation(sub.Job.ID, out.Decision.Explanation, names, "").Summary
+		return nil, &Error{Code: codeOf(err), Message: fmt.Sprintf("%v: %s", err, why)}
+	}
 	if err != nil {
 		return nil, err
 	}
-	names := a.names(ctx)
 	return withBytes{
 		plain: outcomeView{
 			JobID: out.JobID, Node: string(out.Node), NodeName: names[out.Node], Local: out.Local, Score: out.Score,

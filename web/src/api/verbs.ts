@@ -75,6 +75,29 @@ export const VERBS = {
     does: 'why a job ran where it ran, or where one would',
     example: `console.table((await inos.explain((await inos.jobs())[0].id)).considered)`,
   },
+  publish: {
+    params: [
+      { name: 'name', shape: 'text' },
+      { name: 'wasm', shape: 'bytes' },
+    ],
+    does: 'makes a capsule of your own known to this kernel',
+    example: `await inos.publish('mine', await (await fetch('/mine.wasm')).arrayBuffer())`,
+  },
+  why: {
+    params: [{ name: 'jobId', shape: 'text', optional: true }],
+    does: 'which rule admitted or rejected a job; without an id, the latest decisions',
+    example: 'console.table(await inos.why())',
+  },
+  ledger: {
+    params: [{ name: 'what', shape: 'text', optional: true }],
+    does: `the credit kept here: 'balance', 'history', 'export' or 'verify'`,
+    example: `console.table(await inos.ledger('history'))`,
+  },
+  policy: {
+    params: [{ name: 'text', shape: 'text', optional: true }],
+    does: 'the policy in force; with a text, what that policy would have decided about past jobs',
+    example: 'console.log(await inos.policy())',
+  },
   connect: {
     params: [{ name: 'multiaddr', shape: 'text' }],
     does: 'dials a node',

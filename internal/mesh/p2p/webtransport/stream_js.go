@@ -174,6 +174,9 @@ func (s *stream) Write(p []byte) (int, error) {
 		case late:
 			return written, os.ErrDeadlineExceeded
 		case written == len(p):
+			if lastWords(p) {
+				return written, s.CloseWrite()
+			}
 			return written, nil
 		case room:
 			n := min(chunkBytes, len(p)-written)

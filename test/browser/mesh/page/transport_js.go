@@ -36,11 +36,13 @@ func open(ctx context.Context, c transport.CapableConn, name string) network.Mux
 	return s
 }
 
-// rest waits until JavaScript holds nothing of ours any more.
+// rest waits until JavaScript holds no more than this many of our waiters. Their
+// promises may be a few more: Firefox settles some of a reset stream only when
+// the session ends.
 func rest(ctx context.Context, t *webtransport.Transport, waiters int) {
 	for {
 		w, p := t.Pending()
-		if w <= waiters && p <= 2*waiters+2 {
+		if w <= waiters && p <= 16*waiters+2 {
 			return
 		}
 		select {

@@ -1,0 +1,31 @@
+package webtransport
+
+import (
+	"bytes"
+	"strings"
+	"syscall/js"
+)
+
+// Firefox (seen in 153) throws away what it has received and the page has not
+// read when the peer sends STOP_SENDING. go-libp2p's Close sends it, in the same
+// packet as the end of the answer, unless this side has ended the stream first.
+// Our own nodes wait for that (see p2p's lingering); others do not, and their
+// identify answers, without which no directory takes them in, would be lost.
+var stopDiscards = strings.Contains(userAgent(), "Firefox/")
+
+func userAgent() string {
+	nav := js.Global().Get("navigator")
+	if nav.Type() != js.TypeObject {
+		return ""
+	}
+	if ua := nav.Get("userAgent"); ua.Type() == js.TypeString {
+		return ua.String()
+	}
+	return ""
+}
+
+// identifyLine ends what the opener of an identify stream has to say.
+var identifyLine = []byte("/ipfs/id/1.0.0\n")
+
+// lastWords reports whether p is known to be the last that this side writes.
+func lastWords(p []byte) bool { return stopDiscards && bytes.HasSuffix(p, identifyLine) }

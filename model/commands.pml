@@ -1,0 +1,209 @@
+/* Both rings at once: the host sends commands (internal/capsule/ring.go Push,
+ * pump.go flush), the capsule takes them, answers each (capsules/sdk/src/link.rs
+ * turn, send, idle) and the host reads the answers. Cells, counters and waits as
+ * in events.pml.
+ *
+ * The command ring has no waiting word: a host that finds it full looks again
+ * when the capsule rings and, since the capsule rings only after a turn that
+ * began with half a ring unread, after 2 ms at the latest (pushRetry). TICK is
+ * that timer; -DNO_TICK shows that it is needed. */
+#ifndef SIZE
+#define SIZE 4
+#endif
+#ifndef FRAMES
+#define FRAMES 5
+#endif
+#define ANSWERS 2 /* cells of the event ring: an answer takes one */
+#define MASK 15
+#define used(t, h) ((t - h) & MASK)
+
+byte cell[SIZE], answer[ANSWERS];
+byte chead, ctail, cdoorbell;
+byte ehead, etail, edoorbell, espace;
+bit  ewaiting;
+bool capsule_asleep, sender_asleep, listener_asleep;
+byte obeyed, answered;
+bool stuck; /* the host has a frame that found no room */
+chan bell = [1] of { bit };
+
+inline reply(n) {
+  t = etail;
+  h = ehead;
+  if
+  :: ANSWERS - used(t, h) < 1 -> ok = false
+  :: else ->
+     answer[t % ANSWERS] = n;
+     etail = (t + 1) & MASK;
+     d = edoorbell;
+     edoorbell = d + 1;
+     listener_asleep = false;
+     ok = true
+  fi
+}
+
+active proctype Capsule() {
+  byte t, h, d, i, n, cells, seen, unread, u;
+  bool ok;
+  do
+  :: /* turn */
+     t = ctail; h = chead;
+     unread = used(t, h);
+     do
+     :: h = chead; t = ctail;
+        u = used(t, h);
+        assert(u <= SIZE);
+        if
+        :: u == 0 -> break
+        :: else
+        fi;
+        n = cell[h % SIZE];
+        assert(n == obeyed); /* the next one due: none lost, torn or taken twice */
+        cells = 1 + n % (SIZE / 2);
+        assert(cells <= u);
+        i = 1;
+        do
+        :: i < cells -> assert(cell[(h + i) % SIZE] == n); i++
+        :: else -> break
+        od;
+        chead = (h + cells) & MASK;
+        obeyed++;
+        /* send */
+        do
+        :: reply(n);
+           if :: ok -> break :: else fi;
+           ewaiting = 1;
+           seen = espace;
+           reply(n);
+           if :: ok -> ewaiting = 0; break :: else fi;
+           atomic {
+             if
+             :: espace == seen -> sender_asleep = true
+             :: else
+             fi
+           };
+           !sender_asleep;
+           ewaiting = 0
+        od
+     od;
+     if
+     :: unread >= SIZE / 2 -> d = edoorbell; edoorbell = d + 1; listener_asleep = false
+     :: else
+     fi;
+     /* idle */
+     seen = cdoorbell;
+#ifndef BREAK_IDLE /* goes to sleep without looking at the ring again */
+     t = ctail; h = chead;
+     if
+     :: used(t, h) != 0
+     :: else ->
+#else
+     seen = cdoorbell;
+     if
+     :: true ->
+#endif
+        atomic {
+          if
+          :: cdoorbell == seen -> capsule_asleep = true
+          :: else
+          fi
+        };
+end_idle:
+        !capsule_asleep
+     fi
+  od
+}
+
+active proctype Listener() {
+  byte seen;
+  do
+  :: atomic {
+       if
+       :: edoorbell == seen -> listener_asleep = true
+       :: else
+       fi
+     };
+end_idle:
+     !listener_asleep;
+     seen = edoorbell;
+     if
+     :: bell!1
+     :: full(bell)
+     fi
+  od
+}
+
+active proctype Pump() {
+  byte n, cells, next, seen, i, rings; /* the producer's */
+  byte t, u, from, spaces;           /* the consumer's */
+  seen = (0 - SIZE) & MASK;
+  do
+  :: /* Drain */
+     t = etail;
+     u = used(t, from);
+     assert(u <= ANSWERS);
+     if
+     :: u != 0 ->
+        i = 0;
+        do
+        :: i < u ->
+           assert(answer[(from + i) % ANSWERS] == answered + i);
+           i++
+        :: else -> break
+        od;
+        from = t;
+        ehead = from;
+        if
+        :: ewaiting -> spaces++; espace = spaces; sender_asleep = false
+        :: else
+        fi;
+        answered = answered + u
+     :: else
+     fi;
+     /* flush */
+     stuck = false;
+     do
+     :: n < FRAMES ->
+        cells = 1 + n % (SIZE / 2);
+        if
+        :: SIZE - used(next, seen) < cells ->
+           seen = chead;
+           assert(used(next, seen) <= SIZE)
+        :: else
+        fi;
+        if
+        :: SIZE - used(next, seen) < cells -> stuck = true; break
+        :: else
+        fi;
+#ifdef BREAK_OVERWRITE /* believes in room that it has not looked for */
+        seen = next;
+#endif
+        i = 0;
+        do
+        :: i < cells -> cell[(next + i) % SIZE] = n; i++
+        :: else -> break
+        od;
+        next = (next + cells) & MASK;
+        ctail = next;
+        rings++;
+        cdoorbell = rings;
+        capsule_asleep = false;
+        n++
+     :: else -> break
+     od;
+     if
+     :: u != 0 /* more: there may be further events */
+     :: else ->
+        if
+        :: answered == FRAMES -> break
+        :: else
+        fi;
+        if
+        :: bell?_
+#ifndef NO_TICK
+        :: timeout && stuck
+#endif
+        fi
+     fi
+  od
+  /* Every command was obeyed and answered: nobody else need move again. */
+}
