@@ -39,7 +39,7 @@ func run(docs string, seeds int) error {
 	if docs == "" {
 		return nil
 	}
-	loads := []float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95}
+	loads := []float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.95}
 	lines := sim.Sweep(m, sim.Workloads()[0], sim.Policies(), loads, min(seeds, 3))
 	svg := sim.Chart("Load against p99, workload \"uniform\"", lines)
 	if err := os.WriteFile(filepath.Join(docs, "scheduler.svg"), []byte(svg), 0o644); err != nil {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"inos/cmd/internal/node"
@@ -60,7 +61,9 @@ func run() error {
 	for _, c := range cfg.Capsules {
 		n.Library.Announce(c.Name, c.CID, bridge.Fetch(c.URL))
 	}
-	mesh, err := p2p.New(p2p.Config{Key: key, Handler: n.Kernel, Bootstrap: cfg.Bootstrap})
+	// What cannot be dialled is reported when joining; it must not stop the kernel.
+	dialable := slices.DeleteFunc(slices.Clone(cfg.Bootstrap), func(addr string) bool { return p2p.CheckAddr(addr) != nil })
+	mesh, err := p2p.New(p2p.Config{Key: key, Handler: n.Kernel, Bootstrap: dialable})
 	if err != nil {
 		return err
 	}

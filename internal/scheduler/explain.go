@@ -17,11 +17,12 @@ const (
 	NeedSlot         Requirement = "slot"
 	NeedUnexpired    Requirement = "expiry"
 	NeedNotExcluded  Requirement = "excluded"
+	NeedTrust        Requirement = "quarantine" // it failed too often not long ago
 )
 
 // Requirements lists them all.
 var Requirements = [...]Requirement{
-	NeedCapabilities, NeedGeo, NeedCost, NeedSlot, NeedUnexpired, NeedNotExcluded,
+	NeedCapabilities, NeedGeo, NeedCost, NeedSlot, NeedUnexpired, NeedNotExcluded, NeedTrust,
 }
 
 // Candidate is a feasible node with the parts of its score.
@@ -81,9 +82,10 @@ func (x *Index) Explain(r Request, now time.Time, top int) (Explanation, error) 
 		missed[0] = !known || !x.groupFits(n.group)
 		missed[1] = !n.geo.within(x.q.geo)
 		missed[2] = n.cost > x.q.filter.maxCost
-		missed[3] = n.available() == 0
+		missed[3] = n.available() == 0 && n.trust != quarantined
 		missed[4] = n.expires <= unixNano(now)
 		missed[5] = excluded[n.id]
+		missed[6] = n.trust == quarantined
 		if names := e.count(missed); len(names) > 0 && len(e.Ruled) < MaxRuled {
 			e.Ruled = append(e.Ruled, RuledOut{Node: x.node(int32(slot)), Missed: names})
 		}
@@ -94,10 +96,19 @@ func (x *Index) Explain(r Request, now time.Time, top int) (Explanation, error) 
 		return Explanation{}, err
 	}
 	for _, c := range choices[:min(k, top)] {
-		e.Top = append(e.Top, Candidate{Node: c.Node, Score: c.Score, Parts: x.scorer.Parts(c.Node)})
+		e.Top = append(e.Top, Candidate{Node: c.Node, Score: c.Score, Parts: x.Parts(c.Node)})
 	}
 	e.Why = why(choices[:k])
 	return e, nil
+}
+
+// Parts names the terms of n's score: the Scorer's, and what failures took off.
+func (x *Index) Parts(n Node) []Part {
+	parts := x.scorer.Parts(n)
+	if n.Failures > 0 {
+		parts = append(parts, Part{"1/(1+failures)", 1 / (1 + n.Failures)})
+	}
+	return parts
 }
 
 // count notes what a node misses and returns it.

@@ -33,6 +33,7 @@ type Index struct {
 	service time.Duration    // moving average over all nodes, 0 until there is one
 	leases  map[int32][]held // by slot, of nodes that have any
 	leaseID uint32
+	blames  map[int32]*blame // by slot, of nodes that failed not long ago
 
 	q     query  // scratch of the decision in hand
 	epoch uint32 // of the marks on excluded nodes
@@ -64,6 +65,8 @@ type record struct {
 	held     uint32 // leases
 	used     uint32 // of them, taken since the last report
 	back     uint32 // leases taken before the last report and returned since
+	failures float32
+	trust    trust
 }
 
 // New returns an empty Index.
@@ -82,6 +85,7 @@ func New(c Config) *Index {
 		wheel:    newWheel(),
 		slots:    make(map[identity.PeerID]int32),
 		leases:   make(map[int32][]held),
+		blames:   make(map[int32]*blame),
 	}
 }
 
@@ -104,7 +108,7 @@ func (x *Index) node(slot int32) Node {
 		ID: r.id, Capabilities: x.caps.groups[r.group].names, GeoHash: r.geoHash,
 		Latency: r.latency, CreditCost: r.cost, FreeSlots: r.available(), QueueLength: r.queue,
 		Expires: time.Unix(0, r.expires), Sequence: r.seq,
-		Slots: r.capacity, InFlight: r.held, Service: r.service,
+		Slots: r.capacity, InFlight: r.held, Service: r.service, Failures: float64(r.failures),
 	}
 }
 
@@ -116,12 +120,13 @@ func (x *Index) Upsert(n Node, now time.Time) error {
 		return err
 	}
 	slot, known := x.slots[n.ID]
-	n.Slots, n.InFlight, n.Service = n.FreeSlots, 0, x.service
+	n.Slots, n.InFlight, n.Service, n.Failures = n.FreeSlots, 0, x.service, 0
 	if known {
 		r := &x.nodes[slot]
 		n.Slots, n.InFlight, n.Service = max(r.capacity, n.FreeSlots), r.held, r.service
+		n.Failures = float64(r.failures)
 	}
-	score := x.scorer.Score(n)
+	score := x.scoreOf(n)
 	if !validScore(score) {
 		return fmt.Errorf("%w: %v", ErrScore, score)
 	}
@@ -148,7 +153,7 @@ func (x *Index) Upsert(n Node, now time.Time) error {
 	r.queue, r.seq = n.QueueLength, n.Sequence
 	if r.capacity != n.Slots { // the report counted leases in
 		n.Slots = r.capacity
-		if score = x.scorer.Score(n); validScore(score) {
+		if score = x.scoreOf(n); validScore(score) {
 			r.score = score
 		}
 	}
@@ -192,6 +197,7 @@ func (x *Index) Remove(id identity.PeerID) bool {
 	x.caps.release(r.group)
 	delete(x.slots, id)
 	delete(x.leases, slot)
+	delete(x.blames, slot)
 	*r = record{gen: r.gen, due: r.due}
 	x.free = append(x.free, slot)
 	return true
@@ -208,7 +214,7 @@ func (x *Index) SetLatency(id identity.PeerID, d time.Duration) error {
 	}
 	n := x.node(slot)
 	n.Latency = d
-	score := x.scorer.Score(n)
+	score := x.scoreOf(n)
 	if !validScore(score) {
 		return fmt.Errorf("%w: %v", ErrScore, score)
 	}

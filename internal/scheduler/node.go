@@ -22,10 +22,11 @@ type Node struct {
 	Expires      time.Time
 	Sequence     uint64 // counts up with every profile the node signs
 
-	// What the index adds to a report; Upsert ignores these three.
+	// What the index adds to a report; Upsert ignores these four.
 	Slots    uint32        // free or not, as far as known
 	InFlight uint32        // jobs sent there from here and not ended: leases held
 	Service  time.Duration // how long a job takes there, on average; 0 until Observe
+	Failures float64       // failures that were its own, decayed: see Blame
 }
 
 // Limits on what one profile may hold; a profile beyond them is refused.

@@ -58,10 +58,13 @@ func averaged(old, sample time.Duration) time.Duration {
 	return max(old+(sample-old)/newestService, 1)
 }
 
+// scoreOf is what the Scorer makes of n, less for failures.
+func (x *Index) scoreOf(n Node) float64 { return x.scorer.Score(n) / (1 + n.Failures) }
+
 // rescore brings the score of slot up to date with what is expected of it. A
 // Scorer that now says something that is no score is not believed.
 func (x *Index) rescore(slot int32) {
-	if score := x.scorer.Score(x.node(slot)); validScore(score) {
+	if score := x.scoreOf(x.node(slot)); validScore(score) {
 		x.nodes[slot].score = score
 	}
 }

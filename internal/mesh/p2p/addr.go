@@ -15,6 +15,13 @@ import (
 // maxAddrBytes bounds the text of a multiaddr.
 const maxAddrBytes = 1024
 
+// CheckAddr says whether addr can be dialled: a multiaddr with a transport, its
+// certificate hashes and a peer id. Errors match mesh.ErrAddress.
+func CheckAddr(addr string) error {
+	_, err := parseAddr(addr)
+	return err
+}
+
 // parseAddr reads a multiaddr that ends in /p2p/ID. Errors match
 // mesh.ErrAddress.
 func parseAddr(addr string) (peer.AddrInfo, error) {

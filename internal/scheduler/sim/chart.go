@@ -54,7 +54,8 @@ func Chart(title string, lines []Line) string {
 			from, to = min(from, p.Load), max(to, p.Load)
 		}
 	}
-	low, high = math.Pow(10, math.Floor(math.Log10(low))), math.Pow(10, math.Ceil(math.Log10(high)))
+	high = math.Pow(10, math.Ceil(math.Log10(high)))
+	low = floor125(low)
 	x := func(load float64) float64 { return plotLeft + (load-from)/(to-from)*(plotRight-plotLeft) }
 	y := func(v float64) float64 {
 		return plotBottom - math.Log(v/low)/math.Log(high/low)*(plotBottom-plotTop)
@@ -63,7 +64,7 @@ func Chart(title string, lines []Line) string {
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="system-ui, sans-serif" font-size="13" fill="#1f2933">`+"\n", chartWidth, chartHeight)
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#ffffff"/>`+"\n", chartWidth, chartHeight)
 	fmt.Fprintf(&b, `<text x="%d" y="34" font-size="17" font-weight="600">%s</text>`+"\n", plotLeft, html.EscapeString(title))
-	for v := low; v <= high*1.01; v *= 10 {
+	for v := low; v <= high*1.01; v = next125(v) {
 		fmt.Fprintf(&b, `<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" stroke="#e4e7eb"/>`, plotLeft, plotRight, y(v), y(v))
 		fmt.Fprintf(&b, `<text x="%d" y="%.1f" text-anchor="end">%s</text>`+"\n", plotLeft-8, y(v)+4, duration(v))
 	}
@@ -115,3 +116,17 @@ func duration(ms float64) string {
 	}
 	return fmt.Sprintf("%g ms", ms)
 }
+
+// floor125 is the largest of ..., 1, 2, 5, 10, ... that is at most v.
+func floor125(v float64) float64 {
+	step := math.Pow(10, math.Floor(math.Log10(v)))
+	switch {
+	case v >= 5*step:
+		return 5 * step
+	case v >= 2*step:
+		return 2 * step
+	}
+	return step
+}
+
+func next125(v float64) float64 { return floor125(v * 2.6) }
