@@ -156,13 +156,21 @@ func (s *lateStream) sleep(d time.Duration) bool {
 	}
 }
 
+// fail drops the writes that wait; the closes behind them still happen, or the
+// stream would count against its peer for good.
 func (s *lateStream) fail(err error) {
 	s.mu.Lock()
 	if s.err == nil {
 		s.err = err
 	}
+	dropped := s.waiting
 	s.waiting, s.bytes, s.running = nil, 0, false
 	s.mu.Unlock()
+	for _, l := range dropped {
+		if l.then != nil {
+			_ = l.then()
+		}
+	}
 	ring(s.room)
 	ring(s.more)
 }
