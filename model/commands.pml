@@ -3,15 +3,23 @@
  * turn, send, idle) and the host reads the answers. Cells, counters and waits as
  * in events.pml.
  *
+ * With -DDATA the frames are a stream's, which nobody answers.
+ *
  * The command ring has no waiting word: a host that finds it full looks again
  * when the capsule rings and, since the capsule rings only after a turn that
  * began with half a ring unread, after 2 ms at the latest (pushRetry). TICK is
- * that timer; -DNO_TICK shows that it is needed. */
+ * that timer. -DNO_TICK shows that it is needed: the host fills the ring while the
+ * last turn, which began with little unread, empties it. */
 #ifndef SIZE
 #define SIZE 4
 #endif
 #ifndef FRAMES
-#define FRAMES 5
+#define FRAMES 3
+#endif
+#ifdef LAST_LONG /* the length of a frame, in cells */
+#define LENGTH(n) (n == 0 -> 3 : (n == 1 -> 2 : 4))
+#else
+#define LENGTH(n) (SIZE / 2 - n % (SIZE / 2))
 #endif
 #define ANSWERS 2 /* cells of the event ring: an answer takes one */
 #define MASK 15
@@ -27,30 +35,27 @@ bool stuck; /* the host has a frame that found no room */
 chan bell = [1] of { bit };
 
 inline reply(n) {
-  t = etail;
-  h = ehead;
+  atomic { t = etail; h = ehead }; /* the tail is its own */
   if
   :: ANSWERS - used(t, h) < 1 -> ok = false
   :: else ->
      answer[t % ANSWERS] = n;
      etail = (t + 1) & MASK;
-     d = edoorbell;
-     edoorbell = d + 1;
+     edoorbell++; /* its only writer */
      listener_asleep = false;
+     t = 0; h = 0;
      ok = true
   fi
 }
 
 active proctype Capsule() {
-  byte t, h, d, i, n, cells, seen, unread, u;
+  byte t, h, i, n, cells, seen, unread, u;
   bool ok;
   do
   :: /* turn */
-     t = ctail; h = chead;
-     unread = used(t, h);
+     atomic { t = ctail; h = chead; unread = used(t, h) };
      do
-     :: h = chead; t = ctail;
-        u = used(t, h);
+     :: atomic { h = chead; t = ctail; u = used(t, h) };
         assert(u <= SIZE);
         if
         :: u == 0 -> break
@@ -58,7 +63,7 @@ active proctype Capsule() {
         fi;
         n = cell[h % SIZE];
         assert(n == obeyed); /* the next one due: none lost, torn or taken twice */
-        cells = 1 + n % (SIZE / 2);
+        cells = LENGTH(n);
         assert(cells <= u);
         i = 1;
         do
@@ -67,6 +72,7 @@ active proctype Capsule() {
         od;
         chead = (h + cells) & MASK;
         obeyed++;
+#ifndef DATA
         /* send */
         do
         :: reply(n);
@@ -83,18 +89,20 @@ active proctype Capsule() {
            };
            !sender_asleep;
            ewaiting = 0
-        od
+        od;
+#endif
+        skip
      od;
      if
-     :: unread >= SIZE / 2 -> d = edoorbell; edoorbell = d + 1; listener_asleep = false
+     :: unread >= SIZE / 2 -> edoorbell++; listener_asleep = false
      :: else
      fi;
+     atomic { t = 0; h = 0; n = 0; cells = 0; i = 0; u = 0; unread = 0 };
      /* idle */
      seen = cdoorbell;
 #ifndef BREAK_IDLE /* goes to sleep without looking at the ring again */
-     t = ctail; h = chead;
      if
-     :: used(t, h) != 0
+     :: used(ctail, chead) != 0
      :: else ->
 #else
      seen = cdoorbell;
@@ -163,7 +171,7 @@ active proctype Pump() {
      stuck = false;
      do
      :: n < FRAMES ->
-        cells = 1 + n % (SIZE / 2);
+        cells = LENGTH(n);
         if
         :: SIZE - used(next, seen) < cells ->
            seen = chead;
@@ -194,7 +202,11 @@ active proctype Pump() {
      :: u != 0 /* more: there may be further events */
      :: else ->
         if
+#ifdef DATA
+        :: n == FRAMES && !stuck -> break
+#else
         :: answered == FRAMES -> break
+#endif
         :: else
         fi;
         if
@@ -205,5 +217,9 @@ active proctype Pump() {
         fi
      fi
   od
-  /* Every command was obeyed and answered: nobody else need move again. */
+}
+
+/* Everything sent is taken; that every answer comes back is Pump's own end. */
+active proctype Watch() {
+  obeyed == FRAMES
 }

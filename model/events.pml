@@ -15,7 +15,7 @@
 #define SIZE 4
 #endif
 #ifndef FRAMES
-#define FRAMES 6
+#define FRAMES 4
 #endif
 #define MASK 15 /* counters run modulo 16, a multiple of SIZE well above it */
 #define used(t, h) ((t - h) & MASK)
@@ -30,10 +30,9 @@ chan bell = [1] of { bit }; /* the doorbell channel: several rings may be one */
 
 /* One attempt of push: sets ok. */
 inline push(n, cells) {
-  t = tail;
-  h = head;
+  atomic { t = tail; h = head }; /* the tail is its own */
   if
-  :: SIZE - used(t, h) < cells -> ok = false
+  :: SIZE - used(t, h) < cells -> atomic { ok = false; t = 0; h = 0 }
   :: else ->
      i = 0;
 #ifdef BREAK_TAIL_FIRST /* publishes the frame before it is written */
@@ -44,15 +43,15 @@ inline push(n, cells) {
      :: else -> break
      od;
      tail = (t + cells) & MASK;
-     d = doorbell;
-     doorbell = d + 1;
+     doorbell++; /* its only writer */
      listener_asleep = false; /* notify */
+     t = 0; h = 0; i = 0;
      ok = true
   fi
 }
 
 active proctype Capsule() {
-  byte n, cells, t, h, i, d, seen;
+  byte n, cells, t, h, i, seen;
   bool ok;
   do
   :: n < FRAMES ->
@@ -162,7 +161,13 @@ end_idle:
              od;
              delivered++
           :: else -> break
-          od
+          od;
+          k = 0;
+          do
+          :: k < SIZE -> copied[k] = 0; k++
+          :: else -> break
+          od;
+          n = 0; k = 0; t = 0; u = 0; i = 0
         }
      fi
   od;

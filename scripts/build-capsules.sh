@@ -12,11 +12,17 @@ STACK=$((256 << 10))
 toolchain=$(scripts/rust-sysroot.sh --env)
 eval "$toolchain"
 
-names=()
+# package_of NAME prints the cargo package of capsules/NAME.
+package_of() { sed -n 's/^name = "\(.*\)"$/\1/p' "capsules/$1/Cargo.toml" | head -n 1; }
+
+names=() packages=()
 for manifest in capsules/*/Cargo.toml; do
     name=$(basename "$(dirname "$manifest")")
     grep -q '"cdylib"' "$manifest" || continue
-    if [ $# -eq 0 ] || [[ " $* " == *" $name "* ]]; then names+=("$name"); fi
+    if [ $# -eq 0 ] || [[ " $* " == *" $name "* ]]; then
+        names+=("$name")
+        packages+=("$(package_of "$name")")
+    fi
 done
 [ ${#names[@]} -gt 0 ] || { echo "build-capsules: no such capsule: $*" >&2; exit 1; }
 
@@ -27,18 +33,23 @@ flags+=" -C link-arg=--import-memory -C link-arg=--shared-memory -C link-arg=--m
 # looks for termination at every turn of a loop, that is 3.5 times slower.
 flags+=' --cfg sha2_256_backend="soft"'
 flags+=" -C link-arg=-zstack-size=$STACK -C link-arg=--export=inos_control"
-(
-    cd capsules
-    env -u CARGO_BUILD_TARGET -u CARGO_ENCODED_RUSTFLAGS \
-        RUSTC="$WASM_RUSTC" RUSTC_BOOTSTRAP=inos_sdk RUSTFLAGS="$flags" \
-        CARGO_TARGET_DIR="$PWD/target/wasm" CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER="$WASM_LD" \
-        "$WASM_CARGO" build --quiet --release --target wasm32-unknown-unknown "${names[@]/#/-p}"
-)
+# One cargo run a capsule: within one, cargo would give the SDK the features that
+# any of them asks for to all of them.
+for package in "${packages[@]}"; do
+    (
+        cd capsules
+        env -u CARGO_BUILD_TARGET -u CARGO_ENCODED_RUSTFLAGS \
+            RUSTC="$WASM_RUSTC" RUSTC_BOOTSTRAP=inos_sdk RUSTFLAGS="$flags" \
+            CARGO_TARGET_DIR="$PWD/target/wasm" CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER="$WASM_LD" \
+            "$WASM_CARGO" build --quiet --release --target wasm32-unknown-unknown -p "$package"
+    )
+done
 
 mkdir -p build/capsules
 files=()
 for name in "${names[@]}"; do
-    from=capsules/target/wasm/wasm32-unknown-unknown/release/${name//-/_}.wasm
+    package=$(package_of "$name")
+    from=capsules/target/wasm/wasm32-unknown-unknown/release/${package//-/_}.wasm
     to=build/capsules/$name.wasm
     # Unchanged files keep their time; a reader never sees half a file.
     if ! cmp -s "$from" "$to"; then

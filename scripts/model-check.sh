@@ -22,8 +22,8 @@ verify() {
     (
         cd "$dir"
         spin "${@:2}" -a "$models/$model.pml" >spin.out 2>&1 || { cat spin.out; exit 1; }
-        gcc -O2 -w -DSAFETY -DCOLLAPSE -DVECTORSZ=2048 -o pan pan.c
-        ./pan -m1000000
+        gcc -O2 -w -DSAFETY -DVECTORSZ=2048 -DMEMLIM=1500 -o pan pan.c
+        timeout 60 ./pan -m1000000
     ) >"$scratch/report" 2>&1 || { cat "$scratch/report" >&2; return 1; }
     if ! grep -q 'errors: ' "$scratch/report" || grep -q 'error: max search depth too small\|out of memory\|Search not completed' <(grep -v '^Warning: Search not completed' "$scratch/report"); then
         cat "$scratch/report" >&2
@@ -55,15 +55,17 @@ fails() {
 }
 
 holds events
-holds events -DSIZE=8 -DFRAMES=4
-holds events -DKILL
+holds events -DSIZE=8 -DFRAMES=3
+holds events -DKILL -DFRAMES=3
 holds commands
-holds commands -DSIZE=8 -DFRAMES=6
+holds commands -DSIZE=8
+holds commands -DDATA
+holds commands -DDATA -DSIZE=8 -DLAST_LONG
 fails events -DBREAK_NO_SECOND_LOOK
 fails events -DBREAK_TAIL_FIRST
 fails events -DBREAK_HEAD_FIRST
 fails events -DBREAK_NO_WAKE
 fails commands -DBREAK_IDLE
 fails commands -DBREAK_OVERWRITE
-fails commands -DNO_TICK
+fails commands -DNO_TICK -DDATA -DSIZE=8 -DLAST_LONG
 echo "model-check: the rings lose, overwrite and repeat nothing, and every wait ends"

@@ -36,6 +36,7 @@ type nodeFlags struct {
 	slots                    int
 	latency                  time.Duration
 	creditLine, allowance    uint64
+	otlp                     string
 	verbose                  bool
 }
 
@@ -55,6 +56,7 @@ func (f *nodeFlags) register(set *flag.FlagSet) {
 	set.DurationVar(&f.latency, "latency", 0, "delay every answer by this, to stand for distance in demonstrations")
 	set.Uint64Var(&f.creditLine, "credit-line", 10_000_000, "credit granted to a ledger whose first voucher arrives, in microcredits")
 	set.Uint64Var(&f.allowance, "allowance", 100_000_000, "what this node's own ledger may spend, in microcredits")
+	set.StringVar(&f.otlp, "otlp", "", "OpenTelemetry collector to send spans to over OTLP/HTTP, for example http://127.0.0.1:4318")
 	set.BoolVar(&f.verbose, "v", false, "log every event")
 }
 

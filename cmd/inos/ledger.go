@@ -17,18 +17,33 @@ import (
 // ledgerName is the log's name within a node's data folder.
 const ledgerName = "ledger"
 
-// openLedger opens the ledger's log in a node's data folder. Only one process at
-// a time can: store.ErrLocked says so.
-func openLedger(data string) (*store.Log, func() error, error) {
+// openLedger opens the ledger's log in a node's data folder and tells diag what
+// had to be mended. Only one process at a time can: store.ErrLocked says so.
+func openLedger(data string, diag io.Writer) (store.Dir, *store.Log, func() error, error) {
 	dir, err := store.OpenDir(data)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	log, _, err := store.OpenLog(dir, ledgerName)
+	log, found, err := store.OpenLog(dir, ledgerName)
+	warn(diag, found)
 	if err != nil {
-		return nil, nil, errors.Join(err, dir.Close())
+		return nil, nil, nil, errors.Join(err, dir.Close())
 	}
-	return log, func() error { return errors.Join(log.Close(), dir.Close()) }, nil
+	return dir, log, func() error { return errors.Join(log.Close(), dir.Close()) }, nil
+}
+
+// warn says what a crash, or damage, left behind in a log. Nothing acknowledged is
+// lost by what is mended here; the rest is found by `inos ledger verify`.
+func warn(diag io.Writer, found store.Recovery) {
+	if found.Cut > 0 {
+		fmt.Fprintf(diag, "inos: warning: the ledger ended in a torn write: %d bytes that were never acknowledged have been cut off\n", found.Cut)
+	}
+	if found.Marks > 0 {
+		fmt.Fprintln(diag, "inos: warning: the ledger's newest end mark did not verify; the one before it counts")
+	}
+	for _, name := range found.Emptied {
+		fmt.Fprintf(diag, "inos: warning: checkpoint %s did not verify and has been emptied; the ledger is replayed without it\n", name)
+	}
 }
 
 const ledgerUsage = "usage: inos ledger {balance | history | export | verify} -data FOLDER"
@@ -49,7 +64,7 @@ func runLedger(_ context.Context, args []string, out, diag io.Writer) (err error
 		fmt.Fprintln(diag, ledgerUsage)
 		return errUsage
 	}
-	log, done, err := openLedger(filepath.Clean(*data))
+	_, log, done, err := openLedger(filepath.Clean(*data), diag)
 	if err != nil {
 		return err
 	}

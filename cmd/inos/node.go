@@ -20,6 +20,8 @@ import (
 	"inos/internal/capsule/wazero"
 	"inos/internal/kernel"
 	"inos/internal/mesh/p2p"
+	"inos/internal/store"
+	"inos/internal/trace/otlp"
 )
 
 func runNode(ctx context.Context, args []string, out, diag io.Writer) error {
@@ -41,6 +43,7 @@ func runNode(ctx context.Context, args []string, out, diag io.Writer) error {
 type native struct {
 	*node.Node
 	mesh    *p2p.Mesh
+	spans   *otlp.Exporter // nil: none
 	undo    []func() error
 	cancel  context.CancelFunc
 	ended   chan error
@@ -51,18 +54,21 @@ type native struct {
 // start builds a node and runs it until ctx ends.
 func start(ctx context.Context, f nodeFlags, diag io.Writer) (*native, error) {
 	n := &native{ended: make(chan error, 1)}
-	if err := n.build(f); err != nil {
+	if err := n.build(f, diag); err != nil {
 		return nil, errors.Join(err, n.close())
 	}
 	ctx, n.cancel = context.WithCancel(ctx)
 	n.watch.Go(func() { n.log(ctx, f, diag) })
+	if n.spans != nil {
+		n.watch.Go(func() { _ = n.spans.Serve(ctx) }) // it ends with ctx only
+	}
 	n.watch.Go(func() { n.reloadOnHangup(ctx, f, diag) })
 	go func() { n.ended <- n.Run(ctx, n.mesh) }()
 	return n, nil
 }
 
 // build makes the parts in order; close undoes as many as there are.
-func (n *native) build(f nodeFlags) error {
+func (n *native) build(f nodeFlags, diag io.Writer) error {
 	cfg := node.Config{
 		Name: f.name, Kind: "native", Capabilities: f.capabilities, GeoHash: f.geo, CreditCost: f.cost,
 		Slots: f.slots, Allowance: f.allowance, StrangerLine: f.creditLine,
@@ -74,14 +80,27 @@ func (n *native) build(f nodeFlags) error {
 		if f.key == "" {
 			f.key = filepath.Join(f.data, "key")
 		}
-		log, done, err := openLedger(f.data)
+		dir, log, done, err := openLedger(f.data, diag)
 		if err != nil {
 			return err
 		}
 		n.undo = append(n.undo, done)
 		cfg.Log = log
+		keep, err := store.OpenKV(dir, "node")
+		if err != nil {
+			return err
+		}
+		n.undo = append(n.undo, keep.Close)
+		cfg.Keep = keep
 	}
 	var err error
+	if f.otlp != "" {
+		n.spans, err = otlp.New(f.otlp, func(err error) { fmt.Fprintln(diag, "inos: spans lost:", err) })
+		if err != nil {
+			return err
+		}
+		cfg.Export = n.spans.Offer
+	}
 	if cfg.Key, err = loadKey(f.key); err != nil {
 		return err
 	}
@@ -105,7 +124,7 @@ func (n *native) build(f nodeFlags) error {
 		f.listen = list{"/ip4/127.0.0.1/udp/0/quic-v1/webtransport"}
 	}
 	n.mesh, err = p2p.New(p2p.Config{
-		Key: cfg.Key, Handler: n.Kernel, Listen: f.listen, Bootstrap: f.bootstrap, ArtificialLatency: f.latency,
+		Key: cfg.Key, Handler: n.Kernel, Notes: n.Notes(), Listen: f.listen, Bootstrap: f.bootstrap, ArtificialLatency: f.latency,
 	})
 	if err != nil {
 		return err
@@ -245,8 +264,14 @@ func logEvent(ctx context.Context, logger *slog.Logger, e kernel.Event) {
 		}
 		logger.Log(ctx, level, e.Name(), "job", e.JobID, "from", e.From, "run", e.Outcome.Run, "cost", e.Outcome.Cost,
 			"fetched", e.Outcome.FetchedBytes, "error", e.Err)
+	case kernel.CapsuleCredit:
+		logger.WarnContext(ctx, e.Name(), "capsule", e.CapsuleID, "ledger", e.Ledger, "action", e.Action, "reason", e.Reason, "error", e.Err)
 	case kernel.ServiceFailed:
 		logger.ErrorContext(ctx, e.Name(), "service", e.Service, "error", e.Message)
+	case kernel.NodeHeard:
+		logger.DebugContext(ctx, e.Name(), "peer", e.Profile.Peer, "name", e.Profile.Name, "new", e.New, "expires", e.Profile.Expires)
+	case kernel.NodeGone:
+		logger.DebugContext(ctx, e.Name(), "peer", e.Node)
 	case kernel.PeerConnected:
 		logger.DebugContext(ctx, e.Name(), "peer", e.Peer)
 	case kernel.PeerDisconnected:

@@ -63,7 +63,7 @@ func run() error {
 	}
 	// What cannot be dialled is reported when joining; it must not stop the kernel.
 	dialable := slices.DeleteFunc(slices.Clone(cfg.Bootstrap), func(addr string) bool { return p2p.CheckAddr(addr) != nil })
-	mesh, err := p2p.New(p2p.Config{Key: key, Handler: n.Kernel, Bootstrap: dialable})
+	mesh, err := p2p.New(p2p.Config{Key: key, Handler: n.Kernel, Notes: n.Notes(), Bootstrap: dialable})
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ const module = "inos/"
 var pure = []string{
 	"internal/identity", "internal/capsule", "internal/governance", "internal/credit", "internal/scheduler",
 	"internal/supervisor", "internal/mesh", "internal/mesh/inproc", "internal/kernel",
-	"internal/threads/matchmaker", "internal/threads/watcher", "internal/threads/adjuster", "internal/threads/mailbox",
+	"internal/trace", "internal/threads/matchmaker", "internal/threads/watcher", "internal/threads/adjuster", "internal/threads/mailbox",
 }
 
 // pureMay are the third-party modules a pure package may import: no I/O in them.

@@ -24,6 +24,8 @@ type Capsule struct {
 	dead         chan struct{} // closed by fail: nothing will be answered any more
 	ready        chan struct{} // closed at the first heartbeat
 	done         chan struct{} // closed when the instance and the pump have ended
+	turned       chan struct{} // the pump has looked at the capsule
+	taking       chan struct{} // holds one element while an image is taken
 
 	mu       sync.Mutex
 	err      error // set once, before dead is closed
@@ -34,6 +36,8 @@ type Capsule struct {
 	commands map[string]chan Reply
 	ticket   uint64
 	serial   uint64
+	held     bool   // nothing goes into the command ring
+	freezes  uint32 // number of the last freeze request
 	last     Heartbeat
 	isReady  bool
 }
@@ -51,13 +55,43 @@ type frame struct {
 // ErrNotReady, ErrNoControlBlock, ErrABIVersion, ErrTrap, ErrPanicked,
 // ErrRingBroken, ErrProtocol, ErrStopped or ctx's; nothing is left running then.
 func Open(ctx context.Context, mod Module, cfg Config) (*Capsule, error) {
+	return open(ctx, mod, cfg, mod.Instantiate)
+}
+
+// Restore is Open for a capsule that goes on from im, between the jobs where the
+// image was taken: with its statics, its heap and the stream data it had not
+// read. It runs even if it was paused. A zero cfg.Epoch means the image's plus 1,
+// so that a late answer of the old instance is not taken for a new one's. Errors
+// match Open's, ErrImage, or errors.ErrUnsupported when mod is no Restorer.
+func Restore(ctx context.Context, mod Module, im *Image, cfg Config) (*Capsule, error) {
+	r, ok := mod.(Restorer)
+	if !ok {
+		return nil, fmt.Errorf("capsule: restore: %w", errors.ErrUnsupported)
+	}
+	if err := im.fits(mod.Info()); err != nil {
+		return nil, err
+	}
+	if cfg.Epoch == 0 {
+		cfg.Epoch = im.Epoch + 1
+	}
+	return open(ctx, mod, cfg, func(ctx context.Context, epoch uint32, limit uint64) (Instance, error) {
+		if im.MemoryBytes > limit {
+			return nil, fmt.Errorf("%w: its memory of %d bytes exceeds the limit of %d", ErrImage, im.MemoryBytes, limit)
+		}
+		return r.Restore(ctx, epoch, limit, im)
+	})
+}
+
+// open starts an instance by instantiate and waits for its first heartbeat.
+func open(ctx context.Context, mod Module, cfg Config,
+	instantiate func(context.Context, uint32, uint64) (Instance, error)) (*Capsule, error) {
 	cfg, err := cfg.withDefaults(mod.Info())
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, cfg.ReadyTimeout, ErrNotReady)
 	defer cancel()
-	inst, err := mod.Instantiate(ctx, cfg.Epoch, cfg.MemoryLimit)
+	inst, err := instantiate(ctx, cfg.Epoch, cfg.MemoryLimit)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +113,8 @@ func Open(ctx context.Context, mod Module, cfg Config) (*Capsule, error) {
 		dead:         make(chan struct{}),
 		ready:        make(chan struct{}),
 		done:         make(chan struct{}),
+		turned:       make(chan struct{}, 1),
+		taking:       make(chan struct{}, 1),
 		epoch:        cfg.Epoch,
 		tasks:        map[uint64]*task{},
 		commands:     map[string]chan Reply{},

@@ -68,6 +68,10 @@ func (e *PanicError) Is(target error) bool { return target == ErrPanicked || tar
 // still carry it out: retry only what is idempotent.
 var ErrDeadline = errors.New("capsule: command not answered by its deadline")
 
+// ErrImage says that bytes are no image of a capsule's memory, or none of this
+// module's. Final for them.
+var ErrImage = errors.New("capsule: bad image")
+
 // ErrNotReady says that no first heartbeat came in time. Retryable.
 var ErrNotReady = errors.New("capsule: no first heartbeat in time")
 

@@ -21,12 +21,16 @@ const (
 	OffState       = 24 // StateBooting...; the host's Worker writes StateTrapped
 	OffPanicLength = 28 // bytes of panic text at OffPanicText
 	OffStackLow    = 32 // lowest address of the stack, 0 unknown
+	OffFrozen      = 36 // the last freeze request's number times 4, plus FreezeDone...
 
 	// Written by the host.
 	OffKill        = 64 // 1: stop now
 	OffMemoryEpoch = 68
 	OffHeartbeatMs = 72 // how often to send a heartbeat, 0 means 250
 	OffClock       = 80 // u64, Unix nanoseconds, refreshed while a job runs and at every command
+	// Not 0: the number of a request to touch nothing until the word changes, so
+	// that the memory can be copied. The command doorbell rings with it.
+	OffFreeze = 88
 
 	// Head and tail count bytes and run freely modulo 2^32; tail-head is what is
 	// unread. The consumer writes head, the producer writes tail and then adds one to the
@@ -61,6 +65,13 @@ const (
 	StateStopped  // inos_run returned
 	StatePanicked // the panic handler ran; the text is in the block
 	StateTrapped  // the host's side caught a trap
+)
+
+// The answers to a freeze request, in the low two bits of OffFrozen.
+const (
+	FreezeDone      uint32 = 1
+	FreezeNotPaused uint32 = 2
+	FreezeInJob     uint32 = 3 // its stack is not in the memory
 )
 
 // FrameKind says which message a frame's payload is.

@@ -23,6 +23,10 @@ func (c *Capsule) pump() {
 		if err != nil {
 			c.fail(err)
 		}
+		select {
+		case c.turned <- struct{}{}:
+		default:
+		}
 		if want := c.tickInterval(); want != interval {
 			if interval = want; want == 0 {
 				tick.Stop()
@@ -74,7 +78,7 @@ func (c *Capsule) turn() (more bool, err error) {
 func (c *Capsule) flush() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.outbox) == 0 {
+	if len(c.outbox) == 0 || c.held {
 		return nil
 	}
 	if err := c.cb.SetClock(time.Now().UnixNano()); err != nil {
@@ -108,7 +112,7 @@ func (c *Capsule) tickInterval() time.Duration {
 	switch {
 	case c.failed:
 		return 0
-	case len(c.outbox) > 0:
+	case len(c.outbox) > 0 && !c.held:
 		return pushRetry
 	case len(c.tasks) > 0:
 		return ClockInterval

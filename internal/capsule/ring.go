@@ -120,6 +120,11 @@ func (p *Producer) Push(kind FrameKind, payload []byte) error {
 	if err := p.mem.Store32(p.tail, p.next); err != nil {
 		return err
 	}
+	return p.knock()
+}
+
+// knock rings the capsule's doorbell.
+func (p *Producer) knock() error {
 	p.rings++
 	if err := p.mem.Store32(p.doorbell, p.rings); err != nil {
 		return err

@@ -21,6 +21,16 @@ type Module interface {
 	Instantiate(ctx context.Context, epoch uint32, limit uint64) (Instance, error)
 }
 
+// Restorer is a Module that can start an instance on the memory of an Image.
+type Restorer interface {
+	Module
+	// Restore is Instantiate with a memory that im has filled: image first
+	// (Image.Fill), then the module's own start, which leaves an initialised
+	// memory alone, then Image.Reset, then inos_run. Errors match Instantiate's
+	// or ErrImage.
+	Restore(ctx context.Context, epoch uint32, limit uint64, im *Image) (Instance, error)
+}
+
 // Instance is one running capsule: its memory, its doorbell and its end. What
 // it writes is never trusted.
 type Instance interface {

@@ -108,6 +108,38 @@ func (l *Ledger) HoldOf(id HoldID) (Held, bool) {
 	return held(hk, h), true
 }
 
+// Fate is what became of a hold, as far as it is remembered.
+type Fate uint8
+
+// The fates.
+const (
+	FateUnknown Fate = iota
+	FateHeld
+	FateSettled
+	FateRefunded
+)
+
+// Fate returns what became of a hold.
+func (l *Ledger) Fate(id HoldID) Fate {
+	k, err := l.key(id.Ledger)
+	if err != nil {
+		return FateUnknown
+	}
+	hk := holdKey{k, id.Nonce}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, open := l.state.holds[hk]; open {
+		return FateHeld
+	}
+	switch l.state.closed[hk] {
+	case outcomeSettled:
+		return FateSettled
+	case outcomeRefunded:
+		return FateRefunded
+	}
+	return FateUnknown
+}
+
 func held(hk holdKey, h hold) Held {
 	x := Held{ID: HoldID{hk.ledger.ledger(), hk.nonce}, JobID: h.job.String(), Amount: h.amount,
 		Expires: time.Unix(0, h.expires).UTC()}

@@ -97,6 +97,17 @@ func (l *Ledger) HoldVoucher(raw []byte, jobID string, payee identity.PeerID, am
 	return l.Hold(v.Voucher, amount, now)
 }
 
+// Welcome makes a ledger whose key the caller has authenticated known, with the
+// stranger's line if it was not. Errors match ErrLedgerMalformed or
+// ErrLedgerExhausted.
+func (l *Ledger) Welcome(ledger identity.LedgerID, now time.Time) error {
+	k, err := l.key(ledger)
+	if err != nil {
+		return err
+	}
+	return l.welcome(k, now)
+}
+
 // welcome opens an account for a ledger that is not known, with the stranger's
 // line, in place of an idle stranger's if need be.
 func (l *Ledger) welcome(k key, now time.Time) error {

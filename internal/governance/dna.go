@@ -201,6 +201,9 @@ func (r *ruleset) checkJob(job *Job, now time.Time) *Rejection {
 			}
 		}
 	}
+	if n := job.Copies(); n > MaxReplicas || job.Quorum() > n || 2*job.Quorum() <= n {
+		return reject(badJob, r.policy.Version, "replicas")
+	}
 	if !job.Deadline.IsZero() && !job.Deadline.After(now) {
 		return r.fixed(pastDeadline)
 	}

@@ -136,10 +136,25 @@ func (g *Gate) check(r *ruleset, req *Request, now time.Time) (covered uint64, r
 	if rej = r.checkPolicy(&req.Job, ledger, now); rej != nil {
 		return 0, rej
 	}
+	// Where the job is handed out to several nodes, each may cost the budget; a node
+	// that was asked to be one of them does it once.
+	n := uint64(1)
+	if req.From == "" {
+		n = uint64(req.Job.Copies())
+	}
+	if n > 1 && req.Voucher != nil {
+		return 0, reject(badJob, r.policy.Version, "replicas: one voucher cannot pay several nodes")
+	}
+	if req.Job.Budget > 1<<60/n {
+		return 0, r.fixed(overBudget)
+	}
 	covered, err := g.ledgers.Authorize(ledger, req.Job.ID, req.Voucher, req.From, req.Payee,
-		req.Job.Budget, r.ceiling(ledger), now)
+		req.Job.Budget*n, min(r.ceiling(ledger), 1<<60/n)*n, now)
 	if err != nil {
 		return 0, r.fromLedgers(err)
+	}
+	if covered /= n; covered == 0 {
+		return 0, r.fixed(ledgerExhausted)
 	}
 	return covered, nil
 }

@@ -14,6 +14,22 @@ type Job struct {
 	InputLength  uint64    // bytes
 	InputCID     string
 	Budget       uint64 // microcredits: the most the job may cost; 0 means the policy's ceiling
+	Replicas     uint8  // nodes that run it, each for Budget at most; 0 and 1 mean one
+	Agree        uint8  // of them must return the same output; 0 means more than half
+}
+
+// MaxReplicas bounds Job.Replicas.
+const MaxReplicas = 16
+
+// Copies is how many nodes run the job, at least 1.
+func (j Job) Copies() int { return max(int(j.Replicas), 1) }
+
+// Quorum is how many of them must return the same output, more than half.
+func (j Job) Quorum() int {
+	if j.Agree != 0 {
+		return int(j.Agree)
+	}
+	return j.Copies()/2 + 1
 }
 
 // Requirements are hard: a node that misses one is never chosen.

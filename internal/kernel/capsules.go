@@ -65,6 +65,7 @@ func (s supervised) List() []CapsuleInfo {
 // watcher, all but heartbeats become events of the kernel. It never blocks and
 // does not call the supervisor, as supervisor.Config.Emit demands.
 func (k *Kernel) CapsuleEvent(e supervisor.Event) {
+	k.keep.note(e)
 	switch e := e.(type) {
 	case supervisor.HeartbeatReceived:
 		e.Heartbeat.CapsuleID = e.ID // whatever the capsule calls itself

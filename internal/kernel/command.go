@@ -17,7 +17,7 @@ import (
 // the mesh's: a caller cannot tell them apart, except by the time it takes.
 func (k *Kernel) Command(ctx context.Context, node identity.PeerID, cmd capsule.Command) (capsule.Reply, error) {
 	if node == "" || node == k.cfg.Self {
-		r, err := k.cfg.Capsules.Command(ctx, cmd)
+		r, err := k.commandHere(ctx, "", cmd)
 		k.commanded("", k.cfg.Self, cmd, r, err)
 		return r, err
 	}
@@ -38,7 +38,7 @@ func (k *Kernel) HandleCommand(ctx context.Context, from identity.PeerID, cmd ca
 		k.commanded(from, k.cfg.Self, cmd, r, nil)
 		return r
 	}
-	r, err := k.cfg.Capsules.Command(ctx, cmd)
+	r, err := k.commandHere(ctx, from, cmd)
 	if err != nil && r.Code == capsule.OK {
 		r = capsule.Reply{ID: cmd.ID, Code: replyCodeOf(err), Message: err.Error(), Timestamp: time.Now()}
 	}

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"time"
 
+	"inos/internal/credit"
 	"inos/internal/identity"
 	"inos/internal/scheduler"
+	"inos/internal/trace"
 )
 
 // Config of a Kernel. Self, Gate, Capsules and Blobs are required; zero figures
@@ -25,6 +27,11 @@ type Config struct {
 	Blobs    Blobs
 	Wallet   Wallet           // nil: no vouchers, no receipts
 	Scorer   scheduler.Scorer // nil: scheduler.Formula
+	// Reputation is noted after every job that another node did, and is a factor of
+	// its score; nil: every node is a stranger for ever.
+	Reputation *credit.Reputation
+	Upkeep     Upkeep          // nil: spawned capsules cost nothing
+	Trace      *trace.Recorder // nil: one of the default size
 
 	// Emit gets every event, one at a time and in order. It must not block and must
 	// not call the kernel. nil: events go to subscribers only.
@@ -42,7 +49,10 @@ type Config struct {
 	Jobs     int // jobs of this node queued or placed at a time; 0 means 1024
 	InHand   int // of them being placed or run at a time; 0 means 64
 	Attempts int // nodes tried for one job; 0 means 3
-	Nodes    int // nodes known at most; 0 means 1<<20
+	// Hedge sends a second copy of a job to another node when the first takes longer
+	// than 95 % of its node's last answers did; both nodes may have to be paid.
+	Hedge bool
+	Nodes int // nodes known at most; 0 means 1<<20
 	// Explain is the number of known nodes up to which every decision counts what
 	// each requirement ruled out, which looks at every node; 0 means 2048.
 	Explain int
@@ -83,6 +93,9 @@ func (c Config) withDefaults() (Config, error) {
 	count(&c.Attempts, 3)
 	count(&c.Nodes, 1<<20)
 	count(&c.Explain, 2048)
+	if c.Trace == nil {
+		c.Trace = trace.NewRecorder(0)
+	}
 	if c.Emit == nil {
 		c.Emit = func(Event) {}
 	}

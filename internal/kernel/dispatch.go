@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"inos/internal/capsule"
@@ -26,25 +27,45 @@ var (
 // hears. Cancelling ctx cancels the job wherever it is.
 func (k *Kernel) Dispatch(ctx context.Context, sub Submission) (Outcome, error) {
 	started := time.Now()
+	ctx, end := k.traced(ctx, &sub, started)
+	out, err := k.dispatch(ctx, &sub, started)
+	end(spanCode(mesh.JobOutcome{Code: out.Code}, err))
+	return out, err
+}
+
+func (k *Kernel) dispatch(ctx context.Context, sub *Submission, started time.Time) (Outcome, error) {
 	out := Outcome{JobID: sub.Job.ID}
+	_, admitted := span(ctx, "admit")
 	a, err := k.cfg.Gate.Admit(governance.Request{
 		Envelope: sub.Envelope, Job: sub.Job, Voucher: sub.Voucher,
 	}, started)
 	if err != nil {
+		admitted(reasonOf(err))
 		k.rejected(sub.Job.ID, "", err)
 		out.Code = mesh.JobRejected
 		return out, err
 	}
-	defer k.cfg.Gate.Done(a)
+	admitted("")
+	release := sync.OnceFunc(func() { k.cfg.Gate.Done(a) })
+	defer func() { release() }()
 	if err := checkInput(a.Job(), sub.Input); err != nil {
 		out.Code = mesh.JobRejected
 		k.rejected(sub.Job.ID, "", err)
 		return out, err
 	}
-	if err := k.enter(ctx, a, &sub, started); err != nil {
+	if err := k.enter(ctx, a, sub, started); err != nil {
 		return out, err
 	}
+	if a.Job().Copies() > 1 {
+		o, err := k.dispatchAgreed(ctx, a, sub, &out, release)
+		release = func() {} // the copies still under way have it
+		k.leave(a, &out, o, err)
+		out.Total = time.Since(started)
+		return out, err
+	}
+	ctx, matched := span(ctx, "match")
 	res, err := k.matchmaker.Submit(ctx, a)
+	matched(spanCode(res.Outcome, err))
 	o := res.Outcome
 	if err != nil && o.Code == mesh.JobOK {
 		o.Code = codeOf(err)
@@ -88,6 +109,9 @@ func (k *Kernel) leave(a governance.Admitted, out *Outcome, o mesh.JobOutcome, e
 	_ = k.loop.ask(context.Background(), func(s *state) {
 		if j := s.jobs.get(out.JobID, ""); j != nil {
 			out.Decision = j.decision
+		}
+		if err == nil {
+			s.settleBlame(out.Attempts, time.Now())
 		}
 		s.endJob(out.JobID, "", o, err)
 	})

@@ -124,6 +124,7 @@ func TestNextNodeAfterAFailure(t *testing.T) {
 		require.Equal(t, best.Self(), out.Attempts[0].Node)
 		require.ErrorIs(t, out.Attempts[0].Err, mesh.ErrUnreachable)
 
+		w.net.SetDown(best.Self(), false)
 		poison := submission("x", needs("gpu"))
 		poison.Job.Method = "crash"
 		_, err = home.Dispatch(t.Context(), poison)

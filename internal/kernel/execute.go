@@ -30,7 +30,11 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, input []byt
 	if err != nil {
 		return fail(fmt.Errorf("%w: %w", errFetch, err))
 	}
+	_, had := span(ctx, "fetch")
 	blob, fetched, err := k.haveCapsule(ctx, cid, fetch)
+	if err != nil || fetched > 0 {
+		had(spanCode(out, err)) // one that was here already is not worth a span
+	}
 	if err != nil {
 		return fail(err)
 	}
@@ -50,30 +54,38 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, input []byt
 	}
 	limits, byBudget := k.limits(job, blob.Manifest, time.Now())
 	task := capsule.Task{Method: job.Method, Args: job.Args, Input: input}
+	running, ran := span(ctx, "run")
 	started := time.Now()
-	output, err := k.cfg.Capsules.Run(ctx, cid, limits, task, func(done, total uint64) {
-		if onProgress != nil {
-			onProgress(mesh.Progress{Done: done, Total: total, Cost: k.costOf(time.Since(started), job.Budget)})
-		}
-	})
+	report, stop := k.metered(started, job.Budget, onProgress)
+	output, err := k.cfg.Capsules.Run(running, cid, limits, task, report)
+	stop()
 	finished := time.Now()
 	out.Run = finished.Sub(started)
-	if err != nil {
+	if err != nil && byBudget && ctx.Err() == nil && out.Run >= limits.Time {
+		err = fmt.Errorf("%w: %w", errBudget, err)
+	}
+	ran(spanCode(out, err))
+	switch {
+	case err == nil:
+		out.Output, out.OutputCID = output, capsule.SumCID(output).String()
+	case errors.Is(err, errBudget):
+		// The work was done as far as the money went: that far it is paid for, or a
+		// budget of nothing would buy a node's time.
+		out.Code, out.Message = mesh.JobCreditExhausted, err.Error()
+	default:
 		if earning != nil {
 			earning.Refund(finished)
 		}
-		if byBudget && ctx.Err() == nil && out.Run >= limits.Time {
-			err = fmt.Errorf("%w: %w", errBudget, err)
-		}
 		return fail(err)
 	}
-	out.Output, out.OutputCID = output, capsule.SumCID(output).String()
 	out.Cost = k.costOf(out.Run, job.Budget)
 	if earning != nil {
+		_, settled := span(ctx, "settle")
 		out.Receipt, err = earning.Collect(Work{
 			CapsuleCID: job.Capsule, InputCID: capsule.SumCID(input).String(), OutputCID: out.OutputCID,
-			Cost: out.Cost, Started: started, Finished: finished,
+			Cost: out.Cost, Started: started, Finished: finished, Code: out.Code,
 		}, finished)
+		settled(codeText(err))
 		if err != nil {
 			out.Output, out.OutputCID, out.Cost = nil, "", 0
 			return fail(err)

@@ -23,9 +23,17 @@ import (
 	"inos/internal/supervisor"
 )
 
+// keys remembers keyOf's answers: on js/wasm each costs a millisecond.
+var keys sync.Map
+
 func keyOf(seed string) ed25519.PrivateKey {
+	if k, ok := keys.Load(seed); ok {
+		return k.(ed25519.PrivateKey)
+	}
 	sum := sha256.Sum256([]byte(seed))
-	return ed25519.NewKeyFromSeed(sum[:])
+	k := ed25519.NewKeyFromSeed(sum[:])
+	keys.Store(seed, k)
+	return k
 }
 
 func peerOf(seed string) identity.PeerID {

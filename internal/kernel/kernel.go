@@ -32,6 +32,8 @@ type Kernel struct {
 	hub        hub
 	finder     finder
 	rejections atomic.Uint64
+	keep       keep
+	crew       crew
 
 	mesh      atomic.Pointer[joined]
 	attached  chan struct{}   // closed when the mesh is
@@ -66,6 +68,9 @@ func New(c Config) (*Kernel, error) {
 	if c.Scorer == nil {
 		c.Scorer = scheduler.Formula{}
 	}
+	if c.Reputation != nil {
+		c.Scorer = trusting{c.Scorer, c.Reputation}
+	}
 	c.Capabilities = slices.Clone(c.Capabilities)
 	k := &Kernel{
 		cfg:       c,
@@ -77,10 +82,14 @@ func New(c Config) (*Kernel, error) {
 		pings:     make(chan identity.PeerID, mailbox),
 	}
 	k.life, k.end = context.WithCancel(context.Background())
-	k.matchmaker, err = matchmaker.New(matchmaker.Config{
+	match := matchmaker.Config{
 		Chooser: chooser{k}, Runner: runner{k},
 		Queue: c.Jobs, InHand: c.InHand, Attempts: c.Attempts,
-	})
+	}
+	if c.Hedge {
+		match.Hedge = k.hedge
+	}
+	k.matchmaker, err = matchmaker.New(match)
 	if err != nil {
 		return nil, err
 	}
@@ -112,10 +121,14 @@ func (k *Kernel) Run(ctx context.Context, m mesh.Mesh) error {
 	top.Add(service{"mesh events", k.followMesh})
 	top.Add(service{"publisher", k.publish})
 	top.Add(service{"pinger", k.ping})
+	if k.cfg.Upkeep != nil {
+		top.Add(service{"upkeep", k.keepUp})
+	}
 	err := top.Serve(ctx)
 	k.end()
 	k.dials.Wait()
 	close(k.loop.stopped)
+	k.crew.wait()
 	return err
 }
 
@@ -146,7 +159,10 @@ func (k *Kernel) supervised(e suture.Event) {
 func (k *Kernel) attachMesh(m mesh.Mesh) error {
 	k.attach.Lock()
 	defer k.attach.Unlock()
-	if k.mesh.Load() != nil {
+	if have := k.mesh.Load(); have != nil {
+		if have.Mesh == m {
+			return nil // Run and Join may both bring it, in either order
+		}
 		return ErrJoined
 	}
 	k.mesh.Store(&joined{m})
@@ -172,9 +188,7 @@ const dialsAtOnce = 4
 // once.
 func (k *Kernel) Join(ctx context.Context, m mesh.Mesh, bootstrap []string) error {
 	if err := k.attachMesh(m); err != nil {
-		if have, _ := k.theMesh(); have != m {
-			return err
-		}
+		return err
 	}
 	switch {
 	case k.life.Err() != nil:

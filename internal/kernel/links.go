@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"inos/internal/identity"
@@ -12,7 +13,9 @@ const (
 	pingTimeout = 3 * time.Second
 	pingsAtOnce = 4
 	// pingAtMost bounds a round of pings.
-	pingAtMost     = 64
+	pingAtMost = 64
+	// meetAtOnce bounds the peers taken in while everybody else waits for the loop.
+	meetAtOnce     = 128
 	publishTimeout = 10 * time.Second
 	// publishGap is the least time between two publications.
 	publishGap = 500 * time.Millisecond
@@ -24,8 +27,12 @@ func (k *Kernel) followMesh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range m.Peers() {
-		if err := k.loop.tell(ctx, func(s *state) { s.meet(p, time.Now()) }); err != nil {
+	for peers := range slices.Chunk(m.Peers(), meetAtOnce) {
+		if err := k.loop.tell(ctx, func(s *state) {
+			for _, p := range peers {
+				s.meet(p, time.Now())
+			}
+		}); err != nil {
 			return err
 		}
 	}
@@ -88,7 +95,7 @@ func (k *Kernel) publish(ctx context.Context) error {
 			return ctx.Err()
 		}
 		var p mesh.Profile
-		if err := k.loop.ask(ctx, func(s *state) { p = k.profile(s.free, s.sequence) }); err != nil {
+		if err := k.loop.ask(ctx, func(s *state) { p = k.profile(s.free, s.sequence); p.Coordinate = s.coordinate() }); err != nil {
 			return err
 		}
 		pub, cancel := context.WithTimeout(ctx, publishTimeout)

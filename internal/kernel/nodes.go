@@ -15,21 +15,12 @@ type node struct {
 	connected bool
 	rtt       time.Duration // moving average of own measurements, 0 when there is none
 	misses    int           // pings in a row without an answer
+	answers   answerTimes
 }
 
 // lostAfter is how many pings in a row may go unanswered before a node is
 // forgotten. A profile newer than the last one brings it back.
 const lostAfter = 3
-
-// latency is what n is scored with. An own measurement counts as it is. A node
-// that was never measured could claim anything to attract jobs, so its claim
-// counts only where it makes the node look worse than unmeasured does.
-func (n *node) latency(unmeasured time.Duration) time.Duration {
-	if n.rtt > 0 {
-		return n.rtt
-	}
-	return max(n.profile.Latency, unmeasured)
-}
 
 // hear takes a verified profile in. Bad figures, replays and expired profiles
 // leave everything as it was.
@@ -45,7 +36,7 @@ func (s *state) hear(p mesh.Profile, now time.Time) {
 	n.profile = p
 	if err := s.index.Upsert(scheduler.Node{
 		ID: p.Peer, Capabilities: p.Capabilities, GeoHash: p.GeoHash,
-		Latency: n.latency(s.k.cfg.Unmeasured), CreditCost: p.CreditCost,
+		Latency: s.latency(n), CreditCost: p.CreditCost,
 		FreeSlots: p.FreeSlots, QueueLength: p.QueueLength, Expires: p.Expires, Sequence: p.Sequence,
 	}, now); err != nil {
 		n.profile = old
@@ -70,13 +61,16 @@ func (s *state) measured(id identity.PeerID, rtt time.Duration) {
 		return
 	}
 	n.misses = 0
+	if p, ok := pointOf(n.profile.Coordinate); ok {
+		s.vivaldi.Update(p, rtt)
+	}
 	if n.rtt == 0 {
 		n.rtt = rtt
 	} else {
 		n.rtt += (rtt - n.rtt) / 4
 	}
 	// The node is known, so the only error left is a Scorer's: keep the old latency.
-	_ = s.index.SetLatency(id, n.latency(s.k.cfg.Unmeasured))
+	_ = s.index.SetLatency(id, s.latency(n))
 }
 
 // missed counts a ping without an answer.

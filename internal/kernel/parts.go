@@ -47,7 +47,9 @@ type Wallet interface {
 	// Pay checks the receipt in out against the job and the output, pays it from
 	// what Promise held and keeps it.
 	Pay(job governance.Admitted, out mesh.JobOutcome, now time.Time) error
-	// Withdraw gives back what Promise held for payee.
+	// Withdraw gives back what Promise held for payee, which cannot have earned it.
+	// Of a promise to a node whose fate is unknown nothing more is said: what it holds
+	// waits for a late receipt until the voucher expires.
 	Withdraw(job governance.Admitted, payee identity.PeerID, now time.Time)
 	// Earn holds the job's budget on the ledger that pays, before the job runs.
 	Earn(job governance.Admitted, now time.Time) (Earning, error)
@@ -56,8 +58,28 @@ type Wallet interface {
 // Earning is a hold on the payer's ledger. Exactly one of its methods is called.
 type Earning interface {
 	// Collect settles w.Cost and signs the receipt.
+	// Its Code is JobOK, or JobCreditExhausted for a run that the budget ended.
 	Collect(w Work, now time.Time) (receipt []byte, err error)
 	Refund(now time.Time)
+}
+
+// Upkeep charges ledgers for capsules that were spawned, not started for a job.
+// Methods do not block for longer than a write to the ledger's log.
+type Upkeep interface {
+	// Open begins the account of a capsule that costs rate microcredits a second, from
+	// being the node that spawns it, zero for the console. A nil Tab means that it is
+	// free. Errors say why ledger will not pay: they carry governance's codes.
+	Open(ledger identity.LedgerID, from identity.PeerID, rate uint64, now time.Time) (Tab, error)
+}
+
+// Tab is what one capsule costs its ledger. One goroutine uses it.
+type Tab interface {
+	Ledger() identity.LedgerID
+	// Charge pays for what ran since the last call and sets some more aside; an error
+	// says that the ledger cannot pay for what comes next.
+	Charge(ran time.Duration, now time.Time) error
+	// Close pays for what ran and gives back what is set aside.
+	Close(ran time.Duration, now time.Time)
 }
 
 // Work is what was done for a job, as the receipt says it.

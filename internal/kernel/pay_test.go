@@ -54,7 +54,7 @@ func TestBudgetEndsTheRun(t *testing.T) {
 		require.ErrorAs(t, err, &failed)
 		require.Equal(t, mesh.JobCreditExhausted, failed.Code)
 		require.Equal(t, 5*time.Second, time.Since(start))
-		require.Zero(t, out.Cost)
+		require.EqualValues(t, 50, out.Cost, "what ran is paid for, as far as the budget goes")
 	})
 }
 
@@ -113,4 +113,46 @@ func TestRunCost(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A promise is taken back only when it cannot have been earned.
+func TestUnknownFateKeepsTheHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		payer := &countingWallet{}
+		home := w.start("home", func(c *Config) { c.Slots, c.Wallet, c.Attempts = -1, payer, 1 })
+		require.NoError(t, home.shelf.Accept(testBlob()))
+		there := w.start("there", func(c *Config) { c.Wallet = &countingWallet{} })
+		w.meet(home, there)
+		time.Sleep(time.Second)
+		job := func() Submission {
+			return submission("x", func(s *Submission) { s.Job.Args = []string{"5s"} })
+		}
+		time.AfterFunc(time.Second, func() { w.net.SetDown(there.Self(), true) })
+		_, err := home.Dispatch(t.Context(), job())
+		require.ErrorIs(t, err, mesh.ErrUnreachable)
+		require.EqualValues(t, 1, payer.promised.Load())
+		require.Zero(t, payer.withdrawn.Load(), "it may have done the work")
+
+		_, err = home.Dispatch(t.Context(), job())
+		require.ErrorIs(t, err, mesh.ErrUnsent)
+		require.EqualValues(t, 1, payer.withdrawn.Load(), "it never heard of this one")
+	})
+}
+
+// Debits are reported as they fall due, whatever the capsule says.
+func TestDebitsAreReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		home := w.start("home", func(c *Config) { c.CreditCost = 10 })
+		require.NoError(t, home.shelf.Accept(testBlob()))
+		var costs []uint64
+		sub := submission("x", func(s *Submission) {
+			s.Job.Args, s.Job.Budget = []string{"30s"}, 35
+			s.OnProgress = func(p mesh.Progress) { costs = append(costs, p.Cost) }
+		})
+		_, err := home.Dispatch(t.Context(), sub)
+		require.Error(t, err)
+		require.Equal(t, []uint64{1, 10, 20, 30}, costs)
+	})
 }

@@ -24,9 +24,13 @@ type chooser struct{ k *Kernel }
 func (c chooser) Choose(ctx context.Context, a governance.Admitted, attempt int, exclude []identity.PeerID) (matchmaker.Placement, error) {
 	k, job := c.k, a.Job()
 	req := requestOf(job, exclude)
+	_, chosen := span(ctx, "choose")
 	p, err := k.place(ctx, req, attempt, false)
 	if errors.Is(err, scheduler.ErrNoCandidate) && k.discover(ctx, job.Requirements.Capabilities) {
 		p, err = k.place(ctx, req, attempt, true)
+	}
+	if err == nil {
+		chosen("") // a search that found all busy is waiting, not a choice
 	}
 	if errors.Is(err, scheduler.ErrBusy) {
 		return p, fmt.Errorf("%w: %w", matchmaker.ErrBusy, err)
@@ -55,8 +59,14 @@ func (s *state) place(req scheduler.Request, attempt int, looked bool) (matchmak
 	if err != nil {
 		return matchmaker.Placement{}, err
 	}
+	return s.setAside(req.JobID, c, attempt, nil, now), nil
+}
+
+// setAside takes the slot of a choice. decision is nil when the job's table entry
+// has it already.
+func (s *state) setAside(jobID string, c scheduler.Choice, attempt int, decision *Decision, now time.Time) matchmaker.Placement {
 	id := c.Node.ID
-	var slot placement
+	slot := placement{at: now}
 	if id == s.k.cfg.Self {
 		slot.own = s.takeSlot()
 	} else {
@@ -64,11 +74,14 @@ func (s *state) place(req scheduler.Request, attempt int, looked bool) (matchmak
 	}
 	s.ticket++
 	s.placements[s.ticket] = slot
-	if j != nil {
+	if j := s.jobs.get(jobID, ""); j != nil {
+		if decision != nil {
+			j.decision = *decision
+		}
 		j.info.State, j.info.Node, j.info.Attempts = JobPlaced, id, attempt
-		s.k.emit(JobPlacedEvent{At{now}, req.JobID, id, c.Score, attempt, j.decision})
+		s.k.emit(JobPlacedEvent{At{now}, jobID, id, c.Score, attempt, j.decision})
 	}
-	return matchmaker.Placement{Node: id, Score: c.Score, Ticket: s.ticket}, nil
+	return matchmaker.Placement{Node: id, Score: c.Score, Ticket: s.ticket}
 }
 
 // decide describes the choice c. It looks at every node only when they are few.
@@ -84,7 +97,7 @@ func (s *state) decide(req scheduler.Request, c scheduler.Choice, now time.Time)
 	var top [topCandidates]scheduler.Choice
 	n, _ := s.index.TopK(req, now, top[:])
 	for _, c := range top[:n] {
-		d.Top = append(d.Top, scheduler.Candidate{Node: c.Node, Score: c.Score, Parts: s.k.cfg.Scorer.Parts(c.Node)})
+		d.Top = append(d.Top, scheduler.Candidate{Node: c.Node, Score: c.Score, Parts: s.index.Parts(c.Node)})
 	}
 	return d
 }
@@ -105,6 +118,7 @@ func (c chooser) Done(p matchmaker.Placement, out mesh.JobOutcome, err error) {
 			return
 		}
 		s.index.Release(slot.lease)
+		s.conduct(p, slot, out, err, time.Now())
 		switch {
 		case out.Code == mesh.JobBusy:
 			s.index.Full(p.Node, time.Now())

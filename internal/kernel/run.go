@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"inos/internal/capsule"
+	"inos/internal/credit"
 	"inos/internal/governance"
+	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/threads/matchmaker"
 )
@@ -37,39 +39,77 @@ func (r runner) Run(ctx context.Context, a governance.Admitted, p matchmaker.Pla
 	if p.Node == k.cfg.Self {
 		return k.execute(ctx, a, sub.Input, k.fetchFromPeers, progress), nil
 	}
-	return k.runAway(ctx, a, p, sub, progress)
+	out, promised, err := k.send(ctx, a, p.Node, sub, progress)
+	if promised {
+		err = k.settle(ctx, a, out, err)
+	}
+	k.judge(ctx, p.Node, out, err)
+	return out, err
 }
 
-// runAway sends the job to p and checks what comes back.
-func (k *Kernel) runAway(ctx context.Context, a governance.Admitted, p matchmaker.Placement, sub *Submission, progress func(mesh.Progress)) (mesh.JobOutcome, error) {
+// send has the job done by node and checks the output. promised says that money
+// is held for it: settle follows.
+func (k *Kernel) send(ctx context.Context, a governance.Admitted, node identity.PeerID, sub *Submission, progress func(mesh.Progress)) (out mesh.JobOutcome, promised bool, err error) {
+	ctx, end := span(ctx, "transfer")
+	defer func() { end(spanCode(out, err)) }()
+	out.Node = node
 	m, err := k.theMesh()
 	if err != nil {
-		return mesh.JobOutcome{}, err
+		return out, false, err
 	}
-	call := mesh.JobCall{Envelope: a.Envelope(), Job: sub.Job, Voucher: a.Voucher(), Input: sub.Input}
-	promised := false
+	call := mesh.JobCall{Envelope: sending(ctx, a.Envelope()), Job: sub.Job, Voucher: a.Voucher(), Input: sub.Input}
 	if k.cfg.Wallet != nil && call.Voucher == nil {
-		if call.Voucher, err = k.cfg.Wallet.Promise(a, p.Node, time.Now()); err != nil {
-			return mesh.JobOutcome{Code: mesh.JobCreditExhausted}, err
+		if call.Voucher, err = k.cfg.Wallet.Promise(a, node, time.Now()); err != nil {
+			out.Code = mesh.JobCreditExhausted
+			return out, false, err
 		}
 		promised = true
 	}
-	out, err := m.RunJob(ctx, p.Node, call, progress)
+	out, err = m.RunJob(ctx, node, call, progress)
 	if err == nil && out.Code == mesh.JobOK {
 		err = checkResult(out)
 	}
-	out.Node = p.Node
-	if !promised {
-		return out, err
-	}
-	if err == nil && out.Code == mesh.JobOK {
-		if err = k.cfg.Wallet.Pay(a, out, time.Now()); err == nil {
-			return out, nil
+	returned(ctx, node, out.Spans)
+	out.Node, out.Spans = node, nil
+	return out, promised, err
+}
+
+// settle pays for what node did or takes the promise back. It takes back only what
+// cannot have been earned: a node that was given up may have done the work and
+// settled it in its own books, so that hold waits for a late receipt until its
+// voucher expires.
+func (k *Kernel) settle(ctx context.Context, a governance.Admitted, out mesh.JobOutcome, err error) error {
+	_, end := span(ctx, "settle")
+	switch {
+	case err == nil && earned(out):
+		if err = k.cfg.Wallet.Pay(a, out, time.Now()); err != nil {
+			if badReceipt(err) {
+				k.cfg.Wallet.Withdraw(a, out.Node, time.Now())
+			}
+			err = fmt.Errorf("%w: %w", ErrResult, err)
 		}
-		err = fmt.Errorf("%w: %w", ErrResult, err)
+	case err == nil, errors.Is(err, ErrResult), errors.Is(err, mesh.ErrUnsent):
+		k.cfg.Wallet.Withdraw(a, out.Node, time.Now())
 	}
-	k.cfg.Wallet.Withdraw(a, p.Node, time.Now())
-	return out, err
+	end(codeText(err))
+	return err
+}
+
+// earned reports whether the node claims money: for a result, or for a run that
+// its budget ended.
+func earned(out mesh.JobOutcome) bool {
+	return out.Code == mesh.JobOK || out.Code == mesh.JobCreditExhausted && len(out.Receipt) > 0
+}
+
+// badReceipt tells a receipt that will never be paid from a ledger that could not
+// write just now.
+func badReceipt(err error) bool {
+	for _, bad := range []error{credit.ErrReceiptMalformed, credit.ErrReceiptForged, credit.ErrReceiptMismatch, credit.ErrReceiptUnknown, credit.ErrOverHold} {
+		if errors.Is(err, bad) {
+			return true
+		}
+	}
+	return false
 }
 
 func checkResult(out mesh.JobOutcome) error {

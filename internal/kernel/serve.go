@@ -16,13 +16,23 @@ import (
 // capsule, fetched if it is not here. It implements mesh.Handler.
 func (k *Kernel) HandleJob(ctx context.Context, from identity.PeerID, call mesh.JobCall, fetch mesh.FetchFunc, onProgress func(mesh.Progress)) mesh.JobOutcome {
 	started := time.Now()
+	ctx, end := k.served(ctx, call, started)
+	out := k.handleJob(ctx, from, call, fetch, onProgress, started)
+	out.Spans = end(spanCode(out, nil))
+	return out
+}
+
+func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.JobCall, fetch mesh.FetchFunc, onProgress func(mesh.Progress), started time.Time) mesh.JobOutcome {
 	out := mesh.JobOutcome{JobID: call.Job.ID, Node: k.cfg.Self}
+	_, admitted := span(ctx, "admit")
 	a, err := k.cfg.Gate.Admit(governance.Request{
 		Envelope: call.Envelope, Job: call.Job, Voucher: call.Voucher, From: from, Payee: k.cfg.Self,
 	}, started)
 	if err != nil {
+		admitted(reasonOf(err))
 		return k.refuse(out, from, err)
 	}
+	admitted("")
 	defer k.cfg.Gate.Done(a)
 	if err := checkInput(a.Job(), call.Input); err != nil {
 		return k.refuse(out, from, err)

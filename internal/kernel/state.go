@@ -5,6 +5,7 @@ import (
 
 	"inos/internal/identity"
 	"inos/internal/scheduler"
+	"inos/internal/scheduler/vivaldi"
 )
 
 // state is everything the loop owns.
@@ -12,7 +13,9 @@ type state struct {
 	k     *Kernel
 	index *scheduler.Index
 	nodes map[identity.PeerID]*node
-	peers map[identity.PeerID]bool // connected, whether or not their profile is known
+	// vivaldi is this node's network coordinate.
+	vivaldi *vivaldi.Node
+	peers   map[identity.PeerID]bool // connected, whether or not their profile is known
 
 	placements map[uint64]placement // slots set aside, by ticket
 	ticket     uint64
@@ -32,6 +35,7 @@ type state struct {
 type placement struct {
 	own   bool
 	lease scheduler.Lease
+	at    time.Time
 }
 
 // newState starts with this node alone. Errors are the scheduler's.
@@ -40,6 +44,7 @@ func newState(k *Kernel) (*state, error) {
 		k:          k,
 		index:      scheduler.New(scheduler.Config{Scorer: k.cfg.Scorer, MaxNodes: k.cfg.Nodes}),
 		nodes:      make(map[identity.PeerID]*node),
+		vivaldi:    newVivaldi(k.cfg.Self),
 		peers:      make(map[identity.PeerID]bool),
 		placements: make(map[uint64]placement),
 		jobs:       newJobTable(),
@@ -54,6 +59,9 @@ func newState(k *Kernel) (*state, error) {
 func (s *state) tick(now time.Time) {
 	for ; s.cooling > 0; s.cooling-- {
 		s.returnSlot()
+	}
+	if s.index.Reconsider(now) { // a node is back from quarantine
+		s.k.matchmaker.Kick()
 	}
 	s.index.Sweep(now, func(id identity.PeerID) {
 		delete(s.nodes, id)

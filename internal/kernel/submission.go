@@ -19,6 +19,9 @@ type Submission struct {
 	Voucher  []byte // signed; nil: the wallet makes one for the node chosen
 	// OnProgress may be nil; it must not block.
 	OnProgress func(mesh.Progress)
+	// Root names the trace's root span when whoever made the submission started the
+	// trace: it lasts as long as Dispatch. Empty: the trace is somebody else's.
+	Root string
 }
 
 // Outcome is the end of a job and how it came about. With an error it holds what

@@ -12,6 +12,7 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/trace"
 )
 
 // Errors of a mesh. ErrUnreachable and ErrTimeout are retryable, on another
@@ -25,6 +26,9 @@ var (
 	ErrSignature   = errors.New("mesh: signature does not verify")
 	ErrNotFound    = errors.New("mesh: not found")
 	ErrClosed      = errors.New("mesh: closed")
+	// ErrUnsent comes with another error of RunJob: the job never left this node, so
+	// nothing can have been done for it.
+	ErrUnsent = errors.New("mesh: nothing was sent")
 )
 
 // Profile is what a node says of itself, with a signature that has been
@@ -74,8 +78,9 @@ type JobOutcome struct {
 	Cost         uint64 // microcredits
 	Queued       time.Duration
 	Run          time.Duration
-	Receipt      []byte // signed, as on the wire
-	FetchedBytes uint64 // bytes of capsule that travelled for this job
+	Receipt      []byte       // signed, as on the wire
+	FetchedBytes uint64       // bytes of capsule that travelled for this job
+	Spans        []trace.Span // what the node did for the job, when
 }
 
 // JobCode says how a job ended on its node.
@@ -95,6 +100,16 @@ const (
 	JobInternal
 	JobCreditExhausted
 )
+
+// String is the code's name in the schema.
+func (c JobCode) String() string {
+	names := [...]string{"ok", "rejected", "busy", "unknownCapsule", "badCapsule", "failed", "crashed", "deadline",
+		"cancelled", "internal", "creditExhausted"}
+	if int(c) < len(names) {
+		return names[c]
+	}
+	return "unknown"
+}
 
 // Progress is a report from a running job.
 type Progress struct {
@@ -172,6 +187,26 @@ type Handler interface {
 	HandleCommand(ctx context.Context, from identity.PeerID, cmd capsule.Command) capsule.Reply
 	// Capsule returns a capsule this node has.
 	Capsule(ctx context.Context, cid capsule.CID) (Blob, bool)
+}
+
+// NoteFunc answers a note of another node: a short message with a short answer, by
+// the name of its protocol. An error resets the stream, without a reason.
+type NoteFunc func(ctx context.Context, from identity.PeerID, body []byte) (answer []byte, err error)
+
+// Names of the notes nodes send each other: the protocols /inos/NAME/1.
+const (
+	NoteTrace   = "trace"   // spans for a node that exports them
+	NoteReceipt = "receipt" // what became of a voucher
+	NoteCheque  = "cheque"  // a cheque, answered by one
+)
+
+// MaxNote bounds a note and its answer, in bytes.
+const MaxNote = 64 << 10
+
+// Courier is a Mesh that carries notes. Tell sends body to p under name and waits
+// for the answer; it connects if need be. Errors as Command's, and ErrUnsent.
+type Courier interface {
+	Tell(ctx context.Context, p identity.PeerID, name string, body []byte) (answer []byte, err error)
 }
 
 // FetchFunc gets a capsule from whoever asked for the job.

@@ -7,6 +7,7 @@ package payment
 import (
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -28,7 +29,9 @@ type Purse struct {
 	ledger *credit.Ledger
 
 	mu       sync.Mutex
-	promised map[promise]credit.HoldID // bounded by the kernel's jobs in hand
+	promised map[promise]promised // what expires is swept out
+	swept    int                  // how many were left then
+	issued   issued
 }
 
 type promise struct {
@@ -36,11 +39,24 @@ type promise struct {
 	payee identity.PeerID
 }
 
+type promised struct {
+	hold    credit.HoldID
+	expires time.Time
+}
+
 var _ kernel.Wallet = (*Purse)(nil)
 
-// NewPurse joins wallet and ledger of one node.
+// NewPurse joins wallet and ledger of one node. What the ledger still holds from a
+// run before is expected: its receipts may come yet.
 func NewPurse(wallet *credit.Wallet, ledger *credit.Ledger) *Purse {
-	return &Purse{wallet: wallet, ledger: ledger, promised: make(map[promise]credit.HoldID)}
+	p := &Purse{wallet: wallet, ledger: ledger, promised: make(map[promise]promised)}
+	for _, h := range ledger.Holds() {
+		if h.ID.Ledger == wallet.Ledger() && h.Payee != wallet.Peer() {
+			wallet.Remember(credit.Voucher{LedgerID: h.ID.Ledger, JobID: h.JobID, Payee: h.Payee, MaxAmount: h.Amount,
+				Expires: h.Expires, Nonce: h.ID.Nonce})
+		}
+	}
+	return p
 }
 
 // Promise implements kernel.Wallet. A job that came with a voucher of its own
@@ -62,8 +78,14 @@ func (p *Purse) Promise(job governance.Admitted, payee identity.PeerID, now time
 		return nil, err
 	}
 	p.mu.Lock()
-	p.promised[promise{j.ID, payee}] = hold
-	p.mu.Unlock()
+	defer p.mu.Unlock()
+	// A promise to a node whose fate is unknown is neither paid nor withdrawn: its
+	// hold expires, and so does what is remembered of it.
+	if len(p.promised) > 2*p.swept+64 {
+		maps.DeleteFunc(p.promised, func(_ promise, of promised) bool { return now.After(of.expires) })
+		p.swept = len(p.promised)
+	}
+	p.promised[promise{j.ID, payee}] = promised{hold, v.Expires}
 	return raw, nil
 }
 
@@ -73,16 +95,35 @@ func (p *Purse) Pay(job governance.Admitted, out mesh.JobOutcome, now time.Time)
 		return nil // the signer of that voucher settles it
 	}
 	j := job.Job()
-	if _, err := p.wallet.Read(out.Receipt, credit.Expect{
+	r, err := p.wallet.Read(out.Receipt, credit.Expect{
 		JobID: j.ID, Worker: out.Node, CapsuleCID: j.Capsule, InputCID: j.InputCID, OutputCID: out.OutputCID, Cost: out.Cost,
-	}); err != nil {
+	})
+	if err != nil {
 		return err
+	}
+	if r.Code != uint16(out.Code) {
+		return fmt.Errorf("payment: %w: code is %d, expected %d", credit.ErrReceiptMismatch, r.Code, out.Code)
 	}
 	if _, err := p.ledger.SettleReceipt(out.Receipt, now); err != nil {
 		return err
 	}
 	p.forget(promise{j.ID, out.Node})
 	return nil
+}
+
+// Late takes a receipt that came outside its job: after a restart, or when the
+// node was given up. It is settled at most once, and not at all when the hold has
+// expired: errors match those of credit.Wallet.Read and credit.Ledger.Settle.
+func (p *Purse) Late(receipt []byte, now time.Time) (credit.Receipt, error) {
+	r, err := p.wallet.Read(receipt, credit.Expect{})
+	if err != nil {
+		return r, err
+	}
+	if _, err := p.ledger.SettleReceipt(receipt, now); err != nil {
+		return r, err
+	}
+	p.forget(promise{r.JobID, r.Worker})
+	return r, nil
 }
 
 // Withdraw implements kernel.Wallet. A hold that cannot be refunded now is
@@ -96,9 +137,9 @@ func (p *Purse) Withdraw(job governance.Admitted, payee identity.PeerID, now tim
 func (p *Purse) forget(of promise) (credit.HoldID, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	hold, ok := p.promised[of]
+	x, ok := p.promised[of]
 	delete(p.promised, of)
-	return hold, ok
+	return x.hold, ok
 }
 
 // Earn implements kernel.Wallet.
@@ -139,7 +180,7 @@ func (e *earning) Collect(w kernel.Work, now time.Time) ([]byte, error) {
 	if err := e.purse.ledger.Settle(e.hold, worker, w.Cost, now); err != nil {
 		return nil, err
 	}
-	return e.purse.wallet.Receipt(credit.Receipt{
+	receipt, err := e.purse.wallet.Receipt(credit.Receipt{
 		JobID:        e.job.Job().ID,
 		LedgerID:     e.hold.Ledger,
 		CapsuleCID:   w.CapsuleCID,
@@ -151,6 +192,13 @@ func (e *earning) Collect(w kernel.Work, now time.Time) ([]byte, error) {
 		VoucherNonce: e.hold.Nonce,
 		Code:         uint16(w.Code),
 	})
+	if err != nil {
+		return nil, err
+	}
+	e.purse.mu.Lock()
+	defer e.purse.mu.Unlock()
+	e.purse.issued.add(e.hold, receipt)
+	return receipt, nil
 }
 
 // Refund implements kernel.Earning.

@@ -87,14 +87,17 @@ type assignment struct {
 func (x *Index) seatsOf(a *assignment, c Choice, n int) []int32 {
 	slot := x.slots[c.Node.ID]
 	node := c.Node
-	out := make([]int32, 0, min(int(node.FreeSlots), n))
-	for nth := range min(int(node.FreeSlots), n) {
+	n = min(int(min(node.FreeSlots, MaxBatch)), n)
+	out := make([]int32, 0, n)
+	score := c.Score
+	for nth := range n {
 		key := seatKey{slot, int32(nth)}
 		i, ok := a.seats[key]
 		if !ok {
 			i = int32(len(a.list))
 			a.seats[key] = i
-			a.list = append(a.list, seat{node: node, score: x.scoreAfter(c, nth), job: -1})
+			score = min(score, x.scoreAfter(c, nth))
+			a.list = append(a.list, seat{node: node, score: score, job: -1})
 		}
 		out = append(out, i)
 	}
@@ -110,7 +113,7 @@ func (x *Index) scoreAfter(c Choice, n int) float64 {
 	node.InFlight += uint32(n)
 	node.FreeSlots -= uint32(n)
 	if score := x.scoreOf(node); validScore(score) {
-		return min(score, c.Score)
+		return score
 	}
 	return c.Score
 }

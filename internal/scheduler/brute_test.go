@@ -21,7 +21,7 @@ func bruteForce(nodes map[identity.PeerID]Node, r Request, now time.Time) (Node,
 			continue
 		}
 		ms := max(float64(n.Latency)/1e6, 0.1)
-		score := (1000 / (ms + expectedWait(n))) * (1 / float64(max(n.CreditCost, 1)))
+		score := (1000 / (ms + expectedWait(n))) * (1 / float64(max(n.CreditCost, 1))) / (1 + n.Failures)
 		switch {
 		case score > best:
 			best, tied = score, append(tied[:0], n)

@@ -73,6 +73,7 @@ func (x *Index) Explain(r Request, now time.Time, top int) (Explanation, error) 
 	for _, id := range r.Exclude {
 		excluded[id] = true
 	}
+	var ruled, unlocks [len(Requirements)]int
 	for slot := range x.nodes {
 		n := &x.nodes[slot]
 		if n.id == "" {
@@ -84,10 +85,32 @@ func (x *Index) Explain(r Request, now time.Time, top int) (Explanation, error) 
 		missed[2] = n.cost > x.q.filter.maxCost
 		missed[3] = n.available() == 0 && n.trust != quarantined
 		missed[4] = n.expires <= unixNano(now)
-		missed[5] = excluded[n.id]
+		missed[5] = len(excluded) > 0 && excluded[n.id]
 		missed[6] = n.trust == quarantined
-		if names := e.count(missed); len(names) > 0 && len(e.Ruled) < MaxRuled {
-			e.Ruled = append(e.Ruled, RuledOut{Node: x.node(int32(slot)), Missed: names})
+		misses, last := 0, 0
+		for i, miss := range missed {
+			if miss {
+				ruled[i]++
+				misses, last = misses+1, i
+			}
+		}
+		switch misses {
+		case 0:
+			e.Feasible++
+			continue
+		case 1:
+			unlocks[last]++
+		}
+		if len(e.Ruled) < MaxRuled {
+			e.Ruled = append(e.Ruled, RuledOut{Node: x.node(int32(slot)), Missed: namesOf(missed)})
+		}
+	}
+	for i, r := range Requirements {
+		if ruled[i] > 0 {
+			e.RuledOut[r] = ruled[i]
+		}
+		if unlocks[i] > 0 {
+			e.Unlocks[r] = unlocks[i]
 		}
 	}
 	choices := make([]Choice, max(top, 2))
@@ -111,22 +134,11 @@ func (x *Index) Parts(n Node) []Part {
 	return parts
 }
 
-// count notes what a node misses and returns it.
-func (e *Explanation) count(missed [len(Requirements)]bool) (names []Requirement) {
-	misses, last := 0, 0
+func namesOf(missed [len(Requirements)]bool) (names []Requirement) {
 	for i, miss := range missed {
 		if miss {
-			e.RuledOut[Requirements[i]]++
 			names = append(names, Requirements[i])
-			misses++
-			last = i
 		}
-	}
-	switch misses {
-	case 0:
-		e.Feasible++
-	case 1:
-		e.Unlocks[Requirements[last]]++
 	}
 	return names
 }

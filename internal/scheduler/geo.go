@@ -46,8 +46,9 @@ func (g geoCode) within(want geoCode) bool {
 }
 
 // cellLevels are the prefix lengths under which nodes are listed by place. A
-// request for a longer prefix looks in the nearest shorter cell.
-var cellLevels = [...]int{2, 4, 6}
+// request for a longer prefix looks in the nearest shorter cell. A level costs
+// some 50 bytes a node where nodes are far apart, so there are but two.
+var cellLevels = [...]int{2, 4}
 
 // cells lists the nodes of every geohash cell, so that a request for a small
 // place looks at that place only. Members are unordered.

@@ -22,6 +22,7 @@ type model struct {
 	rng    *rand.Rand
 	coarse bool // figures that tie often
 	size   int
+	slow   bool // time passes a thousand times as slowly
 }
 
 type modelLease struct {
@@ -46,6 +47,7 @@ func (m *model) slots(id identity.PeerID) {
 	if n, ok := m.nodes[id]; ok {
 		have, _ := m.x.Node(id)
 		n.FreeSlots, n.Slots, n.InFlight, n.Service = have.FreeSlots, have.Slots, have.InFlight, have.Service
+		n.Failures = have.Failures
 		m.nodes[id] = n
 	}
 }
@@ -94,7 +96,15 @@ func (m *model) step(t require.TestingT) {
 		id := m.anyID()
 		m.x.Observe(id, time.Duration(m.rng.Int64N(int64(time.Second))))
 		m.slots(id)
-	case k < 96: // a slot is returned
+	case k < 91: // a job has failed
+		id := m.anyID()
+		m.x.Blame(id, m.now)
+		m.slots(id)
+	case k < 92: // a job has gone well
+		id := m.anyID()
+		m.x.Praise(id, m.now)
+		m.slots(id)
+	case k < 97: // a slot is returned
 		if len(m.leases) > 0 {
 			i := m.rng.IntN(len(m.leases))
 			l := m.leases[i]
@@ -103,10 +113,27 @@ func (m *model) step(t require.TestingT) {
 			m.slots(l.id)
 		}
 	default: // time passes
-		m.now = m.now.Add(time.Duration(m.rng.Int64N(int64(10 * time.Second))))
-		if m.rng.IntN(2) == 0 {
-			m.sweep(t)
+		d := time.Duration(m.rng.Int64N(int64(10 * time.Second)))
+		if m.slow {
+			d /= 1000
 		}
+		m.now = m.now.Add(d)
+		if m.rng.IntN(2) == 0 && (!m.slow || m.rng.IntN(100) == 0) {
+			m.sweep(t)
+			m.reconsider()
+		}
+	}
+}
+
+// reconsider takes over what Reconsider made of the nodes that have failed.
+func (m *model) reconsider() {
+	var failed []identity.PeerID
+	for slot := range m.x.blames {
+		failed = append(failed, m.x.nodes[slot].id)
+	}
+	m.x.Reconsider(m.now)
+	for _, id := range failed {
+		m.slots(id)
 	}
 }
 

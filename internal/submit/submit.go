@@ -44,7 +44,9 @@ func New(o Order, now time.Time) (kernel.Submission, error) {
 	if err != nil {
 		return kernel.Submission{}, fmt.Errorf("submit: job id: %w", err)
 	}
+	root := ""
 	if o.TraceParent == "" {
+		root = "console"
 		if o.TraceParent, err = newTrace(); err != nil {
 			return kernel.Submission{}, err
 		}
@@ -77,7 +79,7 @@ func New(o Order, now time.Time) (kernel.Submission, error) {
 	if err != nil {
 		return kernel.Submission{}, err
 	}
-	return kernel.Submission{Envelope: env, Job: job, Input: o.Input}, nil
+	return kernel.Submission{Envelope: env, Job: job, Input: o.Input, Root: root}, nil
 }
 
 // newTrace starts a W3C trace: version 00, random trace and span ids, sampled.

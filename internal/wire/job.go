@@ -30,6 +30,8 @@ func EncodeJob(j governance.Job) ([]byte, error) {
 		s.SetInputLength(j.InputLength)
 		p.do(s.SetInputCid(j.InputCID))
 		s.SetBudget(j.Budget)
+		s.SetReplicas(j.Replicas)
+		s.SetAgree(j.Agree)
 	})
 }
 
@@ -55,6 +57,8 @@ func DecodeJob(data []byte) (governance.Job, error) {
 			InputLength: s.InputLength(),
 			InputCID:    g.text(s.InputCid()),
 			Budget:      s.Budget(),
+			Replicas:    s.Replicas(),
+			Agree:       s.Agree(),
 		}
 	})
 	if err != nil {

@@ -90,6 +90,7 @@ func putResult(s systemv1.JobResult, p *put, r *JobResult) {
 	s.SetRunNs(o.Run.Nanoseconds())
 	p.do(s.SetReceipt(o.Receipt))
 	s.SetCapsuleFetchedBytes(o.FetchedBytes)
+	putSpans(p, s.NewSpans, o.Spans)
 }
 
 // DecodeJobFrame reads one frame. Errors match ErrMalformed.
@@ -143,6 +144,7 @@ func getResult(s systemv1.JobResult, g *get) *JobResult {
 			Run:          time.Duration(s.RunNs()),
 			Receipt:      g.data(s.Receipt()),
 			FetchedBytes: s.CapsuleFetchedBytes(),
+			Spans:        getSpans(g)(s.Spans()),
 		},
 		OutputLength: s.OutputLength(),
 	}

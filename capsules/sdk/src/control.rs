@@ -16,9 +16,9 @@ pub struct Control<S> {
 const DEFAULT_HEARTBEAT: Duration = Duration::from_millis(250);
 
 impl<S: Space + Copy> Control<S> {
-    /// Fills the block in and says that the capsule runs; the magic comes last
-    /// but for the state.
-    pub fn publish(&self, commands: (u32, u32), events: (u32, u32)) -> (Ring, Ring) {
+    /// Fills the block in, the magic last. The host does not look at it before the
+    /// state says that the capsule runs.
+    pub fn prepare(&self, commands: (u32, u32), events: (u32, u32)) -> (Ring, Ring) {
         let put = |off, v| self.space.store(self.at + off, v);
         put(OFF_COMMAND_BASE, commands.0);
         put(OFF_COMMAND_SIZE, commands.1);
@@ -26,8 +26,14 @@ impl<S: Space + Copy> Control<S> {
         put(OFF_EVENT_SIZE, events.1);
         put(OFF_ABI_VERSION, ABI_VERSION);
         put(OFF_MAGIC, CONTROL_MAGIC);
-        put(OFF_STATE, STATE_RUNNING);
         (self.command_ring(), self.event_ring())
+    }
+
+    /// Prepares the block and says that the capsule runs.
+    pub fn publish(&self, commands: (u32, u32), events: (u32, u32)) -> (Ring, Ring) {
+        let rings = self.prepare(commands, events);
+        self.store(OFF_STATE, STATE_RUNNING);
+        rings
     }
 
     /// The ring from the host, once published.

@@ -59,9 +59,18 @@ pub trait Host {
     fn log(&mut self, level: i8, text: &str);
     fn emit(&mut self, bytes: &[u8]) -> Result<(), Stop>;
     fn need_memory(&mut self, bytes: u64);
+    /// Sleeps until the host says something or a heartbeat is due.
+    fn rest(&mut self);
     fn memory(&self) -> u64;
     fn clock(&self) -> i64;
 }
+
+/// How long a job waits for memory that it asked the host for, before it takes it
+/// itself, in nanoseconds.
+const PATIENCE: i64 = 250_000_000;
+
+/// What is left free when memory is asked for: the heap's own needs.
+const SPARE: u64 = 128 << 10;
 
 /// One job at work.
 pub struct Job<'a> {
@@ -145,6 +154,30 @@ impl<'a> Job<'a> {
     /// next heartbeat and may resize; see `memory` at a later safe point.
     pub fn need_memory(&mut self, bytes: u64) {
         self.host.need_memory(bytes)
+    }
+
+    /// Sees to it that `bytes` more fit into the memory, before they are allocated
+    /// (which may still fail): asks the host to resize it and sleeps at safe points
+    /// until it has. A host that does not within a quarter of a second lets the heap grow
+    /// as far as its limit allows. Fails when the job should stop.
+    pub fn make_room(&mut self, bytes: usize) -> Result<(), Stop> {
+        let want = crate::heap::in_use() + bytes as u64 + SPARE;
+        if self.memory() >= want {
+            return Ok(());
+        }
+        let until = self.clock() + PATIENCE;
+        self.need_memory(want);
+        loop {
+            self.checkpoint()?;
+            if self.memory() >= want {
+                return Ok(());
+            }
+            if self.clock() >= until {
+                crate::heap::satisfied();
+                return Ok(());
+            }
+            self.host.rest();
+        }
     }
 
     /// The memory's length in bytes.

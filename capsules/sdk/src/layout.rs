@@ -14,12 +14,14 @@ pub const OFF_EVENT_SIZE: u32 = 20;
 pub const OFF_STATE: u32 = 24;
 pub const OFF_PANIC_LENGTH: u32 = 28;
 pub const OFF_STACK_LOW: u32 = 32;
+pub const OFF_FROZEN: u32 = 36;
 
 // Written by the host.
 pub const OFF_KILL: u32 = 64;
 pub const OFF_MEMORY_EPOCH: u32 = 68;
 pub const OFF_HEARTBEAT_MS: u32 = 72;
 pub const OFF_CLOCK: u32 = 80;
+pub const OFF_FREEZE: u32 = 88;
 
 // The rings' counters, each side's on cache lines of its own.
 pub const OFF_COMMAND_HEAD: u32 = 128;
@@ -45,6 +47,11 @@ pub const STATE_PAUSED: u32 = 2;
 pub const STATE_STOPPED: u32 = 3;
 pub const STATE_PANICKED: u32 = 4;
 pub const STATE_TRAPPED: u32 = 5;
+
+// Answers in the frozen word, beside the number of the request.
+pub const FREEZE_DONE: u32 = 1;
+pub const FREEZE_NOT_PAUSED: u32 = 2;
+pub const FREEZE_IN_JOB: u32 = 3;
 
 // What a frame's payload is.
 pub const FRAME_COMMAND: u16 = 1;

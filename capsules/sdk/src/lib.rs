@@ -18,6 +18,8 @@
 //! ```
 #![cfg_attr(all(target_arch = "wasm32", not(feature = "std")), no_std)]
 #![cfg_attr(target_arch = "wasm32", feature(stdarch_wasm_atomic_wait))]
+// For the base of thread-locals.
+#![cfg_attr(all(target_arch = "wasm32", feature = "std"), feature(asm_experimental_arch))]
 
 pub extern crate alloc;
 
@@ -46,12 +48,14 @@ pub mod space;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub mod start;
+mod state;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 
 pub use job::{Failure, Job, Method, Outcome, Stop};
 pub use message::RunCode;
 pub use runner::Definition;
+pub use state::State;
 
 /// Makes a crate a capsule. The first method is the default one.
 ///

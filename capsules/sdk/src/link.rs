@@ -44,6 +44,8 @@ pub struct Link<S> {
     pub current: Option<u64>,
     cancelled: bool,
     pub paused: bool,
+    /// A method is on the stack: a job's or the stream's.
+    pub at_work: bool,
     /// After a kill command: when a job at work must end, by the clock.
     stop_at: Option<i64>,
 
@@ -79,6 +81,7 @@ impl<S: Space + Copy> Link<S> {
             current: None,
             cancelled: false,
             paused: false,
+            at_work: false,
             stop_at: None,
             jobs_done: 0,
             cpu_time_ns: 0,
@@ -115,6 +118,53 @@ impl<S: Space + Copy> Link<S> {
             self.control.ring_host(); // it may wait for room
         }
         self.beat(level);
+        if self.control.load(OFF_FREEZE) != 0 {
+            self.freeze();
+        }
+    }
+
+    /// Answers a request to freeze and, if it can, touches nothing until the host
+    /// has copied the memory. A job's stack and locals live in the engine, which
+    /// cannot be copied: a capsule freezes between jobs only.
+    fn freeze(&mut self) {
+        let space = self.control.space;
+        let request = self.control.load(OFF_FREEZE);
+        let answer = match (self.paused, self.at_work) {
+            (false, _) => FREEZE_NOT_PAUSED,
+            (_, true) => FREEZE_IN_JOB,
+            _ => FREEZE_DONE,
+        };
+        let answer = request << 2 | answer;
+        if request == 0 || self.control.load(OFF_FROZEN) == answer {
+            return;
+        }
+        self.control.store(OFF_FROZEN, answer);
+        self.control.ring_host();
+        if answer & 3 != FREEZE_DONE {
+            return;
+        }
+        loop {
+            let seen = space.load(self.commands.doorbell);
+            if self.control.load(OFF_FREEZE) != request || self.control.killed() {
+                self.due = true;
+                return;
+            }
+            space.wait(self.commands.doorbell, seen, self.control.heartbeat_interval());
+        }
+    }
+
+    /// After a snapshot: the same capsule in another memory, under another host.
+    /// What waits in the inbox and the command ring is still to be done.
+    pub fn restored(&mut self) {
+        self.current = None;
+        self.cancelled = false;
+        self.at_work = false;
+        self.paused = false;
+        self.stop_at = None;
+        self.epoch = 0;
+        self.due = true;
+        self.last_beat = 0;
+        heap::satisfied();
     }
 
     fn receive(&mut self, kind: u16, payload: &[u8]) {
@@ -384,6 +434,10 @@ impl<S: Space + Copy> Host for Link<S> {
 
     fn need_memory(&mut self, bytes: u64) {
         heap::want(bytes);
+    }
+
+    fn rest(&mut self) {
+        self.idle();
     }
 
     fn memory(&self) -> u64 {

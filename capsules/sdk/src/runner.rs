@@ -46,15 +46,20 @@ pub const EVENT_RING: u32 = 256 << 10;
 /// Runs a capsule until it is killed.
 pub fn run<S: Space + Copy>(definition: &Definition, control: Control<S>, commands: (u32, u32), events: (u32, u32)) {
     let (commands, events) = control.publish(commands, events);
-    let mut link = Link::new(control, commands, events);
+    live(definition, &mut Link::new(control, commands, events));
+}
+
+/// The loop of a capsule whose control block is published.
+pub(crate) fn live<S: Space + Copy>(definition: &Definition, link: &mut Link<S>) {
+    let control = link.control;
     loop {
         link.turn();
         if link.stopping() {
             break;
         }
         match link.next() {
-            Some(Waiting::Run(run)) => work(definition, &mut link, run),
-            Some(Waiting::Data(bytes)) => data(definition, &mut link, &bytes),
+            Some(Waiting::Run(run)) => work(definition, link, run),
+            Some(Waiting::Data(bytes)) => data(definition, link, &bytes),
             None => link.idle(),
         }
     }
@@ -96,7 +101,9 @@ fn data<S: Space + Copy>(definition: &Definition, link: &mut Link<S>, bytes: &[u
 /// Counts the time of a job, as fine as the host's clock is.
 fn timed<S: Space + Copy>(link: &mut Link<S>, job: impl FnOnce(&mut Link<S>) -> Outcome) -> Outcome {
     let start = link.control.clock();
+    link.at_work = true;
     let outcome = job(link);
+    link.at_work = false;
     link.cpu_time_ns += (link.control.clock() - start).max(0);
     outcome
 }

@@ -41,6 +41,7 @@ impl Host for Heard {
     fn need_memory(&mut self, bytes: u64) {
         self.wanted = bytes;
     }
+    fn rest(&mut self) {}
     fn memory(&self) -> u64 {
         u64::MAX
     }
@@ -69,4 +70,14 @@ pub fn call_with(
     let mut output = Vec::new();
     f(&mut Job { method, args: &args, input, output: &mut output, host: heard })?;
     Ok(output)
+}
+
+/// Gives a capsule one frame of a stream and returns what it sent back.
+pub fn feed(definition: &Definition, frame: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
+    let Some(take) = definition.data else {
+        return Err(Failure::failed("this capsule takes no stream data"));
+    };
+    let mut heard = Heard::default();
+    take(&mut Job { method: "", args: &[], input: frame, output: &mut Vec::new(), host: &mut heard })?;
+    Ok(heard.data)
 }

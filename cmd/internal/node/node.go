@@ -20,6 +20,7 @@ import (
 	"inos/internal/mesh"
 	"inos/internal/payment"
 	"inos/internal/supervisor"
+	"inos/internal/trace"
 	"inos/internal/wire"
 )
 
@@ -34,6 +35,12 @@ type Config struct {
 	Slots        int
 	Runtime      capsule.Runtime
 	Log          credit.Log // nil: a log that lasts as long as the program
+	// Keep keeps what is worth keeping besides the ledger: what this node has seen of
+	// others. nil: it lasts as long as the program.
+	Keep Keeper
+	// Export hears of every span of this node, and of those that browsers ship to it;
+	// it must not block. nil: no spans are taken from others.
+	Export func(trace.Span)
 	// Allowance is what this node's own ledger may spend, in microcredits.
 	Allowance uint64
 	// StrangerLine is the credit granted to a ledger whose first voucher arrives.
@@ -46,8 +53,16 @@ type Config struct {
 	OnHeartbeat func(capsuleID string)
 }
 
+// Keeper is a durable map. *store.KV is one.
+type Keeper interface {
+	Get(key string) ([]byte, bool)
+	Put(key string, value []byte) error
+}
+
 // Node is the parts, joined. Run the Kernel; it serves the rest.
 type Node struct {
+	Purse      *payment.Purse
+	Reputation *credit.Reputation
 	Kernel     *kernel.Kernel
 	Library    *library.Library
 	Supervisor *supervisor.Supervisor
@@ -56,6 +71,11 @@ type Node struct {
 	Wallet     *credit.Wallet
 
 	onHeartbeat func(capsuleID string)
+	keep        Keeper
+	export      func(trace.Span)
+	kind        string
+	shipping    chan trace.Span // own spans on their way to a node that exports them; nil: none
+	takings     takings
 
 	mu    sync.Mutex
 	beats map[string]time.Time // of each capsule's latest heartbeat
@@ -70,6 +90,15 @@ func New(cfg Config) (*Node, error) {
 	var err error
 	if err = n.openLedger(cfg); err != nil {
 		return nil, err
+	}
+	n.Purse = payment.NewPurse(n.Wallet, n.Ledger)
+	n.Reputation = credit.NewReputation(credit.ReputationConfig{})
+	if n.keep = cfg.Keep; n.keep != nil {
+		if saved, ok := n.keep.Get(reputationKey); ok {
+			if err = n.Reputation.Load(saved); err != nil {
+				return nil, fmt.Errorf("node: reputation: %w", err)
+			}
+		}
 	}
 	if n.Gate, err = governance.New(governance.Config{Policy: cfg.Policy, Ledgers: n.Ledger}); err != nil {
 		return nil, err
@@ -94,11 +123,18 @@ func New(cfg Config) (*Node, error) {
 		Gate:         n.Gate,
 		Capsules:     kernel.Supervised(n.Supervisor),
 		Blobs:        n.Library,
-		Wallet:       payment.NewPurse(n.Wallet, n.Ledger),
+		Wallet:       n.Purse,
+		Upkeep:       n.Purse,
+		Reputation:   n.Reputation,
 		PublishEvery: cfg.PublishEvery,
 		PingEvery:    cfg.PingEvery,
 	})
-	return n, err
+	if err != nil {
+		return nil, err
+	}
+	n.kind, n.export = cfg.Kind, cfg.Export
+	n.hearSpans()
+	return n, nil
 }
 
 // newLibrary takes in what the policy allows: the manifest's publisher is known
@@ -123,7 +159,8 @@ func (n *Node) openLedger(cfg Config) (err error) {
 	if n.Wallet, err = credit.NewWallet(credit.WalletConfig{Key: cfg.Key, Codec: wire.Credit{}}); err != nil {
 		return err
 	}
-	n.Ledger, err = credit.OpenLedger(credit.Config{Log: cfg.Log, Codec: wire.Credit{}, StrangerLine: cfg.StrangerLine})
+	n.Ledger, err = credit.OpenLedger(credit.Config{Log: cfg.Log, Codec: wire.Credit{},
+		StrangerLine: cfg.StrangerLine, ChequeLine: cfg.StrangerLine})
 	if err != nil {
 		return err
 	}
@@ -156,5 +193,6 @@ func (n *Node) Run(ctx context.Context, m mesh.Mesh) error {
 			}
 		}
 	})
+	work.Go(func() { n.correspond(ctx) })
 	return n.Kernel.Run(ctx, m)
 }

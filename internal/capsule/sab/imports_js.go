@@ -18,6 +18,9 @@ const (
 //go:noescape
 func hostCompile(handle int32, p unsafe.Pointer, n uint32) int32
 
+//go:wasmimport inos capsule_memory
+func hostMemory(handle int32, pages, maxPages uint32) int32
+
 //go:wasmimport inos capsule_spawn
 func hostSpawn(handle, module int32, epoch, minPages, maxPages uint32) int32
 

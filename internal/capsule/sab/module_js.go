@@ -33,6 +33,17 @@ func (m *module) compiled(ok bool) {
 // ErrClosed, errors.ErrUnsupported or ctx's. When ctx ends first, the Worker is
 // killed.
 func (m *module) Instantiate(ctx context.Context, epoch uint32, limit uint64) (capsule.Instance, error) {
+	return m.instantiate(ctx, epoch, limit, nil)
+}
+
+// Restore implements capsule.Restorer. Errors match Instantiate's or
+// capsule.ErrImage.
+func (m *module) Restore(ctx context.Context, epoch uint32, limit uint64, im *capsule.Image) (capsule.Instance, error) {
+	return m.instantiate(ctx, epoch, limit, im)
+}
+
+// instantiate starts an instance, on im's memory if it is not nil.
+func (m *module) instantiate(ctx context.Context, epoch uint32, limit uint64, im *capsule.Image) (capsule.Instance, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -47,6 +58,21 @@ func (m *module) Instantiate(ctx context.Context, epoch uint32, limit uint64) (c
 	if err := m.rt.adopt(in); err != nil {
 		handles.Delete(in.handle)
 		return nil, err
+	}
+	if im != nil {
+		// The Worker does what Image.Reset does: only it knows the control block
+		// before the capsule runs.
+		err := spawnError(hostMemory(in.handle, m.info.MinPages, pages))
+		if err == nil {
+			if err = im.Fill(memory{in.handle}); err != nil {
+				err = fmt.Errorf("%w: %w", capsule.ErrImage, err)
+			}
+		}
+		if err != nil {
+			hostFree(in.handle)
+			in.isGone()
+			return nil, err
+		}
 	}
 	if code := hostSpawn(in.handle, m.handle, epoch, m.info.MinPages, pages); code != codeOK {
 		in.isGone()
@@ -69,6 +95,8 @@ func (m *module) Instantiate(ctx context.Context, epoch uint32, limit uint64) (c
 
 func spawnError(code int32) error {
 	switch code {
+	case codeOK:
+		return nil
 	case codeNoMemory:
 		return ErrNoMemory
 	case codeUnsupported:

@@ -29,7 +29,10 @@ type Runtime struct {
 	owned   sync.WaitGroup // one goroutine per instance, until its Worker is gone
 }
 
-var _ capsule.Runtime = (*Runtime)(nil)
+var (
+	_ capsule.Runtime  = (*Runtime)(nil)
+	_ capsule.Restorer = (*module)(nil)
+)
 
 // New returns a Runtime. It needs the import object that web/src/capsule/host.ts
 // makes, or the kernel's module would not have been instantiated.

@@ -42,7 +42,9 @@ type instance struct {
 	stop    context.CancelFunc // ends loops
 	err     error              // set before done is closed
 	killed  atomic.Bool
-	ended   atomic.Bool // inos_run has returned
+	ended   atomic.Bool           // inos_run has returned
+	words   *sync.Map             // the words anyone waits on, by address
+	verdict atomic.Pointer[error] // why the host itself ended it
 
 	wakeMu sync.Mutex // a wazero function is called by one goroutine at a time
 	wake   api.Function
@@ -53,6 +55,17 @@ type instance struct {
 // declares. Errors match ErrLimit, ErrNoMemory, ErrInstantiate, ErrClosed,
 // capsule.ErrNoControlBlock or ctx's.
 func (m *module) Instantiate(ctx context.Context, epoch uint32, limit uint64) (capsule.Instance, error) {
+	return m.instantiate(ctx, epoch, limit, nil)
+}
+
+// Restore implements capsule.Restorer. Errors match Instantiate's or
+// capsule.ErrImage.
+func (m *module) Restore(ctx context.Context, epoch uint32, limit uint64, im *capsule.Image) (capsule.Instance, error) {
+	return m.instantiate(ctx, epoch, limit, im)
+}
+
+// instantiate starts an instance, on im's memory if it is not nil.
+func (m *module) instantiate(ctx context.Context, epoch uint32, limit uint64, im *capsule.Image) (capsule.Instance, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -66,7 +79,7 @@ func (m *module) Instantiate(ctx context.Context, epoch uint32, limit uint64) (c
 	// Killing cancels run, not the caller's ctx, which ends with Open.
 	run, stop := context.WithCancel(context.Background())
 	in := &instance{rt: m.rt, mem: &memory{}, bell: make(chan struct{}, 1), done: make(chan struct{}), stop: stop}
-	body, err := in.build(ctx, m, p, epoch)
+	body, err := in.build(ctx, m, p, epoch, im)
 	if err == nil {
 		err = m.rt.enter(in)
 	}
@@ -82,7 +95,7 @@ func (m *module) Instantiate(ctx context.Context, epoch uint32, limit uint64) (c
 
 // build makes the memory, the helper and the capsule's module, and finds the
 // control block.
-func (in *instance) build(ctx context.Context, m *module, p pages, epoch uint32) (api.Module, error) {
+func (in *instance) build(ctx context.Context, m *module, p pages, epoch uint32, im *capsule.Image) (api.Module, error) {
 	helper, err := m.rt.helper(p)
 	if err != nil {
 		return nil, err
@@ -96,14 +109,27 @@ func (in *instance) build(ctx context.Context, m *module, p pages, epoch uint32)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInstantiate, err)
 	}
+	if in.words, err = waitedOn(in.env.ExportedMemory(helperMemory)); err != nil {
+		return nil, err
+	}
 	in.wake = in.env.ExportedFunction(helperNotify)
 	in.mem.notify = in.notify
 	in.mem.grow = func(pages uint32) bool {
 		_, ok := in.env.ExportedMemory(helperMemory).Grow(pages)
 		return ok
 	}
+	if im != nil {
+		if err := im.Fill(in.mem); err != nil {
+			return nil, fmt.Errorf("%w: %w", capsule.ErrImage, err)
+		}
+	}
 	resolve := func(string) api.Module { return in.env } // Inspect: there is no other import
+	guarded := in.guard(ctx)
 	body, err := m.rt.rt.InstantiateModule(experimental.WithImportResolver(ctx, resolve), m.code, anonymous)
+	guarded()
+	if why := context.Cause(ctx); err != nil && why != nil {
+		return nil, why // its start function did not return in time
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", ErrInstantiate, firstLine(err))
 	}
@@ -118,6 +144,9 @@ func (in *instance) build(ctx context.Context, m *module, p pages, epoch uint32)
 	run := body.ExportedFunction("inos_run")
 	if def := run.Definition(); len(def.ParamTypes()) != 0 || len(def.ResultTypes()) != 0 {
 		return body, fmt.Errorf("%w: it must take and return nothing", capsule.ErrNoRun)
+	}
+	if im != nil {
+		return body, im.Reset(in.mem, in.control, epoch)
 	}
 	return body, in.mem.Store32(in.control+capsule.OffMemoryEpoch, epoch)
 }
@@ -143,7 +172,9 @@ func (in *instance) live(ctx context.Context, body api.Module) {
 
 // reason turns how inos_run returned into the instance's error.
 func (in *instance) reason(err error) error {
-	switch {
+	switch verdict := in.verdict.Load(); {
+	case verdict != nil:
+		return *verdict
 	case in.killed.Load():
 		return capsule.ErrKilled
 	case err == nil:
@@ -177,8 +208,16 @@ func (in *instance) listen() {
 			last = now
 			in.rang()
 		}
+		limit := waitCap
+		if in.killed.Load() || in.verdict.Load() != nil {
+			in.wakeAll()
+			limit = wakeEvery
+		} else if in.tooManyWords() {
+			in.condemn(fmt.Errorf("%w: it waits on more than %d words", capsule.ErrProtocol, maxWords))
+			continue
+		}
 		// A ring since the load makes the word differ, and the wait return.
-		args = [3]uint64{uint64(word), uint64(now), uint64(waitCap)}
+		args = [3]uint64{uint64(word), uint64(now), uint64(limit)}
 		if err := wait.CallWithStack(context.Background(), args[:]); err != nil {
 			return
 		}

@@ -52,7 +52,10 @@ type Runtime struct {
 	running   sync.WaitGroup // instances, until they have ended
 }
 
-var _ capsule.Runtime = (*Runtime)(nil)
+var (
+	_ capsule.Runtime  = (*Runtime)(nil)
+	_ capsule.Restorer = (*module)(nil)
+)
 
 // New starts a Runtime. The caller closes it.
 func New(cfg Config) (*Runtime, error) {

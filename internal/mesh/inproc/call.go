@@ -101,7 +101,7 @@ func call[T any](ctx context.Context, m *Member, p identity.PeerID, onProgress f
 	var none T
 	other, caller, callee, err := m.dial(ctx, p)
 	if err != nil {
-		return none, err
+		return none, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
 	}
 	if err := wait(ctx, caller, callee, m.oneWay(p)); err != nil {
 		return none, err

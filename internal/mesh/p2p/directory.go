@@ -27,6 +27,7 @@ const (
 	lookupTime     = 15 * time.Second // of a Find that the caller does not bound
 	reprovideEvery = 10 * time.Minute // records live two days; nodes and routes less
 	settle         = 250 * time.Millisecond
+	askAgain       = time.Second
 	enoughHolders  = 20 // Kademlia's k: a newcomer is one of many then
 	kadProtocol    = protocol.ID(Prefix + "/kad/1.0.0")
 )
@@ -84,6 +85,13 @@ func (p *provider) run() {
 			ctx, cancel := context.WithTimeout(p.m.life, time.Minute)
 			_ = p.put(ctx) // comes again
 			cancel()
+			if p.m.dht.RoutingTable().Size() == 0 && len(p.m.host.Network().Peers()) > 0 {
+				// The DHT asks a newcomer once whether it answers; an answer lost is a
+				// peer lost. This makes it ask all connected peers again.
+				_ = p.m.dht.Bootstrap(p.m.life)
+				again.Reset(askAgain)
+				continue
+			}
 			again.Reset(reprovideEvery)
 		case <-p.m.life.Done():
 			return
@@ -130,6 +138,7 @@ func (m *Mesh) Find(ctx context.Context, capability string) ([]mesh.Profile, err
 	}
 	lookup, cancel := context.WithTimeout(ctx, lookupTime)
 	defer cancel()
+	m.awaitRoute(lookup)
 	var (
 		mu    sync.Mutex
 		found []mesh.Profile

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"inos/internal/identity"
+	"inos/internal/mesh"
 )
 
 // What one peer, and all peers together, may ask of this node.
@@ -22,7 +23,8 @@ const (
 	maxWait          = time.Second // that a stream is held back for its peer's rate
 )
 
-var inosProtocols = []protocol.ID{ProfileProtocol, CapsuleProtocol, JobProtocol, LifecycleProtocol}
+var inosProtocols = []protocol.ID{ProfileProtocol, CapsuleProtocol, JobProtocol, LifecycleProtocol,
+	TraceProtocol, ReceiptProtocol, ChequeProtocol}
 
 // guard admits inbound streams: a rate and a number at once per peer, a number
 // in all. What it refuses is reset with StreamRateLimited.
@@ -134,6 +136,9 @@ func (m *Mesh) serveStreams() {
 	m.serve(CapsuleProtocol, m.answerCapsule)
 	m.serve(JobProtocol, m.answerJob)
 	m.serve(LifecycleProtocol, m.answerCommand)
+	for _, name := range []string{mesh.NoteTrace, mesh.NoteReceipt, mesh.NoteCheque} {
+		m.serve(noteProtocol(name), m.answerNote(name))
+	}
 	m.servePing()
 }
 

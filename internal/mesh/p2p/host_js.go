@@ -99,15 +99,28 @@ type browserHost struct {
 
 var _ host.Host = (*browserHost)(nil)
 
-// Connect returns when the peer is identified, or has failed to be.
+// identifyTries bounds the connections made to one peer in order to know it.
+const identifyTries = 4
+
+// Connect returns when the peer is identified. An answer to identify can get
+// lost (see webtransport's quirk), and libp2p asks once a connection: so another
+// connection is made. A peer that stays unknown is left connected.
 func (h *browserHost) Connect(ctx context.Context, info peer.AddrInfo) error {
-	if err := h.BlankHost.Connect(ctx, info); err != nil {
-		return err
+	for try := 1; ; try++ {
+		if err := h.BlankHost.Connect(ctx, info); err != nil {
+			return err
+		}
+		for _, c := range h.Network().ConnsToPeer(info.ID) {
+			if err := h.identified(ctx, c); err != nil {
+				return err
+			}
+		}
+		known, err := h.Peerstore().GetProtocols(info.ID)
+		if err != nil || len(known) > 0 || try == identifyTries {
+			return err
+		}
+		_ = h.Network().ClosePeer(info.ID)
 	}
-	for _, c := range h.Network().ConnsToPeer(info.ID) {
-		return h.identified(ctx, c)
-	}
-	return nil
 }
 
 func (h *browserHost) identified(ctx context.Context, c network.Conn) error {

@@ -2,6 +2,8 @@ package p2p
 
 import (
 	"context"
+	"errors"
+	"io"
 	"sync"
 	"time"
 
@@ -61,6 +63,16 @@ func ring(ch chan struct{}) {
 	case ch <- struct{}{}:
 	default:
 	}
+}
+
+// Read learns that the peer has given up: nobody waits for the answers then, and
+// a close need not wait for its time behind them.
+func (s *lateStream) Read(p []byte) (int, error) {
+	n, err := s.Stream.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) && !isTimeout(err) {
+		s.fail(err)
+	}
+	return n, err
 }
 
 // Write returns once p is queued; it waits only for a full queue.

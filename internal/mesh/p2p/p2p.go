@@ -31,6 +31,9 @@ const (
 	CapsuleProtocol   = protocol.ID("/inos/capsule/1")
 	JobProtocol       = protocol.ID("/inos/job/1")
 	LifecycleProtocol = protocol.ID("/inos/lifecycle/1")
+	TraceProtocol     = protocol.ID("/inos/trace/1")
+	ReceiptProtocol   = protocol.ID("/inos/receipt/1")
+	ChequeProtocol    = protocol.ID("/inos/cheque/1")
 	profileTopic      = "/inos/profile/1"
 	userAgent         = "inos/1"
 )
@@ -42,6 +45,8 @@ type Config struct {
 	// Handler answers other nodes. Nil: jobs end as JobInternal, commands as
 	// Unsupported, capsules are missing.
 	Handler mesh.Handler
+	// Notes answers notes by their name; one that has no function is refused.
+	Notes map[string]mesh.NoteFunc
 	// Listen holds multiaddrs, natively only:
 	// "/ip4/127.0.0.1/udp/0/quic-v1/webtransport" for browsers and nodes,
 	// "/ip4/127.0.0.1/udp/0/quic-v1" for nodes. In a browser it must be empty.

@@ -18,11 +18,11 @@ import (
 func (m *Mesh) RunJob(ctx context.Context, p identity.PeerID, call mesh.JobCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
 	request, err := m.request(call)
 	if err != nil {
-		return mesh.JobOutcome{}, err
+		return mesh.JobOutcome{}, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
 	}
 	s, end, err := m.open(ctx, p, JobProtocol)
 	if err != nil {
-		return mesh.JobOutcome{}, err
+		return mesh.JobOutcome{}, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
 	}
 	sent := sendJob(s, request, call.Input)
 	// A node may answer before it has read everything, and then reads no more.

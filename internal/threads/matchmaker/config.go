@@ -50,6 +50,11 @@ type Config struct {
 	// Recheck is how often jobs that found every node busy try again even without
 	// a Kick; 0 means 1 s.
 	Recheck time.Duration
+	// Hedge says how long to wait for p's answer before a second copy of the job goes
+	// to another node, or that none shall. nil: never. At most one second copy a job,
+	// and at most an eighth of InHand of them at a time; both count as attempts. It
+	// must not block.
+	Hedge func(job governance.Admitted, p Placement) (after time.Duration, ok bool)
 }
 
 // Errors of Submit. ErrQueueFull and ErrStopped are retryable; the others are

@@ -16,6 +16,9 @@ type Matchmaker struct {
 	cfg  Config
 	wake chan struct{} // capacity 1: the queue or the parked jobs changed
 
+	batcher Batcher       // the Chooser, if it is one
+	hedges  chan struct{} // one token a second copy
+
 	mu      sync.Mutex
 	queue   tickets
 	parked  map[*ticket]struct{} // found every node busy
@@ -31,11 +34,14 @@ func New(c Config) (*Matchmaker, error) {
 	if err != nil {
 		return nil, err
 	}
+	batcher, _ := c.Chooser.(Batcher)
 	return &Matchmaker{
-		cfg:    c,
-		wake:   make(chan struct{}, 1),
-		parked: make(map[*ticket]struct{}),
-		known:  make(map[string]*ticket),
+		cfg:     c,
+		wake:    make(chan struct{}, 1),
+		batcher: batcher,
+		hedges:  make(chan struct{}, max(c.InHand/8, 1)),
+		parked:  make(map[*ticket]struct{}),
+		known:   make(map[string]*ticket),
 	}, nil
 }
 
@@ -127,10 +133,14 @@ func (m *Matchmaker) Serve(ctx context.Context) error {
 			}
 			t = m.pop()
 		}
-		working.Go(func() {
-			defer func() { <-hands }()
-			m.work(ctx, t)
-		})
+		batch := m.batch(t, hands)
+		m.placeAll(ctx, batch)
+		for _, t := range batch {
+			working.Go(func() {
+				defer func() { <-hands }()
+				m.work(ctx, t)
+			})
+		}
 	}
 }
 

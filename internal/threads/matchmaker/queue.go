@@ -27,7 +27,9 @@ type ticket struct {
 	started  time.Time // when a hand first took it
 	exclude  []identity.PeerID
 	attempts []Attempt
-	busy     int // answers that a node is busy
+	busy     int       // answers that a node is busy
+	given    Placement // by a Batcher, for the next attempt
+	hasGiven bool
 
 	done   chan struct{} // closed after result and err are set
 	result Result

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"inos/internal/governance"
+	"inos/internal/identity"
 	"inos/internal/mesh"
 )
 
@@ -20,7 +21,7 @@ func (m *Matchmaker) work(serving context.Context, t *ticket) {
 	}
 	for {
 		kicks := m.kickCount()
-		p, err := m.choose(ctx, t)
+		p, err := m.next(ctx, t)
 		switch {
 		case ctx.Err() != nil:
 			if err == nil {
@@ -35,7 +36,8 @@ func (m *Matchmaker) work(serving context.Context, t *ticket) {
 			m.end(t, Result{}, t.failed(err))
 			return
 		}
-		out, err := m.attempt(ctx, t, p)
+		a := m.attempt(ctx, t, p)
+		p, out, err := a.p, a.out, a.err
 		switch {
 		case err == nil:
 			m.end(t, Result{Placement: p, Outcome: out}, nil)
@@ -63,21 +65,35 @@ func (m *Matchmaker) work(serving context.Context, t *ticket) {
 	}
 }
 
-// attempt runs t on p and gives the slot back.
-func (m *Matchmaker) attempt(ctx context.Context, t *ticket, p Placement) (mesh.JobOutcome, error) {
+// attempt runs t on p, and perhaps on a second node, and gives the slots back.
+func (m *Matchmaker) attempt(ctx context.Context, t *ticket, p Placement) answer {
+	if after, ok := m.hedgeAfter(t, p); ok {
+		return m.hedged(ctx, t, p, after)
+	}
+	a := m.try(ctx, t, p)
+	t.record(a)
+	return a
+}
+
+// try runs t on p and gives the slot back.
+func (m *Matchmaker) try(ctx context.Context, t *ticket, p Placement) answer {
 	started := time.Now()
 	out, err := m.run(ctx, t.job, p)
 	if err == nil && out.Code != mesh.JobOK {
 		err = &JobError{Node: p.Node, Code: out.Code, Reason: out.Reason, Message: out.Message}
 	}
 	m.release(p, out, err)
+	return answer{p: p, out: out, err: err, started: started, took: time.Since(started)}
+}
+
+// record keeps a for the job's history.
+func (t *ticket) record(a answer) {
 	if len(t.attempts) == attemptsKept {
 		t.attempts = append(t.attempts[:1], t.attempts[2:]...)
 	}
 	t.attempts = append(t.attempts, Attempt{
-		Node: p.Node, Score: p.Score, Started: started, Took: time.Since(started), Err: err,
+		Node: a.p.Node, Score: a.p.Score, Started: a.started, Took: a.took, Err: a.err,
 	})
-	return out, err
 }
 
 const (
@@ -110,6 +126,16 @@ func (m *Matchmaker) end(t *ticket, r Result, err error) {
 	m.finish(t, r, err)
 }
 
+// next is the placement of t's next attempt: one that its batch gave it, or a new
+// one.
+func (m *Matchmaker) next(ctx context.Context, t *ticket) (Placement, error) {
+	if t.hasGiven {
+		t.hasGiven = false
+		return t.given, nil
+	}
+	return m.choose(ctx, t.job, len(t.attempts)+1, t.exclude)
+}
+
 func (m *Matchmaker) kickCount() uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -119,9 +145,9 @@ func (m *Matchmaker) kickCount() uint64 {
 // The callees run on goroutines that no supervisor guards: a panic there ends
 // the job, not the kernel.
 
-func (m *Matchmaker) choose(ctx context.Context, t *ticket) (p Placement, err error) {
+func (m *Matchmaker) choose(ctx context.Context, job governance.Admitted, attempt int, exclude []identity.PeerID) (p Placement, err error) {
 	defer recovered(&err)
-	return m.cfg.Chooser.Choose(ctx, t.job, len(t.attempts)+1, t.exclude)
+	return m.cfg.Chooser.Choose(ctx, job, attempt, exclude)
 }
 
 func (m *Matchmaker) run(ctx context.Context, job governance.Admitted, p Placement) (out mesh.JobOutcome, err error) {

@@ -15,7 +15,9 @@ struct Job {
   deadline @6 :Int64;        # Unix nanoseconds, 0 means the policy's default
   inputLength @7 :UInt64;    # bytes that follow the request
   inputCid @8 :Text;
-  budget @9 :UInt64;         # microcredits, the most this job may cost
+  budget @9 :UInt64;         # microcredits, the most this job may cost, on each node
+  replicas @10 :UInt8;       # nodes that run it; 0 and 1 mean one
+  agree @11 :UInt8;          # of them must return the same output; 0 means more than half
 }
 
 struct Requirements {
@@ -58,6 +60,26 @@ struct JobResult {
   runNs @9 :Int64;
   receipt @10 :Data;         # a Signed receipt
   capsuleFetchedBytes @11 :UInt64;  # bytes of capsule that had to travel for this job
+  spans @12 :List(Span);     # what the node did for this job, when
+}
+
+# One piece of work within a trace (W3C Trace Context). A list of them is also what
+# /inos/trace/1 carries.
+struct Span {
+  traceId @0 :Data;          # 16 bytes
+  spanId @1 :Data;           # 8 bytes
+  parentId @2 :Data;         # 8 bytes; empty for a root
+  name @3 :Text;
+  node @4 :Text;             # peer id; the receiver puts the sender's own
+  jobId @5 :Text;
+  start @6 :Int64;           # Unix nanoseconds of the node's clock
+  durationNs @7 :Int64;
+  code @8 :Text;             # empty when it went well
+}
+
+# One message of /inos/trace/1: spans on their way to a node that exports them.
+struct SpanBatch {
+  spans @0 :List(Span);
 }
 
 struct Progress {

@@ -206,6 +206,22 @@ func (s Job) SetBudget(v uint64) {
 	capnp.Struct(s).SetUint64(24, v)
 }
 
+func (s Job) Replicas() uint8 {
+	return capnp.Struct(s).Uint8(1)
+}
+
+func (s Job) SetReplicas(v uint8) {
+	capnp.Struct(s).SetUint8(1, v)
+}
+
+func (s Job) Agree() uint8 {
+	return capnp.Struct(s).Uint8(2)
+}
+
+func (s Job) SetAgree(v uint8) {
+	capnp.Struct(s).SetUint8(2, v)
+}
+
 // Job_List is a list of Job.
 type Job_List = capnp.StructList[Job]
 
@@ -561,12 +577,12 @@ type JobResult capnp.Struct
 const JobResult_TypeID = 0xd739001417edd3cf
 
 func NewJobResult(s *capnp.Segment) (JobResult, error) {
-	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 48, PointerCount: 6})
+	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 48, PointerCount: 7})
 	return JobResult(st), err
 }
 
 func NewRootJobResult(s *capnp.Segment) (JobResult, error) {
-	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 48, PointerCount: 6})
+	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 48, PointerCount: 7})
 	return JobResult(st), err
 }
 
@@ -753,12 +769,36 @@ func (s JobResult) SetCapsuleFetchedBytes(v uint64) {
 	capnp.Struct(s).SetUint64(40, v)
 }
 
+func (s JobResult) Spans() (Span_List, error) {
+	p, err := capnp.Struct(s).Ptr(6)
+	return Span_List(p.List()), err
+}
+
+func (s JobResult) HasSpans() bool {
+	return capnp.Struct(s).HasPtr(6)
+}
+
+func (s JobResult) SetSpans(v Span_List) error {
+	return capnp.Struct(s).SetPtr(6, v.ToPtr())
+}
+
+// NewSpans sets the spans field to a newly
+// allocated Span_List, preferring placement in s's segment.
+func (s JobResult) NewSpans(n int32) (Span_List, error) {
+	l, err := NewSpan_List(capnp.Struct(s).Segment(), n)
+	if err != nil {
+		return Span_List{}, err
+	}
+	err = capnp.Struct(s).SetPtr(6, l.ToPtr())
+	return l, err
+}
+
 // JobResult_List is a list of JobResult.
 type JobResult_List = capnp.StructList[JobResult]
 
 // NewJobResult creates a new list of JobResult.
 func NewJobResult_List(s *capnp.Segment, sz int32) (JobResult_List, error) {
-	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 48, PointerCount: 6}, sz)
+	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 48, PointerCount: 7}, sz)
 	return capnp.StructList[JobResult](l), err
 }
 
@@ -768,6 +808,285 @@ type JobResult_Future struct{ *capnp.Future }
 func (f JobResult_Future) Struct() (JobResult, error) {
 	p, err := f.Future.Ptr()
 	return JobResult(p.Struct()), err
+}
+
+type Span capnp.Struct
+
+// Span_TypeID is the unique identifier for the type Span.
+const Span_TypeID = 0xe78490a531635130
+
+func NewSpan(s *capnp.Segment) (Span, error) {
+	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 16, PointerCount: 7})
+	return Span(st), err
+}
+
+func NewRootSpan(s *capnp.Segment) (Span, error) {
+	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 16, PointerCount: 7})
+	return Span(st), err
+}
+
+func ReadRootSpan(msg *capnp.Message) (Span, error) {
+	root, err := msg.Root()
+	return Span(root.Struct()), err
+}
+
+func (s Span) String() string {
+	str, _ := text.Marshal(0xe78490a531635130, capnp.Struct(s))
+	return str
+}
+
+func (s Span) EncodeAsPtr(seg *capnp.Segment) capnp.Ptr {
+	return capnp.Struct(s).EncodeAsPtr(seg)
+}
+
+func (Span) DecodeFromPtr(p capnp.Ptr) Span {
+	return Span(capnp.Struct{}.DecodeFromPtr(p))
+}
+
+func (s Span) ToPtr() capnp.Ptr {
+	return capnp.Struct(s).ToPtr()
+}
+func (s Span) IsValid() bool {
+	return capnp.Struct(s).IsValid()
+}
+
+func (s Span) Message() *capnp.Message {
+	return capnp.Struct(s).Message()
+}
+
+func (s Span) Segment() *capnp.Segment {
+	return capnp.Struct(s).Segment()
+}
+func (s Span) TraceId() ([]byte, error) {
+	p, err := capnp.Struct(s).Ptr(0)
+	return []byte(p.Data()), err
+}
+
+func (s Span) HasTraceId() bool {
+	return capnp.Struct(s).HasPtr(0)
+}
+
+func (s Span) SetTraceId(v []byte) error {
+	return capnp.Struct(s).SetData(0, v)
+}
+
+func (s Span) SpanId() ([]byte, error) {
+	p, err := capnp.Struct(s).Ptr(1)
+	return []byte(p.Data()), err
+}
+
+func (s Span) HasSpanId() bool {
+	return capnp.Struct(s).HasPtr(1)
+}
+
+func (s Span) SetSpanId(v []byte) error {
+	return capnp.Struct(s).SetData(1, v)
+}
+
+func (s Span) ParentId() ([]byte, error) {
+	p, err := capnp.Struct(s).Ptr(2)
+	return []byte(p.Data()), err
+}
+
+func (s Span) HasParentId() bool {
+	return capnp.Struct(s).HasPtr(2)
+}
+
+func (s Span) SetParentId(v []byte) error {
+	return capnp.Struct(s).SetData(2, v)
+}
+
+func (s Span) Name() (string, error) {
+	p, err := capnp.Struct(s).Ptr(3)
+	return p.Text(), err
+}
+
+func (s Span) HasName() bool {
+	return capnp.Struct(s).HasPtr(3)
+}
+
+func (s Span) NameBytes() ([]byte, error) {
+	p, err := capnp.Struct(s).Ptr(3)
+	return p.TextBytes(), err
+}
+
+func (s Span) SetName(v string) error {
+	return capnp.Struct(s).SetText(3, v)
+}
+
+func (s Span) Node() (string, error) {
+	p, err := capnp.Struct(s).Ptr(4)
+	return p.Text(), err
+}
+
+func (s Span) HasNode() bool {
+	return capnp.Struct(s).HasPtr(4)
+}
+
+func (s Span) NodeBytes() ([]byte, error) {
+	p, err := capnp.Struct(s).Ptr(4)
+	return p.TextBytes(), err
+}
+
+func (s Span) SetNode(v string) error {
+	return capnp.Struct(s).SetText(4, v)
+}
+
+func (s Span) JobId() (string, error) {
+	p, err := capnp.Struct(s).Ptr(5)
+	return p.Text(), err
+}
+
+func (s Span) HasJobId() bool {
+	return capnp.Struct(s).HasPtr(5)
+}
+
+func (s Span) JobIdBytes() ([]byte, error) {
+	p, err := capnp.Struct(s).Ptr(5)
+	return p.TextBytes(), err
+}
+
+func (s Span) SetJobId(v string) error {
+	return capnp.Struct(s).SetText(5, v)
+}
+
+func (s Span) Start() int64 {
+	return int64(capnp.Struct(s).Uint64(0))
+}
+
+func (s Span) SetStart(v int64) {
+	capnp.Struct(s).SetUint64(0, uint64(v))
+}
+
+func (s Span) DurationNs() int64 {
+	return int64(capnp.Struct(s).Uint64(8))
+}
+
+func (s Span) SetDurationNs(v int64) {
+	capnp.Struct(s).SetUint64(8, uint64(v))
+}
+
+func (s Span) Code() (string, error) {
+	p, err := capnp.Struct(s).Ptr(6)
+	return p.Text(), err
+}
+
+func (s Span) HasCode() bool {
+	return capnp.Struct(s).HasPtr(6)
+}
+
+func (s Span) CodeBytes() ([]byte, error) {
+	p, err := capnp.Struct(s).Ptr(6)
+	return p.TextBytes(), err
+}
+
+func (s Span) SetCode(v string) error {
+	return capnp.Struct(s).SetText(6, v)
+}
+
+// Span_List is a list of Span.
+type Span_List = capnp.StructList[Span]
+
+// NewSpan creates a new list of Span.
+func NewSpan_List(s *capnp.Segment, sz int32) (Span_List, error) {
+	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 16, PointerCount: 7}, sz)
+	return capnp.StructList[Span](l), err
+}
+
+// Span_Future is a wrapper for a Span promised by a client call.
+type Span_Future struct{ *capnp.Future }
+
+func (f Span_Future) Struct() (Span, error) {
+	p, err := f.Future.Ptr()
+	return Span(p.Struct()), err
+}
+
+type SpanBatch capnp.Struct
+
+// SpanBatch_TypeID is the unique identifier for the type SpanBatch.
+const SpanBatch_TypeID = 0xbfe20bd1c1b28d7f
+
+func NewSpanBatch(s *capnp.Segment) (SpanBatch, error) {
+	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 0, PointerCount: 1})
+	return SpanBatch(st), err
+}
+
+func NewRootSpanBatch(s *capnp.Segment) (SpanBatch, error) {
+	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 0, PointerCount: 1})
+	return SpanBatch(st), err
+}
+
+func ReadRootSpanBatch(msg *capnp.Message) (SpanBatch, error) {
+	root, err := msg.Root()
+	return SpanBatch(root.Struct()), err
+}
+
+func (s SpanBatch) String() string {
+	str, _ := text.Marshal(0xbfe20bd1c1b28d7f, capnp.Struct(s))
+	return str
+}
+
+func (s SpanBatch) EncodeAsPtr(seg *capnp.Segment) capnp.Ptr {
+	return capnp.Struct(s).EncodeAsPtr(seg)
+}
+
+func (SpanBatch) DecodeFromPtr(p capnp.Ptr) SpanBatch {
+	return SpanBatch(capnp.Struct{}.DecodeFromPtr(p))
+}
+
+func (s SpanBatch) ToPtr() capnp.Ptr {
+	return capnp.Struct(s).ToPtr()
+}
+func (s SpanBatch) IsValid() bool {
+	return capnp.Struct(s).IsValid()
+}
+
+func (s SpanBatch) Message() *capnp.Message {
+	return capnp.Struct(s).Message()
+}
+
+func (s SpanBatch) Segment() *capnp.Segment {
+	return capnp.Struct(s).Segment()
+}
+func (s SpanBatch) Spans() (Span_List, error) {
+	p, err := capnp.Struct(s).Ptr(0)
+	return Span_List(p.List()), err
+}
+
+func (s SpanBatch) HasSpans() bool {
+	return capnp.Struct(s).HasPtr(0)
+}
+
+func (s SpanBatch) SetSpans(v Span_List) error {
+	return capnp.Struct(s).SetPtr(0, v.ToPtr())
+}
+
+// NewSpans sets the spans field to a newly
+// allocated Span_List, preferring placement in s's segment.
+func (s SpanBatch) NewSpans(n int32) (Span_List, error) {
+	l, err := NewSpan_List(capnp.Struct(s).Segment(), n)
+	if err != nil {
+		return Span_List{}, err
+	}
+	err = capnp.Struct(s).SetPtr(0, l.ToPtr())
+	return l, err
+}
+
+// SpanBatch_List is a list of SpanBatch.
+type SpanBatch_List = capnp.StructList[SpanBatch]
+
+// NewSpanBatch creates a new list of SpanBatch.
+func NewSpanBatch_List(s *capnp.Segment, sz int32) (SpanBatch_List, error) {
+	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 0, PointerCount: 1}, sz)
+	return capnp.StructList[SpanBatch](l), err
+}
+
+// SpanBatch_Future is a wrapper for a SpanBatch promised by a client call.
+type SpanBatch_Future struct{ *capnp.Future }
+
+func (f SpanBatch_Future) Struct() (SpanBatch, error) {
+	p, err := f.Future.Ptr()
+	return SpanBatch(p.Struct()), err
 }
 
 type Progress capnp.Struct

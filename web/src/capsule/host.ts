@@ -103,22 +103,33 @@ export function capsuleHost(workerURL: URL): {
       return Code.OK;
     },
 
-    /** Starts an instance with a fresh memory; inos_capsule_ready or _ended follows. */
+    /** Makes the memory that capsule_spawn is going to use, to be filled before. */
+    capsule_memory(handle: number, pages: number, maxPages: number): number {
+      try {
+        const raw = new WebAssembly.Memory({ initial: pages >>> 0, maximum: maxPages >>> 0, shared: true });
+        entries.set(handle, { text: '', memory: new CapsuleMemory(raw, maxPages >>> 0) });
+        return Code.OK;
+      } catch {
+        return Code.NoMemory;
+      }
+    },
+
+    /**
+     * Starts an instance with a fresh memory, or with that of capsule_memory;
+     * inos_capsule_ready or _ended follows.
+     */
     capsule_spawn(handle: number, moduleHandle: number, epoch: number, minPages: number, maxPages: number): number {
       const module = entries.get(moduleHandle)?.module;
       if (module === undefined) return Code.Gone;
-      const entry: Entry = { text: '' };
-      entries.set(handle, entry);
-      try {
-        const raw = new WebAssembly.Memory({ initial: minPages >>> 0, maximum: maxPages >>> 0, shared: true });
-        entry.memory = new CapsuleMemory(raw, maxPages >>> 0);
-      } catch {
-        entries.delete(handle);
-        return Code.NoMemory;
+      const restored = entries.has(handle);
+      if (!restored) {
+        const code = imports.capsule_memory(handle, minPages, maxPages);
+        if (code !== Code.OK) return code;
       }
+      const entry = entries.get(handle)!;
       try {
         workers++;
-        entry.instance = new CapsuleInstance(entry.memory, workerURL, module, epoch, `inos-capsule/${session}/${handle}`, {
+        entry.instance = new CapsuleInstance(entry.memory!, workerURL, module, epoch, restored, `inos-capsule/${session}/${handle}`, {
           ready: (control) => tell('inos_capsule_ready', handle, control | 0),
           rang: () => tell('inos_capsule_ring', handle),
           ended: (end, text) => {

@@ -36,6 +36,7 @@ export class CapsuleInstance {
     workerURL: URL,
     module: WebAssembly.Module,
     epoch: number,
+    restored: boolean,
     private readonly lock: string,
     private readonly listener: Listener,
   ) {
@@ -46,7 +47,7 @@ export class CapsuleInstance {
       e.preventDefault();
       this.broken(e.message || 'the Worker script did not load');
     };
-    const start: Start = { module, memory: memory.memory, epoch, lock };
+    const start: Start = { module, memory: memory.memory, epoch, restored, lock };
     try {
       this.worker.postMessage(start);
     } catch (err) {

@@ -14,12 +14,14 @@ export const OffEventSize = 20;
 export const OffState = 24;
 export const OffPanicLength = 28;
 export const OffStackLow = 32;
+export const OffFrozen = 36;
 
 // Written by the host.
 export const OffKill = 64;
 export const OffMemoryEpoch = 68;
 export const OffHeartbeatMs = 72;
 export const OffClock = 80;
+export const OffFreeze = 88;
 
 // The two rings.
 export const OffCommandHead = 128;

@@ -8,6 +8,8 @@ export interface Start {
   readonly memory: WebAssembly.Memory;
   /** Written to the control block before inos_run is called. */
   readonly epoch: number;
+  /** The memory is that of another instance, copied: its control block starts anew. */
+  readonly restored: boolean;
   /** Name of a Web Lock to hold for as long as the Worker lives. */
   readonly lock: string;
 }

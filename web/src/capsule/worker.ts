@@ -45,6 +45,7 @@ async function run(s: Start): Promise<Report> {
   }
 
   const words = new Int32Array(s.memory.buffer, control, L.ControlSize / 4);
+  if (s.restored) restart(words);
   Atomics.store(words, L.OffMemoryEpoch / 4, s.epoch);
   scope.postMessage({ kind: 'ready', control });
   try {
@@ -57,6 +58,17 @@ async function run(s: Start): Promise<Report> {
   } catch (err) {
     return { kind: 'trapped', text: trapped(words, err) };
   }
+}
+
+/**
+ * Makes a copied control block that of a capsule about to start, as Image.Reset in
+ * internal/capsule does: unread events were the old host's, unread commands stay.
+ */
+function restart(words: Int32Array<ArrayBufferLike>): void {
+  const tail = Atomics.load(words, L.OffEventTail / 4);
+  Atomics.store(words, L.OffEventHead / 4, tail);
+  for (const off of [L.OffPanicLength, L.OffFrozen, L.OffEventWaiting, L.OffKill, L.OffFreeze]) Atomics.store(words, off / 4, 0);
+  Atomics.store(words, L.OffState / 4, L.StateBooting);
 }
 
 /** Marks the control block after a trap and returns what there is to say about it. */

@@ -100,8 +100,8 @@ func (c *conn) ended() error {
 	return c.end
 }
 
-func (c *conn) adopt(pair js.Value) (*stream, error) {
-	s, err := newStream(c, pair)
+func (c *conn) adopt(pair js.Value, opener bool) (*stream, error) {
+	s, err := newStream(c, pair, opener)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +173,7 @@ func (c *conn) openStream(ctx context.Context) (*stream, error) {
 			}
 			return nil, fmt.Errorf("webtransport: open stream: %w", reason(r.v))
 		}
-		return c.adopt(r.v)
+		return c.adopt(r.v, true)
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-c.done:
@@ -193,7 +193,7 @@ func (c *conn) openStream(ctx context.Context) (*stream, error) {
 // discard resets a stream that nobody wants any more.
 func (c *conn) discard(ok bool, pair js.Value) {
 	if ok {
-		if s, err := newStream(c, pair); err == nil {
+		if s, err := newStream(c, pair, true); err == nil {
 			_ = s.ResetWithError(network.StreamNoError)
 		}
 	}
@@ -223,7 +223,7 @@ func (c *conn) AcceptStream() (network.MuxedStream, error) {
 			c.mu.Lock()
 			c.accepting = false
 			c.mu.Unlock()
-			s, err := c.adopt(pair)
+			s, err := c.adopt(pair, false)
 			if err != nil {
 				return nil, err
 			}

@@ -27,5 +27,6 @@ func userAgent() string {
 // identifyLine ends what the opener of an identify stream has to say.
 var identifyLine = []byte("/ipfs/id/1.0.0\n")
 
-// lastWords reports whether p is known to be the last that this side writes.
+// lastWords reports whether p is known to be the last that the opener of a stream
+// writes.
 func lastWords(p []byte) bool { return stopDiscards && bytes.HasSuffix(p, identifyLine) }

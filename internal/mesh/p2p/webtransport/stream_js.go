@@ -25,6 +25,7 @@ const (
 // of the write before last: QUIC's flow control reaches the caller both ways.
 type stream struct {
 	conn           *conn
+	opener         bool // this side opened it
 	reader, writer js.Value
 	onRead         *waiter
 	onWrite        *waiter
@@ -48,8 +49,8 @@ type stream struct {
 
 var _ network.MuxedStream = (*stream)(nil)
 
-func newStream(c *conn, pair js.Value) (*stream, error) {
-	s := &stream{conn: c, readWake: make(chan struct{}, 1), writeWake: make(chan struct{}, 1)}
+func newStream(c *conn, pair js.Value, opener bool) (*stream, error) {
+	s := &stream{conn: c, opener: opener, readWake: make(chan struct{}, 1), writeWake: make(chan struct{}, 1)}
 	_, err := try(func() js.Value {
 		s.reader = pair.Get("readable").Call("getReader")
 		s.writer = pair.Get("writable").Call("getWriter")
@@ -174,7 +175,7 @@ func (s *stream) Write(p []byte) (int, error) {
 		case late:
 			return written, os.ErrDeadlineExceeded
 		case written == len(p):
-			if lastWords(p) {
+			if s.opener && lastWords(p) {
 				return written, s.CloseWrite()
 			}
 			return written, nil

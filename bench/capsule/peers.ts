@@ -1,0 +1,110 @@
+// What the kernel's commands are compared with: the same question and answer
+// between this Worker and another, by other means. Each asks n times, one after the
+// other, and returns the times in milliseconds.
+import { wrap } from '/comlink.mjs';
+
+interface Command { id: number; type: number; target: string; timestamp: number }
+
+const now = () => performance.now();
+const bytes = 256;
+
+async function timed(n: number, ask: (c: Command) => unknown): Promise<Float64Array> {
+  const times = new Float64Array(n);
+  for (let i = 0; i < n; i++) {
+    const began = now();
+    await ask({ id: i, type: 3, target: 'c1', timestamp: Date.now() });
+    times[i] = now() - began;
+  }
+  return times;
+}
+
+/** Resolves once the Worker has said that it is there. */
+async function started(name: string, data?: unknown): Promise<Worker> {
+  const worker = new Worker('/peer-worker.ts?' + name, { type: 'module' });
+  await new Promise((resolve) => {
+    worker.onmessage = resolve;
+    worker.postMessage(data);
+  });
+  worker.onmessage = null;
+  return worker;
+}
+
+async function atomics() {
+  const shared = new SharedArrayBuffer(64 + 2 * bytes);
+  const words = new Int32Array(shared);
+  const worker = await started('atomics', shared);
+  const command = new DataView(shared, 64, bytes);
+  const reply = new DataView(shared, 64 + bytes, bytes);
+  let seen = 0;
+  const ask = async (c: Command) => {
+    command.setUint32(0, c.id);
+    command.setUint32(4, c.type);
+    command.setFloat64(8, c.timestamp);
+    for (let i = 0; i < c.target.length; i++) command.setUint8(16 + i, c.target.charCodeAt(i));
+    Atomics.add(words, 0, 1);
+    Atomics.notify(words, 0);
+    const wait = Atomics.waitAsync(words, 8, seen);
+    if (wait.async) await wait.value;
+    seen = Atomics.load(words, 8);
+    if (reply.getUint32(0) !== c.id) throw new Error('wrong answer');
+  };
+  return { run: (n: number) => timed(n, ask), end: () => worker.terminate() };
+}
+
+async function postMessage() {
+  const worker = await started('post');
+  let answered: (e: MessageEvent) => void = () => undefined;
+  worker.onmessage = (e) => answered(e);
+  const ask = async (c: Command) => {
+    const answer = new Promise<MessageEvent>((resolve) => { answered = resolve; });
+    worker.postMessage(c);
+    if ((await answer).data.id !== c.id) throw new Error('wrong answer');
+  };
+  return { run: (n: number) => timed(n, ask), end: () => worker.terminate() };
+}
+
+async function comlink() {
+  const worker = await started('comlink');
+  const remote: any = wrap(worker);
+  const ask = async (c: Command) => {
+    if ((await remote.command(c)).id !== c.id) throw new Error('wrong answer');
+  };
+  return { run: (n: number) => timed(n, ask), end: () => worker.terminate() };
+}
+
+/** From new Worker to its first message: what any capsule in a Worker takes. */
+async function spawn(n: number): Promise<Float64Array> {
+  const times = new Float64Array(n);
+  for (let i = 0; i < n; i++) {
+    const began = now();
+    const worker = await started('post');
+    times[i] = now() - began;
+    worker.terminate();
+  }
+  return times;
+}
+
+/** Copies `size` bytes from one memory to another, n times. */
+function memcpy(n: number, size: number): Float64Array {
+  const from = new Uint8Array(size).fill(1);
+  const to = new Uint8Array(new SharedArrayBuffer(size)).fill(2);
+  const times = new Float64Array(n);
+  for (let i = 0; i < n; i++) {
+    const began = now();
+    to.set(from);
+    times[i] = now() - began;
+  }
+  return times;
+}
+
+export async function peers() {
+  const all: Record<string, { run(n: number): Promise<Float64Array>; end(): void }> = {
+    atomics: await atomics(), postMessage: await postMessage(), comlink: await comlink(),
+  };
+  return {
+    run: (name: string, n: number) => all[name]!.run(n),
+    spawn,
+    memcpy: async (n: number, size: number) => memcpy(n, size),
+    end: () => Object.values(all).forEach((p) => p.end()),
+  };
+}

@@ -1,0 +1,151 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"inos/internal/credit"
+	"inos/internal/identity"
+	"inos/internal/mesh"
+)
+
+const (
+	reputationKey = "reputation"
+
+	shipEvery    = 2 * time.Second
+	receiptEvery = 10 * time.Second
+	receiptAsk   = 16 // vouchers asked about at a time
+	chequeEvery  = time.Minute
+	saveEvery    = time.Minute
+	letterTime   = 10 * time.Second
+
+	// clearAt is the debt to another node that is worth a cheque: one credit.
+	clearAt = 1_000_000
+)
+
+func now() time.Time { return time.Now() }
+
+// Notes are what this node answers besides jobs and commands: give them to the
+// mesh.
+func (n *Node) Notes() map[string]mesh.NoteFunc {
+	notes := map[string]mesh.NoteFunc{mesh.NoteReceipt: n.answerReceipt, mesh.NoteCheque: n.takeCheque}
+	if n.export != nil {
+		notes[mesh.NoteTrace] = n.takeSpans
+	}
+	return notes
+}
+
+// correspond writes to other nodes until ctx ends: spans to be exported, questions
+// after vouchers whose fate is unknown, cheques. It saves what is worth keeping.
+func (n *Node) correspond(ctx context.Context) {
+	ship, receipts, cheques, save := time.NewTicker(shipEvery), time.NewTicker(receiptEvery), time.NewTicker(chequeEvery), time.NewTicker(saveEvery)
+	defer ship.Stop()
+	defer receipts.Stop()
+	defer cheques.Stop()
+	defer save.Stop()
+	defer n.save()
+	var collector identity.PeerID
+	unsent := make(map[identity.PeerID]bool)
+	for {
+		var write func(ctx context.Context, to mesh.Courier, peers []mesh.Peer)
+		select {
+		case <-ship.C:
+			if len(n.shipping) > 0 {
+				write = func(ctx context.Context, to mesh.Courier, peers []mesh.Peer) {
+					collector = n.ship(ctx, to, peers, collector)
+				}
+			}
+		case <-receipts.C:
+			write = func(ctx context.Context, to mesh.Courier, _ []mesh.Peer) { n.askReceipts(ctx, to) }
+		case <-cheques.C:
+			write = func(ctx context.Context, to mesh.Courier, peers []mesh.Peer) { n.sendCheques(ctx, to, peers, unsent) }
+		case <-save.C:
+			n.save()
+		case <-ctx.Done():
+			return
+		}
+		m, err := n.Kernel.Mesh()
+		if write == nil || err != nil {
+			continue
+		}
+		if to, ok := m.(mesh.Courier); ok {
+			one, cancel := context.WithTimeout(ctx, letterTime)
+			write(one, to, m.Peers())
+			cancel()
+		}
+	}
+}
+
+// save keeps the reputation. What cannot be written now is written the next time.
+func (n *Node) save() {
+	if n.keep != nil {
+		_ = n.keep.Put(reputationKey, n.Reputation.Save())
+	}
+}
+
+// askReceipts asks the nodes that vouchers went to what became of them, where no
+// job here can tell any more. A receipt settles the hold, a denial refunds it, and
+// silence leaves it until it expires.
+func (n *Node) askReceipts(ctx context.Context, to mesh.Courier) {
+	for i, h := range n.Purse.Lost(now()) {
+		if i == receiptAsk || ctx.Err() != nil {
+			return
+		}
+		answer, err := to.Tell(ctx, h.Payee, mesh.NoteReceipt, h.ID.Nonce[:])
+		switch {
+		case err != nil:
+		case len(answer) == 0:
+			n.Purse.Denied(h, now())
+		default:
+			_, _ = n.Purse.Late(answer, now()) // one that is wrong is no receipt
+		}
+	}
+}
+
+// answerReceipt answers /inos/receipt/1: the nonce of a voucher of the asker's
+// ledger, answered by the receipt, or by nothing when none will ever be.
+func (n *Node) answerReceipt(_ context.Context, from identity.PeerID, body []byte) ([]byte, error) {
+	var nonce credit.Nonce
+	if len(body) != len(nonce) {
+		return nil, mesh.ErrProtocol
+	}
+	copy(nonce[:], body)
+	return n.Purse.Answer(credit.HoldID{Ledger: identity.LedgerID(identity.LedgerPrefix + string(from)), Nonce: nonce})
+}
+
+// sendCheques clears with the connected nodes to which this one owes enough.
+func (n *Node) sendCheques(ctx context.Context, to mesh.Courier, peers []mesh.Peer, unsent map[identity.PeerID]bool) {
+	for _, p := range peers {
+		id := p.Profile.Peer
+		s, err := n.Ledger.Standing(id)
+		if err != nil || s.Owed < clearAt && !unsent[id] || ctx.Err() != nil {
+			continue
+		}
+		cheque, err := n.Ledger.Draw(n.Wallet, id, now())
+		if errors.Is(err, credit.ErrAmount) {
+			cheque, err = n.Ledger.Redraw(n.Wallet, id, now())
+		}
+		if err != nil {
+			continue
+		}
+		if _, err = to.Tell(ctx, id, mesh.NoteCheque, cheque); err == nil {
+			delete(unsent, id)
+		} else if len(unsent) < takeNodes {
+			unsent[id] = true // a cheque repeats what the ones before it said
+		}
+	}
+}
+
+// takeCheque answers /inos/cheque/1. A cheque that came before is as good as new:
+// the drawer did not hear of it.
+func (n *Node) takeCheque(_ context.Context, from identity.PeerID, body []byte) ([]byte, error) {
+	c, err := n.Ledger.Take(body, n.Wallet.Peer(), now())
+	if errors.Is(err, credit.ErrChequeStale) {
+		return nil, nil
+	}
+	if err == nil && c.Drawer != from {
+		return nil, nil // a true cheque, whoever carried it
+	}
+	return nil, err
+}

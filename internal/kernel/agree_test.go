@@ -1,0 +1,144 @@
+package kernel
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/capsule"
+	"inos/internal/credit"
+	"inos/internal/governance"
+	"inos/internal/identity"
+	"inos/internal/mesh"
+)
+
+// liar does the work and returns something else.
+type liar struct{ *workshop }
+
+func (l liar) Run(ctx context.Context, cid capsule.CID, limits Limits, t capsule.Task, onProgress func(done, total uint64)) ([]byte, error) {
+	out, err := l.workshop.Run(ctx, cid, limits, t, onProgress)
+	if err == nil {
+		out = append(out, '!')
+	}
+	return out, err
+}
+
+// witnesses are nodes w0, w1, ...; the last lies of them lie.
+func witnesses(w *world, home *member, n, lies int) []*member {
+	var all []*member
+	for i := range n {
+		m := w.start(fmt.Sprintf("w%d", i), func(c *Config) {
+			c.Wallet = &countingWallet{}
+			if i >= n-lies {
+				c.Capsules = liar{&workshop{}}
+			}
+		})
+		w.meet(home, m)
+		all = append(all, m)
+	}
+	time.Sleep(time.Second)
+	return all
+}
+
+func copies(n, agree uint8, work string) func(*Submission) {
+	return func(s *Submission) {
+		s.Job.Replicas, s.Job.Agree, s.Job.Args = n, agree, []string{work}
+	}
+}
+
+func TestAgreementPaysWhoAgrees(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		payer, seen := &countingWallet{}, credit.NewReputation(credit.ReputationConfig{})
+		home := w.start("home", func(c *Config) { c.Slots, c.Wallet, c.Reputation = -1, payer, seen })
+		require.NoError(t, home.shelf.Accept(testBlob()))
+		witnesses(w, home, 3, 1)
+		out, err := home.Dispatch(t.Context(), submission("x", copies(3, 2, "1s")))
+		require.NoError(t, err)
+		require.Equal(t, capsule.SumCID(out.Output).String(), out.OutputCID)
+		require.Len(t, out.Output, 32, "the liar's is longer")
+		require.NotEqual(t, peerOf("w2"), out.Node)
+		synctest.Wait()
+		require.EqualValues(t, 3, payer.promised.Load())
+		require.EqualValues(t, 2, payer.paid.Load())
+		require.EqualValues(t, 1, payer.withdrawn.Load())
+		honest, _ := seen.Of(peerOf("w0"), time.Now())
+		lying, _ := seen.Of(peerOf("w2"), time.Now())
+		require.Greater(t, honest, 0.5)
+		require.Less(t, lying, 0.25)
+
+		// Its score has fallen with it.
+		time.Sleep(11 * time.Second) // its next profile
+		nodes, err := home.Nodes(t.Context())
+		require.NoError(t, err)
+		scores := map[identity.PeerID]float64{}
+		for _, n := range nodes {
+			scores[n.Profile.Peer] = n.Score
+		}
+		require.Less(t, scores[peerOf("w2")], scores[peerOf("w0")])
+		st, err := home.Status(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, st.Running, "every slot is back")
+	})
+}
+
+func TestDisputePaysNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		payer, seen := &countingWallet{}, credit.NewReputation(credit.ReputationConfig{})
+		home := w.start("home", func(c *Config) { c.Slots, c.Wallet, c.Reputation = -1, payer, seen })
+		require.NoError(t, home.shelf.Accept(testBlob()))
+		witnesses(w, home, 2, 1)
+		out, err := home.Dispatch(t.Context(), submission("x", copies(2, 2, "1s")))
+		require.ErrorIs(t, err, ErrDisputed)
+		require.Empty(t, out.Output)
+		synctest.Wait()
+		require.Zero(t, payer.paid.Load())
+		require.EqualValues(t, 2, payer.withdrawn.Load())
+		score, _ := seen.Of(peerOf("w1"), time.Now())
+		require.Equal(t, 0.5, score, "nobody can tell which of the two lied")
+	})
+}
+
+func TestTooFewNodesForTheCopies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		home := w.start("home", func(c *Config) { c.Slots = -1 })
+		require.NoError(t, home.shelf.Accept(testBlob()))
+		witnesses(w, home, 2, 0)
+		_, err := home.Dispatch(t.Context(), submission("x", copies(3, 0, "0s")))
+		require.ErrorIs(t, err, ErrReplicas)
+		_, err = home.Dispatch(t.Context(), submission("x", copies(3, 1, "0s")))
+		require.ErrorIs(t, err, governance.ErrJobMalformed, "one of three is no majority")
+	})
+}
+
+// A node that is lost while it works is replaced by nobody, and two of three still
+// agree; the caller that gives up cancels all.
+func TestAgreementOutlivesALostNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		payer := &countingWallet{}
+		home := w.start("home", func(c *Config) { c.Slots, c.Wallet = -1, payer })
+		require.NoError(t, home.shelf.Accept(testBlob()))
+		all := witnesses(w, home, 3, 0)
+		time.AfterFunc(500*time.Millisecond, func() { w.net.SetDown(all[0].Self(), true) })
+		out, err := home.Dispatch(t.Context(), submission("x", copies(3, 2, "1s")))
+		require.NoError(t, err)
+		require.NotEqual(t, all[0].Self(), out.Node)
+		synctest.Wait()
+		require.EqualValues(t, 2, payer.paid.Load())
+		require.Zero(t, payer.withdrawn.Load(), "the lost node may have earned it: that hold waits")
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err = home.Dispatch(ctx, submission("x", copies(2, 2, "10s")))
+		require.ErrorIs(t, err, mesh.ErrTimeout)
+		synctest.Wait()
+		require.Zero(t, all[1].work.now.Load()+all[2].work.now.Load())
+	})
+}

@@ -1,0 +1,42 @@
+package kernel
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"inos/internal/scheduler"
+	"inos/internal/threads/matchmaker"
+)
+
+// ChooseAll implements matchmaker.Batcher: jobs that wait together are placed
+// together, among the known nodes.
+func (c chooser) ChooseAll(ctx context.Context, jobs []matchmaker.Waiting) []matchmaker.Placement {
+	reqs := make([]scheduler.Request, len(jobs))
+	for i, j := range jobs {
+		reqs[i] = requestOf(j.Job.Job(), j.Exclude)
+	}
+	placed := make([]matchmaker.Placement, len(jobs))
+	if c.k.loop.ask(ctx, func(s *state) { s.placeAll(jobs, reqs, placed) }) != nil {
+		return nil // each job asks for itself, and hears why
+	}
+	return placed
+}
+
+func (s *state) placeAll(jobs []matchmaker.Waiting, reqs []scheduler.Request, placed []matchmaker.Placement) {
+	now := time.Now()
+	choices := make([]scheduler.Choice, len(reqs))
+	s.index.Assign(reqs, now, choices)
+	took := time.Since(now) / time.Duration(len(reqs))
+	for i, c := range choices {
+		if c.Node.ID == "" {
+			continue
+		}
+		d := s.decide(reqs[i], c, now)
+		d.Took = took
+		if len(d.Top) > 0 && d.Top[0].Node.ID != c.Node.ID {
+			d.Why = fmt.Sprintf("best for all of %d jobs that waited together", len(reqs))
+		}
+		placed[i] = s.setAside(reqs[i].JobID, c, jobs[i].Attempt, &d, now)
+	}
+}

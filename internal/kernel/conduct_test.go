@@ -1,0 +1,173 @@
+package kernel
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/identity"
+	"inos/internal/mesh"
+	"inos/internal/scheduler/vivaldi"
+	"inos/internal/threads/matchmaker"
+)
+
+// A node that returns wrong results gets three jobs at most before it is
+// quarantined, though its score is the best; a probe follows now and then.
+func TestAForgerIsQuarantined(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(randomCrowd(rand.New(rand.NewPCG(3, 3)), 20))
+		for i := range c.peers {
+			c.peers[i].Profile.FreeSlots = 4
+			c.peers[i].RTT = 10 * time.Millisecond
+			c.peers[i].Profile.CreditCost = 1000
+		}
+		c.forger = c.peers[7].Profile.Peer
+		c.peers[7].Profile.CreditCost = 1
+		k := startOn(t, c, nil)
+		tried := func(jobs int) (n int) {
+			for range jobs {
+				out, err := k.Dispatch(t.Context(), submission("x", nil))
+				require.NoError(t, err, "another node does it")
+				for _, a := range out.Attempts {
+					if a.Node == c.forger {
+						require.ErrorIs(t, a.Err, ErrResult)
+						n++
+					}
+				}
+			}
+			return n
+		}
+		require.Equal(t, 3, tried(50))
+		e, err := k.Explain(t.Context(), submission("x", nil).Job)
+		require.NoError(t, err)
+		require.Equal(t, 1, e.RuledOut["quarantine"])
+		time.Sleep(15 * time.Second)
+		require.Equal(t, 1, tried(50), "one probe")
+	})
+}
+
+// A job that crashes wherever it runs marks no node, however often it is sent.
+func TestAPoisonousJobMarksNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		home := w.start("home", func(c *Config) { c.Slots = -1 })
+		require.NoError(t, home.shelf.Accept(testBlob()))
+		for i := range 5 {
+			m := w.start(fmt.Sprint("worker ", i), nil)
+			w.net.SetLatency(home.Self(), m.Self(), time.Millisecond)
+			w.meet(home, m)
+		}
+		time.Sleep(8 * time.Second)
+		for range 20 {
+			poison := submission("x", needs("simd"))
+			poison.Job.Method = "crash"
+			out, err := home.Dispatch(t.Context(), poison)
+			require.ErrorIs(t, err, matchmaker.ErrAttempts)
+			require.Len(t, out.Attempts, 3, "it does not walk the fleet")
+		}
+		require.NoError(t, home.loop.ask(t.Context(), func(s *state) {
+			require.Empty(t, s.index.Quarantined())
+			for id := range s.nodes {
+				n, _ := s.index.Node(id)
+				require.Zero(t, n.Failures)
+			}
+		}))
+		_, err := home.Dispatch(t.Context(), submission("x", needs("simd")))
+		require.NoError(t, err)
+	})
+}
+
+func TestP95(t *testing.T) {
+	var a answerTimes
+	for i := range 100 {
+		_, ok := a.p95()
+		require.Equal(t, i >= enoughAnswers, ok)
+		a.add(time.Duration(1+i%20) * time.Millisecond)
+	}
+	got, ok := a.p95()
+	require.True(t, ok)
+	require.GreaterOrEqual(t, got, 19*time.Millisecond)
+}
+
+// A node that was never measured is scored by its coordinate, once both have
+// settled, and by what it claims before.
+func TestCoordinatesEstimateLatency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := startOn(t, newCrowd(nil), nil)
+		at := func(ms float64, known float64) *mesh.Coordinate {
+			v := make([]float64, vivaldi.Dimensions)
+			v[0] = ms / 1000
+			return &mesh.Coordinate{Vec: v, Error: known}
+		}
+		profile := func(name string, c *mesh.Coordinate) mesh.Profile {
+			return mesh.Profile{
+				Peer: peerOf(name), CreditCost: 1, FreeSlots: 1, Latency: time.Millisecond,
+				Expires: time.Now().Add(time.Minute), Sequence: 1, Coordinate: c,
+			}
+		}
+		latency := func(s *state, id identity.PeerID) time.Duration {
+			n, ok := s.index.Node(id)
+			require.True(t, ok)
+			return n.Latency
+		}
+		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+			now := time.Now()
+			s.hear(profile("early", at(30, 0.1)), now)
+			require.Equal(t, 100*time.Millisecond, latency(s, peerOf("early")), "this node knows nothing yet")
+			s.hear(profile("here", at(0, 0.1)), now)
+			s.hear(profile("there", at(40, 0.1)), now)
+			for range 200 {
+				s.measured(peerOf("here"), 10*time.Millisecond)
+				s.measured(peerOf("there"), 50*time.Millisecond)
+			}
+			s.hear(profile("stranger", at(40, 0.1)), now)
+			require.InDelta(t, 50, float64(latency(s, peerOf("stranger")))/1e6, 5, "as far as the node beside it")
+			s.hear(profile("newcomer", at(40, 1)), now)
+			require.Equal(t, 100*time.Millisecond, latency(s, peerOf("newcomer")), "not settled")
+			s.hear(profile("flat", &mesh.Coordinate{Vec: []float64{1}, Error: 0.1}), now)
+			require.Equal(t, 100*time.Millisecond, latency(s, peerOf("flat")), "another space")
+			s.hear(profile("liar", at(-1e6, 0)), now)
+			require.Equal(t, 100*time.Millisecond, latency(s, peerOf("liar")))
+			c := s.coordinate()
+			p, ok := pointOf(c)
+			require.True(t, ok)
+			require.Less(t, p.Error, unsettled)
+			own := k.profile(1, 1)
+			own.Coordinate = c
+			require.NoError(t, own.Check(now))
+		}))
+	})
+}
+
+// Jobs that wait together are placed together.
+func TestWaitingJobsAreMatchedTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(randomCrowd(rand.New(rand.NewPCG(5, 5)), 50))
+		k := startOn(t, c, nil)
+		const jobs = 20
+		events, cancel := k.Subscribe(1024)
+		defer cancel()
+		ended := make(chan error, jobs)
+		for range jobs {
+			go func() { _, err := k.Dispatch(t.Context(), submission("x", nil)); ended <- err }()
+		}
+		for range jobs {
+			require.NoError(t, <-ended)
+		}
+		placed := 0
+		for len(events) > 0 {
+			if e, ok := (<-events).(JobPlacedEvent); ok {
+				require.NotEmpty(t, e.Decision.Top)
+				placed++
+			}
+		}
+		require.Equal(t, jobs, placed)
+		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+			require.Empty(t, s.placements, "every slot is back")
+		}))
+	})
+}

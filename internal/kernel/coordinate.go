@@ -1,0 +1,65 @@
+package kernel
+
+import (
+	"hash/fnv"
+	"time"
+
+	"inos/internal/identity"
+	"inos/internal/mesh"
+	"inos/internal/scheduler/vivaldi"
+)
+
+// unsettled is the error of a coordinate from which on it says too little to
+// choose by.
+const unsettled = 0.75
+
+// leastEstimate bounds what a coordinate can claim: no node is taken to be nearer
+// than this before it has been measured.
+const leastEstimate = time.Millisecond
+
+// newVivaldi starts this node's network coordinate. Its id breaks ties.
+func newVivaldi(self identity.PeerID) *vivaldi.Node {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(self)) // never fails
+	return vivaldi.New(h.Sum64())
+}
+
+// latency is what n is scored with. An own measurement counts as it is; a node
+// never measured counts with the distance of its network coordinate to this node's
+// own. Where one of the two has not settled, the node's claim counts, but only where
+// it makes the node look worse than Config.Unmeasured does: it could claim anything
+// to attract jobs.
+func (s *state) latency(n *node) time.Duration {
+	if n.rtt > 0 {
+		return n.rtt
+	}
+	if d, ok := s.estimate(n.profile.Coordinate); ok {
+		return d
+	}
+	return max(n.profile.Latency, s.k.cfg.Unmeasured)
+}
+
+func (s *state) estimate(c *mesh.Coordinate) (time.Duration, bool) {
+	p, ok := pointOf(c)
+	own := s.vivaldi.Point()
+	if !ok || p.Error > unsettled || own.Error > unsettled {
+		return 0, false
+	}
+	return max(vivaldi.Estimate(own, p), leastEstimate), true
+}
+
+// pointOf is c as a point of this kernel's space; false for one of another space,
+// or none.
+func pointOf(c *mesh.Coordinate) (vivaldi.Point, bool) {
+	if c == nil {
+		return vivaldi.Point{}, false
+	}
+	p := vivaldi.Point{Vec: c.Vec, Height: c.Height, Error: c.Error}
+	return p, p.Valid()
+}
+
+// coordinate is the own one, as it is published.
+func (s *state) coordinate() *mesh.Coordinate {
+	p := s.vivaldi.Point()
+	return &mesh.Coordinate{Vec: p.Vec, Height: p.Height, Error: p.Error}
+}

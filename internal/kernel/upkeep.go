@@ -1,0 +1,223 @@
+package kernel
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"inos/internal/capsule"
+	"inos/internal/credit"
+	"inos/internal/identity"
+	"inos/internal/supervisor"
+)
+
+const (
+	// upkeepEvery is how often capsules are charged, and how long one may run after
+	// its money has ended.
+	upkeepEvery = time.Second
+	// upkeepAtMost bounds the capsules that are charged; more are not spawned.
+	upkeepAtMost = 4096
+	upkeepTime   = 5 * time.Second // for a pause, resume or kill
+)
+
+// keep is the capsules that a ledger pays for, by id.
+type keep struct {
+	mu   sync.Mutex
+	tabs map[string]*kept
+}
+
+// kept is one of them. over and at belong to the upkeep loop; the rest is the
+// lock's.
+type kept struct {
+	tab    Tab
+	over   credit.Overdraft
+	at     time.Time // charged until then
+	paused bool
+	ended  bool
+	dry    bool
+}
+
+// CapsuleCredit: the ledger that pays for a capsule ran dry, or pays again. Action
+// is "pause", "resume" or "kill"; Err says why it could not be done.
+type CapsuleCredit struct {
+	At
+	CapsuleID string
+	Ledger    identity.LedgerID
+	Action    string
+	Reason    string
+	Err       error
+}
+
+// Name implements Event.
+func (CapsuleCredit) Name() string { return "capsule:credit" }
+
+// commandHere carries a command out on this node. Spawned capsules are charged to
+// their ledger from then on; one whose ledger is dry does not resume.
+func (k *Kernel) commandHere(ctx context.Context, from identity.PeerID, cmd capsule.Command) (capsule.Reply, error) {
+	refuse := func(code capsule.ReplyCode, message string) capsule.Reply {
+		return capsule.Reply{ID: cmd.ID, Code: code, Message: message, CapsuleID: cmd.Target, Timestamp: time.Now()}
+	}
+	if cmd.Type == capsule.Resume && k.keep.isDry(cmd.Target) {
+		return refuse(capsule.Denied, "kernel: the ledger that pays for this capsule has run dry"), nil
+	}
+	if cmd.Type != capsule.Spawn || cmd.Spawn == nil || k.cfg.Upkeep == nil {
+		return k.cfg.Capsules.Command(ctx, cmd)
+	}
+	tab, err := k.cfg.Upkeep.Open(identity.LedgerID(cmd.Spawn.CreditLedgerID), from, k.cfg.CreditCost, time.Now())
+	if err != nil {
+		return refuse(capsule.Denied, err.Error()), nil
+	}
+	r, err := k.cfg.Capsules.Command(ctx, cmd)
+	switch {
+	case tab == nil:
+	case err != nil || r.Code != capsule.OK:
+		tab.Close(0, time.Now())
+	case !k.keep.add(r.CapsuleID, tab):
+		tab.Close(0, time.Now())
+		k.bestEffort(capsule.Command{Type: capsule.Kill, Target: r.CapsuleID, Kill: &capsule.KillParams{Reason: "too many capsules to charge for"}})
+		return refuse(capsule.Refused, "kernel: too many capsules to charge for"), nil
+	default:
+		k.keep.check(k.cfg.Capsules.List())
+	}
+	return r, err
+}
+
+// bestEffort gives a command of the kernel's own.
+func (k *Kernel) bestEffort(cmd capsule.Command) error {
+	ctx, cancel := context.WithTimeout(k.life, upkeepTime)
+	defer cancel()
+	cmd.ID, cmd.Timestamp = "upkeep "+cmd.Target, time.Now()
+	r, err := k.cfg.Capsules.Command(ctx, cmd)
+	k.commanded("", k.cfg.Self, cmd, r, err)
+	if err == nil && r.Code != capsule.OK {
+		err = fmt.Errorf("kernel: %s: code %d: %s", cmd.Type, r.Code, r.Message)
+	}
+	return err
+}
+
+func (u *keep) add(id string, tab Tab) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.tabs) >= upkeepAtMost {
+		return false
+	}
+	if u.tabs == nil {
+		u.tabs = make(map[string]*kept)
+	}
+	u.tabs[id] = &kept{tab: tab, at: time.Now()}
+	return true
+}
+
+// check marks the capsules that have ended before they were added.
+func (u *keep) check(have []CapsuleInfo) {
+	alive := make(map[string]bool, len(have))
+	for _, c := range have {
+		if c.State != supervisor.Stopped.String() && c.State != supervisor.Failed.String() {
+			alive[c.ID] = true
+		}
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for id, c := range u.tabs {
+		c.ended = c.ended || !alive[id]
+	}
+}
+
+func (u *keep) isDry(id string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	c := u.tabs[id]
+	return c != nil && c.dry
+}
+
+// note follows the supervisor. It never blocks.
+func (u *keep) note(e supervisor.Event) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch e := e.(type) {
+	case supervisor.CapsuleStateChanged:
+		if c := u.tabs[e.ID]; c != nil {
+			c.paused = e.To == supervisor.Paused
+		}
+	case supervisor.CapsuleEnded:
+		if c := u.tabs[e.ID]; c != nil && !e.Restart {
+			c.ended = true
+		}
+	}
+}
+
+// keepUp charges the capsules until ctx ends, then closes their tabs.
+func (k *Kernel) keepUp(ctx context.Context) error {
+	tick := time.NewTicker(upkeepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			for id, c := range k.keep.all() {
+				k.charge(id, c, now)
+			}
+		case <-ctx.Done():
+			for id, c := range k.keep.all() {
+				k.keep.remove(id)
+				c.tab.Close(time.Since(c.at), time.Now())
+			}
+			return ctx.Err()
+		}
+	}
+}
+
+// charge pays for what the capsule ran since the last time and does what follows
+// when that fails.
+func (k *Kernel) charge(id string, c *kept, now time.Time) {
+	k.keep.mu.Lock()
+	paused, ended := c.paused, c.ended
+	k.keep.mu.Unlock()
+	ran := now.Sub(c.at)
+	if c.at = now; paused {
+		ran = 0
+	}
+	if ended {
+		k.keep.remove(id)
+		c.tab.Close(max(ran, 0), now)
+		return
+	}
+	broke := c.tab.Charge(max(ran, 0), now)
+	action := c.over.Observe(broke != nil, now)
+	k.keep.mu.Lock()
+	c.dry = broke != nil
+	k.keep.mu.Unlock()
+	if action == credit.ActionNone {
+		return
+	}
+	cmd := capsule.Command{Target: id}
+	switch action {
+	case credit.ActionPause:
+		cmd.Type = capsule.Pause
+	case credit.ActionResume:
+		cmd.Type = capsule.Resume
+	default:
+		cmd.Type, cmd.Kill = capsule.Kill, &capsule.KillParams{Reason: "its ledger ran dry"}
+	}
+	e := CapsuleCredit{At{now}, id, c.tab.Ledger(), action.String(), "", k.bestEffort(cmd)}
+	if broke != nil {
+		e.Reason = broke.Error()
+	}
+	k.emit(e)
+}
+
+func (u *keep) all() map[string]*kept {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	out := make(map[string]*kept, len(u.tabs))
+	for id, c := range u.tabs {
+		out[id] = c
+	}
+	return out
+}
+
+func (u *keep) remove(id string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.tabs, id)
+}

@@ -1,0 +1,132 @@
+package kernel
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/capsule"
+	"inos/internal/identity"
+	"inos/internal/supervisor"
+)
+
+var errDry = errors.New("dry")
+
+// till is an Upkeep with so many seconds of money.
+type till struct {
+	mu     sync.Mutex
+	left   time.Duration
+	closed int
+}
+
+func (b *till) Open(ledger identity.LedgerID, from identity.PeerID, _ uint64, _ time.Time) (Tab, error) {
+	switch {
+	case ledger == "" && from == "":
+		return nil, nil
+	case ledger != ledgerOf("payer"):
+		return nil, errors.New("till: unknown ledger")
+	}
+	return b, nil
+}
+
+func (b *till) Ledger() identity.LedgerID { return ledgerOf("payer") }
+
+func (b *till) Charge(ran time.Duration, _ time.Time) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.left -= ran; b.left <= 0 {
+		return errDry
+	}
+	return nil
+}
+
+func (b *till) Close(time.Duration, time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed++
+}
+
+func (b *till) put(d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.left = d
+}
+
+func (w *workshop) told(t capsule.CommandType) (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.commands {
+		if c.Type == t {
+			n++
+		}
+	}
+	return n
+}
+
+func TestDryCapsuleIsPausedThenKilled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		money := &till{left: 5 * time.Second}
+		home := w.start("home", func(c *Config) { c.Upkeep = money })
+		events, cancel := home.Subscribe(1024)
+		defer cancel()
+		spawn := capsule.Command{ID: "1", Type: capsule.Spawn, Spawn: &capsule.SpawnParams{CID: "c", CreditLedgerID: string(ledgerOf("payer"))}}
+		r, err := home.Command(t.Context(), "", spawn)
+		require.NoError(t, err)
+		require.Equal(t, capsule.OK, r.Code)
+		id := r.CapsuleID
+		time.Sleep(7 * time.Second)
+		require.Equal(t, 1, home.work.told(capsule.Pause))
+		home.CapsuleEvent(supervisor.CapsuleStateChanged{ID: id, From: supervisor.Healthy, To: supervisor.Paused})
+		r, err = home.Command(t.Context(), "", capsule.Command{ID: "2", Type: capsule.Resume, Target: id})
+		require.NoError(t, err)
+		require.Equal(t, capsule.Denied, r.Code, "it is not resumed on credit it has not")
+
+		money.put(3 * time.Second) // its owner pays
+		time.Sleep(2 * time.Second)
+		require.Equal(t, 1, home.work.told(capsule.Resume))
+		home.CapsuleEvent(supervisor.CapsuleStateChanged{ID: id, From: supervisor.Paused, To: supervisor.Healthy})
+		time.Sleep(5 * time.Second)
+		require.Equal(t, 2, home.work.told(capsule.Pause))
+		require.Zero(t, home.work.told(capsule.Kill))
+		time.Sleep(31 * time.Second)
+		require.Equal(t, 1, home.work.told(capsule.Kill))
+		home.CapsuleEvent(supervisor.CapsuleEnded{ID: id, Reason: "its ledger ran dry"})
+		time.Sleep(2 * time.Second)
+		require.Equal(t, 1, money.closed)
+
+		var actions []string
+		for len(events) > 0 {
+			if e, ok := (<-events).(CapsuleCredit); ok {
+				actions = append(actions, e.Action)
+				require.NoError(t, e.Err)
+				require.Equal(t, id, e.CapsuleID)
+			}
+		}
+		require.Equal(t, []string{"pause", "resume", "pause", "kill"}, actions)
+	})
+}
+
+func TestSpawnNeedsALedgerThatPays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		money := &till{left: time.Hour}
+		home := w.start("home", func(c *Config) { c.Upkeep = money })
+		spawn := func(ledger identity.LedgerID) capsule.ReplyCode {
+			r, err := home.Command(t.Context(), "", capsule.Command{ID: "1", Type: capsule.Spawn,
+				Spawn: &capsule.SpawnParams{CID: "c", CreditLedgerID: string(ledger)}})
+			require.NoError(t, err)
+			return r.Code
+		}
+		require.Equal(t, capsule.Denied, spawn(ledgerOf("stranger")))
+		require.Zero(t, home.work.told(capsule.Spawn), "nothing runs that nobody pays for")
+		require.Equal(t, capsule.OK, spawn(""), "the console's own")
+		require.Equal(t, capsule.OK, spawn(ledgerOf("payer")))
+		home.stop()
+		require.Equal(t, 1, money.closed)
+	})
+}

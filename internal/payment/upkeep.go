@@ -1,0 +1,120 @@
+package payment
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"inos/internal/credit"
+	"inos/internal/identity"
+	"inos/internal/kernel"
+)
+
+const (
+	// advance is how much capsule time is paid ahead of a spawned capsule.
+	advance = 10 * time.Second
+	// renew is what may be left of it when the next one is due: longer than two
+	// charges lie apart.
+	renew = 2 * time.Second
+	// advanceLife is when an advance that nobody settles is refunded.
+	advanceLife = 5 * time.Minute
+)
+
+var _ kernel.Upkeep = (*Purse)(nil)
+
+// Open implements kernel.Upkeep. A capsule of the local console that names no
+// ledger is this node's own business and free; another node's is paid by that node.
+// Nobody spends a ledger that is not theirs.
+func (p *Purse) Open(ledger identity.LedgerID, from identity.PeerID, rate uint64, now time.Time) (kernel.Tab, error) {
+	if ledger == "" {
+		if from == "" {
+			return nil, nil
+		}
+		ledger = identity.LedgerID(identity.LedgerPrefix + string(from))
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, fmt.Errorf("payment: tab: %w", err)
+	}
+	t := &tab{purse: p, ledger: ledger, job: id.String(), rate: max(rate, 1)}
+	if from != "" && string(ledger) == identity.LedgerPrefix+string(from) {
+		// The channel has authenticated the ledger's key: as good as a voucher.
+		if err := p.ledger.Welcome(ledger, now); err != nil {
+			return nil, err
+		}
+	}
+	price := t.price()
+	if _, err := p.ledger.Authorize(ledger, t.job, nil, from, p.wallet.Peer(), price, price, now); err != nil {
+		return nil, err
+	}
+	return t, t.hold(now)
+}
+
+// tab is one capsule's account: always one advance is held, and settled by the
+// time that ran of it.
+type tab struct {
+	purse  *Purse
+	ledger identity.LedgerID
+	job    string // names the capsule in the ledger
+	rate   uint64 // microcredits a second
+	held   bool
+	id     credit.HoldID
+	ran    time.Duration // of the advance
+}
+
+func (t *tab) price() uint64 {
+	return credit.Meter{Rate: t.rate, Max: 1 << 60}.Cost(advance)
+}
+
+// Ledger implements kernel.Tab.
+func (t *tab) Ledger() identity.LedgerID { return t.ledger }
+
+func (t *tab) hold(now time.Time) error {
+	v := credit.Voucher{LedgerID: t.ledger, JobID: t.job, Payee: t.purse.wallet.Peer(), MaxAmount: t.price(), Expires: now.Add(advanceLife)}
+	if _, err := rand.Read(v.Nonce[:]); err != nil {
+		return fmt.Errorf("payment: nonce: %w", err)
+	}
+	id, err := t.purse.ledger.Hold(v, v.MaxAmount, now)
+	if err != nil {
+		return err
+	}
+	t.held, t.id, t.ran = true, id, 0
+	return nil
+}
+
+// Charge implements kernel.Tab.
+func (t *tab) Charge(ran time.Duration, now time.Time) error {
+	if t.held {
+		if t.ran += ran; t.ran < advance-renew {
+			return nil
+		}
+		if err := t.settle(now); err != nil {
+			return err
+		}
+	}
+	return t.hold(now)
+}
+
+// settle pays for what ran of the advance. One that nobody charged for so long
+// that it expired is lost to the node.
+func (t *tab) settle(now time.Time) error {
+	cost := credit.Meter{Rate: t.rate, Max: t.price()}.Cost(t.ran)
+	err := t.purse.ledger.Settle(t.id, t.purse.wallet.Peer(), cost, now)
+	if err != nil && !errors.Is(err, credit.ErrHoldRefunded) && !errors.Is(err, credit.ErrNoHold) {
+		return err
+	}
+	t.held = false
+	return nil
+}
+
+// Close implements kernel.Tab. What cannot be settled now expires.
+func (t *tab) Close(ran time.Duration, now time.Time) {
+	if !t.held {
+		return
+	}
+	t.ran += ran
+	_ = t.settle(now)
+}

@@ -1,0 +1,5 @@
+// Package trace follows one job through every hop: it reads and makes W3C trace
+// contexts and keeps the newest spans of this node, and of the nodes that worked
+// for it, in memory of a fixed size. It exports nothing itself: trace/otlp does,
+// natively. The kernel makes the spans.
+package trace
