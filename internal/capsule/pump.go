@@ -84,6 +84,10 @@ func (c *Capsule) flush() error {
 	if err := c.cb.SetClock(time.Now().UnixNano()); err != nil {
 		return err
 	}
+	// A head that lies is noticed now, not when the ring seems full.
+	if _, err := c.cb.commands.Used(); err != nil {
+		return err
+	}
 	pushed := 0
 	defer func() {
 		rest := copy(c.outbox, c.outbox[pushed:])

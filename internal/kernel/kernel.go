@@ -112,8 +112,15 @@ func (k *Kernel) Run(ctx context.Context, m mesh.Mesh) error {
 			return err
 		}
 	}
-	top := suture.New("kernel", suture.Spec{EventHook: k.supervised, Timeout: time.Minute})
-	top.Add(k.loop)
+	spec := suture.Spec{EventHook: k.supervised, Timeout: time.Minute}
+	// The loop outlives everybody who asks it something, or they would wait for an
+	// answer that nobody gives.
+	base := suture.New("kernel", spec)
+	base.Add(k.loop)
+	baseCtx, stopBase := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBase()
+	baseEnded := base.ServeBackground(baseCtx)
+	top := suture.New("kernel", spec)
 	top.Add(k.matchmaker)
 	top.Add(k.watcher)
 	top.Add(k.adjuster)
@@ -127,8 +134,10 @@ func (k *Kernel) Run(ctx context.Context, m mesh.Mesh) error {
 	err := top.Serve(ctx)
 	k.end()
 	k.dials.Wait()
-	close(k.loop.stopped)
 	k.crew.wait()
+	stopBase()
+	<-baseEnded
+	close(k.loop.stopped)
 	return err
 }
 

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"slices"
 	"time"
 
 	"inos/internal/identity"
@@ -49,7 +50,13 @@ type Explanation struct {
 	// Unlocks counts, for each requirement, the nodes that miss nothing else:
 	// relaxing it alone makes them candidates.
 	Unlocks map[Requirement]int
-	Top     []Candidate // best first; the first one is what Choose returns
+	// UnlocksCapability splits Unlocks[NeedCapabilities]: the nodes that miss this
+	// one capability and nothing else.
+	UnlocksCapability map[string]int
+	// UnlocksCost is the lowest price among Unlocks[NeedCost]: a ceiling raised to it
+	// lets the job run. 0 when there is none.
+	UnlocksCost uint64
+	Top         []Candidate // best first; the first one is what Choose returns
 	// Ruled lists nodes that a requirement ruled out, at most MaxRuled of them.
 	Ruled []RuledOut
 	// Why is what set the winner apart: "only candidate", "highest score" or "tie
@@ -68,6 +75,8 @@ func (x *Index) Explain(r Request, now time.Time, top int) (Explanation, error) 
 		Considered: len(x.slots),
 		RuledOut:   make(map[Requirement]int),
 		Unlocks:    make(map[Requirement]int),
+
+		UnlocksCapability: make(map[string]int),
 	}
 	excluded := make(map[identity.PeerID]bool, len(r.Exclude))
 	for _, id := range r.Exclude {
@@ -100,6 +109,7 @@ func (x *Index) Explain(r Request, now time.Time, top int) (Explanation, error) 
 			continue
 		case 1:
 			unlocks[last]++
+			e.unlocked(Requirements[last], n.cost, x.caps.groups[n.group].names, r.Capabilities)
 		}
 		if len(e.Ruled) < MaxRuled {
 			e.Ruled = append(e.Ruled, RuledOut{Node: x.node(int32(slot)), Missed: namesOf(missed)})
@@ -132,6 +142,27 @@ func (x *Index) Parts(n Node) []Part {
 		parts = append(parts, Part{"1/(1+failures)", 1 / (1 + n.Failures)})
 	}
 	return parts
+}
+
+// unlocked notes a node that misses nothing but need.
+func (e *Explanation) unlocked(need Requirement, cost uint64, has, wants []string) {
+	switch need {
+	case NeedCost:
+		if e.UnlocksCost == 0 || cost < e.UnlocksCost {
+			e.UnlocksCost = cost
+		}
+	case NeedCapabilities:
+		missing, count := "", 0
+		for i, name := range wants {
+			if !slices.Contains(has, name) && !slices.Contains(wants[:i], name) {
+				missing = name
+				count++
+			}
+		}
+		if count == 1 {
+			e.UnlocksCapability[missing]++
+		}
+	}
 }
 
 func namesOf(missed [len(Requirements)]bool) (names []Requirement) {

@@ -157,6 +157,17 @@ fn lie(job: &mut Job) -> Outcome {
                 &inos_sdk::message::run_done(ticket, inos_sdk::RunCode::Ok, "", 0xffff_0000, 1 << 20),
             )
         }
+        // Frames that change while they are read: their lengths, their kinds and
+        // the tail behind which they lie.
+        "flicker" => loop {
+            let tail = c.load(OFF_EVENT_TAIL);
+            for (length, kind) in [(8, FRAME_LOG), (0xfff0, FRAME_DATA), (8, FRAME_REPLY), (24, 0xffff)] {
+                c.space.store(base + (tail & (size - 1)), length);
+                c.space.store(base + (tail & (size - 1)) + 4, u32::from(kind));
+                c.store(OFF_EVENT_TAIL, tail.wrapping_add(16));
+                c.ring_host();
+            }
+        },
         other => return Err(Failure::bad_input(other)),
     }
     c.ring_host();

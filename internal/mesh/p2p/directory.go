@@ -25,6 +25,7 @@ const (
 	findersAtOnce  = 8
 	providerTime   = 5 * time.Second  // to connect to a provider and hear its profile
 	lookupTime     = 15 * time.Second // of a Find that the caller does not bound
+	quietTime      = 500 * time.Millisecond
 	reprovideEvery = 10 * time.Minute // records live two days; nodes and routes less
 	settle         = 250 * time.Millisecond
 	askAgain       = time.Second
@@ -146,6 +147,11 @@ func (m *Mesh) Find(ctx context.Context, capability string) ([]mesh.Profile, err
 	)
 	slots := make(chan struct{}, findersAtOnce)
 	seen := map[peer.ID]bool{m.id: true}
+	// A lookup ends only when the last peer on its way has answered or timed out,
+	// and a dead one takes seconds. What comes comes early: once somebody has been
+	// heard, quiet means that nobody else will be.
+	quiet := time.AfterFunc(lookupTime, cancel)
+	defer quiet.Stop()
 	for info := range m.dht.FindProvidersAsync(lookup, key, maxProviders) {
 		if seen[info.ID] {
 			continue
@@ -158,6 +164,7 @@ func (m *Mesh) Find(ctx context.Context, capability string) ([]mesh.Profile, err
 				mu.Lock()
 				found = append(found, p)
 				mu.Unlock()
+				quiet.Reset(quietTime)
 			}
 		})
 	}

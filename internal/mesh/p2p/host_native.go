@@ -11,6 +11,7 @@ import (
 	ic "github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	ma "github.com/multiformats/go-multiaddr"
 
@@ -40,6 +41,11 @@ func newHost(cfg Config, key ic.PrivKey) (host.Host, func() error, error) {
 			Streams: 512, StreamsInbound: 256, StreamsOutbound: 256, Memory: 64 << 20,
 		}, rcmgr.BaseLimitIncrease{})
 	}
+	// Two pings of one peer at a time, the default, fail callers that measure three
+	// times in a row: a stream counts until its end has been heard.
+	pings := rcmgr.BaseLimit{Streams: 64, StreamsInbound: 64, StreamsOutbound: 64, Memory: 1 << 20}
+	limits.AddServicePeerLimit(ping.ServiceName, pings, rcmgr.BaseLimitIncrease{})
+	limits.AddProtocolPeerLimit(ping.ID, pings, rcmgr.BaseLimitIncrease{})
 	resources, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.AutoScale()))
 	if err != nil {
 		return nil, nil, fmt.Errorf("p2p: resource limits: %w", err)

@@ -50,7 +50,7 @@ func (l *lingering) Dial(ctx context.Context, addr ma.Multiaddr, p peer.ID) (tra
 	if err != nil {
 		return nil, err
 	}
-	return &lingeringConn{c, l}, nil
+	return newLingeringConn(c, l), nil
 }
 
 // Listen implements transport.Transport.
@@ -98,12 +98,20 @@ func (ln *lingeringListener) Accept() (transport.CapableConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &lingeringConn{c, ln.l}, nil
+	return newLingeringConn(c, ln.l), nil
 }
 
 type lingeringConn struct {
 	transport.CapableConn
 	l *lingering
+
+	mu      sync.Mutex
+	closed  bool
+	waiting map[*lingeringStream]struct{} // streams that linger
+}
+
+func newLingeringConn(c transport.CapableConn, l *lingering) *lingeringConn {
+	return &lingeringConn{CapableConn: c, l: l, waiting: map[*lingeringStream]struct{}{}}
 }
 
 func (c *lingeringConn) Transport() transport.Transport { return c.l }
@@ -113,7 +121,7 @@ func (c *lingeringConn) OpenStream(ctx context.Context) (network.MuxedStream, er
 	if err != nil {
 		return nil, err
 	}
-	return &lingeringStream{MuxedStream: s, l: c.l}, nil
+	return &lingeringStream{MuxedStream: s, c: c}, nil
 }
 
 func (c *lingeringConn) AcceptStream() (network.MuxedStream, error) {
@@ -121,7 +129,37 @@ func (c *lingeringConn) AcceptStream() (network.MuxedStream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &lingeringStream{MuxedStream: s, l: c.l}, nil
+	return &lingeringStream{MuxedStream: s, c: c}, nil
+}
+
+func (c *lingeringConn) Close() error { return c.CloseWithError(network.ConnNoError) }
+
+func (c *lingeringConn) CloseWithError(code network.ConnErrorCode) error {
+	err := c.CapableConn.CloseWithError(code)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	for s := range c.waiting {
+		s.wake()
+	}
+	return err
+}
+
+// linger runs read on a goroutine that the transport's owner waits for.
+func (c *lingeringConn) linger(s *lingeringStream, read func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	c.waiting[s] = struct{}{}
+	_ = s.MuxedStream.SetReadDeadline(time.Now().Add(lingerTime))
+	c.l.streams.Go(func() {
+		read()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.waiting, s)
+	})
 }
 
 // errStreamClosed is what reads of a closed stream give.
@@ -129,7 +167,7 @@ var errStreamClosed = errors.New("p2p: stream closed")
 
 type lingeringStream struct {
 	network.MuxedStream
-	l       *lingering
+	c       *lingeringConn
 	ended   atomic.Bool // the peer's side: an end or an error was read
 	unheard atomic.Bool // CloseRead was called
 	drained sync.Once
@@ -163,6 +201,21 @@ func (s *lingeringStream) SetDeadline(t time.Time) error {
 	return errors.Join(s.SetReadDeadline(t), s.MuxedStream.SetWriteDeadline(t))
 }
 
+// wake makes a Read under way come back.
+func (s *lingeringStream) wake() { _ = s.MuxedStream.SetReadDeadline(time.Unix(1, 0)) }
+
+// Reset is ResetWithError(0).
+func (s *lingeringStream) Reset() error { return s.ResetWithError(network.StreamNoError) }
+
+// ResetWithError also ends reads that webtransport-go keeps waiting for a close
+// of the session, which it does without regard to the reset.
+func (s *lingeringStream) ResetWithError(code network.StreamErrorCode) error {
+	s.unheard.Store(true)
+	err := s.MuxedStream.ResetWithError(code)
+	s.wake()
+	return err
+}
+
 // CloseRead interrupts reads, and reads on for nobody until the peer ends its
 // side or the linger time is over.
 func (s *lingeringStream) CloseRead() error {
@@ -171,9 +224,8 @@ func (s *lingeringStream) CloseRead() error {
 		return nil
 	}
 	s.drained.Do(func() {
-		_ = s.MuxedStream.SetReadDeadline(time.Now()) // a Read under way comes back
-		s.l.streams.Go(func() {
-			_ = s.MuxedStream.SetReadDeadline(time.Now().Add(lingerTime))
+		s.wake()
+		s.c.linger(s, func() {
 			if _, err := io.Copy(io.Discard, s.MuxedStream); err != nil {
 				_ = s.MuxedStream.CloseRead()
 			}

@@ -12,7 +12,12 @@ async function main(): Promise<void> {
   (globalThis as any).__workerURL = workerURL; // a test points it elsewhere
   (globalThis as any).__inosCapsules = capsules.control;
   const wasm = async (name: string) => new Uint8Array(await (await fetch(`/capsules/${name}.wasm`)).arrayBuffer());
-  (globalThis as any).__capsules = { hash: await wasm('hash'), fault: await wasm('fault') };
+  (globalThis as any).__capsules = {};
+  for (const name of ['hash', 'fault', 'flood', 'wordcount']) (globalThis as any).__capsules[name] = await wasm(name);
+  (globalThis as any).__post = async (path: string, body: Uint8Array) => {
+    const r = await fetch(path, { method: 'POST', body: body as BodyInit });
+    return { ok: r.ok, body: await r.arrayBuffer() };
+  };
 
   let line = '';
   const decoder = new TextDecoder();

@@ -1,12 +1,13 @@
 // Runs the Go tests of internal/capsule/sab in real browsers.
 //
 //   node test/browser/capsule/run.mjs [--browser chromium|firefox]... [--wasm FILE] [-- go test flags]
+//   node test/browser/capsule/run.mjs --seconds 900 -- -test.timeout=900s -test.run=TestStress -stress=10000000
 //
-// Without --wasm it builds the test program itself; hash.wasm and fault.wasm
-// must be in build/capsules (scripts/build-capsules.sh). Prints "N passed, M failed" and exits
+// Without --wasm it builds the test program itself; the capsules must be in
+// build/capsules (scripts/build-capsules.sh). Prints "N passed, M failed" and exits
 // non-zero when anything failed or nothing ran.
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -40,7 +41,7 @@ try {
   }
   const goroot = execFileSync('go', ['env', 'GOROOT']).toString().trim();
   const capsules = new URL(values.capsules + '/', root);
-  for (const name of ['hash.wasm', 'fault.wasm']) {
+  for (const name of ['hash.wasm', 'fault.wasm', 'flood.wasm', 'wordcount.wasm']) {
     if (!existsSync(new URL(name, capsules))) throw new Error(`${name} is missing: run scripts/build-capsules.sh`);
   }
   const server = await serve(
@@ -52,6 +53,7 @@ try {
       '/capsule.test.wasm': pathToFileURL(wasm),
     },
     (report) => onReport(report),
+    { '/native': native },
   );
   try {
     for (const name of values.browser ?? Object.keys(browsers)) await inBrowser(name, server.url);
@@ -66,6 +68,20 @@ try {
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed > 0 || passed === 0 ? 1 : 0);
+
+/** The native node that a capsule of the migration test moves to and back from. */
+function native(query, body) {
+  const exe = join(scratch, 'native');
+  if (!existsSync(exe)) execFileSync('go', ['build', '-o', exe, './test/browser/capsule/native'], { cwd: root });
+  const cut = Number(query.get('blob'));
+  const image = join(scratch, 'image');
+  writeFileSync(image, body.subarray(0, cut));
+  return new Promise((resolve, reject) => {
+    const wasm = new URL(values.capsules + '/wordcount.wasm', root).pathname;
+    const child = execFile(exe, [image, wasm], { encoding: 'buffer', maxBuffer: 1 << 28 }, (err, out) => (err ? reject(err) : resolve(out)));
+    child.stdin.end(body.subarray(cut));
+  });
+}
 
 async function inBrowser(name, url) {
   console.log(`# ${name}`);

@@ -26,9 +26,10 @@ for (let over = false; !over; ) {
 
 /**
  * files maps a URL path to a file's URL, or a prefix that ends in / to a
- * folder's. onReport is called with {lines, exit, held} of each report.
+ * folder's. onReport is called with {lines, exit, held} of each report. answers
+ * maps a path to a function of a POST's query and body that returns the answer.
  */
-export async function serve(files, onReport) {
+export async function serve(files, onReport, answers = {}) {
   const server = createServer(async (req, res) => {
     const path = new URL(req.url, 'http://x').pathname;
     const headers = {
@@ -44,6 +45,12 @@ export async function serve(files, onReport) {
         for await (const chunk of req) body += chunk;
         onReport(JSON.parse(body));
         return void res.writeHead(204, headers).end();
+      }
+      if (answers[path] && req.method === 'POST') {
+        const body = [];
+        for await (const chunk of req) body.push(chunk);
+        const answer = await answers[path](new URL(req.url, 'http://x').searchParams, Buffer.concat(body)).catch((err) => err);
+        return void res.writeHead(answer instanceof Error ? 500 : 200, headers).end(answer instanceof Error ? String(answer) : answer);
       }
       const file = locate(files, path);
       let body = await readFile(file);

@@ -1,0 +1,279 @@
+//go:build !js
+
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/capsule"
+	"inos/internal/capsule/wazero"
+	"inos/internal/credit"
+	"inos/internal/governance"
+	"inos/internal/identity"
+	"inos/internal/kernel"
+	"inos/internal/mesh"
+	"inos/internal/mesh/p2p"
+	"inos/internal/submit"
+	"inos/internal/trace"
+)
+
+// price is what the tests' nodes cost: at 1000 microcredits a second a budget of
+// 300 lasts 0.3 s.
+const price = 1000
+
+// peer is a node over loopback, with real capsules and a real ledger.
+type peer struct {
+	*Node
+	mesh *p2p.Mesh
+	key  ed25519.PrivateKey
+}
+
+func start(t *testing.T, seed byte, change func(*Config)) *peer {
+	t.Helper()
+	runtime, err := wazero.New(wazero.Config{})
+	require.NoError(t, err)
+	key := ed25519.NewKeyFromSeed(append(make([]byte, 31), seed))
+	cfg := Config{
+		Key: key, Name: "test", Kind: "native", CreditCost: price, Slots: 2, Runtime: runtime, Allowance: 1_000_000, StrangerLine: 1_000_000,
+		PublishEvery: time.Second, PingEvery: time.Second,
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	n, err := New(cfg)
+	require.NoError(t, err)
+	m, err := p2p.New(p2p.Config{Key: key, Handler: n.Kernel, Notes: n.Notes(), Listen: []string{"/ip4/127.0.0.1/udp/0/quic-v1"}})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(ctx, m) }()
+	t.Cleanup(sync.OnceFunc(func() {
+		cancel()
+		<-ended
+		require.NoError(t, m.Close())
+		require.NoError(t, runtime.Close())
+		require.NoError(t, n.Ledger.Close())
+		require.Zero(t, n.Ledger.Sum())
+	}))
+	return &peer{n, m, key}
+}
+
+func built(t *testing.T, name string) []byte {
+	t.Helper()
+	wasm, err := os.ReadFile(filepath.Join("..", "..", "..", "build", "capsules", name+".wasm"))
+	require.NoError(t, err, "make capsules")
+	return wasm
+}
+
+func order(t *testing.T, from *peer, cid capsule.CID, method string, budget uint64, deadline time.Time) kernel.Submission {
+	t.Helper()
+	sub, err := submit.New(submit.Order{
+		Capsule: cid, Method: method, Input: []byte("in"), Budget: budget, Deadline: deadline,
+		CreditLedgerID: string(from.Wallet.Ledger()), Module: "test", Device: from.mesh.Self(),
+	}, time.Now())
+	require.NoError(t, err)
+	return sub
+}
+
+func owes(t *testing.T, books *peer, ledger identity.LedgerID) int64 {
+	t.Helper()
+	b, ok := books.Ledger.Balance(ledger)
+	require.True(t, ok)
+	require.Zero(t, b.Held, "nothing stays held")
+	return -b.Balance
+}
+
+func TestPaidJobAcrossNodes(t *testing.T) {
+	home := start(t, 1, func(c *Config) { c.Slots = -1 })
+	worker := start(t, 2, nil)
+	cid, err := home.Library.Publish("fault", built(t, "fault"))
+	require.NoError(t, err)
+	events, cancel := home.Kernel.Subscribe(256)
+	defer cancel()
+	require.NoError(t, home.Kernel.Join(t.Context(), home.mesh, worker.mesh.Addrs()))
+	for e := range events {
+		if _, ok := e.(kernel.NodeHeard); ok {
+			break
+		}
+	}
+
+	// A job that ends costs what it took.
+	out, err := home.Kernel.Dispatch(t.Context(), order(t, home, cid, "echo", 100_000, time.Time{}))
+	require.NoError(t, err)
+	require.Equal(t, "in", string(out.Output))
+	require.Positive(t, out.Cost)
+	ledger := home.Wallet.Ledger()
+	require.EqualValues(t, out.Cost, owes(t, home, ledger), "the rest came back")
+	require.EqualValues(t, out.Cost, owes(t, worker, ledger), "both books agree")
+
+	// One that never ends is stopped when its money is used up, with debits on the
+	// way, and that much is paid.
+	before := owes(t, home, ledger)
+	sub := order(t, home, cid, "work", 300, time.Time{})
+	var mu sync.Mutex
+	var debits []uint64
+	sub.OnProgress = func(p mesh.Progress) {
+		mu.Lock()
+		defer mu.Unlock()
+		debits = append(debits, p.Cost)
+	}
+	out, err = home.Kernel.Dispatch(t.Context(), sub)
+	require.Error(t, err)
+	require.Equal(t, mesh.JobCreditExhausted, out.Code)
+	require.EqualValues(t, 300, out.Cost)
+	require.GreaterOrEqual(t, out.Run, 300*time.Millisecond)
+	require.EqualValues(t, 300, owes(t, home, ledger)-before)
+	require.EqualValues(t, owes(t, home, ledger), owes(t, worker, ledger))
+	mu.Lock()
+	require.NotEmpty(t, debits)
+	require.IsNonDecreasing(t, debits)
+	mu.Unlock()
+	kept := home.Wallet.Kept(sub.Job.ID)
+	require.Len(t, kept, 1)
+	require.EqualValues(t, mesh.JobCreditExhausted, kept[0].Receipt.Code)
+
+	// A refusal is definite: the hold comes back at once.
+	before = owes(t, home, ledger)
+	_, err = home.Kernel.Dispatch(t.Context(), order(t, home, cid, "panic", 1000, time.Time{}))
+	require.Error(t, err)
+	require.Equal(t, before, owes(t, home, ledger))
+
+	// The spans of both nodes are here.
+	nodes := map[identity.PeerID]map[string]bool{home.mesh.Self(): {}, worker.mesh.Self(): {}}
+	for _, s := range home.Kernel.Trace(sub.Job.ID) {
+		nodes[s.Node][s.Name] = true
+	}
+	require.Subset(t, nodes[home.mesh.Self()], map[string]bool{"console": true, "dispatch": true, "admit": true, "choose": true, "transfer": true, "settle": true})
+	require.Subset(t, nodes[worker.mesh.Self()], map[string]bool{"serve": true, "admit": true, "run": true, "settle": true})
+}
+
+// A payer that was down when its worker answered asks for the receipt, settles it
+// once, and never refunds what was settled.
+func TestLateReceiptIsSettledOnce(t *testing.T) {
+	log := &credit.MemoryLog{}
+	worker := start(t, 2, nil)
+	home := start(t, 1, func(c *Config) { c.Log = log })
+	_, err := home.mesh.Connect(t.Context(), worker.mesh.Addrs()[0])
+	require.NoError(t, err)
+
+	// As far as the books go, three jobs: one done, one refused, one at work.
+	var holds []credit.HoldID
+	var subs []kernel.Submission
+	for i := range 3 {
+		sub := order(t, home, capsule.SumCID([]byte("wasm")), "", 1000, time.Now().Add(time.Minute))
+		a, err := home.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job}, time.Now())
+		require.NoError(t, err)
+		voucher, err := home.Purse.Promise(a, worker.mesh.Self(), time.Now())
+		require.NoError(t, err)
+		there, err := worker.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job, Voucher: voucher,
+			From: home.mesh.Self(), Payee: worker.mesh.Self()}, time.Now())
+		require.NoError(t, err)
+		earning, err := worker.Purse.Earn(there, time.Now())
+		require.NoError(t, err)
+		switch i {
+		case 0:
+			_, err = earning.Collect(kernel.Work{CapsuleCID: sub.Job.Capsule, InputCID: sub.Job.InputCID, Cost: 400, Started: time.Now(), Finished: time.Now()}, time.Now())
+			require.NoError(t, err)
+		case 1:
+			earning.Refund(time.Now())
+		}
+		subs = append(subs, sub)
+	}
+	home.askReceipts(t.Context(), home.mesh)
+	require.Len(t, home.Ledger.Holds(), 3, "their jobs may be in hand")
+
+	// The payer starts again on the same log: its promises are forgotten, the holds not.
+	again := start(t, 1, func(c *Config) { c.Log = &unlocked{log} })
+	_, err = again.mesh.Connect(t.Context(), worker.mesh.Addrs()[0])
+	require.NoError(t, err)
+	for _, h := range again.Ledger.Holds() {
+		holds = append(holds, h.ID)
+	}
+	require.Len(t, holds, 3)
+	for range 3 {
+		again.askReceipts(t.Context(), again.mesh)
+		b, _ := again.Ledger.Balance(again.Wallet.Ledger())
+		require.EqualValues(t, -400-1000, b.Balance, "400 settled, 1000 refunded, 1000 at work")
+		require.EqualValues(t, 1000, b.Held)
+	}
+	open := again.Ledger.Holds()
+	require.Len(t, open, 1)
+	require.Equal(t, subs[2].Job.ID, open[0].JobID)
+	ids, err := again.Ledger.Expire(open[0].Expires.Add(time.Hour))
+	require.NoError(t, err)
+	require.Len(t, ids, 1, "a node that never answers is refunded at expiry")
+}
+
+// unlocked is a log that another ledger of the test has open, too, and leaves alone.
+type unlocked struct{ credit.Log }
+
+func TestChequesClearBothBooks(t *testing.T) {
+	a, b := start(t, 1, nil), start(t, 2, nil)
+	_, err := a.mesh.Connect(t.Context(), b.mesh.Addrs()[0])
+	require.NoError(t, err)
+	owe := func(payer, worker *peer, amount uint64) {
+		sub := order(t, payer, capsule.SumCID([]byte("wasm")), "", amount, time.Time{})
+		here, err := payer.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job}, time.Now())
+		require.NoError(t, err)
+		voucher, err := payer.Purse.Promise(here, worker.mesh.Self(), time.Now())
+		require.NoError(t, err)
+		there, err := worker.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job, Voucher: voucher,
+			From: payer.mesh.Self(), Payee: worker.mesh.Self()}, time.Now())
+		require.NoError(t, err)
+		earning, err := worker.Purse.Earn(there, time.Now())
+		require.NoError(t, err)
+		w := kernel.Work{CapsuleCID: sub.Job.Capsule, InputCID: sub.Job.InputCID, OutputCID: "o", Cost: amount, Started: time.Now(), Finished: time.Now()}
+		receipt, err := earning.Collect(w, time.Now())
+		require.NoError(t, err)
+		require.NoError(t, payer.Purse.Pay(here, mesh.JobOutcome{Node: worker.mesh.Self(), OutputCID: "o", Cost: amount, Receipt: receipt}, time.Now()))
+	}
+	owe(a, b, 900_000)
+	owe(b, a, 600_000)
+	unsent := map[identity.PeerID]bool{}
+	a.sendCheques(t.Context(), a.mesh, a.mesh.Peers(), unsent)
+	s, err := a.Ledger.Standing(b.mesh.Self())
+	require.NoError(t, err)
+	require.EqualValues(t, 900_000, s.Owed, "not yet worth a cheque")
+	owe(a, b, 100_000)
+	a.sendCheques(t.Context(), a.mesh, a.mesh.Peers(), unsent)
+	s, err = a.Ledger.Standing(b.mesh.Self())
+	require.NoError(t, err)
+	require.Equal(t, credit.Standing{Drawn: 400_000}, s, "600,000 set off, the rest promised")
+	s, err = b.Ledger.Standing(a.mesh.Self())
+	require.NoError(t, err)
+	require.Equal(t, credit.Standing{Promised: 400_000}, s)
+	require.Empty(t, unsent)
+}
+
+func TestBrowsersShipTheirSpans(t *testing.T) {
+	exported := make(chan trace.Span, 64)
+	exporter := start(t, 2, func(c *Config) { c.Export = func(s trace.Span) { exported <- s } })
+	browser := start(t, 1, func(c *Config) { c.Kind = "browser" })
+	_, err := browser.mesh.Connect(t.Context(), exporter.mesh.Addrs()[0])
+	require.NoError(t, err)
+	sub := order(t, browser, capsule.SumCID([]byte("nowhere")), "", 1000, time.Now().Add(time.Minute))
+	sub.Envelope.Metadata.CreditLedgerID = "" // refused at once, with spans
+	_, err = browser.Kernel.Dispatch(t.Context(), sub)
+	require.Error(t, err)
+	peers := []mesh.Peer{{Connected: true, Profile: mesh.Profile{Peer: exporter.mesh.Self(), Kind: "native"}}}
+	require.Equal(t, exporter.mesh.Self(), browser.ship(t.Context(), browser.mesh, peers, ""))
+	names := map[string]string{}
+	for range 3 {
+		s := <-exported
+		names[s.Name] = s.Code
+		require.Equal(t, browser.mesh.Self(), s.Node)
+		require.Equal(t, sub.Job.ID, s.JobID)
+	}
+	require.Equal(t, map[string]string{"console": "rejected", "dispatch": "rejected", "admit": "ledger_missing"}, names)
+	require.Empty(t, exporter.Kernel.Trace(sub.Job.ID), "they pass through")
+	// Nobody takes them: they go.
+	require.Empty(t, exporter.ship(t.Context(), exporter.mesh, peers, ""))
+}
