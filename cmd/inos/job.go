@@ -8,11 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"inos/internal/governance"
 	"inos/internal/kernel"
 	"inos/internal/submit"
+	"inos/internal/trace"
 )
 
 // runJob joins the mesh for one job: it publishes the capsule, dispatches, prints
@@ -28,9 +30,16 @@ func runJob(ctx context.Context, args []string, out, diag io.Writer) error {
 	key := set.String("key", "", "key file of the paying ledger; none: a ledger for this run only")
 	ledger := set.String("ledger", "", "ledger id to name in the job; default: the key's own")
 	budget := set.Uint64("budget", 0, "the most it may cost, in microcredits; 0 means the policy's ceiling")
+	replicas := set.Uint("replicas", 1, "nodes that run it, spread over places; each may cost the budget")
+	agree := set.Uint("agree", 0, "of them must return the same output; 0 means more than half")
+	spans := set.Bool("trace", false, "print the job's spans on every node afterwards")
 	timeout := set.Duration("timeout", time.Minute, "give up after this")
 	if err := parse(set, args, diag); err != nil {
 		return err
+	}
+	if *replicas > governance.MaxReplicas || *agree > *replicas {
+		fmt.Fprintf(diag, "inos job: -replicas is at most %d, -agree at most -replicas\n", governance.MaxReplicas)
+		return errUsage
 	}
 	if len(bootstrap) == 0 || *path == "" {
 		fmt.Fprintln(diag, "inos job: -bootstrap and -capsule are required")
@@ -67,13 +76,16 @@ func runJob(ctx context.Context, args []string, out, diag io.Writer) error {
 	}
 	sub, err := submit.New(submit.Order{
 		Capsule: cid, Method: *method, Input: data, Requirements: governance.Requirements{Capabilities: requires},
-		Budget: *budget, CreditLedgerID: *ledger, Module: "inos.job", Device: n.mesh.Self(),
+		Budget: *budget, Replicas: uint8(*replicas), Agree: uint8(*agree), CreditLedgerID: *ledger, Module: "inos.job", Device: n.mesh.Self(),
 	}, time.Now())
 	if err != nil {
 		return err
 	}
 	result, err := n.Kernel.Dispatch(ctx, sub)
 	explain(diag, result)
+	if *spans {
+		writeTrace(diag, n.Kernel.Trace(sub.Job.ID))
+	}
 	if err != nil {
 		return err
 	}
@@ -97,4 +109,14 @@ func explain(w io.Writer, out kernel.Outcome) {
 	}
 	fmt.Fprintf(w, "ran on %s (%s): queued %v, run %v, total %v, cost %d microcredits, capsule bytes moved %d\n",
 		out.Node, out.Decision.Why, out.Queued, out.Run, out.Total, out.Cost, out.Fetched)
+}
+
+// writeTrace prints spans as a table, in order of start.
+func writeTrace(w io.Writer, spans []trace.Span) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "SPAN\tSTART\tDURATION\tNODE\tCODE\tID\tPARENT")
+	for _, s := range spans {
+		fmt.Fprintf(t, "%s\t%v\t%v\t%s\t%s\t%s\t%s\n", s.Name, s.Start.Sub(spans[0].Start), s.Duration, s.Node, s.Code, s.ID, s.Parent)
+	}
+	_ = t.Flush() // as for every diagnostic
 }

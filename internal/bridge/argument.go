@@ -21,10 +21,13 @@ type dispatchArgs struct {
 	Priority       uint8    `json:"priority"`
 	DeadlineMs     float64  `json:"deadlineMs"`
 	CreditLedgerID string   `json:"creditLedgerId"`
+	Replicas       uint8    `json:"replicas"`
+	Agree          uint8    `json:"agree"`
 }
 
 func (a dispatchArgs) order(cid capsule.CID, input []byte, self identity.PeerID, now time.Time) submit.Order {
 	o := submit.Order{
+		Replicas: a.Replicas, Agree: a.Agree,
 		Capsule: cid,
 		Method:  a.Method,
 		Args:    a.Args,

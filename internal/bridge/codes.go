@@ -43,6 +43,8 @@ var sentinels = []struct {
 	{kernel.ErrInput, "bad_input"},
 	{kernel.ErrDuplicate, "duplicate_job"},
 	{kernel.ErrResult, "wrong_result"},
+	{kernel.ErrReplicas, "too_few_nodes"},
+	{kernel.ErrDisputed, "disputed"},
 	{kernel.ErrNoMesh, "not_joined"},
 	{kernel.ErrBootstrap, "bootstrap_unreachable"},
 	{kernel.ErrStopped, CodeKernelClosed},

@@ -23,11 +23,12 @@ func (c *Capsule) Command(ctx context.Context, cmd Command) (Reply, error) {
 		cmd.Timestamp = now
 	}
 	cmd.Target = c.cfg.ID
+	if cmd.Type == Pause || cmd.Type == Resume {
+		return c.ask(ctx, cmd)
+	}
 	ctx, cancel := context.WithDeadlineCause(ctx, cmd.Deadline, ErrDeadline)
 	defer cancel()
 	switch cmd.Type {
-	case Pause, Resume:
-		return c.ask(ctx, cmd)
 	case ResizeMem:
 		return c.resize(ctx, cmd)
 	case Kill:
@@ -42,10 +43,15 @@ func (c *Capsule) Command(ctx context.Context, cmd Command) (Reply, error) {
 // ask sends cmd through the ring and waits. A command whose deadline passed
 // keeps its slot until the capsule answers, which bounds what is at work in it.
 func (c *Capsule) ask(ctx context.Context, cmd Command) (Reply, error) {
+	// A timer is a fraction of a context with a deadline.
+	deadline := time.NewTimer(time.Until(cmd.Deadline))
+	defer deadline.Stop()
 	select {
 	case c.commandSlots <- struct{}{}:
 	case <-c.dead:
 		return c.crashed(cmd)
+	case <-deadline.C:
+		return c.overdue(cmd, ErrDeadline)
 	case <-ctx.Done():
 		return c.late(ctx, cmd)
 	}
@@ -85,6 +91,8 @@ func (c *Capsule) ask(ctx context.Context, cmd Command) (Reply, error) {
 		return r, nil
 	case <-c.dead:
 		return c.crashed(cmd)
+	case <-deadline.C:
+		return c.overdue(cmd, ErrDeadline)
 	case <-ctx.Done():
 		return c.late(ctx, cmd)
 	}
@@ -190,7 +198,10 @@ func (c *Capsule) crashed(cmd Command) (Reply, error) {
 }
 
 func (c *Capsule) late(ctx context.Context, cmd Command) (Reply, error) {
-	err := context.Cause(ctx)
+	return c.overdue(cmd, context.Cause(ctx))
+}
+
+func (c *Capsule) overdue(cmd Command, err error) (Reply, error) {
 	if errors.Is(err, ErrDeadline) {
 		err = fmt.Errorf("%w: %s within %s", ErrDeadline, cmd.Type, cmd.Deadline.Sub(cmd.Timestamp).Round(time.Millisecond))
 	}

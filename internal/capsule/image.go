@@ -37,6 +37,9 @@ const (
 	imageDeflate = 1
 )
 
+// IsImage reports whether b begins as an encoded Image does; no module does.
+func IsImage(b []byte) bool { return bytes.HasPrefix(b, []byte(imageMagic)) }
+
 // imageHeader is what the magic is followed by, little-endian.
 type imageHeader struct {
 	Compression uint8

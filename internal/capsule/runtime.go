@@ -48,6 +48,14 @@ type Instance interface {
 	Err() error
 }
 
+// Spinner is a Memory whose host would sleep longer than a capsule takes for a
+// command, as in a browser.
+type Spinner interface {
+	// Spin looks at the word at off for some microseconds, until it is not seen any
+	// more. It reports whether that came about.
+	Spin(off, seen uint32) bool
+}
+
 // Memory is a capsule's shared linear memory as its host sees it. Every access
 // is checked against the current length and returns an error that matches
 // ErrOutOfBounds past it. 32- and 64-bit accesses are atomic and need natural

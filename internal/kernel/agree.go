@@ -30,6 +30,10 @@ const (
 	// cellLength is the GeoHash prefix in which two nodes count as neighbours:
 	// about 150 km.
 	cellLength = 3
+	// replicaWait is how long a job waits for enough nodes to be known and free, and
+	// replicaAgain how often it looks.
+	replicaWait  = 5 * time.Second
+	replicaAgain = 250 * time.Millisecond
 )
 
 // crew is the copies under way, which Run waits for.
@@ -100,7 +104,8 @@ type verdict struct {
 // GeoHash cells, and returns as soon as enough of them agree on the output. The
 // others are waited for in the background: who returns the same is paid, who
 // returns something else is not, and loses reputation. release is called when the
-// last has ended. No queue: ErrReplicas says that too few nodes are free.
+// last has ended. There is no queue: ErrReplicas says that too few nodes came free
+// in replicaWait.
 func (k *Kernel) dispatchAgreed(ctx context.Context, a governance.Admitted, sub *Submission, out *Outcome, release func()) (mesh.JobOutcome, error) {
 	job := a.Job()
 	started := false
@@ -162,6 +167,18 @@ func (b *ballot) place(ctx context.Context) ([]matchmaker.Placement, error) {
 	places, err := b.tryPlace(ctx)
 	if errors.Is(err, ErrReplicas) && b.k.discover(ctx, b.a.Job().Requirements.Capabilities) {
 		places, err = b.tryPlace(ctx)
+	}
+	patience := time.NewTimer(replicaWait)
+	defer patience.Stop()
+	for waiting := true; waiting && errors.Is(err, ErrReplicas); {
+		select {
+		case <-time.After(replicaAgain):
+			places, err = b.tryPlace(ctx)
+		case <-patience.C:
+			waiting = false
+		case <-ctx.Done():
+			waiting = false
+		}
 	}
 	chosen(spanCode(mesh.JobOutcome{}, err))
 	return places, err

@@ -50,6 +50,12 @@ func (b *till) Close(time.Duration, time.Time) {
 	b.closed++
 }
 
+func (b *till) shut() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.closed
+}
+
 func (b *till) put(d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -97,7 +103,7 @@ func TestDryCapsuleIsPausedThenKilled(t *testing.T) {
 		require.Equal(t, 1, home.work.told(capsule.Kill))
 		home.CapsuleEvent(supervisor.CapsuleEnded{ID: id, Reason: "its ledger ran dry"})
 		time.Sleep(2 * time.Second)
-		require.Equal(t, 1, money.closed)
+		require.Equal(t, 1, money.shut())
 
 		var actions []string
 		for len(events) > 0 {
@@ -127,6 +133,6 @@ func TestSpawnNeedsALedgerThatPays(t *testing.T) {
 		require.Equal(t, capsule.OK, spawn(""), "the console's own")
 		require.Equal(t, capsule.OK, spawn(ledgerOf("payer")))
 		home.stop()
-		require.Equal(t, 1, money.closed)
+		require.Equal(t, 1, money.shut())
 	})
 }

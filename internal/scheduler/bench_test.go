@@ -143,6 +143,24 @@ func BenchmarkScan(b *testing.B) {
 	}
 }
 
+// BenchmarkScanProfiles is the same over profiles as they come, capabilities as
+// names.
+func BenchmarkScanProfiles(b *testing.B) {
+	for _, n := range sizes()[:2] {
+		x, _ := benchMesh(n)
+		nodes := make(map[identity.PeerID]Node, n)
+		for slot := range x.nodes {
+			v := x.node(int32(slot))
+			nodes[v.ID] = v
+		}
+		b.Run(strconv.Itoa(n)+"/caps", func(b *testing.B) {
+			for b.Loop() {
+				bruteForce(nodes, Request{JobID: "j", Capabilities: []string{"gpu", "storage"}}, epoch0)
+			}
+		})
+	}
+}
+
 // sizes are the ones that docs/benchmarks.md speaks of.
 func sizes() []int { return []int{1000, 100_000, 1_000_000} }
 

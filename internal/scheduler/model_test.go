@@ -143,7 +143,7 @@ func (m *model) sweep(t require.TestingT) {
 		delete(m.nodes, id)
 	})
 	for id, n := range m.nodes {
-		require.True(t, n.Expires.After(m.now.Add(-time.Second)), "%s is long expired", id)
+		holds(t, n.Expires.After(m.now.Add(-time.Second)), id+" is long expired")
 	}
 }
 
@@ -258,8 +258,8 @@ func (x *Index) checkInvariants(t require.TestingT) {
 		listed := 0
 		for key, slots := range x.cells.at[level] {
 			for i, slot := range slots {
-				require.EqualValues(t, i, x.nodes[slot].cell[level])
-				require.True(t, x.nodes[slot].geo.within(key))
+				holds(t, int(x.nodes[slot].cell[level]) == i, "the node knows its place in the cell")
+				holds(t, x.nodes[slot].geo.within(key), "the node lies in the cell")
 			}
 			listed += len(slots)
 		}
@@ -273,6 +273,14 @@ func (x *Index) checkInvariants(t require.TestingT) {
 	}
 }
 
+// holds is require.True without its price, for what is asked by the hundred
+// thousand.
+func holds[T ~string](t require.TestingT, ok bool, what T) {
+	if !ok {
+		require.Fail(t, string(what))
+	}
+}
+
 // checkTree checks order and summaries and counts the entries.
 func checkTree(t require.TestingT, x *Index, n *treeNode) int {
 	if n == nil {
@@ -282,14 +290,14 @@ func checkTree(t require.TestingT, x *Index, n *treeNode) int {
 	count := 0
 	for i := range n.n {
 		if i > 0 {
-			require.True(t, before(x.nodes, &n.e[i-1], &n.e[i]))
+			holds(t, before(x.nodes, &n.e[i-1], &n.e[i]), "entries are in order")
 		}
 		if n.kids == nil {
-			require.Equal(t, x.nodes[n.e[i].slot].entry(n.e[i].slot), n.e[i])
+			holds(t, x.nodes[n.e[i].slot].entry(n.e[i].slot) == n.e[i], "the entry is the record's")
 			count++
 			continue
 		}
-		require.Equal(t, n.kids[i].summary(), n.e[i])
+		holds(t, n.kids[i].summary() == n.e[i], "the summary is the child's")
 		count += checkTree(t, x, n.kids[i])
 	}
 	return count

@@ -32,6 +32,8 @@ type Order struct {
 	Priority       uint8
 	Deadline       time.Time // zero: the policy's default
 	Budget         uint64    // microcredits; 0: the policy's ceiling
+	Replicas       uint8     // nodes that run it, each for Budget at most; 0 and 1 mean one
+	Agree          uint8     // of them must return the same output; 0: more than half
 	CreditLedgerID string    // as given: admission says whether it is one
 	Module         string    // which program asks, for example "inos.console"
 	Device         identity.PeerID
@@ -62,6 +64,8 @@ func New(o Order, now time.Time) (kernel.Submission, error) {
 		InputLength:  uint64(len(o.Input)),
 		InputCID:     capsule.SumCID(o.Input).String(),
 		Budget:       o.Budget,
+		Replicas:     o.Replicas,
+		Agree:        o.Agree,
 	}
 	env, err := wire.WithJob(governance.Envelope{
 		ID:        job.ID,

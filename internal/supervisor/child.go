@@ -22,7 +22,8 @@ type child struct {
 	gone    chan struct{} // closed when the keeper has ended
 
 	// Guarded by Supervisor.mu.
-	wasm        []byte // until compiled
+	wasm        []byte         // until compiled
+	image       *capsule.Image // every instance starts from it; nil: from nothing
 	module      capsule.Module
 	name        string
 	memoryLimit uint64        // bytes, of the instance that is up or the next
@@ -49,6 +50,8 @@ type child struct {
 	drainBy   time.Time // a cancelled run must have let go by then
 	idleSince time.Time
 
+	growing   bool   // a resize it asked for is at work
+	refused   uint64 // bytes it wanted and cannot have
 	pulse     pulse
 	beat      capsule.Heartbeat
 	congested bool
@@ -67,6 +70,9 @@ func newChild(ctx context.Context, id string, sp spec, cfg Config) *child {
 	}
 	if ch.group == nil {
 		ch.group = newGroup(OneForOne, cfg.Intensity)
+	}
+	if ch.image = sp.image; ch.image != nil {
+		ch.epoch = ch.image.Epoch
 	}
 	ch.index = ch.group.join(ch)
 	ch.ctx, ch.cancel = context.WithCancel(ctx)

@@ -57,6 +57,13 @@ func (s *Supervisor) spawn(ctx context.Context, cmd capsule.Command) capsule.Rep
 	default:
 		sp.cid = cid
 	}
+	im, err := s.image(ctx, sp)
+	if err != nil {
+		return refusal(codeOf(err), err)
+	}
+	if im != nil {
+		sp.image, sp.cid, sp.wasm = im, im.CapsuleCID, nil
+	}
 	ch, err := s.start(ctx, sp)
 	if err != nil {
 		r := refusal(codeOf(err), err)
@@ -98,6 +105,9 @@ func (s *Supervisor) command(ctx context.Context, cmd capsule.Command) capsule.R
 	if cmd.Type == capsule.Kill {
 		return s.killed(ctx, ch, c, cmd)
 	}
+	if cmd.Type == capsule.Snapshot {
+		return s.snapshot(ctx, c, cmd)
+	}
 	r, _ := c.Command(ctx, cmd) // the reply says it all
 	if r.Code == capsule.OK {
 		s.obeyed(ch, c, cmd.Type)
@@ -130,7 +140,13 @@ func (s *Supervisor) target(cmd capsule.Command) (*child, *capsule.Capsule, *cap
 		}
 		return ch, ch.cap, nil
 	case capsule.Snapshot:
-		return refuse(capsule.Unsupported, fmt.Errorf("supervisor: snapshot: %w", errors.ErrUnsupported))
+		if s.cfg.Images == nil {
+			return refuse(capsule.Unsupported, errNoImages)
+		}
+		if ch.cap == nil || ch.stopping || ch.state != Paused {
+			return refuse(capsule.InvalidState, impossible)
+		}
+		return ch, ch.cap, nil
 	case capsule.ResizeMem:
 		if cmd.Resize == nil || cmd.Resize.Bytes == 0 {
 			return refuse(capsule.BadParams, fmt.Errorf("%w: resizeMem without a length", ErrConfig))

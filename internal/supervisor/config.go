@@ -37,6 +37,12 @@ type Config struct {
 	Runtime capsule.Runtime
 	Codec   capsule.Codec
 	Blobs   Blobs
+	// Images keeps what Snapshot commands take, for a Spawn with that CID; nil
+	// refuses them with Unsupported.
+	Images Images
+	// FixedMemory leaves needsMoreMem to whoever listens; otherwise a capsule gets
+	// what it asks for within its limit.
+	FixedMemory bool
 	// Emit gets every event. It must neither block nor call the Supervisor: its
 	// lock is held. nil means that nobody listens.
 	Emit func(Event)

@@ -38,6 +38,22 @@ type (
 		Congested bool
 		At        time.Time
 	}
+	// MemoryResized: a capsule asked for more memory and got it; From and To are
+	// bytes.
+	MemoryResized struct {
+		ID       string
+		From, To uint64
+		Epoch    uint32
+		At       time.Time
+	}
+	// MemoryRefused: it asked for more than it may have, or than there is. It lives
+	// on.
+	MemoryRefused struct {
+		ID            string
+		Wanted, Limit uint64 // bytes
+		Reason        string
+		At            time.Time
+	}
 	// CapsuleLogged: a line of the capsule's own log. Its text is not to be
 	// trusted.
 	CapsuleLogged struct {
@@ -64,5 +80,7 @@ func (CapsuleStarted) supervisorEvent()      {}
 func (CapsuleStateChanged) supervisorEvent() {}
 func (HeartbeatReceived) supervisorEvent()   {}
 func (CongestionChanged) supervisorEvent()   {}
+func (MemoryResized) supervisorEvent()       {}
+func (MemoryRefused) supervisorEvent()       {}
 func (CapsuleLogged) supervisorEvent()       {}
 func (CapsuleEnded) supervisorEvent()        {}

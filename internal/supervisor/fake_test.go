@@ -145,6 +145,11 @@ func (p *program) beat() {
 	switch {
 	case strings.Contains(p.text, "sick"):
 		h.Status = capsule.Degraded
+	case strings.Contains(p.text, "hungry"):
+		h.WantedBytes = 4 * capsule.PageSize
+		h.NeedsMoreMem = p.Len() < h.WantedBytes
+	case strings.Contains(p.text, "greedy"):
+		h.WantedBytes, h.NeedsMoreMem = 100*capsule.PageSize, true
 	case strings.Contains(p.text, "crowded"):
 		h.Congested = p.sequence%4 < 2
 	}
@@ -152,7 +157,8 @@ func (p *program) beat() {
 }
 
 // main understands in its text: "silent" never beats, "dies" panics before its
-// first beat, "returns" ends after it, "sick" and "crowded" say so.
+// first beat, "returns" ends after it, "sick", "hungry",
+// "greedy" and "crowded" say so.
 func (p *program) main() error {
 	p.released = map[uint64]bool{}
 	for _, word := range strings.Fields(p.text) {

@@ -105,6 +105,9 @@ func (s *Supervisor) openIn(ctx context.Context, ch *child, instance int) (*caps
 	}
 	ch.epoch = cfg.Epoch
 	s.mu.Unlock()
+	if ch.image != nil {
+		return capsule.Restore(ctx, mod, ch.image, cfg)
+	}
 	return capsule.Open(ctx, mod, cfg)
 }
 
@@ -162,6 +165,7 @@ func (s *Supervisor) adopt(ch *child, c *capsule.Capsule, now time.Time) bool {
 	first := !ch.everUp
 	ch.cap, ch.everUp, ch.startedAt, ch.idleSince, ch.drainBy = c, true, now, now, time.Time{}
 	ch.memoryLimit, ch.epoch = c.MemoryLimit(), c.Epoch()
+	ch.growing, ch.refused = false, 0
 	ch.pulse.start(now)
 	close(ch.up)
 	s.cfg.Emit(CapsuleStarted{ID: ch.id, CID: ch.cid, Name: ch.name, Epoch: ch.epoch, Restarts: ch.restarts, At: now})

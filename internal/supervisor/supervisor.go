@@ -96,8 +96,9 @@ func (s *Supervisor) List() []Info {
 // spec says what to start.
 type spec struct {
 	cid         capsule.CID
-	wasm        []byte // nil: Blobs has it
-	memoryLimit uint64 // bytes; 0 means what the capsule declares
+	wasm        []byte         // nil: Blobs has it
+	image       *capsule.Image // nil: a fresh memory
+	memoryLimit uint64         // bytes; 0 means what the capsule declares
 	policy      Policy
 	pooled      bool // started by Run: ends when idle, or when its slot is wanted
 	jobs        int  // leased from the start

@@ -25,6 +25,7 @@ func (s *Supervisor) heard(ch *child, n int, h capsule.Heartbeat, now time.Time)
 		return // adopt will look at it
 	}
 	ch.settle(now)
+	s.feed(ch, h, now)
 	_ = s.apply(ch, mood(h), "it says so", now)
 }
 

@@ -59,6 +59,8 @@ var (
 	returns = wasm("returns")
 	sick    = wasm("sick")
 	crowded = wasm("crowded")
+	hungry  = wasm("hungry")
+	greedy  = wasm("greedy")
 	lingers = wasm("lingers")
 	nothing = capsule.SumCID([]byte("nobody has this"))
 	lying   = func() capsule.CID {

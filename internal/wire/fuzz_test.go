@@ -36,6 +36,7 @@ func FuzzDecoders(f *testing.F) {
 		_, _ = wire.DecodeCommand(b)
 		_, _ = wire.DecodeJobFrame(b)
 		_, _ = wire.DecodeCapsuleFrame(b)
+		_, _ = wire.DecodeSpans(b)
 		for kind := range capsule.FrameKind(17) {
 			_, _ = wire.Capsules{}.Decode(kind, b)
 		}

@@ -14,14 +14,7 @@ func EncodeCommand(c capsule.Command) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return build(systemv1.NewRootLifecycleCmd, func(s systemv1.LifecycleCmd, p *put) {
-		p.do(s.SetId(c.ID))
-		s.SetType(systemv1.CommandType(c.Type))
-		p.do(s.SetTargetCapsuleId(c.Target))
-		p.do(s.SetParams(params))
-		s.SetTimestamp(nanos(c.Timestamp))
-		s.SetDeadline(nanos(c.Deadline))
-	})
+	return flatCommand(c, params), nil
 }
 
 func encodeParams(c capsule.Command) ([]byte, error) {

@@ -49,7 +49,8 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range []func(context.Context, capsule.Module) error{roundTrips, events, payloads, spawning} {
+	micro()
+	for _, f := range []func(context.Context, capsule.Module) error{roundTrips} {
 		if err := f(ctx, mod); err != nil {
 			return err
 		}

@@ -3,7 +3,7 @@
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
 use inos_sdk::alloc::{format, vec::Vec};
-use inos_sdk::{capsule, Failure, Job, Outcome};
+use inos_sdk::{capsule, Failure, Job, Outcome, State};
 
 /// Returns the input, after a log line for each argument.
 fn echo(job: &mut Job) -> Outcome {
@@ -49,10 +49,45 @@ fn emit(job: &mut Job) -> Outcome {
     Ok(())
 }
 
-/// Takes stream data and sends it back.
-fn mirror(job: &mut Job) -> Outcome {
+/// What became of stream data since `sink`; None while it is sent back.
+static SUNK: State<Option<Sunk>> = State::new(None);
+
+struct Sunk {
+    bytes: u64,
+    sum: u64,
+    /// Turns of a loop that each frame costs.
+    delay: u64,
+}
+
+/// Takes stream data and sends it back, or adds it up slowly.
+fn take(job: &mut Job) -> Outcome {
     let input = job.input();
-    Ok(job.emit(input)?)
+    let sunk = SUNK.with(|sunk| match sunk {
+        None => false,
+        Some(sunk) => {
+            sunk.bytes += input.len() as u64;
+            sunk.sum = input.iter().fold(sunk.sum, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+            for n in 0..sunk.delay {
+                core::hint::black_box(n);
+            }
+            true
+        }
+    });
+    if !sunk {
+        job.emit(input)?;
+    }
+    Ok(())
+}
+
+/// From now on adds stream data up, each frame as slowly as the first argument
+/// says. Answers "bytes sum" of what came since the last call, in FNV-1a.
+fn sink(job: &mut Job) -> Outcome {
+    let delay = number(job, 0)?;
+    let fresh = Sunk { bytes: 0, sum: 0xcbf2_9ce4_8422_2325, delay };
+    if let Some(was) = SUNK.with(|sunk| sunk.replace(fresh)) {
+        job.write(format!("{} {:x}", was.bytes, was.sum).as_bytes());
+    }
+    Ok(())
 }
 
 /// Asks for a memory of as many bytes as the first argument says and waits until
@@ -198,6 +233,7 @@ capsule! {
         "count" => count,
         "emit" => emit,
         "hunger" => hunger,
+        "sink" => sink,
         "panic" => panic,
         "trap" => trap,
         "spin" => spin,
@@ -205,7 +241,7 @@ capsule! {
         "grab" => grab,
         "lie" => lie,
     },
-    data: mirror,
+    data: take,
 }
 
 #[cfg(test)]

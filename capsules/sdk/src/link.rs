@@ -294,26 +294,17 @@ impl<S: Space + Copy> Link<S> {
     /// Puts an event into the ring and waits for room as long as it takes.
     /// Fails only when the capsule must end at once.
     pub fn send(&mut self, kind: u16, payload: &[u8]) -> bool {
-        let space = self.control.space;
+        let control = self.control;
+        let words = (control.at + OFF_EVENT_WAITING, control.at + OFF_EVENT_SPACE);
+        let stop = || control.killed();
         loop {
-            if self.events.push(&space, kind, payload) {
+            let timeout = control.heartbeat_interval();
+            if self.events.push_or_sleep(&control.space, kind, payload, words, timeout, stop) {
                 return true;
             }
-            // The host stores its head, then reads Waiting, then moves Space;
-            // here Waiting is set and Space read before the head is read again.
-            self.control.store(OFF_EVENT_WAITING, 1);
-            let seen = self.control.load(OFF_EVENT_SPACE);
-            if !self.events.push(&space, kind, payload) {
-                if self.control.killed() {
-                    self.control.store(OFF_EVENT_WAITING, 0);
-                    return false;
-                }
-                space.wait(self.control.at + OFF_EVENT_SPACE, seen, self.control.heartbeat_interval());
-                self.control.store(OFF_EVENT_WAITING, 0);
-                continue;
+            if stop() {
+                return false;
             }
-            self.control.store(OFF_EVENT_WAITING, 0);
-            return true;
         }
     }
 

@@ -6,6 +6,7 @@
 use crate::layout::FRAME_HEADER;
 use crate::space::Space;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 /// Where a ring and its counters lie.
 #[derive(Clone, Copy)]
@@ -67,6 +68,33 @@ impl Ring {
         space.store(self.tail, tail.wrapping_add(total));
         self.ring(space);
         true
+    }
+
+    /// Pushes, or sleeps until the consumer has made room: once, at most `timeout`,
+    /// and not when `stop` says so. Returns whether it was pushed. `waiting` and
+    /// `room` are the words of the sleep: the consumer stores its head, then reads
+    /// waiting, then moves room; here waiting is set and room read before the head
+    /// is read again.
+    pub fn push_or_sleep<S: Space>(
+        &self,
+        space: &S,
+        kind: u16,
+        payload: &[u8],
+        (waiting, room): (u32, u32),
+        timeout: Duration,
+        stop: impl Fn() -> bool,
+    ) -> bool {
+        if self.push(space, kind, payload) {
+            return true;
+        }
+        space.store(waiting, 1);
+        let seen = space.load(room);
+        let pushed = self.push(space, kind, payload);
+        if !pushed && !stop() {
+            space.wait(room, seen, timeout);
+        }
+        space.store(waiting, 0);
+        pushed
     }
 
     /// Adds one to the doorbell and wakes who waits on it.

@@ -57,6 +57,9 @@ func hostWrite(handle int32, off uint32, p unsafe.Pointer, n uint32) int32
 //go:wasmimport inos capsule_notify
 func hostNotify(handle int32, off uint32) int32
 
+//go:wasmimport inos capsule_spin
+func hostSpin(handle int32, off, seen uint32, us int32) int32
+
 //go:wasmimport inos capsule_grow
 func hostGrow(handle int32, bytes float64) float64
 

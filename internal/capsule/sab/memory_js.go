@@ -2,6 +2,7 @@ package sab
 
 import (
 	"fmt"
+	"syscall/js"
 	"unsafe"
 
 	"inos/internal/capsule"
@@ -44,6 +45,21 @@ func (m memory) Write(off uint32, p []byte) error {
 }
 
 func (m memory) Notify(off uint32) error { return m.check(hostNotify(m.handle, off), off, 4) }
+
+// spinFor is how long Spin looks: what a capsule takes for a command, with some
+// to spare, and less than the browser takes to wake this Worker.
+const spinFor = 25 // µs
+
+// Spin implements capsule.Spinner.
+func (m memory) Spin(off, seen uint32) bool {
+	return spare && hostSpin(m.handle, off, seen, spinFor) == 1
+}
+
+// spare says that there is a core for the capsule while this Worker looks.
+var spare = func() bool {
+	n := js.Global().Get("navigator").Get("hardwareConcurrency")
+	return n.Type() == js.TypeNumber && n.Int() > 1
+}()
 
 func (m memory) Grow(bytes uint64) (uint64, error) {
 	n := hostGrow(m.handle, float64(bytes))

@@ -14,7 +14,7 @@ import (
 const (
 	// wakeEvery is how often the waits of an instance that must end are ended:
 	// it may start another.
-	wakeEvery = time.Millisecond
+	wakeEvery = 50 * time.Microsecond
 	// maxWords is how many words a capsule may ever wait on: wazero keeps an
 	// entry for each. The SDK waits on two.
 	maxWords = 1024

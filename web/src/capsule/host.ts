@@ -187,6 +187,9 @@ export function capsuleHost(workerURL: URL): {
     capsule_notify(handle: number, off: number): number {
       return memoryOf(handle)?.notify(off >>> 0) ?? Code.Gone;
     },
+    capsule_spin(handle: number, off: number, seen: number, us: number): number {
+      return memoryOf(handle)?.spin(off >>> 0, seen | 0, us) ?? Code.Gone;
+    },
     capsule_grow(handle: number, size: number): number {
       return memoryOf(handle)?.grow(size) ?? Code.Gone;
     },

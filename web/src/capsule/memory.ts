@@ -7,6 +7,7 @@ import { Code } from './protocol';
 
 export class CapsuleMemory {
   private i32: Int32Array<ArrayBufferLike>;
+  private i64: BigInt64Array<ArrayBufferLike>;
   private u8: Uint8Array<ArrayBufferLike>;
 
   constructor(
@@ -14,6 +15,7 @@ export class CapsuleMemory {
     private readonly maxPages: number,
   ) {
     this.i32 = new Int32Array(memory.buffer);
+    this.i64 = new BigInt64Array(memory.buffer);
     this.u8 = new Uint8Array(memory.buffer);
   }
 
@@ -55,7 +57,7 @@ export class CapsuleMemory {
   store64(off: number, v: bigint): number {
     if (off % 8 !== 0) return Code.Misaligned;
     const c = this.check(off, 8);
-    if (c === Code.OK) Atomics.store(new BigInt64Array(this.u8.buffer, off, 1), 0, v);
+    if (c === Code.OK) Atomics.store(this.i64, off >>> 3, v);
     return c;
   }
 
@@ -64,6 +66,23 @@ export class CapsuleMemory {
     const c = this.check(off, 4);
     if (c === Code.OK) Atomics.notify(this.i32, off >>> 2);
     return c;
+  }
+
+  /**
+   * Looks at the word at off for `us` microseconds at most, until it is no longer
+   * `seen`: 1 then, else 0. A capsule that answers at once is heard without the
+   * browser's wake-up, which takes longer than the answer.
+   */
+  spin(off: number, seen: number, us: number): number {
+    if (off % 4 !== 0) return Code.Misaligned;
+    const c = this.check(off, 4);
+    if (c !== Code.OK) return c;
+    const word = off >>> 2;
+    const until = performance.now() + us / 1000;
+    do {
+      for (let i = 0; i < 64; i++) if (Atomics.load(this.i32, word) !== seen) return 1;
+    } while (performance.now() < until);
+    return 0;
   }
 
   /** Adds one to the word at off and wakes who waits there, or is about to. */
@@ -105,6 +124,7 @@ export class CapsuleMemory {
   private renew(): void {
     const buffer = this.memory.buffer;
     this.i32 = new Int32Array(buffer);
+    this.i64 = new BigInt64Array(buffer);
     this.u8 = new Uint8Array(buffer);
   }
 }

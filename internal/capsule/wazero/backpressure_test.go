@@ -1,0 +1,62 @@
+package wazero_test
+
+import (
+	"flag"
+	"fmt"
+	"hash/fnv"
+	"runtime"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/capsule"
+)
+
+var wholeGiB = flag.Bool("gib", false, "feed a slow capsule 1 GiB instead of 64 MiB")
+
+// A capsule slower than its stream is fed far more than the host may keep: Send
+// blocks, nothing is dropped, and congestion is told when it begins and ends.
+func TestASlowCapsuleHoldsItsStreamBack(t *testing.T) {
+	var raised, cleared atomic.Int32
+	var congested bool // the pump's
+	c := open(t, compile(t, sharedRuntime(t), built(t, "fault")), capsule.Config{OnHeartbeat: func(h capsule.Heartbeat) {
+		if h.Congested != congested {
+			if congested = h.Congested; congested {
+				raised.Add(1)
+			} else {
+				cleared.Add(1)
+			}
+		}
+	}})
+	sink := func() string {
+		out, err := c.Run(t.Context(), capsule.Task{Method: "sink", Args: []string{"5000"}}, nil)
+		require.NoError(t, err)
+		return string(out)
+	}
+	sink()
+	total := 64 << 20
+	if *wholeGiB {
+		total = 1 << 30
+	}
+	sum := fnv.New64a()
+	var memory runtime.MemStats
+	var most uint64
+	frame, sent := random(30_001), 0 // of no round length
+	for sent < total {
+		part := frame[:min(len(frame), total-sent)]
+		part[sent%len(part)] = byte(sent >> 13)
+		_, _ = sum.Write(part)
+		require.NoError(t, c.Send(t.Context(), part))
+		if before := sent >> 22; before != (sent+len(part))>>22 {
+			runtime.ReadMemStats(&memory)
+			most = max(most, memory.HeapAlloc)
+		}
+		sent += len(part)
+	}
+	require.Equal(t, fmt.Sprintf("%d %x", total, sum.Sum64()), sink())
+	t.Logf("%d MiB, heap at most %d KiB, congestion raised %d times, cleared %d times", total>>20, most>>10, raised.Load(), cleared.Load())
+	require.Less(t, most, uint64(64<<20))
+	require.Positive(t, raised.Load(), "it was never congested")
+	require.Positive(t, cleared.Load(), "the congestion was never cleared")
+}

@@ -1,0 +1,186 @@
+package wazero_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/capsule"
+	"inos/internal/capsule/wazero"
+	"inos/internal/supervisor"
+	"inos/internal/wire"
+)
+
+// album is a supervisor.Images in memory.
+type album struct {
+	sync.Mutex
+	images map[capsule.CID][]byte
+}
+
+var errAlbumFull = errors.New("no room")
+
+func (a *album) PutImage(_ context.Context, cid capsule.CID, image []byte) error {
+	a.Lock()
+	defer a.Unlock()
+	if len(a.images) == 1 {
+		return errAlbumFull
+	}
+	a.images[cid] = image
+	return nil
+}
+
+func (a *album) GetImage(_ context.Context, cid capsule.CID) ([]byte, bool, error) {
+	a.Lock()
+	defer a.Unlock()
+	image, ok := a.images[cid]
+	return image, ok, nil
+}
+
+// supervised is a supervisor over wazero that serves, and its events.
+func supervised(t *testing.T, images supervisor.Images) (*supervisor.Supervisor, chan supervisor.Event) {
+	rt, err := wazero.New(wazero.Config{})
+	require.NoError(t, err)
+	events := make(chan supervisor.Event, 10_000)
+	s, err := supervisor.New(supervisor.Config{Runtime: rt, Codec: wire.Capsules{}, Blobs: shelf{}, Images: images,
+		Heartbeat: testBeat, Emit: func(e supervisor.Event) {
+			if _, is := e.(supervisor.HeartbeatReceived); !is {
+				events <- e
+			}
+		}})
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = s.Serve(ctx) })
+	t.Cleanup(func() {
+		stop()
+		serving.Wait()
+		require.NoError(t, rt.Close())
+	})
+	return s, events
+}
+
+func spawn(t *testing.T, s *supervisor.Supervisor, p capsule.SpawnParams) capsule.Reply {
+	t.Helper()
+	for {
+		r := s.Command(t.Context(), capsule.Command{ID: "spawn", Type: capsule.Spawn, Spawn: &p})
+		if r.Message != supervisor.ErrNotServing.Error() {
+			return r
+		}
+		runtime.Gosched() // Serve has not begun yet
+	}
+}
+
+func infoOf(s *supervisor.Supervisor, id string) supervisor.Info {
+	for _, in := range s.List() {
+		if in.ID == id {
+			return in
+		}
+	}
+	return supervisor.Info{}
+}
+
+// A snapshot by command, and spawns of it: by its CID where it is kept, and by
+// its bytes as another node would.
+func TestSupervisedSnapshot(t *testing.T) {
+	kept := &album{images: map[capsule.CID][]byte{}}
+	s, _ := supervised(t, kept)
+	wasm := built(t, "hash")
+	r := spawn(t, s, capsule.SpawnParams{Wasm: wasm})
+	require.Equal(t, capsule.OK, r.Code, r.Message)
+	id := r.CapsuleID
+	for range 3 {
+		_, err := s.Run(t.Context(), capsule.SumCID(wasm), supervisor.Limits{}, capsule.Task{Input: random(1000)}, nil)
+		require.NoError(t, err)
+	}
+	command := func(typ capsule.CommandType) capsule.Reply {
+		return s.Command(t.Context(), capsule.Command{ID: "x", Type: typ, Target: id})
+	}
+	require.Equal(t, capsule.InvalidState, command(capsule.Snapshot).Code, "it is not paused")
+	require.Equal(t, capsule.OK, command(capsule.Pause).Code)
+	r = command(capsule.Snapshot)
+	require.Equal(t, capsule.OK, r.Code, r.Message)
+	cid, err := capsule.ParseCID(r.SnapshotCID)
+	require.NoError(t, err)
+	image := kept.images[cid]
+	require.Equal(t, cid, capsule.SumCID(image))
+	t.Logf("%d bytes of memory in an image of %d", r.MemoryBytes, len(image))
+	require.Equal(t, supervisor.Paused, infoOf(s, id).State, "it stays paused")
+	require.Equal(t, capsule.OK, command(capsule.Resume).Code)
+	_, err = s.Run(t.Context(), capsule.SumCID(wasm), supervisor.Limits{}, capsule.Task{Input: random(1000)}, nil)
+	require.NoError(t, err)
+
+	// A store that is full is a refusal, and hurts nobody.
+	require.Equal(t, capsule.OK, command(capsule.Pause).Code)
+	r = command(capsule.Snapshot)
+	require.Equal(t, capsule.Refused, r.Code)
+	require.Contains(t, r.Message, errAlbumFull.Error())
+
+	// The module of an image comes from Blobs, which this node's are without.
+	r = spawn(t, s, capsule.SpawnParams{CID: cid.String()})
+	require.NotEqual(t, capsule.OK, r.Code)
+
+	blobs := shelf{capsule.SumCID(wasm): wasm}
+	rt := sharedRuntime(t)
+	elsewhere, err := supervisor.New(supervisor.Config{Runtime: rt, Codec: wire.Capsules{}, Blobs: blobs, Images: kept, Heartbeat: testBeat})
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = elsewhere.Serve(ctx) })
+	defer serving.Wait()
+	defer stop()
+	for _, p := range []capsule.SpawnParams{{CID: cid.String()}, {Wasm: image}} {
+		r = spawn(t, elsewhere, p)
+		require.Equal(t, capsule.OK, r.Code, r.Message)
+		require.Greater(t, r.MemoryEpoch, uint32(1))
+		in := infoOf(elsewhere, r.CapsuleID)
+		require.Equal(t, capsule.SumCID(wasm), in.CID)
+		require.Equal(t, supervisor.Healthy, in.State, "a restored capsule runs")
+		require.EqualValues(t, 3, in.Heartbeat.JobsDone)
+	}
+	broken := append([]byte{}, image[:len(image)/2]...)
+	r = spawn(t, elsewhere, capsule.SpawnParams{Wasm: broken})
+	require.Equal(t, capsule.Refused, r.Code)
+}
+
+// A capsule that says it needs more memory gets it, and is refused past its limit.
+func TestSupervisedGrowth(t *testing.T) {
+	s, events := supervised(t, nil)
+	wasm := built(t, "fault")
+	r := spawn(t, s, capsule.SpawnParams{Wasm: wasm, MemoryLimit: 16 << 20})
+	require.Equal(t, capsule.OK, r.Code, r.Message)
+	_, err := s.Run(t.Context(), capsule.SumCID(wasm), supervisor.Limits{MemoryBytes: 16 << 20},
+		capsule.Task{Method: "hunger", Args: []string{"8000000"}}, nil)
+	require.NoError(t, err)
+	in := infoOf(s, r.CapsuleID)
+	require.GreaterOrEqual(t, in.MemoryBytes, uint64(8_000_000))
+	require.EqualValues(t, 2, in.Epoch)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := s.Run(ctx, capsule.SumCID(wasm), supervisor.Limits{MemoryBytes: 16 << 20},
+			capsule.Task{Method: "hunger", Args: []string{"32000000"}}, nil)
+		ended <- err
+	}()
+	grown := 0
+	for e := range events {
+		if e, ok := e.(supervisor.MemoryResized); ok {
+			require.GreaterOrEqual(t, e.To, uint64(8_000_000))
+			grown++
+		}
+		if e, ok := e.(supervisor.MemoryRefused); ok {
+			require.EqualValues(t, 32_000_000, e.Wanted)
+			require.EqualValues(t, 16<<20, e.Limit)
+			break
+		}
+	}
+	require.Equal(t, 1, grown)
+	cancel()
+	require.ErrorIs(t, <-ended, context.Canceled)
+	require.Equal(t, in.MemoryBytes, infoOf(s, r.CapsuleID).MemoryBytes)
+}
