@@ -41,11 +41,15 @@ test: ## everything that must pass
 	@$(PARALLEL) dist native
 	scripts/test.sh
 
+.PHONY: model-check
+model-check: ## the rings' protocol, exhaustively, with spin
+	scripts/model-check.sh
+
 .PHONY: bench-scheduler bench-capsule bench-governance
 bench-scheduler: $(TOOLS)/wasmbrowsertest ## decisions of the scheduler, natively and in Chromium
 	scripts/bench.sh ./internal/scheduler ./internal/threads/matchmaker
-bench-capsule: $(TOOLS)/wasmbrowsertest capsules ## rings, commands and payloads of capsules
-	scripts/bench.sh ./internal/capsule ./internal/capsule/wazero
+bench-capsule: ## capsules beside plain JavaScript, postMessage and Comlink in Chromium, and natively
+	scripts/bench-capsule.sh
 bench-governance: $(TOOLS)/wasmbrowsertest ## admission, vouchers, settlements
 	scripts/bench.sh ./internal/governance ./internal/credit ./internal/store
 
@@ -97,7 +101,7 @@ $(BUILD)/.kernel-compressed: $(BUILD)/kernel.wasm scripts/pack.mjs
 	@touch $@
 
 $(DIST)/build.json: $(BUILD)/.kernel-compressed $(BUILD)/kernel.wasm $(BUILD)/capsules/.built $(BUILD)/web/index.html scripts/pack.mjs
-	node scripts/pack.mjs --web $(BUILD)/web --kernel $(BUILD)/kernel.wasm --capsules $(BUILD)/capsules --except fault --out $(DIST)
+	node scripts/pack.mjs --web $(BUILD)/web --kernel $(BUILD)/kernel.wasm --capsules $(BUILD)/capsules --except fault --except flood --out $(DIST)
 
 web/node_modules/.package-lock.json: web/package.json web/package-lock.json web/.npmrc | setup-base
 	@echo "make: npm packages of the shell"

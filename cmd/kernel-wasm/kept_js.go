@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 
+	"inos/cmd/internal/node"
 	"inos/internal/credit"
 	"inos/internal/store"
 )
@@ -17,6 +18,7 @@ import (
 type kept struct {
 	key     ed25519.PrivateKey
 	log     credit.Log
+	keep    node.Keeper // nil: nothing else is kept
 	durable bool
 	close   func() error
 }
@@ -39,19 +41,19 @@ func openKept() (kept, error) {
 	if err != nil {
 		return kept{}, errors.Join(err, dir.Close())
 	}
-	key, err := keptKey(dir)
+	kv, err := store.OpenKV(dir, "kernel")
 	if err != nil {
 		return kept{}, errors.Join(err, log.Close(), dir.Close())
 	}
-	return kept{key: key, log: log, durable: true, close: func() error { return errors.Join(log.Close(), dir.Close()) }}, nil
+	key, err := keptKey(kv)
+	if err != nil {
+		return kept{}, errors.Join(err, kv.Close(), log.Close(), dir.Close())
+	}
+	return kept{key: key, log: log, keep: kv, durable: true,
+		close: func() error { return errors.Join(kv.Close(), log.Close(), dir.Close()) }}, nil
 }
 
-func keptKey(dir store.Dir) (key ed25519.PrivateKey, err error) {
-	kv, err := store.OpenKV(dir, "kernel")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, kv.Close()) }()
+func keptKey(kv *store.KV) (key ed25519.PrivateKey, err error) {
 	if seed, ok := kv.Get(seedKey); ok && len(seed) == ed25519.SeedSize {
 		return ed25519.NewKeyFromSeed(seed), nil
 	}

@@ -53,7 +53,7 @@ func run() error {
 			default: // the next one follows in a quarter of a second
 			}
 		},
-		Slots: cfg.Slots, Runtime: runtime, Log: kept.log, Allowance: allowance, StrangerLine: allowance / 10,
+		Slots: cfg.Slots, Runtime: runtime, Log: kept.log, Keep: kept.keep, Allowance: allowance, StrangerLine: allowance / 10,
 	})
 	if err != nil {
 		return err

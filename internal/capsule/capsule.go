@@ -40,6 +40,7 @@ type Capsule struct {
 	freezes  uint32 // number of the last freeze request
 	last     Heartbeat
 	isReady  bool
+	hurry    hurry
 }
 
 // frame waits in the outbox for room in the command ring. sent is closed once

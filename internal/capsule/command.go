@@ -77,7 +77,7 @@ func (c *Capsule) ask(ctx context.Context, cmd Command) (Reply, error) {
 
 	wire := cmd
 	wire.ID = id
-	if err := c.send(wire); err != nil {
+	if err := c.sendNow(wire); err != nil {
 		c.forget(id)
 		if c.reason() != nil {
 			return c.crashed(cmd)

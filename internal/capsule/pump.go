@@ -10,6 +10,10 @@ import (
 // the capsule does not ring.
 const pushRetry = 2 * time.Millisecond
 
+// commandRoom is how many bytes of the command ring only lifecycle commands may
+// fill, so that they always have a way in.
+const commandRoom = 1024
+
 // pump owns the rings until the instance ends. It sleeps unless the capsule
 // rings, a caller posts, or a task in flight needs its clock.
 func (c *Capsule) pump() {
@@ -88,26 +92,33 @@ func (c *Capsule) flush() error {
 	if _, err := c.cb.commands.Used(); err != nil {
 		return err
 	}
-	pushed := 0
-	defer func() {
-		rest := copy(c.outbox, c.outbox[pushed:])
-		clear(c.outbox[rest:])
-		c.outbox = c.outbox[:rest]
-	}()
+	kept := c.outbox[:0]
+	var err error
+	full := false
 	for _, f := range c.outbox {
-		err := c.cb.commands.Push(f.kind, f.payload)
-		if errors.Is(err, ErrRingFull) {
-			return nil
+		// In order, but for lifecycle commands: they overtake what has no room, or
+		// a capsule paused under a stream could not be resumed.
+		if err != nil || full && f.kind != FrameCommand {
+			kept = append(kept, f)
+			continue
 		}
-		if err != nil {
-			return err
+		spare := uint32(commandRoom)
+		if f.kind == FrameCommand {
+			spare = 0
 		}
-		if f.sent != nil {
+		switch e := c.cb.commands.push(f.kind, f.payload, spare); {
+		case errors.Is(e, ErrRingFull):
+			full = true
+			kept = append(kept, f)
+		case e != nil:
+			err = e
+		case f.sent != nil:
 			close(f.sent)
 		}
-		pushed++
 	}
-	return nil
+	clear(c.outbox[len(kept):])
+	c.outbox = kept
+	return err
 }
 
 func (c *Capsule) tickInterval() time.Duration {

@@ -94,17 +94,20 @@ func (p *Producer) Capacity() uint32 { return p.size }
 // Push writes one frame and rings the capsule. payload is not retained. Errors
 // match ErrRingFull (retry after the capsule has read), ErrFrameTooLarge,
 // ErrRingBroken or ErrOutOfBounds (final).
-func (p *Producer) Push(kind FrameKind, payload []byte) error {
+func (p *Producer) Push(kind FrameKind, payload []byte) error { return p.push(kind, payload, 0) }
+
+// push is Push that leaves spare bytes of the ring free.
+func (p *Producer) push(kind FrameKind, payload []byte, spare uint32) error {
 	if uint64(len(payload)) > uint64(MaxPayload(p.size)) {
 		return fmt.Errorf("%w: %d bytes, the %s ring takes %d", ErrFrameTooLarge, len(payload), p.name, MaxPayload(p.size))
 	}
 	total := FrameHeader + padded(uint32(len(payload)))
-	if p.size-(p.next-p.seen) < total { // the head last seen may be old: look again
+	if p.size-(p.next-p.seen) < total+spare { // the head last seen may be old: look again
 		used, err := p.Used()
 		if err != nil {
 			return err
 		}
-		if p.size-used < total {
+		if p.size-used < total+spare {
 			return ErrRingFull
 		}
 	}

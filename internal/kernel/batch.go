@@ -13,12 +13,19 @@ import (
 // together, among the known nodes.
 func (c chooser) ChooseAll(ctx context.Context, jobs []matchmaker.Waiting) []matchmaker.Placement {
 	reqs := make([]scheduler.Request, len(jobs))
+	chosen := make([]func(code string), len(jobs))
 	for i, j := range jobs {
 		reqs[i] = requestOf(j.Job.Job(), j.Exclude)
+		_, chosen[i] = span(j.Ctx, "choose")
 	}
 	placed := make([]matchmaker.Placement, len(jobs))
 	if c.k.loop.ask(ctx, func(s *state) { s.placeAll(jobs, reqs, placed) }) != nil {
 		return nil // each job asks for itself, and hears why
+	}
+	for i, p := range placed {
+		if p.Node != "" {
+			chosen[i]("")
+		}
 	}
 	return placed
 }

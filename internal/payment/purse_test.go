@@ -29,13 +29,19 @@ type party struct {
 	now    time.Time
 }
 
-func newParty(t *testing.T, seed byte) *party {
-	t.Helper()
+var codec = wire.Credit{}
+
+func keyOf(seed byte) ed25519.PrivateKey {
 	var s [ed25519.SeedSize]byte
 	s[0] = seed
+	return ed25519.NewKeyFromSeed(s[:])
+}
+
+func newParty(t *testing.T, seed byte) *party {
+	t.Helper()
 	p := &party{now: time.Now()}
 	var err error
-	p.wallet, err = credit.NewWallet(credit.WalletConfig{Key: ed25519.NewKeyFromSeed(s[:]), Codec: wire.Credit{}})
+	p.wallet, err = credit.NewWallet(credit.WalletConfig{Key: keyOf(seed), Codec: codec})
 	require.NoError(t, err)
 	p.ledger, err = credit.OpenLedger(credit.Config{Log: &credit.MemoryLog{}, Codec: wire.Credit{}, StrangerLine: line})
 	require.NoError(t, err)

@@ -10,7 +10,7 @@ import (
 // price and latency, taking and returning slots, failing. At sampled decisions the
 // index agrees with a scan of every node. Seeded.
 func TestLargeChurn(t *testing.T) {
-	const seed, size, steps, samples = 17, 100_000, 100_000, 8
+	const seed, size, steps, samples = 17, 100_000, 40_000, 6
 	m := newModel(seed, false, size)
 	for i := range size {
 		n := randomNode(m.rng, i, false, m.now)

@@ -56,3 +56,33 @@ func flatText(s string) int {
 	}
 	return len(s) + 1
 }
+
+// flatReply reads a LifecycleReply that has the shape every writer gives it: one
+// segment, its root first, its texts behind it. ok is false for any other shape,
+// which is the library's to judge.
+func flatReply(b []byte) (r capsule.Reply, ok bool) {
+	const dataWords, pointers = 3, 4
+	le := binary.LittleEndian
+	if len(b) < 16+8*(dataWords+pointers) || len(b)%8 != 0 || le.Uint32(b) != 0 || uint64(le.Uint32(b[4:]))*8 != uint64(len(b)-8) ||
+		le.Uint64(b[8:]) != dataWords<<32|pointers<<48 {
+		return r, false
+	}
+	data := b[16:]
+	var texts [pointers]string
+	for i := range texts {
+		at := 8 * (dataWords + i)
+		p := le.Uint64(data[at:])
+		if p == 0 {
+			continue
+		}
+		// A near list of bytes that begins behind the struct and ends in a zero.
+		away, n := int64(int32(uint32(p))>>2), int64(p>>35)
+		from := int64(at) + 8 + 8*away
+		if p&3 != 1 || p>>32&7 != 2 || n == 0 || from < 8*(dataWords+pointers) || from+n > int64(len(data)) || data[from+n-1] != 0 {
+			return r, false
+		}
+		texts[i] = string(data[from : from+n-1])
+	}
+	return capsule.Reply{ID: texts[0], Code: capsule.ReplyCode(le.Uint16(data)), Message: texts[1], CapsuleID: texts[2], SnapshotCID: texts[3],
+		MemoryEpoch: le.Uint32(data[4:]), MemoryBytes: le.Uint64(data[8:]), Timestamp: instant(int64(le.Uint64(data[16:])))}, true
+}

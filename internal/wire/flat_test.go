@@ -37,3 +37,41 @@ func TestFlatCommandIsTheLibrarysOwn(t *testing.T) {
 		require.Equal(t, want, flatCommand(c, params))
 	})
 }
+
+// Whatever the bytes, what flatReply reads is what the library reads.
+func TestFlatReplyIsTheLibrarysOwn(t *testing.T) {
+	flat := 0
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(rapid.Just(""), rapid.String())
+		r := capsule.Reply{ID: text.Draw(t, "id"), Message: text.Draw(t, "message"), CapsuleID: text.Draw(t, "capsule"),
+			SnapshotCID: text.Draw(t, "snapshot"), Code: capsule.ReplyCode(rapid.IntRange(0, 9).Draw(t, "code")),
+			MemoryBytes: rapid.Uint64().Draw(t, "bytes"), MemoryEpoch: rapid.Uint32().Draw(t, "epoch")}
+		if at := rapid.Int64().Draw(t, "at"); at != 0 {
+			r.Timestamp = time.Unix(0, at).UTC()
+		}
+		b, err := EncodeReply(r)
+		require.NoError(t, err)
+		got, ok := flatReply(b)
+		require.True(t, ok)
+		require.Equal(t, r, got)
+		// Damaged, it is refused here, or read as the library reads it.
+		for range rapid.IntRange(1, 4).Draw(t, "damage") {
+			b[rapid.IntRange(0, len(b)-1).Draw(t, "where")] ^= rapid.Byte().Draw(t, "how")
+		}
+		if got, ok := flatReply(b); ok {
+			flat++
+			want, err := decodeReply(b)
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+		}
+	})
+	require.Positive(t, flat)
+}
+
+func TestAReplyCostsItsTexts(t *testing.T) {
+	b, err := EncodeReply(capsule.Reply{ID: "command", CapsuleID: "capsule", Timestamp: time.Unix(1, 0)})
+	require.NoError(t, err)
+	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _, _ = DecodeReply(b) }), 2.0)
+	c := capsule.Command{ID: "command", Type: capsule.Resume, Target: "capsule"}
+	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _, _ = EncodeCommand(c) }), 1.0)
+}

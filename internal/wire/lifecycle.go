@@ -120,6 +120,13 @@ func EncodeReply(r capsule.Reply) ([]byte, error) {
 
 // DecodeReply reads a LifecycleReply. Errors match ErrMalformed.
 func DecodeReply(data []byte) (capsule.Reply, error) {
+	if r, ok := flatReply(data); ok {
+		return r, nil
+	}
+	return decodeReply(data)
+}
+
+func decodeReply(data []byte) (capsule.Reply, error) {
 	var r capsule.Reply
 	err := parse(data, systemv1.ReadRootLifecycleReply, func(s systemv1.LifecycleReply, g *get) {
 		r = capsule.Reply{

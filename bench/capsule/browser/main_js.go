@@ -49,8 +49,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	micro()
-	for _, f := range []func(context.Context, capsule.Module) error{roundTrips} {
+	for _, f := range []func(context.Context, capsule.Module) error{roundTrips, events, payloads, spawning} {
 		if err := f(ctx, mod); err != nil {
 			return err
 		}

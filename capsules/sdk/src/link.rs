@@ -5,7 +5,8 @@
 //! While a job runs or the capsule is paused, frames are still taken from the
 //! ring, so that lifecycle commands are heard; jobs and data wait in the inbox.
 //! The inbox holds as many bytes as the ring. When it is full, frames stay in
-//! the ring and the host feels the back-pressure; only the kill word passes then.
+//! the ring and the host feels the back-pressure; lifecycle commands are taken out
+//! from among them, so that a capsule paused under a stream can be resumed.
 
 use crate::congestion::Congestion;
 use crate::control::Control;
@@ -13,7 +14,7 @@ use crate::heap;
 use crate::job::{Host, Stop};
 use crate::layout::*;
 use crate::message::{self, Command, Heartbeat, Incoming, ReplyCode, Run, RunCode, Status, Verb};
-use crate::ring::{padded, Ring};
+use crate::ring::{padded, Ring, SKIP};
 use crate::room::Room;
 use crate::space::Space;
 use alloc::collections::VecDeque;
@@ -36,6 +37,8 @@ pub struct Link<S> {
 
     inbox: VecDeque<(Waiting, u32)>,
     inbox_bytes: u32,
+    /// Up to where the ring was searched for commands while the inbox was full.
+    searched: u32,
     // By ticket; the host keeps a few dozen at most.
     rooms: Vec<(u64, Room)>,
     outputs: Vec<(u64, Vec<u8>)>,
@@ -76,6 +79,7 @@ impl<S: Space + Copy> Link<S> {
             frame: Vec::new(),
             inbox: VecDeque::new(),
             inbox_bytes: 0,
+            searched: 0,
             rooms: Vec::new(),
             outputs: Vec::new(),
             current: None,
@@ -112,6 +116,14 @@ impl<S: Space + Copy> Link<S> {
                 Some(kind) => self.receive(kind, &frame),
                 None => break,
             }
+        }
+        while self.inbox_bytes >= self.commands.size && !self.control.killed() {
+            let (searched, found) = self.commands.take_ahead(&space, self.searched, FRAME_COMMAND, &mut frame);
+            self.searched = searched;
+            if !found {
+                break;
+            }
+            self.receive(FRAME_COMMAND, &frame);
         }
         self.frame = frame;
         if unread >= self.commands.size / 2 {
@@ -155,6 +167,7 @@ impl<S: Space + Copy> Link<S> {
 
     /// After a snapshot: the same capsule in another memory, under another host.
     /// What waits in the inbox and the command ring is still to be done.
+    #[cfg(target_arch = "wasm32")]
     pub fn restored(&mut self) {
         self.current = None;
         self.cancelled = false;
@@ -168,6 +181,9 @@ impl<S: Space + Copy> Link<S> {
     }
 
     fn receive(&mut self, kind: u16, payload: &[u8]) {
+        if kind == SKIP {
+            return;
+        }
         if kind == FRAME_DATA {
             return self.keep(Waiting::Data(payload.to_vec()), payload.len());
         }
@@ -364,8 +380,12 @@ impl<S: Space + Copy> Link<S> {
         let space = self.control.space;
         let doorbell = self.commands.doorbell;
         let seen = space.load(doorbell);
-        let room = self.inbox_bytes < self.commands.size;
-        if self.control.killed() || room && self.commands.used(&space) != 0 {
+        // What the last turn could have taken and has not.
+        let news = match self.inbox_bytes < self.commands.size {
+            true => self.commands.used(&space) != 0,
+            false => space.load(self.commands.tail) != self.searched,
+        };
+        if self.control.killed() || news {
             return;
         }
         let interval = self.control.heartbeat_interval();

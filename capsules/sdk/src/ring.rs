@@ -19,6 +19,9 @@ pub struct Ring {
     pub doorbell: u32,
 }
 
+/// The kind of a frame that was taken ahead: see `take_ahead`. No host sends it.
+pub const SKIP: u16 = 0;
+
 pub const fn padded(n: u32) -> u32 {
     (n + 7) & !7
 }
@@ -103,6 +106,46 @@ impl Ring {
         space.notify(self.doorbell);
     }
 
+    /// Looks at the unread frames from the free-running position `at` on, none of
+    /// which is consumed, and takes the first of `kind`: it is marked as one to be
+    /// skipped. Returns where the next look starts, and whether there was one. Only
+    /// the consumer calls it.
+    pub fn take_ahead<S: Space>(&self, space: &S, at: u32, kind: u16, into: &mut Vec<u8>) -> (u32, bool) {
+        let head = space.load(self.head);
+        let used = space.load(self.tail).wrapping_sub(head);
+        let mut seen = at.wrapping_sub(head);
+        if seen > used {
+            seen = 0; // they were consumed meanwhile
+        }
+        while seen < used {
+            let here = head.wrapping_add(seen);
+            let (length, its) = self.header(space, here, used - seen);
+            seen += FRAME_HEADER + padded(length);
+            if its == kind {
+                into.resize(length as usize, 0);
+                self.read(space, here.wrapping_add(FRAME_HEADER), into);
+                self.write(space, here.wrapping_add(4), &SKIP.to_le_bytes());
+                return (head.wrapping_add(seen), true);
+            }
+        }
+        (head.wrapping_add(seen), false)
+    }
+
+    /// The length and kind of the frame at `at`, behind which `used` bytes are
+    /// unread.
+    fn header<S: Space>(&self, space: &S, at: u32, used: u32) -> (u32, u16) {
+        let mut header = [0; FRAME_HEADER as usize];
+        self.read(space, at, &mut header);
+        let length = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
+        // The host is trusted not to attack, but a broken ring must not turn
+        // into a wild read.
+        assert!(
+            used <= self.size && length <= self.max_payload() && FRAME_HEADER + padded(length) <= used,
+            "ring broken: at {at}, {used} unread, frame of {length}"
+        );
+        (length, u16::from_le_bytes([header[4], header[5]]))
+    }
+
     /// Copies the next frame's payload into `into` and frees its room. Only the
     /// consumer calls it. None when nothing is unread.
     pub fn pop<S: Space>(&self, space: &S, into: &mut Vec<u8>) -> Option<u16> {
@@ -111,16 +154,7 @@ impl Ring {
         if used == 0 {
             return None;
         }
-        let mut header = [0; FRAME_HEADER as usize];
-        self.read(space, head, &mut header);
-        let length = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
-        let kind = u16::from_le_bytes([header[4], header[5]]);
-        // The host is trusted not to attack, but a broken ring must not turn
-        // into a wild read.
-        assert!(
-            used <= self.size && length <= self.max_payload() && FRAME_HEADER + padded(length) <= used,
-            "ring broken: head {head}, {used} unread, frame of {length}"
-        );
+        let (length, kind) = self.header(space, head, used);
         into.resize(length as usize, 0);
         self.read(space, head.wrapping_add(FRAME_HEADER), into);
         space.store(self.head, head.wrapping_add(FRAME_HEADER + padded(length)));

@@ -277,3 +277,41 @@ func TestBrowsersShipTheirSpans(t *testing.T) {
 	// Nobody takes them: they go.
 	require.Empty(t, exporter.ship(t.Context(), exporter.mesh, peers, ""))
 }
+
+// A spawned capsule whose ledger runs dry is paused, and goes on once it is paid.
+func TestSpawnedCapsuleLivesOnItsLedger(t *testing.T) {
+	// One advance of ten seconds, and not a second one.
+	home := start(t, 1, func(c *Config) { c.Allowance = 12 * price })
+	cid, err := home.Library.Publish("fault", built(t, "fault"))
+	require.NoError(t, err)
+	events, cancel := home.Kernel.Subscribe(1024)
+	defer cancel()
+	ledger := home.Wallet.Ledger()
+	r, err := home.Kernel.Command(t.Context(), "", capsule.Command{ID: "1", Type: capsule.Spawn,
+		Spawn: &capsule.SpawnParams{CID: cid.String(), CreditLedgerID: string(ledger)}})
+	require.NoError(t, err)
+	require.Equal(t, capsule.OK, r.Code, r.Message)
+	next := func() kernel.CapsuleCredit {
+		for e := range events {
+			if c, ok := e.(kernel.CapsuleCredit); ok {
+				return c
+			}
+		}
+		t.Fatal("no event")
+		return kernel.CapsuleCredit{}
+	}
+	e := next()
+	require.Equal(t, "pause", e.Action)
+	require.NoError(t, e.Err)
+	require.Equal(t, r.CapsuleID, e.CapsuleID)
+	b, _ := home.Ledger.Balance(ledger)
+	require.Less(t, b.Balance, int64(-7*price), "what ran is paid")
+	require.Zero(t, b.Held)
+	require.NoError(t, home.Ledger.Grant(ledger, 100*price, time.Now()))
+	e = next()
+	require.Equal(t, "resume", e.Action)
+	require.NoError(t, e.Err)
+	kill, err := home.Kernel.Command(t.Context(), "", capsule.Command{ID: "2", Type: capsule.Kill, Target: r.CapsuleID})
+	require.NoError(t, err)
+	require.Equal(t, capsule.OK, kill.Code)
+}

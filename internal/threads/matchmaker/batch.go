@@ -18,6 +18,7 @@ type Batcher interface {
 
 // Waiting is a job that a Batcher places.
 type Waiting struct {
+	Ctx     context.Context // the job's own: it ends with the job, and carries its trace
 	Job     governance.Admitted
 	Attempt int // counts from 1
 	Exclude []identity.PeerID
@@ -56,7 +57,7 @@ func (m *Matchmaker) placeAll(ctx context.Context, batch []*ticket) {
 	}
 	jobs := make([]Waiting, len(batch))
 	for i, t := range batch {
-		jobs[i] = Waiting{t.job, len(t.attempts) + 1, t.exclude}
+		jobs[i] = Waiting{t.ctx, t.job, len(t.attempts) + 1, t.exclude}
 	}
 	for i, p := range m.chooseAll(ctx, jobs) {
 		if p.Node != "" && i < len(batch) {

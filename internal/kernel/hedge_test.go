@@ -1,0 +1,75 @@
+package kernel
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/identity"
+	"inos/internal/mesh"
+	"inos/internal/threads/matchmaker"
+)
+
+// tiring is a crowd whose best node answers in 20 ms, and at some time not at all.
+type tiring struct {
+	*crowd
+	best  identity.PeerID
+	tired atomic.Bool
+}
+
+func (c *tiring) RunJob(ctx context.Context, p identity.PeerID, call mesh.JobCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
+	wait := 20 * time.Millisecond
+	if p == c.best && c.tired.Load() {
+		wait = time.Hour
+	}
+	select {
+	case <-time.After(wait):
+		return c.crowd.RunJob(ctx, p, call, onProgress)
+	case <-ctx.Done():
+		return mesh.JobOutcome{Code: mesh.JobCancelled}, mesh.ErrCancelled
+	}
+}
+
+// A second copy follows after the node's own p95 and wins; the first is cancelled
+// and its slot comes back. Without Hedge the job waits for its deadline.
+func TestHedgeAfterTheNodesOwnP95(t *testing.T) {
+	for _, hedge := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			c := &tiring{crowd: newCrowd(randomCrowd(rand.New(rand.NewPCG(8, 8)), 10))}
+			for i := range c.peers {
+				c.peers[i].Profile.FreeSlots, c.peers[i].Profile.CreditCost = 4, 1000
+			}
+			c.peers[3].Profile.CreditCost, c.peers[3].RTT = 1, time.Millisecond
+			c.best = c.peers[3].Profile.Peer
+			k := startOn(t, c, func(cfg *Config) { cfg.Hedge = hedge })
+			for range enoughAnswers {
+				out, err := k.Dispatch(t.Context(), submission("x", nil))
+				require.NoError(t, err)
+				require.Equal(t, c.best, out.Node)
+				require.Len(t, out.Attempts, 1)
+			}
+			c.tired.Store(true)
+			out, err := k.Dispatch(t.Context(), submission("x", nil))
+			if !hedge {
+				require.ErrorIs(t, err, matchmaker.ErrDeadline)
+				return
+			}
+			require.NoError(t, err)
+			require.NotEqual(t, c.best, out.Node)
+			require.Equal(t, 40*time.Millisecond, out.Total, "its p95 and the second node's time")
+			require.Len(t, out.Attempts, 2)
+			require.ErrorIs(t, out.Attempts[1].Err, matchmaker.ErrOutrun)
+			require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+				require.Empty(t, s.placements)
+				n, _ := s.index.Node(c.best)
+				require.Zero(t, n.InFlight)
+				require.Zero(t, n.Failures, "slow is not failed")
+			}))
+		})
+	}
+}

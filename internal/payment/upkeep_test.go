@@ -1,0 +1,143 @@
+package payment_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/credit"
+	"inos/internal/mesh"
+	"inos/internal/payment"
+)
+
+func TestUpkeepNeverPassesTheLine(t *testing.T) {
+	p := newParty(t, 1) // may spend 1000
+	now := p.now
+	tab, err := p.purse.Open(p.wallet.Ledger(), "", 30, now)
+	require.NoError(t, err)
+	require.EqualValues(t, -300, p.spendable(t, p.wallet.Ledger()), "ten seconds are paid ahead")
+	ran, dry := 0, 0
+	for range 60 {
+		now = now.Add(time.Second)
+		if err := tab.Charge(time.Second, now); err != nil {
+			require.ErrorIs(t, err, credit.ErrLedgerExhausted)
+			dry++
+			break
+		}
+		ran++
+		b, _ := p.ledger.Balance(p.wallet.Ledger())
+		require.GreaterOrEqual(t, b.Balance, int64(-line))
+	}
+	require.Equal(t, 1, dry)
+	require.GreaterOrEqual(t, ran, 20)
+	paid := int64(ran+1) * 30
+	require.EqualValues(t, -paid, p.spendable(t, p.wallet.Ledger()), "what ran, and no more")
+	require.EqualValues(t, paid, p.ledger.Earned(p.wallet.Peer()))
+
+	// Its owner pays, it goes on; its end gives the rest of the advance back.
+	require.NoError(t, p.ledger.Grant(p.wallet.Ledger(), 1000, now))
+	require.NoError(t, tab.Charge(0, now))
+	tab.Close(2*time.Second, now.Add(2*time.Second))
+	require.EqualValues(t, 1000-paid-60, p.spendable(t, p.wallet.Ledger()))
+	require.Zero(t, p.ledger.Sum())
+}
+
+func TestUpkeepIsPaidByWhoeverSpawned(t *testing.T) {
+	host, guest := newParty(t, 1), newParty(t, 2)
+	tab, err := host.purse.Open("", "", 1, host.now)
+	require.NoError(t, err)
+	require.Nil(t, tab, "the console's own are free")
+	tab, err = host.purse.Open("", guest.wallet.Peer(), 1, host.now)
+	require.NoError(t, err)
+	require.Equal(t, guest.wallet.Ledger(), tab.Ledger())
+	require.EqualValues(t, -10, host.spendable(t, guest.wallet.Ledger()), "on the stranger's line")
+	_, err = host.purse.Open(host.wallet.Ledger(), guest.wallet.Peer(), 1, host.now)
+	require.ErrorIs(t, err, credit.ErrVoucherMissing, "nobody spends another's ledger")
+	require.NoError(t, host.ledger.Revoke(guest.wallet.Ledger(), host.now))
+	_, err = host.purse.Open("", guest.wallet.Peer(), 1, host.now)
+	require.ErrorIs(t, err, credit.ErrLedgerRevoked)
+	require.Error(t, tab.Charge(9*time.Second, host.now.Add(9*time.Second)), "a revoked ledger runs dry")
+}
+
+func TestReceiptOfARunThatTheBudgetEnded(t *testing.T) {
+	payer, worker := newParty(t, 1), newParty(t, 2)
+	sub := order(t, payer, 100)
+	here := payer.admit(t, sub, nil, "")
+	voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), payer.now)
+	require.NoError(t, err)
+	earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), worker.now)
+	require.NoError(t, err)
+	w := work(sub, 100, worker.now)
+	w.OutputCID, w.Code = "", mesh.JobCreditExhausted
+	receipt, err := earning.Collect(w, worker.now)
+	require.NoError(t, err)
+	out := mesh.JobOutcome{JobID: sub.Job.ID, Node: worker.wallet.Peer(), Cost: 100, Receipt: receipt, Code: mesh.JobCreditExhausted}
+	require.NoError(t, payer.purse.Pay(here, out, payer.now))
+	require.EqualValues(t, -100, payer.spendable(t, payer.wallet.Ledger()))
+}
+
+func TestReceiptOfAnotherCodeIsRefused(t *testing.T) {
+	payer, worker := newParty(t, 1), newParty(t, 2)
+	sub := order(t, payer, 100)
+	here := payer.admit(t, sub, nil, "")
+	voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), payer.now)
+	require.NoError(t, err)
+	earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), worker.now)
+	require.NoError(t, err)
+	w := work(sub, 100, worker.now)
+	w.Code = mesh.JobCreditExhausted
+	receipt, err := earning.Collect(w, worker.now)
+	require.NoError(t, err)
+	out := mesh.JobOutcome{JobID: sub.Job.ID, Node: worker.wallet.Peer(), Cost: 100, Receipt: receipt, OutputCID: w.OutputCID}
+	require.ErrorIs(t, payer.purse.Pay(here, out, payer.now), credit.ErrReceiptMismatch)
+}
+
+// A receipt that comes late settles its hold, or finds it expired: never both, in
+// whatever order, and also after a restart.
+func TestLateReceiptAndExpiryExcludeEachOther(t *testing.T) {
+	for name, expiredFirst := range map[string]bool{"receipt first": false, "expiry first": true} {
+		t.Run(name, func(t *testing.T) {
+			payer, worker := newParty(t, 1), newParty(t, 2)
+			sub := order(t, payer, 100)
+			voucher, err := payer.purse.Promise(payer.admit(t, sub, nil, ""), worker.wallet.Peer(), payer.now)
+			require.NoError(t, err)
+			earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), worker.now)
+			require.NoError(t, err)
+			receipt, err := earning.Collect(work(sub, 30, worker.now), worker.now)
+			require.NoError(t, err)
+			held := payer.ledger.Holds()
+			require.Len(t, held, 1)
+			require.Empty(t, payer.purse.Lost(payer.now), "its job may be in hand")
+			require.Len(t, payer.purse.Lost(held[0].Expires), 1, "its deadline has passed")
+			answer, err := worker.purse.Answer(held[0].ID)
+			require.NoError(t, err)
+			require.Equal(t, receipt, answer)
+
+			again := *payer // the payer starts again
+			again.wallet, err = credit.NewWallet(credit.WalletConfig{Key: keyOf(1), Codec: codec})
+			require.NoError(t, err)
+			again.purse = payment.NewPurse(again.wallet, payer.ledger)
+			require.Len(t, again.purse.Lost(payer.now), 1)
+			late := held[0].Expires.Add(time.Hour)
+			if expiredFirst {
+				ids, err := payer.ledger.Expire(late)
+				require.NoError(t, err)
+				require.Len(t, ids, 1)
+				_, err = again.purse.Late(receipt, late)
+				require.ErrorIs(t, err, credit.ErrHoldRefunded)
+				require.Zero(t, payer.spendable(t, payer.wallet.Ledger()))
+				return
+			}
+			_, err = again.purse.Late(receipt, payer.now)
+			require.NoError(t, err)
+			_, err = again.purse.Late(receipt, payer.now)
+			require.Error(t, err, "once")
+			again.purse.Denied(held[0], payer.now)
+			ids, err := payer.ledger.Expire(late)
+			require.NoError(t, err)
+			require.Empty(t, ids)
+			require.EqualValues(t, -30, payer.spendable(t, payer.wallet.Ledger()))
+		})
+	}
+}
