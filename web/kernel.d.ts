@@ -140,8 +140,10 @@ export interface Considered {
   score: number;
   eligible: boolean;
   chosen: boolean;
-  /** Why not, or why: 'lacks gpu', 'no free slot', 'best score', ... */
+  /** Why not, or why: 'misses capabilities', 'highest score', ... */
   reason: string;
+  /** Every part of the score, in words; empty for a node that was ruled out. */
+  parts: string;
 }
 
 export interface SpawnOptions {
@@ -172,6 +174,10 @@ export interface DispatchOptions {
   deadlineMs?: number;
   /** Who pays. A job without one is rejected. */
   creditLedgerId?: string;
+  /** Run it on so many distinct nodes; accepted once `agree` of them give the same output. */
+  replicas?: number;
+  /** Absent means a majority of `replicas`. */
+  agree?: number;
 }
 
 export interface DispatchResult {
@@ -219,6 +225,18 @@ export interface DecisionRow {
   ledger: string;
   /** Peer id of who sent it; empty for this console. */
   from: string;
+}
+
+/** One step of a job, on one node. */
+export interface SpanRow {
+  name: string;
+  node: string;
+  /** Counted from the first span. */
+  startMs: number;
+  durationMs: number;
+  code: string;
+  span: string;
+  parent: string;
 }
 
 export interface BalanceRow {
@@ -315,6 +333,8 @@ export interface Inos {
   /** The decision about a job, or the latest ones, newest first. */
   why(jobId: string): Promise<DecisionRow>;
   why(): Promise<DecisionRow[]>;
+  /** In order of start; each node's clock is its own. */
+  trace(jobId: string): Promise<SpanRow[]>;
   ledger(what?: 'balance'): Promise<BalanceRow[]>;
   /** The newest 200 entries of the verified log, or all of it; oldest first. */
   ledger(what: 'history' | 'export'): Promise<LedgerEntry[]>;

@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -11,16 +10,12 @@ import (
 	"syscall/js"
 	"time"
 
-	"github.com/google/uuid"
 
-	"inos/internal/capsule"
 	"inos/internal/credit"
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/kernel"
 	"inos/internal/library"
-	"inos/internal/scheduler"
-	"inos/internal/submit"
 )
 
 // Config of an API. All fields but Close are required.
@@ -192,153 +187,6 @@ func (a *api) capsuleName(cid string) string {
 		}
 	}
 	return cid
-}
-
-func (a *api) spawn(ctx context.Context, args []js.Value) (any, error) {
-	name, err := text("spawn", "nameOrCid", arg(args, 0))
-	if err != nil {
-		return nil, err
-	}
-	var opts spawnArgs
-	if err := object("spawn", "options", arg(args, 1), &opts); err != nil {
-		return nil, err
-	}
-	cid, err := a.cfg.Library.Resolve(name)
-	if err != nil {
-		return nil, err
-	}
-	return a.command(ctx, capsule.Command{Type: capsule.Spawn, Spawn: &capsule.SpawnParams{
-		CID: cid.String(), MemoryLimit: opts.MemoryLimit, Capabilities: opts.Capabilities, Args: opts.Args,
-		CreditLedgerID: opts.CreditLedgerID,
-	}})
-}
-
-func (a *api) kill(ctx context.Context, args []js.Value) (any, error) {
-	return a.target(ctx, "kill", args, capsule.Command{Type: capsule.Kill, Kill: &capsule.KillParams{Reason: "inos.kill"}})
-}
-
-func (a *api) pause(ctx context.Context, args []js.Value) (any, error) {
-	return a.target(ctx, "pause", args, capsule.Command{Type: capsule.Pause})
-}
-
-func (a *api) resume(ctx context.Context, args []js.Value) (any, error) {
-	return a.target(ctx, "resume", args, capsule.Command{Type: capsule.Resume})
-}
-
-func (a *api) resize(ctx context.Context, args []js.Value) (any, error) {
-	bytes := arg(args, 1)
-	if bytes.Type() != js.TypeNumber || bytes.Float() < 0 || bytes.Float() > 1<<40 {
-		return nil, badArgument("resize", "bytes", "a number of bytes", kindOf(bytes))
-	}
-	return a.target(ctx, "resize", args, capsule.Command{Type: capsule.ResizeMem, Resize: &capsule.ResizeParams{Bytes: uint64(bytes.Float())}})
-}
-
-func (a *api) target(ctx context.Context, verb string, args []js.Value, cmd capsule.Command) (any, error) {
-	id, err := text(verb, "capsuleId", arg(args, 0))
-	if err != nil {
-		return nil, err
-	}
-	cmd.Target = id
-	return a.command(ctx, cmd)
-}
-
-// command sends cmd to this node and turns a reply that is not OK into an error.
-func (a *api) command(ctx context.Context, cmd capsule.Command) (any, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return nil, err
-	}
-	cmd.ID, cmd.Timestamp = id.String(), time.Now()
-	reply, err := a.cfg.Kernel.Command(ctx, "", cmd)
-	if err != nil {
-		return nil, err
-	}
-	if reply.Code != capsule.OK {
-		return nil, &Error{Code: replyCode(reply.Code), Message: reply.Message}
-	}
-	return replyView{CapsuleID: reply.CapsuleID, Code: replyCode(reply.Code), Message: reply.Message,
-		MemoryBytes: reply.MemoryBytes, MemoryEpoch: reply.MemoryEpoch}, nil
-}
-
-// order reads a DispatchOptions argument.
-func (a *api) order(verb string, v js.Value) (submit.Order, error) {
-	if v.Type() != js.TypeObject {
-		return submit.Order{}, badArgument(verb, "job", "an object like {capsule, method, input, requires, creditLedgerId}", kindOf(v))
-	}
-	input, err := bytesFromJS(verb, "job.input", v.Get("input"))
-	if err != nil {
-		return submit.Order{}, err
-	}
-	var d dispatchArgs
-	if err := object(verb, "job", v, &d, "input"); err != nil {
-		return submit.Order{}, err
-	}
-	if d.Capsule == "" {
-		return submit.Order{}, badArgument(verb, "job.capsule", "a name or a CID", "nothing")
-	}
-	cid, err := a.cfg.Library.Resolve(d.Capsule)
-	if err != nil {
-		return submit.Order{}, err
-	}
-	return d.order(cid, input, a.cfg.Kernel.Self(), time.Now()), nil
-}
-
-func (a *api) dispatch(ctx context.Context, args []js.Value) (any, error) {
-	order, err := a.order("dispatch", arg(args, 0))
-	if err != nil {
-		return nil, err
-	}
-	sub, err := submit.New(order, time.Now())
-	if err != nil {
-		return nil, err
-	}
-	out, err := a.cfg.Kernel.Dispatch(ctx, sub)
-	a.history.add(sub.Job.ID, pastJob{input: sub.Job.InputLength, output: uint64(len(out.Output)), score: out.Score, decision: out.Decision, node: out.Node})
-	names := a.names(ctx)
-	if errors.Is(err, scheduler.ErrNoCandidate) {
-		why := explanation(sub.Job.ID, out.Decision.Explanation, names, "").Summary
-		return nil, &Error{Code: codeOf(err), Message: fmt.Sprintf("%v: %s", err, why)}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return withBytes{
-		plain: outcomeView{
-			JobID: out.JobID, Node: string(out.Node), NodeName: names[out.Node], Local: out.Local, Score: out.Score,
-			Considered: considered(out.Decision.Explanation, names, out.Node), Why: out.Decision.Why, Text: textOf(out.Output),
-			OutputCID: out.OutputCID, Cost: out.Cost, Paid: len(out.Receipt) > 0, CapsuleBytes: out.Fetched, Attempts: len(out.Attempts),
-			QueuedMs: ms(out.Queued), RunMs: ms(out.Run), TotalMs: ms(out.Total),
-		},
-		bytes: map[string][]byte{"output": out.Output},
-	}, nil
-}
-
-func (a *api) explain(ctx context.Context, args []js.Value) (any, error) {
-	names := a.names(ctx)
-	if v := arg(args, 0); v.Type() == js.TypeString {
-		past, ok := a.history.get(v.String())
-		if !ok {
-			return nil, &Error{Code: "unknown_job", Message: fmt.Sprintf("explain: no job %.60q was dispatched from here", v.String())}
-		}
-		return explanation(v.String(), past.decision.Explanation, names, past.node), nil
-	}
-	order, err := a.order("explain", arg(args, 0))
-	if err != nil {
-		return nil, err
-	}
-	sub, err := submit.New(order, time.Now())
-	if err != nil {
-		return nil, err
-	}
-	d, err := a.cfg.Kernel.Explain(ctx, sub.Job)
-	if err != nil {
-		return nil, err
-	}
-	var best identity.PeerID
-	if len(d.Top) > 0 {
-		best = d.Top[0].Node.ID
-	}
-	return explanation(sub.Job.ID, d, names, best), nil
 }
 
 func (a *api) connect(ctx context.Context, args []js.Value) (any, error) {

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 
 	"inos/internal/identity"
@@ -61,10 +62,8 @@ func explanation(job string, e scheduler.Explanation, names map[identity.PeerID]
 		v.Summary += fmt.Sprintf(". Chosen: %s (%s)", nameOf(names, chosen), e.Why)
 		return v
 	}
-	for _, r := range scheduler.Requirements {
-		if n := e.Unlocks[r]; n > 0 {
-			v.Summary += fmt.Sprintf(". Relaxing %s alone would let %d run it", r, n)
-		}
+	if advice := e.Advice(); len(advice) > 0 {
+		v.Summary += ". " + strings.Join(advice, "; ")
 	}
 	return v
 }

@@ -127,6 +127,7 @@ type consideredView struct {
 	Eligible     bool     `json:"eligible"`
 	Chosen       bool     `json:"chosen"`
 	Reason       string   `json:"reason"`
+	Parts        string   `json:"parts"`
 }
 
 type outcomeView struct {
@@ -189,13 +190,10 @@ func considered(d scheduler.Explanation, names map[identity.PeerID]string, chose
 	for i, c := range d.Top {
 		v := view(c.Node)
 		v.Score, v.Eligible, v.Chosen = c.Score, true, c.Node.ID == chosen
-		switch {
-		case v.Chosen && i == 0:
+		v.Parts = c.String()
+		v.Reason = fmt.Sprintf("score %.4g, rank %d", c.Score, i+1)
+		if v.Chosen {
 			v.Reason = d.Why
-		case v.Chosen:
-			v.Reason = "next best after a refusal"
-		default:
-			v.Reason = fmt.Sprintf("score %.4g, rank %d", c.Score, i+1)
 		}
 		out = append(out, v)
 	}

@@ -60,3 +60,32 @@ func TestASlowCapsuleHoldsItsStreamBack(t *testing.T) {
 	require.Positive(t, raised.Load(), "it was never congested")
 	require.Positive(t, cleared.Load(), "the congestion was never cleared")
 }
+
+// A capsule paused under a stream has more to read than it can hold: it still
+// hears the commands that come after, and loses nothing.
+func TestACapsulePausedUnderAStreamIsResumed(t *testing.T) {
+	c := open(t, compile(t, sharedRuntime(t), built(t, "wordcount")), capsule.Config{})
+	text := []byte(prose(11, 100_000))
+	command(t, c, capsule.Pause)
+	fed := make(chan error, 1)
+	go func() {
+		for at := 0; at < len(text); at += 3000 {
+			if err := c.Send(t.Context(), text[at:min(at+3000, len(text))]); err != nil {
+				fed <- err
+				return
+			}
+		}
+		fed <- nil
+	}()
+	for !c.LastHeartbeat().Congested {
+		command(t, c, capsule.Pause)
+	}
+	for range 500 { // more than the ring would hold if they stayed in it
+		command(t, c, capsule.Pause)
+	}
+	command(t, c, capsule.Resume)
+	require.NoError(t, <-fed)
+	out, err := c.Run(t.Context(), capsule.Task{Method: "total"}, nil)
+	require.NoError(t, err)
+	require.Equal(t, counted(string(text)), string(out))
+}

@@ -36,6 +36,8 @@ const JOB: Record<string, Field> = {
   priority: 'number',
   deadlineMs: 'number',
   creditLedgerId: 'text',
+  replicas: 'number',
+  agree: 'number',
 };
 
 const id: Param = { name: 'capsuleId', shape: 'text' };
@@ -87,6 +89,11 @@ export const VERBS = {
     params: [{ name: 'jobId', shape: 'text', optional: true }],
     does: 'which rule admitted or rejected a job; without an id, the latest decisions',
     example: 'console.table(await inos.why())',
+  },
+  trace: {
+    params: [{ name: 'jobId', shape: 'text' }],
+    does: "a job's spans, on every node that had part in it",
+    example: 'console.table(await inos.trace((await inos.jobs())[0].id))',
   },
   ledger: {
     params: [{ name: 'what', shape: 'text', optional: true }],

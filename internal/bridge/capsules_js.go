@@ -1,0 +1,77 @@
+package bridge
+
+import (
+	"context"
+	"syscall/js"
+	"time"
+
+	"github.com/google/uuid"
+
+	"inos/internal/capsule"
+)
+
+func (a *api) spawn(ctx context.Context, args []js.Value) (any, error) {
+	name, err := text("spawn", "nameOrCid", arg(args, 0))
+	if err != nil {
+		return nil, err
+	}
+	var opts spawnArgs
+	if err := object("spawn", "options", arg(args, 1), &opts); err != nil {
+		return nil, err
+	}
+	cid, err := a.cfg.Library.Resolve(name)
+	if err != nil {
+		return nil, err
+	}
+	return a.command(ctx, capsule.Command{Type: capsule.Spawn, Spawn: &capsule.SpawnParams{
+		CID: cid.String(), MemoryLimit: opts.MemoryLimit, Capabilities: opts.Capabilities, Args: opts.Args,
+		CreditLedgerID: opts.CreditLedgerID,
+	}})
+}
+
+func (a *api) kill(ctx context.Context, args []js.Value) (any, error) {
+	return a.target(ctx, "kill", args, capsule.Command{Type: capsule.Kill, Kill: &capsule.KillParams{Reason: "inos.kill"}})
+}
+
+func (a *api) pause(ctx context.Context, args []js.Value) (any, error) {
+	return a.target(ctx, "pause", args, capsule.Command{Type: capsule.Pause})
+}
+
+func (a *api) resume(ctx context.Context, args []js.Value) (any, error) {
+	return a.target(ctx, "resume", args, capsule.Command{Type: capsule.Resume})
+}
+
+func (a *api) resize(ctx context.Context, args []js.Value) (any, error) {
+	bytes := arg(args, 1)
+	if bytes.Type() != js.TypeNumber || bytes.Float() < 0 || bytes.Float() > 1<<40 {
+		return nil, badArgument("resize", "bytes", "a number of bytes", kindOf(bytes))
+	}
+	return a.target(ctx, "resize", args, capsule.Command{Type: capsule.ResizeMem, Resize: &capsule.ResizeParams{Bytes: uint64(bytes.Float())}})
+}
+
+func (a *api) target(ctx context.Context, verb string, args []js.Value, cmd capsule.Command) (any, error) {
+	id, err := text(verb, "capsuleId", arg(args, 0))
+	if err != nil {
+		return nil, err
+	}
+	cmd.Target = id
+	return a.command(ctx, cmd)
+}
+
+// command sends cmd to this node and turns a reply that is not OK into an error.
+func (a *api) command(ctx context.Context, cmd capsule.Command) (any, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, err
+	}
+	cmd.ID, cmd.Timestamp = id.String(), time.Now()
+	reply, err := a.cfg.Kernel.Command(ctx, "", cmd)
+	if err != nil {
+		return nil, err
+	}
+	if reply.Code != capsule.OK {
+		return nil, &Error{Code: replyCode(reply.Code), Message: reply.Message}
+	}
+	return replyView{CapsuleID: reply.CapsuleID, Code: replyCode(reply.Code), Message: reply.Message,
+		MemoryBytes: reply.MemoryBytes, MemoryEpoch: reply.MemoryEpoch}, nil
+}

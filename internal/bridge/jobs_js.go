@@ -1,0 +1,94 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall/js"
+	"time"
+
+	"inos/internal/identity"
+	"inos/internal/scheduler"
+	"inos/internal/submit"
+)
+
+// order reads a DispatchOptions argument.
+func (a *api) order(verb string, v js.Value) (submit.Order, error) {
+	if v.Type() != js.TypeObject {
+		return submit.Order{}, badArgument(verb, "job", "an object like {capsule, method, input, requires, creditLedgerId}", kindOf(v))
+	}
+	input, err := bytesFromJS(verb, "job.input", v.Get("input"))
+	if err != nil {
+		return submit.Order{}, err
+	}
+	var d dispatchArgs
+	if err := object(verb, "job", v, &d, "input"); err != nil {
+		return submit.Order{}, err
+	}
+	if d.Capsule == "" {
+		return submit.Order{}, badArgument(verb, "job.capsule", "a name or a CID", "nothing")
+	}
+	cid, err := a.cfg.Library.Resolve(d.Capsule)
+	if err != nil {
+		return submit.Order{}, err
+	}
+	return d.order(cid, input, a.cfg.Kernel.Self(), time.Now()), nil
+}
+
+func (a *api) dispatch(ctx context.Context, args []js.Value) (any, error) {
+	order, err := a.order("dispatch", arg(args, 0))
+	if err != nil {
+		return nil, err
+	}
+	sub, err := submit.New(order, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	out, err := a.cfg.Kernel.Dispatch(ctx, sub)
+	a.history.add(sub.Job.ID, pastJob{input: sub.Job.InputLength, output: uint64(len(out.Output)), score: out.Score, decision: out.Decision, node: out.Node})
+	names := a.names(ctx)
+	if errors.Is(err, scheduler.ErrNoCandidate) {
+		why := explanation(sub.Job.ID, out.Decision.Explanation, names, "").Summary
+		return nil, &Error{Code: codeOf(err), Message: fmt.Sprintf("%v: %s", err, why)}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return withBytes{
+		plain: outcomeView{
+			JobID: out.JobID, Node: string(out.Node), NodeName: names[out.Node], Local: out.Local, Score: out.Score,
+			Considered: considered(out.Decision.Explanation, names, out.Node), Why: out.Decision.Why, Text: textOf(out.Output),
+			OutputCID: out.OutputCID, Cost: out.Cost, Paid: len(out.Receipt) > 0, CapsuleBytes: out.Fetched, Attempts: len(out.Attempts),
+			QueuedMs: ms(out.Queued), RunMs: ms(out.Run), TotalMs: ms(out.Total),
+		},
+		bytes: map[string][]byte{"output": out.Output},
+	}, nil
+}
+
+func (a *api) explain(ctx context.Context, args []js.Value) (any, error) {
+	names := a.names(ctx)
+	if v := arg(args, 0); v.Type() == js.TypeString {
+		past, ok := a.history.get(v.String())
+		if !ok {
+			return nil, &Error{Code: "unknown_job", Message: fmt.Sprintf("explain: no job %.60q was dispatched from here", v.String())}
+		}
+		return explanation(v.String(), past.decision.Explanation, names, past.node), nil
+	}
+	order, err := a.order("explain", arg(args, 0))
+	if err != nil {
+		return nil, err
+	}
+	sub, err := submit.New(order, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	d, err := a.cfg.Kernel.Explain(ctx, sub.Job)
+	if err != nil {
+		return nil, err
+	}
+	var best identity.PeerID
+	if len(d.Top) > 0 {
+		best = d.Top[0].Node.ID
+	}
+	return explanation(sub.Job.ID, d, names, best), nil
+}
