@@ -10,7 +10,6 @@ import (
 	"syscall/js"
 	"time"
 
-
 	"inos/internal/credit"
 	"inos/internal/governance"
 	"inos/internal/identity"

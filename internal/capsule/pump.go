@@ -10,9 +10,9 @@ import (
 // the capsule does not ring.
 const pushRetry = 2 * time.Millisecond
 
-// commandRoom is how many bytes of the command ring only lifecycle commands may
-// fill, so that they always have a way in.
-const commandRoom = 1024
+// commandRoom is which part of the command ring only lifecycle commands may fill,
+// so that they always have a way in: 1 KiB of the SDK's 64.
+const commandRoom = 64
 
 // pump owns the rings until the instance ends. It sleeps unless the capsule
 // rings, a caller posts, or a task in flight needs its clock.
@@ -102,7 +102,7 @@ func (c *Capsule) flush() error {
 			kept = append(kept, f)
 			continue
 		}
-		spare := uint32(commandRoom)
+		spare := c.cb.commands.size / commandRoom
 		if f.kind == FrameCommand {
 			spare = 0
 		}
