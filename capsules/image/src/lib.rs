@@ -48,7 +48,9 @@ fn wanted(job: &Job) -> Result<Wanted, Failure> {
             "nearest" => FilterType::Nearest,
             "triangle" => FilterType::Triangle,
             "lanczos" => FilterType::Lanczos3,
-            other => return Err(Failure::bad_input(format!("the filter is nearest, triangle or lanczos, not {other:?}"))),
+            other => {
+                return Err(Failure::bad_input(format!("the filter is nearest, triangle or lanczos, not {other:?}")))
+            }
         },
     })
 }
@@ -69,8 +71,10 @@ impl Wanted {
     }
 }
 
+type Reader<'a> = ImageReader<Cursor<&'a [u8]>>;
+
 /// The picture's reader, with the limits it keeps.
-fn reader<'a>(job: &Job<'a>) -> Result<(ImageReader<Cursor<&'a [u8]>>, ImageFormat), Failure> {
+fn reader<'a>(job: &Job<'a>) -> Result<(Reader<'a>, ImageFormat), Failure> {
     let mut reader = ImageReader::new(Cursor::new(job.input())).with_guessed_format().map_err(Failure::bad_input)?;
     let format = reader.format().ok_or_else(|| Failure::bad_input("neither a PNG nor a JPEG"))?;
     let mut limits = Limits::default();

@@ -56,7 +56,8 @@ impl Grid {
     /// The slot of a cube, or the free one where it belongs.
     fn find(&self, at: [i32; 3]) -> usize {
         let mask = self.slots.len() - 1;
-        let mixed = at.iter().fold(0u64, |h, &x| (h ^ x as u32 as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29));
+        let mixed =
+            at.iter().fold(0u64, |h, &x| (h ^ x as u32 as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29));
         let mut slot = (mixed >> 7) as usize & mask;
         loop {
             match self.slots[slot] {

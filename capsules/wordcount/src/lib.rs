@@ -64,7 +64,7 @@ fn top(job: &mut Job) -> Outcome {
         *counts.entry(word).or_default() += 1;
     }
     let mut ranked: Vec<_> = counts.into_iter().collect();
-    ranked.sort_by(|a, b| b.1.cmp(&a.1)); // stable: equals stay in order
+    ranked.sort_by_key(|r| core::cmp::Reverse(r.1)); // stable: equals stay in order
     for (word, n) in ranked.into_iter().take(most) {
         job.write(format!("{n} {word}\n").as_bytes());
     }
