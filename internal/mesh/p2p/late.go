@@ -3,7 +3,6 @@ package p2p
 import (
 	"context"
 	"errors"
-	"io"
 	"sync"
 	"time"
 
@@ -66,10 +65,11 @@ func ring(ch chan struct{}) {
 }
 
 // Read learns that the peer has given up: nobody waits for the answers then, and
-// a close need not wait for its time behind them.
+// a close need not wait for its time behind them. That this side stopped reading
+// says nothing of the kind.
 func (s *lateStream) Read(p []byte) (int, error) {
 	n, err := s.Stream.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) && !isTimeout(err) {
+	if gone, ok := errors.AsType[*network.StreamError](err); ok && gone.Remote {
 		s.fail(err)
 	}
 	return n, err
