@@ -281,6 +281,8 @@ export interface LifecycleReply {
   message: string;
   memoryBytes: number;
   memoryEpoch: number;
+  /** Of inos.snapshot; otherwise empty. */
+  snapshotCid: string;
 }
 
 export interface VerbHelp {
@@ -325,6 +327,8 @@ export interface Inos {
   pause(capsuleId: string): Promise<LifecycleReply>;
   resume(capsuleId: string): Promise<LifecycleReply>;
   resize(capsuleId: string, bytes: number): Promise<LifecycleReply>;
+  /** Of a paused capsule; spawn(snapshotCid) goes on where it stood. */
+  snapshot(capsuleId: string): Promise<LifecycleReply>;
   dispatch(job: DispatchOptions): Promise<DispatchResult>;
   /** Of a past job by its id, or of one that has not been sent. */
   explain(job: string | DispatchOptions): Promise<Explanation>;

@@ -41,6 +41,12 @@ func (a *api) resume(ctx context.Context, args []js.Value) (any, error) {
 	return a.target(ctx, "resume", args, capsule.Command{Type: capsule.Resume})
 }
 
+// snapshot answers inos.snapshot(capsuleId): the capsule must be paused. Its CID
+// can be spawned, here, and goes on where the capsule stood.
+func (a *api) snapshot(ctx context.Context, args []js.Value) (any, error) {
+	return a.target(ctx, "snapshot", args, capsule.Command{Type: capsule.Snapshot, Snapshot: &capsule.SnapshotParams{Compress: true}})
+}
+
 func (a *api) resize(ctx context.Context, args []js.Value) (any, error) {
 	bytes := arg(args, 1)
 	if bytes.Type() != js.TypeNumber || bytes.Float() < 0 || bytes.Float() > 1<<40 {
@@ -73,5 +79,5 @@ func (a *api) command(ctx context.Context, cmd capsule.Command) (any, error) {
 		return nil, &Error{Code: replyCode(reply.Code), Message: reply.Message}
 	}
 	return replyView{CapsuleID: reply.CapsuleID, Code: replyCode(reply.Code), Message: reply.Message,
-		MemoryBytes: reply.MemoryBytes, MemoryEpoch: reply.MemoryEpoch}, nil
+		MemoryBytes: reply.MemoryBytes, MemoryEpoch: reply.MemoryEpoch, SnapshotCID: reply.SnapshotCID}, nil
 }

@@ -162,6 +162,7 @@ type replyView struct {
 	Message     string `json:"message"`
 	MemoryBytes uint64 `json:"memoryBytes"`
 	MemoryEpoch uint32 `json:"memoryEpoch"`
+	SnapshotCID string `json:"snapshotCid"`
 }
 
 // replyCodes are the stable codes of capsule.ReplyCode, by ordinal.

@@ -107,7 +107,7 @@ func New(cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n.Supervisor, err = supervisor.New(supervisor.Config{
-		Runtime: cfg.Runtime, Codec: wire.Capsules{}, Blobs: n.Library, Emit: n.note, MaxCapsules: cfg.MaxCapsules,
+		Runtime: cfg.Runtime, Codec: wire.Capsules{}, Blobs: n.Library, Images: library.NewImages(0), Emit: n.note, MaxCapsules: cfg.MaxCapsules,
 	})
 	if err != nil {
 		return nil, err

@@ -64,3 +64,29 @@ export async function rejection(job) {
     return { error: { name, code, message }, ms: performance.now() - began };
   }
 }
+
+/** Pauses, snapshots, resumes and grows a capsule, and starts another from the snapshot. */
+export async function lifecycle(id) {
+  const replies = [];
+  const command = async (verb, ...args) => {
+    const reply = await inos[verb](...args);
+    replies.push([verb, reply]);
+    return reply;
+  };
+  await command('pause', id);
+  const { snapshotCid } = await command('snapshot', id);
+  await command('resume', id);
+  const { memoryBytes: grown } = await command('resize', id, 4 << 20);
+  const { capsuleId: restored } = await command('spawn', snapshotCid);
+  const row = (await inos.capsules()).find((capsule) => capsule.id === restored);
+  await command('kill', restored);
+  return { replies, snapshotCid, grown, restored, row };
+}
+
+/** What a job left behind: its spans, the decision, and its entries in the ledger. */
+export async function marks(jobId) {
+  const [spans, why, history, report] = await Promise.all([
+    inos.trace(jobId), inos.why(jobId), inos.ledger('history'), inos.ledger('verify'),
+  ]);
+  return { spans, why, entries: history.filter((entry) => entry.jobId === jobId), report };
+}

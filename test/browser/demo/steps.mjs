@@ -8,7 +8,7 @@ import { inPage } from '../lib/chromium.mjs';
 import { MESH } from '../lib/mesh.mjs';
 import { root } from '../lib/nodes.mjs';
 import { check, duration, figure, say, short, step, table } from '../lib/transcript.mjs';
-import { dispatch, localCapsule, nodesProviding, rejection } from './page.mjs';
+import { dispatch, localCapsule, nodesProviding, lifecycle, marks, rejection } from './page.mjs';
 
 const require = createRequire(new URL('../../../web/package.json', import.meta.url));
 const { blake3 } = await import(pathToFileURL(require.resolve('@noble/hashes/blake3.js')));
@@ -137,6 +137,20 @@ export async function runSteps({ mesh, page }) {
     const after = await inPage(page, () => inos.jobs());
     const ran = after.filter((job) => !before.some((old) => old.id === job.id) && job.node);
     check(ran.length === 0, 'neither reached a node');
+  });
+
+  await step('The capsule is commanded like a process, and the job has left its marks', async () => {
+    const done = await inPage(page, lifecycle, spawned.capsuleId, 60_000);
+    say(done.replies.map(([verb, reply]) => `${verb} → ${reply.code}`).join(', '));
+    check(done.replies.every(([, reply]) => reply.code === 'ok'), `its memory grew to ${done.grown >> 10} KiB while the rings ran`);
+    check(done.restored !== spawned.capsuleId, `its snapshot ${short(done.snapshotCid)} lives on as ${done.restored}, ${done.row.state}`);
+    const { spans, why, entries, report } = await inPage(page, marks, remote.jobId);
+    table(['span', 'node', 'start', 'took'], spans.map((s) => [s.name, s.node, duration(s.startMs), duration(s.durationMs)]));
+    check(new Set(spans.map((s) => s.node)).size > 1, 'the trace holds spans of both nodes');
+    check(why.admitted && why.rule === 'admitted', `governance: ${why.rule}, policy version ${why.policyVersion}`);
+    say(`ledger: ${entries.map((e) => `${e.kind} ${e.kind === 'settle' ? e.cost : e.amount}`).join(', ')} µc`);
+    check(entries.some((e) => e.kind === 'settle'), 'the receipt settled what was held');
+    check(report.ok, `the chain of ${report.entries} entries verifies${report.durable ? ', and outlasts the page' : ''}`);
   });
 
   await step('What the page shows', async () => {

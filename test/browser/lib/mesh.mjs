@@ -4,9 +4,9 @@
 import { startNode } from './nodes.mjs';
 
 export const MESH = [
-  { name: 'amber', capabilities: 'threads,storage,realtime', cost: 40, latencyMs: 5 }, // nearest: 5.0
-  { name: 'basalt', capabilities: 'threads,storage,simd', cost: 10, latencyMs: 12 }, // best: 8.3
-  { name: 'cedar', capabilities: 'threads,storage', cost: 4, latencyMs: 80 }, // cheapest: 3.1
+  { name: 'amber', capabilities: 'threads,storage,realtime', cost: 60, latencyMs: 5 }, // nearest: 3.3
+  { name: 'basalt', capabilities: 'threads,storage,simd', cost: 3, latencyMs: 30 }, // best: 11.1
+  { name: 'cedar', capabilities: 'threads,storage', cost: 1, latencyMs: 200 }, // cheapest: 5.0
 ];
 
 const LISTEN = '/ip4/127.0.0.1/udp/0/quic-v1/webtransport';

@@ -65,6 +65,11 @@ export const VERBS = {
     does: "grows a capsule's memory to so many bytes",
     example: 'await inos.resize(capsuleId, 8 << 20)',
   },
+  snapshot: {
+    params: [id],
+    does: 'keeps the state of a paused capsule; spawn its CID to go on from there',
+    example: 'await inos.pause(capsuleId); const { snapshotCid } = await inos.snapshot(capsuleId); await inos.spawn(snapshotCid)',
+  },
   dispatch: {
     params: [{ name: 'job', shape: JOB }],
     does: 'runs a job on the best node of the mesh',

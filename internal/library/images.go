@@ -1,0 +1,64 @@
+package library
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"inos/internal/capsule"
+)
+
+// DefaultImages is how many bytes of snapshots an Images keeps.
+const DefaultImages = 256 << 20
+
+// Images keeps snapshots of capsules by CID, for as long as the program runs. When
+// they outgrow its bound the oldest go. Safe for concurrent use; nothing blocks.
+type Images struct {
+	mu    sync.Mutex
+	most  uint64 // bytes
+	used  uint64
+	kept  map[capsule.CID][]byte
+	order []capsule.CID // oldest first
+}
+
+// NewImages keeps up to most bytes; 0 means DefaultImages.
+func NewImages(most uint64) *Images {
+	if most == 0 {
+		most = DefaultImages
+	}
+	return &Images{most: most, kept: make(map[capsule.CID][]byte)}
+}
+
+// PutImage keeps image, which must not change afterwards, under cid. Errors match
+// ErrMismatch, or ErrFull when the image alone is over the bound.
+func (s *Images) PutImage(_ context.Context, cid capsule.CID, image []byte) error {
+	if got := capsule.SumCID(image); got != cid {
+		return fmt.Errorf("%w: snapshot should be %s, is %s", ErrMismatch, cid, got)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.kept[cid]; ok {
+		return nil
+	}
+	size := uint64(len(image))
+	if size > s.most {
+		return fmt.Errorf("%w: a snapshot of %d bytes, at most %d", ErrFull, size, s.most)
+	}
+	for s.used+size > s.most {
+		s.used -= uint64(len(s.kept[s.order[0]]))
+		delete(s.kept, s.order[0])
+		s.order = s.order[1:]
+	}
+	s.kept[cid] = image
+	s.order = append(s.order, cid)
+	s.used += size
+	return nil
+}
+
+// GetImage finds a snapshot again. The bytes are shared: read only.
+func (s *Images) GetImage(_ context.Context, cid capsule.CID) (image []byte, ok bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	image, ok = s.kept[cid]
+	return image, ok, nil
+}
