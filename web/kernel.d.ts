@@ -329,6 +329,8 @@ export interface Inos {
   resize(capsuleId: string, bytes: number): Promise<LifecycleReply>;
   /** Of a paused capsule; spawn(snapshotCid) goes on where it stood. */
   snapshot(capsuleId: string): Promise<LifecycleReply>;
+  /** Resolves once all of it is in the capsule: a congested one is fed more slowly. */
+  feed(capsuleId: string, data: string | Uint8Array | ArrayBuffer): Promise<{ capsuleId: string; bytes: number }>;
   dispatch(job: DispatchOptions): Promise<DispatchResult>;
   /** Of a past job by its id, or of one that has not been sent. */
   explain(job: string | DispatchOptions): Promise<Explanation>;

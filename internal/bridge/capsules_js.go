@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"bytes"
 	"context"
 	"syscall/js"
 	"time"
@@ -41,6 +42,24 @@ func (a *api) resume(ctx context.Context, args []js.Value) (any, error) {
 	return a.target(ctx, "resume", args, capsule.Command{Type: capsule.Resume})
 }
 
+// feed answers inos.feed(capsuleId, data) once all of data is in the capsule, no
+// faster than it reads.
+func (a *api) feed(ctx context.Context, args []js.Value) (any, error) {
+	id, err := text("feed", "capsuleId", arg(args, 0))
+	if err != nil {
+		return nil, err
+	}
+	data, err := bytesFromJS("feed", "data", arg(args, 1))
+	if err != nil {
+		return nil, err
+	}
+	sent, err := a.cfg.Kernel.Feed(ctx, id, bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"capsuleId": id, "bytes": sent}, nil
+}
+
 // snapshot answers inos.snapshot(capsuleId): the capsule must be paused. Its CID
 // can be spawned, here, and goes on where the capsule stood.
 func (a *api) snapshot(ctx context.Context, args []js.Value) (any, error) {
@@ -48,11 +67,11 @@ func (a *api) snapshot(ctx context.Context, args []js.Value) (any, error) {
 }
 
 func (a *api) resize(ctx context.Context, args []js.Value) (any, error) {
-	bytes := arg(args, 1)
-	if bytes.Type() != js.TypeNumber || bytes.Float() < 0 || bytes.Float() > 1<<40 {
-		return nil, badArgument("resize", "bytes", "a number of bytes", kindOf(bytes))
+	want := arg(args, 1)
+	if want.Type() != js.TypeNumber || want.Float() < 0 || want.Float() > 1<<40 {
+		return nil, badArgument("resize", "bytes", "a number of bytes", kindOf(want))
 	}
-	return a.target(ctx, "resize", args, capsule.Command{Type: capsule.ResizeMem, Resize: &capsule.ResizeParams{Bytes: uint64(bytes.Float())}})
+	return a.target(ctx, "resize", args, capsule.Command{Type: capsule.ResizeMem, Resize: &capsule.ResizeParams{Bytes: uint64(want.Float())}})
 }
 
 func (a *api) target(ctx context.Context, verb string, args []js.Value, cmd capsule.Command) (any, error) {

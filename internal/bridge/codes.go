@@ -6,6 +6,7 @@ import (
 	"inos/internal/library"
 	"inos/internal/mesh"
 	"inos/internal/scheduler"
+	"inos/internal/supervisor"
 	"inos/internal/threads/matchmaker"
 )
 
@@ -18,6 +19,8 @@ var sentinels = []struct {
 	{scheduler.ErrNoCandidate, "no_candidate"},
 	{scheduler.ErrBusy, "all_busy"},
 	{scheduler.ErrRequest, "bad_requirements"},
+	{supervisor.ErrNoCapsule, "unknown_capsule"},
+	{supervisor.ErrBusy, "busy"},
 	{capsule.ErrCID, "bad_cid"},
 	{capsule.ErrNotWasm, "capsule_not_wasm"},
 	{capsule.ErrUnknownImport, "capsule_unknown_import"},

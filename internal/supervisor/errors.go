@@ -11,6 +11,8 @@ import (
 var (
 	// ErrBusy says that every slot has a capsule with work to do. Retryable later.
 	ErrBusy = errors.New("supervisor: no free slot")
+	// ErrNoCapsule: no live capsule has that id. Final.
+	ErrNoCapsule = errors.New("supervisor: no such capsule")
 	// ErrNotServing says that Serve does not run. Retryable once it does.
 	ErrNotServing = errors.New("supervisor: not serving")
 	// ErrTransition is what every TransitionError matches. Final for this state.

@@ -70,6 +70,11 @@ export const VERBS = {
     does: 'keeps the state of a paused capsule; spawn its CID to go on from there',
     example: 'await inos.pause(capsuleId); const { snapshotCid } = await inos.snapshot(capsuleId); await inos.spawn(snapshotCid)',
   },
+  feed: {
+    params: [id, { name: 'data', shape: 'bytes' }],
+    does: 'streams data into a capsule, no faster than it reads',
+    example: `const { capsuleId } = await inos.spawn('wordcount'); await inos.feed(capsuleId, 'to be or not to be')`,
+  },
   dispatch: {
     params: [{ name: 'job', shape: JOB }],
     does: 'runs a job on the best node of the mesh',

@@ -1,0 +1,26 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+)
+
+// Send pushes one frame of a stream to the capsule called id and blocks until it
+// is in the capsule's ring: a capsule that reads slowly holds its sender back.
+// Errors match ErrNoCapsule, ErrStopped while it is between two instances, or are
+// those of capsule.Capsule.Send.
+func (s *Supervisor) Send(ctx context.Context, id string, p []byte) error {
+	s.mu.Lock()
+	ch := s.live[id]
+	if ch == nil {
+		s.mu.Unlock()
+		return fmt.Errorf("%w: %.80q", ErrNoCapsule, id)
+	}
+	c := ch.cap
+	stopping := ch.stopping
+	s.mu.Unlock()
+	if c == nil || stopping {
+		return ErrStopped
+	}
+	return c.Send(ctx, p)
+}
