@@ -125,6 +125,20 @@ func TestUnknownTarget(t *testing.T) {
 	})
 }
 
+// A start before Serve waits for it.
+func TestStartBeforeServe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldAtRest(t, Config{})
+		replies := make(chan capsule.Reply, 1)
+		go func() { replies <- w.trySpawn(good) }()
+		synctest.Wait()
+		require.Empty(t, replies)
+		w.serve()
+		require.Equal(t, capsule.OK, (<-replies).Code)
+		w.stop()
+	})
+}
+
 func TestNotServing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, Config{})

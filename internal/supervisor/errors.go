@@ -13,7 +13,8 @@ var (
 	ErrBusy = errors.New("supervisor: no free slot")
 	// ErrNoCapsule: no live capsule has that id. Final.
 	ErrNoCapsule = errors.New("supervisor: no such capsule")
-	// ErrNotServing says that Serve does not run. Retryable once it does.
+	// ErrNotServing says that Serve has ended. What starts a capsule before Serve
+	// first begins waits for it. Retryable once it runs again.
 	ErrNotServing = errors.New("supervisor: not serving")
 	// ErrTransition is what every TransitionError matches. Final for this state.
 	ErrTransition = errors.New("supervisor: impossible transition")

@@ -82,6 +82,9 @@ func (s *Supervisor) StartGroup(ctx context.Context, g Group) ([]string, error) 
 // start admits a capsule and waits until it is up. When ctx ends first it is
 // stopped and the error is ctx's.
 func (s *Supervisor) start(ctx context.Context, sp spec) (*child, error) {
+	if err := s.awaitServing(ctx); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	ch, err := s.admit(sp)
 	s.mu.Unlock()

@@ -48,6 +48,9 @@ func (s *Supervisor) lease(ctx context.Context, cid capsule.CID, limits Limits) 
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
+	if err := s.awaitServing(ctx); err != nil {
+		return nil, nil, err
+	}
 	s.mu.Lock()
 	now := time.Now()
 	for i := len(s.order) - 1; i >= 0; i-- { // the newest first: the others may go idle

@@ -16,6 +16,8 @@ import (
 type Supervisor struct {
 	cfg     Config
 	keepers sync.WaitGroup
+	begun   sync.Once
+	serving chan struct{} // closed when Serve first begins
 
 	mu      sync.Mutex
 	ctx     context.Context // Serve's; nil while it does not run
@@ -33,10 +35,11 @@ func New(cfg Config) (*Supervisor, error) {
 		return nil, err
 	}
 	return &Supervisor{
-		cfg:   cfg,
-		rng:   rand.New(rand.NewPCG(cfg.Seed, 0)),
-		live:  map[string]*child{},
-		ended: map[string]*child{},
+		cfg:     cfg,
+		serving: make(chan struct{}),
+		rng:     rand.New(rand.NewPCG(cfg.Seed, 0)),
+		live:    map[string]*child{},
+		ended:   map[string]*child{},
 	}, nil
 }
 
@@ -53,6 +56,7 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 	}
 	s.ctx = ctx
 	s.mu.Unlock()
+	s.begun.Do(func() { close(s.serving) })
 
 	<-ctx.Done()
 	s.mu.Lock()
@@ -103,6 +107,18 @@ type spec struct {
 	pooled      bool // started by Run: ends when idle, or when its slot is wanted
 	jobs        int  // leased from the start
 	group       *group
+}
+
+// awaitServing waits for Serve to begin: whoever starts a node should not have to
+// know which of its parts is up. It does not wait for a second Serve. The error is
+// ctx's.
+func (s *Supervisor) awaitServing(ctx context.Context) error {
+	select {
+	case <-s.serving:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // admit takes a slot and starts a keeper. When none is free, an idle pooled

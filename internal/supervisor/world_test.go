@@ -71,6 +71,13 @@ var (
 )
 
 func newWorld(t testing.TB, cfg Config) *world {
+	w := newWorldAtRest(t, cfg)
+	w.serve()
+	return w
+}
+
+// newWorldAtRest is newWorld before Serve.
+func newWorldAtRest(t testing.TB, cfg Config) *world {
 	w := &world{t: t, rt: &fakeRuntime{}}
 	cfg.Runtime, cfg.Codec, cfg.Blobs = w.rt, jsonCodec{}, w
 	cfg.Emit = func(e Event) {
@@ -81,6 +88,11 @@ func newWorld(t testing.TB, cfg Config) *world {
 	var err error
 	w.s, err = New(cfg)
 	require.NoError(t, err)
+	return w
+}
+
+func (w *world) serve() {
+	t := w.t
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- w.s.Serve(ctx) }()
@@ -97,7 +109,6 @@ func newWorld(t testing.TB, cfg Config) *world {
 			}
 		})
 	}
-	return w
 }
 
 // bubble runs f in a synctest bubble with a world that is checked at the end.

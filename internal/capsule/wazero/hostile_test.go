@@ -129,15 +129,9 @@ func newWorld(t *testing.T, capsules ...[]byte) world {
 		serving.Wait()
 		require.NoError(t, rt.Close())
 	})
-	// Serve may not have begun: a start is refused until it has.
-	for {
-		r := w.Command(t.Context(), capsule.Command{Type: capsule.Spawn, Spawn: &capsule.SpawnParams{Wasm: capsules[0]}})
-		if r.Code == capsule.OK {
-			return w
-		}
-		require.Contains(t, r.Message, supervisor.ErrNotServing.Error())
-		runtime.Gosched()
-	}
+	r := w.Command(t.Context(), capsule.Command{Type: capsule.Spawn, Spawn: &capsule.SpawnParams{Wasm: capsules[0]}})
+	require.Equal(t, capsule.OK, r.Code, r.Message)
+	return w
 }
 
 // mapped is the process's address space in bytes; 0 where that is not known.

@@ -3,7 +3,6 @@ package wazero_test
 import (
 	"context"
 	"errors"
-	"runtime"
 	"sync"
 	"testing"
 
@@ -65,13 +64,7 @@ func supervised(t *testing.T, images supervisor.Images) (*supervisor.Supervisor,
 
 func spawn(t *testing.T, s *supervisor.Supervisor, p capsule.SpawnParams) capsule.Reply {
 	t.Helper()
-	for {
-		r := s.Command(t.Context(), capsule.Command{ID: "spawn", Type: capsule.Spawn, Spawn: &p})
-		if r.Message != supervisor.ErrNotServing.Error() {
-			return r
-		}
-		runtime.Gosched() // Serve has not begun yet
-	}
+	return s.Command(t.Context(), capsule.Command{ID: "spawn", Type: capsule.Spawn, Spawn: &p})
 }
 
 func infoOf(s *supervisor.Supervisor, id string) supervisor.Info {
