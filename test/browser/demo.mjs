@@ -2,18 +2,20 @@
 // capsule in a Worker, a capsule on the best node, and two jobs that nobody pays for.
 //
 //   node test/browser/demo.mjs            the transcript; exits non-zero at the first step that failed
+//   node test/browser/demo.mjs --firefox  the same in Firefox
 //   node test/browser/demo.mjs --serve    starts the nodes, prints the URL and waits for Ctrl-C
 //
 // `make demo` and `make run` build first.
 import { parseArgs } from 'node:util';
 import { launchChromium, openPage } from './lib/chromium.mjs';
+import { launchFirefox } from './lib/firefox.mjs';
 import { startMesh, MESH } from './lib/mesh.mjs';
 import { stopAll } from './lib/nodes.mjs';
 import { bold, dim, duration, green, red, table } from './lib/transcript.mjs';
 import { runSteps } from './demo/steps.mjs';
 
 const { values: options } = parseArgs({
-  options: { serve: { type: 'boolean' }, http: { type: 'string' } },
+  options: { serve: { type: 'boolean' }, firefox: { type: 'boolean' }, http: { type: 'string' } },
 });
 
 const LOG_LINES = 60;
@@ -24,8 +26,8 @@ let page = null;
 async function demo() {
   const began = performance.now();
   mesh = await startMesh();
-  browser = await launchChromium();
-  page = await openPage(browser);
+  browser = options.firefox ? await launchFirefox() : await launchChromium();
+  page = options.firefox ? browser.page : await openPage(browser);
   const figures = await runSteps({ mesh, browser, page });
   console.log(`\n${green(bold('The job went all the way'))} ${dim(`in ${duration(performance.now() - began)}`)}\n`);
   table(['figure', 'value'], figures);

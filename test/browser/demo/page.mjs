@@ -90,3 +90,21 @@ export async function marks(jobId) {
   ]);
   return { spans, why, entries: history.filter((entry) => entry.jobId === jobId), report };
 }
+
+/** Fills in the page's own form and sends it; returns what it says went wrong, if anything. */
+export async function byTheForm(requires) {
+  const until = (found) => new Promise((resolve) => {
+    const look = () => found() && (observer.disconnect(), resolve(found()));
+    const observer = new MutationObserver(look);
+    observer.observe(document.body, { subtree: true, childList: true, characterData: true });
+    look();
+  });
+  const form = document.querySelector('#job');
+  form.elements.requires.value = requires;
+  form.querySelector('button[type=submit]').click();
+  const result = await until(() => document.querySelector('#result output, #result .failed'));
+  if (result.matches('.failed')) return result.textContent;
+  // One refresh of the tables, so that they have the job too.
+  await until(() => document.querySelector('#jobs tbody tr:nth-child(4)'));
+  return '';
+}
