@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 # serve, wazero, cmd/inos: native by purpose. archtest runs the go command.
 NATIVE='^inos/(cmd/inos|internal/serve|internal/capsule/wazero|internal/archtest|scripts|test|bench)(/|$)'
 # Their tests open sockets, or run in a browser: test/browser has them.
-ELSEWHERE='^inos/(internal/mesh/p2p|internal/capsule/sab|internal/bridge|cmd/kernel-wasm)(/|$)'
+ELSEWHERE='^inos/(internal/mesh/p2p|internal/capsule/sab|cmd/kernel-wasm)(/|$)'
 
 export GOOS=js GOARCH=wasm
 packages=$(go list -e -f '{{if or .GoFiles .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | grep -Ev "$NATIVE")

@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"inos/internal/capsule"
 	"inos/internal/kernel"
 	"inos/internal/library"
 	"inos/internal/mesh"
@@ -10,58 +9,57 @@ import (
 	"inos/internal/threads/matchmaker"
 )
 
-// sentinels are the stable codes of the parts' errors, looked through in order:
-// the more telling error first.
-var sentinels = []struct {
-	err  error
-	code string
-}{
-	{scheduler.ErrNoCandidate, "no_candidate"},
-	{scheduler.ErrBusy, "all_busy"},
-	{scheduler.ErrRequest, "bad_requirements"},
-	{supervisor.ErrNoCapsule, "unknown_capsule"},
-	{supervisor.ErrBusy, "busy"},
-	{capsule.ErrCID, "bad_cid"},
-	{capsule.ErrNotWasm, "capsule_not_wasm"},
-	{capsule.ErrUnknownImport, "capsule_unknown_import"},
-	{capsule.ErrNoSharedMemory, "capsule_no_shared_memory"},
-	{capsule.ErrNoControlBlock, "capsule_no_control_block"},
-	{capsule.ErrNoRun, "capsule_no_run"},
-	{capsule.ErrABIVersion, "capsule_abi_version"},
-	{capsule.ErrUnknownMethod, "unknown_method"},
-	{capsule.ErrBadInput, "bad_input"},
-	{capsule.ErrRunFailed, "run_failed"},
-	{capsule.ErrRunNoMemory, "no_memory"},
-	{capsule.ErrPanicked, "capsule_panicked"},
-	{capsule.ErrTrap, "capsule_trapped"},
-	{capsule.ErrKilled, "capsule_killed"},
-	{capsule.ErrRingBroken, "capsule_broke_ring"},
-	{capsule.ErrProtocol, "capsule_broke_protocol"},
-	{capsule.ErrStopped, "capsule_stopped"},
-	{capsule.ErrDeadline, "deadline"},
-	{capsule.ErrNotReady, "capsule_not_ready"},
-	{library.ErrUnknown, "unknown_capsule"},
-	{library.ErrMismatch, "cid_mismatch"},
-	{library.ErrFull, "library_full"},
-	{kernel.ErrInput, "bad_input"},
-	{kernel.ErrDuplicate, "duplicate_job"},
-	{kernel.ErrResult, "wrong_result"},
-	{kernel.ErrReplicas, "too_few_nodes"},
-	{kernel.ErrDisputed, "disputed"},
-	{kernel.ErrNoMesh, "not_joined"},
-	{kernel.ErrBootstrap, "bootstrap_unreachable"},
-	{kernel.ErrStopped, CodeKernelClosed},
-	{matchmaker.ErrDeadline, CodeDeadline},
-	{matchmaker.ErrCancelled, CodeCancelled},
-	{matchmaker.ErrQueueFull, "queue_full"},
-	{matchmaker.ErrBusy, "all_busy"},
-	{matchmaker.ErrAttempts, "all_attempts_failed"},
-	{mesh.ErrAddress, "bad_address"},
-	{mesh.ErrCertificate, "certificate_mismatch"},
-	{mesh.ErrSignature, "bad_signature"},
-	{mesh.ErrProtocol, "protocol_violation"},
-	{mesh.ErrNotFound, "not_found"},
-	{mesh.ErrUnreachable, "unreachable"},
-	{mesh.ErrTimeout, "timeout"},
-	{mesh.ErrClosed, CodeKernelClosed},
+// Whether the same call may succeed later.
+const (
+	final     = false
+	retryable = true
+)
+
+// sentinel is an error of a part with the stable code that scripts compare, and
+// whether the same call may succeed later.
+type sentinel struct {
+	err       error
+	code      string
+	retryable bool
+}
+
+// sentinels are looked through in order: the more telling error first.
+var sentinels = []sentinel{
+	{scheduler.ErrNoCandidate, "no_candidate", retryable},
+	{scheduler.ErrBusy, "all_busy", retryable},
+	{scheduler.ErrRequest, "bad_requirements", final},
+	{supervisor.ErrNoCapsule, "unknown_capsule", final},
+	{supervisor.ErrBusy, "busy", retryable},
+	{library.ErrUnknown, "unknown_capsule", final},
+	{library.ErrMismatch, "cid_mismatch", final},
+	{library.ErrFull, "library_full", retryable},
+	{kernel.ErrInput, "bad_input", final},
+	{kernel.ErrDuplicate, "duplicate_job", final},
+	{kernel.ErrResult, "wrong_result", final},
+	{kernel.ErrReplicas, "too_few_nodes", retryable},
+	{kernel.ErrDisputed, "disputed", final},
+	{kernel.ErrNoMesh, "not_joined", retryable},
+	{kernel.ErrBootstrap, "bootstrap_unreachable", retryable},
+	{kernel.ErrStopped, CodeKernelClosed, final},
+	{matchmaker.ErrDeadline, CodeDeadline, retryable},
+	{matchmaker.ErrCancelled, CodeCancelled, final},
+	{matchmaker.ErrQueueFull, "queue_full", retryable},
+	{matchmaker.ErrBusy, "all_busy", retryable},
+	{matchmaker.ErrAttempts, "all_attempts_failed", retryable},
+	{mesh.ErrAddress, "bad_address", final},
+	{mesh.ErrCertificate, "certificate_mismatch", final},
+	{mesh.ErrSignature, "bad_signature", final},
+	{mesh.ErrProtocol, "protocol_violation", final},
+	{mesh.ErrNotFound, "not_found", final},
+	{mesh.ErrUnreachable, "unreachable", retryable},
+	{mesh.ErrTimeout, "timeout", retryable},
+	{mesh.ErrClosed, CodeKernelClosed, final},
+}
+
+// jobCodes name how a node ended a job when it gave no reason of its own.
+var jobCodes = map[mesh.JobCode]string{
+	mesh.JobRejected: "rejected", mesh.JobBusy: "node_busy", mesh.JobUnknownCapsule: "unknown_capsule",
+	mesh.JobBadCapsule: "bad_capsule", mesh.JobFailed: "run_failed", mesh.JobCrashed: "capsule_crashed",
+	mesh.JobDeadline: CodeDeadline, mesh.JobCancelled: CodeCancelled, mesh.JobInternal: "node_failed",
+	mesh.JobCreditExhausted: "credit_exhausted",
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 
+	"inos/internal/capsule"
 	"inos/internal/governance"
+	"inos/internal/threads/matchmaker"
 )
 
 // Stable codes of errors that the bridge itself raises. Codes of the kernel's
@@ -20,7 +22,8 @@ const (
 	CodeInternal     = "internal"
 )
 
-// Error is an error with a code that scripts may compare.
+// Error is an error with a code that scripts may compare. Only one with
+// CodeTooManyCalls is retryable.
 type Error struct {
 	Code    string
 	Message string
@@ -34,32 +37,62 @@ var (
 )
 
 // coder is what errors with a code of their own implement.
-type coder interface{ Code() string }
+type coder interface {
+	error
+	Code() string
+}
 
-// codeOf names err by the code of the innermost part that knew it.
-func codeOf(err error) string {
+// verdict is the stable code of err, named by the innermost part that knew it, and
+// whether the same call may succeed later.
+func verdict(err error) (code string, again bool) {
 	var own *Error
 	if errors.As(err, &own) {
-		return own.Code
+		return own.Code, own.Code == CodeTooManyCalls
 	}
 	var rejected *governance.Rejection
 	if errors.As(err, &rejected) {
-		return rejected.Code
+		return rejected.Code, rejected.Retryable()
 	}
 	var c coder
 	if errors.As(err, &c) {
-		return c.Code()
+		r, ok := c.(interface{ Retryable() bool })
+		return c.Code(), ok && r.Retryable()
 	}
 	for _, known := range sentinels {
 		if errors.Is(err, known.err) {
-			return known.code
+			return known.code, known.retryable
 		}
+	}
+	var job *matchmaker.JobError
+	if errors.As(err, &job) {
+		if wellFormed(job.Reason) {
+			return job.Reason, job.Retryable()
+		}
+		return jobCodes[job.Code], job.Retryable()
+	}
+	if code, again = capsule.CodeOf(err); code != "" {
+		return code, again
 	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return CodeDeadline
+		return CodeDeadline, retryable
 	case errors.Is(err, context.Canceled):
-		return CodeCancelled
+		return CodeCancelled, final
 	}
-	return CodeInternal
+	return CodeInternal, final
+}
+
+// wellFormed reports whether a code that another node sent looks like one.
+func wellFormed(code string) bool {
+	for _, c := range []byte(code) {
+		if c != '_' && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return 0 < len(code) && len(code) <= 40
+}
+
+func codeOf(err error) string {
+	code, _ := verdict(err)
+	return code
 }

@@ -148,7 +148,7 @@ func (a *api) eventView(ctx context.Context, e kernel.Event) map[string]any {
 			v["state"] = "failed"
 		}
 	case kernel.Commanded:
-		v["type"], v["id"], v["command"], v["code"] = "capsule", e.Reply.CapsuleID, int(e.Command.Type), replyCode(e.Reply.Code)
+		v["type"], v["id"], v["command"], v["code"] = "capsule", e.Reply.CapsuleID, e.Command.Type.String(), replyCode(e.Reply.Code)
 	case kernel.ServiceFailed:
 		v["type"], v["level"], v["text"] = "log", "error", e.Service+": "+e.Message
 	case kernel.MiningStart:
@@ -200,7 +200,9 @@ func errorText(err error) string {
 // errorValue is err as a JavaScript Error of name InosError with a stable code.
 func errorValue(err error) js.Value {
 	v := js.Global().Get("Error").New(err.Error())
+	code, again := verdict(err)
 	v.Set("name", "InosError")
-	v.Set("code", codeOf(err))
+	v.Set("code", code)
+	v.Set("retryable", again)
 	return v
 }

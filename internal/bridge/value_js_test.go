@@ -33,7 +33,7 @@ func TestObjectNamesWhatIsWrong(t *testing.T) {
 	require.Contains(t, message(t, read(`{priority: 256}`)), "job.priority: expected an integer from 0 to 255")
 	require.Contains(t, message(t, read(`{budget: -1}`)), "job.budget: expected a non-negative integer")
 	require.Contains(t, message(t, read(`{budget: 1.5}`)), "job.budget")
-	require.Contains(t, message(t, read(`{capsul: "hash"}`)), `job has no field "capsul"; its fields are args, budget, capsule`)
+	require.Contains(t, message(t, read(`{capsul: "hash"}`)), `job has no field "capsul"; its fields are agree, args, budget, capsule, creditLedgerId`)
 	require.Contains(t, message(t, read(`[1]`)), "expected an object, got an array")
 	require.Contains(t, message(t, read(`42`)), "expected an object, got a number")
 }

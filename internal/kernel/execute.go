@@ -23,7 +23,7 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, input []byt
 	job := a.Job()
 	out := mesh.JobOutcome{JobID: job.ID, Node: k.cfg.Self}
 	fail := func(err error) mesh.JobOutcome {
-		out.Code, out.Message = codeOf(err), err.Error()
+		out.Code, out.Reason, out.Message = codeOf(err), codeText(err), err.Error()
 		return out
 	}
 	cid, err := capsule.ParseCID(job.Capsule)
@@ -178,5 +178,6 @@ func codeText(err error) string {
 	if errors.As(err, &coded) {
 		return coded.Code()
 	}
-	return ""
+	code, _ := capsule.CodeOf(err)
+	return code
 }

@@ -6,19 +6,27 @@ export interface PlainError {
   name: 'InosError';
   code: string;
   message: string;
+  retryable: boolean;
 }
+
+/** The shell's own codes after which the same call, or a reload, may succeed. */
+const RETRYABLE: ReadonlySet<string> = new Set([
+  'config_load_failed', 'wasm_load_failed', 'boot_timeout', 'bootstrap_unreachable', 'too_many_calls',
+]);
 
 export class InosFailure extends Error {
   override readonly name = 'InosError' as const;
-  readonly code: string;
+  readonly code: InosErrorCode | (string & {});
+  readonly retryable: boolean;
 
-  constructor(code: InosErrorCode | (string & {}), message: string, options?: ErrorOptions) {
+  constructor(code: InosErrorCode | (string & {}), message: string, options?: ErrorOptions & { retryable?: boolean }) {
     super(message, options);
     this.code = code;
+    this.retryable = options?.retryable ?? RETRYABLE.has(code);
   }
 
   toPlain(): PlainError {
-    return { name: this.name, code: this.code, message: this.message };
+    return { name: this.name, code: this.code, message: this.message, retryable: this.retryable };
   }
 }
 
@@ -26,9 +34,9 @@ export class InosFailure extends Error {
 export function asFailure(thrown: unknown, code: InosErrorCode | (string & {})): InosFailure {
   if (thrown instanceof InosFailure) return thrown;
   if (typeof thrown === 'object' && thrown !== null) {
-    const { name, code: own, message } = thrown as Partial<PlainError>;
+    const { name, code: own, message, retryable } = thrown as Partial<PlainError>;
     const text = typeof message === 'string' ? message : String(thrown);
-    if (name === 'InosError' && typeof own === 'string') return new InosFailure(own, text);
+    if (name === 'InosError' && typeof own === 'string') return new InosFailure(own, text, typeof retryable === 'boolean' ? { retryable } : undefined);
     return new InosFailure(code, text, { cause: thrown });
   }
   return new InosFailure(code, String(thrown));

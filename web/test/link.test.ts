@@ -46,7 +46,7 @@ test('boots, becomes ready, answers calls', async () => {
   port.say({ t: 'result', id: 1, value: [{ peerId: 'p' }] });
   expect(await call).toEqual([{ peerId: 'p' }]);
   const refused = link.call('kill', ['x']);
-  port.say({ t: 'failure', id: 2, error: { name: 'InosError', code: 'unknown_capsule', message: 'no x' } });
+  port.say({ t: 'failure', id: 2, error: { name: 'InosError', code: 'unknown_capsule', message: 'no x', retryable: false } });
   await expect(refused).rejects.toMatchObject({ name: 'InosError', code: 'unknown_capsule', message: 'no x' });
 });
 
@@ -63,9 +63,9 @@ test('a Worker killed without a word rejects what is pending', async () => {
 test('an end of its own carries its reason to ready, joined and calls', async () => {
   const { link, port } = started();
   const call = link.call('nodes', []);
-  port.say({ t: 'ended', error: { name: 'InosError', code: 'wasm_load_failed', message: 'HTTP 404' } });
+  port.say({ t: 'ended', error: { name: 'InosError', code: 'wasm_load_failed', message: 'HTTP 404', retryable: true } });
   for (const promise of [link.ready, link.joined, call]) {
-    await expect(promise).rejects.toMatchObject({ code: 'wasm_load_failed', message: 'HTTP 404' });
+    await expect(promise).rejects.toMatchObject({ code: 'wasm_load_failed', message: 'HTTP 404', retryable: true });
   }
   expect(port.terminated).toBe(true);
   port.say({ t: 'ready', info }); // too late: ignored
@@ -78,7 +78,7 @@ test('close asks the kernel, ends the Worker and rejects what is pending', async
   const call = link.call('dispatch', [{}]);
   const closing = link.close();
   expect(port.sent.at(-1)).toMatchObject({ t: 'call', verb: 'close' });
-  port.say({ t: 'ended', error: { name: 'InosError', code: 'kernel_closed', message: 'closed' } });
+  port.say({ t: 'ended', error: { name: 'InosError', code: 'kernel_closed', message: 'closed', retryable: false } });
   await closing;
   await link.close();
   await expect(call).rejects.toMatchObject({ code: 'kernel_closed' });

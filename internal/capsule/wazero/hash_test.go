@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"lukechampine.com/blake3"
@@ -64,6 +65,13 @@ func open(t testing.TB, mod capsule.Module, cfg capsule.Config) *capsule.Capsule
 	cfg.Codec = wire.Capsules{}
 	if cfg.ID == "" {
 		cfg.ID = t.Name()
+	}
+	// A busy machine is not what is tested.
+	if cfg.ReadyTimeout == 0 {
+		cfg.ReadyTimeout = time.Minute
+	}
+	if cfg.CommandTimeout == 0 {
+		cfg.CommandTimeout = time.Minute
 	}
 	c, err := capsule.Open(t.Context(), mod, cfg)
 	require.NoError(t, err)

@@ -100,7 +100,7 @@ func (s shelf) Get(_ context.Context, cid capsule.CID) ([]byte, capsule.Manifest
 	return s[cid], capsule.Manifest{CID: cid}, nil
 }
 
-const testBeat = 20 * time.Millisecond
+const testBeat = 50 * time.Millisecond
 
 func newWorld(t *testing.T, capsules ...[]byte) world {
 	rt, err := wazero.New(wazero.Config{})
@@ -113,7 +113,7 @@ func newWorld(t *testing.T, capsules ...[]byte) world {
 	w.Supervisor, err = supervisor.New(supervisor.Config{
 		Runtime: rt, Codec: wire.Capsules{}, Blobs: blobs, Policy: supervisor.Temporary,
 		Heartbeat: testBeat, DegradedAfter: 10, ZombieAfter: 20, KillAfter: 30,
-		StartTimeout: 5 * time.Second, CancelGrace: 50 * time.Millisecond,
+		StartTimeout: time.Minute, CommandTimeout: time.Minute, CancelGrace: 50 * time.Millisecond,
 		Emit: func(e supervisor.Event) {
 			if e, ok := e.(supervisor.CapsuleEnded); ok {
 				w.ends <- e
@@ -240,7 +240,7 @@ func TestHostileCapsules(t *testing.T) {
 				serves(t)
 				return
 			}
-			patience := 10 * time.Second
+			patience := time.Minute
 			if c.code == capsule.Deadline {
 				patience = 300 * time.Millisecond
 			}

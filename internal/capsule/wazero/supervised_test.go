@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -45,7 +46,7 @@ func supervised(t *testing.T, images supervisor.Images) (*supervisor.Supervisor,
 	require.NoError(t, err)
 	events := make(chan supervisor.Event, 10_000)
 	s, err := supervisor.New(supervisor.Config{Runtime: rt, Codec: wire.Capsules{}, Blobs: shelf{}, Images: images,
-		Heartbeat: testBeat, Emit: func(e supervisor.Event) {
+		CommandTimeout: time.Minute, StartTimeout: time.Minute, Emit: func(e supervisor.Event) {
 			if _, is := e.(supervisor.HeartbeatReceived); !is {
 				events <- e
 			}
@@ -118,7 +119,7 @@ func TestSupervisedSnapshot(t *testing.T) {
 
 	blobs := shelf{capsule.SumCID(wasm): wasm}
 	rt := sharedRuntime(t)
-	elsewhere, err := supervisor.New(supervisor.Config{Runtime: rt, Codec: wire.Capsules{}, Blobs: blobs, Images: kept, Heartbeat: testBeat})
+	elsewhere, err := supervisor.New(supervisor.Config{Runtime: rt, Codec: wire.Capsules{}, Blobs: blobs, Images: kept, CommandTimeout: time.Minute, StartTimeout: time.Minute})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	var serving sync.WaitGroup

@@ -30,15 +30,16 @@ type Attempt struct {
 type JobError struct {
 	Node    identity.PeerID
 	Code    mesh.JobCode
-	Reason  string // stable code of a rejection
+	Reason  string // stable code; empty when Code says it all
 	Message string
 }
 
 func (e *JobError) Error() string {
-	s := fmt.Sprintf("matchmaker: job ended on %s with code %d", e.Node, e.Code)
-	if e.Reason != "" {
-		s += " (" + e.Reason + ")"
+	why := e.Reason
+	if why == "" {
+		why = e.Code.String()
 	}
+	s := fmt.Sprintf("matchmaker: %s ended the job: %s", e.Node, why)
 	if e.Message != "" {
 		s += ": " + e.Message
 	}

@@ -69,6 +69,6 @@ export class Pending {
 
   // Each caller gets an error of its own, with its own stack.
   #again(reason: InosFailure): InosFailure {
-    return new InosFailure(reason.code, reason.message);
+    return new InosFailure(reason.code, reason.message, { retryable: reason.retryable });
   }
 }

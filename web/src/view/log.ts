@@ -4,6 +4,7 @@ import { byId, h } from './dom';
 import { figure, ms, short } from './format';
 
 const KEPT = 300;
+const LEADING = ['id', 'name', 'command', 'state', 'was'];
 const SILENT: ReadonlySet<string> = new Set(['heartbeat', 'node']);
 
 export class LogView {
@@ -30,9 +31,16 @@ function describe(event: KernelEvent): string {
   if (event.type === 'log') return String(event['text']);
   if (event.type === 'phase') return [`${String(event['name'])} at ${ms(event['at'] as number)}`, event['detail']].filter(Boolean).join(': ');
   return Object.entries(event)
+    .sort(([a], [b]) => rank(a) - rank(b))
     .filter(([name, value]) => name !== 'type' && name !== 'at' && value !== '' && value !== null && !(value instanceof Uint8Array))
     .map(([name, value]) => `${name} ${readable(value)}`)
     .join(', ');
+}
+
+/** Who and what come first; the rest stays in its order. */
+function rank(name: string): number {
+  const i = LEADING.indexOf(name);
+  return i < 0 ? LEADING.length : i;
 }
 
 function readable(value: unknown): string {

@@ -4,6 +4,7 @@ import { h } from './dom';
 import { bytes, figure, ms, short } from './format';
 import { Table } from './table';
 
+const ENDED: ReadonlySet<string> = new Set(['stopped', 'failed']);
 const list = (items: readonly string[] | undefined) => (items ?? []).join(', ') || '–';
 
 export function nodesTable(): Table<NodeRow> {
@@ -36,8 +37,8 @@ export function capsulesTable(inos: Inos, run: (what: string, call: () => Promis
       { title: 'State', cell: (c) => (c.congested ? `${c.state}, congested` : c.state), kind: (c) => `state ${c.state}`, hint: (c) => c.reason },
       {
         title: 'Heartbeat',
-        cell: (c) => `${c.heartbeats} (${ms(c.heartbeatAgeMs)} ago)`,
-        kind: (c) => (c.heartbeatAgeMs < 1500 ? 'beat fresh' : 'beat'),
+        cell: (c) => (ENDED.has(c.state) ? String(c.heartbeats) : `${c.heartbeats} (${ms(c.heartbeatAgeMs)} ago)`),
+        kind: (c) => (c.heartbeatAgeMs < 1500 && !ENDED.has(c.state) ? 'beat fresh' : 'beat'),
       },
       { title: 'Memory', cell: (c) => bytes(c.memoryBytes), kind: 'num', hint: (c) => `epoch ${c.memoryEpoch}` },
       { title: 'CPU', cell: (c) => ms(c.cpuMs), kind: 'num' },
@@ -48,9 +49,13 @@ export function capsulesTable(inos: Inos, run: (what: string, call: () => Promis
           h(
             'span',
             { class: 'actions' },
-            button('pause', c.id, () => inos.pause(c.id)),
-            button('resume', c.id, () => inos.resume(c.id)),
-            button('kill', c.id, () => inos.kill(c.id)),
+            ...(ENDED.has(c.state)
+              ? []
+              : [
+                  button('pause', c.id, () => inos.pause(c.id)),
+                  button('resume', c.id, () => inos.resume(c.id)),
+                  button('kill', c.id, () => inos.kill(c.id)),
+                ]),
           ),
       },
     ],

@@ -1,0 +1,43 @@
+package capsule
+
+import "errors"
+
+// coded are the stable names of this package's errors, as consoles and peers see
+// them, the more telling first.
+var coded = []struct {
+	err       error
+	code      string
+	retryable bool
+}{
+	{ErrCID, "bad_cid", false},
+	{ErrNotWasm, "capsule_not_wasm", false},
+	{ErrUnknownImport, "capsule_unknown_import", false},
+	{ErrNoSharedMemory, "capsule_no_shared_memory", false},
+	{ErrNoControlBlock, "capsule_no_control_block", false},
+	{ErrNoRun, "capsule_no_run", false},
+	{ErrABIVersion, "capsule_abi_version", false},
+	{ErrImage, "bad_image", false},
+	{ErrUnknownMethod, "unknown_method", false},
+	{ErrBadInput, "bad_input", false},
+	{ErrRunFailed, "run_failed", false},
+	{ErrRunNoMemory, "no_memory", true},
+	{ErrPanicked, "capsule_panicked", false},
+	{ErrTrap, "capsule_trapped", false},
+	{ErrKilled, "capsule_killed", true},
+	{ErrRingBroken, "capsule_broke_ring", false},
+	{ErrProtocol, "capsule_broke_protocol", false},
+	{ErrStopped, "capsule_stopped", true},
+	{ErrDeadline, "deadline", true},
+	{ErrNotReady, "capsule_not_ready", true},
+}
+
+// CodeOf is the stable name of err, and whether the same call may succeed later;
+// "" when err is none of this package's.
+func CodeOf(err error) (code string, retryable bool) {
+	for _, known := range coded {
+		if errors.Is(err, known.err) {
+			return known.code, known.retryable
+		}
+	}
+	return "", false
+}
