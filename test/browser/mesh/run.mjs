@@ -50,7 +50,8 @@ function stopPeer({ p }) {
 }
 
 const worker = `
-importScripts('/wasm_exec.js');
+import '/wasm_exec.js';
+import { streamHost } from '/streams.js';
 onmessage = async ({ data }) => {
   const say = (line) => postMessage({ line });
   let rest = '';
@@ -67,12 +68,22 @@ onmessage = async ({ data }) => {
     const go = new Go();
     go.argv = ['page', ...data];
     const t0 = performance.now();
-    const { instance } = await WebAssembly.instantiateStreaming(fetch('/page.wasm'), go.importObject);
+    const streams = streamHost();
+    globalThis.__inosStreams = streams.control;
+    const { instance } = await WebAssembly.instantiateStreaming(fetch('/page.wasm'), { ...go.importObject, inos: streams.imports });
+    streams.attach({ mem: () => instance.exports.mem, exports: () => instance.exports, exited: () => go.exited });
     say('     instantiated in ' + Math.round(performance.now() - t0) + ' ms');
     await go.run(instance);
+    if (streams.control.count() > 0) say('FAIL worker: ' + streams.control.count() + ' streams are left');
   } catch (e) { say('FAIL worker: ' + e); }
   postMessage({ end: true });
 };`;
+
+// The kernel's own glue, its types stripped.
+function transpiled(path) {
+  const ts = load('typescript');
+  return ts.transpileModule(readFileSync(join(root, path), 'utf8'), { compilerOptions: { target: 'ES2023', module: 'ESNext', verbatimModuleSyntax: true } }).outputText;
+}
 
 function serve() {
   const wasmExec = readFileSync(join(spawnSync('go', ['env', 'GOROOT']).stdout.toString().trim(), 'lib/wasm/wasm_exec.js'));
@@ -80,6 +91,7 @@ function serve() {
     '/': ['text/html', '<!doctype html><title>mesh</title>'],
     '/worker.js': ['text/javascript', worker],
     '/wasm_exec.js': ['text/javascript', wasmExec],
+    '/streams.js': ['text/javascript', transpiled('web/src/mesh/streams.ts')],
     '/page.wasm': ['application/wasm', readFileSync(pageWasm)],
   };
   const server = createServer((req, res) => {
@@ -136,7 +148,7 @@ async function runIn(name, url) {
     page.on('console', (m) => { if (/released function/.test(m.text())) { console.log('FAIL', m.text()); counts.failed++; } });
     await page.goto(url);
     await page.evaluate((args) => {
-      const w = new Worker('/worker.js');
+      const w = new Worker('/worker.js', { type: 'module' });
       w.onmessage = ({ data }) => globalThis.report(data);
       w.onerror = (e) => { globalThis.report({ line: 'FAIL worker: ' + e.message }); globalThis.report({ end: true }); };
       w.postMessage(args);

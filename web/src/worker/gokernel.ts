@@ -2,10 +2,11 @@
 import '../../vendor/wasm_exec.js';
 import type { KernelEvent, KernelInfo, Status } from '../../kernel';
 import type { Kernel } from '../api/console';
-import { capsuleHost } from '../capsule/host';
+import { capsuleHost, type GoProgram } from '../capsule/host';
 import capsuleWorkerURL from '../capsule/worker?worker&url';
 import { deferred } from '../deferred';
 import { InosFailure, asFailure } from '../errors';
+import { streamHost } from '../mesh/streams';
 import { Listeners, type Listener } from '../rpc/listeners';
 import { Pending } from '../rpc/pending';
 import type { BootConfig } from '../rpc/protocol';
@@ -25,6 +26,7 @@ interface KernelScope {
   __inosConfig?: BootConfig;
   __inosReady?: (info?: KernelInfo) => void;
   __inosCapsules?: unknown;
+  __inosStreams?: unknown;
   __inos?: Bridge;
   fs: { writeSync(fd: number, bytes: Uint8Array): number };
 }
@@ -112,19 +114,23 @@ export class GoKernel implements Kernel {
     this.#phases.reach('compiled');
 
     const capsules = capsuleHost(new URL(capsuleWorkerURL, self.location.href));
+    const streams = streamHost();
     scope.__inosCapsules = capsules.control;
+    scope.__inosStreams = streams.control;
     scope.__inosConfig = config;
     scope.__inosReady = (info) => void this.#up(info);
 
     const go = this.#go;
     go.argv = ['kernel'];
     go.exit = (code) => (this.#exitCode = code);
-    const instance = await instantiate(module, { ...go.importObject, inos: capsules.imports });
-    capsules.attach({
+    const instance = await instantiate(module, { ...go.importObject, inos: { ...capsules.imports, ...streams.imports } });
+    const program: GoProgram = {
       mem: () => instance.exports['mem'] as WebAssembly.Memory,
       exports: () => instance.exports,
       exited: () => go.exited,
-    });
+    };
+    capsules.attach(program);
+    streams.attach(program);
     this.#phases.reach('started');
     try {
       await go.run(instance);

@@ -6,8 +6,10 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall/js"
 	"time"
+	"unsafe"
 
 	"github.com/libp2p/go-libp2p/core/network"
 )
@@ -20,47 +22,48 @@ const (
 	writesInFlight = 4
 )
 
-// stream is a network.MuxedStream on a WebTransportBidirectionalStream. Reads
-// ask the browser for data only when a Read waits, writes wait for the promise
-// of the write before last: QUIC's flow control reaches the caller both ways.
+// stream is a network.MuxedStream on a WebTransportBidirectionalStream, which the
+// page's side holds (host_js.go). Reads ask the browser for data only when a Read
+// waits, writes wait for the write before last: QUIC's flow control reaches the
+// caller both ways.
 type stream struct {
-	conn           *conn
-	opener         bool // this side opened it
-	reader, writer js.Value
-	onRead         *waiter
-	onWrite        *waiter
-	readEnd        deadline
-	writeEnd       deadline
-	readWake       chan struct{} // capacity 1
-	writeWake      chan struct{} // capacity 1
+	conn      *conn
+	opener    bool // this side opened it
+	handle    int32
+	readEnd   deadline
+	writeEnd  deadline
+	readWake  chan struct{} // capacity 1
+	writeWake chan struct{} // capacity 1
+
+	// Set by the host, whenever it likes.
+	arrived    atomic.Int64 // what the read brought: bytes, atEnd, failed; nothing so far
+	writing    atomic.Int32 // writes under way
+	unwritable atomic.Bool  // one failed
 
 	mu       sync.Mutex
-	unread   []byte // tail of store
-	store    []byte
-	into     []byte // buffer of the Read that waits
-	got      int    // bytes placed into it
-	reading  bool   // a read of the browser is under way
-	readErr  error  // final
-	writing  int    // writes under way
-	writeErr error  // final
+	unread   int   // bytes that wait in the browser
+	reading  bool  // a read of the browser is under way
+	readErr  error // final
+	writeErr error // final
 	finSent  bool
 	dropped  bool
 }
+
+// Values of stream.arrived besides a number of bytes.
+const (
+	atEnd   = 0
+	failed  = -1
+	nothing = -2
+)
 
 var _ network.MuxedStream = (*stream)(nil)
 
 func newStream(c *conn, pair js.Value, opener bool) (*stream, error) {
 	s := &stream{conn: c, opener: opener, readWake: make(chan struct{}, 1), writeWake: make(chan struct{}, 1)}
-	_, err := try(func() js.Value {
-		s.reader = pair.Get("readable").Call("getReader")
-		s.writer = pair.Get("writable").Call("getWriter")
-		return js.Undefined()
-	})
-	if err != nil {
+	s.arrived.Store(nothing)
+	if err := adopt(s, pair); err != nil {
 		return nil, err
 	}
-	s.onRead = c.transport.promises.waiter(s.readSettled)
-	s.onWrite = c.transport.promises.waiter(s.writeSettled)
 	return s, nil
 }
 
@@ -81,78 +84,53 @@ func (s *stream) Read(p []byte) (int, error) {
 		if isClosed(over) {
 			return 0, os.ErrDeadlineExceeded
 		}
-		n, err, ask := s.tryRead(p)
-		if n > 0 || err != nil {
+		if n, err := s.tryRead(p); n > 0 || err != nil {
 			return n, err
-		}
-		if ask {
-			s.onRead.await(s.reader.Call("read"))
 		}
 		select {
 		case <-s.readWake:
 		case <-over:
 		}
-		if n := s.takeBack(); n > 0 {
-			return n, nil
-		}
 	}
 }
 
-// tryRead serves p from what is there; if nothing is, p becomes the place for
-// what comes, and ask says that the browser has to be asked.
-func (s *stream) tryRead(p []byte) (n int, err error, ask bool) {
+// tryRead serves p from what has come, or asks for more. 0 and no error mean that
+// there is nothing yet.
+func (s *stream) tryRead(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.unread) > 0 {
-		n = copy(p, s.unread)
-		s.unread = s.unread[n:]
-		return n, nil, false
+	if s.unread == 0 && s.readErr == nil && !s.heed() && !s.reading {
+		s.reading = true
+		hostRead(s.handle)
+	}
+	if s.unread > 0 {
+		n := int(hostTake(s.handle, unsafe.Pointer(unsafe.SliceData(p)), uint32(min(len(p), s.unread))))
+		if s.unread -= n; s.unread > 0 {
+			signal(s.readWake) // another Read may wait too
+		}
+		return n, nil
 	}
 	if s.readErr != nil {
-		signal(s.readWake) // another Read may wait too
-		return 0, s.readErr, false
+		signal(s.readWake)
 	}
-	if s.into == nil {
-		s.into, s.got = p, 0
-	}
-	ask = !s.reading
-	s.reading = true
-	return 0, nil, ask
+	return 0, s.readErr
 }
 
-// takeBack ends the loan of a Read's buffer.
-func (s *stream) takeBack() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := s.got
-	s.into, s.got = nil, 0
-	return n
-}
-
-func (s *stream) readSettled(ok bool, v js.Value) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.reading = false
-	switch {
-	case s.readErr != nil:
-	case !ok:
-		s.readErr = s.translate(reason(v))
-	case v.Get("done").Bool():
+// heed takes in what the read under way has brought and reports whether it has.
+// mu is held.
+func (s *stream) heed() bool {
+	switch n := s.arrived.Swap(nothing); n {
+	case nothing:
+		return false
+	case atEnd:
 		s.readErr = io.EOF
+	case failed:
+		s.readErr = s.failure(readSide)
 	default:
-		data := v.Get("value")
-		n := data.Get("byteLength").Int()
-		if s.into != nil && n <= len(s.into) {
-			s.got = js.CopyBytesToGo(s.into, data)
-			break
-		}
-		if cap(s.store) < n {
-			s.store = make([]byte, n)
-		}
-		s.unread = s.store[:n]
-		js.CopyBytesToGo(s.unread, data)
+		s.unread = int(n)
 	}
-	signal(s.readWake)
+	s.reading = false
+	return true
 }
 
 // Write returns when the browser has all of p, or on a reset or the write
@@ -162,12 +140,7 @@ func (s *stream) Write(p []byte) (int, error) {
 	written := 0
 	for {
 		late := isClosed(over)
-		s.mu.Lock()
-		err, room := s.writeErr, s.writing < writesInFlight
-		if err == nil && !late && room && written < len(p) {
-			s.writing++
-		}
-		s.mu.Unlock()
+		room, err := s.tryWrite()
 		switch {
 		case err != nil:
 			signal(s.writeWake)
@@ -181,7 +154,8 @@ func (s *stream) Write(p []byte) (int, error) {
 			return written, nil
 		case room:
 			n := min(chunkBytes, len(p)-written)
-			s.send(p[written : written+n])
+			s.writing.Add(1)
+			hostWrite(s.handle, unsafe.Pointer(unsafe.SliceData(p[written:])), uint32(n))
 			written += n
 			continue
 		}
@@ -192,37 +166,26 @@ func (s *stream) Write(p []byte) (int, error) {
 	}
 }
 
-func (s *stream) send(p []byte) {
-	data := js.Global().Get("Uint8Array").New(len(p))
-	js.CopyBytesToJS(data, p)
-	s.onWrite.await(s.writer.Call("write", data))
-}
-
-func (s *stream) writeSettled(ok bool, v js.Value) {
+// tryWrite reports whether the browser is to be given another chunk.
+func (s *stream) tryWrite() (room bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.writing--
-	if !ok && s.writeErr == nil {
-		s.writeErr = s.translate(reason(v))
+	if s.writeErr == nil && s.unwritable.Load() {
+		s.writeErr = s.failure(writeSide)
 	}
-	signal(s.writeWake)
+	return s.writing.Load() < writesInFlight, s.writeErr
 }
 
 // translate turns a browser's reason into what go-libp2p's callers look for.
-func (s *stream) translate(err error) error {
+func (s *stream) translate(e *jsError) error {
 	if end := s.conn.ended(); end != nil {
 		return end
 	}
-	e, ok := err.(*jsError)
-	if ok && e.Source == "session" {
-		return &network.ConnError{Remote: true, TransportError: fmt.Errorf("%w: %w", ErrLost, err)}
+	if e.Source == "session" {
+		return &network.ConnError{Remote: true, TransportError: fmt.Errorf("%w: %w", ErrLost, e)}
 	}
-	// Firefox gives a TypeError without source or code for a reset.
-	var code uint32
-	if ok && e.HasCode {
-		code = e.Code
-	}
-	return &network.StreamError{ErrorCode: network.StreamErrorCode(code), Remote: true, TransportError: err}
+	// Firefox gives a TypeError without source or code for a reset: code 0.
+	return &network.StreamError{ErrorCode: network.StreamErrorCode(e.Code), Remote: true, TransportError: e}
 }
 
 // CloseWrite sends what was written and the end of the stream.
@@ -236,7 +199,7 @@ func (s *stream) CloseWrite() error {
 	s.mu.Unlock()
 	signal(s.writeWake)
 	if send {
-		s.conn.transport.promises.ignore(s.writer.Call("close"))
+		hostClose(s.handle)
 	}
 	return nil
 }
@@ -251,15 +214,14 @@ func (s *stream) endRead(err error, code network.StreamErrorCode) {
 	s.mu.Lock()
 	cancel := s.readErr == nil
 	if cancel {
-		s.readErr = err
-		s.unread = nil
+		s.readErr, s.unread = err, 0
 	} else if s.readErr == io.EOF {
-		s.readErr, s.unread = err, nil
+		s.readErr, s.unread = err, 0
 	}
 	s.mu.Unlock()
 	signal(s.readWake)
 	if cancel {
-		s.conn.transport.promises.ignore(s.reader.Call("cancel", s.conn.transport.streamError(code)))
+		hostCancel(s.handle, uint32(code))
 	}
 }
 
@@ -283,7 +245,7 @@ func (s *stream) ResetWithError(code network.StreamErrorCode) error {
 	s.mu.Unlock()
 	signal(s.writeWake)
 	// Also after CloseWrite, to take back what the browser still holds.
-	s.conn.transport.promises.ignore(s.writer.Call("abort", s.conn.transport.streamError(code)))
+	hostAbort(s.handle, uint32(code))
 	s.endRead(end, code)
 	s.drop()
 	return nil
@@ -292,7 +254,7 @@ func (s *stream) ResetWithError(code network.StreamErrorCode) error {
 // fail ends both directions without telling anybody: the session is gone.
 func (s *stream) fail(err error) {
 	s.mu.Lock()
-	if s.readErr == nil {
+	if s.readErr == nil && !(s.heed() && s.readErr != nil) {
 		s.readErr = err
 	}
 	if s.writeErr == nil {
@@ -307,13 +269,12 @@ func (s *stream) fail(err error) {
 func (s *stream) drop() {
 	s.mu.Lock()
 	was := s.dropped
-	s.dropped = true
+	s.dropped, s.unread = true, 0
 	s.mu.Unlock()
 	if was {
 		return
 	}
-	s.onRead.drop()
-	s.onWrite.drop()
+	release(s)
 	s.readEnd.stop()
 	s.writeEnd.stop()
 	s.conn.forget(s)

@@ -28,7 +28,6 @@ type Transport struct {
 	budget   *budget
 	promises *promises
 	class    js.Value // the WebTransport constructor
-	errors   streamErrors
 
 	mu     sync.Mutex
 	conns  map[*conn]struct{}
@@ -61,7 +60,6 @@ func New(key ic.PrivKey, rcmgr network.ResourceManager, gater connmgr.Connection
 		budget:   newBudget(),
 		promises: newPromises(),
 		class:    class,
-		errors:   newStreamErrors(),
 		conns:    map[*conn]struct{}{},
 	}, nil
 }
@@ -218,9 +216,18 @@ func (t *Transport) Protocols() []int { return []int{ma.P_WEBTRANSPORT} }
 // Proxy is false.
 func (t *Transport) Proxy() bool { return false }
 
-// Pending counts what JavaScript could still call back for: registered waiters
-// and promises that have not settled. Both are 0 on a transport at rest.
-func (t *Transport) Pending() (waiters, promises int) { return t.promises.count() }
+// Pending counts what JavaScript could still call back for: registered waiters,
+// streams among them, and promises that have not settled. Both are 0 on a transport at rest.
+func (t *Transport) Pending() (waiters, promises int) {
+	waiters, promises = t.promises.count()
+	handles.Range(func(_, s any) bool {
+		if s.(*stream).conn.transport == t {
+			waiters++
+		}
+		return true
+	})
+	return waiters, promises
+}
 
 // Close ends all connections and releases the functions JavaScript could call.
 func (t *Transport) Close() error {
