@@ -72,8 +72,9 @@ stage web-test "unit tests of the shell" npm --prefix web run --silent --logleve
 stage shell "the shell's bad days, in Chromium" node test/browser/shell.mjs
 stage capsule "capsules in Workers, in browsers" node test/browser/capsule/run.mjs
 stage mesh "the mesh, in browsers" node test/browser/mesh/run.mjs
-stage store "the ledger survives kills, in Chromium" node test/browser/store/run.mjs 6
+stage store "the ledger survives kills, in browsers" node test/browser/store/run.mjs 6
 stage demo "one job, all the way, in Chromium" node test/browser/demo.mjs
+stage demo-firefox "one job, all the way, in Firefox" node test/browser/demo.mjs --firefox
 
 [ ${#failed[@]} -eq 0 ] || printf '\nfailed: %s\n' "${failed[*]}"
 printf '\n%d passed, %d failed\n' "$passed" "${#failed[@]}"
