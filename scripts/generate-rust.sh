@@ -11,7 +11,10 @@ TOOLS=${XDG_CACHE_HOME:-$HOME/.cache}/inos/capnpc-rust-$VERSION
 
 command -v capnp >/dev/null || { echo "generate-rust: no capnp; apt-get install capnproto" >&2; exit 1; }
 if [ ! -x "$TOOLS/bin/capnpc-rust" ]; then
-    CARGO_TARGET_DIR="$TOOLS/target" cargo install --quiet --locked --root "$TOOLS" --version "$VERSION" capnpc
+    # The compiler that the capsules are built with, whatever else is in PATH.
+    eval "$(scripts/rust-sysroot.sh --env)"
+    RUSTC=$WASM_RUSTC CARGO_TARGET_DIR="$TOOLS/target" env -u MAKEFLAGS -u MFLAGS \
+        "$WASM_CARGO" install --quiet --locked --root "$TOOLS" --version "$VERSION" capnpc
     rm -rf "$TOOLS/target"
 fi
 OUT=capsules/sdk/src/generated

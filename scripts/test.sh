@@ -48,7 +48,7 @@ generated() {
         echo "capnp is not installed: the committed code is taken as it is"
         return 0
     fi
-    make generate-go && git diff --exit-code -- schema
+    make generate && git diff --exit-code -- schema capsules/sdk/src/generated
 }
 
 # One compiler for all of it: another's rustdoc in PATH could not read its crates.
@@ -73,6 +73,7 @@ stage shell "the shell's bad days, in Chromium" node test/browser/shell.mjs
 stage capsule "capsules in Workers, in browsers" node test/browser/capsule/run.mjs
 stage mesh "the mesh, in browsers" node test/browser/mesh/run.mjs
 stage store "the ledger survives kills, in browsers" node test/browser/store/run.mjs 6
+stage trace "a browser's spans reach a collector, by way of a native node" node test/browser/trace/run.mjs
 stage demo "one job, all the way, in Chromium" node test/browser/demo.mjs
 stage demo-firefox "one job, all the way, in Firefox" node test/browser/demo.mjs --firefox
 
