@@ -67,5 +67,7 @@ fails events -DBREAK_HEAD_FIRST
 fails events -DBREAK_NO_WAKE
 fails commands -DBREAK_IDLE
 fails commands -DBREAK_OVERWRITE
-fails commands -DNO_TICK -DDATA -DSIZE=8 -DLAST_LONG
+fails commands -DBREAK_NO_WAITING -DDATA -DSIZE=8 -DLAST_LONG
+fails commands -DBREAK_NO_SECOND_LOOK -DDATA
+fails commands -DBREAK_EARLY_RING -DDATA
 echo "model-check: the rings lose, overwrite and repeat nothing, and every wait ends"

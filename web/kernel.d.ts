@@ -77,6 +77,7 @@ export type KernelErrorCode =
   | 'credit_refused'
   | 'deadline'
   | 'deadline_passed'
+  | 'denied'
   | 'disputed'
   | 'duplicate_job'
   | 'field_too_long'
@@ -126,11 +127,13 @@ export type KernelErrorCode =
   | 'timeout'
   | 'timestamp_skew'
   | 'too_few_nodes'
+  | 'too_many_feeds'
   | 'trace_malformed'
   | 'type_malformed'
   | 'unknown_capsule'
   | 'unknown_method'
   | 'unreachable'
+  | 'unsupported'
   | 'voucher_expired'
   | 'voucher_forged'
   | 'voucher_malformed'
@@ -262,6 +265,8 @@ export interface SpawnOptions {
   capabilities?: string[];
   args?: string[];
   creditLedgerId?: string;
+  /** Peer id of the node to start it on, which must allow it (its policy's `lifecycle` rules); here when absent. */
+  node?: string;
 }
 
 export interface DispatchOptions {
@@ -288,6 +293,8 @@ export interface DispatchOptions {
   replicas?: number;
   /** Absent means a majority of `replicas`. */
   agree?: number;
+  /** W3C Trace Context of what asks: the job's spans become its children. A trace of its own when absent. */
+  traceParent?: string;
 }
 
 export interface DispatchResult {
@@ -345,6 +352,8 @@ export interface SpanRow {
   startMs: number;
   durationMs: number;
   code: string;
+  /** W3C trace id: the same on every node. */
+  trace: string;
   span: string;
   parent: string;
 }
@@ -386,6 +395,7 @@ export interface LedgerReport {
 }
 
 export interface LifecycleReply {
+  /** Of a capsule on another node: its peer id, a slash, its id there. Every verb takes it as it is. */
   capsuleId: string;
   code: string;
   message: string;
@@ -413,6 +423,7 @@ export interface KernelEvent {
     | 'capsule' // a capsule changed state
     | 'heartbeat' // {id}: the CapsuleRow of that id is new
     | 'job' // a job changed state: a JobRow
+    | 'fed' // {id, node, from, bytes, reason}: a stream into a capsule ended
     | 'broadcast' // mining:start, mining:stop, ...
     | 'closed'
     | 'crashed' // {code, message}
@@ -437,9 +448,9 @@ export interface Inos {
   pause(capsuleId: string): Promise<LifecycleReply>;
   resume(capsuleId: string): Promise<LifecycleReply>;
   resize(capsuleId: string, bytes: number): Promise<LifecycleReply>;
-  /** Of a paused capsule; spawn(snapshotCid) goes on where it stood. */
+  /** Of a paused capsule; spawn(snapshotCid) goes on where it stood, here or on another node. */
   snapshot(capsuleId: string): Promise<LifecycleReply>;
-  /** Resolves once all of it is in the capsule: a congested one is fed more slowly. */
+  /** Resolves once all of it is in the capsule, here or on another node: it is fed no faster than it reads. */
   feed(capsuleId: string, data: string | Uint8Array | ArrayBuffer): Promise<{ capsuleId: string; bytes: number }>;
   dispatch(job: DispatchOptions): Promise<DispatchResult>;
   /** Of a past job by its id, or of one that has not been sent. */

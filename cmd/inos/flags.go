@@ -28,7 +28,7 @@ func (l *list) Set(s string) error {
 // nodeFlags say what a node is. Money is in microcredits.
 type nodeFlags struct {
 	name, key, geo, capsules string
-	data, policy             string
+	data, policy, owner      string
 	policySigners            list
 	listen, bootstrap        list
 	capabilities             list
@@ -46,6 +46,7 @@ func (f *nodeFlags) register(set *flag.FlagSet) {
 	set.StringVar(&f.data, "data", "", "folder of the ledger and, unless -key is given, the key; none: both last as long as the node")
 	set.StringVar(&f.policy, "policy", "", "signed policy (inos policy sign); SIGHUP reads it again; none: the default policy")
 	set.Var(&f.policySigners, "policy-signer", "peer ids that may sign the policy; default: this node's own")
+	set.StringVar(&f.owner, "owner", "", "who owns this node, as inos owner wrote it: jobs that ask for several nodes' agreement avoid two of one owner")
 	set.Var(&f.listen, "listen", "multiaddrs to listen on (default /ip4/127.0.0.1/udp/0/quic-v1/webtransport)")
 	set.Var(&f.bootstrap, "bootstrap", "multiaddrs of nodes to join")
 	set.Var(&f.capabilities, "capabilities", "what this node can do, for example storage,threads,gpu")

@@ -10,12 +10,16 @@ import (
 
 	"inos/internal/credit"
 	"inos/internal/identity"
+	"inos/internal/payment"
 	"inos/internal/store"
 	"inos/internal/wire"
 )
 
-// ledgerName is the log's name within a node's data folder.
-const ledgerName = "ledger"
+// Names within a node's data folder: the ledger's log, and what is kept besides.
+const (
+	ledgerName = "ledger"
+	keepName   = "node"
+)
 
 // openLedger opens the ledger's log in a node's data folder and tells diag what
 // had to be mended. Only one process at a time can: store.ErrLocked says so.
@@ -46,7 +50,7 @@ func warn(diag io.Writer, found store.Recovery) {
 	}
 }
 
-const ledgerUsage = "usage: inos ledger {balance | history | export | verify} -data FOLDER"
+const ledgerUsage = "usage: inos ledger {balance | history | export | verify | proofs} -data FOLDER"
 
 func runLedger(_ context.Context, args []string, out, diag io.Writer) (err error) {
 	if len(args) == 0 {
@@ -64,7 +68,7 @@ func runLedger(_ context.Context, args []string, out, diag io.Writer) (err error
 		fmt.Fprintln(diag, ledgerUsage)
 		return errUsage
 	}
-	_, log, done, err := openLedger(filepath.Clean(*data), diag)
+	dir, log, done, err := openLedger(filepath.Clean(*data), diag)
 	if err != nil {
 		return err
 	}
@@ -80,6 +84,12 @@ func runLedger(_ context.Context, args []string, out, diag io.Writer) (err error
 		return credit.WriteHistory(out, log, identity.LedgerID(*ledger), *last)
 	case "export":
 		return credit.Export(out, log)
+	case "proofs":
+		kept, err := store.OpenKV(dir, keepName)
+		if err != nil {
+			return err
+		}
+		return errors.Join(payment.WriteProofs(out, kept, wire.Credit{}), kept.Close())
 	case "verify":
 		return errors.Join(log.Verify(), credit.WriteVerify(out, log))
 	}

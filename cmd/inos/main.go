@@ -25,8 +25,9 @@ func commands() map[string]command {
 		"node":   {"lend this machine: run capsules for the mesh", runNode},
 		"serve":  {"a node that also serves the browser shell over HTTP", runServe},
 		"job":    {"run one job on the mesh and print its result", runJob},
-		"ledger": {"balance, history, export and verify a node's ledger", runLedger},
+		"ledger": {"balance, history, export and verify a node's ledger; proofs of what it is owed", runLedger},
 		"policy": {"show, check and sign what a node allows", runPolicy},
+		"owner":  {"vouch for owning a node", runOwner},
 		"id":     {"print the peer id and ledger id of a key file", runID},
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -18,7 +17,6 @@ import (
 
 	"inos/cmd/internal/node"
 	"inos/internal/capsule/wazero"
-	"inos/internal/kernel"
 	"inos/internal/mesh/p2p"
 	"inos/internal/store"
 	"inos/internal/trace/otlp"
@@ -62,7 +60,11 @@ func start(ctx context.Context, f nodeFlags, diag io.Writer) (*native, error) {
 	if n.spans != nil {
 		n.watch.Go(func() { _ = n.spans.Serve(ctx) }) // it ends with ctx only
 	}
-	n.watch.Go(func() { n.reloadOnHangup(ctx, f, diag) })
+	if f.policy != "" {
+		hangup := make(chan os.Signal, 1)
+		signal.Notify(hangup, syscall.SIGHUP) // from here on it does not end the program
+		n.watch.Go(func() { n.reloadOn(ctx, hangup, f, diag) })
+	}
 	go func() { n.ended <- n.Run(ctx, n.mesh) }()
 	return n, nil
 }
@@ -86,7 +88,7 @@ func (n *native) build(f nodeFlags, diag io.Writer) error {
 		}
 		n.undo = append(n.undo, done)
 		cfg.Log = log
-		keep, err := store.OpenKV(dir, "node")
+		keep, err := store.OpenKV(dir, keepName)
 		if err != nil {
 			return err
 		}
@@ -102,6 +104,9 @@ func (n *native) build(f nodeFlags, diag io.Writer) error {
 		cfg.Export = n.spans.Offer
 	}
 	if cfg.Key, err = loadKey(f.key); err != nil {
+		return err
+	}
+	if cfg.Ownership, err = loadOwnership(f.owner); err != nil {
 		return err
 	}
 	if cfg.Policy, err = loadPolicy(f.policy, f.signers(cfg.Key)); err != nil {
@@ -142,14 +147,9 @@ func (n *native) close() error {
 	return errors.Join(errs...)
 }
 
-// reloadOnHangup puts the policy file in force again on every SIGHUP. One that
-// does not parse or verify leaves the old one.
-func (n *native) reloadOnHangup(ctx context.Context, f nodeFlags, diag io.Writer) {
-	if f.policy == "" {
-		return
-	}
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
+// reloadOn puts the policy file in force again on every hangup. One that does not
+// parse or verify leaves the old one.
+func (n *native) reloadOn(ctx context.Context, hangup chan os.Signal, f nodeFlags, diag io.Writer) {
 	defer signal.Stop(hangup)
 	for {
 		select {
@@ -230,53 +230,4 @@ func printJSON(w io.Writer, v any) {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(v) // standard output that is gone cannot be told
-}
-
-// log writes the kernel's events to diag: warnings always, the rest with -v.
-func (n *native) log(ctx context.Context, f nodeFlags, diag io.Writer) {
-	level := slog.LevelInfo
-	if f.verbose {
-		level = slog.LevelDebug
-	}
-	logger := slog.New(slog.NewTextHandler(diag, &slog.HandlerOptions{Level: level})).With("node", f.name)
-	events, cancel := n.Kernel.Subscribe(1024)
-	defer cancel()
-	for {
-		select {
-		case e := <-events:
-			logEvent(ctx, logger, e)
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-func logEvent(ctx context.Context, logger *slog.Logger, e kernel.Event) {
-	switch e := e.(type) {
-	case kernel.JobAdmitted:
-		logger.InfoContext(ctx, e.Name(), "job", e.JobID, "from", e.From, "ledger", e.Decision.Ledger)
-	case kernel.JobRejected:
-		logger.WarnContext(ctx, e.Name(), "job", e.JobID, "from", e.From, "code", e.Reason, "error", e.Err)
-	case kernel.JobEnded:
-		level := slog.LevelInfo
-		if e.Err != nil {
-			level = slog.LevelWarn
-		}
-		logger.Log(ctx, level, e.Name(), "job", e.JobID, "from", e.From, "run", e.Outcome.Run, "cost", e.Outcome.Cost,
-			"fetched", e.Outcome.FetchedBytes, "error", e.Err)
-	case kernel.CapsuleCredit:
-		logger.WarnContext(ctx, e.Name(), "capsule", e.CapsuleID, "ledger", e.Ledger, "action", e.Action, "reason", e.Reason, "error", e.Err)
-	case kernel.ServiceFailed:
-		logger.ErrorContext(ctx, e.Name(), "service", e.Service, "error", e.Message)
-	case kernel.NodeHeard:
-		logger.DebugContext(ctx, e.Name(), "peer", e.Profile.Peer, "name", e.Profile.Name, "new", e.New, "expires", e.Profile.Expires)
-	case kernel.NodeGone:
-		logger.DebugContext(ctx, e.Name(), "peer", e.Node)
-	case kernel.PeerConnected:
-		logger.DebugContext(ctx, e.Name(), "peer", e.Peer)
-	case kernel.PeerDisconnected:
-		logger.DebugContext(ctx, e.Name(), "peer", e.Peer)
-	default:
-		logger.DebugContext(ctx, e.Name())
-	}
 }

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"os"
 
-	"inos/cmd/internal/node"
 	"inos/internal/credit"
+	"inos/internal/payment"
 	"inos/internal/store"
 )
 
@@ -18,7 +18,7 @@ import (
 type kept struct {
 	key     ed25519.PrivateKey
 	log     credit.Log
-	keep    node.Keeper // nil: nothing else is kept
+	keep    payment.Keeper // nil: nothing else is kept
 	durable bool
 	close   func() error
 }

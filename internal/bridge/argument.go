@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"strings"
 	"time"
 
 	"inos/internal/capsule"
@@ -23,6 +24,7 @@ type dispatchArgs struct {
 	CreditLedgerID string   `json:"creditLedgerId"`
 	Replicas       uint8    `json:"replicas"`
 	Agree          uint8    `json:"agree"`
+	TraceParent    string   `json:"traceParent"`
 }
 
 func (a dispatchArgs) order(cid capsule.CID, input []byte, self identity.PeerID, now time.Time) submit.Order {
@@ -42,6 +44,7 @@ func (a dispatchArgs) order(cid capsule.CID, input []byte, self identity.PeerID,
 		CreditLedgerID: a.CreditLedgerID,
 		Module:         "inos.console",
 		Device:         self,
+		TraceParent:    a.TraceParent,
 	}
 	if a.DeadlineMs > 0 {
 		o.Deadline = now.Add(time.Duration(a.DeadlineMs * float64(time.Millisecond)))
@@ -55,6 +58,24 @@ type spawnArgs struct {
 	Capabilities   []string `json:"capabilities"`
 	Args           []string `json:"args"`
 	CreditLedgerID string   `json:"creditLedgerId"`
+	Node           string   `json:"node"`
+}
+
+// capsuleAddress is a capsule's id as the console has it: of one on another node,
+// PEER/ID. node is empty for this one.
+func capsuleAddress(s string) (node identity.PeerID, id string) {
+	if peer, id, ok := strings.Cut(s, "/"); ok {
+		return identity.PeerID(peer), id
+	}
+	return "", s
+}
+
+// addressOf is the reverse.
+func addressOf(node, self identity.PeerID, id string) string {
+	if node == "" || node == self || id == "" {
+		return id
+	}
+	return string(node) + "/" + id
 }
 
 // hostSample is HostSample of web/src/rpc/protocol.ts: what only the page sees.

@@ -9,6 +9,9 @@ import (
 	"github.com/google/uuid"
 
 	"inos/internal/capsule"
+	"inos/internal/governance"
+	"inos/internal/identity"
+	"inos/internal/kernel"
 )
 
 func (a *api) spawn(ctx context.Context, args []js.Value) (any, error) {
@@ -24,7 +27,7 @@ func (a *api) spawn(ctx context.Context, args []js.Value) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.command(ctx, capsule.Command{Type: capsule.Spawn, Spawn: &capsule.SpawnParams{
+	return a.command(ctx, identity.PeerID(opts.Node), capsule.Command{Type: capsule.Spawn, Spawn: &capsule.SpawnParams{
 		CID: cid.String(), MemoryLimit: opts.MemoryLimit, Capabilities: opts.Capabilities, Args: opts.Args,
 		CreditLedgerID: opts.CreditLedgerID,
 	}})
@@ -43,21 +46,23 @@ func (a *api) resume(ctx context.Context, args []js.Value) (any, error) {
 }
 
 // feed answers inos.feed(capsuleId, data) once all of data is in the capsule, no
-// faster than it reads.
+// faster than it reads, wherever it is.
 func (a *api) feed(ctx context.Context, args []js.Value) (any, error) {
-	id, err := text("feed", "capsuleId", arg(args, 0))
+	address, err := text("feed", "capsuleId", arg(args, 0))
 	if err != nil {
 		return nil, err
 	}
+	node, id := capsuleAddress(address)
 	data, err := bytesFromJS("feed", "data", arg(args, 1))
 	if err != nil {
 		return nil, err
 	}
-	sent, err := a.cfg.Kernel.Feed(ctx, id, bytes.NewReader(data))
+	sent, err := a.cfg.Kernel.Feed(ctx, node, id, bytes.NewReader(data),
+		kernel.FeedOptions{DNA: governance.Metadata{ModuleID: "inos.console"}})
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"capsuleId": id, "bytes": sent}, nil
+	return map[string]any{"capsuleId": address, "bytes": sent}, nil
 }
 
 // snapshot answers inos.snapshot(capsuleId): the capsule must be paused. Its CID
@@ -75,28 +80,29 @@ func (a *api) resize(ctx context.Context, args []js.Value) (any, error) {
 }
 
 func (a *api) target(ctx context.Context, verb string, args []js.Value, cmd capsule.Command) (any, error) {
-	id, err := text(verb, "capsuleId", arg(args, 0))
+	address, err := text(verb, "capsuleId", arg(args, 0))
 	if err != nil {
 		return nil, err
 	}
+	node, id := capsuleAddress(address)
 	cmd.Target = id
-	return a.command(ctx, cmd)
+	return a.command(ctx, node, cmd)
 }
 
-// command sends cmd to this node and turns a reply that is not OK into an error.
-func (a *api) command(ctx context.Context, cmd capsule.Command) (any, error) {
+// command sends cmd to a node, this one when it is empty, and turns a reply that is not OK into an error.
+func (a *api) command(ctx context.Context, node identity.PeerID, cmd capsule.Command) (any, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return nil, err
 	}
 	cmd.ID, cmd.Timestamp = id.String(), time.Now()
-	reply, err := a.cfg.Kernel.Command(ctx, "", cmd)
+	reply, err := a.cfg.Kernel.Command(ctx, node, cmd)
 	if err != nil {
 		return nil, err
 	}
 	if reply.Code != capsule.OK {
 		return nil, &Error{Code: replyCode(reply.Code), Message: reply.Message}
 	}
-	return replyView{CapsuleID: reply.CapsuleID, Code: replyCode(reply.Code), Message: reply.Message,
+	return replyView{CapsuleID: addressOf(node, a.cfg.Kernel.Self(), reply.CapsuleID), Code: replyCode(reply.Code), Message: reply.Message,
 		MemoryBytes: reply.MemoryBytes, MemoryEpoch: reply.MemoryEpoch, SnapshotCID: reply.SnapshotCID}, nil
 }

@@ -1,6 +1,8 @@
 package bridge
 
 import (
+	"errors"
+
 	"inos/internal/kernel"
 	"inos/internal/library"
 	"inos/internal/mesh"
@@ -40,6 +42,8 @@ var sentinels = []sentinel{
 	{kernel.ErrDisputed, "disputed", final},
 	{kernel.ErrNoMesh, "not_joined", retryable},
 	{kernel.ErrBootstrap, "bootstrap_unreachable", retryable},
+	{kernel.ErrDenied, "denied", final},
+	{errors.ErrUnsupported, "unsupported", final},
 	{kernel.ErrStopped, CodeKernelClosed, final},
 	{matchmaker.ErrDeadline, CodeDeadline, retryable},
 	{matchmaker.ErrCancelled, CodeCancelled, final},
@@ -51,6 +55,7 @@ var sentinels = []sentinel{
 	{mesh.ErrSignature, "bad_signature", final},
 	{mesh.ErrProtocol, "protocol_violation", final},
 	{mesh.ErrNotFound, "not_found", final},
+	{mesh.ErrFeeds, "too_many_feeds", retryable},
 	{mesh.ErrUnreachable, "unreachable", retryable},
 	{mesh.ErrTimeout, "timeout", retryable},
 	{mesh.ErrClosed, CodeKernelClosed, final},

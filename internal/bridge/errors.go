@@ -6,6 +6,8 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/governance"
+	"inos/internal/kernel"
+	"inos/internal/mesh"
 	"inos/internal/threads/matchmaker"
 )
 
@@ -57,6 +59,13 @@ func verdict(err error) (code string, again bool) {
 	if errors.As(err, &c) {
 		r, ok := c.(interface{ Retryable() bool })
 		return c.Code(), ok && r.Retryable()
+	}
+	var fed *kernel.FeedError
+	if errors.As(err, &fed) {
+		if wellFormed(fed.Reason) {
+			return fed.Reason, fed.Retryable()
+		}
+		return jobCodes[mesh.JobInternal], fed.Retryable()
 	}
 	for _, known := range sentinels {
 		if errors.Is(err, known.err) {

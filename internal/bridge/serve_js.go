@@ -158,7 +158,10 @@ func (a *api) eventView(ctx context.Context, e kernel.Event) map[string]any {
 	case kernel.FidelityChanged:
 		v["type"], v["message"], v["reason"] = "broadcast", e.Name(), fmt.Sprint(e.Fidelity)
 	case kernel.Throttled:
-		v["type"], v["message"], v["id"] = "broadcast", e.Name(), e.Throttle.Capsule
+		v["type"], v["message"], v["id"], v["jammed"] = "broadcast", e.Name(), e.Throttle.Capsule, e.Throttle.Jammed
+	case kernel.Fed:
+		v["type"], v["id"], v["node"], v["from"] = "fed", e.CapsuleID, string(e.Node), string(e.From)
+		v["bytes"], v["reason"] = e.Taken, errorText(e.Err)
 	case kernel.CapsuleNews:
 		return capsuleNews(v, e)
 	case kernel.HostChanged, kernel.CapsuleChanged:

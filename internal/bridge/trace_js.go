@@ -15,6 +15,7 @@ type spanView struct {
 	StartMs    float64 `json:"startMs"`
 	DurationMs float64 `json:"durationMs"`
 	Code       string  `json:"code"`
+	Trace      string  `json:"trace"`
 	Span       string  `json:"span"`
 	Parent     string  `json:"parent"`
 }
@@ -33,7 +34,7 @@ func (a *api) trace(ctx context.Context, args []js.Value) (any, error) {
 func viewSpans(spans []trace.Span, names map[identity.PeerID]string) []spanView {
 	rows := []spanView{}
 	for _, s := range spans {
-		row := spanView{Name: s.Name, Node: nameOf(names, s.Node), StartMs: ms(s.Start.Sub(spans[0].Start)), DurationMs: ms(s.Duration), Code: s.Code, Span: s.ID.String()}
+		row := spanView{Name: s.Name, Node: nameOf(names, s.Node), StartMs: ms(s.Start.Sub(spans[0].Start)), DurationMs: ms(s.Duration), Code: s.Code, Trace: s.Trace.String(), Span: s.ID.String()}
 		if !s.Parent.IsZero() {
 			row.Parent = s.Parent.String()
 		}

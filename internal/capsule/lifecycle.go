@@ -13,6 +13,9 @@ const (
 	Resume
 	Snapshot
 	ResizeMem
+	// Feed is no command to a capsule: in a policy it names the right to stream bytes
+	// into one.
+	Feed
 )
 
 // Command is a LifecycleCmd with its params decoded: exactly the params pointer

@@ -10,7 +10,7 @@ func name(names []string, i int, what string) string {
 }
 
 func (t CommandType) String() string {
-	return name([]string{"spawn", "kill", "pause", "resume", "snapshot", "resizeMem"}, int(t), "command")
+	return name([]string{"spawn", "kill", "pause", "resume", "snapshot", "resizeMem", "feed"}, int(t), "command")
 }
 
 func (c ReplyCode) String() string {

@@ -132,7 +132,8 @@ func (l *Ledger) seal(w *Wallet, peer identity.PeerID, c chequeState, now time.T
 // draw at the same time, the larger total counts, not the sum. What is promised
 // clears the drawer's debt, and beyond that is a balance it may spend here; what
 // all its cheques promise is bounded by Config.ChequeLine (ErrLedgerExhausted).
-// ErrChequeStale: this or a newer one has been taken.
+// ErrChequeStale: this or a newer one has been taken; the cheque is returned all the
+// same.
 func (l *Ledger) Take(raw []byte, self identity.PeerID, now time.Time) (Cheque, error) {
 	c, signer, err := l.cfg.Codec.OpenCheque(raw)
 	switch {
@@ -155,7 +156,7 @@ func (l *Ledger) Take(raw []byte, self identity.PeerID, now time.Time) (Cheque, 
 	had := l.state.cheques[k]
 	if c.Sequence <= had.inSeq {
 		l.mu.Unlock()
-		return Cheque{}, ErrChequeStale
+		return c, ErrChequeStale
 	}
 	if c.Paid < had.inPaid {
 		l.mu.Unlock()

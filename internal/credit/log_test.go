@@ -145,13 +145,12 @@ func TestConcurrentDuplicates(t *testing.T) {
 	for range 50 {
 		wg.Go(func() {
 			for i, raw := range raws {
-				id, err := l.HoldVoucher(raw, testJob(i), peer.Peer(), 10, testNow)
-				if err == nil {
+				id := HoldID{w.Ledger(), mustOpen(t, raw).Nonce}
+				if _, err := l.HoldVoucher(raw, testJob(i), peer.Peer(), 10, testNow); err == nil {
 					held.Add(1)
 				} else if !errors.Is(err, ErrVoucherReplayed) {
 					t.Error(err)
 				}
-				id = HoldID{w.Ledger(), mustOpen(t, raw).Nonce}
 				if err := l.Settle(id, peer.Peer(), 3, testNow); err == nil {
 					settled.Add(1)
 				}

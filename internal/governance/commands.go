@@ -66,7 +66,7 @@ func (g *Gate) Message(env Envelope, now time.Time) error {
 	if l := env.Metadata.CreditLedgerID; l != "" && !ledgerShape(l) {
 		return r.fixed(ledgerMalformed)
 	}
-	if rej := r.checkEnvelope(&env, now); rej != nil {
+	if _, rej := r.checkEnvelope(&env, now); rej != nil {
 		return rej
 	}
 	if rej := r.checkRequired(&env); rej != nil {

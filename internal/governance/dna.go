@@ -16,11 +16,15 @@ const (
 	maxArgs       = 64
 	maxArgBytes   = 16 << 10
 	maxListItems  = 64
+
+	maxLedgerID = len(identity.LedgerPrefix) + 52 // of base58
 )
+
+type uuid [16]byte
 
 // uuidv7 reads the text form of a UUIDv7 (RFC 9562, section 5.7), lower or upper
 // case.
-func uuidv7(s string) (id [16]byte, ok bool) {
+func uuidv7(s string) (id uuid, ok bool) {
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return id, false
 	}
@@ -113,7 +117,7 @@ func lowerHex(s string) bool {
 // alphabet. It allocates nothing. The key inside is checked by LedgerID.PublicKey.
 func ledgerShape(s string) bool {
 	rest, ok := strings.CutPrefix(s, identity.LedgerPrefix)
-	if !ok || len(rest) < 40 || len(rest) > 52 {
+	if !ok || len(rest) < 40 || len(s) > maxLedgerID {
 		return false
 	}
 	for i := 0; i < len(rest); i++ {
@@ -127,22 +131,23 @@ func ledgerShape(s string) bool {
 
 // checkEnvelope is the part of the DNA check that jobs and messages share. It
 // allocates only to name a field.
-func (r *ruleset) checkEnvelope(env *Envelope, now time.Time) *Rejection {
-	if _, ok := uuidv7(env.ID); !ok {
-		return r.fixed(badID)
+func (r *ruleset) checkEnvelope(env *Envelope, now time.Time) (uuid, *Rejection) {
+	id, ok := uuidv7(env.ID)
+	if !ok {
+		return id, r.fixed(badID)
 	}
 	if !validType(env.Type) {
-		return r.fixed(badType)
+		return id, r.fixed(badType)
 	}
 	m := &env.Metadata
 	if len(m.ModuleID) > maxIDField || len(m.UserID) > maxIDField || len(m.DeviceID) > maxIDField ||
 		len(m.AuthToken) > maxAuthToken || len(m.TraceState) > maxTraceState || len(m.TraceParent) > maxIDField {
-		return r.fixed(tooLong)
+		return id, r.fixed(tooLong)
 	}
 	if m.TraceParent != "" && !validTraceParent(m.TraceParent) {
-		return r.fixed(badTrace)
+		return id, r.fixed(badTrace)
 	}
-	return r.checkTime(env.Timestamp.Sub(now))
+	return id, r.checkTime(env.Timestamp.Sub(now))
 }
 
 // checkTime looks at how far a timestamp lies ahead.
@@ -173,11 +178,20 @@ func (r *ruleset) checkPresent(mask uint8) *Rejection {
 	return nil
 }
 
-// checkJob bounds the job's own fields.
-func (r *ruleset) checkJob(job *Job, now time.Time) *Rejection {
-	if _, ok := uuidv7(job.ID); !ok {
-		return r.fixed(badID)
+// checkJob bounds the job's own fields. known is what the text knownAs says: most
+// jobs have their envelope's id.
+func (r *ruleset) checkJob(job *Job, known uuid, knownAs string, now time.Time) (uuid, *Rejection) {
+	id, ok := known, true
+	if job.ID != knownAs {
+		id, ok = uuidv7(job.ID)
 	}
+	if !ok {
+		return id, r.fixed(badID)
+	}
+	return id, r.checkBounds(job, now)
+}
+
+func (r *ruleset) checkBounds(job *Job, now time.Time) *Rejection {
 	if job.Capsule == "" || len(job.Capsule) > maxIDField {
 		return reject(badJob, r.policy.Version, "capsule")
 	}

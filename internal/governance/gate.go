@@ -92,7 +92,7 @@ func (g *Gate) Admit(req Request, now time.Time) (Admitted, error) {
 		g.history.refusedEarly(&req, r.missing, now)
 		return Admitted{}, r.missing
 	}
-	covered, rej := g.check(r, &req, now)
+	id, covered, rej := g.check(r, &req, now)
 	ledger := identity.LedgerID(req.Envelope.Metadata.CreditLedgerID)
 	if rej == nil {
 		serial := g.serial.Add(1)
@@ -101,40 +101,40 @@ func (g *Gate) Admit(req Request, now time.Time) (Admitted, error) {
 			deadline = now.Add(r.policy.DefaultDeadline)
 		}
 		if rej = g.quota.take(r, ledger, serial, deadline, now); rej == nil {
-			a := &admission{envelope: req.Envelope, job: req.Job, voucher: req.Voucher, from: req.From, serial: serial}
+			a := &admission{envelope: req.Envelope, job: req.Job, voucher: req.Voucher, from: req.From, serial: serial,
+				version: r.policy.Version, at: now.UnixNano()}
 			a.job.Budget, a.job.Deadline = covered, deadline
-			a.decision = Decision{JobID: req.Job.ID, Rule: RuleAdmitted, PolicyVersion: r.policy.Version,
-				At: now, Ledger: ledger, From: req.From}
-			g.history.add(&req, nil, r.policy.Version, now)
+			g.history.add(id, &req, nil, r.policy.Version, now)
 			return Admitted{a}, nil
 		}
 	}
-	g.history.add(&req, rej, r.policy.Version, now)
+	g.history.add(id, &req, rej, r.policy.Version, now)
 	return Admitted{}, rej
 }
 
-// check runs everything that has no effect.
-func (g *Gate) check(r *ruleset, req *Request, now time.Time) (covered uint64, rej *Rejection) {
+// check runs everything that has no effect. id is the job's, zero when the DNA
+// check objects.
+func (g *Gate) check(r *ruleset, req *Request, now time.Time) (id uuid, covered uint64, rej *Rejection) {
 	ledger := identity.LedgerID(req.Envelope.Metadata.CreditLedgerID)
-	if !ledgerShape(string(ledger)) {
-		return 0, r.fixed(ledgerMalformed)
-	}
-	if !g.quota.knows(ledger) {
+	if len(ledger) > maxLedgerID || !g.quota.knows(ledger) { // no hash is made of a long one
+		if !ledgerShape(string(ledger)) {
+			return id, 0, r.fixed(ledgerMalformed)
+		}
 		if _, err := ledger.PublicKey(); err != nil {
-			return 0, r.fixed(ledgerMalformed)
+			return id, 0, r.fixed(ledgerMalformed)
 		}
 	}
-	if rej = r.checkEnvelope(&req.Envelope, now); rej != nil {
-		return 0, rej
+	if id, rej = r.checkEnvelope(&req.Envelope, now); rej != nil {
+		return id, 0, rej
 	}
-	if rej = r.checkJob(&req.Job, now); rej != nil {
-		return 0, rej
+	if id, rej = r.checkJob(&req.Job, id, req.Envelope.ID, now); rej != nil {
+		return id, 0, rej
 	}
 	if rej = r.checkRequired(&req.Envelope); rej != nil {
-		return 0, rej
+		return id, 0, rej
 	}
 	if rej = r.checkPolicy(&req.Job, ledger, now); rej != nil {
-		return 0, rej
+		return id, 0, rej
 	}
 	// Where the job is handed out to several nodes, each may cost the budget; a node
 	// that was asked to be one of them does it once.
@@ -143,20 +143,20 @@ func (g *Gate) check(r *ruleset, req *Request, now time.Time) (covered uint64, r
 		n = uint64(req.Job.Copies())
 	}
 	if n > 1 && req.Voucher != nil {
-		return 0, reject(badJob, r.policy.Version, "replicas: one voucher cannot pay several nodes")
+		return id, 0, reject(badJob, r.policy.Version, "replicas: one voucher cannot pay several nodes")
 	}
 	if req.Job.Budget > 1<<60/n {
-		return 0, r.fixed(overBudget)
+		return id, 0, r.fixed(overBudget)
 	}
 	covered, err := g.ledgers.Authorize(ledger, req.Job.ID, req.Voucher, req.From, req.Payee,
 		req.Job.Budget*n, min(r.ceiling(ledger), 1<<60/n)*n, now)
 	if err != nil {
-		return 0, r.fromLedgers(err)
+		return id, 0, r.fromLedgers(err)
 	}
 	if covered /= n; covered == 0 {
-		return 0, r.fixed(ledgerExhausted)
+		return id, 0, r.fixed(ledgerExhausted)
 	}
-	return covered, nil
+	return id, covered, nil
 }
 
 // fromLedgers turns a ledger's error into the rejection with its code.

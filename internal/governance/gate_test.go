@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -207,6 +208,45 @@ func TestRateAndConcurrency(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// What a policy says of one ledger stands in place of what it says of all, and no
+// ledger uses up another's share.
+func TestALedgersOwnRateAndConcurrency(t *testing.T) {
+	g, err := New(Config{Ledgers: purse{testLedger(1): 1_000, testLedger(2): 1_000}, Policy: Policy{
+		Rate: Rate{PerMinute: 60, Burst: 5}, Concurrency: 5, DefaultDeadline: 10 * time.Second,
+		Ledgers: []LedgerRule{{Ledger: testLedger(1), Rate: Rate{PerMinute: 60, Burst: 1}}, {Ledger: testLedger(2), Concurrency: 1}}}})
+	require.NoError(t, err)
+	mine, theirs := testRequest(), testRequest()
+	theirs.Envelope.Metadata.CreditLedgerID = string(testLedger(2))
+	a, err := g.Admit(mine, testNow)
+	require.NoError(t, err)
+	require.Equal(t, testNow.Add(10*time.Second), a.Job().Deadline, "the policy's default")
+	_, err = g.Admit(mine, testNow)
+	require.ErrorIs(t, err, ErrRateExceeded)
+	b, err := g.Admit(theirs, testNow)
+	require.NoError(t, err)
+	_, err = g.Admit(theirs, testNow)
+	require.ErrorIs(t, err, ErrTooMany)
+	g.Done(b)
+	_, err = g.Admit(theirs, testNow)
+	require.NoError(t, err)
+}
+
+// The bounds of a timestamp are the policy's, and inclusive.
+func TestSkewAndAgeAreThePolicys(t *testing.T) {
+	g := testGate(t, Policy{MaxSkew: time.Second, MaxAge: time.Minute})
+	for ahead, want := range map[time.Duration]error{time.Second: nil, time.Second + 1: ErrTimestampSkew,
+		-time.Minute: nil, -time.Minute - 1: ErrTimestampSkew} {
+		req := testRequest()
+		req.Envelope.Timestamp = testNow.Add(ahead)
+		_, err := g.Admit(req, testNow)
+		if want == nil {
+			require.NoError(t, err, ahead.String())
+			continue
+		}
+		require.ErrorIs(t, err, want, ahead.String())
+	}
+}
+
 func BenchmarkRejectNoLedger(b *testing.B) {
 	g := testGate(b, Policy{})
 	req := testRequest()
@@ -228,4 +268,9 @@ func BenchmarkAdmit(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// What every job costs stays in the size class that the collector is quickest with.
+func TestAdmissionIsSmall(t *testing.T) {
+	require.LessOrEqual(t, unsafe.Sizeof(admission{}), uintptr(512))
 }

@@ -18,9 +18,9 @@ type history struct {
 // remembered is a decision and what a changed policy would have to look at: the
 // ring is written on every admission, so no more than that.
 type remembered struct {
-	id      [16]byte // of the job; zero when it had no valid id
+	id      uuid // of the job; zero when it had no valid id
 	version uint64
-	at      time.Time
+	at      int64      // Unix nanoseconds
 	rej     *Rejection // nil: admitted
 	early   bool       // refused before anything was read: the rest is empty
 
@@ -40,7 +40,7 @@ func (s *remembered) job() Job {
 	j := Job{Capsule: s.capsule, Priority: s.priority, Budget: s.budget,
 		Requirements: Requirements{Capabilities: s.capabilities, GeoPrefix: s.geo}}
 	if s.deadline != 0 {
-		j.Deadline = s.at.Add(s.deadline)
+		j.Deadline = instant(s.at).Add(s.deadline)
 	}
 	return j
 }
@@ -70,18 +70,17 @@ func (h *history) refusedEarly(req *Request, rej *Rejection, now time.Time) {
 	if !s.early {
 		*s = remembered{early: true}
 	}
-	s.id, s.version, s.at, s.rej, s.from = id, rej.PolicyVersion, now, rej, ""
+	s.id, s.version, s.at, s.rej, s.from = id, rej.PolicyVersion, now.UnixNano(), rej, ""
 	h.mu.Unlock()
 }
 
 // add remembers a decision. A request that failed the DNA check is remembered by
 // id alone, since its fields may be of any size.
-func (h *history) add(req *Request, rej *Rejection, version uint64, now time.Time) {
+func (h *history) add(id uuid, req *Request, rej *Rejection, version uint64, now time.Time) {
 	if rej != nil && rej.dna() {
 		h.refusedEarly(req, rej, now)
 		return
 	}
-	id, _ := uuidv7(req.Job.ID)
 	job, m := &req.Job, &req.Envelope.Metadata
 	var present uint8
 	for f := range fieldEnd {
@@ -94,14 +93,14 @@ func (h *history) add(req *Request, rej *Rejection, version uint64, now time.Tim
 		deadline = job.Deadline.Sub(now)
 	}
 	h.mu.Lock()
-	*h.slot() = remembered{id: id, version: version, at: now, rej: rej, priority: job.Priority, present: present,
+	*h.slot() = remembered{id: id, version: version, at: now.UnixNano(), rej: rej, priority: job.Priority, present: present,
 		ledger: identity.LedgerID(m.CreditLedgerID), from: req.From, capsule: job.Capsule, geo: job.Requirements.GeoPrefix,
 		capabilities: job.Requirements.Capabilities, budget: job.Budget, skew: req.Envelope.Timestamp.Sub(now), deadline: deadline}
 	h.mu.Unlock()
 }
 
 func (s *remembered) decision() Decision {
-	d := Decision{JobID: formatUUID(s.id), Rule: RuleAdmitted, PolicyVersion: s.version, At: s.at,
+	d := Decision{JobID: formatUUID(s.id), Rule: RuleAdmitted, PolicyVersion: s.version, At: instant(s.at),
 		Ledger: s.ledger, From: s.from}
 	if s.rej != nil {
 		d.Rule, d.Code, d.Detail = s.rej.Rule, s.rej.Code, s.rej.Error()
@@ -154,8 +153,8 @@ func (g *Gate) Decisions(n int) []Decision {
 	return out
 }
 
-func formatUUID(id [16]byte) string {
-	if id == ([16]byte{}) {
+func formatUUID(id uuid) string {
+	if id == (uuid{}) {
 		return ""
 	}
 	const digits = "0123456789abcdef"

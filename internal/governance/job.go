@@ -9,11 +9,11 @@ type Job struct {
 	Method       string
 	Args         []string
 	Requirements Requirements
-	Priority     uint8     // 0 lowest, 255 highest
 	Deadline     time.Time // zero means the policy's default
 	InputLength  uint64    // bytes
 	InputCID     string
 	Budget       uint64 // microcredits: the most the job may cost; 0 means the policy's ceiling
+	Priority     uint8  // 0 lowest, 255 highest
 	Replicas     uint8  // nodes that run it, each for Budget at most; 0 and 1 mean one
 	Agree        uint8  // of them must return the same output; 0 means more than half
 }

@@ -1,8 +1,6 @@
 package governance
 
 import (
-	"errors"
-	"fmt"
 	"time"
 
 	"inos/internal/capsule"
@@ -99,46 +97,6 @@ func (q QuietHours) covers(now time.Time) bool {
 	return m >= q.From || m < q.To
 }
 
-// Field names a metadata field.
-type Field uint8
-
-// The metadata fields a policy can require.
-const (
-	FieldModuleID Field = iota
-	FieldUserID
-	FieldDeviceID
-	FieldTraceParent
-	FieldAuthToken
-	fieldEnd
-)
-
-var fieldNames = [fieldEnd]string{"moduleId", "userId", "deviceId", "traceParent", "authToken"}
-
-func (f Field) String() string {
-	if f >= fieldEnd {
-		return fmt.Sprintf("field %d", uint8(f))
-	}
-	return fieldNames[f]
-}
-
-func (f Field) of(e *Envelope) string {
-	switch f {
-	case FieldModuleID:
-		return e.Metadata.ModuleID
-	case FieldUserID:
-		return e.Metadata.UserID
-	case FieldDeviceID:
-		return e.Metadata.DeviceID
-	case FieldTraceParent:
-		return e.Metadata.TraceParent
-	default:
-		return e.Metadata.AuthToken
-	}
-}
-
-// ErrPolicyInvalid says that a policy contradicts itself or its limits. Final.
-var ErrPolicyInvalid = errors.New("governance: invalid policy")
-
 // withDefaults replaces zero figures by what they mean.
 func (p Policy) withDefaults() Policy {
 	def := func(d *time.Duration, v time.Duration) {
@@ -161,106 +119,4 @@ func (p Policy) withDefaults() Policy {
 		p.Priority = 255
 	}
 	return p
-}
-
-// maxPolicyItems bounds every list of a policy.
-const maxPolicyItems = 4096
-
-// Check says whether p can be put in force. Errors match ErrPolicyInvalid and
-// name the field.
-func (p Policy) Check() error {
-	bad := func(format string, args ...any) error {
-		return fmt.Errorf("%w: %s", ErrPolicyInvalid, fmt.Sprintf(format, args...))
-	}
-	for name, n := range map[string]int{"publishers": len(p.Publishers), "capsules": len(p.Capsules) + len(p.DenyCapsules),
-		"ledgers": len(p.Ledgers), "capabilities": len(p.Capabilities) + len(p.DenyCapabilities),
-		"residency": len(p.Residency), "lifecycle": len(p.Lifecycle), "quiet hours": len(p.Quiet), "required": len(p.Require)} {
-		if n > maxPolicyItems {
-			return bad("%s: %d items, at most %d", name, n, maxPolicyItems)
-		}
-	}
-	for name, d := range map[string]time.Duration{"max skew": p.MaxSkew, "max age": p.MaxAge,
-		"default deadline": p.DefaultDeadline, "max deadline": p.MaxDeadline, "max run": p.MaxRun} {
-		if d < 0 {
-			return bad("%s is negative", name)
-		}
-	}
-	if w := p.withDefaults(); w.DefaultDeadline > w.MaxDeadline {
-		return bad("default deadline %v exceeds the maximum %v", w.DefaultDeadline, w.MaxDeadline)
-	}
-	if p.Budget > 1<<60 {
-		return bad("budget exceeds 2^60")
-	}
-	if p.Concurrency < 0 {
-		return bad("concurrency is negative")
-	}
-	for _, f := range p.Require {
-		if f >= fieldEnd {
-			return bad("unknown %v", f)
-		}
-	}
-	for _, id := range p.Publishers {
-		if _, err := id.PublicKey(); err != nil {
-			return bad("publisher: %v", err)
-		}
-	}
-	seen := make(map[identity.LedgerID]bool, len(p.Ledgers))
-	for _, l := range p.Ledgers {
-		if _, err := l.Ledger.PublicKey(); err != nil {
-			return bad("ledger: %v", err)
-		}
-		if seen[l.Ledger] {
-			return bad("ledger %s has two rules", l.Ledger)
-		}
-		seen[l.Ledger] = true
-		if l.Concurrency < 0 || l.Budget > 1<<60 {
-			return bad("ledger %s: figure out of range", l.Ledger)
-		}
-	}
-	for _, c := range append(append([]capsule.CID(nil), p.Capsules...), p.DenyCapsules...) {
-		if c.IsZero() {
-			return bad("empty capsule cid")
-		}
-	}
-	for _, c := range append(append([]string(nil), p.Capabilities...), p.DenyCapabilities...) {
-		if !word(c) {
-			return bad("capability %q", c)
-		}
-	}
-	for _, g := range p.Residency {
-		if !geoPrefix(g) {
-			return bad("residency %q is no GeoHash prefix", g)
-		}
-	}
-	for _, l := range p.Lifecycle {
-		if l.Peer != "" {
-			if _, err := l.Peer.PublicKey(); err != nil {
-				return bad("lifecycle: %v", err)
-			}
-		}
-		for _, c := range l.Commands {
-			if c > capsule.ResizeMem {
-				return bad("lifecycle: unknown command %d", c)
-			}
-		}
-	}
-	for _, q := range p.Quiet {
-		if q.From > 1439 || q.To > 1439 || q.Offset < -14*time.Hour || q.Offset > 14*time.Hour || q.Offset%time.Minute != 0 {
-			return bad("quiet hours out of range")
-		}
-	}
-	return nil
-}
-
-func geoPrefix(s string) bool {
-	if len(s) == 0 || len(s) > 12 {
-		return false
-	}
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if (c < '0' || c > '9') && (c < 'b' || c > 'z' || c == 'i' || c == 'l' || c == 'o') {
-			return false
-		}
-	}
-	return true
 }

@@ -52,7 +52,7 @@ func drawPolicy(t *rapid.T) Policy {
 		Residency: optional(t, "residency", rapid.StringMatching(`[0-9b-hjkmnp-z]{1,12}`)),
 		Lifecycle: optional(t, "lifecycle", rapid.Custom(func(t *rapid.T) LifecycleRule {
 			l := LifecycleRule{Commands: optional(t, "commands", rapid.Custom(func(t *rapid.T) capsule.CommandType {
-				return capsule.CommandType(rapid.IntRange(0, 5).Draw(t, "command"))
+				return capsule.CommandType(rapid.IntRange(0, int(capsule.Feed)).Draw(t, "command"))
 			}))}
 			if rapid.Bool().Draw(t, "somebody") {
 				l.Peer = peer.Draw(t, "peer")

@@ -87,7 +87,7 @@ func (g *Gate) DryRun(candidate Policy) (changes []Change, looked int, err error
 			rej = r.checkPresent(s.present)
 		}
 		if rej == nil {
-			rej = r.checkPolicy(&job, s.ledger, s.at)
+			rej = r.checkPolicy(&job, s.ledger, instant(s.at))
 		}
 		before := s.decision()
 		after := before

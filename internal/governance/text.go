@@ -126,7 +126,8 @@ func (l LedgerRule) terms() string {
 }
 
 var commandNames = map[capsule.CommandType]string{capsule.Spawn: "spawn", capsule.Kill: "kill", capsule.Pause: "pause",
-	capsule.Resume: "resume", capsule.Snapshot: "snapshot", capsule.ResizeMem: "resizeMem"}
+	capsule.Resume: "resume", capsule.Snapshot: "snapshot", capsule.ResizeMem: "resizeMem",
+	capsule.Feed: "feed"}
 
 // credits writes microcredits as credits, exactly.
 func credits(micro uint64) string {

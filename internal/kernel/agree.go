@@ -11,7 +11,6 @@ import (
 	"inos/internal/credit"
 	"inos/internal/governance"
 	"inos/internal/mesh"
-	"inos/internal/scheduler"
 	"inos/internal/threads/matchmaker"
 )
 
@@ -24,50 +23,13 @@ var (
 	ErrDisputed = errors.New("kernel: the nodes do not agree")
 )
 
-const (
-	// copiesFrom is how many candidates, best first, the nodes are spread over.
-	copiesFrom = 64
-	// cellLength is the GeoHash prefix in which two nodes count as neighbours:
-	// about 150 km.
-	cellLength = 3
-	// replicaWait is how long a job waits for enough nodes to be known and free, and
-	// replicaAgain how often it looks.
-	replicaWait  = 5 * time.Second
-	replicaAgain = 250 * time.Millisecond
-)
-
-// crew is the copies under way, which Run waits for.
-type crew struct {
-	mu     sync.Mutex
-	closed bool
-	wg     sync.WaitGroup
-}
-
-func (c *crew) start(n int, run func(i int)) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return false
-	}
-	for i := range n {
-		c.wg.Go(func() { run(i) })
-	}
-	return true
-}
-
-func (c *crew) wait() {
-	c.mu.Lock()
-	c.closed = true
-	c.mu.Unlock()
-	c.wg.Wait()
-}
-
 // vote is what one copy came to. Money is held for it when promised.
 type vote struct {
 	place    matchmaker.Placement
 	out      mesh.JobOutcome
 	promised bool
 	err      error
+	ended    bool // paid or not, and judged
 	started  time.Time
 	took     time.Duration
 }
@@ -79,18 +41,30 @@ func (v *vote) cid() string {
 	return v.out.OutputCID
 }
 
-// ballot is one job on several nodes.
+// ballot is one job on several nodes. It waits in the queue as every other job,
+// until all of them have a slot free.
 type ballot struct {
 	k      *Kernel
 	a      governance.Admitted
 	sub    *Submission
+	admits *claim // of the gate's admission
 	n      int
+	born   time.Time
 	count  *credit.Agreement
 	votes  chan vote
 	reveal chan verdict // capacity 1
 
 	mu     sync.Mutex
 	spares []matchmaker.Placement // without a slot yet
+	said   *verdict
+}
+
+func (k *Kernel) newBallot(a governance.Admitted, sub *Submission, admits *claim) (b *ballot, err error) {
+	job := a.Job()
+	b = &ballot{k: k, a: a, sub: sub, admits: admits, n: job.Copies(), born: time.Now(), reveal: make(chan verdict, 1)}
+	b.votes = make(chan vote, b.n)
+	b.count, err = credit.NewAgreement(job.Quorum(), b.n)
+	return b, err
 }
 
 type verdict struct {
@@ -100,35 +74,22 @@ type verdict struct {
 	err      error
 }
 
-// dispatchAgreed runs a job on as many distinct nodes as it asks for, spread over
-// GeoHash cells, and returns as soon as enough of them agree on the output. The
-// others are waited for in the background: who returns the same is paid, who
-// returns something else is not, and loses reputation. release is called when the
-// last has ended. There is no queue: ErrReplicas says that too few nodes came free
-// in replicaWait.
-func (k *Kernel) dispatchAgreed(ctx context.Context, a governance.Admitted, sub *Submission, out *Outcome, release func()) (mesh.JobOutcome, error) {
-	job := a.Job()
-	started := false
-	defer func() {
-		if !started {
-			release()
-		}
-	}()
-	b := &ballot{k: k, a: a, sub: sub, n: job.Copies(), reveal: make(chan verdict, 1)}
-	b.votes = make(chan vote, b.n)
-	var err error
-	if b.count, err = credit.NewAgreement(job.Quorum(), b.n); err != nil {
-		return mesh.JobOutcome{}, err
-	}
-	places, err := b.place(ctx)
-	if err != nil {
+// hold has the job run on the nodes set aside under p's ticket, and returns as soon
+// as enough of them agree on the output. The others are waited for in the background:
+// who returns the same is paid, who returns something else is not, and loses
+// reputation.
+func (b *ballot) hold(ctx context.Context, p matchmaker.Placement) (mesh.JobOutcome, error) {
+	k := b.k
+	var places []matchmaker.Placement
+	if err := k.loop.ask(ctx, func(s *state) { places, s.crews[p.Ticket] = s.crews[p.Ticket], nil }); err != nil {
 		return mesh.JobOutcome{}, err
 	}
 	// The copies outlive the caller's wait, not its giving up before the verdict.
-	running, cancel := context.WithDeadline(context.WithoutCancel(ctx), job.Deadline)
+	running, cancel := context.WithDeadline(context.WithoutCancel(ctx), b.a.Job().Deadline)
 	stopCaller := context.AfterFunc(ctx, cancel)
 	stopLife := context.AfterFunc(k.life, cancel)
-	started = k.crew.start(b.n+1, func(i int) {
+	b.admits.hold()
+	started := len(places) == b.n && k.crew.start(b.n+1, func(i int) {
 		if i < b.n {
 			b.votes <- b.run(running, places[i])
 			return
@@ -136,138 +97,46 @@ func (k *Kernel) dispatchAgreed(ctx context.Context, a governance.Admitted, sub 
 		b.decide(running)
 		stopLife()
 		cancel()
-		release()
+		b.admits.drop()
 	})
 	if !started {
 		for _, p := range places {
 			chooser{k}.Done(p, mesh.JobOutcome{}, ErrStopped)
 		}
+		b.admits.drop()
 		cancel()
 		return mesh.JobOutcome{}, ErrStopped
 	}
 	v := <-b.reveal // each copy ends with running, and so does decide
 	stopCaller()
-	out.Node, out.Score, out.Attempts = v.place.Node, v.place.Score, v.attempts
-	out.Local = out.Node == k.cfg.Self && v.err == nil
-	o, err := v.out, v.err
-	if err != nil {
-		if ctx.Err() != nil {
-			err = fmt.Errorf("%w: %w", mesh.ContextError(ctx), err)
-		}
-		o.Code = codeOf(err)
+	b.mu.Lock()
+	b.said = &v
+	b.mu.Unlock()
+	if v.err != nil {
+		v.out.Code = codeOf(v.err)
+		return v.out, undecided{v.err}
 	}
-	out.Code, out.Run, out.Queued, out.Fetched, out.Cost = o.Code, o.Run, o.Queued, o.FetchedBytes, o.Cost
-	out.Output, out.OutputCID, out.Receipt = o.Output, o.OutputCID, o.Receipt
-	return o, err
+	return v.out, nil
 }
 
-// place sets slots of n nodes aside.
-func (b *ballot) place(ctx context.Context) ([]matchmaker.Placement, error) {
-	_, chosen := span(ctx, "choose")
-	places, err := b.tryPlace(ctx)
-	if errors.Is(err, ErrReplicas) && b.k.discover(ctx, b.a.Job().Requirements.Capabilities) {
-		places, err = b.tryPlace(ctx)
+// outcome is what the votes came to, nil when there was no vote.
+func (b *ballot) outcome() *verdict {
+	if b == nil {
+		return nil
 	}
-	patience := time.NewTimer(replicaWait)
-	defer patience.Stop()
-	for waiting := true; waiting && errors.Is(err, ErrReplicas); {
-		select {
-		case <-time.After(replicaAgain):
-			places, err = b.tryPlace(ctx)
-		case <-patience.C:
-			waiting = false
-		case <-ctx.Done():
-			waiting = false
-		}
-	}
-	chosen(spanCode(mesh.JobOutcome{}, err))
-	return places, err
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.said
 }
 
-func (b *ballot) tryPlace(ctx context.Context) (places []matchmaker.Placement, err error) {
-	if asked := b.k.loop.ask(ctx, func(s *state) { places, err = b.choose(s) }); asked != nil {
-		return nil, asked
-	}
-	return places, err
-}
+// undecided is the end of a ballot without an agreement: no other choice of nodes is
+// tried.
+type undecided struct{ error }
 
-// choose runs on the loop.
-func (b *ballot) choose(s *state) ([]matchmaker.Placement, error) {
-	now := time.Now()
-	req := requestOf(b.a.Job(), nil)
-	var top [copiesFrom]scheduler.Choice
-	n, err := s.index.TopK(req, now, top[:])
-	if err != nil {
-		return nil, err
-	}
-	sites := make([]credit.Site, n)
-	for i, c := range top[:n] {
-		sites[i] = credit.Site{Node: c.Node.ID, GeoHash: c.Node.GeoHash}
-	}
-	order := credit.Spread(sites, b.n, cellLength)
-	if len(order) < b.n {
-		return nil, fmt.Errorf("%w: %d of %d", ErrReplicas, len(order), b.n)
-	}
-	for _, site := range sites { // who was not picked stands in for who drops out
-		if !slices.ContainsFunc(order, func(o credit.Site) bool { return o.Node == site.Node }) {
-			order = append(order, site)
-		}
-	}
-	if j := s.jobs.get(req.JobID, ""); j != nil {
-		j.decision = s.decide(req, top[0], now)
-		j.info.State, j.info.Node, j.info.Attempts = JobPlaced, order[0].Node, b.n
-	}
-	var places []matchmaker.Placement
-	b.spares = nil
-	for _, site := range order {
-		p := matchmaker.Placement{Node: site.Node}
-		for _, c := range top[:n] {
-			if c.Node.ID == site.Node {
-				p.Score = c.Score
-			}
-		}
-		if len(places) == b.n || !s.reserve(&p, now) {
-			b.spares = append(b.spares, p)
-			continue
-		}
-		places = append(places, p)
-	}
-	if len(places) < b.n {
-		for _, p := range places {
-			s.giveBack(p)
-		}
-		return nil, fmt.Errorf("%w: %d of %d free", ErrReplicas, len(places), b.n)
-	}
-	return places, nil
-}
+func (u undecided) Unwrap() error { return u.error }
 
-// reserve sets a slot of p's node aside and gives p its ticket.
-func (s *state) reserve(p *matchmaker.Placement, now time.Time) bool {
-	slot := placement{at: now}
-	ok := false
-	if p.Node == s.k.cfg.Self {
-		slot.own = s.takeSlot()
-		ok = slot.own
-	} else {
-		slot.lease, ok = s.index.Acquire(p.Node, now)
-	}
-	if ok {
-		s.ticket++
-		p.Ticket = s.ticket
-		s.placements[s.ticket] = slot
-	}
-	return ok
-}
-
-func (s *state) giveBack(p matchmaker.Placement) {
-	slot := s.placements[p.Ticket]
-	delete(s.placements, p.Ticket)
-	if slot.own {
-		s.returnSlot()
-	} else {
-		s.index.Release(slot.lease)
-	}
-}
+// Final implements matchmaker.Final.
+func (undecided) Final() bool { return true }
 
 // run has one copy done at p, or at a spare when p's node is busy or out of reach.
 func (b *ballot) run(ctx context.Context, p matchmaker.Placement) vote {
@@ -281,34 +150,31 @@ func (b *ballot) run(ctx context.Context, p matchmaker.Placement) vote {
 		}
 		v.took = time.Since(v.started)
 		chooser{b.k}.Done(p, v.out, v.err)
-		undone := v.err == nil && v.out.Code == mesh.JobBusy || errors.Is(v.err, mesh.ErrUnsent)
-		if !undone || ctx.Err() != nil {
+		busy := v.err == nil && v.out.Code == mesh.JobBusy
+		if !busy && !errors.Is(v.err, mesh.ErrUnsent) || ctx.Err() != nil {
 			return v
+		}
+		b.end(ctx, &v, v.err) // before another copy promises something to the same node
+		if busy {             // it may come free for this copy or for another
+			b.mu.Lock()
+			b.spares = append(b.spares, p)
+			b.mu.Unlock()
 		}
 		next, ok := b.spare(ctx)
 		if !ok {
 			return v
 		}
-		b.end(ctx, &v, v.err)
 		p = next
 	}
-}
-
-func (b *ballot) spare(ctx context.Context) (p matchmaker.Placement, ok bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for len(b.spares) > 0 && !ok {
-		p, b.spares = b.spares[0], b.spares[1:]
-		if b.k.loop.ask(ctx, func(s *state) { ok = s.reserve(&p, time.Now()) }) != nil {
-			return p, false
-		}
-	}
-	return p, ok
 }
 
 // end pays for a copy, or does not, and remembers how it went. err says what is
 // wrong with it.
 func (b *ballot) end(ctx context.Context, v *vote, err error) {
+	if v.ended {
+		return
+	}
+	v.ended = true
 	if v.promised {
 		err = b.k.settle(ctx, b.a, v.out, err)
 	}

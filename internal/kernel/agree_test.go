@@ -3,6 +3,7 @@ package kernel
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,7 +14,7 @@ import (
 	"inos/internal/credit"
 	"inos/internal/governance"
 	"inos/internal/identity"
-	"inos/internal/mesh"
+	"inos/internal/threads/matchmaker"
 )
 
 // liar does the work and returns something else.
@@ -137,8 +138,103 @@ func TestAgreementOutlivesALostNode(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err = home.Dispatch(ctx, submission("x", copies(2, 2, "10s")))
-		require.ErrorIs(t, err, mesh.ErrTimeout)
+		require.ErrorIs(t, err, matchmaker.ErrDeadline)
 		synctest.Wait()
 		require.Zero(t, all[1].work.now.Load()+all[2].work.now.Load())
+	})
+}
+
+func ranOn(out Outcome) map[identity.PeerID]bool {
+	nodes := map[identity.PeerID]bool{}
+	for _, a := range out.Attempts {
+		nodes[a.Node] = true
+	}
+	return nodes
+}
+
+// A job on several nodes waits a while for nodes that are only just arriving.
+func TestAgreementWaitsForNodesToBeHeardOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		home := w.start("home", func(c *Config) { c.Slots = -1 })
+		require.NoError(t, home.shelf.Accept(testBlob()))
+		witnesses(w, home, 1, 0)
+		var late sync.WaitGroup
+		defer late.Wait()
+		late.Go(func() {
+			time.Sleep(2 * time.Second)
+			w.meet(home, w.start("late", func(c *Config) { c.Wallet = &countingWallet{} }))
+		})
+		out, err := home.Dispatch(t.Context(), submission("", copies(2, 2, "1s")))
+		require.NoError(t, err)
+		require.Len(t, ranOn(out), 2)
+	})
+}
+
+// Two nodes that one owner vouches for never both vote, not even in place of one that
+// was lost.
+func TestAgreementTakesOneNodeOfAnOwner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		home := w.start("home", func(c *Config) { c.Slots = -1 })
+		require.NoError(t, home.shelf.Accept(testBlob()))
+		for i, owner := range []identity.PeerID{"fleet", "fleet", "fleet", ""} {
+			w.meet(home, w.start(fmt.Sprintf("w%d", i), func(c *Config) { c.Owner = owner }))
+		}
+		time.Sleep(time.Second)
+		for range 8 { // whichever of the fleet comes first
+			out, err := home.Dispatch(t.Context(), submission("", copies(2, 2, "1s")))
+			require.NoError(t, err)
+			require.Len(t, out.Attempts, 2)
+			require.True(t, ranOn(out)[peerOf("w3")], "the only one that is not the fleet's")
+		}
+		_, err := home.Dispatch(t.Context(), submission("", copies(3, 2, "1s")))
+		require.ErrorIs(t, err, ErrReplicas)
+		w.net.SetDown(peerOf("w3"), true)
+		out, err := home.Dispatch(t.Context(), submission("", copies(2, 2, "1s")))
+		require.Error(t, err)
+		require.LessOrEqual(t, len(ranOn(out)), 2)
+	})
+}
+
+// A job on several nodes waits its turn as every other, until all its nodes are free
+// at once, and counts against the same bound.
+func TestAgreementWaitsInTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		home := w.start("home", func(c *Config) { c.Slots, c.Jobs = -1, 1 })
+		require.NoError(t, home.shelf.Accept(testBlob()))
+		for i := range 2 {
+			w.meet(home, w.start(fmt.Sprintf("w%d", i), func(c *Config) { c.Slots = 1 }))
+		}
+		time.Sleep(time.Second)
+		var jobs sync.WaitGroup
+		defer jobs.Wait()
+		jobs.Go(func() {
+			_, err := home.Dispatch(t.Context(), submission("", copies(1, 0, "10s")))
+			require.NoError(t, err)
+		})
+		synctest.Wait()
+		started := time.Now()
+		jobs.Go(func() {
+			out, err := home.Dispatch(t.Context(), submission("", copies(2, 2, "1s")))
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, time.Since(started), 10*time.Second)
+			require.Len(t, ranOn(out), 2)
+		})
+		synctest.Wait()
+		st, err := home.Status(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 1, st.Running, "no slot is kept for a job that waits for another")
+		_, err = home.Dispatch(t.Context(), submission("", copies(2, 2, "1s")))
+		require.ErrorIs(t, err, matchmaker.ErrQueueFull)
+		// One that nobody waits for any more leaves the queue.
+		jobs.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		jobs.Go(func() { _, _ = home.Dispatch(t.Context(), submission("", copies(1, 0, "10s"))) })
+		synctest.Wait()
+		time.AfterFunc(time.Second, cancel)
+		_, err = home.Dispatch(ctx, submission("", copies(2, 2, "1s")))
+		require.ErrorIs(t, err, matchmaker.ErrCancelled)
 	})
 }

@@ -3,6 +3,7 @@ package kernel
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"inos/internal/scheduler"
@@ -12,6 +13,11 @@ import (
 // ChooseAll implements matchmaker.Batcher: jobs that wait together are placed
 // together, among the known nodes.
 func (c chooser) ChooseAll(ctx context.Context, jobs []matchmaker.Waiting) []matchmaker.Placement {
+	all := jobs
+	jobs = slices.DeleteFunc(slices.Clone(all), func(j matchmaker.Waiting) bool { return j.Job.Job().Copies() > 1 })
+	if len(jobs) == 0 {
+		return nil
+	}
 	reqs := make([]scheduler.Request, len(jobs))
 	chosen := make([]func(code string), len(jobs))
 	for i, j := range jobs {
@@ -25,6 +31,11 @@ func (c chooser) ChooseAll(ctx context.Context, jobs []matchmaker.Waiting) []mat
 	for i, p := range placed {
 		if p.Node != "" {
 			chosen[i]("")
+		}
+	}
+	for i, j := range all { // those for several nodes ask for themselves
+		if j.Job.Job().Copies() > 1 {
+			placed = slices.Insert(placed, i, matchmaker.Placement{})
 		}
 	}
 	return placed

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"inos/internal/capsule"
@@ -28,6 +29,11 @@ type CapsuleInfo struct {
 	Jobs        int    // runs at work
 	StartedAt   time.Time
 	LastError   error // of the last end
+}
+
+// Ended says that it is not coming back.
+func (c CapsuleInfo) Ended() bool {
+	return c.State == supervisor.Stopped.String() || c.State == supervisor.Failed.String()
 }
 
 // Supervised makes a supervisor the kernel's Capsules. Give the supervisor's
@@ -72,9 +78,17 @@ func (k *Kernel) CapsuleEvent(e supervisor.Event) {
 		_ = k.Heartbeat(e.Heartbeat) // the watcher counts what it refuses
 		return
 	case supervisor.CapsuleEnded:
-		_ = k.CapsuleEnded(e.ID, e.Reason)
+		_ = k.CapsuleEnded(e.ID, endOf(e))
 	}
 	k.emit(CapsuleNews{at(), e})
+}
+
+// endOf is why a capsule ended, as what waits for it is told.
+func endOf(e supervisor.CapsuleEnded) error {
+	if e.Err == nil {
+		return fmt.Errorf("%w: %s", capsule.ErrStopped, e.Reason)
+	}
+	return e.Err
 }
 
 // CapsuleNews is an event of this node's supervisor.

@@ -13,9 +13,14 @@ import (
 )
 
 // Command sends a lifecycle command to a capsule on node, which may be this one
-// (or zero, for this one), and returns the answer. Errors are the supervisor's or
+// (or zero, for this one), and returns the answer. A Spawn by CID needs the module,
+// or the snapshot and its module, on either of the two nodes, or the snapshot where
+// an earlier Command had it made. Errors are the supervisor's or
 // the mesh's: a caller cannot tell them apart, except by the time it takes.
 func (k *Kernel) Command(ctx context.Context, node identity.PeerID, cmd capsule.Command) (capsule.Reply, error) {
+	if err := k.gather(ctx, "", cmd); err != nil {
+		return capsule.Reply{}, err
+	}
 	if node == "" || node == k.cfg.Self {
 		r, err := k.commandHere(ctx, "", cmd)
 		k.commanded("", k.cfg.Self, cmd, r, err)
@@ -26,6 +31,7 @@ func (k *Kernel) Command(ctx context.Context, node identity.PeerID, cmd capsule.
 		return capsule.Reply{}, err
 	}
 	r, err := m.Command(ctx, node, cmd)
+	k.snapshotMade(node, cmd, r)
 	k.commanded("", node, cmd, r, err)
 	return r, err
 }
@@ -38,7 +44,11 @@ func (k *Kernel) HandleCommand(ctx context.Context, from identity.PeerID, cmd ca
 		k.commanded(from, k.cfg.Self, cmd, r, nil)
 		return r
 	}
-	r, err := k.commandHere(ctx, from, cmd)
+	err := k.gather(ctx, from, cmd)
+	var r capsule.Reply
+	if err == nil {
+		r, err = k.commandHere(ctx, from, cmd)
+	}
 	if err != nil && r.Code == capsule.OK {
 		r = capsule.Reply{ID: cmd.ID, Code: replyCodeOf(err), Message: err.Error(), Timestamp: time.Now()}
 	}

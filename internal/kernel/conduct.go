@@ -71,7 +71,7 @@ func (t *answerTimes) p95() (time.Duration, bool) {
 // hedge says when a second copy of the job shall follow the one on p: after p's own
 // p95. A job that came with a voucher has one to give, and so one copy.
 func (k *Kernel) hedge(a governance.Admitted, p matchmaker.Placement) (after time.Duration, ok bool) {
-	if p.Node == k.cfg.Self || a.Voucher() != nil {
+	if p.Node == k.cfg.Self || a.Voucher() != nil || a.Job().Copies() > 1 {
 		return 0, false
 	}
 	// Without a loop there is nothing to hedge.

@@ -20,13 +20,19 @@ type Config struct {
 	Capabilities []string
 	GeoHash      string
 	CreditCost   uint64 // microcredits per second of capsule time
-	Slots        int    // jobs run here at a time; 0 means 1, below 0 none
+	// Owner has vouched for being this node's owner, in Ownership, which travels with
+	// the profile; both may be empty.
+	Owner     identity.PeerID
+	Ownership []byte
+	Slots     int // jobs run here at a time; 0 means 1, below 0 none
 
 	Gate     Gate
 	Capsules Capsules
 	Blobs    Blobs
-	Wallet   Wallet           // nil: no vouchers, no receipts
-	Scorer   scheduler.Scorer // nil: scheduler.Formula
+	// Snapshots is where Capsules keeps its images; nil: they do not travel.
+	Snapshots Snapshots
+	Wallet    Wallet           // nil: no vouchers, no receipts
+	Scorer    scheduler.Scorer // nil: scheduler.Formula
 	// Reputation is noted after every job that another node did, and is a factor of
 	// its score; nil: every node is a stranger for ever.
 	Reputation *credit.Reputation

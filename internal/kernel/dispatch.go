@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"inos/internal/capsule"
@@ -46,27 +45,29 @@ func (k *Kernel) dispatch(ctx context.Context, sub *Submission, started time.Tim
 		return out, err
 	}
 	admitted("")
-	release := sync.OnceFunc(func() { k.cfg.Gate.Done(a) })
-	defer func() { release() }()
+	admits := newClaim(func() { k.cfg.Gate.Done(a) })
+	defer admits.drop()
 	if err := checkInput(a.Job(), sub.Input); err != nil {
 		out.Code = mesh.JobRejected
 		k.rejected(sub.Job.ID, "", err)
 		return out, err
 	}
-	if err := k.enter(ctx, a, sub, started); err != nil {
-		return out, err
-	}
+	var b *ballot
 	if a.Job().Copies() > 1 {
-		o, err := k.dispatchAgreed(ctx, a, sub, &out, release)
-		release = func() {} // the copies still under way have it
-		k.leave(a, &out, o, err)
-		out.Total = time.Since(started)
+		if b, err = k.newBallot(a, sub, admits); err != nil {
+			return out, err
+		}
+	}
+	if err := k.enter(ctx, a, sub, b, started); err != nil {
 		return out, err
 	}
 	ctx, matched := span(ctx, "match")
 	res, err := k.matchmaker.Submit(ctx, a)
 	matched(spanCode(res.Outcome, err))
 	o := res.Outcome
+	if v := b.outcome(); v != nil {
+		res.Placement, res.Attempts = v.place, v.attempts
+	}
 	if err != nil && o.Code == mesh.JobOK {
 		o.Code = codeOf(err)
 	}
@@ -81,11 +82,11 @@ func (k *Kernel) dispatch(ctx context.Context, sub *Submission, started time.Tim
 }
 
 // enter puts the job in the table.
-func (k *Kernel) enter(ctx context.Context, a governance.Admitted, sub *Submission, now time.Time) error {
+func (k *Kernel) enter(ctx context.Context, a governance.Admitted, sub *Submission, b *ballot, now time.Time) error {
 	asked, fresh := a.Job(), false
 	if err := k.loop.ask(ctx, func(s *state) {
 		fresh = s.jobs.add(&job{
-			admitted: a, sub: sub,
+			admitted: a, sub: sub, ballot: b,
 			info: JobInfo{
 				ID: asked.ID, Capsule: asked.Capsule, Method: asked.Method, State: JobQueued,
 				Priority: asked.Priority, Submitted: now,

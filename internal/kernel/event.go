@@ -122,7 +122,7 @@ type (
 		At
 		Capsule watcher.Capsule
 	}
-	// Throttled: the stream into a capsule runs slower or faster from now on.
+	// Throttled: the way of streams into a capsule jams, or no longer does.
 	Throttled struct {
 		At
 		Throttle adjuster.Throttle

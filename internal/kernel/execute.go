@@ -46,12 +46,6 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, input []byt
 			return out
 		}
 	}
-	if err := k.feed(ctx, job.Capsule, len(input)); err != nil {
-		if earning != nil {
-			earning.Refund(time.Now())
-		}
-		return fail(err)
-	}
 	limits, byBudget := k.limits(job, blob.Manifest, time.Now())
 	task := capsule.Task{Method: job.Method, Args: job.Args, Input: input}
 	running, ran := span(ctx, "run")

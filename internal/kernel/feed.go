@@ -5,6 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"sync"
+
+	"inos/internal/governance"
+	"inos/internal/identity"
+	"inos/internal/supervisor"
+	"inos/internal/threads/adjuster"
 )
 
 // feedFrame is how much of a stream goes to a capsule in one frame; a command
@@ -16,38 +23,121 @@ type feeder interface {
 	Send(ctx context.Context, capsuleID string, p []byte) error
 }
 
-// Feed reads r to its end and passes it to a capsule of this node as a stream of
-// frames. It reads no faster than the capsule takes: a full ring holds it back, and
-// while the capsule is congested the adjuster's valve does, so that whoever writes
-// to r is held back in turn. It returns the bytes that reached the capsule; nothing
-// is dropped. Errors are the capsule's end, r's, ctx's, or match
-// errors.ErrUnsupported.
-func (k *Kernel) Feed(ctx context.Context, capsuleID string, r io.Reader) (sent int64, err error) {
+// FeedOptions of one stream. The zero value will do.
+type FeedOptions struct {
+	// DNA goes with a stream to another node; what it leaves out is filled in.
+	DNA governance.Metadata
+	// OnTaken hears, now and then, how many bytes the capsule has. It must not block.
+	OnTaken func(total uint64)
+}
+
+// Feed reads r to its end and passes it to a capsule on node, which may be this one
+// (or zero, for this one), as a stream of frames. It reads no faster than the
+// capsule takes: a full ring holds it back, and while the capsule is congested the
+// adjuster's valve does, so that whoever writes to r is held back in turn. It
+// returns the bytes that reached the capsule, or are known to; nothing is dropped.
+// A call
+// whose capsule ends, or whose ctx does, returns once r's Read under way does.
+// Errors are r's, ctx's, the capsule's end, or match supervisor.ErrNoCapsule or
+// errors.ErrUnsupported; from another node they are a *FeedError, which matches the
+// same, or the mesh's.
+func (k *Kernel) Feed(ctx context.Context, node identity.PeerID, capsuleID string, r io.Reader, o FeedOptions) (taken int64, err error) {
+	if node == "" || node == k.cfg.Self {
+		taken, err = k.feedHere(ctx, capsuleID, r, nil, o.OnTaken)
+		k.emit(Fed{at(), "", k.cfg.Self, capsuleID, taken, err})
+		return taken, err
+	}
+	taken, err = k.feedThere(ctx, node, capsuleID, r, o)
+	k.emit(Fed{at(), "", node, capsuleID, taken, err})
+	return taken, err
+}
+
+// Fed: a stream into a capsule ended. From is zero for this node's own.
+type Fed struct {
+	At
+	From      identity.PeerID
+	Node      identity.PeerID // where the capsule is
+	CapsuleID string
+	Taken     int64 // bytes that reached it
+	Err       error
+}
+
+// Name implements Event.
+func (Fed) Name() string { return "capsule:fed" }
+
+// feedHere feeds a capsule of this node. atEnd is closed when the capsule ends, so
+// that r's Read comes back; it may be nil. So may taken, which hears of every frame
+// and does not block.
+func (k *Kernel) feedHere(ctx context.Context, capsuleID string, r io.Reader, atEnd io.Closer, taken func(total uint64)) (sent int64, err error) {
 	to, ok := k.cfg.Capsules.(feeder)
 	if !ok {
 		return 0, fmt.Errorf("kernel: streams into capsules: %w", errors.ErrUnsupported)
 	}
-	valve := k.Valve(capsuleID)
+	valve, err := k.valveOf(capsuleID)
+	if err != nil {
+		return 0, err
+	}
+	if atEnd != nil {
+		defer onceEnded(valve, atEnd)()
+	}
 	buf := make([]byte, feedFrame)
-	for ctx.Err() == nil {
+	for {
+		// First the valve, then the stream: what is not read is what holds the sender.
+		if err := valve.Wait(ctx); err != nil {
+			return sent, err
+		}
 		n, readErr := r.Read(buf)
 		if n > 0 {
-			if err := valve.Wait(ctx, n); err != nil {
-				return sent, err
-			}
 			// The frame is the capsule's until it is in the ring, which is when Send
 			// returns, unless ctx ended first: then buf is not written again.
 			if err := to.Send(ctx, capsuleID, buf[:n]); err != nil {
 				return sent, err
 			}
-			sent += int64(n)
+			if sent += int64(n); taken != nil {
+				taken(uint64(sent))
+			}
 		}
-		if errors.Is(readErr, io.EOF) {
+		switch {
+		case errors.Is(readErr, io.EOF):
 			return sent, nil
-		}
-		if readErr != nil {
+		case readErr != nil && valve.Err() != nil:
+			return sent, valve.Err()
+		case readErr != nil:
 			return sent, readErr
 		}
 	}
-	return sent, ctx.Err()
+}
+
+// valveOf returns the valve of a live capsule. Errors match supervisor.ErrNoCapsule.
+func (k *Kernel) valveOf(id string) (*adjuster.Valve, error) {
+	// Looked for twice: the end of a capsule is told after it is off the list, and a
+	// valve made after that would stay for ever.
+	lives := func() bool {
+		return slices.ContainsFunc(k.cfg.Capsules.List(), func(c CapsuleInfo) bool { return c.ID == id && !c.Ended() })
+	}
+	none := fmt.Errorf("%w: %.80q", supervisor.ErrNoCapsule, id)
+	if !lives() {
+		return nil, none
+	}
+	valve := k.Valve(id)
+	if !lives() {
+		_ = k.adjuster.Gone(id, none)
+		return nil, none
+	}
+	return valve, nil
+}
+
+// onceEnded closes c when the valve's capsule ends. What it returns ends the
+// waiting and has seen it end.
+func onceEnded(valve *adjuster.Valve, c io.Closer) (stop func()) {
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		select {
+		case <-valve.Ended():
+			_ = c.Close()
+		case <-done:
+		}
+	})
+	return func() { close(done); wg.Wait() }
 }

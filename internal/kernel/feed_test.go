@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync/atomic"
 	"testing"
@@ -13,81 +14,111 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/governance"
+	"inos/internal/mesh"
+	"inos/internal/mesh/inproc"
 	"inos/internal/supervisor"
 )
 
-// trough is a workshop whose capsules take streams.
+// trough is a workshop whose capsules take streams, each frame in perFrame.
 type trough struct {
 	workshop
-	taken atomic.Int64
+	perFrame time.Duration
+	taken    atomic.Int64
+	broken   atomic.Pointer[error]
 }
 
-func (w *trough) Send(_ context.Context, _ string, p []byte) error {
+func (w *trough) Send(ctx context.Context, _ string, p []byte) error {
+	if err := w.broken.Load(); err != nil {
+		return *err
+	}
+	select {
+	case <-time.After(w.perFrame):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	w.taken.Add(int64(len(p)))
 	return nil
 }
 
-// endless gives 16 KiB a millisecond.
-type endless struct{ ctx context.Context }
-
-func (e endless) Read(p []byte) (int, error) {
-	if e.ctx.Err() != nil {
-		return 0, io.EOF
+func newTrough(capsules ...string) *trough {
+	w := &trough{}
+	for _, id := range capsules {
+		w.list = append(w.list, CapsuleInfo{ID: id, State: "healthy"})
 	}
-	time.Sleep(time.Millisecond)
+	return w
+}
+
+// endless gives without end, counting what was read.
+type endless struct{ read atomic.Int64 }
+
+func (e *endless) Read(p []byte) (int, error) {
+	e.read.Add(int64(len(p)))
 	return len(p), nil
 }
 
-func TestCongestionThrottlesTheStream(t *testing.T) {
+func congest(k *Kernel, id string, congested bool) {
+	k.CapsuleEvent(supervisor.HeartbeatReceived{ID: id, Heartbeat: capsule.Heartbeat{Congested: congested}})
+}
+
+var test = FeedOptions{DNA: governance.Metadata{ModuleID: "test"}}
+
+// While a capsule is congested its stream is not read; once it is not, it is read
+// at the capsule's own pace at once.
+func TestCongestionStopsTheReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		work := &trough{}
+		work := newTrough("c")
+		work.perFrame = time.Millisecond
 		k := startOn(t, newCrowd(nil), func(c *Config) { c.Capsules = work })
 		ctx, stop := context.WithCancel(t.Context())
+		source := &endless{}
 		fed := make(chan error, 1)
 		go func() {
-			_, err := k.Feed(ctx, "c", endless{ctx})
+			_, err := k.Feed(ctx, "", "c", source, test)
 			fed <- err
 		}()
-		perSecond := func() int64 {
-			before := work.taken.Load()
-			time.Sleep(time.Second)
-			return work.taken.Load() - before
+		in := func(d time.Duration) int64 {
+			before := source.read.Load()
+			time.Sleep(d)
+			return source.read.Load() - before
 		}
-		perSecond() // the valve learns the rate
-		free := perSecond()
-		k.CapsuleEvent(supervisor.HeartbeatReceived{ID: "c", Heartbeat: capsule.Heartbeat{Congested: true}})
-		perSecond()
-		jammed := perSecond()
-		require.Less(t, jammed, free*6/10, "a congested capsule is fed more slowly")
-		require.Positive(t, jammed, "and not starved")
-		for range 60 { // it recovers step by step
-			k.CapsuleEvent(supervisor.HeartbeatReceived{ID: "c", Heartbeat: capsule.Heartbeat{}})
-			time.Sleep(time.Second)
+		free := in(time.Second)
+		require.InDelta(t, 1000*feedFrame, free, 2*feedFrame)
+		for range 100 {
+			congest(k, "c", true)
+			require.LessOrEqual(t, in(10*time.Millisecond), int64(feedFrame), "what was under way")
+			congest(k, "c", false)
+			require.GreaterOrEqual(t, in(10*time.Millisecond), int64(9*feedFrame), "at full pace at once")
 		}
-		require.Greater(t, perSecond(), free*9/10, "and at full rate again once it is not")
+		congest(k, "c", true)
+		in(time.Second)
+		require.Zero(t, in(time.Hour))
+		require.Equal(t, source.read.Load(), work.taken.Load(), "nothing is dropped")
 		stop()
-		if err := <-fed; err != nil {
-			require.ErrorIs(t, err, context.Canceled)
-		}
+		require.ErrorIs(t, <-fed, context.Canceled)
 	})
 }
 
 func TestFeedEndsWithItsReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		work := &trough{}
+		work := newTrough("c")
 		k := startOn(t, newCrowd(nil), func(c *Config) { c.Capsules = work })
-		sent, err := k.Feed(t.Context(), "c", bytes.NewReader(make([]byte, 100_000)))
+		sent, err := k.Feed(t.Context(), "", "c", bytes.NewReader(make([]byte, 100_000)), test)
 		require.NoError(t, err)
 		require.EqualValues(t, 100_000, sent)
 		require.EqualValues(t, 100_000, work.taken.Load())
 
 		broken := errors.New("broken")
-		_, err = k.Feed(t.Context(), "c", io.MultiReader(bytes.NewReader([]byte("x")), failing{broken}))
+		_, err = k.Feed(t.Context(), "", "c", io.MultiReader(bytes.NewReader([]byte("x")), failing{broken}), test)
 		require.ErrorIs(t, err, broken)
+		_, err = k.Feed(t.Context(), "", "nobody", bytes.NewReader(nil), test)
+		require.ErrorIs(t, err, supervisor.ErrNoCapsule)
+		_, err = k.Feed(t.Context(), peerOf("far"), "c", bytes.NewReader(nil), test)
+		require.ErrorIs(t, err, errors.ErrUnsupported, "of this mesh")
 	})
 	synctest.Test(t, func(t *testing.T) {
 		k := startOn(t, newCrowd(nil), nil)
-		_, err := k.Feed(t.Context(), "c", bytes.NewReader(nil))
+		_, err := k.Feed(t.Context(), "", "c", bytes.NewReader(nil), test)
 		require.ErrorIs(t, err, errors.ErrUnsupported)
 	})
 }
@@ -95,3 +126,197 @@ func TestFeedEndsWithItsReader(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// pasture is two kernels: home feeds a capsule that it spawned on far.
+func pasture(t *testing.T) (home, far *member, work *trough, capsuleID string) {
+	home, far, work, capsuleID, _ = pastureOn(t)
+	return home, far, work, capsuleID
+}
+
+func pastureOn(t *testing.T) (home, far *member, work *trough, capsuleID string, net *inproc.Network) {
+	w := newWorld(t)
+	work = newTrough()
+	gate, err := governance.New(governance.Config{Ledgers: purse{}, Policy: governance.Policy{
+		Lifecycle: []governance.LifecycleRule{{Peer: peerOf("home"), Commands: []capsule.CommandType{capsule.Spawn}}},
+	}})
+	require.NoError(t, err)
+	home, far = w.start("home", nil), w.start("far", func(c *Config) { c.Capsules, c.Gate = work, gate })
+	w.meet(home, far)
+	require.NoError(t, home.shelf.Accept(testBlob()))
+	r, err := home.Command(t.Context(), far.Self(), capsule.Command{ID: "1", Type: capsule.Spawn,
+		Spawn: &capsule.SpawnParams{CID: capsule.SumCID(testWasm).String()}})
+	require.NoError(t, err)
+	require.Equal(t, capsule.OK, r.Code)
+	synctest.Wait()
+	return home, far, work, r.CapsuleID, w.net
+}
+
+func TestFeedACapsuleOnAnotherNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		home, far, work, id := pasture(t)
+		events, cancel := far.Subscribe(16)
+		defer cancel()
+		sent, err := home.Feed(t.Context(), far.Self(), id, bytes.NewReader(make([]byte, 100_000)), test)
+		require.NoError(t, err)
+		require.EqualValues(t, 100_000, sent)
+		require.EqualValues(t, 100_000, work.taken.Load())
+		for e := range events {
+			if fed, ok := e.(Fed); ok {
+				require.Equal(t, home.Self(), fed.From)
+				require.EqualValues(t, 100_000, fed.Taken)
+				break
+			}
+		}
+
+		// Its congestion holds the sender back.
+		congest(far.Kernel, id, true)
+		source := &endless{}
+		ctx, stop := context.WithCancel(t.Context())
+		fed := make(chan error, 1)
+		go func() { _, err := home.Feed(ctx, far.Self(), id, source, test); fed <- err }()
+		time.Sleep(time.Hour)
+		require.Less(t, source.read.Load(), int64(1<<20))
+		stop()
+		require.ErrorIs(t, <-fed, mesh.ErrCancelled)
+
+		broken := errors.New("broken")
+		congest(far.Kernel, id, false)
+		_, err = home.Feed(t.Context(), far.Self(), id, io.MultiReader(bytes.NewReader([]byte("x")), failing{broken}), test)
+		require.Equal(t, broken, err)
+	})
+}
+
+func TestWhoMayFeed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		work := newTrough("consoles-own")
+		home, friend, stranger := w.start("home", nil), w.start("friend", nil), w.start("stranger", nil)
+		gate, err := governance.New(governance.Config{Ledgers: purse{}, Policy: governance.Policy{
+			Lifecycle: []governance.LifecycleRule{
+				{Peer: friend.Self(), Commands: []capsule.CommandType{capsule.Feed}},
+				{Peer: stranger.Self(), Commands: []capsule.CommandType{capsule.Pause, capsule.Kill}},
+			},
+		}})
+		require.NoError(t, err)
+		far := w.start("far", func(c *Config) { c.Capsules, c.Gate = work, gate })
+		for _, m := range []*member{home, friend, stranger} {
+			w.meet(m, far)
+		}
+		feed := func(m *member, id string) error {
+			_, err := m.Feed(t.Context(), far.Self(), id, bytes.NewReader([]byte("text")), test)
+			return err
+		}
+		require.NoError(t, feed(friend, "consoles-own"))
+		for _, m := range []*member{home, stranger} {
+			err := feed(m, "consoles-own")
+			require.ErrorIs(t, err, ErrDenied)
+			var end *FeedError
+			require.ErrorAs(t, err, &end)
+			require.Equal(t, "command_denied", end.Reason)
+		}
+		require.ErrorIs(t, feed(friend, "nobody"), supervisor.ErrNoCapsule)
+		require.EqualValues(t, 4, work.taken.Load())
+
+		// The DNA is looked at before that.
+		end := far.HandleFeed(t.Context(), friend.Self(), mesh.FeedCall{Capsule: "consoles-own",
+			Envelope: governance.Envelope{ID: "no UUID", Type: mesh.FeedType, Timestamp: time.Now()}}, noStream{}, nil)
+		require.Equal(t, capsule.Denied, end.Code)
+		require.NotEmpty(t, end.Reason)
+		end = far.HandleFeed(t.Context(), friend.Self(), mesh.FeedCall{Capsule: "consoles-own",
+			Envelope: governance.Envelope{ID: newID(), Type: "job:dispatch:v1", Timestamp: time.Now()}}, noStream{}, nil)
+		require.Equal(t, capsule.Denied, end.Code)
+	})
+}
+
+type noStream struct{}
+
+func (noStream) Read([]byte) (int, error) { panic("read from") }
+func (noStream) Close() error             { return nil }
+
+// A capsule that ends under a stream ends it, on both sides, with why; whether the
+// stream was waiting for it, for its sender, or was under way.
+func TestTheCapsuleEndsUnderAStream(t *testing.T) {
+	for name, when := range map[string]func(k *Kernel, id string, work *trough, source chan<- []byte){
+		"congested":   func(k *Kernel, id string, _ *trough, _ chan<- []byte) { congest(k, id, true) },
+		"sender idle": func(*Kernel, string, *trough, chan<- []byte) {},
+		"under way": func(_ *Kernel, _ string, work *trough, source chan<- []byte) {
+			killed := fmt.Errorf("%w: why", capsule.ErrKilled)
+			work.broken.Store(&killed)
+			source <- []byte("more")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				home, far, work, id := pasture(t)
+				events, cancel := far.Subscribe(64)
+				defer cancel()
+				source := make(chan []byte, 4)
+				source <- []byte("some")
+				fed := make(chan error, 1)
+				go func() {
+					_, err := home.Feed(t.Context(), far.Self(), id, parts(source), test)
+					fed <- err
+				}()
+				synctest.Wait()
+				require.EqualValues(t, 4, work.taken.Load())
+				when(far.Kernel, id, work, source)
+				synctest.Wait()
+				far.CapsuleEvent(supervisor.CapsuleEnded{ID: id, Err: fmt.Errorf("%w: why", capsule.ErrKilled), Reason: "why"})
+				for e := range events {
+					if end, ok := e.(Fed); ok {
+						require.ErrorIs(t, end.Err, capsule.ErrKilled)
+						require.EqualValues(t, 4, end.Taken)
+						break
+					}
+				}
+				close(source) // the sender's own Read comes back
+				err := <-fed
+				require.ErrorIs(t, err, capsule.ErrKilled)
+				var end *FeedError
+				require.ErrorAs(t, err, &end)
+				require.Equal(t, "capsule_killed", end.Reason)
+				require.Contains(t, end.Error(), "why")
+			})
+		})
+	}
+}
+
+// parts is a stream that comes piece by piece.
+type parts chan []byte
+
+func (c parts) Read(p []byte) (int, error) {
+	part, ok := <-c
+	if !ok {
+		return 0, io.EOF
+	}
+	return copy(p, part), nil
+}
+
+// A sender that goes down ends its stream at both ends.
+func TestTheSenderGoesDownUnderAStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		home, far, work, id, net := pastureOn(t)
+		events, cancel := far.Subscribe(64)
+		defer cancel()
+		source := make(chan []byte, 1)
+		source <- []byte("some")
+		fed := make(chan error, 1)
+		go func() {
+			_, err := home.Feed(t.Context(), far.Self(), id, parts(source), test)
+			fed <- err
+		}()
+		synctest.Wait()
+		net.SetDown(home.Self(), true)
+		synctest.Wait()
+		close(source)
+		require.ErrorIs(t, <-fed, mesh.ErrUnreachable)
+		for e := range events {
+			if end, ok := e.(Fed); ok {
+				require.Error(t, end.Err)
+				require.EqualValues(t, 4, end.Taken)
+				break
+			}
+		}
+		require.EqualValues(t, 4, work.taken.Load())
+	})
+}

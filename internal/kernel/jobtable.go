@@ -17,6 +17,7 @@ type job struct {
 	admitted governance.Admitted
 	sub      *Submission // nil for a job of another node
 	decision Decision    // the last one
+	ballot   *ballot     // nil: one node runs it
 }
 
 // jobTable holds the jobs that are here and the last ones that were.

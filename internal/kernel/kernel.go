@@ -33,6 +33,7 @@ type Kernel struct {
 	finder     finder
 	rejections atomic.Uint64
 	keep       keep
+	origins    origins
 	crew       crew
 
 	mesh      atomic.Pointer[joined]

@@ -118,7 +118,7 @@ func (k *Kernel) profile(free int, sequence uint64) mesh.Profile {
 	p := mesh.Profile{
 		Peer: c.Self, Name: c.Name, Kind: c.Kind, Capabilities: c.Capabilities, GeoHash: c.GeoHash,
 		CreditCost: c.CreditCost, FreeSlots: uint32(free), QueueLength: uint32(k.matchmaker.Waiting()),
-		Expires: time.Now().Add(c.ProfileTTL), Sequence: sequence,
+		Expires: time.Now().Add(c.ProfileTTL), Sequence: sequence, Owner: c.Owner, Ownership: c.Ownership,
 	}
 	if c.Slots == 0 {
 		p.Capabilities = nil // nobody need look for what cannot be had

@@ -165,38 +165,6 @@ func TestCommandsCrossTheMesh(t *testing.T) {
 	})
 }
 
-// A congested capsule gets its input slowly, and in full speed once it is clear.
-func TestCongestedCapsuleIsFedSlowly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		home := w.start("home", nil)
-		require.NoError(t, home.shelf.Accept(testBlob()))
-		_, err := home.Command(t.Context(), "", capsule.Command{ID: "1", Type: capsule.Spawn,
-			Spawn: &capsule.SpawnParams{CID: capsule.SumCID(testWasm).String()}})
-		require.NoError(t, err)
-		big := string(make([]byte, 1<<20))
-		run := func() time.Duration {
-			start := time.Now()
-			_, err := home.Dispatch(t.Context(), submission(big, nil))
-			require.NoError(t, err)
-			return time.Since(start)
-		}
-		require.Zero(t, run())
-		beat := func(congested bool) {
-			require.NoError(t, home.Heartbeat(capsule.Heartbeat{CapsuleID: "capsule-1", Congested: congested}))
-			synctest.Wait()
-		}
-		beat(true)
-		slow := run()
-		require.Greater(t, slow, time.Second, "at half of 1 MiB/s and less")
-		beat(false)
-		time.Sleep(10 * time.Second)
-		require.Zero(t, run())
-		require.NoError(t, home.CapsuleEnded("capsule-1", "test"))
-		require.ErrorIs(t, home.Signal(watcher.Battery{Level: 7}), watcher.ErrSignal)
-	})
-}
-
 // While this node's capsules have no room, its jobs wait, and not in a hot loop.
 func TestOwnCapsulesHaveNoRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -217,6 +185,7 @@ func TestCapsuleEvents(t *testing.T) {
 		k := startOn(t, newCrowd(nil), nil)
 		events, cancel := k.Subscribe(64)
 		defer cancel()
+		require.ErrorIs(t, k.Signal(watcher.Battery{Level: 7}), watcher.ErrSignal)
 		k.CapsuleEvent(supervisor.CapsuleStarted{ID: "c"})
 		k.CapsuleEvent(supervisor.HeartbeatReceived{ID: "c", Heartbeat: capsule.Heartbeat{CapsuleID: "liar", Congested: true}})
 		synctest.Wait()

@@ -131,3 +131,14 @@ func (s *state) list() []NodeInfo {
 	}
 	return out
 }
+
+// owner is who has vouched for owning a known node, zero for nobody.
+func (s *state) owner(id identity.PeerID) identity.PeerID {
+	if id == s.k.cfg.Self {
+		return s.k.cfg.Owner
+	}
+	if n := s.nodes[id]; n != nil {
+		return n.profile.Owner
+	}
+	return ""
+}

@@ -17,6 +17,8 @@ type Gate interface {
 	Done(a governance.Admitted)
 	// Command says whether from may give a capsule of owner a command of type c.
 	Command(from, owner identity.PeerID, c capsule.CommandType) error
+	// Message checks the DNA of a message that is no job.
+	Message(env governance.Envelope, now time.Time) error
 }
 
 // Capsules runs capsules on this node. Supervised makes one of a supervisor.

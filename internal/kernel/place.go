@@ -23,6 +23,13 @@ type chooser struct{ k *Kernel }
 // for nodes with the job's capabilities first.
 func (c chooser) Choose(ctx context.Context, a governance.Admitted, attempt int, exclude []identity.PeerID) (matchmaker.Placement, error) {
 	k, job := c.k, a.Job()
+	if job.Copies() > 1 {
+		b, err := k.ballot(ctx, job.ID)
+		if err != nil {
+			return matchmaker.Placement{}, err
+		}
+		return b.place(ctx)
+	}
 	req := requestOf(job, exclude)
 	_, chosen := span(ctx, "choose")
 	p, err := k.place(ctx, req, attempt, false)
@@ -36,6 +43,21 @@ func (c chooser) Choose(ctx context.Context, a governance.Admitted, attempt int,
 		return p, fmt.Errorf("%w: %w", matchmaker.ErrBusy, err)
 	}
 	return p, err
+}
+
+// ballot finds the job's entry in the table.
+func (k *Kernel) ballot(ctx context.Context, jobID string) (b *ballot, err error) {
+	if asked := k.loop.ask(ctx, func(s *state) {
+		if j := s.jobs.get(jobID, ""); j != nil {
+			b = j.ballot
+		}
+	}); asked != nil {
+		return nil, asked
+	}
+	if b == nil {
+		return nil, fmt.Errorf("%w: job %s is not in the table", ErrStopped, jobID)
+	}
+	return b, nil
 }
 
 // place lets the loop choose and set the slot aside.
@@ -107,6 +129,11 @@ func (s *state) decide(req scheduler.Request, c scheduler.Choice, now time.Time)
 func (c chooser) Done(p matchmaker.Placement, out mesh.JobOutcome, err error) {
 	// The kernel's end is the only error, and then nobody needs the slot.
 	_ = c.k.loop.tell(context.Background(), func(s *state) {
+		if _, several := s.crews[p.Ticket]; several {
+			s.disband(p.Ticket) // each copy that set out has its own slot to give back
+			s.k.matchmaker.Kick()
+			return
+		}
 		slot := s.placements[p.Ticket]
 		delete(s.placements, p.Ticket)
 		switch {

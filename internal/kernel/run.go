@@ -24,6 +24,13 @@ type runner struct{ k *Kernel }
 // Run implements matchmaker.Runner.
 func (r runner) Run(ctx context.Context, a governance.Admitted, p matchmaker.Placement) (mesh.JobOutcome, error) {
 	k, job := r.k, a.Job()
+	if job.Copies() > 1 {
+		b, err := k.ballot(ctx, job.ID)
+		if err != nil {
+			return mesh.JobOutcome{}, err
+		}
+		return b.hold(ctx, p)
+	}
 	var sub *Submission
 	if err := k.loop.ask(ctx, func(s *state) {
 		if j := s.jobs.get(job.ID, ""); j != nil {

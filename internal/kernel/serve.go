@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"inos/internal/capsule"
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
@@ -103,13 +102,4 @@ func (k *Kernel) admitHere(ctx context.Context, a governance.Admitted, from iden
 		return err.Error()
 	}
 	return busy
-}
-
-// Capsule hands out a capsule this node has. It implements mesh.Handler.
-func (k *Kernel) Capsule(ctx context.Context, cid capsule.CID) (mesh.Blob, bool) {
-	if !k.cfg.Blobs.Has(cid) {
-		return mesh.Blob{}, false
-	}
-	blob, err := k.cfg.Blobs.Capsule(ctx, cid)
-	return blob, err == nil
 }

@@ -6,6 +6,7 @@ import (
 	"inos/internal/identity"
 	"inos/internal/scheduler"
 	"inos/internal/scheduler/vivaldi"
+	"inos/internal/threads/matchmaker"
 )
 
 // state is everything the loop owns.
@@ -17,7 +18,8 @@ type state struct {
 	vivaldi *vivaldi.Node
 	peers   map[identity.PeerID]bool // connected, whether or not their profile is known
 
-	placements map[uint64]placement // slots set aside, by ticket
+	placements map[uint64]placement              // slots set aside, by ticket
+	crews      map[uint64][]matchmaker.Placement // of jobs on several nodes that have not set out, by ticket
 	ticket     uint64
 	jobs       jobTable
 
@@ -47,6 +49,7 @@ func newState(k *Kernel) (*state, error) {
 		vivaldi:    newVivaldi(k.cfg.Self),
 		peers:      make(map[identity.PeerID]bool),
 		placements: make(map[uint64]placement),
+		crews:      make(map[uint64][]matchmaker.Placement),
 		jobs:       newJobTable(),
 		spawners:   make(map[string]identity.PeerID),
 		free:       k.cfg.Slots,

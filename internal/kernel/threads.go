@@ -1,8 +1,6 @@
 package kernel
 
 import (
-	"context"
-	"fmt"
 	"time"
 
 	"inos/internal/capsule"
@@ -14,48 +12,26 @@ import (
 // watcher's signals. It never blocks. Errors are the watcher's.
 func (k *Kernel) Signal(s watcher.Signal) error { return k.watcher.Offer(s) }
 
-// Heartbeat reports a capsule's heartbeat. It never blocks.
+// Heartbeat reports a capsule's heartbeat: the valve of the streams into it follows
+// before Heartbeat returns. It never blocks.
 func (k *Kernel) Heartbeat(h capsule.Heartbeat) error {
+	// The adjuster's mailbox has room for every capsule it tells apart.
+	_ = k.adjuster.Capsule(h.CapsuleID, h.Congested)
 	return k.watcher.Offer(watcher.Heartbeat{Heartbeat: h})
 }
 
-// CapsuleEnded reports that a capsule of this node is gone. It never blocks.
-func (k *Kernel) CapsuleEnded(id, reason string) error {
-	return k.watcher.Offer(watcher.Ended{CapsuleID: id, Reason: reason})
+// CapsuleEnded reports that a capsule of this node is gone, and why: streams into
+// it end with that. It never blocks.
+func (k *Kernel) CapsuleEnded(id string, why error) error {
+	_ = k.adjuster.Gone(id, why)
+	return k.watcher.Offer(watcher.Ended{CapsuleID: id, Reason: why.Error()})
 }
 
 // Valve is what a stream into a capsule of this node passes through: the adjuster
-// throttles it while the capsule is congested.
+// shuts it while the capsule is congested.
 func (k *Kernel) Valve(capsuleID string) *adjuster.Valve { return k.adjuster.Valve(capsuleID) }
 
-// feed lets n bytes of input pass to the instances of a capsule, through the
-// valve that is furthest open: while every one is congested, it takes its time.
-func (k *Kernel) feed(ctx context.Context, cid string, n int) error {
-	var widest *adjuster.Valve
-	best := 0.0
-	for _, c := range k.cfg.Capsules.List() {
-		if c.CID != cid {
-			continue
-		}
-		v := k.adjuster.Valve(c.ID)
-		if level, _ := v.Level(); level > best {
-			widest, best = v, level
-		}
-	}
-	if widest == nil {
-		return nil // it is spawned for this job
-	}
-	err := widest.Wait(ctx, n)
-	switch {
-	case err == nil || ctx.Err() != nil:
-		return ctx.Err()
-	default: // at this rate the deadline would pass first
-		return fmt.Errorf("%w: input is throttled: %w", context.DeadlineExceeded, err)
-	}
-}
-
-// listener passes what the watcher and the adjuster decide on, as events and to
-// each other. Its methods do not block.
+// listener passes what the watcher and the adjuster decide on. Its methods do not block.
 type listener struct{ k *Kernel }
 
 // Mining implements watcher.Listener.
@@ -77,13 +53,6 @@ func (l listener) Host(h watcher.Host) {
 
 // Capsule implements watcher.Listener.
 func (l listener) Capsule(c watcher.Capsule) {
-	// The watcher's mailbox is no larger than the adjuster's, so that what got
-	// through one finds room in the other once it is read.
-	if c.Ended {
-		_ = l.k.adjuster.Gone(c.ID)
-	} else {
-		_ = l.k.adjuster.Capsule(c.ID, c.Congested)
-	}
 	l.k.emit(CapsuleChanged{At{c.At}, c})
 }
 

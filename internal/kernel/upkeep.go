@@ -113,7 +113,7 @@ func (u *keep) add(id string, tab Tab) bool {
 func (u *keep) check(have []CapsuleInfo) {
 	alive := make(map[string]bool, len(have))
 	for _, c := range have {
-		if c.State != supervisor.Stopped.String() && c.State != supervisor.Failed.String() {
+		if !c.Ended() {
 			alive[c.ID] = true
 		}
 	}

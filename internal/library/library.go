@@ -119,14 +119,25 @@ func (l *Library) publish(name string, wasm []byte) (mesh.Blob, error) {
 		MemoryLimit: uint64(info.MaxPages) << 16,
 		ChunkSize:   l.cfg.ChunkSize,
 	}
-	for chunk := range slices.Chunk(wasm, int(l.cfg.ChunkSize)) {
+	return l.sign(m, wasm)
+}
+
+// Seal makes a blob of bytes that are no module, such as a snapshot, with a manifest
+// signed by this node. It is not kept. The only errors are Config.Sign's.
+func (l *Library) Seal(name string, b []byte) (mesh.Blob, error) {
+	return l.sign(capsule.Manifest{CID: capsule.SumCID(b), Name: name, ABIVersion: capsule.ABIVersion, Size: uint64(len(b)), ChunkSize: l.cfg.ChunkSize}, b)
+}
+
+// sign completes a manifest of b.
+func (l *Library) sign(m capsule.Manifest, b []byte) (mesh.Blob, error) {
+	for chunk := range slices.Chunk(b, int(l.cfg.ChunkSize)) {
 		m.Chunks = append(m.Chunks, sha256.Sum256(chunk))
 	}
 	signed, err := l.cfg.Sign(m)
 	if err != nil {
-		return mesh.Blob{}, fmt.Errorf("library: signing the manifest of %q: %w", name, err)
+		return mesh.Blob{}, fmt.Errorf("library: signing the manifest of %q: %w", m.Name, err)
 	}
-	return mesh.Blob{Manifest: m, SignedManifest: signed, Wasm: wasm}, nil
+	return mesh.Blob{Manifest: m, SignedManifest: signed, Wasm: b}, nil
 }
 
 // Accept keeps a blob from another node after checking its manifest's signature

@@ -47,6 +47,11 @@ type Profile struct {
 	Sequence     uint64
 	Addrs        []string // multiaddrs
 	Coordinate   *Coordinate
+	// Owner is who has vouched for being the node's owner, zero for nobody. Two nodes of
+	// one owner gain nothing by agreeing.
+	Owner identity.PeerID
+	// Ownership is Owner's signature under it, as on the wire.
+	Ownership []byte
 }
 
 // Coordinate is a Vivaldi network coordinate (Dabek et al., SIGCOMM 2004) in

@@ -78,6 +78,7 @@ func (c *Coordinate) check() error {
 func (p Profile) Clone() Profile {
 	p.Capabilities = slices.Clone(p.Capabilities)
 	p.Addrs = slices.Clone(p.Addrs)
+	p.Ownership = slices.Clone(p.Ownership)
 	if p.Coordinate != nil {
 		c := *p.Coordinate
 		c.Vec = slices.Clone(c.Vec)

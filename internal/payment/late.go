@@ -11,29 +11,7 @@ import (
 // hold has to wait. Retryable.
 var ErrUndecided = errors.New("payment: the voucher's fate is open")
 
-const (
-	receiptsKept = 4096
-	lostAtMost   = 64
-)
-
-// issued is the newest receipts of this node's own work, for payers that did not
-// get theirs.
-type issued struct {
-	of    map[credit.HoldID][]byte
-	order []credit.HoldID
-}
-
-func (i *issued) add(id credit.HoldID, receipt []byte) {
-	if i.of == nil {
-		i.of = make(map[credit.HoldID][]byte)
-	}
-	if len(i.order) >= receiptsKept {
-		delete(i.of, i.order[0])
-		i.order = i.order[1:]
-	}
-	i.of[id] = receipt
-	i.order = append(i.order, id)
-}
+const lostAtMost = 64
 
 // Lost returns holds of vouchers that went to other nodes and of whose jobs nobody
 // here will hear: those of a run before, and those past their job's deadline.
@@ -65,15 +43,16 @@ func (p *Purse) Denied(h credit.Held, now time.Time) {
 // Answer is what a payer that asks after its voucher is told: the receipt, nothing
 // when there is none and never will be, or ErrUndecided.
 func (p *Purse) Answer(id credit.HoldID) ([]byte, error) {
-	p.mu.Lock()
-	receipt := p.issued.of[id]
-	p.mu.Unlock()
-	if receipt != nil {
-		return receipt, nil
-	}
 	switch p.ledger.Fate(id) {
-	case credit.FateHeld, credit.FateSettled: // at work, or the receipt is forgotten
+	case credit.FateHeld:
 		return nil, ErrUndecided
+	case credit.FateSettled:
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if x := p.proofs.of[id]; x != nil {
+			return x.Receipt, nil
+		}
+		return nil, ErrUndecided // it has been crowded out
 	}
 	return nil, nil
 }

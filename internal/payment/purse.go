@@ -5,7 +5,6 @@
 package payment
 
 import (
-	"crypto/rand"
 	"fmt"
 	"maps"
 	"sync"
@@ -28,10 +27,23 @@ type Purse struct {
 	wallet *credit.Wallet
 	ledger *credit.Ledger
 
+	keep    Keeper     // nil: nothing outlasts the program
+	drawers sync.Mutex // held while a cheque is kept
+
 	mu       sync.Mutex
 	promised map[promise]promised // what expires is swept out
 	swept    int                  // how many were left then
-	issued   issued
+	proofs   *proofs
+	paid     uint64 // receipts kept, ever
+}
+
+// Config of a Purse. Wallet and Ledger are required, of one node.
+type Config struct {
+	Wallet *credit.Wallet
+	Ledger *credit.Ledger
+	// Keep keeps what this node is owed for, receipts with their vouchers and cheques,
+	// and the receipts of what it has paid for. nil: they last as long as the program.
+	Keep Keeper
 }
 
 type promise struct {
@@ -47,16 +59,31 @@ type promised struct {
 var _ kernel.Wallet = (*Purse)(nil)
 
 // NewPurse joins wallet and ledger of one node. What the ledger still holds from a
-// run before is expected: its receipts may come yet.
-func NewPurse(wallet *credit.Wallet, ledger *credit.Ledger) *Purse {
-	p := &Purse{wallet: wallet, ledger: ledger, promised: make(map[promise]promised)}
+// run before is expected: its receipts may come yet. What this node had signed a
+// receipt for and not settled is settled. It blocks while it reads and writes;
+// errors are those of the ledger and the keeper, or match ErrProof.
+func NewPurse(cfg Config, now time.Time) (*Purse, error) {
+	wallet, ledger := cfg.Wallet, cfg.Ledger
+	p := &Purse{wallet: wallet, ledger: ledger, keep: cfg.Keep, promised: make(map[promise]promised)}
+	var err error
+	if p.proofs, err = newProofs(cfg.Keep); err != nil {
+		return nil, err
+	}
+	if err := p.catchUp(now); err != nil {
+		return nil, err
+	}
+	if p.keep != nil {
+		if _, p.paid, err = paidReceipts(p.keep); err != nil {
+			return nil, err
+		}
+	}
 	for _, h := range ledger.Holds() {
 		if h.ID.Ledger == wallet.Ledger() && h.Payee != wallet.Peer() {
 			wallet.Remember(credit.Voucher{LedgerID: h.ID.Ledger, JobID: h.JobID, Payee: h.Payee, MaxAmount: h.Amount,
 				Expires: h.Expires, Nonce: h.ID.Nonce})
 		}
 	}
-	return p
+	return p, nil
 }
 
 // Promise implements kernel.Wallet. A job that came with a voucher of its own
@@ -108,6 +135,7 @@ func (p *Purse) Pay(job governance.Admitted, out mesh.JobOutcome, now time.Time)
 		return err
 	}
 	p.forget(promise{j.ID, out.Node})
+	p.keepReceipt(out.Receipt)
 	return nil
 }
 
@@ -123,6 +151,7 @@ func (p *Purse) Late(receipt []byte, now time.Time) (credit.Receipt, error) {
 		return r, err
 	}
 	p.forget(promise{r.JobID, r.Worker})
+	p.keepReceipt(receipt)
 	return r, nil
 }
 
@@ -141,65 +170,3 @@ func (p *Purse) forget(of promise) (credit.HoldID, bool) {
 	delete(p.promised, of)
 	return x.hold, ok
 }
-
-// Earn implements kernel.Wallet.
-func (p *Purse) Earn(job governance.Admitted, now time.Time) (kernel.Earning, error) {
-	j := job.Job()
-	if raw := job.Voucher(); raw != nil {
-		hold, err := p.ledger.HoldVoucher(raw, j.ID, p.wallet.Peer(), j.Budget, now)
-		if err != nil {
-			return nil, err
-		}
-		return &earning{purse: p, job: job, hold: hold}, nil
-	}
-	// Admission let this ledger spend here without a voucher: the nonce only names
-	// the hold.
-	v := credit.Voucher{
-		LedgerID: job.Ledger(), JobID: j.ID, Payee: p.wallet.Peer(), MaxAmount: j.Budget, Expires: j.Deadline.Add(settling),
-	}
-	if _, err := rand.Read(v.Nonce[:]); err != nil {
-		return nil, fmt.Errorf("payment: nonce: %w", err)
-	}
-	hold, err := p.ledger.Hold(v, j.Budget, now)
-	if err != nil {
-		return nil, err
-	}
-	return &earning{purse: p, job: job, hold: hold}, nil
-}
-
-// earning is money held here for a job that runs here.
-type earning struct {
-	purse *Purse
-	job   governance.Admitted
-	hold  credit.HoldID
-}
-
-// Collect implements kernel.Earning.
-func (e *earning) Collect(w kernel.Work, now time.Time) ([]byte, error) {
-	worker := e.purse.wallet.Peer()
-	if err := e.purse.ledger.Settle(e.hold, worker, w.Cost, now); err != nil {
-		return nil, err
-	}
-	receipt, err := e.purse.wallet.Receipt(credit.Receipt{
-		JobID:        e.job.Job().ID,
-		LedgerID:     e.hold.Ledger,
-		CapsuleCID:   w.CapsuleCID,
-		InputCID:     w.InputCID,
-		OutputCID:    w.OutputCID,
-		Cost:         w.Cost,
-		StartedAt:    w.Started,
-		FinishedAt:   w.Finished,
-		VoucherNonce: e.hold.Nonce,
-		Code:         uint16(w.Code),
-	})
-	if err != nil {
-		return nil, err
-	}
-	e.purse.mu.Lock()
-	defer e.purse.mu.Unlock()
-	e.purse.issued.add(e.hold, receipt)
-	return receipt, nil
-}
-
-// Refund implements kernel.Earning.
-func (e *earning) Refund(now time.Time) { _ = e.purse.ledger.Refund(e.hold, now) }

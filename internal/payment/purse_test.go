@@ -37,18 +37,21 @@ func keyOf(seed byte) ed25519.PrivateKey {
 	return ed25519.NewKeyFromSeed(s[:])
 }
 
-func newParty(t *testing.T, seed byte) *party {
+func newParty(t *testing.T, seed byte) *party { return partyOf(t, seed, line) }
+
+func partyOf(t *testing.T, seed byte, line uint64) *party {
 	t.Helper()
 	p := &party{now: time.Now()}
 	var err error
 	p.wallet, err = credit.NewWallet(credit.WalletConfig{Key: keyOf(seed), Codec: codec})
 	require.NoError(t, err)
-	p.ledger, err = credit.OpenLedger(credit.Config{Log: &credit.MemoryLog{}, Codec: wire.Credit{}, StrangerLine: line})
+	p.ledger, err = credit.OpenLedger(credit.Config{Log: &credit.MemoryLog{}, Codec: wire.Credit{}, StrangerLine: line, ChequeLine: line})
 	require.NoError(t, err)
 	require.NoError(t, p.ledger.OpenAccount(p.wallet.Ledger(), line, p.now))
 	p.gate, err = governance.New(governance.Config{Ledgers: p.ledger})
 	require.NoError(t, err)
-	p.purse = payment.NewPurse(p.wallet, p.ledger)
+	p.purse, err = payment.NewPurse(payment.Config{Wallet: p.wallet, Ledger: p.ledger}, p.now)
+	require.NoError(t, err)
 	return p
 }
 

@@ -117,7 +117,8 @@ func TestLateReceiptAndExpiryExcludeEachOther(t *testing.T) {
 			again := *payer // the payer starts again
 			again.wallet, err = credit.NewWallet(credit.WalletConfig{Key: keyOf(1), Codec: codec})
 			require.NoError(t, err)
-			again.purse = payment.NewPurse(again.wallet, payer.ledger)
+			again.purse, err = payment.NewPurse(payment.Config{Wallet: again.wallet, Ledger: payer.ledger}, payer.now)
+			require.NoError(t, err)
 			require.Len(t, again.purse.Lost(payer.now), 1)
 			late := held[0].Expires.Add(time.Hour)
 			if expiredFirst {

@@ -65,6 +65,3 @@ func checkName(name string) error {
 	}
 	return nil
 }
-
-// lockName is the file that natively carries the directory's lock.
-const lockName = "lock"

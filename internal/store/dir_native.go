@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 )
 
+// lockName is the file that carries the directory's lock.
+const lockName = "lock"
+
 // OpenDir opens path, made with mode 0700 if there is none, and holds a lock on
 // it until Close or the end of the process. Errors match ErrLocked when another
 // process has it.

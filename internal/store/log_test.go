@@ -1,9 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -275,4 +279,52 @@ func TestTornCheckpoint(t *testing.T) {
 	_, state, err = l.LoadCheckpoint()
 	require.NoError(t, err)
 	require.Equal(t, "state 2", string(state))
+}
+
+// Many at once share their syncs, and what each was told is there afterwards, across
+// takeovers.
+func TestKVTogether(t *testing.T) {
+	d := NewMemoryDir()
+	var syncs atomic.Int64
+	d.Fault = func(_, operation string) error {
+		if operation == "sync" {
+			syncs.Add(1)
+			runtime.Gosched()
+		}
+		return nil
+	}
+	kv, err := OpenKV(d, "kv")
+	require.NoError(t, err)
+	started := kv.number
+	const hands, rounds = 32, 40
+	var wg sync.WaitGroup
+	for h := range hands {
+		wg.Go(func() {
+			for i := range rounds {
+				key := fmt.Sprintf("%d/%d", h, i)
+				value := bytes.Repeat([]byte{byte(h)}, 4000)
+				if err := kv.Put(key, value); err != nil {
+					t.Error(err)
+				}
+				if i > 0 {
+					if err := kv.Delete(fmt.Sprintf("%d/%d", h, i-1)); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	require.Greater(t, kv.number, started+1, "it has been tidied")
+	require.Less(t, syncs.Load(), int64(hands*rounds*2/2))
+	d.Crash(nil)
+	kv, err = OpenKV(d, "kv")
+	require.NoError(t, err)
+	require.Len(t, kv.Keys(""), hands)
+	for h := range hands {
+		v, ok := kv.Get(fmt.Sprintf("%d/%d", h, rounds-1))
+		require.True(t, ok)
+		require.Len(t, v, 4000)
+		require.EqualValues(t, h, v[0])
+	}
 }

@@ -1,11 +1,34 @@
 package store
 
-import "os"
+import (
+	"errors"
+	"os"
+	"syscall"
+	"unsafe"
+)
 
-// A Windows file opened for writing elsewhere is not locked by this program yet:
-// two nodes with one data folder are the operator's to avoid.
-func lockFile(*os.File) error { return nil }
+var lockFileEx = syscall.NewLazyDLL("kernel32.dll").NewProc("LockFileEx")
 
+const (
+	failImmediately = 1
+	exclusiveLock   = 2
+	lockViolation   = syscall.Errno(33) // ERROR_LOCK_VIOLATION
+)
+
+// lockFile locks the first byte until the file is closed (LockFileEx).
+func lockFile(f *os.File) error {
+	var at syscall.Overlapped
+	ok, _, err := lockFileEx.Call(f.Fd(), exclusiveLock|failImmediately, 0, 1, 0, uintptr(unsafe.Pointer(&at)))
+	if ok != 0 {
+		return nil
+	}
+	if errors.Is(err, lockViolation) {
+		return ErrLocked
+	}
+	return os.NewSyscallError("LockFileEx", err)
+}
+
+// syncDir does nothing: Windows journals names, and has no flush for a directory.
 func syncDir(string) error { return nil }
 
 func syncData(f *os.File) error { return f.Sync() }

@@ -18,7 +18,9 @@ func FuzzDecoders(f *testing.F) {
 	cmd, _ := wire.EncodeCommand(capsule.Command{ID: "1", Type: capsule.Spawn, Spawn: &capsule.SpawnParams{CID: "c"}})
 	frame, _ := wire.EncodeJobFrame(wire.JobFrame{Request: &wire.JobRequest{Envelope: env}})
 	manifest, _ := wire.EncodeManifest(capsule.Manifest{Chunks: [][32]byte{{1}}})
-	for _, seed := range [][]byte{env, profile, signed, cmd, frame, manifest, nil, {0}} {
+	feed, _ := wire.WithFeed(governance.Envelope{}, "c", 1)
+	feedType := feed.Payload.TypeID
+	for _, seed := range [][]byte{env, feed.Payload.Data, profile, signed, cmd, frame, manifest, nil, {0}} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -36,6 +38,8 @@ func FuzzDecoders(f *testing.F) {
 		_, _ = wire.DecodeCommand(b)
 		_, _ = wire.DecodeJobFrame(b)
 		_, _ = wire.DecodeCapsuleFrame(b)
+		_, _ = wire.DecodeFeedFrame(b)
+		_, _, _ = wire.FeedOf(governance.Envelope{Payload: governance.Payload{TypeID: feedType, Data: b}})
 		_, _ = wire.DecodeSpans(b)
 		for kind := range capsule.FrameKind(17) {
 			_, _ = wire.Capsules{}.Decode(kind, b)

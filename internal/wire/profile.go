@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"crypto/ed25519"
+	"fmt"
 	"time"
 
 	capnp "capnproto.org/go/capnp/v3"
@@ -25,6 +27,9 @@ func EncodeProfile(p mesh.Profile) ([]byte, error) {
 		s.SetExpires(nanos(p.Expires))
 		s.SetSequence(p.Sequence)
 		w.texts(s.NewAddrs, p.Addrs)
+		if len(p.Ownership) > 0 {
+			w.do(s.SetOwnership(p.Ownership))
+		}
 		if p.Coordinate != nil && w.err == nil {
 			c, err := s.NewCoordinate()
 			w.do(err)
@@ -46,8 +51,9 @@ func putCoordinate(s systemv1.Coordinate, w *put, c *mesh.Coordinate) {
 	}
 }
 
-// DecodeProfile reads a profile. It checks the shape, not the figures: whoever
-// keeps the profile does. Errors match ErrMalformed.
+// DecodeProfile reads a profile. It checks the shape and who owns the node, not the
+// figures: whoever keeps the profile does. Errors match ErrMalformed, or
+// ErrSignature when nobody who says so owns the node.
 func DecodeProfile(data []byte) (mesh.Profile, error) {
 	var p mesh.Profile
 	err := parse(data, systemv1.ReadRootNodeProfile, func(s systemv1.NodeProfile, g *get) {
@@ -64,6 +70,7 @@ func DecodeProfile(data []byte) (mesh.Profile, error) {
 			Expires:      instant(s.Expires()),
 			Sequence:     s.Sequence(),
 			Addrs:        g.texts(s.Addrs()),
+			Ownership:    g.data(s.Ownership()),
 		}
 		if s.HasCoordinate() {
 			c, err := s.Coordinate()
@@ -71,10 +78,34 @@ func DecodeProfile(data []byte) (mesh.Profile, error) {
 			p.Coordinate = getCoordinate(c, g)
 		}
 	})
+	if err == nil && p.Ownership != nil {
+		p.Owner, err = OpenOwnership(p.Ownership, p.Peer)
+	}
 	if err != nil {
 		return mesh.Profile{}, err
 	}
 	return p, nil
+}
+
+// SealOwnership is the word of key's owner that node is theirs, for the node's
+// profile.
+func SealOwnership(node identity.PeerID, key ed25519.PrivateKey) ([]byte, error) {
+	if _, err := node.PublicKey(); err != nil {
+		return nil, err
+	}
+	return Seal(DomainOwner, []byte(node), key)
+}
+
+// OpenOwnership returns who owns node. Errors match ErrMalformed or ErrSignature.
+func OpenOwnership(data []byte, node identity.PeerID) (identity.PeerID, error) {
+	of, owner, err := Open(DomainOwner, data)
+	if err != nil {
+		return "", err
+	}
+	if identity.PeerID(of) != node {
+		return "", fmt.Errorf("%w: it speaks of node %.80q", ErrSignature, of)
+	}
+	return owner, nil
 }
 
 func getCoordinate(s systemv1.Coordinate, g *get) *mesh.Coordinate {

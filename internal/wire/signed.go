@@ -17,6 +17,7 @@ const (
 	DomainReceipt  = "inos/receipt/1"
 	DomainCheque   = "inos/cheque/1"
 	DomainPolicy   = "inos/policy/1"
+	DomainOwner    = "inos/owner/1"
 )
 
 // ErrSignature says that a Signed message does not verify, or is of another
@@ -38,10 +39,12 @@ func Seal(domain string, payload []byte, key ed25519.PrivateKey) ([]byte, error)
 // (a copy) and who signed it. Errors match ErrMalformed or ErrSignature.
 func Open(domain string, data []byte) (payload []byte, signer identity.PeerID, err error) {
 	var gotDomain string
-	var pub, sig []byte
+	var in, pub, sig []byte
 	err = parse(data, systemv1.ReadRootSigned, func(s systemv1.Signed, g *get) {
 		gotDomain = g.text(s.Domain())
-		payload = g.data(s.Payload())
+		raw, err := s.Payload()
+		g.keep(err)
+		in = signingInput(domain, raw) // a copy, and so is what it ends in
 		pub = g.data(s.PublicKey())
 		sig = g.data(s.Signature())
 	})
@@ -51,10 +54,10 @@ func Open(domain string, data []byte) (payload []byte, signer identity.PeerID, e
 	if gotDomain != domain {
 		return nil, "", fmt.Errorf("%w: domain %.40q, want %q", ErrSignature, gotDomain, domain)
 	}
-	if len(pub) != ed25519.PublicKeySize || !ed25519.Verify(pub, signingInput(domain, payload), sig) {
+	if len(pub) != ed25519.PublicKeySize || !ed25519.Verify(pub, in, sig) {
 		return nil, "", ErrSignature
 	}
-	return payload, identity.PeerIDOf(pub), nil
+	return in[len(domain)+1:], identity.PeerIDOf(pub), nil
 }
 
 func signingInput(domain string, payload []byte) []byte {

@@ -140,7 +140,7 @@ func (n *Node) sendCheques(ctx context.Context, to mesh.Courier, peers []mesh.Pe
 // takeCheque answers /inos/cheque/1. A cheque that came before is as good as new:
 // the drawer did not hear of it.
 func (n *Node) takeCheque(_ context.Context, from identity.PeerID, body []byte) ([]byte, error) {
-	c, err := n.Ledger.Take(body, n.Wallet.Peer(), now())
+	c, err := n.Purse.TakeCheque(body, now())
 	if errors.Is(err, credit.ErrChequeStale) {
 		return nil, nil
 	}

@@ -31,13 +31,15 @@ type Config struct {
 	Name, Kind   string
 	Capabilities []string
 	GeoHash      string
+	Ownership    []byte // the owner's word that the key's node is theirs (wire.SealOwnership); nil: none
 	CreditCost   uint64 // microcredits per second of capsule time
 	Slots        int
 	Runtime      capsule.Runtime
 	Log          credit.Log // nil: a log that lasts as long as the program
-	// Keep keeps what is worth keeping besides the ledger: what this node has seen of
-	// others. nil: it lasts as long as the program.
-	Keep Keeper
+	// Keep keeps what is worth keeping besides the ledger: what this node can show for
+	// what it is owed, and what it has seen of others. nil: it lasts as long as the
+	// program.
+	Keep payment.Keeper
 	// Export hears of every span of this node, and of those that browsers ship to it;
 	// it must not block. nil: no spans are taken from others.
 	Export func(trace.Span)
@@ -53,12 +55,6 @@ type Config struct {
 	OnHeartbeat func(capsuleID string)
 }
 
-// Keeper is a durable map. *store.KV is one.
-type Keeper interface {
-	Get(key string) ([]byte, bool)
-	Put(key string, value []byte) error
-}
-
 // Node is the parts, joined. Run the Kernel; it serves the rest.
 type Node struct {
 	Purse      *payment.Purse
@@ -71,7 +67,7 @@ type Node struct {
 	Wallet     *credit.Wallet
 
 	onHeartbeat func(capsuleID string)
-	keep        Keeper
+	keep        payment.Keeper
 	export      func(trace.Span)
 	kind        string
 	shipping    chan trace.Span // own spans on their way to a node that exports them; nil: none
@@ -91,7 +87,9 @@ func New(cfg Config) (*Node, error) {
 	if err = n.openLedger(cfg); err != nil {
 		return nil, err
 	}
-	n.Purse = payment.NewPurse(n.Wallet, n.Ledger)
+	if n.Purse, err = payment.NewPurse(payment.Config{Wallet: n.Wallet, Ledger: n.Ledger, Keep: cfg.Keep}, time.Now()); err != nil {
+		return nil, err
+	}
 	n.Reputation = credit.NewReputation(credit.ReputationConfig{})
 	if n.keep = cfg.Keep; n.keep != nil {
 		if saved, ok := n.keep.Get(reputationKey); ok {
@@ -106,14 +104,24 @@ func New(cfg Config) (*Node, error) {
 	if n.Library, err = newLibrary(cfg.Key, n.Gate); err != nil {
 		return nil, err
 	}
+	self := identity.PeerIDOf(cfg.Key.Public().(ed25519.PublicKey))
+	var owner identity.PeerID
+	if cfg.Ownership != nil {
+		if owner, err = wire.OpenOwnership(cfg.Ownership, self); err != nil {
+			return nil, fmt.Errorf("node: owner: %w", err)
+		}
+	}
+	images := library.NewImages(0)
 	n.Supervisor, err = supervisor.New(supervisor.Config{
-		Runtime: cfg.Runtime, Codec: wire.Capsules{}, Blobs: n.Library, Images: library.NewImages(0), Emit: n.note, MaxCapsules: cfg.MaxCapsules,
+		Runtime: cfg.Runtime, Codec: wire.Capsules{}, Blobs: n.Library, Images: images, Emit: n.note, MaxCapsules: cfg.MaxCapsules,
 	})
 	if err != nil {
 		return nil, err
 	}
 	n.Kernel, err = kernel.New(kernel.Config{
-		Self:         identity.PeerIDOf(cfg.Key.Public().(ed25519.PublicKey)),
+		Self:         self,
+		Owner:        owner,
+		Ownership:    cfg.Ownership,
 		Name:         cfg.Name,
 		Kind:         cfg.Kind,
 		Capabilities: cfg.Capabilities,
@@ -123,6 +131,7 @@ func New(cfg Config) (*Node, error) {
 		Gate:         n.Gate,
 		Capsules:     kernel.Supervised(n.Supervisor),
 		Blobs:        n.Library,
+		Snapshots:    snapshots{images, n.Library},
 		Wallet:       n.Purse,
 		Upkeep:       n.Purse,
 		Reputation:   n.Reputation,
@@ -136,6 +145,15 @@ func New(cfg Config) (*Node, error) {
 	n.hearSpans()
 	return n, nil
 }
+
+// snapshots are this node's, sealed by its library to travel.
+type snapshots struct {
+	*library.Images
+	library *library.Library
+}
+
+// Seal implements kernel.Snapshots.
+func (s snapshots) Seal(name string, b []byte) (mesh.Blob, error) { return s.library.Seal(name, b) }
 
 // newLibrary takes in what the policy allows: the manifest's publisher is known
 // only here, where its signature is checked.

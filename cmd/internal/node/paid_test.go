@@ -36,11 +36,15 @@ type peer struct {
 	key  ed25519.PrivateKey
 }
 
-func start(t *testing.T, seed byte, change func(*Config)) *peer {
+func start(t testing.TB, seed byte, change func(*Config)) *peer {
+	return startOn(t, seed, "/ip4/127.0.0.1/udp/0/quic-v1", change)
+}
+
+func startOn(t testing.TB, seed byte, listen string, change func(*Config)) *peer {
 	t.Helper()
 	runtime, err := wazero.New(wazero.Config{})
 	require.NoError(t, err)
-	key := ed25519.NewKeyFromSeed(append(make([]byte, 31), seed))
+	key := keyOf(seed)
 	cfg := Config{
 		Key: key, Name: "test", Kind: "native", CreditCost: price, Slots: 2, Runtime: runtime, Allowance: 1_000_000, StrangerLine: 1_000_000,
 		PublishEvery: time.Second, PingEvery: time.Second,
@@ -50,7 +54,7 @@ func start(t *testing.T, seed byte, change func(*Config)) *peer {
 	}
 	n, err := New(cfg)
 	require.NoError(t, err)
-	m, err := p2p.New(p2p.Config{Key: key, Handler: n.Kernel, Notes: n.Notes(), Listen: []string{"/ip4/127.0.0.1/udp/0/quic-v1"}})
+	m, err := p2p.New(p2p.Config{Key: key, Handler: n.Kernel, Notes: n.Notes(), Listen: []string{listen}})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -66,7 +70,15 @@ func start(t *testing.T, seed byte, change func(*Config)) *peer {
 	return &peer{n, m, key}
 }
 
-func built(t *testing.T, name string) []byte {
+func keyOf(seed byte) ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(append(make([]byte, 31), seed))
+}
+
+func idOf(seed byte) identity.PeerID {
+	return identity.PeerIDOf(keyOf(seed).Public().(ed25519.PublicKey))
+}
+
+func built(t testing.TB, name string) []byte {
 	t.Helper()
 	wasm, err := os.ReadFile(filepath.Join("..", "..", "..", "build", "capsules", name+".wasm"))
 	require.NoError(t, err, "make capsules")

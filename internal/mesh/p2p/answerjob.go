@@ -46,7 +46,8 @@ func (m *Mesh) answerJob(ctx context.Context, from identity.PeerID, s *frames) e
 
 	latest := make(chan mesh.Progress, 1) // a newer report replaces one not yet sent
 	ended := make(chan mesh.JobOutcome, 1)
-	m.goWork(func() { ended <- m.handleJob(ctx, from, call, latest) })
+	// Not goWork, which starts nothing once the mesh closes: report waits for the end.
+	go func() { ended <- m.handleJob(ctx, from, call, latest) }()
 	err = m.report(ctx, gone, s, latest, ended)
 	gone(errCallerGone)
 	_ = s.s.CloseRead() // frees the listener

@@ -48,6 +48,9 @@ func (b *book) take(signed []byte) (mesh.Profile, error) {
 		return mesh.Profile{}, fmt.Errorf("%w: %w", mesh.ErrProtocol, err)
 	}
 	p, err := wire.DecodeProfile(payload)
+	if errors.Is(err, wire.ErrSignature) {
+		return mesh.Profile{}, fmt.Errorf("%w: %w", mesh.ErrSignature, err)
+	}
 	if err != nil {
 		return mesh.Profile{}, fmt.Errorf("%w: %w", mesh.ErrProtocol, err)
 	}

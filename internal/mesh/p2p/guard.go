@@ -23,7 +23,7 @@ const (
 	maxWait          = time.Second // that a stream is held back for its peer's rate
 )
 
-var inosProtocols = []protocol.ID{ProfileProtocol, CapsuleProtocol, JobProtocol, LifecycleProtocol,
+var inosProtocols = []protocol.ID{ProfileProtocol, CapsuleProtocol, JobProtocol, LifecycleProtocol, FeedProtocol,
 	TraceProtocol, ReceiptProtocol, ChequeProtocol}
 
 // guard admits inbound streams: a rate and a number at once per peer, a number
@@ -67,7 +67,7 @@ func (g *guard) reserve(p peer.ID, id protocol.ID) (time.Duration, bool) {
 		a = &allowance{rate: rate.NewLimiter(streamsPerSecond, streamBurst), open: map[protocol.ID]int{}}
 		g.peers[p] = a
 	}
-	if g.all >= streamsInAll || a.open[id] >= streamsAtOnce {
+	if g.all >= streamsInAll || a.open[id] >= atOnce(id) {
 		return 0, false
 	}
 	r := a.rate.Reserve()
@@ -79,6 +79,24 @@ func (g *guard) reserve(p peer.ID, id protocol.ID) (time.Duration, bool) {
 	g.all++
 	a.open[id]++
 	return wait, true
+}
+
+// atOnce is how many streams of a protocol one peer may have open.
+func atOnce(id protocol.ID) int {
+	if id == FeedProtocol {
+		return 2 * mesh.FeedsAtOnce // those past the first half are told so
+	}
+	return streamsAtOnce
+}
+
+// openOf is how many streams of a protocol p has open.
+func (g *guard) openOf(p peer.ID, id protocol.ID) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if a := g.peers[p]; a != nil {
+		return a.open[id]
+	}
+	return 0
 }
 
 func (g *guard) done(p peer.ID, id protocol.ID) {
@@ -136,6 +154,7 @@ func (m *Mesh) serveStreams() {
 	m.serve(CapsuleProtocol, m.answerCapsule)
 	m.serve(JobProtocol, m.answerJob)
 	m.serve(LifecycleProtocol, m.answerCommand)
+	m.serve(FeedProtocol, m.answerFeed)
 	for _, name := range []string{mesh.NoteTrace, mesh.NoteReceipt, mesh.NoteCheque} {
 		m.serve(noteProtocol(name), m.answerNote(name))
 	}

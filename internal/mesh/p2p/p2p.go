@@ -31,6 +31,7 @@ const (
 	CapsuleProtocol   = protocol.ID("/inos/capsule/1")
 	JobProtocol       = protocol.ID("/inos/job/1")
 	LifecycleProtocol = protocol.ID("/inos/lifecycle/1")
+	FeedProtocol      = protocol.ID("/inos/feed/1")
 	TraceProtocol     = protocol.ID("/inos/trace/1")
 	ReceiptProtocol   = protocol.ID("/inos/receipt/1")
 	ChequeProtocol    = protocol.ID("/inos/cheque/1")
@@ -62,6 +63,9 @@ type Config struct {
 	// Silence is how long a peer may keep a stream waiting for its next frame;
 	// 0 means 15 s. A node that runs a job reports well within it.
 	Silence time.Duration
+	// FeedIdle is how long a peer that feeds a capsule may send nothing while that
+	// capsule could take more; 0 means 1 min.
+	FeedIdle time.Duration
 	// MaxTransfer bounds the bytes of one job's input, one job's output and one
 	// capsule; 0 means 256 MiB.
 	MaxTransfer uint64
@@ -69,6 +73,7 @@ type Config struct {
 
 const (
 	defaultSilence     = 15 * time.Second
+	defaultFeedIdle    = time.Minute
 	defaultMaxTransfer = 256 << 20
 	maxBootstrap       = 16
 )
@@ -86,6 +91,7 @@ type Mesh struct {
 	peers   *peers
 	guard   *guard
 	partial *partials
+	feeds   feeds
 	events  *mesh.EventQueue
 	provide *provider
 
@@ -143,6 +149,9 @@ func prepare(cfg *Config) ([]peer.AddrInfo, error) {
 	}
 	if cfg.Silence <= 0 {
 		cfg.Silence = defaultSilence
+	}
+	if cfg.FeedIdle <= 0 {
+		cfg.FeedIdle = defaultFeedIdle
 	}
 	if cfg.MaxTransfer == 0 {
 		cfg.MaxTransfer = defaultMaxTransfer

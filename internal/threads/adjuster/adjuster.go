@@ -14,11 +14,13 @@ type Listener interface {
 	Fidelity(Fidelity, time.Time)
 }
 
-// Throttle says how far the valve of a capsule is open from now on.
+// Throttle says that a stream's way into a capsule jams, or no longer does. While
+// it jams the valve shuts and opens as the capsule reads.
 type Throttle struct {
 	Capsule string
-	Level   float64 // above 0 to 1, where 1 is unhindered
-	Rate    float64 // bytes a second; +Inf at level 1
+	Jammed  bool
+	Times   uint64        // how often the valve shut; known at the jam's end
+	Held    time.Duration // for how long in all; known at the jam's end
 	At      time.Time
 }
 
@@ -31,17 +33,9 @@ type Host struct {
 // Config of an Adjuster. Listener is required; zero figures mean the defaults.
 type Config struct {
 	Listener Listener
-	// Hold is how long a jam lasts before the valve is closed by another half; 0
-	// means 250 ms.
-	Hold time.Duration
-	// Clear is how long there must have been no jam before the valve opens by
-	// another step, an eighth; 0 means 500 ms.
+	// Clear is how long a capsule must not have been congested for its jam to be over;
+	// 0 means 500 ms. The valve does not wait for it.
 	Clear time.Duration
-	// Least is the level at which a valve stays, however long the jam; 0 means 1/64.
-	Least float64
-	// Rate is the rate, in bytes a second, that a jam throttles when nothing has
-	// been measured; 0 means 1 MiB/s.
-	Rate float64
 	// Raise is how long a better fidelity must have been possible; 0 means 2 s.
 	Raise time.Duration
 	// Capsules is how many capsules are told apart; 0 means 4096.
@@ -64,28 +58,20 @@ type Adjuster struct {
 
 // news is what the kernel tells; for the key "" the host, otherwise a capsule.
 type news struct {
-	host      Host
-	congested bool
-	jammed    bool // congested at any time since the last look
-	gone      bool
+	host   Host
+	valve  *Valve // of the capsule
+	jammed bool   // it shut at any time since the last look
 }
 
-// New makes an Adjuster: every valve open, full fidelity.
+// New makes an Adjuster: every valve is open, full fidelity.
 func New(c Config) *Adjuster {
 	def := func(d *time.Duration, v time.Duration) {
 		if *d <= 0 {
 			*d = v
 		}
 	}
-	def(&c.Hold, 250*time.Millisecond)
 	def(&c.Clear, 500*time.Millisecond)
 	def(&c.Raise, 2*time.Second)
-	if !(c.Least > 0 && c.Least < 1) {
-		c.Least = 1.0 / 64
-	}
-	if !(c.Rate > 0) {
-		c.Rate = 1 << 20
-	}
 	if c.Capsules <= 0 {
 		c.Capsules = mailbox.DefaultLimit
 	}
@@ -108,28 +94,57 @@ func (a *Adjuster) String() string { return "adjuster" }
 // Host tells the state of the host. It never blocks.
 func (a *Adjuster) Host(h Host) error { return a.mail.Put("", news{host: h}) }
 
-// Capsule tells whether a capsule is congested. It never blocks; its only error
-// is mailbox.ErrFull.
+// Capsule tells whether a capsule is congested: its valve shuts or opens before
+// Capsule returns. It never blocks. Its only error is mailbox.ErrFull, of telling
+// the listener; the valve is set all the same.
 func (a *Adjuster) Capsule(id string, congested bool) error {
-	return a.mail.Put(id, news{congested: congested, jammed: congested})
+	v, known := a.valve(id, congested)
+	if !known || !v.set(congested, time.Now()) {
+		return nil
+	}
+	return a.mail.Put(id, news{valve: v, jammed: congested})
 }
 
-// Gone tells that a capsule is no more: its valve opens and is forgotten.
-func (a *Adjuster) Gone(id string) error { return a.mail.Put(id, news{gone: true}) }
+// Gone tells that a capsule is no more, and why: whoever waits at its valve hears
+// it, and the valve is forgotten. It never blocks; its only error is
+// mailbox.ErrFull.
+func (a *Adjuster) Gone(id string, why error) error {
+	a.mu.Lock()
+	v, ok := a.valves[id]
+	delete(a.valves, id)
+	a.mu.Unlock()
+	if !ok {
+		return nil
+	}
+	v.end(why)
+	return a.mail.Put(id, news{valve: v})
+}
 
 // Valve returns the valve of a capsule. Past Config.Capsules of them an open one
-// that nobody else has.
+// that nobody else has. One of a capsule that is no more stays until Gone is told
+// again.
 func (a *Adjuster) Valve(id string) *Valve {
+	v, _ := a.valve(id, true)
+	return v
+}
+
+// valve finds a capsule's valve; it makes one only when that is wanted. known
+// says whether there is one now.
+func (a *Adjuster) valve(id string, wanted bool) (v *Valve, known bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	v, ok := a.valves[id]
-	if !ok {
-		v = newValve()
-		if len(a.valves) < a.cfg.Capsules {
-			a.valves[id] = v
-		}
+	if v, ok := a.valves[id]; ok {
+		return v, true
 	}
-	return v
+	if !wanted {
+		return nil, false
+	}
+	v = newValve()
+	if len(a.valves) >= a.cfg.Capsules {
+		return v, false
+	}
+	a.valves[id] = v
+	return v, true
 }
 
 // Serve decides until ctx ends.

@@ -3,7 +3,6 @@ package adjuster
 import (
 	"context"
 	"errors"
-	"math"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -51,74 +50,130 @@ func serve(t *testing.T, c Config) *Adjuster {
 	return a
 }
 
-func TestThrottleClosesFastAndOpensSlowly(t *testing.T) {
+func TestTheValveFollowsTheCapsule(t *testing.T) {
+	a := New(Config{Listener: &record{}}) // not even served
+	v := a.Valve("c")
+	require.NoError(t, v.Wait(t.Context()), "an open valve takes no time")
+	require.NoError(t, a.Capsule("c", true))
+	require.False(t, v.Open())
+	ended, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("over"))
+	require.EqualError(t, v.Wait(ended), "over")
+	require.True(t, a.Valve("other").Open())
+	require.NoError(t, a.Capsule("c", false))
+	require.NoError(t, v.Wait(t.Context()))
+
+	why := errors.New("killed")
+	require.NoError(t, a.Capsule("c", true))
+	require.NoError(t, a.Gone("c", why))
+	<-v.Ended()
+	require.ErrorIs(t, v.Wait(t.Context()), why)
+	require.ErrorIs(t, v.Err(), why)
+	next := a.Valve("c")
+	require.NoError(t, next.Wait(t.Context()), "the next capsule of that name is another")
+}
+
+// Whoever waits at a shut valve waits for the capsule, not for a clock.
+func TestWaitersPassWhenItOpens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &record{}
 		a := serve(t, Config{Listener: r})
+		v := a.Valve("c")
 		require.NoError(t, a.Capsule("c", true))
-		pass(600 * time.Millisecond) // two holds
-		require.NoError(t, a.Capsule("c", false))
-		synctest.Wait()
-		levels := []float64{}
-		for _, th := range r.get().throttles {
-			levels = append(levels, th.Level)
+		passed := make(chan time.Time, 2)
+		for range 2 {
+			go func() {
+				if v.Wait(context.Background()) == nil {
+					passed <- time.Now()
+				}
+			}()
 		}
-		require.Equal(t, []float64{0.5, 0.25, 0.125}, levels)
-		pass(499 * time.Millisecond)
-		require.Len(t, r.get().throttles, 3, "nothing opens before Clear has passed")
-		pass(10 * time.Second)
-		last := r.get().throttles[len(r.get().throttles)-1]
-		require.Equal(t, 1.0, last.Level)
-		require.True(t, math.IsInf(last.Rate, 1))
-		require.Len(t, r.get().throttles, 3+7, "0.25, 0.375, ... 1")
-		require.Equal(t, []Fidelity{Reduced, Full}, r.get().fidelities)
+		pass(time.Hour)
+		require.Empty(t, passed)
+		require.NoError(t, a.Capsule("c", false))
+		now := time.Now()
+		require.Equal(t, now, <-passed)
+		require.Equal(t, now, <-passed)
+
+		require.NoError(t, a.Capsule("c", true))
+		waits := make(chan error, 1)
+		go func() { waits <- v.Wait(context.Background()) }()
+		synctest.Wait()
+		why := errors.New("killed")
+		require.NoError(t, a.Gone("c", why))
+		require.ErrorIs(t, <-waits, why)
 	})
 }
 
-func TestFlappingDoesNotReopenTheValve(t *testing.T) {
+// A simulated capsule takes frames at its own pace and says when it is congested,
+// a while after it is, as a heartbeat does. The valve lets the stream through at
+// that pace, whatever the pace is.
+func TestTheStreamRunsAtTheCapsulesPace(t *testing.T) {
+	const frame, ring, frames = 16 << 10, 64 << 10, 2000
+	for _, perFrame := range []time.Duration{10 * time.Microsecond, time.Millisecond, 100 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			a := serve(t, Config{Listener: &record{}})
+			inbox := make(chan struct{}, ring/frame)
+			done := make(chan struct{})
+			heard := perFrame / 10 // between a heartbeat and its effect
+			beats := make(chan bool, frames)
+			go func() {
+				for congested := range beats {
+					time.Sleep(heard)
+					_ = a.Capsule("c", congested)
+				}
+			}()
+			go func() { // 80 % up, 50 % down
+				defer close(done)
+				defer close(beats)
+				congested := false
+				for range frames {
+					<-inbox
+					used := (len(inbox) + 1) * frame
+					if now := congested && used*2 >= ring || used*5 > ring*4; now != congested {
+						congested = now
+						beats <- now
+					}
+					time.Sleep(perFrame)
+				}
+			}()
+			start := time.Now()
+			v := a.Valve("c")
+			for range frames {
+				require.NoError(t, v.Wait(t.Context()))
+				inbox <- struct{}{}
+			}
+			<-done
+			alone := frames * perFrame
+			require.Less(t, time.Since(start), alone*5/4, "80 %% of the ring alone, at %v a frame", perFrame)
+		})
+	}
+}
+
+// However often the valve shuts, a jam is told once when it begins and once when
+// it is over.
+func TestAJamIsOneEpisode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &record{}
 		a := serve(t, Config{Listener: r})
 		for range 100 {
 			require.NoError(t, a.Capsule("c", true))
-			pass(50 * time.Millisecond)
+			pass(30 * time.Millisecond)
 			require.NoError(t, a.Capsule("c", false))
-			pass(50 * time.Millisecond)
+			pass(20 * time.Millisecond)
 		}
-		for i := 1; i < len(r.get().throttles); i++ {
-			require.Less(t, r.get().throttles[i].Level, r.get().throttles[i-1].Level, "closes only, while it flaps faster than Clear")
-		}
-		require.Equal(t, 1.0/64, r.get().throttles[len(r.get().throttles)-1].Level)
-	})
-}
-
-func TestValveThrottlesTheStream(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a := serve(t, Config{Listener: &record{}})
-		v := a.Valve("c")
-		start := time.Now()
-		for range 10 { // 4 MB/s for 10 s, unhindered
-			require.NoError(t, v.Wait(t.Context(), 4_000_000))
-			pass(time.Second)
-		}
-		require.Equal(t, 10*time.Second, time.Since(start), "an open valve takes no time")
-		require.NoError(t, a.Capsule("c", true))
-		pass(300 * time.Millisecond) // level 1/4 by now
-		level, rate := v.Level()
-		require.Equal(t, 0.25, level)
-		require.InDelta(t, 1_000_000, rate, 2_000)
-		require.NoError(t, a.Capsule("c", true))
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		require.Error(t, v.Wait(ctx, 10_000_000), "the deadline would pass first")
-		require.NoError(t, a.Gone("c"))
-		synctest.Wait()
-		start = time.Now()
-		require.NoError(t, v.Wait(t.Context(), 10_000_000))
-		require.Zero(t, time.Since(start))
-		cancelled, stop := context.WithCancel(t.Context())
-		stop()
-		require.True(t, errors.Is(v.Wait(cancelled, 1), context.Canceled))
+		require.Len(t, r.get().throttles, 1)
+		require.True(t, r.get().throttles[0].Jammed)
+		require.Equal(t, []Fidelity{Reduced}, r.get().fidelities)
+		pass(479 * time.Millisecond)
+		require.Len(t, r.get().throttles, 1, "not over before Clear has passed")
+		pass(10 * time.Second)
+		require.Len(t, r.get().throttles, 2)
+		over := r.get().throttles[1]
+		require.False(t, over.Jammed)
+		require.EqualValues(t, 100, over.Times)
+		require.Equal(t, 3*time.Second, over.Held)
+		require.Equal(t, []Fidelity{Reduced, Full}, r.get().fidelities)
 	})
 }
 
@@ -143,19 +198,21 @@ func TestFidelityFallsAtOnceAndRisesAfterAWhile(t *testing.T) {
 	})
 }
 
-// Whatever is told in whatever order: levels stay within bounds, and once it has
-// been quiet for long every valve is open.
+// Whatever is told in whatever order: every jam that begins ends, and once it has
+// been quiet for long every valve is open and the sensors are read in full.
 func TestAlwaysReopens(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		type act struct {
 			capsule   string
 			congested bool
+			gone      bool
 			pause     time.Duration
 		}
 		acts := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) act {
 			return act{
 				rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "capsule"),
 				rapid.Bool().Draw(rt, "congested"),
+				rapid.IntRange(0, 9).Draw(rt, "gone") == 0,
 				time.Duration(rapid.IntRange(0, 2000).Draw(rt, "ms")) * time.Millisecond,
 			}
 		}), 1, 50).Draw(rt, "acts")
@@ -163,19 +220,29 @@ func TestAlwaysReopens(t *testing.T) {
 			r := &record{}
 			a := serve(t, Config{Listener: r})
 			for _, x := range acts {
-				require.NoError(t, a.Capsule(x.capsule, x.congested))
+				if x.gone {
+					require.NoError(t, a.Gone(x.capsule, errors.New("killed")))
+				} else {
+					require.NoError(t, a.Capsule(x.capsule, x.congested))
+					require.Equal(t, !x.congested, a.Valve(x.capsule).Open())
+				}
 				pass(x.pause)
 			}
 			for _, id := range []string{"a", "b", "c"} {
 				require.NoError(t, a.Capsule(id, false))
 			}
 			pass(10 * time.Second)
-			for _, id := range []string{"a", "b", "c"} {
-				level, _ := a.Valve(id).Level()
-				require.Equal(t, 1.0, level)
-			}
+			jammed := map[string]bool{}
 			for _, th := range r.get().throttles {
-				require.True(t, th.Level >= 1.0/64 && th.Level <= 1)
+				require.NotEqual(t, jammed[th.Capsule], th.Jammed, "%+v", th)
+				jammed[th.Capsule] = th.Jammed
+			}
+			for _, id := range []string{"a", "b", "c"} {
+				require.True(t, a.Valve(id).Open())
+				require.False(t, jammed[id])
+			}
+			if f := r.get().fidelities; len(f) > 0 {
+				require.Equal(t, Full, f[len(f)-1])
 			}
 		})
 	})

@@ -2,62 +2,37 @@ package adjuster
 
 import "time"
 
-// jam is a capsule that is congested, or was until lately.
+// jam is a capsule that is congested, or was until lately. Its valve may shut and
+// open thousands of times within one; listeners hear of the jam.
 type jam struct {
-	level     float64
-	congested bool
-	due       time.Time // of the next change of level
+	valve *Valve
+	over  time.Time // when it is, unless the valve is shut by then
 }
 
-// closeBy and openBy make the throttle additive up, multiplicative down, as in
-// TCP's congestion avoidance (Chiu and Jain 1989): it finds a rate that the capsule
-// can take without swinging.
-const (
-	closeBy = 0.5
-	openBy  = 0.125
-)
-
-// hear takes in what the kernel told.
+// hear takes in what the kernel told. The valve has been set already.
 func (a *Adjuster) hear(id string, n news, now time.Time) {
-	switch {
-	case id == "":
+	if id == "" {
 		a.host = n.host
-	case n.gone:
-		if j := a.jams[id]; j != nil {
-			j.level = 1
-			a.apply(id, j, now)
-			delete(a.jams, id)
-		}
-		a.mu.Lock()
-		delete(a.valves, id)
-		a.mu.Unlock()
-	default:
-		a.hearCapsule(id, n, now)
-	}
-}
-
-func (a *Adjuster) hearCapsule(id string, n news, now time.Time) {
-	j := a.jams[id]
-	switch {
-	case j == nil && !n.jammed:
 		return
-	case j == nil:
-		j = &jam{level: 1}
+	}
+	j := a.jams[id]
+	if j != nil && j.valve != n.valve { // another capsule by now
+		a.clear(id, j, now)
+		j = nil
+	}
+	switch {
+	case j != nil:
+	case n.jammed && n.valve.Err() == nil:
+		j = &jam{valve: n.valve}
 		a.jams[id] = j
+		a.cfg.Listener.Throttled(Throttle{Capsule: id, Jammed: true, At: now})
+	default:
+		return
 	}
-	was := j.congested
-	j.congested = n.congested
-	if n.jammed && !was {
-		j.level = max(j.level*closeBy, a.cfg.Least)
-		j.due = now.Add(a.cfg.Hold)
-		a.apply(id, j, now)
-	}
-	if !j.congested && (was || n.jammed) {
-		j.due = now.Add(a.cfg.Clear) // a clear capsule's valve waits before it opens
-	}
+	j.over = now.Add(a.cfg.Clear)
 }
 
-// step makes the changes that are due and returns when the next one is, zero for
+// step ends the jams that are over and returns when the next may be, zero for
 // never.
 func (a *Adjuster) step(now time.Time) (next time.Time) {
 	soonest := func(t time.Time) {
@@ -65,23 +40,18 @@ func (a *Adjuster) step(now time.Time) (next time.Time) {
 			next = t
 		}
 	}
-	congested := 0
 	for id, j := range a.jams {
-		if !now.Before(j.due) {
-			a.move(id, j, now)
-		}
 		switch {
-		case !j.congested && j.level == 1:
-			delete(a.jams, id)
-			continue
-		case j.congested:
-			congested++
-		}
-		if !j.congested || j.level > a.cfg.Least {
-			soonest(j.due)
+		case j.valve.Err() != nil:
+			a.clear(id, j, now)
+		case !j.valve.Open():
+		case now.Before(j.over):
+			soonest(j.over)
+		default:
+			a.clear(id, j, now)
 		}
 	}
-	changed, again := a.sensor.next(wanted(a.host, congested), now, a.cfg.Raise)
+	changed, again := a.sensor.next(wanted(a.host, len(a.jams)), now, a.cfg.Raise)
 	if changed {
 		a.cfg.Listener.Fidelity(a.sensor.level, now)
 	}
@@ -89,25 +59,9 @@ func (a *Adjuster) step(now time.Time) (next time.Time) {
 	return next
 }
 
-// move changes a level that is due.
-func (a *Adjuster) move(id string, j *jam, now time.Time) {
-	if j.congested {
-		j.level = max(j.level*closeBy, a.cfg.Least)
-		j.due = now.Add(a.cfg.Hold)
-	} else {
-		j.level = min(j.level+openBy, 1)
-		j.due = now.Add(a.cfg.Clear)
-	}
-	a.apply(id, j, now)
-}
-
-// apply sets the valve and tells, if anything is new.
-func (a *Adjuster) apply(id string, j *jam, now time.Time) {
-	v := a.Valve(id)
-	if was, _ := v.Level(); was == j.level {
-		return
-	}
-	v.set(j.level, a.cfg.Rate)
-	_, rate := v.Level()
-	a.cfg.Listener.Throttled(Throttle{Capsule: id, Level: j.level, Rate: rate, At: now})
+// clear is the end of a jam.
+func (a *Adjuster) clear(id string, j *jam, now time.Time) {
+	delete(a.jams, id)
+	t := j.valve.take(now)
+	a.cfg.Listener.Throttled(Throttle{Capsule: id, Times: t.times, Held: t.held, At: now})
 }

@@ -2,85 +2,109 @@ package adjuster
 
 import (
 	"context"
-	"math"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
-// chunk is the most bytes that pass a throttled valve in one go.
-const chunk = 64 << 10
-
-// Valve is what the stream into one capsule passes through. Open, it costs a
-// mutex; throttled, it lets bytes pass at a rate. Safe for concurrent use.
+// Valve is what the stream into one capsule passes through: open, or shut while
+// the capsule is congested. It has no rate of its own. The capsule's rings are the
+// measure: whoever passes fills them to the high watermark, waits until the capsule
+// has read down to the low one, and so goes at the capsule's own pace. Open, it
+// costs a mutex. Safe for concurrent use.
 type Valve struct {
-	limiter *rate.Limiter
-
 	mu     sync.Mutex
-	passed float64   // bytes a second, a moving average
-	count  float64   // bytes since mark
-	mark   time.Time // when counting began
-	base   float64   // bytes a second before the jam; 0 while open
-	level  float64   // of base; 1 is open
+	opened chan struct{} // closed when the valve opens; nil while it is open
+	since  time.Time     // when it shut
+	ended  chan struct{} // closed at the capsule's end
+	why    error         // of that
+	tally
 }
 
-func newValve() *Valve {
-	return &Valve{limiter: rate.NewLimiter(rate.Inf, chunk), level: 1}
+// tally is what a valve did since its adjuster last asked.
+type tally struct {
+	times uint64
+	held  time.Duration
 }
 
-// Wait lets n bytes pass, or returns ctx's error, or one that says that ctx's
-// deadline will pass first.
-func (v *Valve) Wait(ctx context.Context, n int) error {
-	v.measure(n, time.Now())
-	for n > 0 {
-		step := min(n, chunk)
-		if err := v.limiter.WaitN(ctx, step); err != nil {
-			return err
+func newValve() *Valve { return &Valve{ended: make(chan struct{})} }
+
+// Wait returns when the valve is open: at once, unless the capsule is congested.
+// Errors are ctx's cause, or why the capsule ended.
+func (v *Valve) Wait(ctx context.Context) error {
+	for {
+		v.mu.Lock()
+		opened, why := v.opened, v.why
+		v.mu.Unlock()
+		switch {
+		case why != nil:
+			return why
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case opened == nil:
+			return nil
 		}
-		n -= step
+		select {
+		case <-opened:
+		case <-v.ended:
+		case <-ctx.Done():
+		}
 	}
-	return ctx.Err()
 }
 
-// Level is the share of its unhindered rate that the valve lets pass, above 0 to
-// 1; Rate is that in bytes a second, +Inf when open.
-func (v *Valve) Level() (level, bytesPerSecond float64) {
+// Open says whether it is.
+func (v *Valve) Open() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.level == 1 {
-		return 1, math.Inf(1)
-	}
-	return v.level, v.base * v.level
+	return v.opened == nil
 }
 
-// measure averages what wants to pass over windows of a second.
-func (v *Valve) measure(n int, now time.Time) {
+// Ended is closed when the capsule is no more; Err then says why.
+func (v *Valve) Ended() <-chan struct{} { return v.ended }
+
+// Err is why the capsule ended, nil before that.
+func (v *Valve) Err() error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.mark.IsZero() {
-		v.mark = now
-	}
-	if d := now.Sub(v.mark); d >= time.Second {
-		sample := v.count / d.Seconds()
-		v.passed += (sample - v.passed) / 2
-		v.count, v.mark = 0, now
-	}
-	v.count += float64(n)
+	return v.why
 }
 
-// set throttles to level, of the rate measured so far or, without one, of least.
-func (v *Valve) set(level, least float64) {
+// set shuts or opens the valve and says whether it was the other way.
+func (v *Valve) set(shut bool, now time.Time) (changed bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if level >= 1 {
-		v.level, v.base = 1, 0
-		v.limiter.SetLimit(rate.Inf)
-		return
+	switch {
+	case v.why != nil || shut == (v.opened != nil):
+		return false
+	case shut:
+		v.opened, v.since = make(chan struct{}), now
+		v.times++
+	default:
+		close(v.opened)
+		v.opened = nil
+		v.held += now.Sub(v.since)
 	}
-	if v.base == 0 {
-		v.base = max(v.passed, v.count, least)
+	return true
+}
+
+// end is the capsule's: nobody waits any more. Only the first one counts.
+func (v *Valve) end(why error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.why == nil {
+		v.why = why
+		close(v.ended)
 	}
-	v.level = level
-	v.limiter.SetLimit(rate.Limit(v.base * level))
+}
+
+// take returns the tally and begins another.
+func (v *Valve) take(now time.Time) tally {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	t := v.tally
+	v.tally = tally{}
+	if v.opened != nil {
+		t.held += now.Sub(v.since)
+		v.since = now
+	}
+	return t
 }

@@ -5,6 +5,8 @@ using Go = import "/go.capnp";
 $Go.package("systemv1");
 $Go.import("inos/schema/system/v1");
 
+using Orchestration = import "orchestration.capnp";
+
 # Travels in a Signed of domain "inos/profile/1", by the node's own key.
 struct NodeProfile {
   peerId @0 :Text;
@@ -20,6 +22,7 @@ struct NodeProfile {
   coordinate @10 :Coordinate;
   name @11 :Text;            # for people; never used to decide
   kind @12 :Text;            # "native" or "browser"
+  ownership @13 :Data;       # Signed of domain "inos/owner/1": the owner's word that peerId is theirs; empty: the node's own
 }
 
 # A Vivaldi network coordinate (Dabek et al., SIGCOMM 2004), units of seconds.
@@ -68,4 +71,28 @@ struct CapsuleHave {
 struct CapsuleChunk {
   index @0 :UInt32;
   data @1 :Data;
+}
+
+# The payload of the Envelope that opens /inos/feed/1.
+struct FeedRequest {
+  capsuleId @0 :Text;
+  window @1 :UInt32;         # how far the caller stays ahead of the last taken, in bytes; 0: as QUIC lets it
+}
+
+# What a node answers on /inos/feed/1, each frame preceded by its length as an
+# unsigned varint. Caller: one frame with an Envelope, then the bytes of the stream
+# as they are, to the end of its side. Node: taken*, end. A taken comes at least
+# every few seconds, also while the capsule is congested and nothing is read.
+struct FeedFrame {
+  union {
+    taken @0 :UInt64;        # bytes that are in the capsule by now
+    end @1 :FeedEnd;
+  }
+}
+
+struct FeedEnd {
+  code @0 :Orchestration.ReplyCode;
+  reason @1 :Text;           # stable code of what ended the stream; empty when it went well
+  message @2 :Text;
+  taken @3 :UInt64;          # bytes that reached the capsule
 }

@@ -15,12 +15,12 @@ type NodeProfile capnp.Struct
 const NodeProfile_TypeID = 0xb46870524124de2b
 
 func NewNodeProfile(s *capnp.Segment) (NodeProfile, error) {
-	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 40, PointerCount: 7})
+	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 40, PointerCount: 8})
 	return NodeProfile(st), err
 }
 
 func NewRootNodeProfile(s *capnp.Segment) (NodeProfile, error) {
-	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 40, PointerCount: 7})
+	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 40, PointerCount: 8})
 	return NodeProfile(st), err
 }
 
@@ -246,12 +246,25 @@ func (s NodeProfile) SetKind(v string) error {
 	return capnp.Struct(s).SetText(6, v)
 }
 
+func (s NodeProfile) Ownership() ([]byte, error) {
+	p, err := capnp.Struct(s).Ptr(7)
+	return []byte(p.Data()), err
+}
+
+func (s NodeProfile) HasOwnership() bool {
+	return capnp.Struct(s).HasPtr(7)
+}
+
+func (s NodeProfile) SetOwnership(v []byte) error {
+	return capnp.Struct(s).SetData(7, v)
+}
+
 // NodeProfile_List is a list of NodeProfile.
 type NodeProfile_List = capnp.StructList[NodeProfile]
 
 // NewNodeProfile creates a new list of NodeProfile.
 func NewNodeProfile_List(s *capnp.Segment, sz int32) (NodeProfile_List, error) {
-	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 40, PointerCount: 7}, sz)
+	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 40, PointerCount: 8}, sz)
 	return capnp.StructList[NodeProfile](l), err
 }
 
@@ -1059,4 +1072,343 @@ type CapsuleChunk_Future struct{ *capnp.Future }
 func (f CapsuleChunk_Future) Struct() (CapsuleChunk, error) {
 	p, err := f.Future.Ptr()
 	return CapsuleChunk(p.Struct()), err
+}
+
+type FeedRequest capnp.Struct
+
+// FeedRequest_TypeID is the unique identifier for the type FeedRequest.
+const FeedRequest_TypeID = 0xde15e59e4028760a
+
+func NewFeedRequest(s *capnp.Segment) (FeedRequest, error) {
+	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 8, PointerCount: 1})
+	return FeedRequest(st), err
+}
+
+func NewRootFeedRequest(s *capnp.Segment) (FeedRequest, error) {
+	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 8, PointerCount: 1})
+	return FeedRequest(st), err
+}
+
+func ReadRootFeedRequest(msg *capnp.Message) (FeedRequest, error) {
+	root, err := msg.Root()
+	return FeedRequest(root.Struct()), err
+}
+
+func (s FeedRequest) String() string {
+	str, _ := text.Marshal(0xde15e59e4028760a, capnp.Struct(s))
+	return str
+}
+
+func (s FeedRequest) EncodeAsPtr(seg *capnp.Segment) capnp.Ptr {
+	return capnp.Struct(s).EncodeAsPtr(seg)
+}
+
+func (FeedRequest) DecodeFromPtr(p capnp.Ptr) FeedRequest {
+	return FeedRequest(capnp.Struct{}.DecodeFromPtr(p))
+}
+
+func (s FeedRequest) ToPtr() capnp.Ptr {
+	return capnp.Struct(s).ToPtr()
+}
+func (s FeedRequest) IsValid() bool {
+	return capnp.Struct(s).IsValid()
+}
+
+func (s FeedRequest) Message() *capnp.Message {
+	return capnp.Struct(s).Message()
+}
+
+func (s FeedRequest) Segment() *capnp.Segment {
+	return capnp.Struct(s).Segment()
+}
+func (s FeedRequest) CapsuleId() (string, error) {
+	p, err := capnp.Struct(s).Ptr(0)
+	return p.Text(), err
+}
+
+func (s FeedRequest) HasCapsuleId() bool {
+	return capnp.Struct(s).HasPtr(0)
+}
+
+func (s FeedRequest) CapsuleIdBytes() ([]byte, error) {
+	p, err := capnp.Struct(s).Ptr(0)
+	return p.TextBytes(), err
+}
+
+func (s FeedRequest) SetCapsuleId(v string) error {
+	return capnp.Struct(s).SetText(0, v)
+}
+
+func (s FeedRequest) Window() uint32 {
+	return capnp.Struct(s).Uint32(0)
+}
+
+func (s FeedRequest) SetWindow(v uint32) {
+	capnp.Struct(s).SetUint32(0, v)
+}
+
+// FeedRequest_List is a list of FeedRequest.
+type FeedRequest_List = capnp.StructList[FeedRequest]
+
+// NewFeedRequest creates a new list of FeedRequest.
+func NewFeedRequest_List(s *capnp.Segment, sz int32) (FeedRequest_List, error) {
+	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 8, PointerCount: 1}, sz)
+	return capnp.StructList[FeedRequest](l), err
+}
+
+// FeedRequest_Future is a wrapper for a FeedRequest promised by a client call.
+type FeedRequest_Future struct{ *capnp.Future }
+
+func (f FeedRequest_Future) Struct() (FeedRequest, error) {
+	p, err := f.Future.Ptr()
+	return FeedRequest(p.Struct()), err
+}
+
+type FeedFrame capnp.Struct
+type FeedFrame_Which uint16
+
+const (
+	FeedFrame_Which_taken FeedFrame_Which = 0
+	FeedFrame_Which_end   FeedFrame_Which = 1
+)
+
+func (w FeedFrame_Which) String() string {
+	const s = "takenend"
+	switch w {
+	case FeedFrame_Which_taken:
+		return s[0:5]
+	case FeedFrame_Which_end:
+		return s[5:8]
+
+	}
+	return "FeedFrame_Which(" + strconv.FormatUint(uint64(w), 10) + ")"
+}
+
+// FeedFrame_TypeID is the unique identifier for the type FeedFrame.
+const FeedFrame_TypeID = 0xd226bdcd5005aae5
+
+func NewFeedFrame(s *capnp.Segment) (FeedFrame, error) {
+	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 16, PointerCount: 1})
+	return FeedFrame(st), err
+}
+
+func NewRootFeedFrame(s *capnp.Segment) (FeedFrame, error) {
+	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 16, PointerCount: 1})
+	return FeedFrame(st), err
+}
+
+func ReadRootFeedFrame(msg *capnp.Message) (FeedFrame, error) {
+	root, err := msg.Root()
+	return FeedFrame(root.Struct()), err
+}
+
+func (s FeedFrame) String() string {
+	str, _ := text.Marshal(0xd226bdcd5005aae5, capnp.Struct(s))
+	return str
+}
+
+func (s FeedFrame) EncodeAsPtr(seg *capnp.Segment) capnp.Ptr {
+	return capnp.Struct(s).EncodeAsPtr(seg)
+}
+
+func (FeedFrame) DecodeFromPtr(p capnp.Ptr) FeedFrame {
+	return FeedFrame(capnp.Struct{}.DecodeFromPtr(p))
+}
+
+func (s FeedFrame) ToPtr() capnp.Ptr {
+	return capnp.Struct(s).ToPtr()
+}
+
+func (s FeedFrame) Which() FeedFrame_Which {
+	return FeedFrame_Which(capnp.Struct(s).Uint16(8))
+}
+func (s FeedFrame) IsValid() bool {
+	return capnp.Struct(s).IsValid()
+}
+
+func (s FeedFrame) Message() *capnp.Message {
+	return capnp.Struct(s).Message()
+}
+
+func (s FeedFrame) Segment() *capnp.Segment {
+	return capnp.Struct(s).Segment()
+}
+func (s FeedFrame) Taken() uint64 {
+	if capnp.Struct(s).Uint16(8) != 0 {
+		panic("Which() != taken")
+	}
+	return capnp.Struct(s).Uint64(0)
+}
+
+func (s FeedFrame) SetTaken(v uint64) {
+	capnp.Struct(s).SetUint16(8, 0)
+	capnp.Struct(s).SetUint64(0, v)
+}
+
+func (s FeedFrame) End() (FeedEnd, error) {
+	if capnp.Struct(s).Uint16(8) != 1 {
+		panic("Which() != end")
+	}
+	p, err := capnp.Struct(s).Ptr(0)
+	return FeedEnd(p.Struct()), err
+}
+
+func (s FeedFrame) HasEnd() bool {
+	if capnp.Struct(s).Uint16(8) != 1 {
+		return false
+	}
+	return capnp.Struct(s).HasPtr(0)
+}
+
+func (s FeedFrame) SetEnd(v FeedEnd) error {
+	capnp.Struct(s).SetUint16(8, 1)
+	return capnp.Struct(s).SetPtr(0, capnp.Struct(v).ToPtr())
+}
+
+// NewEnd sets the end field to a newly
+// allocated FeedEnd struct, preferring placement in s's segment.
+func (s FeedFrame) NewEnd() (FeedEnd, error) {
+	capnp.Struct(s).SetUint16(8, 1)
+	ss, err := NewFeedEnd(capnp.Struct(s).Segment())
+	if err != nil {
+		return FeedEnd{}, err
+	}
+	err = capnp.Struct(s).SetPtr(0, capnp.Struct(ss).ToPtr())
+	return ss, err
+}
+
+// FeedFrame_List is a list of FeedFrame.
+type FeedFrame_List = capnp.StructList[FeedFrame]
+
+// NewFeedFrame creates a new list of FeedFrame.
+func NewFeedFrame_List(s *capnp.Segment, sz int32) (FeedFrame_List, error) {
+	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 16, PointerCount: 1}, sz)
+	return capnp.StructList[FeedFrame](l), err
+}
+
+// FeedFrame_Future is a wrapper for a FeedFrame promised by a client call.
+type FeedFrame_Future struct{ *capnp.Future }
+
+func (f FeedFrame_Future) Struct() (FeedFrame, error) {
+	p, err := f.Future.Ptr()
+	return FeedFrame(p.Struct()), err
+}
+func (p FeedFrame_Future) End() FeedEnd_Future {
+	return FeedEnd_Future{Future: p.Future.Field(0, nil)}
+}
+
+type FeedEnd capnp.Struct
+
+// FeedEnd_TypeID is the unique identifier for the type FeedEnd.
+const FeedEnd_TypeID = 0xd0123f001e44441e
+
+func NewFeedEnd(s *capnp.Segment) (FeedEnd, error) {
+	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 16, PointerCount: 2})
+	return FeedEnd(st), err
+}
+
+func NewRootFeedEnd(s *capnp.Segment) (FeedEnd, error) {
+	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 16, PointerCount: 2})
+	return FeedEnd(st), err
+}
+
+func ReadRootFeedEnd(msg *capnp.Message) (FeedEnd, error) {
+	root, err := msg.Root()
+	return FeedEnd(root.Struct()), err
+}
+
+func (s FeedEnd) String() string {
+	str, _ := text.Marshal(0xd0123f001e44441e, capnp.Struct(s))
+	return str
+}
+
+func (s FeedEnd) EncodeAsPtr(seg *capnp.Segment) capnp.Ptr {
+	return capnp.Struct(s).EncodeAsPtr(seg)
+}
+
+func (FeedEnd) DecodeFromPtr(p capnp.Ptr) FeedEnd {
+	return FeedEnd(capnp.Struct{}.DecodeFromPtr(p))
+}
+
+func (s FeedEnd) ToPtr() capnp.Ptr {
+	return capnp.Struct(s).ToPtr()
+}
+func (s FeedEnd) IsValid() bool {
+	return capnp.Struct(s).IsValid()
+}
+
+func (s FeedEnd) Message() *capnp.Message {
+	return capnp.Struct(s).Message()
+}
+
+func (s FeedEnd) Segment() *capnp.Segment {
+	return capnp.Struct(s).Segment()
+}
+func (s FeedEnd) Code() ReplyCode {
+	return ReplyCode(capnp.Struct(s).Uint16(0))
+}
+
+func (s FeedEnd) SetCode(v ReplyCode) {
+	capnp.Struct(s).SetUint16(0, uint16(v))
+}
+
+func (s FeedEnd) Reason() (string, error) {
+	p, err := capnp.Struct(s).Ptr(0)
+	return p.Text(), err
+}
+
+func (s FeedEnd) HasReason() bool {
+	return capnp.Struct(s).HasPtr(0)
+}
+
+func (s FeedEnd) ReasonBytes() ([]byte, error) {
+	p, err := capnp.Struct(s).Ptr(0)
+	return p.TextBytes(), err
+}
+
+func (s FeedEnd) SetReason(v string) error {
+	return capnp.Struct(s).SetText(0, v)
+}
+
+func (s FeedEnd) Message_() (string, error) {
+	p, err := capnp.Struct(s).Ptr(1)
+	return p.Text(), err
+}
+
+func (s FeedEnd) HasMessage_() bool {
+	return capnp.Struct(s).HasPtr(1)
+}
+
+func (s FeedEnd) Message_Bytes() ([]byte, error) {
+	p, err := capnp.Struct(s).Ptr(1)
+	return p.TextBytes(), err
+}
+
+func (s FeedEnd) SetMessage_(v string) error {
+	return capnp.Struct(s).SetText(1, v)
+}
+
+func (s FeedEnd) Taken() uint64 {
+	return capnp.Struct(s).Uint64(8)
+}
+
+func (s FeedEnd) SetTaken(v uint64) {
+	capnp.Struct(s).SetUint64(8, v)
+}
+
+// FeedEnd_List is a list of FeedEnd.
+type FeedEnd_List = capnp.StructList[FeedEnd]
+
+// NewFeedEnd creates a new list of FeedEnd.
+func NewFeedEnd_List(s *capnp.Segment, sz int32) (FeedEnd_List, error) {
+	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 16, PointerCount: 2}, sz)
+	return capnp.StructList[FeedEnd](l), err
+}
+
+// FeedEnd_Future is a wrapper for a FeedEnd promised by a client call.
+type FeedEnd_Future struct{ *capnp.Future }
+
+func (f FeedEnd_Future) Struct() (FeedEnd, error) {
+	p, err := f.Future.Ptr()
+	return FeedEnd(p.Struct()), err
 }

@@ -17,6 +17,7 @@ enum CommandType {
   resume @3;
   snapshot @4;
   resizeMem @5;
+  feed @6;   # no LifecycleCmd: in a policy, the right to stream into a capsule (/inos/feed/1)
 }
 
 struct LifecycleCmd {

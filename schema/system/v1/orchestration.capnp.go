@@ -20,6 +20,7 @@ const (
 	CommandType_resume    CommandType = 3
 	CommandType_snapshot  CommandType = 4
 	CommandType_resizeMem CommandType = 5
+	CommandType_feed      CommandType = 6
 )
 
 // String returns the enum's constant name.
@@ -37,6 +38,8 @@ func (c CommandType) String() string {
 		return "snapshot"
 	case CommandType_resizeMem:
 		return "resizeMem"
+	case CommandType_feed:
+		return "feed"
 
 	default:
 		return ""
@@ -59,6 +62,8 @@ func CommandTypeFromString(c string) CommandType {
 		return CommandType_snapshot
 	case "resizeMem":
 		return CommandType_resizeMem
+	case "feed":
+		return CommandType_feed
 
 	default:
 		return 0

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 
 const PLACES = ['/usr/bin/firefox-esr', '/usr/bin/firefox', '/snap/bin/firefox'];
 const START_MS = 60_000;
+const PORT_FILE = 'MarionetteActivePort';
 
 const PREFS = {
   'marionette.port': 0, // any free one; Firefox writes it into the profile
@@ -28,9 +29,13 @@ export function firefoxPath() {
   return found;
 }
 
-/** Starts Firefox and opens a page of the shape that lib/chromium.mjs's inPage and the demo's steps use. */
-export async function launchFirefox() {
-  const profile = await mkdtemp(join(tmpdir(), 'inos-firefox-'));
+/**
+ * Starts Firefox and opens a page of the shape that lib/chromium.mjs's inPage and the demo's steps use. With a `profile`
+ * (a folder) it starts on that one and leaves it.
+ */
+export async function launchFirefox({ profile: kept } = {}) {
+  const profile = kept ?? await mkdtemp(join(tmpdir(), 'inos-firefox-'));
+  await rm(join(profile, PORT_FILE), { force: true }); // of a run before
   await writeFile(join(profile, 'user.js'),
     Object.entries(PREFS).map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`).join(''));
   const child = spawn(firefoxPath(), ['--headless', '--no-remote', '--marionette', '--profile', profile, 'about:blank'], { stdio: 'ignore' });
@@ -41,7 +46,7 @@ export async function launchFirefox() {
     child.kill();
     await ended;
     process.off('exit', kill);
-    await rm(profile, { recursive: true, force: true, maxRetries: 10 });
+    if (!kept) await rm(profile, { recursive: true, force: true, maxRetries: 10 });
   };
   try {
     const port = await Promise.race([
@@ -52,7 +57,17 @@ export async function launchFirefox() {
     const { capabilities } = await send('WebDriver:NewSession', { capabilities: { alwaysMatch: {} } });
     await send('WebDriver:SetTimeouts', { script: 600_000, pageLoad: 60_000 });
     await send('WebDriver:SetWindowRect', { width: 1280, height: 1300 });
-    return { version: capabilities.browserVersion, page: pageOf(send), close };
+    return {
+      version: capabilities.browserVersion,
+      page: pageOf(send),
+      close,
+      /** Ends it as a power failure would: SIGKILL, and nothing is written any more. */
+      async kill() {
+        kill();
+        await ended;
+        process.off('exit', kill);
+      },
+    };
   } catch (error) {
     await close();
     throw error;
@@ -61,12 +76,11 @@ export async function launchFirefox() {
 
 /** Waits for the file in which Firefox notes Marionette's port. */
 async function portIn(profile) {
-  const file = 'MarionetteActivePort';
   let watcher;
   let timer;
   try {
     return await new Promise((resolve, reject) => {
-      const look = () => readFile(join(profile, file), 'utf8').then((text) => /^\d+$/.test(text.trim()) && resolve(Number(text)), () => {});
+      const look = () => readFile(join(profile, PORT_FILE), 'utf8').then((text) => /^\d+$/.test(text.trim()) && resolve(Number(text)), () => {});
       watcher = watch(profile, look);
       timer = setTimeout(() => reject(new Error(`Firefox did not open its Marionette port within ${START_MS / 1000} s`)), START_MS);
       look();

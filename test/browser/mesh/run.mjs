@@ -1,6 +1,7 @@
 // Runs the mesh in real browsers: builds the far side (peer) and the browser's
 // side (page), serves the page on loopback, and lets headless Chromium and
-// Firefox run it in a Worker against freshly started peers. Prints every test and
+// Firefox run it in a Worker against freshly started peers; then, in Chromium, whole
+// kernels: see console.mjs, which needs `make dist native`. Prints every test and
 // "N passed, N failed"; exits 1 when one failed, when a browser is missing or
 // when a run ends without its own count.
 //
@@ -16,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createInterface } from 'node:readline';
+import { consoleTests } from './console.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '../../..');
@@ -181,6 +183,12 @@ try {
     total.failed += c.failed;
   }
   server.close();
+  if (names.includes('chromium')) {
+    console.log('== console, chromium');
+    const c = await consoleTests();
+    total.passed += c.passed;
+    total.failed += c.failed;
+  }
 } catch (e) {
   console.log(`FAIL ${e.message}`);
   total.failed++;

@@ -1,22 +1,22 @@
-// The durable store in a real browser: a ledger on the origin private file system,
-// in a Worker of headless Chromium that is killed at random while 50 goroutines
-// settle: by terminate(), by closing the page, by crashing its renderer. After each
-// kill a fresh Worker checks that everything acknowledged is there, once, and that
-// the chain verifies. Prints each round; exits 1 at the first that fails.
+// The durable store in real browsers: a ledger on the origin private file system, in a
+// Worker that is killed at random while 50 goroutines settle: by terminate(), by closing
+// the page, by crashing Chromium's renderer, by SIGKILL to Firefox. After each kill a
+// fresh Worker checks that everything acknowledged is there, once, and that the chain
+// verifies. Prints each round; exits 1 at the first that fails.
 //
-//   node test/browser/store/run.mjs [ROUNDS]      (50)
-import { spawnSync } from 'node:child_process';
-import { createServer } from 'node:http';
-import { createRequire } from 'node:module';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+//   node test/browser/store/run.mjs [ROUNDS] [chromium] [firefox] [million]      (50, both)
+//
+// `million` settles half a million times and says how long a restart on that takes.
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { chromiumPath } from '../lib/chromium.mjs';
+import { browsers } from './browsers.mjs';
+import { serve } from './server.mjs';
 
-const { chromium } = createRequire(new URL('../../../web/package.json', import.meta.url))('playwright-core');
-const root = fileURLToPath(new URL('../../../', import.meta.url));
-const rounds = Number(process.argv[2] ?? 50);
+const words = process.argv.slice(2);
+const rounds = Number(words.find((w) => /^\d+$/.test(w)) ?? 50);
+const million = words.includes('million');
+const names = words.filter((w) => !/^\d+$/.test(w) && w !== 'million');
 const seed = Number(process.env.SEED ?? Date.now() % 1e9);
 const STEP_MS = 60_000;
 
@@ -28,144 +28,90 @@ const random = (n) => {
 };
 
 const work = mkdtempSync(join(tmpdir(), 'inos-store-'));
-const wasm = join(work, 'page.wasm');
-const built = spawnSync('go', ['build', '-trimpath', '-ldflags=-s -w', '-o', wasm, './test/browser/store/page'],
-  { cwd: root, env: { ...process.env, GOOS: 'js', GOARCH: 'wasm' }, stdio: 'inherit' });
-if (built.status !== 0) process.exit(1);
-const goroot = spawnSync('go', ['env', 'GOROOT'], { cwd: root }).stdout.toString().trim();
+const listeners = new Map();
+const server = await serve(work, (id, lines) => listeners.get(id)?.(lines));
 
-const worker = `
-importScripts('/wasm_exec.js');
-onmessage = async ({ data: [args, acked] }) => {
-  globalThis.acked = acked;
-  let rest = '';
-  const decoder = new TextDecoder();
-  globalThis.fs.writeSync = (fd, buf) => {
-    rest += decoder.decode(buf, { stream: true });
-    const lines = rest.split('\\n');
-    rest = lines.pop();
-    if (lines.length) postMessage(lines);
-    return buf.length;
-  };
-  try {
-    const go = new Go();
-    go.argv = ['page', ...args];
-    const { instance } = await WebAssembly.instantiateStreaming(fetch('/page.wasm'), go.importObject);
-    await go.run(instance);
-  } catch (e) { postMessage(['FAIL worker: ' + e, 'end']); }
-};`;
-
-const files = {
-  '/': ['text/html', '<!doctype html><title>store</title>'],
-  '/worker.js': ['text/javascript', worker],
-  '/wasm_exec.js': ['text/javascript', readFileSync(join(goroot, 'lib/wasm/wasm_exec.js'))],
-  '/page.wasm': ['application/wasm', readFileSync(wasm)],
-};
-const server = createServer((req, res) => {
-  const file = files[req.url];
-  res.writeHead(file ? 200 : 404, { 'content-type': file?.[0] ?? 'text/plain' });
-  res.end(file?.[1]);
-});
-await new Promise((ready) => server.listen(0, '127.0.0.1', ready));
-const url = `http://127.0.0.1:${server.address().port}/`;
-
-const context = await chromium.launchPersistentContext(join(work, 'profile'), {
-  executablePath: chromiumPath(),
-  args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-});
-
-// start runs the page program; onLines hears it. The page lives until it is closed.
-async function start(args, onLines, acked = []) {
-  const page = await context.newPage();
-  await page.exposeFunction('heard', onLines);
-  await page.goto(url);
-  await page.evaluate((message) => {
-    globalThis.worker = new Worker('/worker.js');
-    globalThis.worker.onmessage = ({ data }) => globalThis.heard(data);
-    globalThis.worker.postMessage(message);
-  }, [args, acked.join(' ')]);
-  return page;
-}
-
-// finish runs the page program to its end and returns its lines; FAIL throws.
-async function finish(args, acked) {
+/** Runs the page program to its end and returns its lines; FAIL throws. */
+async function finish(browser, args, acked, ms = STEP_MS) {
   const lines = [];
   let done;
   const ended = new Promise((resolve, reject) => {
     done = resolve;
-    setTimeout(() => reject(new Error(`${args[0]} took longer than ${STEP_MS / 1000} s: ${lines.slice(-5).join(' | ')}`)), STEP_MS).unref();
+    setTimeout(() => reject(new Error(`${args[0]} took longer than ${ms / 1000} s: ${lines.slice(-5).join(' | ')}`)), ms).unref();
   });
-  const page = await start(args, (heard) => {
+  const page = await browser.start(args, (heard) => {
     lines.push(...heard);
     if (heard.includes('end')) done();
   }, acked);
   await ended;
-  await page.close();
+  await browser.end(page);
   const failed = lines.filter((l) => l.startsWith('FAIL'));
   if (failed.length > 0) throw new Error(`${args[0]}: ${failed.join('\n')}`);
   return lines.filter((l) => l !== 'end');
 }
 
-const kills = {
-  'the Worker terminated': async (page) => {
-    await page.evaluate(() => globalThis.worker.terminate());
-    await page.close();
-  },
-  'the page closed': (page) => page.close(),
-  'the renderer crashed': async (page) => {
-    const gone = new Promise((resolve) => page.once('crash', resolve));
-    const session = await context.newCDPSession(page);
-    session.send('Page.crash').catch(() => {}); // it never answers
-    await gone;
-    await page.close();
-  },
-};
+/** Lets the page program settle until it has said some acknowledgements, and returns them with its page. */
+async function settle(browser, now, after, round) {
+  const acked = [];
+  let bad;
+  let reached;
+  const enough = new Promise((resolve, reject) => {
+    reached = resolve;
+    setTimeout(() => reject(new Error(`only ${acked.length} of ${after} settlements came`)), STEP_MS).unref();
+  });
+  const page = await browser.start(['settle', `${now}000000`], (heard) => {
+    for (const l of heard) {
+      if (l.startsWith('ack ')) acked.push(l.slice(4));
+      else bad ??= l;
+    }
+    if (acked.length >= after || bad) reached();
+  });
+  await enough;
+  if (bad) throw new Error(`round ${round}: ${bad}`);
+  return { page, acked };
+}
 
-let failure;
-try {
-  console.log(`seed ${seed}`);
+async function test(browser) {
   let now = Date.parse('2026-11-22T12:00:00Z');
   let total = 0;
+  const kills = Object.entries(browser.kills);
   for (let round = 0; round < rounds; round++) {
-    const [how, kill] = Object.entries(kills)[round % 3];
-    const after = 1 + random(400);
-    const acked = [];
-    let reached;
-    const enough = new Promise((resolve, reject) => {
-      reached = resolve;
-      setTimeout(() => reject(new Error(`only ${acked.length} of ${after} settlements came`)), STEP_MS).unref();
-    });
-    let bad;
-    const page = await start(['settle', `${now}000000`], (heard) => {
-      for (const l of heard) {
-        if (l.startsWith('ack ')) acked.push(l.slice(4));
-        else bad ??= l;
-      }
-      if (acked.length >= after || bad) reached();
-    });
-    await enough;
-    if (bad) throw new Error(`round ${round}: ${bad}`);
+    const [how, kill] = kills[round % kills.length];
+    const { page, acked } = await settle(browser, now, 1 + random(400), round);
     await kill(page);
-    const [line] = await finish(['check', `${now}000000`], acked);
+    const [line] = await finish(browser, ['check', `${now}000000`], acked);
     total += acked.length;
     console.log(`${round + 1}/${rounds} ${how} after ${acked.length} settlements: ${line}`);
     now += 180_000;
   }
   console.log(`${total} acknowledged settlements over ${rounds} kills, all there`);
 
-  let open;
-  const opened = new Promise((resolve) => { open = resolve; });
-  const holder = await start(['settle', `${now}000000`], () => open());
-  await opened;
-  console.log(`a second tab: ${(await finish(['locked', `${now}000000`])).join(' ')}`);
-  await holder.close();
+  const { page } = await settle(browser, now, 1, rounds);
+  console.log(`a second tab: ${(await finish(browser, ['locked', `${now}000000`])).join(' ')}`);
+  await browser.end(page);
   now += 180_000;
-  for (const line of await finish(['bench', `${now}000000`, '5000'])) console.log(line);
-} catch (error) {
-  failure = error;
-  console.error(`FAIL ${error.stack ?? error}`);
+  for (const line of await finish(browser, ['bench', `${now}000000`, '5000'])) console.log(line);
+  if (!million) return;
+  for (const line of await finish(browser, ['bench', `${now}000000`, '167000'], [], 10 * STEP_MS)) console.log(line);
+  for (const line of await finish(browser, ['open', `${now}000000`])) console.log(line);
 }
-await context.close();
+
+let failure;
+console.log(`seed ${seed}`);
+for (const name of names.length > 0 ? names : Object.keys(browsers)) {
+  let browser;
+  try {
+    if (!browsers[name]) throw new Error(`no browser ${name}: ${Object.keys(browsers).join(', ')}`);
+    mkdirSync(join(work, name));
+    browser = await browsers[name](work, server.url, listeners);
+    console.log(`== ${browser.name}`);
+    await test(browser);
+  } catch (error) {
+    failure = error;
+    console.error(`FAIL ${name}: ${error.stack ?? error}`);
+  }
+  await browser?.close();
+}
 server.close();
-rmSync(work, { recursive: true, force: true });
+rmSync(work, { recursive: true, force: true, maxRetries: 10 });
 process.exit(failure ? 1 : 0);

@@ -22,6 +22,7 @@ const SPAWN_OPTIONS: Record<string, Field> = {
   capabilities: 'texts',
   args: 'texts',
   creditLedgerId: 'text',
+  node: 'text',
 };
 
 const JOB: Record<string, Field> = {
@@ -38,6 +39,7 @@ const JOB: Record<string, Field> = {
   creditLedgerId: 'text',
   replicas: 'number',
   agree: 'number',
+  traceParent: 'text',
 };
 
 const id: Param = { name: 'capsuleId', shape: 'text' };
@@ -54,7 +56,7 @@ export const VERBS = {
       { name: 'nameOrCid', shape: 'text' },
       { name: 'options', shape: SPAWN_OPTIONS, optional: true },
     ],
-    does: 'starts a capsule here, in a Worker of its own',
+    does: 'starts a capsule here, in a Worker of its own, or on another node',
     example: `const { capsuleId } = await inos.spawn('hash')`,
   },
   kill: { params: [id], does: 'ends a capsule', example: 'await inos.kill(capsuleId)' },
@@ -72,7 +74,7 @@ export const VERBS = {
   },
   feed: {
     params: [id, { name: 'data', shape: 'bytes' }],
-    does: 'streams data into a capsule, no faster than it reads',
+    does: 'streams data into a capsule, here or on another node, no faster than it reads',
     example: `const { capsuleId } = await inos.spawn('wordcount'); await inos.feed(capsuleId, 'to be or not to be')`,
   },
   dispatch: {

@@ -14,6 +14,7 @@ pub enum CommandType {
     Resume = 3,
     Snapshot = 4,
     ResizeMem = 5,
+    Feed = 6,
 }
 
 impl ::capnp::introspect::Introspect for CommandType {
@@ -32,6 +33,7 @@ impl ::core::convert::TryFrom<u16> for CommandType {
             3 => ::core::result::Result::Ok(Self::Resume),
             4 => ::core::result::Result::Ok(Self::Snapshot),
             5 => ::core::result::Result::Ok(Self::ResizeMem),
+            6 => ::core::result::Result::Ok(Self::Feed),
             n => ::core::result::Result::Err(::capnp::NotInSchema(n)),
         }
     }
@@ -44,7 +46,7 @@ impl ::capnp::traits::HasTypeId for CommandType {
     const TYPE_ID: u64 = 0xc257_1ea2_7dca_3926u64;
 }
 mod command_type {
-pub(crate) static ENCODED_NODE: [::capnp::Word; 44] = [
+pub(crate) static ENCODED_NODE: [::capnp::Word; 48] = [
     ::capnp::word(0, 0, 0, 0, 5, 0, 6, 0),
     ::capnp::word(38, 57, 202, 125, 162, 30, 87, 194),
     ::capnp::word(20, 0, 0, 0, 2, 0, 0, 0),
@@ -54,7 +56,7 @@ pub(crate) static ENCODED_NODE: [::capnp::Word; 44] = [
     ::capnp::word(21, 0, 0, 0, 2, 1, 0, 0),
     ::capnp::word(33, 0, 0, 0, 7, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-    ::capnp::word(29, 0, 0, 0, 151, 0, 0, 0),
+    ::capnp::word(29, 0, 0, 0, 175, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(111, 114, 99, 104, 101, 115, 116, 114),
@@ -62,24 +64,27 @@ pub(crate) static ENCODED_NODE: [::capnp::Word; 44] = [
     ::capnp::word(112, 110, 112, 58, 67, 111, 109, 109),
     ::capnp::word(97, 110, 100, 84, 121, 112, 101, 0),
     ::capnp::word(0, 0, 0, 0, 1, 0, 1, 0),
-    ::capnp::word(24, 0, 0, 0, 1, 0, 2, 0),
+    ::capnp::word(28, 0, 0, 0, 1, 0, 2, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-    ::capnp::word(65, 0, 0, 0, 50, 0, 0, 0),
+    ::capnp::word(77, 0, 0, 0, 50, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
-    ::capnp::word(57, 0, 0, 0, 42, 0, 0, 0),
+    ::capnp::word(69, 0, 0, 0, 42, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(2, 0, 0, 0, 0, 0, 0, 0),
-    ::capnp::word(49, 0, 0, 0, 50, 0, 0, 0),
+    ::capnp::word(61, 0, 0, 0, 50, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(3, 0, 0, 0, 0, 0, 0, 0),
-    ::capnp::word(41, 0, 0, 0, 58, 0, 0, 0),
+    ::capnp::word(53, 0, 0, 0, 58, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(4, 0, 0, 0, 0, 0, 0, 0),
-    ::capnp::word(33, 0, 0, 0, 74, 0, 0, 0),
+    ::capnp::word(45, 0, 0, 0, 74, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(5, 0, 0, 0, 0, 0, 0, 0),
-    ::capnp::word(29, 0, 0, 0, 82, 0, 0, 0),
+    ::capnp::word(41, 0, 0, 0, 82, 0, 0, 0),
+    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+    ::capnp::word(6, 0, 0, 0, 0, 0, 0, 0),
+    ::capnp::word(37, 0, 0, 0, 42, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(115, 112, 97, 119, 110, 0, 0, 0),
     ::capnp::word(107, 105, 108, 108, 0, 0, 0, 0),
@@ -89,6 +94,7 @@ pub(crate) static ENCODED_NODE: [::capnp::Word; 44] = [
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(114, 101, 115, 105, 122, 101, 77, 101),
     ::capnp::word(109, 0, 0, 0, 0, 0, 0, 0),
+    ::capnp::word(102, 101, 101, 100, 0, 0, 0, 0),
 ];
 pub(crate) fn get_annotation_types(child_index: Option<u16>, index: u32) -> ::capnp::introspect::Type {
     ::capnp::introspect::panic_invalid_annotation_indices(child_index, index)

@@ -27,7 +27,11 @@ import (
 )
 
 // handler is what nodes find in the browser.
-type handler struct{ blob mesh.Blob }
+type handler struct {
+	blob    mesh.Blob
+	release chan struct{} // closed when a feed may be read
+	eaten   chan eaten
+}
 
 func (h handler) HandleJob(_ context.Context, _ identity.PeerID, call mesh.JobCall, _ mesh.FetchFunc, _ func(mesh.Progress)) mesh.JobOutcome {
 	out := slices.Clone(call.Input)
@@ -123,7 +127,7 @@ func testStranger(a addresses) {
 func testMesh(a addresses) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	noErr(err)
-	h := handler{makeBlob(key, 15<<20, 256<<10)}
+	h := handler{makeBlob(key, 15<<20, 256<<10), make(chan struct{}), make(chan eaten, 1)}
 	node, far, victim := idOf(a.node), idOf(a.far), idOf(a.victim)
 	var m *p2p.Mesh
 	var mu sync.Mutex
@@ -272,6 +276,7 @@ func testMesh(a addresses) {
 		must(out.Code == mesh.JobOK, "%s", out.Message)
 		fmt.Printf("     %s\n", out.Output)
 	})
+	testFeeds(a, m, h, job)
 	test("cancelling a job ends it there", func(ctx context.Context) {
 		jobCtx, cancel := context.WithCancel(ctx)
 		_, err := m.RunJob(jobCtx, node, call("hang", nil), func(mesh.Progress) { cancel() })

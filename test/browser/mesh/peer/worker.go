@@ -11,6 +11,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,10 +29,14 @@ type worker struct {
 	// heard are the profiles that came; hung counts the "hang" jobs that ended.
 	heard map[identity.PeerID]mesh.Profile
 	hung  chan error
+	// released says that "held" feeds may be read; feeding is the one to the browser.
+	released chan struct{}
+	feeding  atomic.Pointer[source]
 }
 
 func (w *worker) start(m *p2p.Mesh) {
 	w.m, w.heard, w.hung = m, map[identity.PeerID]mesh.Profile{}, make(chan error, 64)
+	w.released = make(chan struct{})
 	go func() { // ends with the mesh
 		for e := range m.Events() {
 			if h, ok := e.(mesh.ProfileHeard); ok {
@@ -105,6 +110,16 @@ func (w *worker) do(ctx context.Context, from identity.PeerID, call mesh.JobCall
 			return nil, errors.New("not yet")
 		}
 		return []byte(strings.Join(p.Capabilities, ",") + " " + p.Kind), nil
+	case "release":
+		close(w.released)
+		return nil, nil
+	case "feed", "feed:held":
+		return w.feedBack(ctx, from, strings.TrimPrefix(call.Job.Method, "feed:"), call.Input)
+	case "fed": // how much of it was sent
+		if s := w.feeding.Load(); s != nil {
+			return fmt.Append(nil, s.read.Load()), nil
+		}
+		return []byte("0"), nil
 	case "find":
 		ps, err := w.m.Find(ctx, string(call.Input))
 		var ids []string

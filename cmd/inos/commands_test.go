@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/credit"
+	"inos/internal/identity"
+	"inos/internal/wire"
+)
+
+// inos runs one command line and returns what it printed.
+func inos(t *testing.T, args ...string) (out, diag string, err error) {
+	t.Helper()
+	var o, d bytes.Buffer
+	err = dispatch(t.Context(), args, &o, &d)
+	return o.String(), d.String(), err
+}
+
+func TestLedgerCommands(t *testing.T) {
+	data := t.TempDir()
+	_, log, done, err := openLedger(data, os.Stderr)
+	require.NoError(t, err)
+	l, err := credit.OpenLedger(credit.Config{Log: log, Codec: wire.Credit{}})
+	require.NoError(t, err)
+	key, err := loadKey("")
+	require.NoError(t, err)
+	w, err := credit.NewWallet(credit.WalletConfig{Key: key, Codec: wire.Credit{}})
+	require.NoError(t, err)
+	now := time.Now()
+	require.NoError(t, l.OpenAccount(w.Ledger(), 0, now))
+	require.NoError(t, l.Grant(w.Ledger(), 1_500_000, now))
+	_, _, err = inos(t, "ledger", "verify", "-data", data)
+	require.Error(t, err, "the node is running")
+	require.NoError(t, errors.Join(l.Close(), done()))
+
+	out, _, err := inos(t, "ledger", "verify", "-data", data)
+	require.NoError(t, err)
+	require.Contains(t, out, "ok: 2 entries")
+	out, _, err = inos(t, "ledger", "balance", "-data", data)
+	require.NoError(t, err)
+	require.Contains(t, out, "1.5")
+	out, _, err = inos(t, "ledger", "history", "-data", data, "-ledger", string(w.Ledger()), "-n", "1")
+	require.NoError(t, err)
+	require.Contains(t, out, "grant")
+	require.NotContains(t, out, "account")
+	out, _, err = inos(t, "ledger", "export", "-data", data)
+	require.NoError(t, err)
+	require.Equal(t, 2, strings.Count(out, "\n"))
+	out, _, err = inos(t, "ledger", "proofs", "-data", data)
+	require.NoError(t, err)
+	require.Empty(t, out)
+
+	for _, args := range [][]string{{"ledger"}, {"ledger", "verify"}, {"ledger", "burn", "-data", data}} {
+		_, diag, err := inos(t, args...)
+		require.ErrorIs(t, err, errUsage)
+		require.Contains(t, diag, "usage: inos ledger")
+	}
+
+	// A flipped bit is found and named.
+	path := filepath.Join(data, "ledger.log")
+	raw, err := os.ReadFile(path)
+	require.NoError(t, err)
+	raw[60] ^= 4
+	require.NoError(t, os.WriteFile(path, raw, 0o600))
+	_, _, err = inos(t, "ledger", "verify", "-data", data)
+	require.ErrorContains(t, err, "record 0")
+}
+
+func TestPolicyCommands(t *testing.T) {
+	dir := t.TempDir()
+	text, signed, key := filepath.Join(dir, "text"), filepath.Join(dir, "signed"), filepath.Join(dir, "key")
+	require.NoError(t, os.WriteFile(text, []byte("policy \"night\"\nversion 3\nbudget 1.5\n"), 0o600))
+	out, _, err := inos(t, "policy", "check", text)
+	require.NoError(t, err)
+	require.Equal(t, "ok: policy \"night\", version 3\n", out)
+	_, _, err = inos(t, "policy", "sign", "-key", key, "-out", signed, text)
+	require.NoError(t, err)
+	out, _, err = inos(t, "policy", "show", signed)
+	require.NoError(t, err)
+	id, _, err := inos(t, "id", "-key", key)
+	require.NoError(t, err)
+	signer, _, _ := strings.Cut(id, "\n")
+	require.Contains(t, out, "# signed by "+signer)
+	require.Contains(t, out, "budget 1.5")
+
+	p, err := loadPolicy(signed, []string{signer})
+	require.NoError(t, err)
+	require.EqualValues(t, 3, p.Version)
+	_, err = loadPolicy(signed, nil)
+	require.ErrorContains(t, err, "-policy-signer")
+
+	raw, err := os.ReadFile(signed)
+	require.NoError(t, err)
+	raw[len(raw)-1] ^= 1
+	require.NoError(t, os.WriteFile(signed, raw, 0o600))
+	_, err = loadPolicy(signed, []string{signer})
+	require.Error(t, err)
+	require.NoError(t, os.WriteFile(text, []byte("policy \"x\"\nversion 3\nbudgets 1\n"), 0o600))
+	_, _, err = inos(t, "policy", "check", text)
+	require.ErrorContains(t, err, "line 3")
+}
+
+func TestOwnerCommand(t *testing.T) {
+	dir := t.TempDir()
+	node, owner, word := filepath.Join(dir, "node"), filepath.Join(dir, "owner"), filepath.Join(dir, "word")
+	id := func(key string) identity.PeerID {
+		out, _, err := inos(t, "id", "-key", key)
+		require.NoError(t, err)
+		peer, _, _ := strings.Cut(out, "\n")
+		return identity.PeerID(peer)
+	}
+	out, _, err := inos(t, "owner", "-key", owner, "-node", string(id(node)), "-out", word)
+	require.NoError(t, err)
+	require.Equal(t, string(id(owner))+" owns "+string(id(node))+"\n", out)
+	raw, err := loadOwnership(word)
+	require.NoError(t, err)
+	got, err := wire.OpenOwnership(raw, id(node))
+	require.NoError(t, err)
+	require.Equal(t, id(owner), got)
+	_, _, err = inos(t, "owner", "-key", owner, "-node", "nobody", "-out", word)
+	require.ErrorIs(t, err, identity.ErrPeerID)
+	_, _, err = inos(t, "owner")
+	require.ErrorIs(t, err, errUsage)
+}

@@ -1,0 +1,81 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/governance"
+	"inos/internal/wire"
+)
+
+// until hands on what is written to whoever waits for a text.
+type until struct{ seen chan string }
+
+func (u until) Write(p []byte) (int, error) {
+	u.seen <- string(p)
+	return len(p), nil
+}
+
+func (u until) wait(t *testing.T, text string) {
+	t.Helper()
+	limit := time.After(time.Minute)
+	for {
+		select {
+		case line := <-u.seen:
+			if strings.Contains(line, text) {
+				return
+			}
+		case <-limit:
+			t.Fatalf("never said %q", text)
+		}
+	}
+}
+
+// A running node takes a newer policy on SIGHUP, and keeps the old one when the new
+// one is damaged or of somebody else.
+func TestPolicyIsReadAgainOnHangup(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "policy")
+	write := func(p governance.Policy, keyPath string) {
+		k, err := loadKey(filepath.Join(dir, keyPath))
+		require.NoError(t, err)
+		raw, err := wire.Policies{}.SealPolicy(p, k)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path+".new", raw, 0o600))
+		require.NoError(t, os.Rename(path+".new", path))
+	}
+	write(governance.Policy{Name: "first", Version: 1}, "key")
+	diag := until{make(chan string, 1024)}
+	n, err := start(t.Context(), nodeFlags{name: "n", key: filepath.Join(dir, "key"), policy: path, slots: 1}, diag)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		n.stop()
+		require.NoError(t, n.wait())
+	})
+	require.EqualValues(t, 1, n.Gate.Policy().Version)
+	hangup := func() { require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP)) }
+
+	write(governance.Policy{Name: "second", Version: 2, Budget: 5}, "key")
+	hangup()
+	diag.wait(t, `policy "second" version 2 is in force`)
+	require.EqualValues(t, 2, n.Gate.Policy().Version)
+
+	write(governance.Policy{Name: "third", Version: 3}, "stranger")
+	hangup()
+	diag.wait(t, "the old one stays")
+	require.NoError(t, os.WriteFile(path, []byte("no policy"), 0o600))
+	hangup()
+	diag.wait(t, "the old one stays")
+	write(governance.Policy{Name: "old", Version: 1}, "key")
+	hangup()
+	diag.wait(t, "the old one stays")
+	require.EqualValues(t, 2, n.Gate.Policy().Version)
+}

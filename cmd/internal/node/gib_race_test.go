@@ -1,0 +1,11 @@
+//go:build !js && race
+
+package node
+
+// The race detector makes QUIC's cryptography an order of magnitude slower, but not
+// the capsule, which is slowed down for it.
+const (
+	gibBytes = 1 << 25
+	gibDelay = "20000"
+	gibShuts = 1
+)

@@ -1,0 +1,203 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"inos/internal/credit"
+	"inos/internal/scheduler"
+	"inos/internal/threads/matchmaker"
+)
+
+const (
+	// copiesFrom is how many candidates, best first, the nodes are spread over, and
+	// copiesLook how often as many more are looked at while too few of them have owners
+	// of their own.
+	copiesFrom = 64
+	copiesLook = 4
+	// cellLength is the GeoHash prefix in which two nodes count as neighbours:
+	// about 150 km.
+	cellLength = 3
+	// replicaWait is how long a job waits for enough nodes to be heard of.
+	replicaWait = 5 * time.Second
+	// spareAgain is how often a copy whose node was busy after all looks for another.
+	spareAgain = 250 * time.Millisecond
+)
+
+// place sets slots of n nodes aside, all of them or none, under one ticket. Errors
+// match matchmaker.ErrBusy when enough nodes are known and too few are free, and
+// ErrReplicas when too few are known; that too is a reason to wait for a while.
+func (b *ballot) place(ctx context.Context) (matchmaker.Placement, error) {
+	_, chosen := span(ctx, "choose")
+	p, err := b.tryPlace(ctx)
+	if errors.Is(err, ErrReplicas) && b.k.discover(ctx, b.a.Job().Requirements.Capabilities) {
+		p, err = b.tryPlace(ctx)
+	}
+	if errors.Is(err, ErrReplicas) && time.Since(b.born) < replicaWait {
+		err = fmt.Errorf("%w: %w", matchmaker.ErrBusy, err) // a profile may be on its way: each kicks the queue
+	}
+	if err == nil {
+		chosen("") // a search that found too few free is waiting, not a choice
+	}
+	return p, err
+}
+
+func (b *ballot) tryPlace(ctx context.Context) (p matchmaker.Placement, err error) {
+	if asked := b.k.loop.ask(ctx, func(s *state) { p, err = b.choose(s) }); asked != nil {
+		return p, asked
+	}
+	return p, err
+}
+
+// choose runs on the loop.
+func (b *ballot) choose(s *state) (lead matchmaker.Placement, err error) {
+	now := time.Now()
+	order, best, err := b.candidates(s, now)
+	if err != nil {
+		return lead, err
+	}
+	var places []matchmaker.Placement
+	b.spares = nil
+	for _, p := range order { // who is not needed stands in for who drops out
+		if len(places) == b.n || !s.reserve(&p, now) {
+			b.spares = append(b.spares, p)
+			continue
+		}
+		places = append(places, p)
+	}
+	if len(places) < b.n {
+		for _, p := range places {
+			s.giveBack(p)
+		}
+		return lead, fmt.Errorf("%w: %d of %d free", matchmaker.ErrBusy, len(places), b.n)
+	}
+	s.ticket++
+	lead = places[0]
+	lead.Ticket = s.ticket
+	s.crews[s.ticket] = places
+	if j := s.jobs.get(b.a.Job().ID, ""); j != nil {
+		j.decision = s.decide(requestOf(b.a.Job(), nil), best, now)
+		j.info.State, j.info.Node, j.info.Attempts = JobPlaced, lead.Node, b.n
+	}
+	return lead, nil
+}
+
+// candidates are nodes of as many owners, best first, spread over GeoHash cells as
+// long as there are enough. best is the best of all.
+func (b *ballot) candidates(s *state, now time.Time) (order []matchmaker.Placement, best scheduler.Choice, err error) {
+	req := requestOf(b.a.Job(), nil)
+	look := req
+	var sites []credit.Site
+	var picked []credit.Site
+	scores := make(map[string]float64)
+	for range copiesLook {
+		var top [copiesFrom]scheduler.Choice
+		n, err := s.index.TopK(look, now, top[:])
+		if errors.Is(err, scheduler.ErrRequest) {
+			return nil, best, err
+		}
+		if len(sites) == 0 {
+			best = top[0]
+		}
+		for _, c := range top[:n] {
+			sites = append(sites, credit.Site{Node: c.Node.ID, GeoHash: c.Node.GeoHash, Owner: string(s.owner(c.Node.ID))})
+			scores[string(c.Node.ID)] = c.Score
+			look.Exclude = append(look.Exclude, c.Node.ID)
+		}
+		if picked = credit.Spread(sites, len(sites), cellLength); len(picked) >= b.n || n < copiesFrom {
+			break
+		}
+	}
+	if len(picked) < b.n {
+		// Those that lack nothing but a free slot may come free.
+		e, err := s.index.Explain(req, now, 0)
+		if err == nil && len(picked)+e.Unlocks[scheduler.NeedSlot] >= b.n {
+			err = fmt.Errorf("%w: %d of %d free", matchmaker.ErrBusy, len(picked), b.n)
+		} else if err == nil {
+			err = fmt.Errorf("%w: %d of %d", ErrReplicas, len(picked), b.n)
+		}
+		return nil, best, err
+	}
+	for _, site := range picked {
+		order = append(order, matchmaker.Placement{Node: site.Node, Score: scores[string(site.Node)]})
+	}
+	return order, best, nil
+}
+
+// reserve sets a slot of p's node aside and gives p its ticket.
+func (s *state) reserve(p *matchmaker.Placement, now time.Time) bool {
+	slot := placement{at: now}
+	ok := false
+	if p.Node == s.k.cfg.Self {
+		slot.own = s.takeSlot()
+		ok = slot.own
+	} else {
+		slot.lease, ok = s.index.Acquire(p.Node, now)
+	}
+	if ok {
+		s.ticket++
+		p.Ticket = s.ticket
+		s.placements[s.ticket] = slot
+	}
+	return ok
+}
+
+func (s *state) giveBack(p matchmaker.Placement) {
+	slot := s.placements[p.Ticket]
+	delete(s.placements, p.Ticket)
+	if slot.own {
+		s.returnSlot()
+	} else {
+		s.index.Release(slot.lease)
+	}
+}
+
+// disband gives back the slots of a crew that has not set out.
+func (s *state) disband(ticket uint64) {
+	for _, p := range s.crews[ticket] {
+		s.giveBack(p)
+	}
+	delete(s.crews, ticket)
+}
+
+// spare sets a slot of a node aside that no copy has, and waits for one to come free
+// until there is a verdict. ok is false when there are no such nodes.
+func (b *ballot) spare(ctx context.Context) (p matchmaker.Placement, ok bool) {
+	again := time.NewTicker(spareAgain)
+	defer again.Stop()
+	for {
+		if p, ok = b.trySpare(ctx); ok {
+			return p, true
+		}
+		b.mu.Lock()
+		pointless := len(b.spares) == 0 || b.said != nil
+		b.mu.Unlock()
+		if pointless {
+			return p, false
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return p, false
+		}
+	}
+}
+
+func (b *ballot) trySpare(ctx context.Context) (p matchmaker.Placement, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := range b.spares {
+		p = b.spares[i]
+		if b.k.loop.ask(ctx, func(s *state) { ok = s.reserve(&p, time.Now()) }) != nil {
+			return p, false
+		}
+		if ok {
+			b.spares = slices.Delete(b.spares, i, i+1)
+			return p, true
+		}
+	}
+	return p, false
+}

@@ -1,0 +1,156 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"inos/internal/capsule"
+	"inos/internal/identity"
+	"inos/internal/mesh"
+)
+
+// Snapshots keeps images of capsules. Methods may block until ctx ends.
+type Snapshots interface {
+	// PutImage keeps an encoded capsule.Image under its CID. It may retain it.
+	PutImage(ctx context.Context, cid capsule.CID, image []byte) error
+	// GetImage finds one again; ok is false when there is none.
+	GetImage(ctx context.Context, cid capsule.CID) (image []byte, ok bool, err error)
+	// Seal makes of bytes that are no module a blob that another node can fetch and
+	// check.
+	Seal(name string, b []byte) (mesh.Blob, error)
+}
+
+// originsAtMost bounds the remembered places of snapshots on other nodes.
+const originsAtMost = 1024
+
+// origins remembers where the snapshots are that this node's commands have made
+// elsewhere; past originsAtMost the oldest is forgotten.
+type origins struct {
+	mu    sync.Mutex
+	at    map[capsule.CID]identity.PeerID
+	order []capsule.CID
+}
+
+func (o *origins) note(cid capsule.CID, at identity.PeerID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.at == nil {
+		o.at = make(map[capsule.CID]identity.PeerID)
+	}
+	if _, ok := o.at[cid]; !ok {
+		if len(o.order) == originsAtMost {
+			delete(o.at, o.order[0])
+			o.order = o.order[1:]
+		}
+		o.order = append(o.order, cid)
+	}
+	o.at[cid] = at
+}
+
+func (o *origins) find(cid capsule.CID) (at identity.PeerID, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	at, ok = o.at[cid]
+	return at, ok
+}
+
+// snapshotMade notes where a snapshot is that a command of this node has made.
+func (k *Kernel) snapshotMade(node identity.PeerID, cmd capsule.Command, r capsule.Reply) {
+	if cmd.Type != capsule.Snapshot || r.Code != capsule.OK {
+		return
+	}
+	if cid, err := capsule.ParseCID(r.SnapshotCID); err == nil {
+		k.origins.note(cid, node)
+	}
+}
+
+// gather makes sure that what a Spawn names is on this node, module or snapshot. It
+// is asked of from, whose command it is, or of the node where this one had the
+// snapshot made. What cannot be had is left to the supervisor to refuse, unless
+// there was somebody to ask.
+func (k *Kernel) gather(ctx context.Context, from identity.PeerID, cmd capsule.Command) error {
+	if cmd.Type != capsule.Spawn || cmd.Spawn == nil || len(cmd.Spawn.Wasm) > 0 {
+		return nil
+	}
+	cid, err := capsule.ParseCID(cmd.Spawn.CID)
+	if err != nil || k.cfg.Blobs.Has(cid) {
+		return nil
+	}
+	image, kept, err := k.image(ctx, cid)
+	if err != nil {
+		return err
+	}
+	if from == "" {
+		var known bool
+		if from, known = k.origins.find(cid); !known {
+			return nil
+		}
+	}
+	if !kept {
+		if image, err = k.fetch(ctx, from, cid); err != nil || image == nil {
+			return err
+		}
+	}
+	im, err := capsule.DecodeImage(image, imageLimit)
+	if err != nil {
+		return err
+	}
+	if k.cfg.Blobs.Has(im.CapsuleCID) {
+		return nil
+	}
+	_, err = k.fetch(ctx, from, im.CapsuleCID)
+	return err
+}
+
+// imageLimit is the longest memory of a snapshot taken in here, in bytes.
+const imageLimit = 1 << 30
+
+// image finds a snapshot that is kept here.
+func (k *Kernel) image(ctx context.Context, cid capsule.CID) (image []byte, ok bool, err error) {
+	if k.cfg.Snapshots == nil {
+		return nil, false, nil
+	}
+	return k.cfg.Snapshots.GetImage(ctx, cid)
+}
+
+// fetch gets a module or a snapshot from another node and keeps it; image is nil
+// for a module. Errors match errFetch.
+func (k *Kernel) fetch(ctx context.Context, from identity.PeerID, cid capsule.CID) (image []byte, err error) {
+	m, err := k.theMesh()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errFetch, err)
+	}
+	blob, err := m.FetchCapsule(ctx, from, cid)
+	switch {
+	case err != nil:
+	case capsule.SumCID(blob.Wasm) != cid:
+		err = fmt.Errorf("bytes are not those of %s", cid)
+	case !capsule.IsImage(blob.Wasm):
+		err = k.cfg.Blobs.Accept(blob)
+	case k.cfg.Snapshots == nil:
+		err = fmt.Errorf("snapshots: %w", errors.ErrUnsupported)
+	default:
+		image, err = blob.Wasm, k.cfg.Snapshots.PutImage(ctx, cid, blob.Wasm)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errFetch, err)
+	}
+	return image, nil
+}
+
+// Capsule hands out a capsule this node has, or a snapshot: whoever knows a
+// snapshot's CID was told it by whoever had it made. It implements mesh.Handler.
+func (k *Kernel) Capsule(ctx context.Context, cid capsule.CID) (mesh.Blob, bool) {
+	if k.cfg.Blobs.Has(cid) {
+		blob, err := k.cfg.Blobs.Capsule(ctx, cid)
+		return blob, err == nil
+	}
+	image, ok, err := k.image(ctx, cid)
+	if err != nil || !ok {
+		return mesh.Blob{}, false
+	}
+	blob, err := k.cfg.Snapshots.Seal("snapshot", image)
+	return blob, err == nil
+}

@@ -1,0 +1,64 @@
+package mesh
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"inos/internal/capsule"
+	"inos/internal/governance"
+	"inos/internal/identity"
+)
+
+// Bounds of the streams into capsules of other nodes. What a node does not read
+// takes up the window of the whole connection, and a QUIC connection's window is half
+// as large again as a stream's: two streams left unread would shut out everything
+// else, even the command that resumes the capsule. So of the feeds from one node to
+// another only the oldest uses all that QUIC gives it. The others stay FeedShare
+// ahead of what has been taken, at most: together they fit beside it.
+const (
+	FeedsAtOnce = 4
+	FeedShare   = 16 << 10 // bytes
+)
+
+// ErrFeeds says that the caller feeds as many capsules of the node as it may.
+// Retryable when one of those feeds has ended.
+var ErrFeeds = errors.New("mesh: too many feeds to one node")
+
+// FeedType is the type of the Envelope that opens a feed.
+const FeedType = "capsule:feed:v1"
+
+// FeedCall opens a stream into a capsule on another node.
+type FeedCall struct {
+	Envelope governance.Envelope // its payload is the FeedRequest
+	Capsule  string              // its id there
+}
+
+// FeedEnd is what became of one.
+type FeedEnd struct {
+	Code    capsule.ReplyCode
+	Reason  string // stable code of what ended it before its time
+	Message string // for people
+	Taken   uint64 // bytes that reached the capsule
+}
+
+// Feeder is a Mesh that streams into capsules. Feed sends r, to its end, to the
+// capsule on p, no faster than that capsule reads, however long it takes, and
+// returns what became of it. r's own error is returned as it is, and the capsule
+// then has only what came before it. FeedEnd.Taken is with an error what p last
+// said. onTaken may be nil; it hears of every such report and must not block. A
+// peer that goes silent ends the feed, a capsule that does not read never does.
+// When the other side ends first, Feed returns once r's Read does. Errors as
+// Command's, and ErrUnsent.
+type Feeder interface {
+	Feed(ctx context.Context, p identity.PeerID, call FeedCall, r io.Reader, onTaken func(total uint64)) (FeedEnd, error)
+}
+
+// FeedHandler is a Handler that takes streams into its capsules. It reads r as the
+// capsule reads: what it has not read holds the sender back. r ends with io.EOF
+// when the sender is done, with another error when it went away or sent nothing for
+// too long while it was read from; Close ends a Read under way. onTaken hears the
+// total in the capsule; it does not block.
+type FeedHandler interface {
+	HandleFeed(ctx context.Context, from identity.PeerID, call FeedCall, r io.ReadCloser, onTaken func(total uint64)) FeedEnd
+}

@@ -1,0 +1,23 @@
+package p2p
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/mesh"
+	"inos/internal/wire"
+)
+
+// A node that says that somebody owns it, who does not, is not believed at all.
+func TestBookRefusesAFalseOwner(t *testing.T) {
+	b := newBook(time.Now)
+	word, err := wire.SealOwnership(testID(1), testKey(9))
+	require.NoError(t, err)
+	_, err = b.take(signedProfile(t, 2, testKey(2), func(p *mesh.Profile) { p.Ownership = word }))
+	require.ErrorIs(t, err, mesh.ErrSignature)
+	p, err := b.take(signedProfile(t, 1, testKey(1), func(p *mesh.Profile) { p.Ownership = word }))
+	require.NoError(t, err)
+	require.Equal(t, testID(9), p.Owner)
+}

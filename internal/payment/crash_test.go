@@ -1,0 +1,189 @@
+//go:build !js
+
+package payment_test
+
+import (
+	"bufio"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/credit"
+	"inos/internal/governance"
+	"inos/internal/payment"
+	"inos/internal/store"
+)
+
+// crashDir, in the environment, makes the test binary the worker to be killed.
+const crashDir = "INOS_PAYMENT_CRASH_DIR"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(crashDir); dir != "" {
+		fmt.Fprintln(os.Stderr, workUntilKilled(dir))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// books is a worker whose ledger and proofs are on the disk.
+type books struct {
+	party
+	log   *store.Log
+	close func() error
+}
+
+func openBooks(dir string) (*books, error) {
+	d, err := store.OpenDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	b := &books{party: party{now: time.Now()}, close: d.Close}
+	if b.log, _, err = store.OpenLog(d, "ledger"); err != nil {
+		return nil, errors.Join(err, b.close())
+	}
+	b.close = func() error { return errors.Join(b.log.Close(), d.Close()) }
+	kv, err := store.OpenKV(d, "node")
+	if err != nil {
+		return nil, errors.Join(err, b.close())
+	}
+	b.close = func() error { return errors.Join(kv.Close(), b.log.Close(), d.Close()) }
+	if b.wallet, err = credit.NewWallet(credit.WalletConfig{Key: keyOf(2), Codec: codec}); err != nil {
+		return nil, errors.Join(err, b.close())
+	}
+	b.ledger, err = credit.OpenLedger(credit.Config{Log: b.log, Codec: codec, StrangerLine: 1 << 40, ChequeLine: 1 << 40, CheckpointEvery: 300})
+	if err != nil {
+		return nil, errors.Join(err, b.close())
+	}
+	if b.gate, err = governance.New(governance.Config{Ledgers: b.ledger}); err != nil {
+		return nil, errors.Join(err, b.close())
+	}
+	b.purse, err = payment.NewPurse(payment.Config{Wallet: b.wallet, Ledger: b.ledger, Keep: kv}, b.now)
+	return b, err
+}
+
+// workUntilKilled does paid jobs for one payer from 50 goroutines and says on
+// standard output whose receipts may have left, one nonce a line.
+func workUntilKilled(dir string) error {
+	b, err := openBooks(dir)
+	if err != nil {
+		return err
+	}
+	payer, err := credit.NewWallet(credit.WalletConfig{Key: keyOf(1), Codec: codec})
+	if err != nil {
+		return err
+	}
+	var out sync.Mutex
+	failed := make(chan error)
+	for range 50 {
+		go func() {
+			for {
+				nonce, err := b.doJob(payer)
+				if err == nil {
+					out.Lock()
+					_, err = fmt.Fprintln(os.Stdout, hex.EncodeToString(nonce[:]))
+					out.Unlock()
+				}
+				if err != nil {
+					failed <- err
+					return
+				}
+			}
+		}()
+	}
+	return <-failed
+}
+
+// The worker is killed with SIGKILL at a random acknowledgement, again and again over
+// the same store. After each it can still show, for everything that it was paid on its
+// books, the payer's promise and its own bill, and nothing that it cannot show counts.
+func TestKillNineWhileCollecting(t *testing.T) {
+	const rounds = 40
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	payer, err := credit.NewWallet(credit.WalletConfig{Key: keyOf(1), Codec: codec})
+	require.NoError(t, err)
+	var dir string
+	total, made := 0, 0
+	for round := range rounds {
+		if round%10 == 0 { // stores that stay far below what is kept
+			dir = filepath.Join(t.TempDir(), fmt.Sprint("worker", round))
+		}
+		cmd := exec.Command(os.Args[0], "-test.run=^$")
+		cmd.Env = append(os.Environ(), crashDir+"="+dir)
+		cmd.Stderr = os.Stderr
+		out, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		kill := 1 + rnd.IntN(100)
+		var acked []credit.Nonce
+		for in := bufio.NewReader(out); ; {
+			line, err := in.ReadString('\n')
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			require.NoError(t, err)
+			raw, err := hex.DecodeString(strings.TrimSpace(line))
+			require.NoError(t, err)
+			acked = append(acked, credit.Nonce(raw))
+			if len(acked) == kill {
+				require.NoError(t, cmd.Process.Kill())
+			}
+		}
+		_ = cmd.Wait() // killed
+		require.GreaterOrEqual(t, len(acked), kill, "the worker ended by itself")
+
+		b, err := openBooks(dir)
+		require.NoError(t, err, "round %d", round)
+		for _, n := range acked {
+			id := credit.HoldID{Ledger: payer.Ledger(), Nonce: n}
+			require.Equal(t, credit.FateSettled, b.ledger.Fate(id), "round %d", round)
+		}
+		// Each settlement on the books, acknowledged or not, has its receipt, which says
+		// the same, and its voucher.
+		settled, owed := 0, uint64(0)
+		_, err = credit.Verify(b.log, func(e credit.Entry) error {
+			if e.Kind != credit.KindSettle {
+				return nil
+			}
+			settled++
+			owed += e.Cost
+			receipt, err := b.purse.Answer(credit.HoldID{Ledger: e.Ledger, Nonce: e.Nonce})
+			if err != nil {
+				return err
+			}
+			r, signer, err := codec.OpenReceipt(receipt)
+			if err == nil && (signer != b.wallet.Peer() || r.Cost != e.Cost || r.JobID != e.JobID || r.VoucherNonce != e.Nonce) {
+				err = fmt.Errorf("receipt %+v for entry %+v", r, e)
+			}
+			return err
+		})
+		require.NoError(t, err, "round %d", round)
+		proofs := b.purse.Proofs()
+		require.Len(t, proofs, settled, "what was never settled proves nothing")
+		for _, p := range proofs {
+			v, signer, err := codec.OpenVoucher(p.Voucher)
+			require.NoError(t, err)
+			require.Equal(t, payer.Peer(), signer)
+			require.Equal(t, p.Hold.Nonce, v.Nonce)
+		}
+		standing, err := b.ledger.Standing(payer.Peer())
+		require.NoError(t, err)
+		require.Equal(t, owed, standing.Owes)
+		require.NoError(t, errors.Join(b.ledger.Close(), b.close()))
+		total += len(acked)
+		made = settled
+	}
+	t.Logf("%d receipts acknowledged over %d kills, %d in the last store", total, rounds, made)
+}

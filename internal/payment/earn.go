@@ -1,0 +1,86 @@
+package payment
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"inos/internal/credit"
+	"inos/internal/governance"
+	"inos/internal/kernel"
+)
+
+// Earn implements kernel.Wallet.
+func (p *Purse) Earn(job governance.Admitted, now time.Time) (kernel.Earning, error) {
+	j := job.Job()
+	until := j.Deadline.Add(settling) // of a voucher nobody knows better
+	if raw := job.Voucher(); raw != nil {
+		hold, err := p.ledger.HoldVoucher(raw, j.ID, p.wallet.Peer(), j.Budget, now)
+		if err != nil {
+			return nil, err
+		}
+		if h, ok := p.ledger.HoldOf(hold); ok {
+			until = h.Expires
+		}
+		return &earning{purse: p, job: job, hold: hold, until: until}, nil
+	}
+	// Admission let this ledger spend here without a voucher: the nonce only names
+	// the hold.
+	v := credit.Voucher{
+		LedgerID: job.Ledger(), JobID: j.ID, Payee: p.wallet.Peer(), MaxAmount: j.Budget, Expires: until,
+	}
+	if _, err := rand.Read(v.Nonce[:]); err != nil {
+		return nil, fmt.Errorf("payment: nonce: %w", err)
+	}
+	hold, err := p.ledger.Hold(v, j.Budget, now)
+	if err != nil {
+		return nil, err
+	}
+	return &earning{purse: p, job: job, hold: hold, until: until}, nil
+}
+
+// earning is money held here for a job that runs here.
+type earning struct {
+	purse *Purse
+	job   governance.Admitted
+	hold  credit.HoldID
+	until time.Time // when it expires
+}
+
+// Collect implements kernel.Earning. The receipt of another's job is kept before the
+// hold is settled.
+func (e *earning) Collect(w kernel.Work, now time.Time) ([]byte, error) {
+	p := e.purse
+	receipt, err := p.wallet.Receipt(credit.Receipt{
+		JobID:        e.job.Job().ID,
+		LedgerID:     e.hold.Ledger,
+		CapsuleCID:   w.CapsuleCID,
+		InputCID:     w.InputCID,
+		OutputCID:    w.OutputCID,
+		Cost:         w.Cost,
+		StartedAt:    w.Started,
+		FinishedAt:   w.Finished,
+		VoucherNonce: e.hold.Nonce,
+		Code:         uint16(w.Code),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if e.hold.Ledger != p.wallet.Ledger() {
+		proof := Proof{Hold: e.hold, Cost: w.Cost, Until: e.until, Voucher: e.job.Voucher(), Receipt: receipt}
+		if err := p.prove(proof, now); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.ledger.Settle(e.hold, p.wallet.Peer(), w.Cost, now); err != nil {
+		if !errors.Is(err, credit.ErrFailed) { // then nobody knows; after a restart one will
+			err = errors.Join(err, p.disprove(e.hold))
+		}
+		return nil, err
+	}
+	return receipt, nil
+}
+
+// Refund implements kernel.Earning.
+func (e *earning) Refund(now time.Time) { _ = e.purse.ledger.Refund(e.hold, now) }

@@ -1,0 +1,66 @@
+package payment
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"inos/internal/credit"
+)
+
+const (
+	paidPrefix = "paid/" // and the number of one of paidKept places, used in turn
+	paidKept   = 1024
+)
+
+// keepReceipt keeps what this node has paid for: the newest paidKept receipts.
+func (p *Purse) keepReceipt(receipt []byte) {
+	if p.keep == nil {
+		return
+	}
+	p.mu.Lock()
+	p.paid++
+	n := p.paid
+	p.mu.Unlock()
+	// The payment stands in the ledger, whether or not its receipt can be kept.
+	_ = p.keep.Put(fmt.Sprintf("%s%04d", paidPrefix, n%paidKept), append(binary.BigEndian.AppendUint64(nil, n), receipt...))
+}
+
+// Receipts reads the receipts of what has been paid for, oldest first, each with its
+// signature checked. Errors match ErrProof or credit.ErrSignature.
+func Receipts(keep Keeper, codec credit.Codec) ([]credit.KeptReceipt, error) {
+	kept, _, err := paidReceipts(keep)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]credit.KeptReceipt, len(kept))
+	for i, signed := range kept {
+		if out[i].Receipt, _, err = codec.OpenReceipt(signed); err != nil {
+			return nil, err
+		}
+		out[i].Signed = signed
+	}
+	return out, nil
+}
+
+// paidReceipts returns the signed receipts, oldest first, and how many there ever were.
+func paidReceipts(keep Keeper) (receipts [][]byte, last uint64, err error) {
+	type numbered struct {
+		n      uint64
+		signed []byte
+	}
+	var all []numbered
+	for _, key := range keep.Keys(paidPrefix) {
+		b, _ := keep.Get(key)
+		if len(b) < 8 {
+			return nil, 0, fmt.Errorf("%w: %q", ErrProof, key)
+		}
+		all = append(all, numbered{binary.BigEndian.Uint64(b), b[8:]})
+	}
+	slices.SortFunc(all, func(a, b numbered) int { return cmp.Compare(a.n, b.n) })
+	for _, x := range all {
+		receipts, last = append(receipts, x.signed), x.n
+	}
+	return receipts, last, nil
+}

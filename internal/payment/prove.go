@@ -1,0 +1,105 @@
+package payment
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"inos/internal/credit"
+	"inos/internal/identity"
+)
+
+// prove lists a proof and makes it durable.
+func (p *Purse) prove(x Proof, now time.Time) error {
+	p.mu.Lock()
+	key, value, drop := p.proofs.add(x)
+	crowded := p.proofs.crowded(x.Hold.Ledger)
+	p.mu.Unlock()
+	if p.keep == nil {
+		drop = nil
+	} else if err := p.keep.Put(key, value); err != nil {
+		return errors.Join(err, p.disprove(x.Hold))
+	}
+	if err := p.drop(drop); err != nil {
+		return err
+	}
+	if crowded {
+		p.sweep(x.Hold.Ledger, now)
+	}
+	return nil
+}
+
+// Proofs returns what this node can show for what it is owed, oldest first.
+func (p *Purse) Proofs() []Proof {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.proofs.all()
+}
+
+func (p *Purse) disprove(id credit.HoldID) error {
+	p.mu.Lock()
+	x := p.proofs.of[id]
+	if x == nil {
+		p.mu.Unlock()
+		return nil
+	}
+	key := p.proofs.unlist(x)
+	p.mu.Unlock()
+	return p.drop([]string{key})
+}
+
+func (p *Purse) drop(keys []string) error {
+	for _, k := range keys {
+		if p.keep == nil {
+			break
+		}
+		if err := p.keep.Delete(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweep forgets the proofs of what ledger has paid. What cannot be deleted now is
+// deleted the next time that something is read from the keeper.
+func (p *Purse) sweep(ledger identity.LedgerID, now time.Time) {
+	s, err := p.ledger.Standing(identity.PeerID(strings.TrimPrefix(string(ledger), identity.LedgerPrefix)))
+	if err != nil {
+		return
+	}
+	p.mu.Lock()
+	drop := p.proofs.paid(ledger, s.Owes, now)
+	p.mu.Unlock()
+	_ = p.drop(drop)
+}
+
+// catchUp settles what a receipt had been signed for when the program ended, and
+// forgets the proofs of what was refunded or has been paid.
+func (p *Purse) catchUp(now time.Time) error {
+	var ledgers []identity.LedgerID
+	for _, l := range slices.Sorted(maps.Keys(p.proofs.by)) {
+		ledgers = append(ledgers, l)
+		for _, x := range slices.Clone(p.proofs.by[l]) {
+			fate := p.ledger.Fate(x.Hold)
+			if fate == credit.FateHeld {
+				if err := p.ledger.Settle(x.Hold, p.wallet.Peer(), x.Cost, now); err == nil {
+					continue
+				} else if errors.Is(err, credit.ErrFailed) {
+					return err
+				}
+				fate = credit.FateRefunded
+			}
+			if fate == credit.FateRefunded {
+				if err := p.disprove(x.Hold); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for _, l := range ledgers {
+		p.sweep(l, now)
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+// The console's verbs on a capsule of another node: a browser kernel in Chromium, a
+// native node whose policy lets anybody spawn there, and the whole of a capsule's
+// life between them. Needs `make dist native`.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inPage, launchChromium, openPage } from '../lib/chromium.mjs';
+import { root, startNode, stopNode } from '../lib/nodes.mjs';
+
+const LISTEN = '/ip4/127.0.0.1/udp/0/quic-v1/webtransport';
+
+/** Runs in the page. Every check that fails throws. */
+async function wholeLife({ node, mebibytes }) {
+  const said = [];
+  const check = (ok, what) => {
+    if (!ok) throw new Error(what);
+  };
+  const refused = (promise) => promise.then(() => 'nothing', (error) => error.code);
+  const { ledgerId } = await inos.status();
+  const total = async (requires) => {
+    const r = await inos.dispatch({ capsule: 'wordcount', method: 'total', requires: [requires], creditLedgerId: ledgerId });
+    check(r.local === (requires !== 'pasture'), `total ran on ${r.nodeName}`);
+    return r.text;
+  };
+  const line = 'größer words, and a few löngish ones\n';
+  const bytes = new TextEncoder().encode(line.repeat(Math.ceil((mebibytes << 20) / 39)));
+  const part = (from, to) => bytes.subarray(Math.floor(bytes.length * from), Math.floor(bytes.length * to));
+
+  check((await refused(inos.feed(`${node}/nobody`, 'x'))) !== 'nothing', 'nobody was fed');
+  const there = await inos.spawn('wordcount', { node, creditLedgerId: ledgerId });
+  check(there.capsuleId.startsWith(`${node}/`), `an address of its own: ${there.capsuleId}`);
+  check((await inos.capsules()).length === 0, 'it does not run here');
+
+  const began = performance.now();
+  const fed = await inos.feed(there.capsuleId, part(0, 0.4));
+  const seconds = (performance.now() - began) / 1000;
+  check(fed.bytes === part(0, 0.4).length, `${fed.bytes} bytes were fed`);
+  said.push(`browser to the node's capsule: ${(fed.bytes / 1e6 / seconds).toFixed(0)} MB/s`);
+
+  const grown = await inos.resize(there.capsuleId, there.memoryBytes + (1 << 18));
+  check(grown.memoryBytes === there.memoryBytes + (1 << 18) && grown.memoryEpoch > there.memoryEpoch, 'it grew, in a new epoch');
+  check((await refused(inos.snapshot(there.capsuleId))) !== 'nothing', 'a snapshot of what is not paused');
+
+  await inos.pause(there.capsuleId);
+  // A stream into what is paused waits; the connection goes on all the while.
+  const waiting = inos.feed(there.capsuleId, part(0.4, 0.8));
+  const { snapshotCid } = await inos.snapshot(there.capsuleId);
+  await inos.resume(there.capsuleId);
+  check((await waiting).bytes === part(0.4, 0.8).length, 'all of it came after the pause');
+  await inos.feed(there.capsuleId, part(0.8, 1));
+  const stayed = await total('pasture');
+  check(stayed.includes(`bytes ${bytes.length}\n`), stayed);
+
+  // The node's capsule, paused once more, goes on here.
+  await inos.pause(there.capsuleId);
+  const last = await inos.snapshot(there.capsuleId);
+  const here = await inos.spawn(last.snapshotCid);
+  check(!here.capsuleId.includes('/') && last.snapshotCid !== snapshotCid, 'it runs here');
+  check((await total('threads')) === stayed, 'and has what it had there');
+
+  await inos.kill(there.capsuleId);
+  check((await refused(inos.feed(there.capsuleId, 'x'))) === 'unknown_capsule', 'the dead are not fed');
+  check((await refused(inos.pause(there.capsuleId))) !== 'nothing', 'nor paused');
+  return said;
+}
+
+/** Resolves to how many tests passed and failed. */
+export async function consoleTests(mebibytes = 32) {
+  const work = mkdtempSync(join(tmpdir(), 'inos-console-'));
+  let node;
+  let browser;
+  let page;
+  const name = "a whole life on another node, by the console's verbs";
+  try {
+    const [key, text, policy] = ['key', 'policy', 'policy.signed'].map((file) => join(work, file));
+    writeFileSync(text, 'version 1\nlifecycle anybody spawn\n');
+    const signed = spawnSync(`${root}build/inos`, ['policy', 'sign', '-key', key, '-out', policy, text]);
+    if (signed.status !== 0) throw new Error(`inos policy sign: ${signed.stderr}`);
+    node = await startNode('pasture', ['serve', '--dist', 'dist', '--http', '127.0.0.1:0', '--listen', LISTEN, '--name', 'pasture',
+      '--capabilities', 'pasture', '--key', key, '--policy', policy]);
+    browser = await launchChromium();
+    page = await openPage(browser);
+    const began = performance.now();
+    await page.goto(node.ready.http);
+    await inPage(page, async () => void (await inos.joined), null, 120_000);
+    for (const line of await inPage(page, wholeLife, { node: node.ready.peerId, mebibytes }, 200_000)) console.log(`     ${line}`);
+    console.log(`ok   ${name} (${Math.round(performance.now() - began)} ms)`);
+    return { passed: 1, failed: 0 };
+  } catch (error) {
+    console.log(`FAIL ${name}: ${error.code ?? ''} ${error.message}`);
+    for (const line of [...(page?.log ?? []), ...(node?.log ?? [])].slice(-40)) console.log(`     | ${line}`);
+    return { passed: 0, failed: 1 };
+  } finally {
+    await browser?.close().catch(() => {});
+    if (node) await stopNode(node);
+    rmSync(work, { recursive: true, force: true });
+  }
+}
