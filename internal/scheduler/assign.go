@@ -85,7 +85,7 @@ type assignment struct {
 
 // seatsOf lists the free slots of c's node, at most n.
 func (x *Index) seatsOf(a *assignment, c Choice, n int) []int32 {
-	slot := x.slots[c.Node.ID]
+	slot, _ := x.ids.find(x.nodes, c.Node.ID)
 	node := c.Node
 	n = min(int(min(node.FreeSlots, MaxBatch)), n)
 	out := make([]int32, 0, n)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -83,17 +85,118 @@ func BenchmarkChoose(b *testing.B) {
 	}
 }
 
+// received is ids as they come with messages: bytes of their own, in the order in
+// which they come.
+func received(ids []identity.PeerID) []identity.PeerID {
+	var all strings.Builder
+	for _, id := range ids {
+		all.WriteString(string(id))
+	}
+	out, rest := make([]identity.PeerID, len(ids)), all.String()
+	for i, id := range ids {
+		out[i], rest = identity.PeerID(rest[:len(id)]), rest[len(id):]
+	}
+	return out
+}
+
 func BenchmarkUpdate(b *testing.B) {
 	for _, n := range sizes() {
-		x, ids := benchMesh(n)
+		x, known := benchMesh(n)
+		ids := received(known)
 		rng := rand.New(rand.NewPCG(2, 2))
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				_ = x.SetLatency(ids[i%n], time.Duration(rng.Int64N(int64(300*time.Millisecond))))
 			}
+			inReads(b)
 		})
 	}
+}
+
+// BenchmarkReport is a whole report of a known node: price, latency, slots, queue and
+// expiry have changed.
+func BenchmarkReport(b *testing.B) {
+	for _, n := range sizes() {
+		x, known := benchMesh(n)
+		ids := received(known[:min(n, 1<<17)])
+		reports := make([]Node, len(ids))
+		for i, id := range ids {
+			reports[i], _ = x.Node(id)
+			reports[i].ID = id
+		}
+		rng := rand.New(rand.NewPCG(3, 3))
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				r := &reports[i%len(reports)]
+				changed(rng, r)
+				if err := x.Upsert(*r, epoch0); err != nil {
+					b.Fatal(err)
+				}
+			}
+			inReads(b)
+		})
+	}
+}
+
+// changed makes n the next report of the node.
+func changed(rng *rand.Rand, n *Node) {
+	n.Sequence++
+	n.Latency = time.Duration(rng.Int64N(int64(300 * time.Millisecond)))
+	n.CreditCost = rng.Uint64N(10_000)
+	n.FreeSlots, n.QueueLength = rng.Uint32N(4), rng.Uint32N(3)
+	n.Expires = n.Expires.Add(time.Second)
+}
+
+// readLine is one cache line of memory that tells which to read next.
+type readLine struct {
+	next uint32
+	_    [60]byte
+}
+
+// readMemory is a random walk over more memory than caches hold.
+var readMemory = sync.OnceValue(func() []readLine {
+	memory := make([]readLine, 256<<20/64)
+	order := rand.New(rand.NewPCG(4, 4)).Perm(len(memory))
+	for i, at := range order {
+		memory[at].next = uint32(order[(i+1)%len(order)])
+	}
+	return memory
+})
+
+// walk makes n reads from at on and returns where it ends.
+func walk(memory []readLine, at uint32, n int) uint32 {
+	for range n {
+		at = memory[at].next
+	}
+	return at
+}
+
+// BenchmarkRandomRead is what the machine needs for one read of memory that no cache
+// holds and whose place the read before has told: the measure of an update, which is
+// a handful of those.
+func BenchmarkRandomRead(b *testing.B) {
+	memory, at := readMemory(), uint32(0)
+	for b.Loop() {
+		at = memory[at].next
+	}
+	if int(at) >= len(memory) {
+		b.Fatal(at)
+	}
+}
+
+// inReads reports what b has measured as a number of random reads, which are timed
+// now, while the machine is as busy as it was.
+func inReads(b *testing.B) {
+	const reads = 200_000
+	memory, each := readMemory(), b.Elapsed()/time.Duration(b.N)
+	at := uint32(b.N) % uint32(len(memory))
+	start := time.Now()
+	if at = walk(memory, at, reads); int(at) >= len(memory) {
+		b.Fatal(at)
+	}
+	b.ReportMetric(float64(each)/(float64(time.Since(start))/reads), "reads/op")
 }
 
 // scanned is what the formula without an index has of a node: figures ready to be
@@ -175,7 +278,40 @@ func TestChooseAllocatesNothing(t *testing.T) {
 		}
 		require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = x.Choose(r, epoch0) }), c.name)
 	}
-	id := identity.PeerID("12D3KooWnode000500")
-	d := time.Duration(0)
-	require.Zero(t, testing.AllocsPerRun(1, func() { d += time.Millisecond; _ = x.SetLatency(id, d) }))
+}
+
+// Once the trees have the size that they keep, changes allocate nothing either:
+// measurements, whole reports, slots taken and returned. The index is large enough to
+// ask for memory in advance.
+func TestChangesAllocateNothing(t *testing.T) {
+	const size = foreseeFrom + 1
+	x := New(Config{})
+	known := fill(x, size)
+	rng := rand.New(rand.NewPCG(5, 5))
+	reports := make([]Node, 512)
+	for i := range reports {
+		reports[i], _ = x.Node(known[i])
+	}
+	i := 0
+	change := func() {
+		i++
+		_ = x.SetLatency(known[i%size], time.Duration(rng.Int64N(int64(300*time.Millisecond))))
+		r := &reports[i%len(reports)]
+		changed(rng, r)
+		require.NoError(t, x.Upsert(*r, epoch0))
+	}
+	for range 20 * size {
+		change()
+	}
+	require.Zero(t, testing.AllocsPerRun(10_000, change))
+	lease := func() {
+		if l, ok := x.Acquire(known[7], epoch0); ok {
+			x.Release(l)
+		}
+	}
+	require.NoError(t, x.Upsert(Node{ID: known[7], FreeSlots: 2, Expires: epoch0.Add(time.Hour), Sequence: 1 << 40}, epoch0))
+	x.Acquire(known[7], epoch0) // one stays, as while there is work
+	lease()
+	require.Zero(t, testing.AllocsPerRun(1000, lease))
+	x.checkInvariants(t)
 }

@@ -81,6 +81,12 @@ func (c *capabilities) keyOf(ids []int32) []byte {
 	return c.key
 }
 
+// is reports whether group g is that of names, when they are sorted and distinct; a
+// false answer says nothing.
+func (c *capabilities) is(g int32, names []string) bool {
+	return slices.Equal(c.groups[g].names, names)
+}
+
 // acquire returns the group of names with one more member.
 func (c *capabilities) acquire(names []string) int32 {
 	var known bool

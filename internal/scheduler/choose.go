@@ -36,12 +36,12 @@ type query struct {
 	mask     uint64
 	ids      []int32 // sorted
 	exact    bool    // mask alone decides
-	filter   filter
 	geo      geoCode
 	job      uint64 // hash
-	best     float64
+	best     score64
 	tied     window
-	cursor   cursor
+	cursor   cursor    // with the filter
+	todo     [64]int32 // nodes of the tournament still to be looked at
 	idsSpace [MaxCapabilities]int32
 }
 
@@ -56,8 +56,8 @@ func (x *Index) Choose(r Request, now time.Time) (Choice, error) {
 	if !known {
 		return Choice{}, ErrNoCandidate
 	}
-	if c, ok := x.search(&x.ready); ok {
-		return c, nil
+	if slot, ok := x.search(&x.ready); ok {
+		return Choice{Node: x.node(slot), Score: x.nodes[slot].score}, nil
 	}
 	if _, ok := x.search(&x.busy); ok {
 		return Choice{}, ErrBusy
@@ -73,12 +73,12 @@ func (x *Index) TopK(r Request, now time.Time, dst []Choice) (int, error) {
 		return 0, err
 	}
 	for i := range dst {
-		c, ok := x.search(&x.ready)
+		slot, ok := x.search(&x.ready)
 		if !ok {
 			return i, nil
 		}
-		dst[i] = c
-		x.nodes[x.slots[c.Node.ID]].mark = x.epoch
+		dst[i] = Choice{Node: x.node(slot), Score: x.nodes[slot].score}
+		x.nodes[slot].mark = x.epoch
 	}
 	return len(dst), nil
 }
@@ -100,9 +100,9 @@ func (x *Index) prepare(r Request, now time.Time) (bool, error) {
 	q := &x.q
 	q.geo = geo
 	q.job = hashText(r.JobID)
-	q.filter = filter{maxCost: r.MaxCost, now: unixNano(now)}
+	q.cursor.f = filter{maxCost: r.MaxCost, now: unixNano(now)}
 	if r.MaxCost == 0 {
-		q.filter.maxCost = 1<<64 - 1
+		q.cursor.f.maxCost = 1<<64 - 1
 	}
 	var known bool
 	if q.ids, known = x.caps.resolve(q.idsSpace[:0], r.Capabilities); !known {
@@ -126,7 +126,7 @@ func (x *Index) exclude(ids []identity.PeerID) {
 		x.epoch = 1
 	}
 	for _, id := range ids {
-		if slot, ok := x.slots[id]; ok {
+		if slot, ok := x.ids.find(x.nodes, id); ok {
 			x.nodes[slot].mark = x.epoch
 		}
 	}

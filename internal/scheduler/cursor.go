@@ -3,64 +3,66 @@ package scheduler
 // cursor walks a tree in order and steps over what does not pass its filter, a
 // whole subtree at a time. It is void after a change of the tree.
 type cursor struct {
+	g     *grove
 	f     filter
 	depth int
 	path  [maxDepth]step
+	entry // the one it stands at
 }
 
 type step struct {
 	n *treeNode
-	i int // the entry last looked at
+	i int // the rank last looked at
 }
 
-// first moves to the first entry that passes f, nil when there is none.
-func (c *cursor) first(t *tree, f filter) *entry {
-	c.f = f
+// first moves to the first entry that passes; false when there is none.
+func (c *cursor) first(t *tree) bool {
 	c.depth = -1
-	if t.root != nil {
+	if t.root != 0 {
 		c.push(t.root, -1)
 	}
 	return c.next()
 }
 
-// seek moves to the first entry at or after e that passes f.
-func (c *cursor) seek(nodes []record, t *tree, e *entry, f filter) *entry {
-	c.f = f
+// seek moves to the first entry at or after e that passes.
+func (c *cursor) seek(nodes []record, t *tree, e *entry) bool {
 	c.depth = -1
-	for n := t.root; n != nil; {
-		if n.kids == nil {
-			c.push(n, n.lowerBound(nodes, e)-1)
+	for id := t.root; id != 0; {
+		n := c.g.node(id)
+		if !n.inner {
+			c.push(id, c.g.rank(n, nodes, e, false)-1)
 			break
 		}
-		i := n.childFor(nodes, e)
-		c.push(n, i)
-		n = n.kids[i]
+		i := c.g.childFor(n, nodes, e)
+		c.push(id, i)
+		id = n.kidID(n.order[i])
 	}
 	return c.next()
 }
 
-func (c *cursor) push(n *treeNode, i int) {
+func (c *cursor) push(id treeID, i int) {
 	c.depth++
-	c.path[c.depth] = step{n, i}
+	c.path[c.depth] = step{c.g.node(id), i}
 }
 
 // next moves on.
-func (c *cursor) next() *entry {
+func (c *cursor) next() bool {
 	for c.depth >= 0 {
 		top := &c.path[c.depth]
-		i := top.i + 1
-		for i < top.n.n && !top.n.e[i].passes(c.f) {
+		n, i := top.n, top.i+1
+		for i < int(n.n) && !n.facts[n.order[i]].passes(c.f) {
 			i++
 		}
 		top.i = i
 		switch {
-		case i >= top.n.n:
+		case i >= int(n.n):
 			c.depth--
-		case top.n.kids == nil:
-			return &top.n.e[i]
+		case !n.inner:
+			c.entry = n.at(i)
+			return true
 		default:
-			c.push(top.n.kids[i], -1)
+			c.push(n.kidID(n.order[i]), -1)
 		}
 	}
-	return nil
+	return false
 }

@@ -72,7 +72,7 @@ func (x *Index) Explain(r Request, now time.Time, top int) (Explanation, error) 
 		return Explanation{}, err
 	}
 	e := Explanation{
-		Considered: len(x.slots),
+		Considered: x.Len(),
 		RuledOut:   make(map[Requirement]int),
 		Unlocks:    make(map[Requirement]int),
 
@@ -91,7 +91,7 @@ func (x *Index) Explain(r Request, now time.Time, top int) (Explanation, error) 
 		var missed [len(Requirements)]bool
 		missed[0] = !known || !x.groupFits(n.group)
 		missed[1] = !n.geo.within(x.q.geo)
-		missed[2] = n.cost > x.q.filter.maxCost
+		missed[2] = n.cost > x.q.cursor.f.maxCost
 		missed[3] = n.available() == 0 && n.trust != quarantined
 		missed[4] = n.expires <= unixNano(now)
 		missed[5] = len(excluded) > 0 && excluded[n.id]

@@ -14,8 +14,10 @@ import (
 // snapshot is what an index tells of every node.
 func snapshot(x *Index) map[identity.PeerID]Node {
 	out := make(map[identity.PeerID]Node, x.Len())
-	for id := range x.slots {
-		out[id], _ = x.Node(id)
+	for slot := range x.nodes {
+		if id := x.nodes[slot].id; id != "" {
+			out[id], _ = x.Node(id)
+		}
 	}
 	return out
 }

@@ -75,21 +75,19 @@ func (c *cells) lookup(want geoCode) ([]int32, bool) {
 	return nil, false
 }
 
-func (c *cells) add(nodes []record, slot int32) {
-	r := &nodes[slot]
+func (c *cells) add(r *record, details []detail, slot int32) {
 	for i, n := range cellLevels {
 		if r.geo.length() < n {
 			return
 		}
 		key := r.geo.prefix(n)
 		members := c.at[i][key]
-		r.cell[i] = int32(len(members))
+		details[slot].cell[i] = int32(len(members))
 		c.at[i][key] = append(members, slot)
 	}
 }
 
-func (c *cells) remove(nodes []record, slot int32) {
-	r := &nodes[slot]
+func (c *cells) remove(r *record, details []detail, slot int32) {
 	for i, n := range cellLevels {
 		if r.geo.length() < n {
 			return
@@ -98,8 +96,8 @@ func (c *cells) remove(nodes []record, slot int32) {
 		members := c.at[i][key]
 		last := len(members) - 1
 		moved := members[last]
-		members[r.cell[i]] = moved
-		nodes[moved].cell[i] = r.cell[i]
+		members[details[slot].cell[i]] = moved
+		details[moved].cell[i] = details[slot].cell[i]
 		if last == 0 {
 			delete(c.at[i], key)
 		} else {

@@ -20,13 +20,15 @@ type Index struct {
 	scorer   Scorer
 	maxNodes int
 
-	caps  *capabilities
-	cells *cells
-	wheel wheel
-	slots map[identity.PeerID]int32
-	nodes []record // by slot
-	free  []int32  // unused slots
+	caps    *capabilities
+	cells   *cells
+	wheel   wheel
+	ids     ids
+	nodes   []record // by slot
+	details []detail // by slot
+	free    []int32  // unused slots
 
+	grove grove
 	ready shelf // nodes with a free slot
 	busy  shelf // the others
 
@@ -34,39 +36,10 @@ type Index struct {
 	leases  map[int32][]held // by slot, of nodes that have any
 	leaseID uint32
 	blames  map[int32]*blame // by slot, of nodes that failed not long ago
+	absent  absent
 
 	q     query  // scratch of the decision in hand
 	epoch uint32 // of the marks on excluded nodes
-}
-
-// record is a node at rest. Group, hash, score and geo are derived.
-type record struct {
-	id      identity.PeerID
-	geoHash string
-	geo     geoCode
-	hash    uint64
-	score   float64
-	latency time.Duration
-	service time.Duration // 0 until a job has ended there
-	cost    uint64
-	expires int64
-	seq     uint64
-
-	due   int64 // the wheel's bucket that will look at this node
-	group int32
-	cell  [len(cellLevels)]int32
-	free  uint32 // slots, as reported
-	queue uint32
-	mark  uint32 // == epoch: excluded from the decision in hand
-	gen   uint32 // of the slot, so that an old Lease is recognised
-
-	capacity uint32 // slots that the node is known to have
-	report   uint32 // counts the reports
-	held     uint32 // leases
-	used     uint32 // of them, taken since the last report
-	back     uint32 // leases taken before the last report and returned since
-	failures float32
-	trust    trust
 }
 
 // New returns an empty Index.
@@ -77,39 +50,32 @@ func New(c Config) *Index {
 	if c.MaxNodes <= 0 {
 		c.MaxNodes = 1 << 20
 	}
-	return &Index{
+	x := &Index{
 		scorer:   c.Scorer,
-		maxNodes: min(c.MaxNodes, math.MaxInt32),
+		maxNodes: min(c.MaxNodes, math.MaxInt32-1),
 		caps:     newCapabilities(),
 		cells:    newCells(),
 		wheel:    newWheel(),
-		slots:    make(map[identity.PeerID]int32),
+		ids:      newIDs(),
 		leases:   make(map[int32][]held),
 		blames:   make(map[int32]*blame),
+		absent:   make(absent),
 	}
+	x.ready.grove, x.busy.grove, x.q.cursor.g = &x.grove, &x.grove, &x.grove
+	return x
 }
 
 // Len is the number of nodes, expired ones that Sweep has not met included.
-func (x *Index) Len() int { return len(x.slots) }
+func (x *Index) Len() int { return x.ids.count }
 
 // Node returns what is known of id. FreeSlots is net of the leases held. The
 // slice belongs to the index.
 func (x *Index) Node(id identity.PeerID) (Node, bool) {
-	slot, ok := x.slots[id]
+	slot, ok := x.ids.find(x.nodes, id)
 	if !ok {
 		return Node{}, false
 	}
 	return x.node(slot), true
-}
-
-func (x *Index) node(slot int32) Node {
-	r := &x.nodes[slot]
-	return Node{
-		ID: r.id, Capabilities: x.caps.groups[r.group].names, GeoHash: r.geoHash,
-		Latency: r.latency, CreditCost: r.cost, FreeSlots: r.available(), QueueLength: r.queue,
-		Expires: time.Unix(0, r.expires), Sequence: r.seq,
-		Slots: r.capacity, InFlight: r.held, Service: r.service, Failures: float64(r.failures),
-	}
 }
 
 // Upsert adds n or replaces what is known of it. A profile with the sequence
@@ -119,12 +85,13 @@ func (x *Index) Upsert(n Node, now time.Time) error {
 	if err := n.validate(now); err != nil {
 		return err
 	}
-	slot, known := x.slots[n.ID]
+	if slot, ok := x.guess(n.ID); ok {
+		x.foresee(slot, x.added(slot, n))
+	}
+	slot, known := x.ids.find(x.nodes, n.ID)
 	n.Slots, n.InFlight, n.Service, n.Failures = n.FreeSlots, 0, x.service, 0
 	if known {
-		r := &x.nodes[slot]
-		n.Slots, n.InFlight, n.Service = max(r.capacity, n.FreeSlots), r.held, r.service
-		n.Failures = float64(r.failures)
+		n = x.added(slot, n)
 	}
 	score := x.scoreOf(n)
 	if !validScore(score) {
@@ -134,17 +101,28 @@ func (x *Index) Upsert(n Node, now time.Time) error {
 		return fmt.Errorf("%w: sequence %d after %d", ErrReplayed, n.Sequence, x.nodes[slot].seq)
 	}
 	if !known {
-		if len(x.slots) >= x.maxNodes {
-			return fmt.Errorf("%w: %d nodes", ErrFull, len(x.slots))
+		if x.ids.count >= x.maxNodes {
+			return fmt.Errorf("%w: %d nodes", ErrFull, x.ids.count)
 		}
 		slot = x.add(n)
+		if b := x.absent.take(n.ID, unixNano(now)); b != nil {
+			x.blames[slot] = b
+			x.nodes[slot].trust, x.nodes[slot].failures = b.trust, float32(b.count)
+			n = x.added(slot, n)
+			if s := x.scoreOf(n); validScore(s) {
+				score = s
+			}
+		}
 	}
-	r := &x.nodes[slot]
-	was := *r
+	r, d := &x.nodes[slot], &x.details[slot]
+	var was standing
+	if known {
+		was = x.standing(slot)
+	}
 	if geo, _ := parseGeo(n.GeoHash); geo != r.geo {
-		x.cells.remove(x.nodes, slot)
-		r.geo, r.geoHash = geo, n.GeoHash
-		x.cells.add(x.nodes, slot)
+		x.cells.remove(r, x.details, slot)
+		r.geo, d.geoHash = geo, n.GeoHash
+		x.cells.add(r, x.details, slot)
 	}
 	r.latency, r.cost, r.score = n.Latency, n.CreditCost, score
 	if !known || n.Sequence > r.seq {
@@ -158,13 +136,29 @@ func (x *Index) Upsert(n Node, now time.Time) error {
 		}
 	}
 	r.expires = unixNano(n.Expires)
-	x.wheel.schedule(r, slot)
-	r.group = x.caps.acquire(n.Capabilities)
-	x.replace(slot, &was, known)
-	if known {
-		x.caps.release(was.group)
+	x.wheel.schedule(d, r.expires, slot)
+	if !known {
+		r.group = x.caps.acquire(n.Capabilities)
+		is := x.standing(slot)
+		is.shelf.insert(x.nodes, r.group, is.mask, &is.entry)
+		return nil
 	}
+	if x.caps.is(r.group, n.Capabilities) {
+		x.replace(slot, &was)
+		return nil
+	}
+	r.group = x.caps.acquire(n.Capabilities)
+	x.replace(slot, &was)
+	x.caps.release(was.group)
 	return nil
+}
+
+// added is the report n with what the index knows of the node besides.
+func (x *Index) added(slot int32, n Node) Node {
+	r := &x.nodes[slot]
+	n.Slots, n.InFlight, n.Service = max(r.capacity, n.FreeSlots), r.held, r.service
+	n.Failures = float64(r.failures)
+	return n
 }
 
 // add gives a new node its slot.
@@ -175,37 +169,47 @@ func (x *Index) add(n Node) int32 {
 		x.free = x.free[:k-1]
 	} else {
 		slot = int32(len(x.nodes))
-		x.nodes = append(x.nodes, record{due: never})
+		x.nodes = append(x.nodes, record{})
+		x.details = append(x.details, detail{due: never})
 	}
 	// The bucket that holds the slot goes on holding it for its new owner.
-	old := &x.nodes[slot]
-	x.nodes[slot] = record{id: n.ID, hash: hashText(n.ID), gen: old.gen + 1, due: old.due, service: x.service}
-	x.slots[n.ID] = slot
+	x.details[slot] = detail{due: x.details[slot].due}
+	x.nodes[slot] = record{id: n.ID, hash: hashText(n.ID), gen: x.nodes[slot].gen + 1, service: x.service}
+	x.ids.add(n.ID, slot)
 	return slot
 }
 
-// Remove forgets id and reports whether it was known.
+// Remove forgets id, except for its failures, and reports whether it was known.
 func (x *Index) Remove(id identity.PeerID) bool {
-	slot, ok := x.slots[id]
+	slot, ok := x.ids.find(x.nodes, id)
 	if !ok {
 		return false
 	}
 	r := &x.nodes[slot]
-	e := r.entry(slot)
-	x.shelf(r).remove(x.nodes, r.group, x.caps.groups[r.group].mask, &e)
-	x.cells.remove(x.nodes, slot)
+	was := x.standing(slot)
+	was.shelf.remove(x.nodes, r.group, was.mask, &was.entry)
+	x.cells.remove(r, x.details, slot)
 	x.caps.release(r.group)
-	delete(x.slots, id)
+	x.ids.remove(id, slot)
 	delete(x.leases, slot)
-	delete(x.blames, slot)
-	*r = record{gen: r.gen, due: r.due}
+	if b := x.blames[slot]; b != nil {
+		delete(x.blames, slot)
+		x.absent.keep(id, b)
+	}
+	*r = record{gen: r.gen}
+	x.details[slot] = detail{due: x.details[slot].due}
 	x.free = append(x.free, slot)
 	return true
 }
 
 // SetLatency replaces the latency of id: this node's own measurement.
 func (x *Index) SetLatency(id identity.PeerID, d time.Duration) error {
-	slot, ok := x.slots[id]
+	if slot, ok := x.guess(id); ok {
+		n := x.node(slot)
+		n.Latency = d
+		x.foresee(slot, n)
+	}
+	slot, ok := x.ids.find(x.nodes, id)
 	if !ok {
 		return fmt.Errorf("%w: %s", ErrUnknownNode, id)
 	}
@@ -218,40 +222,21 @@ func (x *Index) SetLatency(id identity.PeerID, d time.Duration) error {
 	if !validScore(score) {
 		return fmt.Errorf("%w: %v", ErrScore, score)
 	}
+	was := x.standing(slot)
 	r := &x.nodes[slot]
-	was := *r
 	r.latency, r.score = d, score
-	x.replace(slot, &was, true)
+	x.replace(slot, &was)
 	return nil
 }
 
-// replace moves slot's entry from where was put it to where the record says.
-func (x *Index) replace(slot int32, was *record, known bool) {
-	r := &x.nodes[slot]
-	e, mask := r.entry(slot), x.caps.groups[r.group].mask
-	to := x.shelf(r)
-	if known {
-		old, from := was.entry(slot), x.shelf(was)
-		switch {
-		case from != to || was.group != r.group || old.score != e.score:
-			from.remove(x.nodes, was.group, x.caps.groups[was.group].mask, &old)
-		case old != e:
-			to.trees[r.group].refresh(x.nodes, &e)
-			return
-		default:
-			return
-		}
+// replace moves slot's entry from where it was to where the record says.
+func (x *Index) replace(slot int32, was *standing) {
+	is := x.standing(slot)
+	switch {
+	case was.shelf != is.shelf || was.group != is.group || was.score != is.score:
+		was.shelf.remove(x.nodes, was.group, was.mask, &was.entry)
+		is.shelf.insert(x.nodes, is.group, is.mask, &is.entry)
+	case was.entry != is.entry:
+		is.shelf.refresh(x.nodes, is.group, is.mask, &is.entry, was.facts)
 	}
-	to.insert(x.nodes, r.group, mask, &e)
-}
-
-func (x *Index) shelf(r *record) *shelf {
-	if r.available() > 0 {
-		return &x.ready
-	}
-	return &x.busy
-}
-
-func (r *record) entry(slot int32) entry {
-	return entry{score: r.score, hash: r.hash, cost: r.cost, expires: r.expires, geo: r.geo, slot: slot}
 }

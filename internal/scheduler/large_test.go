@@ -11,6 +11,7 @@ import (
 // index agrees with a scan of every node. Seeded.
 func TestLargeChurn(t *testing.T) {
 	const seed, size, steps, samples = 17, 100_000, 40_000, 6
+	t.Logf("seed %d", seed)
 	m := newModel(seed, false, size)
 	for i := range size {
 		n := randomNode(m.rng, i, false, m.now)
@@ -27,5 +28,5 @@ func TestLargeChurn(t *testing.T) {
 		}
 	}
 	m.x.checkInvariants(t)
-	t.Logf("seed %d: %d nodes at the end of %d changes, %d decisions equal to a scan", seed, len(m.nodes), steps, samples)
+	t.Logf("%d nodes at the end of %d changes, %d decisions equal to a scan", len(m.nodes), steps, samples)
 }

@@ -61,7 +61,7 @@ func (x *Index) reported(slot int32, free uint32, now time.Time) {
 
 // Acquire sets one slot of id aside; false when id is unknown or has none free.
 func (x *Index) Acquire(id identity.PeerID, now time.Time) (Lease, bool) {
-	slot, ok := x.slots[id]
+	slot, ok := x.ids.find(x.nodes, id)
 	if !ok {
 		return Lease{}, false
 	}
@@ -69,13 +69,13 @@ func (x *Index) Acquire(id identity.PeerID, now time.Time) (Lease, bool) {
 	if r.available() == 0 {
 		return Lease{}, false
 	}
-	was := *r
+	was := x.standing(slot)
 	r.used++
 	r.held++
 	x.leaseID++
 	x.leases[slot] = append(x.leases[slot], held{x.leaseID, unixNano(now), r.report})
 	x.rescore(slot)
-	x.replace(slot, &was, true)
+	x.replace(slot, &was)
 	return Lease{slot: slot, gen: r.gen, id: x.leaseID}, true
 }
 
@@ -91,7 +91,7 @@ func (x *Index) Release(l Lease) {
 		return
 	}
 	r := &x.nodes[l.slot]
-	was := *r
+	was := x.standing(l.slot)
 	if list[i].reported == r.report {
 		r.used--
 	} else {
@@ -104,18 +104,18 @@ func (x *Index) Release(l Lease) {
 		x.leases[l.slot] = slices.Delete(list, i, i+1)
 	}
 	x.rescore(l.slot)
-	x.replace(l.slot, &was, true)
+	x.replace(l.slot, &was)
 }
 
 // Full says that id has refused a job for want of a slot: whatever it reported,
 // it has none free until it reports again or a lease is returned.
 func (x *Index) Full(id identity.PeerID, now time.Time) {
-	slot, ok := x.slots[id]
+	slot, ok := x.ids.find(x.nodes, id)
 	if !ok {
 		return
 	}
-	was := x.nodes[slot]
+	was := x.standing(slot)
 	x.reported(slot, 0, now)
 	x.rescore(slot)
-	x.replace(slot, &was, true)
+	x.replace(slot, &was)
 }

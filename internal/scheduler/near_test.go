@@ -2,9 +2,11 @@ package scheduler
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
 func TestNear(t *testing.T) {
@@ -41,4 +43,32 @@ func TestNear(t *testing.T) {
 		_, err := NewNear(nil, berlin, bad)
 		require.ErrorIs(t, err, ErrScore)
 	}
+}
+
+// The index is exact for any Scorer, not for the formula alone.
+func TestNearIsExact(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 9))
+		s, err := NewNear(nil, "u33db", 300)
+		require.NoError(t, err)
+		x := New(Config{Scorer: s})
+		var nodes []Node
+		for i := range rapid.IntRange(1, 200).Draw(t, "nodes") {
+			n := randomNode(rng, i, false, epoch0)
+			require.NoError(t, x.Upsert(n, epoch0))
+			nodes = append(nodes, n)
+		}
+		for i := range 20 {
+			r := randomRequest(rng, i, len(nodes))
+			best := 0.0
+			for _, n := range nodes {
+				if known, _ := x.Node(n.ID); meets(n, r, epoch0) {
+					best = max(best, s.Score(known))
+				}
+			}
+			c, err := x.Choose(r, epoch0)
+			require.Equal(t, best > 0, err == nil)
+			require.Equal(t, best, c.Score)
+		}
+	})
 }

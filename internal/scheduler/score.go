@@ -7,7 +7,7 @@ import (
 
 // Scorer ranks nodes: the node with the highest score wins. Score must depend
 // on n alone and be a finite number above zero, or Upsert refuses the node; the
-// index calls it once per change of a node, never per decision. Parts names the
+// index calls it a few times per change of a node, never per decision. Parts names the
 // terms that Score multiplied or added, for people to read.
 type Scorer interface {
 	Score(n Node) float64

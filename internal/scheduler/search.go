@@ -1,29 +1,28 @@
 package scheduler
 
-// search finds the best node of s for the query in hand.
-func (x *Index) search(s *shelf) (Choice, bool) {
+// search finds the slot of the best node of s for the query in hand.
+func (x *Index) search(s *shelf) (slot int32, ok bool) {
 	q := &x.q
-	q.best, q.tied.n = 0, 0
+	q.best, q.tied.n = 1, 0 // the lowest of all scores
 	if s.count == 0 {
-		return Choice{}, false
+		return 0, false
 	}
 	if members, ok := x.cells.lookup(q.geo); ok && x.preferCell(len(members)) {
 		x.searchCell(s, members)
 	} else {
-		x.descend(s, 1)
+		x.descend(s)
 	}
 	if q.tied.n == 0 {
-		return Choice{}, false
+		return 0, false
 	}
-	slot := q.tied.winner(x.nodes, q.job)
-	return Choice{Node: x.node(slot), Score: x.nodes[slot].score}, true
+	return q.tied.winner(x.nodes, q.job), true
 }
 
 // preferCell decides how to find the best node in a place of m nodes: looking
 // at all m, or walking down from the best of all n, of which one in n/m lies
 // there.
 func (x *Index) preferCell(m int) bool {
-	return m <= 64 || m <= len(x.slots)/m
+	return m <= 64 || m <= x.Len()/m
 }
 
 // searchCell looks at every member of a cell.
@@ -32,34 +31,41 @@ func (x *Index) searchCell(s *shelf, members []int32) {
 	ready := s == &x.ready
 	for _, slot := range members {
 		r := &x.nodes[slot]
-		if r.score < q.best || (r.available() > 0) != ready || !x.groupFits(r.group) {
+		if scoreBits(r.score) < q.best || (r.available() > 0) != ready || !x.groupFits(r.group) {
 			continue
 		}
-		if e := r.entry(slot); e.passes(q.filter) && x.accepts(&e) {
+		if e := r.entry(slot); e.passes(q.cursor.f) && x.accepts(&e) {
 			x.offer(&e)
 		}
 	}
 }
 
-// descend searches the part of the groups under tournament node i, the better
-// half first, and skips what cannot hold a node as good as the best found.
-func (x *Index) descend(s *shelf, i int) {
+// descend searches the groups from the top of the tournament, the better half first,
+// and skips what cannot hold a node as good as the best found.
+func (x *Index) descend(s *shelf) {
 	q := &x.q
-	if s.best[i] == 0 || s.best[i] < q.best || s.union[i]&q.mask != q.mask {
-		return
-	}
-	if i >= s.size {
-		if g := int32(i - s.size); q.exact || x.groupFits(g) {
-			x.searchTree(&s.trees[g])
+	todo := &q.todo
+	todo[0] = 1
+	for n := 1; n > 0; {
+		n--
+		i := int(todo[n])
+		m := &s.match[i]
+		if m.best < q.best || m.union&q.mask != q.mask || m.cost > q.cursor.f.maxCost {
+			continue
 		}
-		return
+		if i >= s.size {
+			if g := int32(i - s.size); q.exact || x.groupFits(g) {
+				x.searchTree(&s.trees[g])
+			}
+			continue
+		}
+		l, r := int32(2*i), int32(2*i+1)
+		if s.match[l].best < s.match[r].best {
+			l, r = r, l
+		}
+		todo[n], todo[n+1] = r, l
+		n += 2
 	}
-	l, r := 2*i, 2*i+1
-	if s.best[l] < s.best[r] {
-		l, r = r, l
-	}
-	x.descend(s, l)
-	x.descend(s, r)
 }
 
 // groupFits reports whether the group has every capability asked for.
@@ -88,36 +94,37 @@ func (x *Index) offer(e *entry) bool {
 func (x *Index) searchTree(t *tree) {
 	q := &x.q
 	c := &q.cursor
-	e := c.first(t, q.filter)
-	for e != nil && e.score >= q.best && !x.accepts(e) {
-		e = c.next()
+	ok := c.first(t)
+	for ok && c.score >= q.best && !x.accepts(&c.entry) {
+		ok = c.next()
 	}
-	if e == nil || e.score < q.best {
+	if !ok || c.score < q.best {
 		return
 	}
-	x.offer(e)
-	first := *e
-	if e = c.next(); e == nil || e.score != first.score {
+	x.offer(&c.entry)
+	slot, score := c.slot, c.score
+	if !c.next() || c.score != score {
 		return
 	}
 	// More nodes may tie: take them in the order of the ring, from the job's point
 	// to the end and from the first one to the job's point.
-	q.tied.drop(first.slot)
-	from := entry{score: first.score, hash: q.job, slot: noSlot}
-	if !x.offerRing(c.seek(x.nodes, t, &from, q.filter), first.score, 1<<64-1) {
+	q.tied.drop(slot)
+	from := entry{score: score, slot: noSlot, facts: facts{hash: q.job}}
+	if !x.offerRing(c.seek(x.nodes, t, &from), score, 1<<64-1) {
 		return
 	}
 	from.hash = 0
 	if q.job > 0 {
-		x.offerRing(c.seek(x.nodes, t, &from, q.filter), first.score, q.job-1)
+		x.offerRing(c.seek(x.nodes, t, &from), score, q.job-1)
 	}
 }
 
-// offerRing offers the entries from e on with this score and a hash of at most
-// last; false when the window has enough.
-func (x *Index) offerRing(e *entry, score float64, last uint64) bool {
-	for ; e != nil && e.score == score && e.hash <= last; e = x.q.cursor.next() {
-		if x.accepts(e) && !x.offer(e) {
+// offerRing offers the entries from the cursor's on with this score and a hash of at
+// most last; false when the window has enough.
+func (x *Index) offerRing(ok bool, score score64, last uint64) bool {
+	c := &x.q.cursor
+	for ; ok && c.score == score && c.hash <= last; ok = c.next() {
+		if x.accepts(&c.entry) && !x.offer(&c.entry) {
 			return false
 		}
 	}

@@ -2,14 +2,23 @@ package scheduler
 
 // shelf keeps the nodes that are alike in whether they have a free slot: one
 // tree a group, and over the groups a tournament that tells, for any part of
-// them, the union of their masks and their best score. A search walks down it
-// towards the best score and turns back where the mask lacks a capability.
+// them, the union of their masks, their best score and their lowest cost. A search
+// walks down it towards the best score and turns back where the mask lacks a
+// capability or every node costs too much.
 type shelf struct {
+	*grove
 	trees []tree // by group
-	union []uint64
-	best  []float64 // 0: no node
-	size  int       // leaves of the tournament, a power of two; leaf of group g is size+g
+	match []match
+	size  int // leaves of the tournament, a power of two; leaf of group g is size+g
 	count int
+}
+
+// match is a node of the tournament. Where there is no node of the mesh below, best
+// is 0 and the mask is empty.
+type match struct {
+	union uint64
+	best  score64
+	cost  uint64
 }
 
 // grow makes room for group g.
@@ -23,32 +32,33 @@ func (s *shelf) grow(g int32) {
 	old := *s
 	for s.size = max(old.size, 1); s.size <= int(g); s.size *= 2 {
 	}
-	s.union, s.best = make([]uint64, 2*s.size), make([]float64, 2*s.size)
-	copy(s.union[s.size:], old.union[min(old.size, len(old.union)):])
-	copy(s.best[s.size:], old.best[min(old.size, len(old.best)):])
+	s.match = make([]match, 2*s.size)
+	for i := range s.match {
+		s.match[i] = noMatch
+	}
+	copy(s.match[s.size:], old.match[min(old.size, len(old.match)):])
 	for i := s.size - 1; i > 0; i-- {
-		s.pull(i)
+		s.match[i] = better(s.match[2*i], s.match[2*i+1])
 	}
 }
 
-func (s *shelf) pull(i int) {
-	s.union[i] = s.union[2*i] | s.union[2*i+1]
-	s.best[i] = max(s.best[2*i], s.best[2*i+1])
+var noMatch = match{cost: 1<<64 - 1}
+
+func better(l, r match) match {
+	return match{l.union | r.union, max(l.best, r.best), min(l.cost, r.cost)}
 }
 
-// settle brings the tournament up to date after a change of g's tree. An empty
-// group has mask 0 and so hides from every search.
+// settle brings the tournament up to date after a change of g's tree.
 func (s *shelf) settle(g int32, mask uint64) {
-	best := s.trees[g].best()
-	if best == 0 {
-		mask = 0
-	}
+	t := &s.trees[g]
 	i := s.size + int(g)
-	s.union[i], s.best[i] = mask, best
+	s.match[i] = noMatch
+	if t.root != 0 {
+		s.match[i] = match{mask, t.best, t.cost}
+	}
 	for i >>= 1; i > 0; i >>= 1 {
-		u, b := s.union[i], s.best[i]
-		s.pull(i)
-		if u == s.union[i] && b == s.best[i] {
+		was := s.match[i]
+		if s.match[i] = better(s.match[2*i], s.match[2*i+1]); s.match[i] == was {
 			return
 		}
 	}
@@ -56,19 +66,30 @@ func (s *shelf) settle(g int32, mask uint64) {
 
 func (s *shelf) insert(nodes []record, g int32, mask uint64, e *entry) {
 	s.grow(g)
-	before := s.trees[g].best()
-	s.trees[g].insert(nodes, e)
+	t := &s.trees[g]
+	was := *t
+	s.grove.insert(t, nodes, e)
 	s.count++
-	if s.trees[g].best() != before {
+	if t.best != was.best || t.cost != was.cost {
 		s.settle(g, mask)
 	}
 }
 
 func (s *shelf) remove(nodes []record, g int32, mask uint64, e *entry) {
-	before := s.trees[g].best()
-	s.trees[g].remove(nodes, e)
+	t := &s.trees[g]
+	was := *t
+	s.grove.remove(t, nodes, e)
 	s.count--
-	if s.trees[g].best() != before {
+	if t.best != was.best || t.cost != was.cost {
+		s.settle(g, mask)
+	}
+}
+
+func (s *shelf) refresh(nodes []record, g int32, mask uint64, e *entry, was facts) {
+	t := &s.trees[g]
+	cost := t.cost
+	s.grove.refresh(t, nodes, e, was)
+	if t.cost != cost {
 		s.settle(g, mask)
 	}
 }

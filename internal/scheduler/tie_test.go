@@ -1,7 +1,9 @@
 package scheduler
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -62,4 +64,43 @@ func TestTiesAreStable(t *testing.T) {
 		}
 	}
 	require.Less(t, moved, jobs/n*4)
+}
+
+// colliding is an id whose hash is the same for every i.
+func colliding(i uint64) peerID {
+	h := uint64(16)
+	h = mix(h*0x9e3779b97f4a7c15 ^ i) // what hashText has after the first eight bytes
+	b := binary.LittleEndian.AppendUint64(nil, i)
+	return peerID(binary.LittleEndian.AppendUint64(b, h))
+}
+
+// Nodes that tie in score and in hash are told apart by their ids, in trees of
+// several levels too.
+func TestCollidingHashes(t *testing.T) {
+	const n = 1500
+	require.Equal(t, hashText(colliding(1)), hashText(colliding(2)))
+	rng := rand.New(rand.NewPCG(6, 6))
+	x := New(Config{})
+	nodes := make(map[peerID]Node)
+	for _, i := range rng.Perm(n) {
+		v := node("", 1, 1)
+		v.ID = colliding(uint64(i))
+		require.NoError(t, x.Upsert(v, epoch0))
+		v.Slots = v.FreeSlots
+		nodes[v.ID] = v
+	}
+	x.checkInvariants(t)
+	for step, i := range rng.Perm(n) {
+		r := Request{JobID: fmt.Sprint(step)}
+		want, _, _ := bruteForce(nodes, r, epoch0)
+		got, err := x.Choose(r, epoch0)
+		require.NoError(t, err)
+		require.Equal(t, want.ID, got.Node.ID)
+		require.True(t, x.Remove(colliding(uint64(i))))
+		delete(nodes, colliding(uint64(i)))
+		if step%100 == 0 {
+			x.checkInvariants(t)
+		}
+	}
+	require.Zero(t, x.Len())
 }

@@ -1,26 +1,41 @@
 package scheduler
 
-// fanout bounds the entries of a tree node, which with 31 fills an allocation of
-// 1,536 bytes. Two neighbours that would fit into
-// one are merged on removal, so nodes are half full on average at least and a
-// tree of n entries is no deeper than maxDepth for any n that fits in memory.
+import (
+	"cmp"
+	"math"
+)
+
+// fanout bounds the entries of a tree node. On removal two neighbours that have
+// mergeAt entries or fewer together are merged, so a tree of n entries is no deeper
+// than maxDepth for any n that fits in memory.
 const (
 	fanout   = 31
 	maxDepth = 12
 )
 
+// score64 is a score as its IEEE 754 bits: scores are above zero, and such floats
+// compare like the integers that their bits are.
+type score64 uint64
+
+func scoreBits(s float64) score64 { return score64(math.Float64bits(s)) }
+
 // entry is a node as a tree of one group sees it: what decides its place and
 // what a search filters by, so that a search touches no other memory.
-//
-// In an inner tree node an entry summarises a child: score, hash and slot of its
-// first entry, the lowest cost and the latest expiry of all.
 type entry struct {
-	score   float64
+	score score64
+	slot  int32
+	facts
+}
+
+// facts are what a tree node keeps of an entry besides score and slot.
+//
+// In an inner tree node an entry summarises a child: score and hash of its first
+// entry, the lowest cost of all, and a time after which none expires.
+type facts struct {
 	hash    uint64
 	cost    uint64 // microcredits per second, not clamped
 	expires int64  // Unix nanoseconds
 	geo     geoCode
-	slot    int32
 }
 
 // noSlot is the slot of an entry that only marks a place: it sorts before all
@@ -34,150 +49,210 @@ type filter struct {
 	now     int64 // Unix nanoseconds
 }
 
-func (e *entry) passes(f filter) bool { return e.cost <= f.maxCost && e.expires > f.now }
+func (f facts) passes(q filter) bool { return f.cost <= q.maxCost && f.expires > q.now }
+
+// treeNode is a node of a B-tree. Entries stay in the place where they were put and
+// only their order changes: adding or taking out one among a million touches a few
+// cache lines, all of them known once the node is, so that they are fetched together.
+// Nodes refer to each other by number and hold no pointers: the garbage collector has
+// nothing to do here.
+type treeNode struct {
+	n     uint8
+	order [fanout]uint8 // a permutation: the places of the entries by rank, then the free ones
+	link  [fanout]int32 // the slot; in an inner node the child and how many entries it has
+	inner bool
+	score [fanout]score64 // 0 in a free place
+	_     uint64          // so that an entry's facts lie in one cache line
+	facts [fanout]facts
+}
 
 // tree is a B-tree of entries by falling score; equal scores by rising hash,
 // then id. The zero value is empty.
 type tree struct {
-	root *treeNode
+	root  treeID
+	depth int32   // inner nodes above a leaf
+	best  score64 // of all entries, 0 when there is none
+	cost  uint64  // the lowest
 }
 
-type treeNode struct {
-	n    int
-	e    [fanout]entry
-	kids *[fanout]*treeNode // nil in a leaf
+// rank counts the entries before e, or with orAt those that are not after it. It
+// looks at every score, in no order and without a branch: that is quicker than
+// guessing the way of a binary search.
+func (g *grove) rank(n *treeNode, nodes []record, e *entry, orAt bool) int {
+	before, tied := uint64(0), uint64(0)
+	for _, s := range &n.score {
+		before += uint64(e.score-s) >> 63     // s > e.score; both are below 1<<63
+		tied |= (uint64(e.score^s) - 1) >> 63 // s == e.score
+	}
+	if tied != 0 {
+		for p, s := range &n.score {
+			if s != e.score {
+				continue
+			}
+			if c := g.compareTied(n, nodes, e, uint8(p)); c > 0 || c == 0 && orAt {
+				before++
+			}
+		}
+	}
+	return int(before)
 }
 
-// before is the order of the tree.
-func before(nodes []record, a, b *entry) bool {
+// compareTied orders e and the entry at p, whose scores are equal, by rising hash,
+// then id.
+func (g *grove) compareTied(n *treeNode, nodes []record, e *entry, p uint8) int {
+	if c := cmp.Compare(e.hash, n.facts[p].hash); c != 0 {
+		return c
+	}
+	for n.inner { // the child's first entry is the one meant
+		n = g.kid(n, p)
+		p = n.order[0]
+	}
 	switch {
-	case a.score != b.score:
-		return a.score > b.score
-	case a.hash != b.hash:
-		return a.hash < b.hash
-	case a.slot == b.slot || b.slot == noSlot:
-		return false
-	case a.slot == noSlot:
-		return true
-	}
-	return nodes[a.slot].id < nodes[b.slot].id
-}
-
-// best is the score of the first entry, 0 when there is none.
-func (t *tree) best() float64 {
-	if t.root == nil {
+	case e.slot == n.link[p]:
 		return 0
+	case e.slot == noSlot:
+		return -1
 	}
-	return t.root.e[0].score
+	return cmp.Compare(nodes[e.slot].id, nodes[n.link[p]].id)
 }
 
-// childFor is the index of the child whose range holds e.
-func (n *treeNode) childFor(nodes []record, e *entry) int {
-	lo, hi := 1, n.n
-	for lo < hi {
-		mid := int(uint(lo+hi) >> 1)
-		if before(nodes, e, &n.e[mid]) {
-			hi = mid
-		} else {
-			lo = mid + 1
-		}
-	}
-	return lo - 1
+// childFor is the rank of the child whose range holds e.
+func (g *grove) childFor(n *treeNode, nodes []record, e *entry) int {
+	return max(g.rank(n, nodes, e, true)-1, 0)
 }
 
-// lowerBound is the index of the first entry of a leaf that is not before e.
-func (n *treeNode) lowerBound(nodes []record, e *entry) int {
-	lo, hi := 0, n.n
-	for lo < hi {
-		mid := int(uint(lo+hi) >> 1)
-		if before(nodes, &n.e[mid], e) {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	return lo
+// linkTo is an inner node's link to a child with n entries.
+func linkTo(id treeID, n uint8) int32 { return int32(id<<linkBits | treeID(n)) }
+
+const linkBits = 5 // for a number up to fanout
+
+// kidID is the child at place p of an inner node.
+func (n *treeNode) kidID(p uint8) treeID { return treeID(n.link[p]) >> linkBits }
+
+// kidSize is how many entries that child has.
+func (n *treeNode) kidSize(p uint8) int { return int(n.link[p] & (1<<linkBits - 1)) }
+
+func (g *grove) kid(n *treeNode, p uint8) *treeNode { return g.node(n.kidID(p)) }
+
+// at is the entry of a rank.
+func (n *treeNode) at(rank int) entry {
+	p := n.order[rank]
+	return entry{n.score[p], n.link[p], n.facts[p]}
 }
 
-// summary is the entry that stands for n in its parent.
-func (n *treeNode) summary() entry {
-	s := n.e[0]
-	for i := 1; i < n.n; i++ {
-		s.cost = min(s.cost, n.e[i].cost)
-		s.expires = max(s.expires, n.e[i].expires)
+// summary is the entry that stands for n, whose number is id, in its parent.
+func (n *treeNode) summary(id treeID) entry {
+	s := n.at(0)
+	s.slot, s.geo = linkTo(id, n.n), 0
+	for _, p := range n.order[1:n.n] {
+		s.cost = min(s.cost, n.facts[p].cost)
+		s.expires = max(s.expires, n.facts[p].expires)
 	}
 	return s
 }
 
-func (t *tree) insert(nodes []record, e *entry) {
-	if t.root == nil {
-		t.root = &treeNode{}
+func (g *grove) insert(t *tree, nodes []record, e *entry) {
+	if t.root == 0 {
+		t.root, t.cost = g.take(false), e.cost
 	}
-	if right := t.root.insert(nodes, e); right != nil {
+	t.cost = min(t.cost, e.cost)
+	if right := g.insertAt(t.root, nodes, e); right != 0 {
 		left := t.root
-		t.root = &treeNode{n: 2, kids: &[fanout]*treeNode{left, right}}
-		t.root.e[0], t.root.e[1] = left.summary(), right.summary()
+		t.root = g.take(true)
+		t.depth++
+		root := g.node(t.root)
+		l, r := g.node(left).summary(left), g.node(right).summary(right)
+		root.put(0, &l)
+		root.put(1, &r)
 	}
+	t.best = g.node(t.root).first()
 }
 
-// insert returns the new right neighbour when n had to be split.
-func (n *treeNode) insert(nodes []record, e *entry) *treeNode {
-	if n.kids == nil {
-		return n.put(n.lowerBound(nodes, e), e, nil)
+// first is the score of the first entry.
+func (n *treeNode) first() score64 { return n.score[n.order[0]] }
+
+// insertAt returns the new right neighbour when the node had to be split.
+func (g *grove) insertAt(id treeID, nodes []record, e *entry) (right treeID) {
+	n := g.node(id)
+	if !n.inner {
+		return g.put(n, g.rank(n, nodes, e, false), e)
 	}
-	i := n.childFor(nodes, e)
-	right := n.kids[i].insert(nodes, e)
-	if right == nil {
-		n.absorb(i, e)
-		return nil
+	i := g.childFor(n, nodes, e)
+	kid := n.kidID(n.order[i])
+	right = g.insertAt(kid, nodes, e)
+	if right == 0 {
+		n.widen(i, g.node(kid), e)
+		return 0
 	}
-	n.e[i] = n.kids[i].summary()
-	s := right.summary()
-	return n.put(i+1, &s, right)
+	n.summarise(i, g.node(kid))
+	s := g.node(right).summary(right)
+	return g.put(n, i+1, &s)
 }
 
-// absorb widens the summary of child i by e, which has gone into it.
-func (n *treeNode) absorb(i int, e *entry) {
-	s := &n.e[i]
-	first := &n.kids[i].e[0]
-	s.score, s.hash, s.geo, s.slot = first.score, first.hash, first.geo, first.slot
-	s.cost = min(s.cost, e.cost)
-	s.expires = max(s.expires, e.expires)
-}
-
-// put places e, and kid in an inner node, at i and splits n when it is full.
-func (n *treeNode) put(i int, e *entry, kid *treeNode) (right *treeNode) {
+// put gives e rank i and splits n when it is full.
+func (g *grove) put(n *treeNode, i int, e *entry) (right treeID) {
 	if n.n == fanout {
-		right = n.split(i)
-		if i > n.n {
-			right.put(i-n.n, e, kid)
+		right = g.split(n, i)
+		if i > int(n.n) {
+			g.node(right).put(i-int(n.n), e)
 			return right
 		}
 	}
-	copy(n.e[i+1:n.n+1], n.e[i:n.n])
-	n.e[i] = *e
-	if n.kids != nil {
-		copy(n.kids[i+1:n.n+1], n.kids[i:n.n])
-		n.kids[i] = kid
-	}
-	n.n++
+	n.put(i, e)
 	return right
+}
+
+func (n *treeNode) put(i int, e *entry) {
+	p := n.order[n.n]
+	copy(n.order[i+1:n.n+1], n.order[i:n.n])
+	n.order[i] = p
+	n.score[p], n.link[p], n.facts[p] = e.score, e.slot, e.facts
+	n.n++
 }
 
 // split moves the upper part of n to a new node. Appending at the end, as when
 // nodes arrive in order of score, leaves the left one nearly full.
-func (n *treeNode) split(at int) *treeNode {
+func (g *grove) split(n *treeNode, at int) treeID {
 	keep := fanout / 2
 	if at == fanout {
 		keep = fanout - 2
 	}
-	right := &treeNode{n: fanout - keep}
-	copy(right.e[:], n.e[keep:])
-	if n.kids != nil {
-		right.kids = &[fanout]*treeNode{}
-		copy(right.kids[:], n.kids[keep:])
-		clear(n.kids[keep:])
+	id := g.take(n.inner)
+	n.moveTo(g.node(id), keep)
+	return id
+}
+
+// moveTo appends the entries of n from a rank on to another node.
+func (n *treeNode) moveTo(to *treeNode, from int) {
+	for int(n.n) > from {
+		e := n.at(from)
+		to.put(int(to.n), &e)
+		n.drop(from)
 	}
-	n.n = keep
-	return right
+}
+
+// summarise makes the entry of rank i tell all of its child.
+func (n *treeNode) summarise(i int, kid *treeNode) {
+	p := n.order[i]
+	s := kid.summary(n.kidID(p))
+	n.score[p], n.link[p], n.facts[p] = s.score, s.slot, s.facts
+}
+
+// widen brings the summary of the child of rank i up to date after e has gone into
+// the child.
+func (n *treeNode) widen(i int, kid *treeNode, e *entry) {
+	p := n.order[i]
+	own := &n.facts[p]
+	if e.score >= n.score[p] {
+		n.follow(p, kid)
+	}
+	n.link[p] = linkTo(n.kidID(p), kid.n)
+	own.cost = min(own.cost, e.cost)
+	own.expires = max(own.expires, e.expires)
+}
+
+// follow takes over what the child at p has as its first entry.
+func (n *treeNode) follow(p uint8, kid *treeNode) {
+	first := kid.order[0]
+	n.score[p], n.facts[p].hash = kid.score[first], kid.facts[first].hash
 }

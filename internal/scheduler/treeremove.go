@@ -1,80 +1,141 @@
 package scheduler
 
 // remove takes e out; it must be in.
-func (t *tree) remove(nodes []record, e *entry) {
-	t.root.remove(nodes, e)
-	for t.root.kids != nil && t.root.n == 1 {
-		t.root = t.root.kids[0]
+func (g *grove) remove(t *tree, nodes []record, e *entry) {
+	g.removeAt(t.root, nodes, e)
+	root := g.node(t.root)
+	for root.inner && root.n == 1 {
+		g.giveBack(t.root)
+		t.root = root.kidID(root.order[0])
+		t.depth--
+		root = g.node(t.root)
 	}
-	if t.root.n == 0 {
-		t.root = nil
+	if root.n == 0 {
+		g.giveBack(t.root)
+		*t = tree{}
+		return
+	}
+	t.best = root.first()
+	if e.cost == t.cost {
+		t.cost = root.lowest(t.cost)
 	}
 }
 
-func (n *treeNode) remove(nodes []record, e *entry) {
-	if n.kids == nil {
-		n.drop(n.lowerBound(nodes, e))
+func (g *grove) removeAt(id treeID, nodes []record, e *entry) {
+	n := g.node(id)
+	if !n.inner {
+		n.drop(n.rankOf(e.slot))
 		return
 	}
-	i := n.childFor(nodes, e)
-	kid := n.kids[i]
-	kid.remove(nodes, e)
-	switch {
-	case kid.n == 0:
+	i := g.childFor(n, nodes, e)
+	kidID := n.kidID(n.order[i])
+	g.removeAt(kidID, nodes, e)
+	kid := g.node(kidID)
+	if kid.n == 0 {
 		n.drop(i)
-	case i+1 < n.n && kid.n+n.kids[i+1].n <= fanout:
-		n.merge(i)
-		n.e[i] = n.kids[i].summary()
-	case i > 0 && kid.n+n.kids[i-1].n <= fanout:
-		n.merge(i - 1)
-		n.e[i-1] = n.kids[i-1].summary()
-	default:
-		n.narrow(i, e)
-	}
-}
-
-// narrow brings the summary of child i up to date after e has left it. The child
-// is read as a whole only if e may have been what the summary tells of it.
-func (n *treeNode) narrow(i int, e *entry) {
-	s := &n.e[i]
-	if e.cost <= s.cost || e.expires >= s.expires {
-		*s = n.kids[i].summary()
+		g.giveBack(kidID)
 		return
 	}
-	first := &n.kids[i].e[0]
-	s.score, s.hash, s.geo, s.slot = first.score, first.hash, first.geo, first.slot
+	n.narrow(i, kid, e)
+	switch {
+	case i+1 < int(n.n) && n.fit(i):
+		g.merge(n, i)
+	case i > 0 && n.fit(i-1):
+		g.merge(n, i-1)
+	}
 }
 
+// rankOf is the rank of slot, which must be in this leaf.
+func (n *treeNode) rankOf(slot int32) int {
+	place := 0
+	for p, s := range &n.link {
+		if s == slot {
+			place = p
+		}
+	}
+	for i, p := range &n.order {
+		if int(p) == place {
+			return i
+		}
+	}
+	return fanout // never: order is a permutation
+}
+
+// drop takes out the entry of rank i.
 func (n *treeNode) drop(i int) {
-	copy(n.e[i:n.n-1], n.e[i+1:n.n])
+	p := n.order[i]
 	n.n--
-	if n.kids != nil {
-		copy(n.kids[i:n.n], n.kids[i+1:n.n+1])
-		n.kids[n.n] = nil
+	copy(n.order[i:n.n], n.order[i+1:n.n+1])
+	n.order[n.n] = p
+	n.score[p], n.link[p] = 0, noSlot
+}
+
+// narrow brings the summary of the child of rank i up to date after gone has left
+// the child, which is read as a whole only if its lowest cost may be gone's. That it
+// tells of a later expiry than there is does no harm for the time that a sweep takes.
+func (n *treeNode) narrow(i int, kid *treeNode, gone *entry) {
+	p := n.order[i]
+	own := &n.facts[p]
+	if gone.score == n.score[p] {
+		n.follow(p, kid)
+	}
+	n.link[p] = linkTo(n.kidID(p), kid.n)
+	if gone.cost == own.cost {
+		own.cost = kid.lowest(own.cost)
 	}
 }
 
-// merge appends child i+1 to child i; the summary of i is the caller's to make.
-func (n *treeNode) merge(i int) {
-	left, right := n.kids[i], n.kids[i+1]
-	copy(left.e[left.n:], right.e[:right.n])
-	if left.kids != nil {
-		copy(left.kids[left.n:], right.kids[:right.n])
+// lowest is the lowest cost of all entries, of which none is below bound.
+func (n *treeNode) lowest(bound uint64) uint64 {
+	low := n.facts[n.order[0]].cost
+	for _, p := range n.order[:n.n] {
+		if low = min(low, n.facts[p].cost); low == bound {
+			break
+		}
 	}
-	left.n += right.n
+	return low
+}
+
+// mergeAt is the most entries of two neighbours that are merged: some room is left,
+// so that the next entry does not split them again.
+const mergeAt = fanout * 3 / 4
+
+// fit reports whether the children of ranks i and i+1 should be one.
+func (n *treeNode) fit(i int) bool {
+	return n.kidSize(n.order[i])+n.kidSize(n.order[i+1]) <= mergeAt
+}
+
+// merge appends the child of rank i+1 to that of rank i.
+func (g *grove) merge(n *treeNode, i int) {
+	left, right := n.kidID(n.order[i]), n.kidID(n.order[i+1])
+	g.node(right).moveTo(g.node(left), 0)
 	n.drop(i + 1)
+	g.giveBack(right)
+	n.summarise(i, g.node(left))
 }
 
-// refresh replaces the entry at e's place by e: score, hash and slot are those
-// of the entry in the tree, cost, expires and geo may differ.
-func (t *tree) refresh(nodes []record, e *entry) { t.root.refresh(nodes, e) }
+// refresh gives the entry at e's place e's facts; those it had are was. Score, hash
+// and slot are those of the entry in the tree.
+func (g *grove) refresh(t *tree, nodes []record, e *entry, was facts) {
+	root := g.node(t.root)
+	g.refreshAt(root, nodes, e, was)
+	if t.cost = min(t.cost, e.cost); was.cost == t.cost {
+		t.cost = root.lowest(t.cost)
+	}
+}
 
-func (n *treeNode) refresh(nodes []record, e *entry) {
-	if n.kids == nil {
-		n.e[n.lowerBound(nodes, e)] = *e
+func (g *grove) refreshAt(n *treeNode, nodes []record, e *entry, was facts) {
+	if !n.inner {
+		n.facts[n.order[n.rankOf(e.slot)]] = e.facts
 		return
 	}
-	i := n.childFor(nodes, e)
-	n.kids[i].refresh(nodes, e)
-	n.e[i] = n.kids[i].summary()
+	p := n.order[g.childFor(n, nodes, e)]
+	kid := g.kid(n, p)
+	g.refreshAt(kid, nodes, e, was)
+	own := &n.facts[p]
+	own.cost = min(own.cost, e.cost)
+	own.expires = max(own.expires, e.expires)
+	if was.cost == own.cost {
+		own.cost = kid.lowest(own.cost)
+	}
 }

@@ -32,6 +32,7 @@ const (
 
 // blame is what is held against a node.
 type blame struct {
+	trust  trust
 	count  float64 // decays
 	at     int64   // Unix nanoseconds of count
 	until  int64   // end of the quarantine
@@ -45,50 +46,75 @@ func (b *blame) decay(now int64) {
 	}
 }
 
-// Blame counts a failure of id that was its own, and not the job's.
+// failed counts a failure.
+func (b *blame) failed(now int64) {
+	b.decay(now)
+	b.count++
+	switch {
+	case b.trust == quarantined: // a job from before; it changes nothing
+	case b.trust == probing:
+		b.length = min(2*b.length, maxQuarantine)
+		fallthrough
+	case b.count >= quarantineAt:
+		b.trust = quarantined
+		b.until = now + int64(b.length)
+	}
+}
+
+// passed counts a job that went well.
+func (b *blame) passed(now int64) {
+	b.decay(now)
+	if b.count /= 2; b.trust == probing {
+		b.count, b.trust = 0, trusted
+	}
+}
+
+// pass lets time pass and reports whether that ended a quarantine.
+func (b *blame) pass(now int64) (back bool) {
+	b.decay(now)
+	if back = b.trust == quarantined && b.until <= now; back {
+		b.trust = probing
+	}
+	return back
+}
+
+// Blame counts a failure of id that was its own, and not the job's. A node that is not
+// known any more, or not yet, is remembered for when it comes.
 func (x *Index) Blame(id identity.PeerID, now time.Time) {
-	slot, ok := x.slots[id]
+	t := unixNano(now)
+	slot, ok := x.ids.find(x.nodes, id)
 	if !ok {
+		x.absent.blame(id, t)
 		return
 	}
-	r := &x.nodes[slot]
-	was := *r
-	t := unixNano(now)
 	b := x.blames[slot]
 	if b == nil {
 		b = &blame{at: t, length: quarantine}
 		x.blames[slot] = b
 	}
-	b.decay(t)
-	b.count++
-	switch {
-	case r.trust == quarantined: // a job from before; it changes nothing
-	case r.trust == probing:
-		b.length = min(2*b.length, maxQuarantine)
-		fallthrough
-	case b.count >= quarantineAt:
-		r.trust = quarantined
-		b.until = t + int64(b.length)
-	}
+	was := x.standing(slot)
+	b.failed(t)
 	x.judge(slot, b)
-	x.replace(slot, &was, true)
+	x.replace(slot, &was)
 }
 
 // Praise counts a job that id has done: a probe that went well clears the node.
 func (x *Index) Praise(id identity.PeerID, now time.Time) {
-	slot, ok := x.slots[id]
-	if !ok || x.blames[slot] == nil {
+	slot, ok := x.ids.find(x.nodes, id)
+	if !ok {
+		if b := x.absent[id]; b != nil {
+			b.passed(unixNano(now))
+		}
 		return
 	}
-	r := &x.nodes[slot]
-	was := *r
 	b := x.blames[slot]
-	b.decay(unixNano(now))
-	if b.count /= 2; r.trust == probing {
-		b.count, r.trust = 0, trusted
+	if b == nil {
+		return
 	}
+	was := x.standing(slot)
+	b.passed(unixNano(now))
 	x.judge(slot, b)
-	x.replace(slot, &was, true)
+	x.replace(slot, &was)
 }
 
 // Reconsider ends the quarantines that are over and lets the counts decay. It
@@ -96,15 +122,12 @@ func (x *Index) Praise(id identity.PeerID, now time.Time) {
 func (x *Index) Reconsider(now time.Time) (back bool) {
 	t := unixNano(now)
 	for slot, b := range x.blames {
-		r := &x.nodes[slot]
-		was := *r
-		b.decay(t)
-		if r.trust == quarantined && b.until <= t {
-			r.trust, back = probing, true
-		}
+		was := x.standing(slot)
+		back = b.pass(t) || back
 		x.judge(slot, b)
-		x.replace(slot, &was, true)
+		x.replace(slot, &was)
 	}
+	x.absent.reconsider(t)
 	return back
 }
 
@@ -112,7 +135,7 @@ func (x *Index) Reconsider(now time.Time) (back bool) {
 // node on probation keeps its count at 1 or more, so that it is not preferred.
 func (x *Index) judge(slot int32, b *blame) {
 	r := &x.nodes[slot]
-	if r.trust != trusted {
+	if r.trust = b.trust; r.trust != trusted {
 		b.count = max(b.count, 1)
 	} else if b.count < forgiven {
 		b.count = 0

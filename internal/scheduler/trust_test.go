@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -29,8 +30,6 @@ func TestFailuresCostScore(t *testing.T) {
 	require.Equal(t, a, chosen(x, now))
 	x.Blame(a, now)
 	require.Equal(t, bID, chosen(x, now), "half the score is less than b's")
-	x.Blame("nobody", now)
-	x.Praise("nobody", now)
 	x.checkInvariants(t)
 
 	now = now.Add(2 * time.Minute)
@@ -94,4 +93,106 @@ func TestQuarantineAndProbe(t *testing.T) {
 	require.Empty(t, x.blames)
 	x.checkInvariants(t)
 	require.True(t, x.Remove(n.ID))
+}
+
+// Neither the end of its profile nor removal clears a node, nor does failing while it
+// is away.
+func TestFailuresOutliveTheProfile(t *testing.T) {
+	x := New(Config{})
+	now := epoch0
+	seq := uint64(0)
+	const id = peerID("node-a")
+	arrive := func(slots uint32) {
+		seq++
+		n := node("a", slots, seq)
+		n.Expires = now.Add(time.Second)
+		require.NoError(t, x.Upsert(n, now))
+		x.checkInvariants(t)
+	}
+	expire := func() {
+		now = now.Add(2 * time.Second)
+		x.Reconsider(now)
+		x.Sweep(now, nil)
+		require.Zero(t, x.Len())
+	}
+	arrive(4)
+	x.Blame(id, now)
+	expire()
+	arrive(4)
+	n, _ := x.Node(id)
+	require.InDelta(t, 1, n.Failures, 0.03, "one failure, less what two seconds forgive")
+	c, err := x.Choose(Request{JobID: "j"}, now)
+	require.NoError(t, err)
+	require.InDelta(t, 50, c.Score, 1, "half the score")
+
+	x.Blame(id, now)
+	require.True(t, x.Remove(id))
+	x.Blame(id, now) // a job from before ends: the third failure
+	arrive(4)
+	require.Empty(t, chosen(x, now), "quarantined while it was away")
+	require.Equal(t, []identity.PeerID{id}, x.Quarantined())
+
+	expire()
+	now = now.Add(quarantine)
+	arrive(4)
+	require.Empty(t, chosen(x, now), "nobody has looked at the clock yet")
+	require.True(t, x.Reconsider(now))
+	require.EqualValues(t, id, chosen(x, now))
+	n, _ = x.Node(id)
+	require.EqualValues(t, 1, n.FreeSlots, "a probe at a time, though it reports four")
+	require.GreaterOrEqual(t, n.Failures, 1.0)
+	x.Blame(id, now)
+	failed := now
+
+	// The failed probe doubled the quarantine; coming and going does not shorten it.
+	for now.Before(failed.Add(2*quarantine - 3*time.Second)) {
+		expire()
+		arrive(4)
+		require.Empty(t, chosen(x, now))
+	}
+	now = failed.Add(2 * quarantine)
+	x.Sweep(now, nil)
+	x.Reconsider(now) // ends while it is away
+	arrive(4)
+	require.EqualValues(t, id, chosen(x, now))
+	expire()
+	x.Praise(id, now) // the probe ends well after the profile's end
+	arrive(4)
+	n, _ = x.Node(id)
+	require.EqualValues(t, 4, n.FreeSlots)
+	require.Zero(t, n.Failures)
+}
+
+// What is remembered of nodes that are away is bounded in number and in time, and a
+// crowd of small failures does not drive out a quarantine.
+func TestMemoryOfTheAbsentIsBounded(t *testing.T) {
+	x := New(Config{})
+	now := epoch0
+	for range 3 {
+		x.Blame("bad", now)
+	}
+	for i := range 2 * maxAbsent {
+		now = now.Add(time.Millisecond)
+		x.Blame(peerID(strconv.Itoa(i)), now)
+	}
+	require.LessOrEqual(t, len(x.absent), maxAbsent+maxAbsent/4)
+	require.Contains(t, x.absent, peerID("bad"))
+	require.Contains(t, x.absent, peerID(strconv.Itoa(2*maxAbsent-1)), "the newest of equals stay")
+	require.NotContains(t, x.absent, peerID("0"))
+
+	now = now.Add(10 * time.Minute)
+	x.Reconsider(now)
+	require.Len(t, x.absent, 1, "a single failure is forgiven in ten minutes")
+	n := node("x", 4, 1)
+	n.ID = "bad"
+	require.NoError(t, x.Upsert(n, now))
+	got, _ := x.Node("bad")
+	require.EqualValues(t, 1, got.FreeSlots, "still on probation")
+	require.True(t, x.Remove("bad"))
+	x.Reconsider(epoch0.Add(quarantine + longAgo - time.Second))
+	require.Len(t, x.absent, 1)
+	x.Reconsider(epoch0.Add(quarantine + longAgo))
+	require.Empty(t, x.absent)
+	x.Praise("bad", now)
+	require.Empty(t, x.absent)
 }

@@ -37,18 +37,18 @@ func (x *Index) Observe(id identity.PeerID, ran time.Duration) {
 		return
 	}
 	x.service = averaged(x.service, ran)
-	slot, ok := x.slots[id]
+	slot, ok := x.ids.find(x.nodes, id)
 	if !ok {
 		return
 	}
 	r := &x.nodes[slot]
-	was := *r
+	was := x.standing(slot)
 	if r.service == 0 {
 		r.service = x.service
 	}
 	r.service = averaged(r.service, ran)
 	x.rescore(slot)
-	x.replace(slot, &was, true)
+	x.replace(slot, &was)
 }
 
 func averaged(old, sample time.Duration) time.Duration {

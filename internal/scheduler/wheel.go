@@ -23,14 +23,14 @@ func newWheel() wheel { return wheel{buckets: make(map[int64][]int32), next: mat
 // bucketOf is the first second at whose start the node has expired.
 func bucketOf(expires int64) int64 { return expires/int64(time.Second) + 1 }
 
-func (w *wheel) schedule(r *record, slot int32) {
-	if due := bucketOf(r.expires); due < r.due {
-		r.due = max(due, w.next)
-		w.buckets[r.due] = append(w.buckets[r.due], slot)
+func (w *wheel) schedule(d *detail, expires int64, slot int32) {
+	if due := bucketOf(expires); due < d.due {
+		d.due = max(due, w.next)
+		w.buckets[d.due] = append(w.buckets[d.due], slot)
 	}
 }
 
-// Sweep forgets the nodes that have expired by now and passes each id to gone,
+// Sweep removes the nodes that have expired by now and passes each id to gone,
 // which may be nil and must not change the index. Choose never returns an
 // expired node, swept or not; sweeping keeps it from stepping over them. Call it
 // every second or so, with times that do not run backwards.
@@ -58,15 +58,15 @@ func (x *Index) sweepBucket(due int64, now time.Time, gone func(identity.PeerID)
 	members := x.wheel.buckets[due]
 	delete(x.wheel.buckets, due)
 	for _, slot := range members {
-		r := &x.nodes[slot]
-		if r.due != due {
+		r, d := &x.nodes[slot], &x.details[slot]
+		if d.due != due {
 			continue // it has been put into an earlier bucket meanwhile
 		}
-		r.due = never
+		d.due = never
 		switch {
 		case r.id == "":
 		case r.expires > unixNano(now):
-			x.wheel.schedule(r, slot)
+			x.wheel.schedule(d, r.expires, slot)
 		default:
 			id := r.id
 			x.Remove(id)

@@ -70,7 +70,6 @@ type job struct {
 	kernel   int
 	arrived  time.Duration
 	work     time.Duration
-	tried    int
 	host     int
 	mayQueue bool
 }

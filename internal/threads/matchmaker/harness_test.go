@@ -64,6 +64,8 @@ type yard struct {
 	taken   map[identity.PeerID]bool
 	full    map[identity.PeerID]bool
 	behave  func(ctx context.Context, job governance.Job, node identity.PeerID) (mesh.JobOutcome, error)
+	stall   int  // the attempt whose choice takes until its end, 0: none
+	late    bool // it finds a node all the same
 	m       *Matchmaker
 	chosen  []identity.PeerID
 	order   []string // job ids in the order in which they ran
@@ -76,7 +78,13 @@ func newYard(nodes ...identity.PeerID) *yard {
 
 var errNobody = fmt.Errorf("yard: nobody")
 
-func (y *yard) Choose(_ context.Context, _ governance.Admitted, _ int, exclude []identity.PeerID) (Placement, error) {
+func (y *yard) Choose(ctx context.Context, _ governance.Admitted, attempt int, exclude []identity.PeerID) (Placement, error) {
+	if attempt == y.stall {
+		<-ctx.Done()
+		if !y.late {
+			return Placement{}, ctx.Err()
+		}
+	}
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	candidates := 0
@@ -128,6 +136,13 @@ func (y *yard) ran() []string {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	return slices.Clone(y.order)
+}
+
+// runs counts the copies that run now.
+func (y *yard) runs() int {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return y.running
 }
 
 // works takes d and ends with ctx.

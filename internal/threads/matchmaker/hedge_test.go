@@ -91,7 +91,7 @@ func TestHedgesAreBounded(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		require.Equal(t, 16+2, y.running, "16 jobs and an eighth of second copies")
+		require.Equal(t, 16+2, y.runs(), "16 jobs and an eighth of second copies")
 		cancel()
 		for range 16 {
 			require.ErrorIs(t, <-ended, ErrCancelled)
@@ -104,7 +104,8 @@ func TestHedgesAreBounded(t *testing.T) {
 // one by one.
 type batchYard struct {
 	*yard
-	sizes []int
+	sizes  []int
+	placed func() // called when a batch is placed, if not nil
 }
 
 func (b *batchYard) ChooseAll(ctx context.Context, jobs []Waiting) []Placement {
@@ -115,7 +116,49 @@ func (b *batchYard) ChooseAll(ctx context.Context, jobs []Waiting) []Placement {
 			out[i] = p
 		}
 	}
+	if b.placed != nil {
+		b.placed()
+	}
 	return out
+}
+
+// A job that is cancelled between its placement by a batch and its start never runs,
+// and its slot comes back.
+func TestCancelAfterABatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard("a", "b", "c")
+		y.full["a"], y.full["b"], y.full["c"] = true, true, true
+		y.behave = works(time.Second)
+		jobs, cancelJobs := context.WithCancel(t.Context())
+		b := &batchYard{yard: y}
+		m, err := New(Config{Chooser: b, Runner: b, Recheck: time.Hour})
+		require.NoError(t, err)
+		y.m = m
+		ctx, cancel := context.WithCancel(t.Context())
+		served := make(chan struct{})
+		go func() { defer close(served); _ = m.Serve(ctx) }()
+		ended := make(chan error, 2)
+		for range 2 {
+			a := admit(t, nil)
+			go func() { _, err := m.Submit(jobs, a); ended <- err }()
+		}
+		synctest.Wait()
+		require.Equal(t, 2, m.Waiting())
+		b.sizes, b.placed = nil, cancelJobs
+		clear(y.full)
+		m.Kick()
+		for range 2 {
+			require.ErrorIs(t, <-ended, ErrCancelled)
+		}
+		require.Equal(t, []int{2}, b.sizes)
+		require.Len(t, y.chosen, 2, "both were placed")
+		require.Empty(t, y.ran())
+		for node, taken := range y.taken {
+			require.False(t, taken, "the slot of %s is back", node)
+		}
+		cancel()
+		<-served
+	})
 }
 
 func TestWaitingJobsArePlacedTogether(t *testing.T) {

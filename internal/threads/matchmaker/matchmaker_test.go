@@ -181,19 +181,33 @@ func TestRecheckWithoutAKick(t *testing.T) {
 
 func TestCancelAtEveryStage(t *testing.T) {
 	type stage struct {
-		name  string
-		setup func(y *yard)
-		cfg   Config
+		name   string
+		setup  func(y *yard)
+		cfg    Config
+		inHand bool // past the queue
+		copies int  // that run when the end comes
 	}
+	hedge := func(governance.Admitted, Placement) (time.Duration, bool) { return time.Second, true }
 	for _, s := range []stage{
-		{"running", func(y *yard) { y.behave = works(time.Hour) }, Config{}},
-		{"parked", func(y *yard) { y.full["a"] = true }, Config{Recheck: time.Hour}},
-		{"queued", func(y *yard) { y.behave = works(time.Hour) }, Config{InHand: 1}},
+		{"running", func(y *yard) { y.behave = works(time.Hour) }, Config{}, true, 1},
+		{"parked", func(y *yard) { y.full["a"], y.full["b"] = true, true }, Config{Recheck: time.Hour}, false, 0},
+		{"queued", func(y *yard) { y.behave = works(time.Hour) }, Config{InHand: 1}, false, 1},
+		{"choosing", func(y *yard) { y.stall = 1 }, Config{}, true, 0},
+		{"choosing for a second copy", func(y *yard) { y.stall, y.behave = 2, works(time.Hour) }, Config{Hedge: hedge}, true, 1},
+		{"chosen too late", func(y *yard) { y.stall, y.late = 1, true }, Config{}, true, 0},
+		{"chosen too late for a second copy", func(y *yard) { y.stall, y.late, y.behave = 2, true, works(time.Hour) }, Config{Hedge: hedge}, true, 1},
+		{"running twice", func(y *yard) { y.behave = works(time.Hour) }, Config{Hedge: hedge}, true, 2},
+		{"choosing again after a failure", func(y *yard) {
+			y.stall = 2
+			y.behave = func(context.Context, governance.Job, identity.PeerID) (mesh.JobOutcome, error) {
+				return mesh.JobOutcome{Code: mesh.JobCrashed}, nil
+			}
+		}, Config{}, true, 0},
 	} {
 		for _, how := range []string{"cancel", "deadline", "stop"} {
 			t.Run(s.name+" by "+how, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					y := newYard("a")
+					y := newYard("a", "b")
 					s.setup(y)
 					c := s.cfg
 					c.Chooser, c.Runner = y, y
@@ -219,7 +233,9 @@ func TestCancelAtEveryStage(t *testing.T) {
 					})
 					ended := make(chan error, 1)
 					go func() { _, err := m.Submit(ctx, a); ended <- err }()
+					time.Sleep(2 * time.Second)
 					synctest.Wait()
+					require.Equal(t, s.copies, y.runs())
 					want := ErrCancelled
 					switch how {
 					case "cancel":
@@ -228,7 +244,7 @@ func TestCancelAtEveryStage(t *testing.T) {
 						want = ErrDeadline
 					case "stop":
 						stop()
-						if s.name != "running" {
+						if !s.inHand {
 							want = ErrStopped
 						}
 					}
@@ -241,6 +257,10 @@ func TestCancelAtEveryStage(t *testing.T) {
 					require.Zero(t, y.running)
 					require.Zero(t, m.Waiting())
 					require.Empty(t, m.known)
+					require.Empty(t, m.hedges)
+					for node, taken := range y.taken {
+						require.False(t, taken, "the slot of %s is back", node)
+					}
 				})
 			})
 		}

@@ -59,7 +59,14 @@ func (e *JobError) Retryable() bool {
 // finalHere are the mesh's errors that no other node would answer differently.
 var finalHere = []error{mesh.ErrClosed, mesh.ErrCancelled}
 
+// Final is what an error of a Runner may be: when it says so, no other node is tried.
+type Final interface{ Final() bool }
+
 func retryable(err error) bool {
+	var says Final
+	if errors.As(err, &says) {
+		return !says.Final()
+	}
 	var job *JobError
 	if errors.As(err, &job) {
 		return job.Retryable()

@@ -1,0 +1,158 @@
+package scheduler
+
+import (
+	"cmp"
+
+	"github.com/stretchr/testify/require"
+)
+
+// checkInvariants walks every structure of the index.
+func (x *Index) checkInvariants(t require.TestingT) {
+	count, treeNodes := 0, 0
+	for _, s := range []*shelf{&x.ready, &x.busy} {
+		inShelf := 0
+		for g := range s.trees {
+			tree := &s.trees[g]
+			want := noMatch
+			if tree.root != 0 {
+				n, nodes := checkTree(t, x, tree.root)
+				inShelf += n
+				treeNodes += nodes
+				whole := x.grove.node(tree.root).summary(tree.root)
+				require.Equal(t, x.grove.height(tree.root), tree.depth)
+				require.Equal(t, whole.score, tree.best)
+				require.Equal(t, whole.cost, tree.cost)
+				want = match{x.caps.groups[g].mask, whole.score, whole.cost}
+			}
+			require.Equal(t, want, s.match[s.size+g])
+		}
+		for i := 1; i < s.size; i++ {
+			require.Equal(t, better(s.match[2*i], s.match[2*i+1]), s.match[i])
+		}
+		require.Equal(t, s.count, inShelf)
+		count += inShelf
+	}
+	require.Equal(t, x.Len(), count)
+	require.Equal(t, max(len(x.grove.chunks)*groveChunk-1, 0), treeNodes+len(x.grove.free[0])+len(x.grove.free[1]), "every tree node is in a tree or free")
+	checkIDs(t, x)
+	members := 0
+	for i := range x.caps.groups {
+		members += x.caps.groups[i].members
+	}
+	require.Equal(t, x.Len(), members)
+	require.Len(t, x.caps.byIDs, len(x.caps.groups)-len(x.caps.freeGroup))
+	for level, n := range cellLevels {
+		listed := 0
+		for key, slots := range x.cells.at[level] {
+			for i, slot := range slots {
+				holds(t, int(x.details[slot].cell[level]) == i, "the node knows its place in the cell")
+				holds(t, x.nodes[slot].geo.within(key), "the node lies in the cell")
+			}
+			listed += len(slots)
+		}
+		deep := 0
+		for slot := range x.nodes {
+			if x.nodes[slot].id != "" && x.nodes[slot].geo.length() >= n {
+				deep++
+			}
+		}
+		require.Equal(t, deep, listed)
+	}
+}
+
+// holds is require.True without its price, for what is asked by the hundred
+// thousand.
+func holds[T ~string](t require.TestingT, ok bool, what T) {
+	if !ok {
+		require.Fail(t, string(what))
+	}
+}
+
+// checkIDs looks every known node up and counts the cells in use.
+func checkIDs(t require.TestingT, x *Index) {
+	used, known := 0, 0
+	for _, c := range x.ids.cells {
+		if c.slot != 0 {
+			used++
+		}
+	}
+	for slot := range x.nodes {
+		if id := x.nodes[slot].id; id != "" {
+			known++
+			got, ok := x.ids.find(x.nodes, id)
+			holds(t, ok && int(got) == slot, "the table knows "+id)
+		}
+	}
+	require.Equal(t, x.Len(), known)
+	require.Equal(t, used, known)
+	require.Equal(t, len(x.nodes), known+len(x.free))
+}
+
+// checkTree checks order, places and summaries and counts the entries and the tree
+// nodes.
+func checkTree(t require.TestingT, x *Index, id treeID) (entries, nodes int) {
+	n := x.grove.node(id)
+	require.NotZero(t, n.n)
+	nodes = 1
+	seen := uint32(0)
+	for i, p := range n.order {
+		seen |= 1 << p
+		if i >= int(n.n) {
+			holds(t, n.score[p] == 0 && n.link[p] == noSlot, "a free place is empty")
+		}
+	}
+	holds(t, seen == 1<<fanout-1, "the order is a permutation")
+	for i := range int(n.n) {
+		e := n.at(i)
+		holds(t, n.inner || x.grove.rank(n, x.nodes, &e, false) == i, "the rank is the number of entries before")
+		if i > 0 {
+			last := n.at(i - 1)
+			holds(t, n.inner || before(x.nodes, &last, &e), "entries are in order")
+		}
+		if !n.inner {
+			holds(t, x.nodes[e.slot].entry(e.slot) == e, "the entry is the record's")
+			entries++
+			continue
+		}
+		kid := n.kidID(n.order[i])
+		whole := x.grove.node(kid).summary(kid)
+		holds(t, whole.expires <= e.expires, "no entry of the child expires later")
+		whole.expires = e.expires
+		holds(t, whole == e, "the summary is the child's")
+		if i > 0 {
+			left, first := x.grove.edge(n.kidID(n.order[i-1]), true), x.grove.edge(kid, false)
+			holds(t, before(x.nodes, &left, &first), "children are in order")
+		}
+		k, more := checkTree(t, x, kid)
+		entries, nodes = entries+k, nodes+more
+	}
+	return entries, nodes
+}
+
+// height counts the inner nodes above the first leaf.
+func (g *grove) height(id treeID) int32 {
+	n := g.node(id)
+	if !n.inner {
+		return 0
+	}
+	return 1 + g.height(n.kidID(n.order[0]))
+}
+
+// edge is the first or the last entry below a tree node.
+func (g *grove) edge(id treeID, last bool) entry {
+	n := g.node(id)
+	i := 0
+	if last {
+		i = int(n.n) - 1
+	}
+	if !n.inner {
+		return n.at(i)
+	}
+	return g.edge(n.kidID(n.order[i]), last)
+}
+
+// before is the order of the tree, written down a second time.
+func before(nodes []record, a, b *entry) bool {
+	return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.hash, b.hash),
+		cmp.Compare(nodes[a.slot].id, nodes[b.slot].id)) < 0
+}

@@ -1,0 +1,17 @@
+package scheduler
+
+// Hints to the processor; see foresee.
+
+const prefetches = true
+
+//go:noescape
+func prefetchNode(n *treeNode)
+
+//go:noescape
+func prefetchRecord(r *record, d *detail)
+
+//go:noescape
+func prefetchFacts(f *facts)
+
+//go:noescape
+func prefetchText(s string)

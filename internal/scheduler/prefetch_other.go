@@ -1,0 +1,13 @@
+//go:build !amd64
+
+package scheduler
+
+const prefetches = false
+
+func prefetchNode(*treeNode) {}
+
+func prefetchRecord(*record, *detail) {}
+
+func prefetchFacts(*facts) {}
+
+func prefetchText(string) {}

@@ -1,0 +1,72 @@
+package scheduler
+
+import (
+	"time"
+
+	"inos/internal/identity"
+)
+
+// record is a node at rest: two cache lines, which are what a decision or a change
+// reads. Group, hash, score and geo are derived.
+type record struct {
+	id      identity.PeerID
+	geo     geoCode
+	hash    uint64
+	score   float64
+	latency time.Duration
+	cost    uint64
+	expires int64
+
+	service  time.Duration // 0 until a job has ended there
+	seq      uint64
+	group    int32
+	free     uint32 // slots, as reported
+	queue    uint32
+	capacity uint32 // slots that the node is known to have
+	held     uint32 // leases
+	used     uint32 // of them, taken since the last report
+	back     uint32 // leases taken before the last report and returned since
+	report   uint32 // counts the reports
+	mark     uint32 // == epoch: excluded from the decision in hand
+	gen      uint32 // of the slot, so that an old Lease is recognised
+	failures float32
+	trust    trust
+}
+
+// detail is what is seldom asked of a node.
+type detail struct {
+	geoHash string
+	due     int64 // the wheel's bucket that will look at this node
+	cell    [len(cellLevels)]int32
+}
+
+func (x *Index) node(slot int32) Node {
+	r := &x.nodes[slot]
+	return Node{
+		ID: r.id, Capabilities: x.caps.groups[r.group].names, GeoHash: x.details[slot].geoHash,
+		Latency: r.latency, CreditCost: r.cost, FreeSlots: r.available(), QueueLength: r.queue,
+		Expires: time.Unix(0, r.expires), Sequence: r.seq,
+		Slots: r.capacity, InFlight: r.held, Service: r.service, Failures: float64(r.failures),
+	}
+}
+
+func (r *record) entry(slot int32) entry {
+	return entry{scoreBits(r.score), slot, facts{r.hash, r.cost, r.expires, r.geo}}
+}
+
+// standing is where a node stands: its entry, the shelf and the group's tree.
+type standing struct {
+	entry
+	shelf *shelf
+	group int32
+	mask  uint64
+}
+
+func (x *Index) standing(slot int32) standing {
+	r := &x.nodes[slot]
+	s := &x.busy
+	if r.available() > 0 {
+		s = &x.ready
+	}
+	return standing{r.entry(slot), s, r.group, x.caps.groups[r.group].mask}
+}
