@@ -5,11 +5,9 @@
  *
  * With -DDATA the frames are a stream's, which nobody answers.
  *
- * The command ring has no waiting word: a host that finds it full looks again
- * when the capsule rings and, since the capsule rings only after a turn that
- * began with half a ring unread, after 2 ms at the latest (pushRetry). TICK is
- * that timer. -DNO_TICK shows that it is needed: the host fills the ring while the
- * last turn, which began with little unread, empties it. */
+ * A host that finds the command ring full sets cwaiting, looks once more, and then
+ * hears of room when the capsule rings: it does so after a turn that has moved the
+ * head, if it then finds cwaiting set. There is no timer. */
 #ifndef SIZE
 #define SIZE 4
 #endif
@@ -28,7 +26,7 @@
 byte cell[SIZE], answer[ANSWERS];
 byte chead, ctail, cdoorbell;
 byte ehead, etail, edoorbell, espace;
-bit  ewaiting;
+bit  ewaiting, cwaiting;
 bool capsule_asleep, sender_asleep, listener_asleep;
 byte obeyed, answered;
 bool stuck; /* the host has a frame that found no room */
@@ -49,11 +47,16 @@ inline reply(n) {
 }
 
 active proctype Capsule() {
-  byte t, h, i, n, cells, seen, unread, u;
-  bool ok;
+  byte t, h, i, n, cells, seen, u;
+  bool ok, freed;
   do
   :: /* turn */
-     atomic { t = ctail; h = chead; unread = used(t, h) };
+#ifdef BREAK_EARLY_RING /* looks for a waiting host before it makes room */
+     if
+     :: cwaiting -> edoorbell++; listener_asleep = false
+     :: else
+     fi;
+#endif
      do
      :: atomic { h = chead; t = ctail; u = used(t, h) };
         assert(u <= SIZE);
@@ -72,6 +75,7 @@ active proctype Capsule() {
         od;
         chead = (h + cells) & MASK;
         obeyed++;
+        freed = true;
 #ifndef DATA
         /* send */
         do
@@ -93,11 +97,17 @@ active proctype Capsule() {
 #endif
         skip
      od;
+#ifndef BREAK_EARLY_RING
      if
-     :: unread >= SIZE / 2 -> edoorbell++; listener_asleep = false
+     :: freed ->
+        if
+        :: cwaiting -> edoorbell++; listener_asleep = false
+        :: else
+        fi
      :: else
      fi;
-     atomic { t = 0; h = 0; n = 0; cells = 0; i = 0; u = 0; unread = 0 };
+#endif
+     atomic { t = 0; h = 0; n = 0; cells = 0; i = 0; u = 0; freed = false };
      /* idle */
      seen = cdoorbell;
 #ifndef BREAK_IDLE /* goes to sleep without looking at the ring again */
@@ -179,7 +189,20 @@ active proctype Pump() {
         :: else
         fi;
         if
-        :: SIZE - used(next, seen) < cells -> stuck = true; break
+        :: SIZE - used(next, seen) < cells ->
+#ifndef BREAK_NO_WAITING /* sleeps without saying that it waits */
+           if
+           :: !cwaiting -> cwaiting = 1;
+#ifndef BREAK_NO_SECOND_LOOK /* sleeps without looking at the head again */
+              seen = chead
+#endif
+           :: else
+           fi;
+#endif
+           if
+           :: SIZE - used(next, seen) < cells -> stuck = true; break
+           :: else
+           fi
         :: else
         fi;
 #ifdef BREAK_OVERWRITE /* believes in room that it has not looked for */
@@ -199,6 +222,10 @@ active proctype Pump() {
      :: else -> break
      od;
      if
+     :: !stuck && cwaiting -> cwaiting = 0
+     :: else
+     fi;
+     if
      :: u != 0 /* more: there may be further events */
      :: else ->
         if
@@ -209,12 +236,7 @@ active proctype Pump() {
 #endif
         :: else
         fi;
-        if
-        :: bell?_
-#ifndef NO_TICK
-        :: timeout && stuck
-#endif
-        fi
+        bell?_
      fi
   od
 }

@@ -18,7 +18,8 @@ function serve(shared: SharedArrayBuffer): void {
   const command = new DataView(shared, 64, 256);
   const reply = new DataView(shared, 64 + 256, 256);
   for (let seen = 0; ; ) {
-    Atomics.wait(words, 0, seen);
+    // A notify may come late, for a command that was seen without it.
+    while (Atomics.load(words, 0) === seen) Atomics.wait(words, 0, seen);
     seen = Atomics.load(words, 0);
     let target = '';
     for (let i = 16, c; (c = command.getUint8(i)) !== 0; i++) target += String.fromCharCode(c);

@@ -43,8 +43,10 @@ async function atomics() {
     for (let i = 0; i < c.target.length; i++) command.setUint8(16 + i, c.target.charCodeAt(i));
     Atomics.add(words, 0, 1);
     Atomics.notify(words, 0);
-    const wait = Atomics.waitAsync(words, 8, seen);
-    if (wait.async) await wait.value;
+    while (Atomics.load(words, 8) === seen) {
+      const wait = Atomics.waitAsync(words, 8, seen);
+      if (wait.async) await wait.value;
+    }
     seen = Atomics.load(words, 8);
     if (reply.getUint32(0) !== c.id) throw new Error('wrong answer');
   };
@@ -84,19 +86,6 @@ async function spawn(n: number): Promise<Float64Array> {
   return times;
 }
 
-/** Copies `size` bytes from one memory to another, n times. */
-function memcpy(n: number, size: number): Float64Array {
-  const from = new Uint8Array(size).fill(1);
-  const to = new Uint8Array(new SharedArrayBuffer(size)).fill(2);
-  const times = new Float64Array(n);
-  for (let i = 0; i < n; i++) {
-    const began = now();
-    to.set(from);
-    times[i] = now() - began;
-  }
-  return times;
-}
-
 export async function peers() {
   const all: Record<string, { run(n: number): Promise<Float64Array>; end(): void }> = {
     atomics: await atomics(), postMessage: await postMessage(), comlink: await comlink(),
@@ -104,7 +93,6 @@ export async function peers() {
   return {
     run: (name: string, n: number) => all[name]!.run(n),
     spawn,
-    memcpy: async (n: number, size: number) => memcpy(n, size),
     end: () => Object.values(all).forEach((p) => p.end()),
   };
 }

@@ -2,6 +2,7 @@
 // prints one table. --write puts it into docs/benchmarks.md.
 //
 //   node bench/capsule/run.mjs [--browser chromium|firefox] [--write] [-- flags of the Go program]
+//   node bench/capsule/run.mjs -- -only=command   # command, events, payload or spawn: figures, no table
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -26,6 +27,7 @@ const { values } = parseArgs({
 
 const flood = new URL('build/capsules/flood.wasm', root);
 if (!existsSync(flood)) throw new Error('flood.wasm is missing: run scripts/build-capsules.sh');
+const part = flags.some((f) => f.startsWith('-only'));
 const figures = [];
 const heard = (line) => {
   if (line.startsWith('RESULT ')) figures.push(JSON.parse(line.slice(7)));
@@ -43,7 +45,7 @@ try {
     {
       '/src/': new URL('web/src/', root),
       '/capsules/': new URL('build/capsules/', root),
-      '/kernel.ts': new URL('kernel.ts', import.meta.url),
+      '/kernel.ts': new URL('test/browser/capsule/kernel.ts', root),
       '/peers.ts': new URL('peers.ts', import.meta.url),
       '/peer-worker.ts': new URL('peer-worker.ts', import.meta.url),
       '/comlink.mjs': new URL('web/node_modules/comlink/dist/esm/comlink.mjs', root),
@@ -64,18 +66,23 @@ try {
         }
         if (r.exit !== undefined) r.exit === 0 ? resolve() : reject(new Error(`the benchmark exits ${r.exit}`));
       };
-      browser.open(server.url + '?' + new URLSearchParams(flags.map((a) => ['arg', a]))).catch(reject);
+      const query = [['program', '/bench.wasm'], ['capsule', 'flood'], ['peers', '/peers.ts'], ...flags.map((a) => ['arg', a])];
+      browser.open(server.url + '?' + new URLSearchParams(query)).catch(reject);
     });
   } finally {
     clearTimeout(timer);
     await browser.close();
     await server.close();
   }
-  go(['run', './bench/capsule/native', flood.pathname], {}).split('\n').filter(Boolean).forEach(heard);
+  if (!part) go(['run', './bench/capsule/native', flood.pathname], {}).split('\n').filter(Boolean).forEach(heard);
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
 
+if (part) {
+  console.table(figures);
+  process.exit(0);
+}
 const where = `${agent.replace('/', ' ')}, ${cpus().length} cores (${cpus()[0].model.trim()})`;
 const lines = table(figures);
 console.log(`Capsules: ${where}\n\n${lines.join('\n')}`);

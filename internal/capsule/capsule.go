@@ -16,7 +16,7 @@ type Capsule struct {
 	info ModuleInfo
 	inst Instance
 	mem  Memory
-	cb   *ControlBlock // the pump's, but for overlaps, which reads constants
+	cb   *ControlBlock // commands: with mu held; events: with hearing held; the rest are constants
 
 	taskSlots    chan struct{}
 	commandSlots chan struct{}
@@ -27,6 +27,8 @@ type Capsule struct {
 	turned       chan struct{} // the pump has looked at the capsule
 	taking       chan struct{} // holds one element while an image is taken
 
+	hearing sync.Mutex // held while events are taken; taken before mu
+
 	mu       sync.Mutex
 	err      error // set once, before dead is closed
 	failed   bool
@@ -36,11 +38,13 @@ type Capsule struct {
 	commands map[string]chan Reply
 	ticket   uint64
 	serial   uint64
-	held     bool   // nothing goes into the command ring
-	freezes  uint32 // number of the last freeze request
+	clock    time.Time // when flushAt set the capsule's clock last
+	held     bool      // nothing goes into the command ring
+	freezes  uint32    // number of the last freeze request
 	last     Heartbeat
 	isReady  bool
-	hurry    hurry
+	toAnswer hurry // of commands and reservations
+	toRun    hurry // of jobs
 }
 
 // frame waits in the outbox for room in the command ring. sent is closed once
@@ -99,7 +103,7 @@ func open(ctx context.Context, mod Module, cfg Config,
 	cb, err := attach(ctx, inst)
 	if err == nil {
 		err = errors.Join(cb.SetEpoch(cfg.Epoch), cb.SetHeartbeat(uint32(max(cfg.Heartbeat.Milliseconds(), 1))),
-			cb.SetClock(time.Now().UnixNano()))
+			cb.SetClock(time.Now().UnixNano()), cb.SetLooks(looks(inst.Memory())))
 	}
 	if err != nil {
 		inst.Kill()
@@ -282,16 +286,16 @@ func (c *Capsule) post(f frame) error {
 	return nil
 }
 
-// send encodes msg and queues it.
-func (c *Capsule) send(msg any) error {
+// encode makes a frame of msg.
+func (c *Capsule) encode(msg any) (frame, error) {
 	kind, payload, err := c.cfg.Codec.Encode(msg)
 	if err != nil {
-		return err
+		return frame{}, err
 	}
 	if limit := MaxPayload(c.cb.commands.size); uint64(len(payload)) > uint64(limit) {
-		return fmt.Errorf("%w: %d bytes, the command ring takes %d", ErrFrameTooLarge, len(payload), limit)
+		return frame{}, fmt.Errorf("%w: %d bytes, the command ring takes %d", ErrFrameTooLarge, len(payload), limit)
 	}
-	return c.post(frame{kind: kind, payload: payload})
+	return frame{kind: kind, payload: payload}, nil
 }
 
 // Send pushes opaque bytes of a stream to the capsule and blocks until they are

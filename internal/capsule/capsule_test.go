@@ -15,8 +15,10 @@ import (
 
 func TestRunBringsOutputBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := openFake(t, newFake(serve(obedient)), capsule.Config{ID: "c"})
+		f := newFake(serve(obedient))
+		c := openFake(t, f, capsule.Config{ID: "c"})
 		defer end(c)
+		require.Zero(t, f.m.word(block+capsule.OffLooks), "only where waking takes long")
 		require.Equal(t, "c", c.LastHeartbeat().CapsuleID)
 		out, err := c.Run(t.Context(), capsule.Task{Input: []byte("stressed")}, nil)
 		require.NoError(t, err)
@@ -240,15 +242,15 @@ func TestBackPressureOfAFullRing(t *testing.T) {
 		defer end(c)
 		// Two frames fill the ring; the third waits until ctx ends.
 		for range 2 {
-			require.NoError(t, c.Send(t.Context(), make([]byte, 2000)))
+			require.NoError(t, c.Send(t.Context(), make([]byte, 1900)))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		require.ErrorIs(t, c.Send(ctx, make([]byte, 2000)), context.DeadlineExceeded)
+		require.ErrorIs(t, c.Send(ctx, make([]byte, 1900)), context.DeadlineExceeded)
 		close(start)
 		require.NoError(t, c.Send(t.Context(), []byte("last")))
-		require.Len(t, <-got, 2000)
-		require.Len(t, <-got, 2000)
+		require.Len(t, <-got, 1900)
+		require.Len(t, <-got, 1900)
 		require.Equal(t, []byte("last"), <-got, "the withdrawn frame was never sent")
 	})
 }

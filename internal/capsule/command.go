@@ -24,13 +24,13 @@ func (c *Capsule) Command(ctx context.Context, cmd Command) (Reply, error) {
 	}
 	cmd.Target = c.cfg.ID
 	if cmd.Type == Pause || cmd.Type == Resume {
-		return c.ask(ctx, cmd)
+		return c.ask(ctx, cmd, now)
 	}
 	ctx, cancel := context.WithDeadlineCause(ctx, cmd.Deadline, ErrDeadline)
 	defer cancel()
 	switch cmd.Type {
 	case ResizeMem:
-		return c.resize(ctx, cmd)
+		return c.resize(ctx, cmd, now)
 	case Kill:
 		return c.kill(ctx, cmd)
 	case Spawn:
@@ -42,18 +42,21 @@ func (c *Capsule) Command(ctx context.Context, cmd Command) (Reply, error) {
 
 // ask sends cmd through the ring and waits. A command whose deadline passed
 // keeps its slot until the capsule answers, which bounds what is at work in it.
-func (c *Capsule) ask(ctx context.Context, cmd Command) (Reply, error) {
-	// A timer is a fraction of a context with a deadline.
-	deadline := time.NewTimer(time.Until(cmd.Deadline))
-	defer deadline.Stop()
+func (c *Capsule) ask(ctx context.Context, cmd Command, now time.Time) (Reply, error) {
+	var deadline timer
+	defer deadline.stop()
 	select {
 	case c.commandSlots <- struct{}{}:
-	case <-c.dead:
-		return c.crashed(cmd)
-	case <-deadline.C:
-		return c.overdue(cmd, ErrDeadline)
-	case <-ctx.Done():
-		return c.late(ctx, cmd)
+	default:
+		select {
+		case c.commandSlots <- struct{}{}:
+		case <-c.dead:
+			return c.crashed(cmd)
+		case <-deadline.at(cmd.Deadline):
+			return c.overdue(cmd, ErrDeadline)
+		case <-ctx.Done():
+			return c.late(ctx, cmd)
+		}
 	}
 	id := cmd.ID
 	answer := make(chan Reply, 1)
@@ -77,24 +80,46 @@ func (c *Capsule) ask(ctx context.Context, cmd Command) (Reply, error) {
 
 	wire := cmd
 	wire.ID = id
-	if err := c.sendNow(wire); err != nil {
+	if err := c.sendNow(wire, now, &c.toAnswer); err != nil {
 		c.forget(id)
 		if c.reason() != nil {
 			return c.crashed(cmd)
 		}
 		return c.reply(cmd, BadParams, err.Error()), nil
 	}
+	var r Reply
 	select {
-	case r := <-answer:
-		// The host knows these better than the capsule.
-		r.ID, r.CapsuleID, r.MemoryBytes = cmd.ID, c.cfg.ID, c.mem.Len()
-		return r, nil
-	case <-c.dead:
-		return c.crashed(cmd)
-	case <-deadline.C:
-		return c.overdue(cmd, ErrDeadline)
-	case <-ctx.Done():
-		return c.late(ctx, cmd)
+	case r = <-answer:
+	default:
+		select {
+		case r = <-answer:
+		case <-c.dead:
+			return c.crashed(cmd)
+		case <-deadline.at(cmd.Deadline):
+			return c.overdue(cmd, ErrDeadline)
+		case <-ctx.Done():
+			return c.late(ctx, cmd)
+		}
+	}
+	// The host knows these better than the capsule.
+	r.ID, r.CapsuleID, r.MemoryBytes = cmd.ID, c.cfg.ID, c.mem.Len()
+	return r, nil
+}
+
+// timer is made when it is first waited for: most commands are answered before,
+// and a timer or a context with a deadline costs a fraction of the answer.
+type timer struct{ t *time.Timer }
+
+func (t *timer) at(when time.Time) <-chan time.Time {
+	if t.t == nil {
+		t.t = time.NewTimer(time.Until(when))
+	}
+	return t.t.C
+}
+
+func (t *timer) stop() {
+	if t.t != nil {
+		t.t.Stop()
 	}
 }
 
@@ -116,7 +141,7 @@ func (c *Capsule) replied(r Reply) error {
 }
 
 // resize grows the memory here, raises the epoch, and lets the capsule know.
-func (c *Capsule) resize(ctx context.Context, cmd Command) (Reply, error) {
+func (c *Capsule) resize(ctx context.Context, cmd Command, now time.Time) (Reply, error) {
 	if cmd.Resize == nil {
 		return c.reply(cmd, BadParams, "no ResizeMemParams"), nil
 	}
@@ -135,7 +160,7 @@ func (c *Capsule) resize(ctx context.Context, cmd Command) (Reply, error) {
 			return c.reply(cmd, Limit, err.Error()), nil
 		}
 	}
-	return c.ask(ctx, cmd)
+	return c.ask(ctx, cmd, now)
 }
 
 // grow makes the memory longer and starts a new epoch.
@@ -163,7 +188,7 @@ func (c *Capsule) kill(ctx context.Context, cmd Command) (Reply, error) {
 	}
 	if grace > 0 {
 		limited, cancel := context.WithTimeout(ctx, grace)
-		_, _ = c.ask(limited, cmd) // however it answers, it ends
+		_, _ = c.ask(limited, cmd, time.Now()) // however it answers, it ends
 		select {
 		case <-c.inst.Done():
 		case <-limited.Done():

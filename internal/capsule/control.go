@@ -67,7 +67,7 @@ func Attach(mem Memory, control uint32) (*ControlBlock, error) {
 	}
 	cb := &ControlBlock{mem: mem, base: control, abi: word(OffABIVersion)}
 	cb.commands = Producer{ring: newRing(mem, "command", commands), head: control + OffCommandHead,
-		tail: control + OffCommandTail, doorbell: control + OffCommandDoorbell}
+		tail: control + OffCommandTail, doorbell: control + OffCommandDoorbell, waiting: control + OffCommandWaiting}
 	cb.events = Consumer{ring: newRing(mem, "event", events), head: control + OffEventHead,
 		tail: control + OffEventTail, space: control + OffEventSpace, waiting: control + OffEventWaiting}
 	if err := cb.commands.resume(); err != nil {
@@ -105,6 +105,9 @@ func (cb *ControlBlock) SetHeartbeat(ms uint32) error {
 func (cb *ControlBlock) SetEpoch(epoch uint32) error {
 	return cb.mem.Store32(cb.base+OffMemoryEpoch, epoch)
 }
+
+// SetLooks stores how often the capsule looks at its doorbell before it sleeps.
+func (cb *ControlBlock) SetLooks(n uint32) error { return cb.mem.Store32(cb.base+OffLooks, n) }
 
 // PanicText copies the panic text out. It is valid UTF-8 whatever the capsule wrote.
 func (cb *ControlBlock) PanicText() string {

@@ -152,6 +152,9 @@ func (f *fake) hear() (msg any, ok bool) {
 			f.m.wait(block+capsule.OffCommandDoorbell, bell, time.Second)
 			continue
 		}
+		if f.m.word(block+capsule.OffCommandWaiting) != 0 {
+			f.ring()
+		}
 		var err error
 		switch kind {
 		case capsule.FrameCommand:

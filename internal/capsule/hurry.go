@@ -1,8 +1,10 @@
 package capsule
 
-// hurry decides when a caller that has just sent a command looks for the answer
-// itself, before it lets the thread go to sleep (Spinner). Guarded by
-// Capsule.mu.
+import "time"
+
+// hurry decides when a caller that has just sent something looks for the answer
+// itself, before it lets the thread go to sleep (Spinner): as long as that was
+// worth it lately. Guarded by Capsule.mu.
 type hurry struct {
 	misses uint // in a row
 	turn   uint
@@ -10,7 +12,7 @@ type hurry struct {
 
 const (
 	missesBeforeRest = 4  // so many answers in a row that took longer ...
-	restingTurns     = 16 // ... and only every 16th command is worth a look
+	restingTurns     = 16 // ... and only every 16th is worth a look
 )
 
 // worth reports whether to look this time.
@@ -27,40 +29,91 @@ func (h *hurry) found(found bool) {
 	}
 }
 
-// rung is the event doorbell before a command is sent; ok says whether looking at
-// it afterwards is worth it: the host is a Spinner and no job keeps the capsule.
-func (c *Capsule) rung() (seen uint32, spin Spinner, ok bool) {
-	spin, ok = c.mem.(Spinner)
-	if !ok {
-		return 0, nil, false
+// looks is how often a capsule on mem looks at its doorbell before it sleeps on it.
+// It may rest, as a hurry does.
+func looks(mem Memory) uint32 {
+	if _, ok := mem.(Spinner); ok {
+		return 400 // what a host takes from an answer to its next command
 	}
-	c.mu.Lock()
-	ok = len(c.tasks) == 0 && c.hurry.worth()
-	c.mu.Unlock()
-	if !ok {
-		return 0, nil, false
-	}
-	seen, err := c.mem.Load32(c.cb.base + OffEventDoorbell)
-	return seen, spin, err == nil
+	return 0
 }
 
-// sendNow sends msg without the pump, when there is room, and looks for what the
-// capsule answers.
-func (c *Capsule) sendNow(msg any) error {
-	seen, spin, look := c.rung()
-	if err := c.send(msg); err != nil {
+// free reports whether the capsule could answer at once: no job keeps it, but for
+// the one that h says is just being sent. Called with mu held.
+func (c *Capsule) free(h *hurry) bool {
+	jobs := 0
+	for _, w := range c.tasks {
+		if w.running && !w.wasDone {
+			jobs++
+		}
+	}
+	return jobs == 0 || jobs == 1 && h == &c.toRun
+}
+
+// sendNow encodes msg and puts it into the command ring without the pump, when
+// there is room; what has no room is left to the pump. Where the host is a Spinner
+// and h says that it is worth it, sendNow then looks for the answer and hears it:
+// neither the browser's wake-up nor the pump's turn is waited for. h is nil when no
+// answer is due at once. now is the time of the call.
+func (c *Capsule) sendNow(msg any, now time.Time, h *hurry) error {
+	f, err := c.encode(msg)
+	if err != nil {
 		return err
 	}
-	if err := c.flush(); err != nil {
+	doorbell := c.cb.base + OffEventDoorbell
+	var seen uint32
+	c.mu.Lock()
+	if c.failed {
+		defer c.mu.Unlock()
+		return c.err
+	}
+	spin, look := c.mem.(Spinner)
+	look = look && h != nil && c.free(h) && h.worth()
+	if look {
+		seen, err = c.mem.Load32(doorbell)
+		look = err == nil
+	}
+	c.outbox = append(c.outbox, f)
+	err = c.flushAt(now)
+	left := len(c.outbox) > 0
+	c.mu.Unlock()
+	if err != nil {
 		c.fail(err)
 		return c.reason()
 	}
-	if look {
-		found := spin.Spin(c.cb.base+OffEventDoorbell, seen)
-		c.mu.Lock()
-		c.hurry.found(found)
-		c.mu.Unlock()
-		// The pump, which send has woken, hears the answer.
+	if left {
+		c.nudge()
+		return nil
+	}
+	if !look {
+		return nil
+	}
+	found := spin.Spin(doorbell, seen)
+	c.mu.Lock()
+	h.found(found)
+	c.mu.Unlock()
+	if found {
+		c.hear()
 	}
 	return nil
+}
+
+// hear takes the answers that lead the event ring. Anything else there is the
+// pump's, which the same doorbell wakes: callbacks run on its goroutine only.
+func (c *Capsule) hear() {
+	if !c.hearing.TryLock() {
+		return // the pump is about to find them
+	}
+	defer c.hearing.Unlock()
+	for more := true; more; {
+		kind, payload, rest, err := c.cb.events.pop(FrameReply, FrameReserved, FrameRunDone)
+		if err == nil && kind != 0 {
+			err = c.receive(kind, payload)
+		}
+		if err != nil {
+			c.fail(err)
+			return
+		}
+		more = kind != 0 && rest > 0
+	}
 }

@@ -38,11 +38,11 @@ var (
 )
 
 func TestInspectReadsACapsule(t *testing.T) {
-	module := wasm(section(2, vec(sharedMemory)), section(7, exports), abi(1))
+	module := wasm(section(2, vec(sharedMemory)), section(7, exports), abi(byte(capsule.ABIVersion)))
 	info, err := capsule.Inspect(module)
 	require.NoError(t, err)
 	require.Equal(t, capsule.ModuleInfo{
-		CID: capsule.SumCID(module), Size: uint64(len(module)), MinPages: 17, MaxPages: 16384, ABIVersion: 1,
+		CID: capsule.SumCID(module), Size: uint64(len(module)), MinPages: 17, MaxPages: 16384, ABIVersion: capsule.ABIVersion,
 	}, info)
 	info, err = capsule.Inspect(wasm(section(2, vec(sharedMemory)), section(7, exports)))
 	require.NoError(t, err)
@@ -84,7 +84,7 @@ func TestInspectNamesWhatIsWrong(t *testing.T) {
 		{"control a function", wasm(good, section(7, vec(exported("inos_control", 0), exported("inos_run", 0)))), capsule.ErrNoControlBlock, "is a function"},
 		{"no run", wasm(good, section(7, vec(exported("inos_control", 3)))), capsule.ErrNoRun, ""},
 		{"run a global", wasm(good, section(7, vec(exported("inos_control", 3), exported("inos_run", 3)))), capsule.ErrNoRun, "it is a global"},
-		{"another ABI", wasm(good, section(7, exports), abi(9)), capsule.ErrABIVersion, "speaks 9, this host 1"},
+		{"another ABI", wasm(good, section(7, exports), abi(9)), capsule.ErrABIVersion, "speaks 9, this host 2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			info, err := capsule.Inspect(c.wasm)
@@ -96,7 +96,7 @@ func TestInspectNamesWhatIsWrong(t *testing.T) {
 }
 
 func FuzzInspect(f *testing.F) {
-	f.Add(wasm(section(2, vec(sharedMemory)), section(7, exports), abi(1)))
+	f.Add(wasm(section(2, vec(sharedMemory)), section(7, exports), abi(byte(capsule.ABIVersion))))
 	f.Add(wasm(section(2, vec(imported("env", "t", 1, 0x70, 0, 1), imported("env", "g", 3, 0x7f, 0)))))
 	f.Add(wasm([]byte{0, 0xff, 0xff, 0xff, 0xff, 0x0f}))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -9,7 +9,7 @@ const (
 	// ControlMagic is "INOS" read as a little-endian u32.
 	ControlMagic uint32 = 0x534F4E49
 	// ABIVersion is the only version this host speaks.
-	ABIVersion uint32 = 1
+	ABIVersion uint32 = 2
 
 	// Written by the capsule before inos_run first looks at a ring.
 	OffMagic       = 0
@@ -31,14 +31,20 @@ const (
 	// Not 0: the number of a request to touch nothing until the word changes, so
 	// that the memory can be copied. The command doorbell rings with it.
 	OffFreeze = 88
+	// How often an idle capsule looks at its doorbell before it sleeps on it, each
+	// look some 30 ns; 0 where sleeping and waking are cheap.
+	OffLooks = 92
 
 	// Head and tail count bytes and run freely modulo 2^32; tail-head is what is
 	// unread. The consumer writes head, the producer writes tail and then adds one to the
-	// doorbell and notifies it. A producer that found the ring full waits on
-	// Space, which the consumer bumps after moving head when Waiting is 1.
+	// doorbell and notifies it. A producer that found the ring full sets Waiting, looks
+	// at head again, and sleeps: the capsule on Space, the host on its doorbell as
+	// always. The consumer bumps Space, or rings the host, after it has moved head
+	// if it then finds Waiting set.
 	OffCommandHead     = 128 // capsule writes
 	OffCommandTail     = 192 // host writes
 	OffCommandDoorbell = 196 // host writes, capsule waits
+	OffCommandWaiting  = 200 // host writes: 1 while it has more than there is room for
 	OffEventHead       = 256 // host writes
 	OffEventSpace      = 260 // host writes, capsule waits when its ring is full
 	OffEventTail       = 320 // capsule writes

@@ -81,7 +81,7 @@ func TestLayoutIsTheSameInTypeScript(t *testing.T) {
 func TestControlBlockFieldsDoNotOverlap(t *testing.T) {
 	// The side that writes each field; the host's Worker writes StateTrapped too,
 	// but only once the capsule has ended.
-	host := []string{"OffKill", "OffMemoryEpoch", "OffHeartbeatMs", "OffClock", "OffFreeze", "OffCommandTail", "OffCommandDoorbell", "OffEventHead", "OffEventSpace"}
+	host := []string{"OffKill", "OffMemoryEpoch", "OffHeartbeatMs", "OffClock", "OffFreeze", "OffLooks", "OffCommandTail", "OffCommandDoorbell", "OffCommandWaiting", "OffEventHead", "OffEventSpace"}
 	type field struct {
 		name       string
 		start, end uint64

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// pushRetry is how often the pump looks for room in a full command ring when
-// the capsule does not ring.
-const pushRetry = 2 * time.Millisecond
+// clockGrain is how old the capsule's clock may be when something is sent.
+const clockGrain = time.Millisecond
 
 // commandRoom is which part of the command ring only lifecycle commands may fill,
-// so that they always have a way in: 1 KiB of the SDK's 64.
-const commandRoom = 64
+// so that they have a way in past a stream: 4 KiB of the SDK's 64, for some 30 of
+// them while the capsule is paused and takes nothing else.
+const commandRoom = 16
 
 // pump owns the rings until the instance ends. It sleeps unless the capsule
 // rings, a caller posts, or a task in flight needs its clock.
@@ -66,7 +66,9 @@ func (c *Capsule) turn() (more bool, err error) {
 		return false, nil
 	default:
 	}
+	c.hearing.Lock()
 	n, err := c.cb.events.Drain(c.receive)
+	c.hearing.Unlock()
 	if err != nil {
 		return false, err
 	}
@@ -82,11 +84,22 @@ func (c *Capsule) turn() (more bool, err error) {
 func (c *Capsule) flush() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.outbox) == 0 || c.held {
+	if len(c.outbox) == 0 {
 		return nil
 	}
-	if err := c.cb.SetClock(time.Now().UnixNano()); err != nil {
-		return err
+	return c.flushAt(time.Now())
+}
+
+// flushAt is flush with mu held.
+func (c *Capsule) flushAt(now time.Time) error {
+	if c.held {
+		return nil
+	}
+	if now.Sub(c.clock) >= clockGrain {
+		if err := c.cb.SetClock(now.UnixNano()); err != nil {
+			return err
+		}
+		c.clock = now
 	}
 	// A head that lies is noticed now, not when the ring seems full.
 	if _, err := c.cb.commands.Used(); err != nil {
@@ -118,6 +131,9 @@ func (c *Capsule) flush() error {
 	}
 	clear(c.outbox[len(kept):])
 	c.outbox = kept
+	if err == nil && !full {
+		err = c.cb.commands.content()
+	}
 	return err
 }
 
@@ -127,8 +143,6 @@ func (c *Capsule) tickInterval() time.Duration {
 	switch {
 	case c.failed:
 		return 0
-	case len(c.outbox) > 0 && !c.held:
-		return pushRetry
 	case len(c.tasks) > 0:
 		return ClockInterval
 	default:

@@ -3,6 +3,7 @@ package capsule
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // ring is one ring's fixed geometry.
@@ -52,9 +53,10 @@ func (r *ring) copy(at uint32, p []byte, move func(uint32, []byte) error) error 
 // time uses it. It allocates nothing in steady state.
 type Producer struct {
 	ring
-	head, tail, doorbell uint32 // addresses
-	seen, next           uint32 // last head read, own tail
-	rings                uint32 // value of the doorbell word
+	head, tail, doorbell, waiting uint32 // addresses
+	seen, next                    uint32 // last head read, own tail
+	rings                         uint32 // value of the doorbell word
+	waits                         bool   // the waiting word is set
 }
 
 // resume takes the counters from the memory, as an attached or restored
@@ -92,7 +94,7 @@ func (p *Producer) Used() (uint32, error) {
 func (p *Producer) Capacity() uint32 { return p.size }
 
 // Push writes one frame and rings the capsule. payload is not retained. Errors
-// match ErrRingFull (retry after the capsule has read), ErrFrameTooLarge,
+// match ErrRingFull (the capsule rings once it has read), ErrFrameTooLarge,
 // ErrRingBroken or ErrOutOfBounds (final).
 func (p *Producer) Push(kind FrameKind, payload []byte) error { return p.push(kind, payload, 0) }
 
@@ -103,12 +105,8 @@ func (p *Producer) push(kind FrameKind, payload []byte, spare uint32) error {
 	}
 	total := FrameHeader + padded(uint32(len(payload)))
 	if p.size-(p.next-p.seen) < total+spare { // the head last seen may be old: look again
-		used, err := p.Used()
-		if err != nil {
+		if err := p.await(total + spare); err != nil {
 			return err
-		}
-		if p.size-used < total+spare {
-			return ErrRingFull
 		}
 	}
 	frame := p.room(total)
@@ -124,6 +122,33 @@ func (p *Producer) push(kind FrameKind, payload []byte, spare uint32) error {
 		return err
 	}
 	return p.knock()
+}
+
+// await looks whether there is room for bytes. If not it says so to the capsule,
+// looks again, lest the capsule made room in between, and returns ErrRingFull.
+func (p *Producer) await(bytes uint32) error {
+	for {
+		used, err := p.Used()
+		if err != nil || p.size-used >= bytes {
+			return err
+		}
+		if p.waits {
+			return ErrRingFull
+		}
+		if err := p.mem.Store32(p.waiting, 1); err != nil {
+			return err
+		}
+		p.waits = true
+	}
+}
+
+// content says that all there was to push is pushed.
+func (p *Producer) content() error {
+	if !p.waits {
+		return nil
+	}
+	p.waits = false
+	return p.mem.Store32(p.waiting, 0)
 }
 
 // knock rings the capsule's doorbell.
@@ -188,20 +213,8 @@ func (c *Consumer) Drain(yield func(kind FrameKind, payload []byte) error) (int,
 	if err := c.copy(c.next, batch, c.mem.Read); err != nil {
 		return 0, err
 	}
-	c.next += used
-	if err := c.mem.Store32(c.head, c.next); err != nil {
+	if err := c.advance(used); err != nil {
 		return 0, err
-	}
-	// The head is stored before waiting is read, and the capsule sets waiting
-	// before it reads the head again: one of the two sees the other.
-	waiting, err := c.mem.Load32(c.waiting)
-	if err != nil {
-		return 0, err
-	}
-	if waiting != 0 {
-		if err := c.wake(); err != nil {
-			return 0, err
-		}
 	}
 	for n := 0; ; n++ {
 		if len(batch) == 0 {
@@ -210,19 +223,77 @@ func (c *Consumer) Drain(yield func(kind FrameKind, payload []byte) error) (int,
 		if len(batch) < FrameHeader {
 			return n, c.broken("%d stray bytes after a frame", len(batch))
 		}
-		length := binary.LittleEndian.Uint32(batch)
-		kind := binary.LittleEndian.Uint32(batch[4:])
-		if length > MaxPayload(c.size) || uint64(FrameHeader+padded(length)) > uint64(len(batch)) {
-			return n, c.broken("a frame of %d bytes with %d unread", length, len(batch))
+		kind, length, err := c.header(batch, uint32(len(batch)))
+		if err != nil {
+			return n, err
 		}
-		if kind > 0xffff {
-			return n, c.broken("frame header %#x", kind)
-		}
-		if err := yield(FrameKind(kind), batch[FrameHeader:FrameHeader+length:FrameHeader+length]); err != nil {
+		if err := yield(kind, batch[FrameHeader:FrameHeader+length:FrameHeader+length]); err != nil {
 			return n, err
 		}
 		batch = batch[FrameHeader+padded(length):]
 	}
+}
+
+// header reads and checks a frame's header, with unread bytes from it on.
+func (c *Consumer) header(frame []byte, unread uint32) (kind FrameKind, length uint32, err error) {
+	length = binary.LittleEndian.Uint32(frame)
+	k := binary.LittleEndian.Uint32(frame[4:])
+	if length > MaxPayload(c.size) || FrameHeader+padded(length) > unread {
+		return 0, 0, c.broken("a frame of %d bytes with %d unread", length, unread)
+	}
+	if k > 0xffff {
+		return 0, 0, c.broken("frame header %#x", k)
+	}
+	return FrameKind(k), length, nil
+}
+
+// peek is how much pop copies at once: an answer is shorter, as a rule.
+const peek = 256
+
+// pop takes the first unread frame if it is of one of kinds; kind 0 says that it
+// is not, or that nothing is unread. payload is valid until the next call; rest is
+// how many bytes were unread after it. Errors match ErrRingBroken or
+// ErrOutOfBounds (final).
+func (c *Consumer) pop(kinds ...FrameKind) (kind FrameKind, payload []byte, rest uint32, err error) {
+	used, err := c.Used()
+	if err != nil || used == 0 {
+		return 0, nil, 0, err
+	}
+	if used < FrameHeader {
+		return 0, nil, 0, c.broken("%d stray bytes after a frame", used)
+	}
+	frame := c.room(min(used, peek))
+	if err := c.copy(c.next, frame, c.mem.Read); err != nil {
+		return 0, nil, 0, err
+	}
+	kind, length, err := c.header(frame, used)
+	if err != nil || !slices.Contains(kinds, kind) {
+		return 0, nil, 0, err
+	}
+	total := FrameHeader + padded(length)
+	if uint64(total) > uint64(len(frame)) {
+		// What was looked at is not looked at again: the header's copy counts.
+		frame = c.room(total)
+		if err := c.copy(c.next, frame, c.mem.Read); err != nil {
+			return 0, nil, 0, err
+		}
+	}
+	return kind, frame[FrameHeader : FrameHeader+length : FrameHeader+length], used - total, c.advance(total)
+}
+
+// advance frees what was copied out and wakes the capsule if it waits for room.
+func (c *Consumer) advance(bytes uint32) error {
+	c.next += bytes
+	if err := c.mem.Store32(c.head, c.next); err != nil {
+		return err
+	}
+	// The head is stored before waiting is read, and the capsule sets waiting
+	// before it reads the head again: one of the two sees the other.
+	waiting, err := c.mem.Load32(c.waiting)
+	if err != nil || waiting == 0 {
+		return err
+	}
+	return c.wake()
 }
 
 func (c *Consumer) wake() error {

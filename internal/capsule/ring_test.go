@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -114,6 +116,36 @@ func TestDrainWakesAWaitingCapsule(t *testing.T) {
 	m.set(block+capsule.OffEventWaiting, 1)
 	drain()
 	require.EqualValues(t, 1, m.word(block+capsule.OffEventSpace))
+}
+
+// A full ring is waited for with the waiting word set, and looked at again after
+// it was; whoever then fits everything in clears it.
+func TestAFullRingIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		waiting := func(f *fake) uint32 { return f.m.word(block + capsule.OffCommandWaiting) }
+		start := make(chan struct{})
+		f := newFake(func(f *fake) {
+			f.beat()
+			<-start
+			serve(func(*fake, any) {})(f)
+		})
+		c := openFake(t, f, capsule.Config{})
+		defer end(c)
+		for range 2 {
+			require.NoError(t, c.Send(t.Context(), make([]byte, 1900)))
+		}
+		require.Zero(t, waiting(f))
+		sent := make(chan error, 1)
+		go func() { sent <- c.Send(t.Context(), make([]byte, 1900)) }()
+		synctest.Wait()
+		require.EqualValues(t, 1, waiting(f))
+		close(start)
+		began := time.Now()
+		require.NoError(t, <-sent)
+		require.Zero(t, time.Since(began), "the capsule rang: no timer was waited for")
+		synctest.Wait()
+		require.Zero(t, waiting(f))
+	})
 }
 
 func TestRingsAllocateNothing(t *testing.T) {

@@ -49,7 +49,7 @@ type Instance interface {
 }
 
 // Spinner is a Memory whose host would sleep longer than a capsule takes for a
-// command, as in a browser.
+// command, as in a browser. Its capsule looks before it sleeps, too (OffLooks).
 type Spinner interface {
 	// Spin looks at the word at off for some microseconds, until it is not seen any
 	// more. It reports whether that came about.

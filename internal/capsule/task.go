@@ -3,6 +3,7 @@ package capsule
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // task is a Run call at work. Its channels hold what the capsule answered: each
@@ -61,8 +62,14 @@ func (c *Capsule) run(ctx context.Context, ticket uint64, w *task, t Task, onPro
 		}
 		msg.Offset, msg.Length = room.Offset, uint64(len(t.Input))
 	}
-	if err := c.start(w, &w.running, msg); err != nil {
+	if err := c.start(w, &w.running, msg, &c.toRun); err != nil {
 		return nil, err
+	}
+	select {
+	case d := <-w.done:
+		return c.output(d)
+	default:
+		c.nudge() // the pump keeps the capsule's clock while it works
 	}
 	for {
 		select {
@@ -81,11 +88,11 @@ func (c *Capsule) run(ctx context.Context, ticket uint64, w *task, t Task, onPro
 }
 
 // start sends msg and marks it as sent, so that its answer is expected.
-func (c *Capsule) start(w *task, mark *bool, msg any) error {
+func (c *Capsule) start(w *task, mark *bool, msg any, h *hurry) error {
 	c.mu.Lock()
 	*mark = true
 	c.mu.Unlock()
-	err := c.send(msg)
+	err := c.sendNow(msg, time.Now(), h)
 	if err != nil {
 		c.mu.Lock()
 		*mark = false
@@ -97,7 +104,7 @@ func (c *Capsule) start(w *task, mark *bool, msg any) error {
 // reserve asks for room and checks what the capsule answers before anything is
 // written there.
 func (c *Capsule) reserve(ctx context.Context, ticket uint64, w *task, bytes uint64) (Reserved, error) {
-	if err := c.start(w, &w.asked, Reserve{Ticket: ticket, Bytes: bytes}); err != nil {
+	if err := c.start(w, &w.asked, Reserve{Ticket: ticket, Bytes: bytes}, &c.toAnswer); err != nil {
 		return Reserved{}, err
 	}
 	select {
@@ -170,7 +177,7 @@ func (c *Capsule) release(ticket uint64, w *task) {
 	c.mu.Unlock()
 	if used {
 		// It is never too large, and a dead capsule needs no release.
-		_ = c.send(Release{Ticket: ticket})
+		_ = c.sendNow(Release{Ticket: ticket}, time.Now(), nil)
 	}
 }
 

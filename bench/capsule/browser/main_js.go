@@ -9,7 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -23,10 +22,11 @@ import (
 
 var (
 	rounds  = flag.Int("rounds", 5, "turns of each contestant")
-	trips   = flag.Int("trips", 2000, "round trips a turn")
+	trips   = flag.Int("trips", 10_000, "round trips a turn")
 	frames  = flag.Int("frames", 1_000_000, "frames of the events benchmark")
 	many    = flag.Int("capsules", 64, "capsules at once")
 	spawns  = flag.Int("spawns", 30, "capsules spawned")
+	only    = flag.String("only", "", "one of command, events, payload, spawn; all if empty")
 	payload = flag.Int("payload", 64<<20, "bytes handed over")
 )
 
@@ -40,21 +40,32 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	src := js.Global().Get("__flood")
-	wasm := make([]byte, src.Get("length").Int())
-	js.CopyBytesToGo(wasm, src)
-	rt := sab.New(sab.Config{})
+	rt := sab.New(sab.Config{NoSpare: true})
 	defer rt.Close()
-	mod, err := rt.Compile(ctx, wasm)
+	mod, err := rt.Compile(ctx, flood())
 	if err != nil {
 		return err
 	}
-	for _, f := range []func(context.Context, capsule.Module) error{roundTrips, events, payloads, spawning} {
-		if err := f(ctx, mod); err != nil {
+	for _, part := range []struct {
+		name    string
+		measure func(context.Context, capsule.Module) error
+	}{{"command", roundTrips}, {"events", events}, {"payload", payloads}, {"spawn", spawning}} {
+		if *only != "" && *only != part.name {
+			continue
+		}
+		if err := part.measure(ctx, mod); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// flood is the module that all this is measured with.
+func flood() []byte {
+	src := js.Global().Get("__capsules").Get("flood")
+	wasm := make([]byte, src.Get("length").Int())
+	js.CopyBytesToGo(wasm, src)
+	return wasm
 }
 
 // figure is one line of output: a distribution in milliseconds, or a plain value.
@@ -75,18 +86,40 @@ func distribution(what, by string, ms []float64) {
 	print(figure{What: what, By: by, P50: ms[len(ms)/2], P99: ms[len(ms)*99/100]})
 }
 
+// batch is how many trips in a row one sample of their median is the mean of: the
+// browser's clock ticks at 5 µs, about as long as a trip takes.
+const batch = 20
+
+// roundTripTimes prints the median of batches and the p99 of single trips.
+func roundTripTimes(by string, ms []float64) {
+	var means []float64
+	for b := range slices.Chunk(ms, batch) {
+		var sum float64
+		for _, t := range b {
+			sum += t
+		}
+		means = append(means, sum/float64(len(b)))
+	}
+	slices.Sort(means)
+	slices.Sort(ms)
+	print(figure{What: "command", By: by, P50: means[len(means)/2], P99: ms[len(ms)*99/100]})
+}
+
 // peer asks the page for times.
-func peer(method string, args ...any) []float64 {
+func peer(method string, args ...any) ([]float64, error) {
 	done := make(chan js.Value, 1)
-	took := js.FuncOf(func(_ js.Value, args []js.Value) any { done <- args[0]; return nil })
-	defer took.Release()
-	js.Global().Get("__peers").Call(method, args...).Call("then", took)
+	settled := js.FuncOf(func(_ js.Value, args []js.Value) any { done <- args[0]; return nil })
+	defer settled.Release()
+	js.Global().Get("__peers").Call(method, args...).Call("then", settled, settled)
 	v := <-done
+	if v.InstanceOf(js.Global().Get("Error")) {
+		return nil, fmt.Errorf("peer %s: %s", method, v.Call("toString"))
+	}
 	ms := make([]float64, v.Length())
 	for i := range ms {
 		ms[i] = v.Index(i).Float()
 	}
-	return ms
+	return ms, nil
 }
 
 func open(ctx context.Context, mod capsule.Module, cfg capsule.Config) (*capsule.Capsule, error) {
@@ -124,7 +157,7 @@ func roundTrips(ctx context.Context, mod capsule.Module) error {
 	for round := range *rounds + 1 {
 		n := *trips
 		if round == 0 {
-			n /= 4 // warm
+			n /= 4 // until the engine has compiled what is hot
 		}
 		mine, err := own(n)
 		if err != nil {
@@ -132,27 +165,35 @@ func roundTrips(ctx context.Context, mod capsule.Module) error {
 		}
 		all["inos"] = append(all["inos"], mine...)
 		for _, name := range names {
-			all[name] = append(all[name], peer("run", name, n)...)
+			theirs, err := peer("run", name, n)
+			if err != nil {
+				return err
+			}
+			all[name] = append(all[name], theirs...)
 		}
 		if round == 0 {
 			clear(all)
 		}
 	}
 	for _, name := range append([]string{"inos"}, names...) {
-		distribution("command", name, all[name])
+		roundTripTimes(name, all[name])
 	}
 	return nil
 }
 
-// flood lets n capsules send frames frames each and returns frames per second in
-// total and allocations per frame.
-func flood(ctx context.Context, mod capsule.Module, n, frames int) (rate, allocs float64, err error) {
+// warmFrames are sent before anything is counted: the host's buffer grows with the
+// fullest ring it has seen.
+const warmFrames = 200_000
+
+// flooding lets n capsules send frames frames each and returns frames per second in
+// total. t, if not nil, is started when all runs steadily.
+func flooding(ctx context.Context, mod capsule.Module, n, frames int, t *tally) (rate float64, err error) {
 	var got, bytes int
 	all := make([]*capsule.Capsule, n)
 	for i := range all {
 		all[i], err = open(ctx, mod, capsule.Config{OnData: func(p []byte) { got++; bytes += len(p) }, Heartbeat: time.Second})
 		if err != nil {
-			return 0, 0, err
+			return 0, err
 		}
 		defer end(all[i])
 	}
@@ -173,43 +214,54 @@ func flood(ctx context.Context, mod capsule.Module, n, frames int) (rate, allocs
 		}
 		return nil
 	}
-	if err := together(10_000); err != nil { // warm
-		return 0, 0, err
+	if err := together(warmFrames / n); err != nil {
+		return 0, err
 	}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
+	if t != nil {
+		t.start()
+	}
 	got, bytes = 0, 0
 	began := time.Now()
 	if err := together(frames); err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	took := time.Since(began)
-	runtime.ReadMemStats(&after)
 	if got != n*frames || bytes != 64*got {
-		return 0, 0, fmt.Errorf("%d frames of %d, %d bytes", got, n*frames, bytes)
+		return 0, fmt.Errorf("%d frames of %d, %d bytes", got, n*frames, bytes)
 	}
-	return float64(got) / took.Seconds(), float64(after.Mallocs-before.Mallocs) / float64(got), nil
+	return float64(got) / took.Seconds(), nil
 }
 
 func events(ctx context.Context, mod capsule.Module) error {
-	var one, most, allocs float64
+	var one, most float64
 	for range 3 {
-		r1, a, err := flood(ctx, mod, 1, *frames)
+		r1, err := flooding(ctx, mod, 1, *frames, nil)
 		if err != nil {
 			return err
 		}
-		rn, _, err := flood(ctx, mod, *many, *frames*2 / *many)
+		rn, err := flooding(ctx, mod, *many, *frames*2 / *many, nil)
 		if err != nil {
 			return err
 		}
-		one, most, allocs = max(one, r1), max(most, rn), a
+		one, most = max(one, r1), max(most, rn)
 	}
+	var t tally
+	if _, err := flooding(ctx, mod, 1, *frames, &t); err != nil {
+		return err
+	}
+	ours, runtimes := t.done()
+	perFrame := func(n int64) float64 { return float64(n) / float64(*frames) }
 	print(figure{What: "events", By: "one capsule", Value: one, Unit: "frames/s"})
-	print(figure{What: "events", By: "allocations", Value: allocs, Unit: "per frame"})
+	print(figure{What: "events", By: "our allocations", Value: perFrame(ours), Unit: "per frame"})
+	print(figure{What: "events", By: "Go's own allocations", Value: perFrame(runtimes), Unit: "per frame"})
 	print(figure{What: "events", By: strconv.Itoa(*many) + " capsules", Value: most, Unit: "frames/s"})
 	return nil
 }
 
+// payloads compares jobs whose input is *payload bytes, one after the other, with
+// plain copies of the same Go slice. A job is the whole of it: room asked for, one
+// copy, the job's call and its answer. All memory was written to before, on both
+// sides: the first rounds do not count.
 func payloads(ctx context.Context, mod capsule.Module) error {
 	c, err := open(ctx, mod, capsule.Config{MemoryLimit: 256 << 20, Heartbeat: time.Second})
 	if err != nil {
@@ -220,40 +272,88 @@ func payloads(ctx context.Context, mod capsule.Module) error {
 	for i := range input {
 		input[i] = byte(i)
 	}
-	var mine, memcpy, set []float64
-	for range 12 {
-		began := time.Now()
-		if _, err := c.Run(ctx, capsule.Task{Method: "nothing", Input: input}, nil); err != nil {
+	array := js.Global().Get("Uint8Array")
+	shared := array.New(js.Global().Get("SharedArrayBuffer").New(*payload))
+	job := func(input []byte) func() error {
+		return func() error {
+			_, err := c.Run(ctx, capsule.Task{Method: "nothing", Input: input}, nil)
 			return err
 		}
-		mine = append(mine, ms(time.Since(began)))
-		began = time.Now()
-		copy(other, input)
-		memcpy = append(memcpy, ms(time.Since(began)))
-		set = append(set, peer("memcpy", 2, *payload)[1])
 	}
-	distribution("payload", "inos", mine[2:])
-	distribution("payload", "memcpy (Go)", memcpy[2:])
-	distribution("payload", "memcpy (JS)", set[2:])
+	ways := []struct {
+		by  string
+		run func() error
+	}{
+		{"inos", job(input)},
+		{"memcpy to shared memory", func() error { js.CopyBytesToJS(shared, input); return nil }},
+		{"memcpy in Go", func() error { copy(other, input); return nil }},
+		{"64 bytes", job(input[:64])},
+	}
+	times := make([][]float64, len(ways))
+	for round := range *rounds*6 + 3 {
+		for i, way := range ways {
+			began := time.Now()
+			if err := way.run(); err != nil {
+				return err
+			}
+			if took := ms(time.Since(began)); round >= 3 {
+				times[i] = append(times[i], took)
+			}
+		}
+	}
+	for i, way := range ways {
+		distribution("payload", way.by, times[i])
+	}
 	return nil
 }
 
-func spawning(ctx context.Context, mod capsule.Module) error {
-	var mine, bare []float64
-	for i := range *spawns {
-		began := time.Now()
-		c, err := open(ctx, mod, capsule.Config{})
+// spawning measures a Runtime as it comes, which keeps a Worker ready, and then
+// one that does not, in turns with a bare Worker.
+func spawning(ctx context.Context, _ capsule.Module) error {
+	var bare []float64
+	measure := func(by string, cfg sab.Config, between func() error) error {
+		rt := sab.New(cfg)
+		defer rt.Close()
+		mod, err := rt.Compile(ctx, flood())
 		if err != nil {
 			return err
 		}
-		took := ms(time.Since(began))
-		end(c)
-		b := peer("spawn", 1)[0]
-		if i >= 3 {
-			mine, bare = append(mine, took), append(bare, b)
+		var times []float64
+		for i := range *spawns + 3 {
+			began := time.Now()
+			c, err := open(ctx, mod, capsule.Config{})
+			if err != nil {
+				return err
+			}
+			if i >= 3 {
+				times = append(times, ms(time.Since(began)))
+			}
+			end(c)
+			if err := between(); err != nil {
+				return err
+			}
 		}
+		distribution("spawn", by, times)
+		return nil
 	}
-	distribution("spawn", "inos", mine)
-	distribution("spawn", "bare Worker", bare)
+	err := measure("inos", sab.Config{}, func() error {
+		time.Sleep(spareLoads)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = measure("no spare", sab.Config{NoSpare: true}, func() error {
+		b, err := peer("spawn", 1)
+		bare = append(bare, b...)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	distribution("spawn", "bare Worker", bare[3:])
 	return nil
 }
+
+// spareLoads is more than the next spare Worker takes to be loaded.
+const spareLoads = 250 * time.Millisecond

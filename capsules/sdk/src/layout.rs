@@ -2,7 +2,7 @@
 //! holds the same numbers and says what each means; a Go test compares them.
 
 pub const CONTROL_MAGIC: u32 = 0x534F_4E49;
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 // Written by the capsule.
 pub const OFF_MAGIC: u32 = 0;
@@ -22,11 +22,13 @@ pub const OFF_MEMORY_EPOCH: u32 = 68;
 pub const OFF_HEARTBEAT_MS: u32 = 72;
 pub const OFF_CLOCK: u32 = 80;
 pub const OFF_FREEZE: u32 = 88;
+pub const OFF_LOOKS: u32 = 92;
 
 // The rings' counters, each side's on cache lines of its own.
 pub const OFF_COMMAND_HEAD: u32 = 128;
 pub const OFF_COMMAND_TAIL: u32 = 192;
 pub const OFF_COMMAND_DOORBELL: u32 = 196;
+pub const OFF_COMMAND_WAITING: u32 = 200;
 pub const OFF_EVENT_HEAD: u32 = 256;
 pub const OFF_EVENT_SPACE: u32 = 260;
 pub const OFF_EVENT_TAIL: u32 = 320;

@@ -23,19 +23,21 @@
 
 pub extern crate alloc;
 
+#[cfg(test)]
 #[allow(clippy::all, unused_qualifications)]
 #[rustfmt::skip]
 #[path = "generated/capsule_capnp.rs"]
-#[doc(hidden)]
-pub mod capsule_capnp;
+mod capsule_capnp;
+#[cfg(test)]
 #[allow(clippy::all, unused_qualifications)]
 #[rustfmt::skip]
 #[path = "generated/orchestration_capnp.rs"]
-#[doc(hidden)]
-pub mod orchestration_capnp;
+mod orchestration_capnp;
 
 mod congestion;
 pub mod control;
+mod flat;
+mod haste;
 mod heap;
 mod job;
 pub mod layout;

@@ -12,6 +12,7 @@ mod host;
 
 use crate::congestion::Congestion;
 use crate::control::Control;
+use crate::haste::Haste;
 use crate::heap;
 use crate::job::{Host, Stop};
 use crate::layout::*;
@@ -64,6 +65,7 @@ pub struct Link<S> {
     /// A heartbeat must go out as soon as there is room.
     due: bool,
     last_beat: i64,
+    haste: Haste,
 }
 
 /// Removes what belongs to a ticket.
@@ -98,6 +100,7 @@ impl<S: Space + Copy> Link<S> {
             sequence: 0,
             due: true,
             last_beat: 0,
+            haste: Haste::default(),
         }
     }
 
@@ -110,14 +113,21 @@ impl<S: Space + Copy> Link<S> {
     /// Takes what is in the command ring, then sends a heartbeat if one is due.
     pub fn turn(&mut self) {
         let space = self.control.space;
-        let unread = self.commands.used(&space);
-        let level = unread + self.inbox_bytes;
+        let level = self.commands.used(&space) + self.inbox_bytes;
         let mut frame = core::mem::take(&mut self.frame);
+        let mut freed = false;
         while self.inbox_bytes < self.commands.size && !self.control.killed() {
             match self.commands.pop(&space, &mut frame) {
-                Some(kind) => self.receive(kind, &frame),
+                Some(kind) => {
+                    freed = true;
+                    self.receive(kind, &frame)
+                }
                 None => break,
             }
+        }
+        // After the head was moved: the host says that it waits, then looks again.
+        if freed && self.control.load(OFF_COMMAND_WAITING) != 0 {
+            self.control.ring_host();
         }
         while self.inbox_bytes >= self.commands.size && !self.control.killed() {
             let (searched, found) = self.commands.take_ahead(&space, self.searched, FRAME_COMMAND, &mut frame);
@@ -128,9 +138,6 @@ impl<S: Space + Copy> Link<S> {
             self.receive(FRAME_COMMAND, &frame);
         }
         self.frame = frame;
-        if unread >= self.commands.size / 2 {
-            self.control.ring_host(); // it may wait for room
-        }
         self.beat(level);
         if self.control.load(OFF_FREEZE) != 0 {
             self.freeze();
@@ -388,6 +395,10 @@ impl<S: Space + Copy> Link<S> {
             false => space.load(self.commands.tail) != self.searched,
         };
         if self.control.killed() || news {
+            return;
+        }
+        let looks = self.control.load(OFF_LOOKS);
+        if looks != 0 && self.haste.look(looks, || space.load(doorbell) != seen) {
             return;
         }
         let interval = self.control.heartbeat_interval();

@@ -7,7 +7,6 @@ use crate::layout::{OFF_STATE, STATE_STOPPED};
 use crate::link::{Link, Waiting};
 use crate::message::{Run, RunCode};
 use crate::space::Space;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -30,7 +29,8 @@ impl Definition {
     }
 
     pub(crate) fn unknown(&self, name: &str) -> String {
-        let mut text = format!("{name:?}; there is");
+        // Without {:?}: it would bring the tables of what is printable along.
+        let mut text = String::from("\"") + name + "\"; there is";
         for (i, m) in self.methods.iter().enumerate() {
             text += if i == 0 { " " } else { ", " };
             text += m.0;

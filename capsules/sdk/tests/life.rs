@@ -1,11 +1,20 @@
 //! The loop of a capsule, natively, with a host on the other side.
 
+// The host speaks by the capnp crate, the capsule by the SDK's own flat messages.
+#[allow(dead_code, clippy::all, unused_qualifications)]
+#[rustfmt::skip]
+#[path = "../src/generated/capsule_capnp.rs"]
+mod capsule_capnp;
+#[allow(dead_code, clippy::all, unused_qualifications)]
+#[rustfmt::skip]
+#[path = "../src/generated/orchestration_capnp.rs"]
+mod orchestration_capnp;
 mod support;
 
-use inos_sdk::capsule_capnp::RunCode;
+use capsule_capnp::RunCode;
 use inos_sdk::layout::*;
-use inos_sdk::orchestration_capnp::{CommandType, ReplyCode};
 use inos_sdk::{Definition, Job, Outcome};
+use orchestration_capnp::{CommandType, ReplyCode};
 use support::{bytes, params_kill, params_resize, Event, Host};
 
 fn reverse(job: &mut Job) -> Outcome {

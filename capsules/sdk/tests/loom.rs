@@ -140,6 +140,66 @@ fn the_counters_wrap_around() {
     check(u32::MAX - 15, 3, 2);
 }
 
+/// As a capsule's turn does it: all that is there, then one look at the waiting
+/// word.
+fn consume_in_turns(memory: &Model, frames: u64) {
+    let mut got = Vec::new();
+    let mut n = 0;
+    while n < frames {
+        let seen = memory.load(RING.doorbell);
+        let mut freed = false;
+        while let Some(kind) = RING.pop(memory, &mut got) {
+            assert_eq!((kind, &got[..]), (n as u16, &(n * 0x0101).to_le_bytes()[..]));
+            n += 1;
+            freed = true;
+        }
+        if freed && memory.load(WAITING) != 0 {
+            memory.store(ROOM, memory.load(ROOM).wrapping_add(1));
+            memory.notify(ROOM);
+        }
+        if !freed {
+            memory.wait(RING.doorbell, seen, NEVER);
+        }
+    }
+}
+
+/// As a host does it: the waiting word stays set until all is sent, and what it
+/// sleeps on is a doorbell that it has read before it last found the ring full.
+fn produce_as_a_host(memory: &Model, frames: u64) {
+    let mut waits = false;
+    for n in 0..frames {
+        let payload = (n * 0x0101).to_le_bytes();
+        loop {
+            let seen = memory.load(ROOM);
+            if RING.push(memory, n as u16, &payload) {
+                break;
+            }
+            if !waits {
+                memory.store(WAITING, 1);
+                waits = true;
+                continue; // the second look
+            }
+            memory.wait(ROOM, seen, NEVER);
+        }
+    }
+    if waits {
+        memory.store(WAITING, 0);
+    }
+}
+
+#[test]
+fn a_waiting_host_is_rung() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let memory = Model::new(0);
+        let theirs = memory.clone();
+        let host = thread::spawn(move || produce_as_a_host(&theirs, 3));
+        consume_in_turns(&memory, 3);
+        host.join().unwrap();
+    });
+}
+
 /// The model finds what it is for: a consumer that looks for a waiting producer
 /// before it frees the room leaves it asleep.
 #[test]

@@ -1,10 +1,11 @@
 //! The rings between two threads: every frame once, whole and in order.
 
-mod support;
+#[path = "support/heap.rs"]
+mod heap;
 
+use heap::heap;
 use inos_sdk::ring::Ring;
 use inos_sdk::space::Space;
-use support::heap;
 
 const RING: Ring = Ring { base: 256, size: 4096, head: 0, tail: 64, doorbell: 128 };
 

@@ -24,6 +24,9 @@ func hostMemory(handle int32, pages, maxPages uint32) int32
 //go:wasmimport inos capsule_spawn
 func hostSpawn(handle, module int32, epoch, minPages, maxPages uint32) int32
 
+//go:wasmimport inos capsule_spare
+func hostSpare(keep int32)
+
 //go:wasmimport inos capsule_kill
 func hostKill(handle int32)
 

@@ -30,8 +30,8 @@ func (m *module) compiled(ok bool) {
 
 // Instantiate implements capsule.Module. limit 0 means what the module
 // declares. Errors match ErrLimit, ErrNoMemory, ErrInstantiate, ErrWorker,
-// ErrClosed, errors.ErrUnsupported or ctx's. When ctx ends first, the Worker is
-// killed.
+// ErrClosed, errors.ErrUnsupported or ctx's cause. When ctx ends first, the Worker
+// is killed.
 func (m *module) Instantiate(ctx context.Context, epoch uint32, limit uint64) (capsule.Instance, error) {
 	return m.instantiate(ctx, epoch, limit, nil)
 }
@@ -44,7 +44,7 @@ func (m *module) Restore(ctx context.Context, epoch uint32, limit uint64, im *ca
 
 // instantiate starts an instance, on im's memory if it is not nil.
 func (m *module) instantiate(ctx context.Context, epoch uint32, limit uint64, im *capsule.Image) (capsule.Instance, error) {
-	if err := ctx.Err(); err != nil {
+	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
 	pages := m.info.MaxPages
@@ -83,13 +83,14 @@ func (m *module) instantiate(ctx context.Context, epoch uint32, limit uint64, im
 	runtime.AddCleanup(in, hostFree, in.handle)
 	select {
 	case <-in.ready:
+		m.rt.prepare()
 		return in, nil
 	case <-in.done:
 		in.Kill()
 		return nil, in.err
 	case <-ctx.Done():
 		in.Kill()
-		return nil, ctx.Err()
+		return nil, context.Cause(ctx)
 	}
 }
 

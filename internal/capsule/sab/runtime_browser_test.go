@@ -317,6 +317,32 @@ func TestWorkerScriptMissing(t *testing.T) {
 	t.Log(err)
 }
 
+// The second capsule starts on a Worker that was ready before; Close ends the one
+// that is ready then.
+func TestSpareWorker(t *testing.T) {
+	spares := func(n int) {
+		require.Eventually(t, func() bool { return stats(t, "spares") == n }, time.Minute, time.Millisecond)
+	}
+	rt, used := newRuntime(t), stats(t, "sparesUsed")
+	require.Zero(t, stats(t, "spares"))
+	start(t, rt, stops)
+	spares(1)
+	require.Equal(t, used, stats(t, "sparesUsed"))
+	in := start(t, rt, stops)
+	<-in.Done()
+	require.NoError(t, in.Err())
+	require.Equal(t, used+1, stats(t, "sparesUsed"))
+	spares(1)
+	require.NoError(t, rt.Close())
+	require.Zero(t, stats(t, "spares"))
+
+	none := sab.New(sab.Config{NoSpare: true})
+	start(t, none, stops)
+	require.NoError(t, none.Close())
+	require.Equal(t, used+1, stats(t, "sparesUsed"))
+	require.Zero(t, stats(t, "spares"))
+}
+
 func TestWithoutWaitAsync(t *testing.T) {
 	atomics := js.Global().Get("Atomics")
 	had := atomics.Get("waitAsync")

@@ -15,11 +15,16 @@ const DefaultModules = 32
 // Config of a Runtime; the zero value is what the kernel uses.
 type Config struct {
 	Modules int // compiled modules kept for the next Compile; 0 means DefaultModules
+	// NoSpare says not to keep a Worker ready for the next instance. One is kept
+	// from the first instance until Close: it takes a thread's memory and saves
+	// most of what a browser takes to start one.
+	NoSpare bool
 }
 
 // Runtime implements capsule.Runtime. Safe for concurrent use.
 type Runtime struct {
 	limit int
+	spare bool
 
 	mu      sync.Mutex
 	closed  bool
@@ -40,7 +45,7 @@ func New(c Config) *Runtime {
 	if c.Modules <= 0 {
 		c.Modules = DefaultModules
 	}
-	return &Runtime{limit: c.Modules, modules: map[capsule.CID]*module{}, alive: map[*instance]struct{}{}}
+	return &Runtime{limit: c.Modules, spare: !c.NoSpare, modules: map[capsule.CID]*module{}, alive: map[*instance]struct{}{}}
 }
 
 // Compile implements capsule.Runtime. Modules are kept by CID; concurrent calls
@@ -128,7 +133,16 @@ func (r *Runtime) adopt(in *instance) error {
 	return nil
 }
 
-// Close kills every instance, waits until their Workers are gone, and lets
+// prepare keeps a Worker ready for the next instance, unless that is not wanted.
+func (r *Runtime) prepare() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.spare && !r.closed {
+		hostSpare(1)
+	}
+}
+
+// Close kills every instance, ends the spare Worker, waits until their Workers are gone, and lets
 // their memories and the modules go. The memory of an instance that had ended
 // by itself goes when its owner kills or drops it. Idempotent.
 func (r *Runtime) Close() error {
@@ -142,6 +156,9 @@ func (r *Runtime) Close() error {
 	}
 	clear(r.modules)
 	r.order = nil
+	if r.spare {
+		hostSpare(0)
+	}
 	r.mu.Unlock()
 	r.owned.Wait()
 	return nil

@@ -66,7 +66,7 @@ func (m *module) Restore(ctx context.Context, epoch uint32, limit uint64, im *ca
 
 // instantiate starts an instance, on im's memory if it is not nil.
 func (m *module) instantiate(ctx context.Context, epoch uint32, limit uint64, im *capsule.Image) (capsule.Instance, error) {
-	if err := ctx.Err(); err != nil {
+	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
 	p := pages{m.info.MinPages, m.info.MaxPages}

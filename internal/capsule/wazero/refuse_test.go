@@ -95,7 +95,7 @@ func TestASpawnIsRefusedAndNamed(t *testing.T) {
 		is    error
 		says  string
 	}{
-		{"another ABI", map[uint32]uint32{capsule.OffMagic: capsule.ControlMagic, capsule.OffABIVersion: 2}, forever, capsule.ErrABIVersion, "speaks 2, this host 1"},
+		{"another ABI", map[uint32]uint32{capsule.OffMagic: capsule.ControlMagic, capsule.OffABIVersion: 9}, forever, capsule.ErrABIVersion, "speaks 9, this host 2"},
 		{"no magic", healthy(map[uint32]uint32{capsule.OffMagic: 7}), forever, capsule.ErrNoControlBlock, "magic 0x7"},
 		{"odd ring", healthy(map[uint32]uint32{capsule.OffEventSize: 5000}), forever, capsule.ErrNoControlBlock, "event ring of 5000 bytes"},
 		{"huge ring", healthy(map[uint32]uint32{capsule.OffEventSize: 1 << 31}), forever, capsule.ErrNoControlBlock, "power of two"},
@@ -127,7 +127,7 @@ func TestCompileRefusesWhatIsNoCapsule(t *testing.T) {
 	_, err = rt.Compile(t.Context(), handmade(healthy(nil), 0xff))
 	require.ErrorIs(t, err, wazero.ErrCompile)
 	// An ABI that the module tells before it runs.
-	abi := append([]byte{0, 13, 8}, "inos.abi\x02\x00\x00\x00"...)
+	abi := append([]byte{0, 13, 8}, "inos.abi\x09\x00\x00\x00"...)
 	_, err = rt.Compile(t.Context(), append(handmade(healthy(nil), forever...), abi...))
 	require.ErrorIs(t, err, capsule.ErrABIVersion)
 }

@@ -16,6 +16,7 @@ import { browsers } from './browsers.mjs';
 import { serve } from './server.mjs';
 
 const root = new URL('../../../', import.meta.url);
+const needed = ['hash', 'fault', 'flood', 'wordcount'];
 const cut = process.argv.indexOf('--');
 const testFlags = cut < 0 ? [] : process.argv.slice(cut + 1);
 const { values } = parseArgs({
@@ -41,8 +42,8 @@ try {
   }
   const goroot = execFileSync('go', ['env', 'GOROOT']).toString().trim();
   const capsules = new URL(values.capsules + '/', root);
-  for (const name of ['hash.wasm', 'fault.wasm', 'flood.wasm', 'wordcount.wasm']) {
-    if (!existsSync(new URL(name, capsules))) throw new Error(`${name} is missing: run scripts/build-capsules.sh`);
+  for (const name of needed) {
+    if (!existsSync(new URL(name + '.wasm', capsules))) throw new Error(`${name}.wasm is missing: run scripts/build-capsules.sh`);
   }
   const server = await serve(
     {
@@ -95,7 +96,8 @@ async function inBrowser(name, url) {
   let timer;
   try {
     const flags = ['-test.v', '-test.timeout=200s', ...testFlags];
-    await browser.open(url + '?' + new URLSearchParams(flags.map((a) => ['arg', a])));
+    const query = [['program', '/capsule.test.wasm'], ...needed.map((n) => ['capsule', n]), ...flags.map((a) => ['arg', a])];
+    await browser.open(url + '?' + new URLSearchParams(query));
     const late = new Promise((_, reject) => {
       timer = setTimeout(() => reject(new Error(`${name}: no end after ${values.seconds} s`)), values.seconds * 1000);
     });

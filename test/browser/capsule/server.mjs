@@ -56,11 +56,7 @@ export async function serve(files, onReport, answers = {}) {
       let body = await readFile(file);
       let type = 'text/javascript';
       if (file.pathname.endsWith('.wasm')) type = 'application/wasm';
-      else if (file.pathname.endsWith('.ts')) {
-        body = ts.transpileModule(body.toString(), {
-          compilerOptions: { target: 'ES2023', module: 'ESNext', verbatimModuleSyntax: true },
-        }).outputText;
-      }
+      else if (file.pathname.endsWith('.ts')) body = script(body.toString());
       res.writeHead(200, { ...headers, 'Content-Type': type }).end(body);
     } catch (err) {
       res.writeHead(404, headers).end(String(err));
@@ -75,6 +71,17 @@ export async function serve(files, onReport, answers = {}) {
         server.closeAllConnections();
       }),
   };
+}
+
+const scripts = new Map();
+
+/** JavaScript of a TypeScript source. It is kept: a Worker's start is measured. */
+function script(source) {
+  if (!scripts.has(source)) {
+    const compilerOptions = { target: 'ES2023', module: 'ESNext', verbatimModuleSyntax: true };
+    scripts.set(source, ts.transpileModule(source, { compilerOptions }).outputText);
+  }
+  return scripts.get(source);
 }
 
 function locate(files, path) {

@@ -27,6 +27,7 @@
 import { CapsuleInstance } from './instance';
 import { CapsuleMemory } from './memory';
 import { Code } from './protocol';
+import { SpareWorker } from './spare';
 
 /** The running Go program. */
 export interface GoProgram {
@@ -39,8 +40,8 @@ export interface GoProgram {
 
 /** Figures for tests and the devtools. */
 export interface CapsuleControl {
-  /** Handles not freed yet, and Workers not gone yet. */
-  stats(): { modules: number; instances: number; workers: number };
+  /** Handles not freed yet, Workers not gone yet, spare Workers, and how many spares were used. */
+  stats(): { modules: number; instances: number; workers: number; spares: number; sparesUsed: number };
   /** Kills every instance: for a kernel that exited without closing its Runtime. */
   killAll(): void;
 }
@@ -58,18 +59,16 @@ export function capsuleHost(workerURL: URL): {
   control: CapsuleControl;
 } {
   let program: GoProgram | undefined;
-  let goBuffer: ArrayBufferLike | undefined;
   let goBytes = new Uint8Array(0);
   let workers = 0;
+  const spare = new SpareWorker(workerURL);
   const entries = new Map<number, Entry>();
   const session = crypto.randomUUID();
 
+  /** Go's memory. When it grows its old buffer is detached, and a view of that is empty. */
   const bytes = (): Uint8Array<ArrayBufferLike> => {
-    const buffer = program!.mem().buffer;
-    if (buffer !== goBuffer) {
-      goBuffer = buffer;
-      goBytes = new Uint8Array(buffer as ArrayBuffer);
-    }
+    // To ask the memory for its buffer takes longer than a small copy.
+    if (goBytes.length === 0) goBytes = new Uint8Array(program!.mem().buffer as ArrayBuffer);
     return goBytes;
   };
 
@@ -129,7 +128,7 @@ export function capsuleHost(workerURL: URL): {
       const entry = entries.get(handle)!;
       try {
         workers++;
-        entry.instance = new CapsuleInstance(entry.memory!, workerURL, module, epoch, restored, `inos-capsule/${session}/${handle}`, {
+        entry.instance = new CapsuleInstance(entry.memory!, spare.take(), module, epoch, restored, `inos-capsule/${session}/${handle}`, {
           ready: (control) => tell('inos_capsule_ready', handle, control | 0),
           rang: () => tell('inos_capsule_ring', handle),
           ended: (end, text) => {
@@ -147,6 +146,11 @@ export function capsuleHost(workerURL: URL): {
         return Code.Unsupported;
       }
       return Code.OK;
+    },
+
+    /** Keeps a Worker ready for the next capsule_spawn from now on, or ends it. */
+    capsule_spare(keep: number): void {
+      spare.keep(keep !== 0);
     },
 
     /** Kills an instance; inos_capsule_ended follows. */
@@ -204,9 +208,10 @@ export function capsuleHost(workerURL: URL): {
       stats() {
         let modules = 0;
         for (const e of entries.values()) if (e.instance === undefined) modules++;
-        return { modules, instances: entries.size - modules, workers };
+        return { modules, instances: entries.size - modules, workers, spares: spare.count, sparesUsed: spare.used };
       },
       killAll() {
+        spare.keep(false);
         for (const e of entries.values()) e.instance?.kill();
       },
     },

@@ -26,21 +26,19 @@ const RingsInARow = 16;
 const RingsBeforeRest = 1024;
 
 export class CapsuleInstance {
-  private readonly worker: Worker;
   private control = -1;
   private over = false; // ended was or will be called: nothing else counts
   private listening = false;
 
   constructor(
     readonly memory: CapsuleMemory,
-    workerURL: URL,
+    private readonly worker: Worker,
     module: WebAssembly.Module,
     epoch: number,
     restored: boolean,
     private readonly lock: string,
     private readonly listener: Listener,
   ) {
-    this.worker = new Worker(workerURL, { type: 'module', name: lock });
     this.worker.onmessage = (e: MessageEvent<Report>) => this.report(e.data);
     this.worker.onmessageerror = () => this.broken('a message could not be read');
     this.worker.onerror = (e) => {

@@ -2,7 +2,7 @@
 // of internal/capsule/sab compares the two: change them together.
 
 export const ControlMagic = 0x534f4e49;
-export const ABIVersion = 1;
+export const ABIVersion = 2;
 
 // Written by the capsule.
 export const OffMagic = 0;
@@ -22,11 +22,13 @@ export const OffMemoryEpoch = 68;
 export const OffHeartbeatMs = 72;
 export const OffClock = 80;
 export const OffFreeze = 88;
+export const OffLooks = 92;
 
 // The two rings.
 export const OffCommandHead = 128;
 export const OffCommandTail = 192;
 export const OffCommandDoorbell = 196;
+export const OffCommandWaiting = 200;
 export const OffEventHead = 256;
 export const OffEventSpace = 260;
 export const OffEventTail = 320;

@@ -67,7 +67,7 @@ async function run(s: Start): Promise<Report> {
 function restart(words: Int32Array<ArrayBufferLike>): void {
   const tail = Atomics.load(words, L.OffEventTail / 4);
   Atomics.store(words, L.OffEventHead / 4, tail);
-  for (const off of [L.OffPanicLength, L.OffFrozen, L.OffEventWaiting, L.OffKill, L.OffFreeze]) Atomics.store(words, off / 4, 0);
+  for (const off of [L.OffPanicLength, L.OffFrozen, L.OffEventWaiting, L.OffCommandWaiting, L.OffKill, L.OffFreeze]) Atomics.store(words, off / 4, 0);
   Atomics.store(words, L.OffState / 4, L.StateBooting);
 }
 

@@ -35,7 +35,7 @@ impl<S: Space + Copy> Host for Link<S> {
         while !text.is_char_boundary(cut) {
             cut -= 1;
         }
-        let event = message::log(level, &text[..cut], self.current.unwrap_or(0));
+        let event = message::log(level, text.get(..cut).unwrap_or(""), self.current.unwrap_or(0));
         self.send(FRAME_LOG, &event);
     }
 
