@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"inos/internal/capsule"
+	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 )
@@ -30,21 +31,30 @@ func (k *Kernel) Command(ctx context.Context, node identity.PeerID, cmd capsule.
 	if err != nil {
 		return capsule.Reply{}, err
 	}
-	r, err := m.Command(ctx, node, cmd)
+	var dna governance.Metadata
+	if cmd.Spawn != nil {
+		dna.CreditLedgerID = cmd.Spawn.CreditLedgerID
+	}
+	r, err := m.Command(ctx, node, mesh.CommandCall{Envelope: k.message(ctx, mesh.CommandType, dna), Command: cmd})
 	k.snapshotMade(node, cmd, r)
 	k.commanded("", node, cmd, r, err)
 	return r, err
 }
 
-// HandleCommand answers a lifecycle command of another node. It implements
-// mesh.Handler.
-func (k *Kernel) HandleCommand(ctx context.Context, from identity.PeerID, cmd capsule.Command) capsule.Reply {
-	if err := k.mayCommand(ctx, from, cmd); err != nil {
+// HandleCommand answers a lifecycle command of another node, if the gate passes its
+// DNA and from may give it. It implements mesh.Handler.
+func (k *Kernel) HandleCommand(ctx context.Context, from identity.PeerID, call mesh.CommandCall) capsule.Reply {
+	cmd := call.Command
+	err := k.pass(call.Envelope, mesh.CommandType)
+	if err == nil {
+		err = k.mayCommand(ctx, from, cmd)
+	}
+	if err != nil {
 		r := capsule.Reply{ID: cmd.ID, Code: capsule.Denied, Message: err.Error(), Timestamp: time.Now()}
 		k.commanded(from, k.cfg.Self, cmd, r, nil)
 		return r
 	}
-	err := k.gather(ctx, from, cmd)
+	err = k.gather(ctx, from, cmd)
 	var r capsule.Reply
 	if err == nil {
 		r, err = k.commandHere(ctx, from, cmd)

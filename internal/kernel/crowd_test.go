@@ -79,7 +79,7 @@ func (c *crowd) RunJob(_ context.Context, p identity.PeerID, call mesh.JobCall, 
 	return out, nil
 }
 
-func (c *crowd) Command(context.Context, identity.PeerID, capsule.Command) (capsule.Reply, error) {
+func (c *crowd) Command(context.Context, identity.PeerID, mesh.CommandCall) (capsule.Reply, error) {
 	c.count("Command")
 	return capsule.Reply{}, mesh.ErrUnreachable
 }

@@ -2,19 +2,14 @@ package kernel
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"inos/internal/capsule"
-	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/supervisor"
-	"inos/internal/trace"
 )
 
 var _ mesh.FeedHandler = (*Kernel)(nil)
@@ -29,30 +24,12 @@ func (k *Kernel) feedThere(ctx context.Context, node identity.PeerID, capsuleID 
 	if !ok {
 		return 0, fmt.Errorf("kernel: streams into capsules of other nodes: %w", errors.ErrUnsupported)
 	}
-	dna := o.DNA
-	if dna.DeviceID == "" {
-		dna.DeviceID = string(k.cfg.Self)
-	}
-	if dna.TraceParent == "" {
-		dna.TraceParent = trace.Context{}.Child().String()
-	}
-	dna.Version = max(dna.Version, 1)
-	now := time.Now()
-	env := governance.Envelope{ID: messageID(now), Type: mesh.FeedType, Timestamp: now, Metadata: dna, Version: 1}
-	end, err := f.Feed(ctx, node, mesh.FeedCall{Envelope: env, Capsule: capsuleID}, r, o.OnTaken)
+	call := mesh.FeedCall{Envelope: k.message(ctx, mesh.FeedType, o.DNA), Capsule: capsuleID}
+	end, err := f.Feed(ctx, node, call, r, o.OnTaken)
 	if err == nil && end.Code != capsule.OK {
 		err = &FeedError{Node: node, Reply: end.Code, Reason: end.Reason, Message: end.Message}
 	}
 	return int64(end.Taken), err
-}
-
-// messageID is a UUIDv7 (RFC 9562, section 5.7).
-func messageID(now time.Time) string {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // it never fails
-	binary.BigEndian.PutUint64(id[:8], uint64(now.UnixMilli())<<16|uint64(binary.BigEndian.Uint16(id[6:])))
-	id[6], id[8] = id[6]&0x0f|0x70, id[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 }
 
 // HandleFeed takes a stream of another node into a capsule of this one, if the gate
@@ -67,11 +44,8 @@ func (k *Kernel) HandleFeed(ctx context.Context, from identity.PeerID, call mesh
 }
 
 func (k *Kernel) feedFrom(ctx context.Context, from identity.PeerID, call mesh.FeedCall, r io.ReadCloser, onTaken func(uint64)) (int64, error) {
-	if call.Envelope.Type != mesh.FeedType {
-		return 0, fmt.Errorf("%w: an envelope of type %.80q opens no feed", ErrDenied, call.Envelope.Type)
-	}
-	if err := k.cfg.Gate.Message(call.Envelope, time.Now()); err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrDenied, err)
+	if err := k.pass(call.Envelope, mesh.FeedType); err != nil {
+		return 0, err
 	}
 	if err := k.mayCommand(ctx, from, capsule.Command{Type: capsule.Feed, Target: call.Capsule}); err != nil {
 		return 0, err

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/mesh/inproc"
@@ -161,6 +162,38 @@ func TestCommandsCrossTheMesh(t *testing.T) {
 		r, err = home.Command(t.Context(), server.Self(), capsule.Command{ID: "3", Type: capsule.Kill, Target: "not mine"})
 		require.NoError(t, err)
 		require.Equal(t, capsule.Denied, r.Code)
+		require.Len(t, server.work.commands, 1)
+	})
+}
+
+// A command's DNA is looked at before anything else.
+func TestCommandsWithoutDNA(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		home, server := w.start("home", nil), w.start("server", nil)
+		w.meet(home, server)
+		require.NoError(t, server.loop.ask(t.Context(), func(s *state) { s.spawned("mine", home.Self()) }))
+		send := func(change func(*governance.Envelope)) capsule.Reply {
+			env := home.message(t.Context(), mesh.CommandType, governance.Metadata{})
+			change(&env)
+			r, err := home.mesh.Command(t.Context(), server.Self(), mesh.CommandCall{Envelope: env,
+				Command: capsule.Command{ID: "1", Type: capsule.Pause, Target: "mine"}})
+			require.NoError(t, err)
+			return r
+		}
+		for what, change := range map[string]func(*governance.Envelope){
+			"no envelope":      func(e *governance.Envelope) { *e = governance.Envelope{} },
+			"another kind":     func(e *governance.Envelope) { e.Type = mesh.FeedType },
+			"no id":            func(e *governance.Envelope) { e.ID = "" },
+			"a day old":        func(e *governance.Envelope) { e.Timestamp = e.Timestamp.Add(-24 * time.Hour) },
+			"a false ledger":   func(e *governance.Envelope) { e.Metadata.CreditLedgerID = "ledger:me" },
+			"a broken trace":   func(e *governance.Envelope) { e.Metadata.TraceParent = "00-1" },
+			"a field too long": func(e *governance.Envelope) { e.Metadata.UserID = string(make([]byte, 1<<16)) },
+		} {
+			require.Equal(t, capsule.Denied, send(change).Code, what)
+		}
+		require.Empty(t, server.work.commands)
+		require.Equal(t, capsule.OK, send(func(*governance.Envelope) {}).Code)
 		require.Len(t, server.work.commands, 1)
 	})
 }

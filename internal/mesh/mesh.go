@@ -88,6 +88,15 @@ type JobOutcome struct {
 	Spans        []trace.Span // what the node did for the job, when
 }
 
+// CommandType is the type of the Envelope that a lifecycle command travels in.
+const CommandType = "capsule:command:v1"
+
+// CommandCall is a lifecycle command for a capsule on another node.
+type CommandCall struct {
+	Envelope governance.Envelope // its payload is the LifecycleCmd
+	Command  capsule.Command
+}
+
 // JobCode says how a job ended on its node.
 type JobCode uint16
 
@@ -157,7 +166,7 @@ type Mesh interface {
 	// must not block. Cancelling ctx cancels the job there.
 	RunJob(ctx context.Context, p identity.PeerID, call JobCall, onProgress func(Progress)) (JobOutcome, error)
 	// Command sends a lifecycle command to a capsule on p.
-	Command(ctx context.Context, p identity.PeerID, cmd capsule.Command) (capsule.Reply, error)
+	Command(ctx context.Context, p identity.PeerID, call CommandCall) (capsule.Reply, error)
 	// FetchCapsule gets a capsule from p; CID and signature have been checked.
 	FetchCapsule(ctx context.Context, p identity.PeerID, cid capsule.CID) (Blob, error)
 	// Peers lists the connected peers.
@@ -189,7 +198,7 @@ type Handler interface {
 	// HandleJob runs a job from a peer. fetch gets the job's capsule from the
 	// caller, over the same connection.
 	HandleJob(ctx context.Context, from identity.PeerID, call JobCall, fetch FetchFunc, onProgress func(Progress)) JobOutcome
-	HandleCommand(ctx context.Context, from identity.PeerID, cmd capsule.Command) capsule.Reply
+	HandleCommand(ctx context.Context, from identity.PeerID, call CommandCall) capsule.Reply
 	// Capsule returns a capsule this node has.
 	Capsule(ctx context.Context, cid capsule.CID) (Blob, bool)
 }

@@ -19,6 +19,7 @@ func FuzzDecoders(f *testing.F) {
 	frame, _ := wire.EncodeJobFrame(wire.JobFrame{Request: &wire.JobRequest{Envelope: env}})
 	manifest, _ := wire.EncodeManifest(capsule.Manifest{Chunks: [][32]byte{{1}}})
 	feed, _ := wire.WithFeed(governance.Envelope{}, "c", 1)
+	sent, _ := wire.WithCommand(governance.Envelope{}, capsule.Command{})
 	feedType := feed.Payload.TypeID
 	for _, seed := range [][]byte{env, feed.Payload.Data, profile, signed, cmd, frame, manifest, nil, {0}} {
 		f.Add(seed)
@@ -39,6 +40,7 @@ func FuzzDecoders(f *testing.F) {
 		_, _ = wire.DecodeJobFrame(b)
 		_, _ = wire.DecodeCapsuleFrame(b)
 		_, _ = wire.DecodeFeedFrame(b)
+		_, _ = wire.CommandOf(governance.Envelope{Payload: governance.Payload{TypeID: sent.Payload.TypeID, Data: b}})
 		_, _, _ = wire.FeedOf(governance.Envelope{Payload: governance.Payload{TypeID: feedType, Data: b}})
 		_, _ = wire.DecodeSpans(b)
 		for kind := range capsule.FrameKind(17) {

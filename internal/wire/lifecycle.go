@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"inos/internal/capsule"
+	"inos/internal/governance"
 	systemv1 "inos/schema/system/v1"
 )
 
@@ -43,6 +44,24 @@ func encodeParams(c capsule.Command) ([]byte, error) {
 		})
 	}
 	return nil, nil
+}
+
+// WithCommand returns env with c as its payload.
+func WithCommand(env governance.Envelope, c capsule.Command) (governance.Envelope, error) {
+	data, err := EncodeCommand(c)
+	if err != nil {
+		return governance.Envelope{}, err
+	}
+	env.Payload = governance.Payload{TypeID: systemv1.LifecycleCmd_TypeID, Data: data}
+	return env, nil
+}
+
+// CommandOf returns the command that env carries. Errors match ErrMalformed.
+func CommandOf(env governance.Envelope) (capsule.Command, error) {
+	if env.Payload.TypeID != systemv1.LifecycleCmd_TypeID {
+		return capsule.Command{}, fmt.Errorf("%w: payload type %#x is not a LifecycleCmd", ErrMalformed, env.Payload.TypeID)
+	}
+	return DecodeCommand(env.Payload.Data)
 }
 
 // DecodeCommand reads a LifecycleCmd and the params of its type. Errors match

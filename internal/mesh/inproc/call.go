@@ -192,13 +192,13 @@ func (m *Member) RunJob(ctx context.Context, p identity.PeerID, jc mesh.JobCall,
 	return out, err
 }
 
-// Command hands cmd to p's handler.
-func (m *Member) Command(ctx context.Context, p identity.PeerID, cmd capsule.Command) (capsule.Reply, error) {
+// Command hands cc to p's handler.
+func (m *Member) Command(ctx context.Context, p identity.PeerID, cc mesh.CommandCall) (capsule.Reply, error) {
 	return call(ctx, m, p, nil, func(ctx context.Context, other *Member, _ func(mesh.Progress)) capsule.Reply {
 		if other.handler == nil {
-			return capsule.Reply{ID: cmd.ID, Code: capsule.Unsupported, Message: "inproc: no handler"}
+			return capsule.Reply{ID: cc.Command.ID, Code: capsule.Unsupported, Message: "inproc: no handler"}
 		}
-		return other.handler.HandleCommand(ctx, m.self, cmd)
+		return other.handler.HandleCommand(ctx, m.self, cc)
 	})
 }
 

@@ -61,8 +61,8 @@ func (w *worker) HandleJob(ctx context.Context, from identity.PeerID, call mesh.
 	return out
 }
 
-func (w *worker) HandleCommand(_ context.Context, _ identity.PeerID, cmd capsule.Command) capsule.Reply {
-	return capsule.Reply{ID: cmd.ID, Code: capsule.OK}
+func (w *worker) HandleCommand(_ context.Context, _ identity.PeerID, call mesh.CommandCall) capsule.Reply {
+	return capsule.Reply{ID: call.Command.ID, Code: capsule.OK}
 }
 
 func (w *worker) Capsule(_ context.Context, cid capsule.CID) (mesh.Blob, bool) {
@@ -111,7 +111,7 @@ func TestCallsTakeTheLinksTime(t *testing.T) {
 		require.EqualValues(t, len(wasm), out.FetchedBytes)
 		require.Equal(t, 80*time.Millisecond, time.Since(start))
 
-		reply, err := a.Command(ctx, p, capsule.Command{ID: "c1", Type: capsule.Pause})
+		reply, err := a.Command(ctx, p, mesh.CommandCall{Command: capsule.Command{ID: "c1", Type: capsule.Pause}})
 		require.NoError(t, err)
 		require.Equal(t, "c1", reply.ID)
 

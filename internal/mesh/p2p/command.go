@@ -17,10 +17,15 @@ const (
 	maxCommand  = 10 * time.Minute // of any command
 )
 
-// Command sends one LifecycleCmd and waits for its LifecycleReply, until ctx
-// ends or the command's deadline passes. Errors as RunJob's.
-func (m *Mesh) Command(ctx context.Context, p identity.PeerID, cmd capsule.Command) (capsule.Reply, error) {
-	data, err := wire.EncodeCommand(cmd)
+// Command sends one envelope with a LifecycleCmd and waits for its LifecycleReply,
+// until ctx ends or the command's deadline passes. Errors as RunJob's.
+func (m *Mesh) Command(ctx context.Context, p identity.PeerID, call mesh.CommandCall) (capsule.Reply, error) {
+	cmd := call.Command
+	env, err := wire.WithCommand(call.Envelope, cmd)
+	var data []byte
+	if err == nil {
+		data, err = wire.EncodeEnvelope(env)
+	}
 	if err != nil {
 		return capsule.Reply{}, fmt.Errorf("%w: command: %w", mesh.ErrProtocol, err)
 	}
@@ -71,10 +76,15 @@ func (m *Mesh) answerCommand(ctx context.Context, from identity.PeerID, s *frame
 	if err != nil {
 		return err
 	}
-	cmd, err := wire.DecodeCommand(data)
+	var call mesh.CommandCall
+	if call.Envelope, err = wire.DecodeEnvelope(data); err != nil {
+		return err
+	}
+	cmd, err := wire.CommandOf(call.Envelope)
 	if err != nil {
 		return err
 	}
+	call.Command = cmd
 	ctx, cancel := context.WithTimeout(ctx, m.patience(cmd))
 	defer cancel()
 	ctx, gone := context.WithCancelCause(ctx)
@@ -86,7 +96,7 @@ func (m *Mesh) answerCommand(ctx context.Context, from identity.PeerID, s *frame
 	}()
 	reply := capsule.Reply{Code: capsule.Unsupported, Message: "p2p: no handler", Timestamp: m.cfg.Now()}
 	if m.cfg.Handler != nil {
-		reply = m.cfg.Handler.HandleCommand(ctx, from, cmd)
+		reply = m.cfg.Handler.HandleCommand(ctx, from, call)
 	}
 	reply.ID = cmd.ID
 	if data, err = wire.EncodeReply(reply); err == nil {

@@ -139,7 +139,7 @@ func TestFeedsThatAreNotRead(t *testing.T) {
 	for time.Since(began) < 4*silence { // the connection is of use all the while
 		_, err := a.Ping(t.Context(), b.Self())
 		require.NoError(t, err)
-		_, err = a.Command(t.Context(), b.Self(), capsule.Command{ID: "1", Type: capsule.Resume, Target: "c"})
+		_, err = a.Command(t.Context(), b.Self(), mesh.CommandCall{Command: capsule.Command{ID: "1", Type: capsule.Resume, Target: "c"}})
 		require.NoError(t, err)
 	}
 	firsts := 0

@@ -62,8 +62,8 @@ func (w *worker) HandleJob(ctx context.Context, from identity.PeerID, call mesh.
 	return out
 }
 
-func (w *worker) HandleCommand(_ context.Context, from identity.PeerID, cmd capsule.Command) capsule.Reply {
-	return capsule.Reply{Code: capsule.OK, CapsuleID: cmd.Target, Message: string(from)}
+func (w *worker) HandleCommand(_ context.Context, from identity.PeerID, call mesh.CommandCall) capsule.Reply {
+	return capsule.Reply{Code: capsule.OK, CapsuleID: call.Command.Target, Message: string(from)}
 }
 
 func (w *worker) Capsule(_ context.Context, cid capsule.CID) (mesh.Blob, bool) {
@@ -222,7 +222,7 @@ func TestFourNodes(t *testing.T) {
 	require.ErrorIs(t, err, mesh.ErrNotFound)
 	require.Nil(t, got.Wasm)
 
-	reply, err := d.Command(ctx, c.Self(), capsule.Command{ID: "c-1", Type: capsule.Pause, Target: "x", Timestamp: time.Now()})
+	reply, err := d.Command(ctx, c.Self(), mesh.CommandCall{Command: capsule.Command{ID: "c-1", Type: capsule.Pause, Target: "x", Timestamp: time.Now()}})
 	require.NoError(t, err)
 	require.Equal(t, capsule.Reply{ID: "c-1", CapsuleID: "x", Message: string(d.Self()), Timestamp: reply.Timestamp}, reply)
 

@@ -39,8 +39,8 @@ func (h handler) HandleJob(_ context.Context, _ identity.PeerID, call mesh.JobCa
 	return mesh.JobOutcome{JobID: call.Job.ID, Output: out}
 }
 
-func (h handler) HandleCommand(_ context.Context, _ identity.PeerID, cmd capsule.Command) capsule.Reply {
-	return capsule.Reply{CapsuleID: "browser:" + cmd.Target}
+func (h handler) HandleCommand(_ context.Context, _ identity.PeerID, call mesh.CommandCall) capsule.Reply {
+	return capsule.Reply{CapsuleID: "browser:" + call.Command.Target}
 }
 
 func (h handler) Capsule(_ context.Context, cid capsule.CID) (mesh.Blob, bool) {
@@ -261,7 +261,7 @@ func testMesh(a addresses) {
 		must(text == "hello", "got %q", text)
 	})
 	test("commands both ways", func(ctx context.Context) {
-		reply, err := m.Command(ctx, node, capsule.Command{ID: "x", Type: capsule.Pause, Target: "t", Timestamp: time.Now()})
+		reply, err := m.Command(ctx, node, mesh.CommandCall{Command: capsule.Command{ID: "x", Type: capsule.Pause, Target: "t", Timestamp: time.Now()}})
 		noErr(err)
 		must(reply.ID == "x" && reply.CapsuleID == "t", "%+v", reply)
 		text, err := job(ctx, node, "command", nil)

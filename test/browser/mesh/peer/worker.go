@@ -89,7 +89,7 @@ func (w *worker) do(ctx context.Context, from identity.PeerID, call mesh.JobCall
 		}, nil)
 		return out.Output, err
 	case "command":
-		reply, err := w.m.Command(ctx, from, capsule.Command{ID: "c", Type: capsule.Pause, Target: "there", Timestamp: time.Now()})
+		reply, err := w.m.Command(ctx, from, mesh.CommandCall{Command: capsule.Command{ID: "c", Type: capsule.Pause, Target: "there", Timestamp: time.Now()}})
 		return []byte(reply.CapsuleID), err
 	case "fetch":
 		cid, err := capsule.ParseCID(call.Job.Capsule)
@@ -136,8 +136,8 @@ func (w *worker) do(ctx context.Context, from identity.PeerID, call mesh.JobCall
 	return nil, fmt.Errorf("no method %q", call.Job.Method)
 }
 
-func (w *worker) HandleCommand(_ context.Context, _ identity.PeerID, cmd capsule.Command) capsule.Reply {
-	return capsule.Reply{Code: capsule.OK, CapsuleID: cmd.Target, Timestamp: time.Now()}
+func (w *worker) HandleCommand(_ context.Context, _ identity.PeerID, call mesh.CommandCall) capsule.Reply {
+	return capsule.Reply{Code: capsule.OK, CapsuleID: call.Command.Target, Timestamp: time.Now()}
 }
 
 func (w *worker) Capsule(context.Context, capsule.CID) (mesh.Blob, bool) { return mesh.Blob{}, false }
