@@ -9,7 +9,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { browsers } from '../../test/browser/capsule/browsers.mjs';
+import { browsers } from '../../test/browser/lib/browsers.mjs';
 import { serve } from '../../test/browser/capsule/server.mjs';
 import { table } from './table.mjs';
 

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { browsers } from './browsers.mjs';
+import { browsers } from '../lib/browsers.mjs';
 import { serve } from './server.mjs';
 
 const root = new URL('../../../', import.meta.url);

@@ -54,6 +54,11 @@ export function dispatch(page, job, bytes) {
   );
 }
 
+/** Why a job went where it went, and why another could go nowhere. */
+export function explanations(jobId) {
+  return Promise.all([inos.explain(jobId), inos.explain({ capsule: 'hash', requires: ['storage', 'quantum'] })]);
+}
+
 /** Dispatches a job that must not run; returns how it was rejected, and how fast. */
 export async function rejection(job) {
   const began = performance.now();

@@ -8,7 +8,7 @@ import { inPage } from '../lib/chromium.mjs';
 import { MESH } from '../lib/mesh.mjs';
 import { root } from '../lib/nodes.mjs';
 import { check, duration, figure, say, short, step, table } from '../lib/transcript.mjs';
-import { byTheForm, dispatch, localCapsule, nodesProviding, lifecycle, marks, rejection } from './page.mjs';
+import { byTheForm, dispatch, explanations, localCapsule, nodesProviding, lifecycle, marks, rejection } from './page.mjs';
 
 const require = createRequire(new URL('../../../web/package.json', import.meta.url));
 const { blake3 } = await import(pathToFileURL(require.resolve('@noble/hashes/blake3.js')));
@@ -111,6 +111,9 @@ export async function runSteps({ mesh, page }) {
     const result = await dispatch(page, job, bytes);
     printConsidered(result);
     checkChoice(result, natives);
+    const [why, none] = await inPage(page, explanations, result.jobId);
+    check(why.chosen === result.node && why.considered.length === result.considered.length, `inos.explain says the same: ${why.summary}`);
+    check(none.chosen === '' && none.summary.includes('without "quantum" 3 would do'), `and of a job that needs 'quantum' too: ${none.summary}`);
     const capsule = build.capsules.find((c) => c.name === 'hash');
     say(`${mb(bytes.length)} of input and ${kb(result.capsuleBytes)} of capsule (${short(capsule.cid)}) went over WebTransport`);
     say(`it ran under wazero: ${duration(result.runMs)} there, ${duration(result.totalMs)} in all, for ${result.cost} µc`);

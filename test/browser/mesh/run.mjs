@@ -7,8 +7,7 @@
 //
 //   node test/browser/mesh/run.mjs [chromium] [firefox]
 //
-// playwright-core and puppeteer-core come from web/node_modules, or from
-// $INOS_NODE_MODULES; the browsers from $CHROMIUM and $FIREFOX.
+// Its modules come from web/node_modules; the browsers from $CHROMIUM and $FIREFOX.
 import { spawn, spawnSync } from 'node:child_process';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
@@ -17,12 +16,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createInterface } from 'node:readline';
+import { browsers } from '../lib/browsers.mjs';
 import { consoleTests } from './console.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '../../..');
-const modules = process.env.INOS_NODE_MODULES ?? join(root, 'web/node_modules');
-const load = createRequire(join(modules, 'x.js'));
+const load = createRequire(join(root, 'web/package.json'));
 const limit = 400_000;
 
 const work = mkdtempSync(join(tmpdir(), 'inos-mesh-'));
@@ -51,12 +50,36 @@ function stopPeer({ p }) {
   });
 }
 
+let onReport = () => {};
+
+// Starts the Worker with what the hash says and posts what it reports, in order.
+const page = `<!doctype html><meta charset="utf-8"><title>mesh</title>
+<script type="module">
+let waiting = [], posting = Promise.resolve();
+const report = (m) => {
+  waiting.push(m);
+  posting = posting.then(() => {
+    const now = waiting.splice(0);
+    return now.length && fetch('/report', { method: 'POST', body: JSON.stringify(now) });
+  });
+};
+const w = new Worker('/worker.js', { type: 'module' });
+w.onmessage = ({ data }) => report(data);
+w.onerror = (e) => { report({ line: 'FAIL worker: ' + e.message }); report({ end: true }); };
+w.postMessage(JSON.parse(decodeURIComponent(location.hash.slice(1))));
+</script>`;
+
 const worker = `
 import '/wasm_exec.js';
 import { streamHost } from '/streams.js';
 onmessage = async ({ data }) => {
   const say = (line) => postMessage({ line });
   let rest = '';
+  const complain = console.error;
+  console.error = (...words) => {
+    if (/released function/.test(words.join(' '))) say('FAIL worker: ' + words.join(' '));
+    complain(...words);
+  };
   const decoder = new TextDecoder();
   globalThis.fs.writeSync = (fd, buf) => {
     rest += decoder.decode(buf, { stream: true });
@@ -90,37 +113,25 @@ function transpiled(path) {
 function serve() {
   const wasmExec = readFileSync(join(spawnSync('go', ['env', 'GOROOT']).stdout.toString().trim(), 'lib/wasm/wasm_exec.js'));
   const files = {
-    '/': ['text/html', '<!doctype html><title>mesh</title>'],
+    '/': ['text/html', page],
     '/worker.js': ['text/javascript', worker],
     '/wasm_exec.js': ['text/javascript', wasmExec],
     '/streams.js': ['text/javascript', transpiled('web/src/mesh/streams.ts')],
     '/page.wasm': ['application/wasm', readFileSync(pageWasm)],
   };
-  const server = createServer((req, res) => {
+  const server = createServer(async (req, res) => {
+    if (req.url === '/report') {
+      let body = '';
+      for await (const chunk of req) body += chunk;
+      JSON.parse(body).forEach(onReport);
+      return void res.writeHead(204).end();
+    }
     const f = files[req.url];
     if (!f) return void res.writeHead(404).end();
     res.writeHead(200, { 'content-type': f[0], 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' }).end(f[1]);
   });
   return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
 }
-
-const browsers = {
-  async chromium() {
-    const { chromium } = load('playwright-core');
-    const b = await chromium.launch({
-      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-      args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-    });
-    const page = await b.newPage();
-    return { page, expose: (name, f) => page.exposeFunction(name, f), close: () => b.close(), version: b.version() };
-  },
-  async firefox() {
-    const puppeteer = load('puppeteer-core');
-    const b = await puppeteer.launch({ browser: 'firefox', executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr', headless: true });
-    const page = await b.newPage();
-    return { page, expose: (name, f) => page.exposeFunction(name, f), close: () => b.close(), version: await b.version() };
-  },
-};
 
 // runIn returns the counts that the page printed, with failures seen outside it.
 async function runIn(name, url) {
@@ -136,25 +147,17 @@ async function runIn(name, url) {
     const plainVictim = await up('-plain');
     browser = await browsers[name]();
     console.log(`== ${name} ${browser.version}`);
-    const { page } = browser;
     let finish;
     const finished = new Promise((resolve) => { finish = resolve; });
     let said = false;
-    await browser.expose('report', (m) => {
+    onReport = (m) => {
       if (m.end) return finish();
       console.log(m.line);
       const done = /^done (\d+) passed, (\d+) failed$/.exec(m.line);
       if (done) { said = true; counts.passed += +done[1]; counts.failed += +done[2]; finish(); }
       if (/^FAIL (unhandled|worker)/.test(m.line)) counts.failed++;
-    });
-    page.on('console', (m) => { if (/released function/.test(m.text())) { console.log('FAIL', m.text()); counts.failed++; } });
-    await page.goto(url);
-    await page.evaluate((args) => {
-      const w = new Worker('/worker.js', { type: 'module' });
-      w.onmessage = ({ data }) => globalThis.report(data);
-      w.onerror = (e) => { globalThis.report({ line: 'FAIL worker: ' + e.message }); globalThis.report({ end: true }); };
-      w.postMessage(args);
-    }, [plain, node, far, victim, plainVictim]);
+    };
+    await browser.open(url + '#' + encodeURIComponent(JSON.stringify([plain, node, far, victim, plainVictim])));
     const timer = setTimeout(() => { counts.failed++; console.log(`FAIL ${name}: no end after ${limit / 1000} s`); finish(); }, limit);
     await finished;
     clearTimeout(timer);
