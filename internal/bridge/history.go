@@ -55,7 +55,7 @@ func explanation(job string, e scheduler.Explanation, names map[identity.PeerID]
 	v.Summary = fmt.Sprintf("%d nodes known, %d could run it", e.Considered, e.Feasible)
 	for _, r := range scheduler.Requirements {
 		if n := e.RuledOut[r]; n > 0 {
-			v.Summary += fmt.Sprintf("; %s rules out %d", r, n)
+			v.Summary += fmt.Sprintf("; %d ruled out by %s", n, r)
 		}
 	}
 	if chosen != "" && e.Why != "" {
@@ -63,7 +63,8 @@ func explanation(job string, e scheduler.Explanation, names map[identity.PeerID]
 		return v
 	}
 	if advice := e.Advice(); len(advice) > 0 {
-		v.Summary += ". " + strings.Join(advice, "; ")
+		text := strings.Join(advice, "; ")
+		v.Summary += ". " + strings.ToUpper(text[:1]) + text[1:]
 	}
 	return v
 }

@@ -6,8 +6,8 @@
 // over the first stream proves the peer's identity and that it vouches for those
 // hashes. QUIC encrypts; nothing is encrypted twice.
 //
-// Sessions are made through syscall/js; every chunk of a stream crosses by
-// go:wasmimport and go:wasmexport, and web/src/mesh/streams.ts is the other half.
+// Sessions are made through syscall/js; every chunk of a stream crosses by the
+// compiler's wasmimport and wasmexport, and web/src/mesh/streams.ts is the other half.
 //
 // The Transport itself exists on js only; addresses, deadlines and the dial
 // budget compile everywhere and are tested natively.

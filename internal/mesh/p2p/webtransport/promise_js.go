@@ -62,7 +62,7 @@ func (p *promises) letGo() {
 	p.releaseWhenIdle()
 }
 
-// waiter registers f until drop. After the release it waits for nothing.
+// waiter registers f. After the release it waits for nothing.
 func (p *promises) waiter(f settle) *waiter {
 	p.mu.Lock()
 	if p.released {
@@ -92,13 +92,6 @@ func (w *waiter) await(promise js.Value) {
 		return
 	}
 	promise.Call("then", w.onFulfil, w.onReject)
-}
-
-// drop forgets w: results that come later are ignored.
-func (w *waiter) drop() {
-	w.p.mu.Lock()
-	delete(w.p.waiters, w.id)
-	w.p.mu.Unlock()
 }
 
 // once calls f with the result of one promise.
