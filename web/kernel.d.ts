@@ -7,6 +7,8 @@
 // kernel is closed, killed or crashes, everything pending rejects. Units: times
 // in milliseconds, sizes in bytes, money in microcredits (1e-6 credit).
 
+import type { InosErrorCode, KernelErrorCode } from './codes';
+
 /** Errors of the console API. `code` is stable, `message` is for people. */
 export interface InosError extends Error {
   name: 'InosError';
@@ -15,134 +17,7 @@ export interface InosError extends Error {
   retryable: boolean;
 }
 
-/** Codes the shell itself gives. */
-export type InosErrorCode =
-  | 'cross_origin_isolation' // the page was served without COOP/COEP: no shared memory
-  | 'webtransport_missing' // this browser cannot reach the mesh
-  | 'webassembly_missing'
-  | 'config_load_failed' // /inos.json could not be had
-  | 'wasm_load_failed' // not found, no network, HTTP error
-  | 'wasm_bad_module' // not WebAssembly, or refused by the browser's compiler
-  | 'wasm_instantiate_failed' // imports do not fit, or no memory
-  | 'worker_failed' // the kernel's Worker could not start
-  | 'boot_timeout' // the kernel started and never became ready
-  | 'bootstrap_unreachable' // no bootstrap node answered; the kernel goes on alone
-  | 'kernel_closed' // inos.close() was called
-  | 'kernel_crashed' // the kernel exited, panicked or its Worker was killed
-  | 'too_many_calls' // more calls in flight than the shell keeps
-  | 'unknown_verb'
-  | 'bad_argument';
-
-/** Codes of the kernel; internal/bridge/codes_test.go holds this list to what the kernel gives. */
-export type KernelErrorCode =
-  | 'all_attempts_failed'
-  | 'all_busy'
-  | 'amount'
-  | 'bad_address'
-  | 'bad_capsule'
-  | 'bad_cid'
-  | 'bad_image'
-  | 'bad_input'
-  | 'bad_requirements'
-  | 'bad_signature'
-  | 'busy'
-  | 'cancelled'
-  | 'capability_denied'
-  | 'capsule_abi_version'
-  | 'capsule_broke_protocol'
-  | 'capsule_broke_ring'
-  | 'capsule_crashed'
-  | 'capsule_denied'
-  | 'capsule_killed'
-  | 'capsule_no_control_block'
-  | 'capsule_no_run'
-  | 'capsule_no_shared_memory'
-  | 'capsule_not_ready'
-  | 'capsule_not_wasm'
-  | 'capsule_panicked'
-  | 'capsule_stopped'
-  | 'capsule_trapped'
-  | 'capsule_unknown_import'
-  | 'certificate_mismatch'
-  | 'cheque_forged'
-  | 'cheque_malformed'
-  | 'cheque_mismatch'
-  | 'cheque_stale'
-  | 'cid_mismatch'
-  | 'closed'
-  | 'command_denied'
-  | 'concurrency_exceeded'
-  | 'config'
-  | 'credit_exhausted'
-  | 'credit_refused'
-  | 'deadline'
-  | 'deadline_passed'
-  | 'denied'
-  | 'disputed'
-  | 'duplicate_job'
-  | 'field_too_long'
-  | 'hold_refunded'
-  | 'hold_settled'
-  | 'hold_unknown'
-  | 'id_malformed'
-  | 'internal'
-  | 'javascript_error'
-  | 'job_id'
-  | 'job_malformed'
-  | 'ledger_denied'
-  | 'ledger_exhausted'
-  | 'ledger_malformed'
-  | 'ledger_missing'
-  | 'ledger_revoked'
-  | 'ledger_unknown'
-  | 'library_full'
-  | 'log_corrupt'
-  | 'log_failed'
-  | 'metadata_missing'
-  | 'no_candidate'
-  | 'no_memory'
-  | 'node_busy'
-  | 'node_failed'
-  | 'not_found'
-  | 'not_joined'
-  | 'over_budget'
-  | 'over_deadline'
-  | 'over_hold'
-  | 'over_limit'
-  | 'over_priority'
-  | 'peer_malformed'
-  | 'protocol_violation'
-  | 'publisher_denied'
-  | 'queue_full'
-  | 'quiet_hours'
-  | 'rate_exceeded'
-  | 'receipt_forged'
-  | 'receipt_malformed'
-  | 'receipt_mismatch'
-  | 'receipt_unknown'
-  | 'rejected'
-  | 'residency'
-  | 'run_failed'
-  | 'signature'
-  | 'timeout'
-  | 'timestamp_skew'
-  | 'too_few_nodes'
-  | 'too_many_feeds'
-  | 'trace_malformed'
-  | 'type_malformed'
-  | 'unknown_capsule'
-  | 'unknown_method'
-  | 'unreachable'
-  | 'unsupported'
-  | 'voucher_expired'
-  | 'voucher_forged'
-  | 'voucher_malformed'
-  | 'voucher_missing'
-  | 'voucher_replayed'
-  | 'voucher_too_small'
-  | 'voucher_wrong_job'
-  | 'voucher_wrong_payee'
-  | 'wrong_result';
+export type { InosErrorCode, KernelErrorCode } from './codes';
 
 export interface KernelInfo {
   peerId: string;

@@ -36,7 +36,7 @@ func inSource(t *testing.T, dir, pattern string) (found []string) {
 	return found
 }
 
-// web/kernel.d.ts lists every code that the kernel gives, and no other.
+// web/codes.d.ts lists every code that the kernel gives, and no other.
 func TestCodesAreDeclared(t *testing.T) {
 	given := []string{CodeJavaScript, CodeDeadline, CodeCancelled, CodeInternal}
 	for _, s := range sentinels {
@@ -49,7 +49,7 @@ func TestCodesAreDeclared(t *testing.T) {
 	given = append(given, inSource(t, "governance", `\b(?:dna|pay|rule)\("([a-z_]+)", "`)...)
 	given = append(given, inSource(t, "credit", `Error\{code: "([a-z_]+)"`)...)
 
-	b, err := os.ReadFile("../../web/kernel.d.ts")
+	b, err := os.ReadFile("../../web/codes.d.ts")
 	require.NoError(t, err)
 	block := regexp.MustCompile(`(?s)export type KernelErrorCode =(.*?);\n`).FindSubmatch(b)
 	require.NotNil(t, block)

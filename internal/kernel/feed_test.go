@@ -250,14 +250,7 @@ func TestTheCapsuleEndsUnderAStream(t *testing.T) {
 				home, far, work, id := pasture(t)
 				events, cancel := far.Subscribe(64)
 				defer cancel()
-				source := make(chan []byte, 4)
-				source <- []byte("some")
-				fed := make(chan error, 1)
-				go func() {
-					_, err := home.Feed(t.Context(), far.Self(), id, parts(source), test)
-					fed <- err
-				}()
-				synctest.Wait()
+				source, fed := underWay(t, home, far, id)
 				require.EqualValues(t, 4, work.taken.Load())
 				when(far.Kernel, id, work, source)
 				synctest.Wait()
@@ -281,6 +274,18 @@ func TestTheCapsuleEndsUnderAStream(t *testing.T) {
 	}
 }
 
+// underWay starts a feed whose first bytes, "some", have come.
+func underWay(t *testing.T, home, far *member, id string) (source chan []byte, fed chan error) {
+	source, fed = make(chan []byte, 4), make(chan error, 1)
+	source <- []byte("some")
+	go func() {
+		_, err := home.Feed(t.Context(), far.Self(), id, parts(source), test)
+		fed <- err
+	}()
+	synctest.Wait()
+	return source, fed
+}
+
 // parts is a stream that comes piece by piece.
 type parts chan []byte
 
@@ -298,14 +303,7 @@ func TestTheSenderGoesDownUnderAStream(t *testing.T) {
 		home, far, work, id, net := pastureOn(t)
 		events, cancel := far.Subscribe(64)
 		defer cancel()
-		source := make(chan []byte, 1)
-		source <- []byte("some")
-		fed := make(chan error, 1)
-		go func() {
-			_, err := home.Feed(t.Context(), far.Self(), id, parts(source), test)
-			fed <- err
-		}()
-		synctest.Wait()
+		source, fed := underWay(t, home, far, id)
 		net.SetDown(home.Self(), true)
 		synctest.Wait()
 		close(source)

@@ -3,17 +3,11 @@
 package payment_test
 
 import (
-	"bufio"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +17,7 @@ import (
 	"inos/internal/governance"
 	"inos/internal/payment"
 	"inos/internal/store"
+	"inos/test/crash"
 )
 
 // crashDir, in the environment, makes the test binary the worker to be killed.
@@ -83,25 +78,7 @@ func workUntilKilled(dir string) error {
 	if err != nil {
 		return err
 	}
-	var out sync.Mutex
-	failed := make(chan error)
-	for range 50 {
-		go func() {
-			for {
-				nonce, err := b.doJob(payer)
-				if err == nil {
-					out.Lock()
-					_, err = fmt.Fprintln(os.Stdout, hex.EncodeToString(nonce[:]))
-					out.Unlock()
-				}
-				if err != nil {
-					failed <- err
-					return
-				}
-			}
-		}()
-	}
-	return <-failed
+	return crash.Acknowledge(func() (credit.Nonce, error) { return b.doJob(payer) })
 }
 
 // The worker is killed with SIGKILL at a random acknowledgement, again and again over
@@ -120,30 +97,7 @@ func TestKillNineWhileCollecting(t *testing.T) {
 		if round%10 == 0 { // stores that stay far below what is kept
 			dir = filepath.Join(t.TempDir(), fmt.Sprint("worker", round))
 		}
-		cmd := exec.Command(os.Args[0], "-test.run=^$")
-		cmd.Env = append(os.Environ(), crashDir+"="+dir)
-		cmd.Stderr = os.Stderr
-		out, err := cmd.StdoutPipe()
-		require.NoError(t, err)
-		require.NoError(t, cmd.Start())
-		kill := 1 + rnd.IntN(100)
-		var acked []credit.Nonce
-		for in := bufio.NewReader(out); ; {
-			line, err := in.ReadString('\n')
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			require.NoError(t, err)
-			raw, err := hex.DecodeString(strings.TrimSpace(line))
-			require.NoError(t, err)
-			acked = append(acked, credit.Nonce(raw))
-			if len(acked) == kill {
-				require.NoError(t, cmd.Process.Kill())
-			}
-		}
-		_ = cmd.Wait() // killed
-		require.GreaterOrEqual(t, len(acked), kill, "the worker ended by itself")
-
+		acked := crash.Kill(t, 1+rnd.IntN(100), crashDir+"="+dir)
 		b, err := openBooks(dir)
 		require.NoError(t, err, "round %d", round)
 		for _, n := range acked {

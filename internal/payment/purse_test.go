@@ -90,6 +90,25 @@ func work(sub kernel.Submission, cost uint64, now time.Time) kernel.Work {
 		Cost: cost, Started: now, Finished: now.Add(time.Second), Code: mesh.JobOK}
 }
 
+// done is a job of payer's that worker has done and billed; change, which may be nil,
+// is what worker says otherwise of it.
+func done(t *testing.T, payer, worker *party, cost uint64, change func(*kernel.Work)) (here governance.Admitted, w kernel.Work, receipt []byte) {
+	t.Helper()
+	sub := order(t, payer, 100)
+	here = payer.admit(t, sub, nil, "")
+	voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), payer.now)
+	require.NoError(t, err)
+	earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), worker.now)
+	require.NoError(t, err)
+	w = work(sub, cost, worker.now)
+	if change != nil {
+		change(&w)
+	}
+	receipt, err = earning.Collect(w, worker.now)
+	require.NoError(t, err)
+	return here, w, receipt
+}
+
 func TestPaidJobBetweenTwoNodes(t *testing.T) {
 	payer, worker := newParty(t, 1), newParty(t, 2)
 	sub := order(t, payer, 100)
@@ -120,17 +139,8 @@ func TestPaidJobBetweenTwoNodes(t *testing.T) {
 
 func TestReceiptForOtherFiguresIsNotPaid(t *testing.T) {
 	payer, worker := newParty(t, 1), newParty(t, 2)
-	sub := order(t, payer, 100)
-	here := payer.admit(t, sub, nil, "")
-	voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), payer.now)
-	require.NoError(t, err)
-	earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), worker.now)
-	require.NoError(t, err)
-	w := work(sub, 30, worker.now)
-	receipt, err := earning.Collect(w, worker.now)
-	require.NoError(t, err)
-
-	out := mesh.JobOutcome{JobID: sub.Job.ID, Node: worker.wallet.Peer(), OutputCID: capsule.SumCID([]byte("forged")).String(), Cost: 30, Receipt: receipt}
+	here, _, receipt := done(t, payer, worker, 30, nil)
+	out := mesh.JobOutcome{JobID: here.Job().ID, Node: worker.wallet.Peer(), OutputCID: capsule.SumCID([]byte("forged")).String(), Cost: 30, Receipt: receipt}
 	require.ErrorIs(t, payer.purse.Pay(here, out, payer.now), credit.ErrReceiptMismatch)
 	payer.purse.Withdraw(here, worker.wallet.Peer(), payer.now)
 	require.Zero(t, payer.spendable(t, payer.wallet.Ledger()), "a job nobody accepts costs nothing")

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/credit"
+	"inos/internal/kernel"
 	"inos/internal/mesh"
 	"inos/internal/payment"
 )
@@ -62,34 +63,16 @@ func TestUpkeepIsPaidByWhoeverSpawned(t *testing.T) {
 
 func TestReceiptOfARunThatTheBudgetEnded(t *testing.T) {
 	payer, worker := newParty(t, 1), newParty(t, 2)
-	sub := order(t, payer, 100)
-	here := payer.admit(t, sub, nil, "")
-	voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), payer.now)
-	require.NoError(t, err)
-	earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), worker.now)
-	require.NoError(t, err)
-	w := work(sub, 100, worker.now)
-	w.OutputCID, w.Code = "", mesh.JobCreditExhausted
-	receipt, err := earning.Collect(w, worker.now)
-	require.NoError(t, err)
-	out := mesh.JobOutcome{JobID: sub.Job.ID, Node: worker.wallet.Peer(), Cost: 100, Receipt: receipt, Code: mesh.JobCreditExhausted}
+	here, _, receipt := done(t, payer, worker, 100, func(w *kernel.Work) { w.OutputCID, w.Code = "", mesh.JobCreditExhausted })
+	out := mesh.JobOutcome{JobID: here.Job().ID, Node: worker.wallet.Peer(), Cost: 100, Receipt: receipt, Code: mesh.JobCreditExhausted}
 	require.NoError(t, payer.purse.Pay(here, out, payer.now))
 	require.EqualValues(t, -100, payer.spendable(t, payer.wallet.Ledger()))
 }
 
 func TestReceiptOfAnotherCodeIsRefused(t *testing.T) {
 	payer, worker := newParty(t, 1), newParty(t, 2)
-	sub := order(t, payer, 100)
-	here := payer.admit(t, sub, nil, "")
-	voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), payer.now)
-	require.NoError(t, err)
-	earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), worker.now)
-	require.NoError(t, err)
-	w := work(sub, 100, worker.now)
-	w.Code = mesh.JobCreditExhausted
-	receipt, err := earning.Collect(w, worker.now)
-	require.NoError(t, err)
-	out := mesh.JobOutcome{JobID: sub.Job.ID, Node: worker.wallet.Peer(), Cost: 100, Receipt: receipt, OutputCID: w.OutputCID}
+	here, w, receipt := done(t, payer, worker, 100, func(w *kernel.Work) { w.Code = mesh.JobCreditExhausted })
+	out := mesh.JobOutcome{JobID: here.Job().ID, Node: worker.wallet.Peer(), Cost: 100, Receipt: receipt, OutputCID: w.OutputCID}
 	require.ErrorIs(t, payer.purse.Pay(here, out, payer.now), credit.ErrReceiptMismatch)
 }
 

@@ -3,18 +3,13 @@
 package store_test
 
 import (
-	"bufio"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +17,7 @@ import (
 
 	"inos/internal/credit"
 	"inos/internal/store"
+	"inos/test/crash"
 )
 
 // crashDir, in the environment, makes the test binary the process to be killed.
@@ -68,31 +64,14 @@ func settleUntilKilled(dir string) error {
 	if err := l.Grant(payer, 1<<40, crashNow); err != nil {
 		return err
 	}
-	var mu sync.Mutex
-	failed := make(chan error)
-	for range 50 {
-		go func() {
-			for {
-				v := voucher(rand.Uint64())
-				id, err := l.Hold(v, 10, crashNow)
-				if err == nil {
-					err = l.Settle(id, worker, uint64(v.Nonce[0]%11), crashNow)
-				}
-				if err != nil {
-					failed <- err
-					return
-				}
-				mu.Lock()
-				_, err = fmt.Fprintln(os.Stdout, hex.EncodeToString(v.Nonce[:]))
-				mu.Unlock()
-				if err != nil {
-					failed <- err
-					return
-				}
-			}
-		}()
-	}
-	return <-failed
+	return crash.Acknowledge(func() (credit.Nonce, error) {
+		v := voucher(rand.Uint64())
+		id, err := l.Hold(v, 10, crashNow)
+		if err == nil {
+			err = l.Settle(id, worker, uint64(v.Nonce[0]%11), crashNow)
+		}
+		return v.Nonce, err
+	})
 }
 
 // The process is killed with SIGKILL at a random acknowledgement, 200 times, 40
@@ -109,31 +88,7 @@ func TestKillNineWhileSettling(t *testing.T) {
 		if round%40 == 0 { // logs of a few thousand entries, not more and more
 			dir, first = filepath.Join(t.TempDir(), fmt.Sprint("ledger", round)), round
 		}
-		cmd := exec.Command(os.Args[0], "-test.run=^$")
-		cmd.Env = append(os.Environ(), crashDir+"="+dir, fmt.Sprintf("%s=%d", crashTime, crashNow.UnixNano()))
-		cmd.Stderr = os.Stderr
-		out, err := cmd.StdoutPipe()
-		require.NoError(t, err)
-		require.NoError(t, cmd.Start())
-		kill := 1 + rnd.IntN(150)
-		var acked []credit.Nonce
-		in := bufio.NewReader(out)
-		for {
-			line, err := in.ReadString('\n')
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			require.NoError(t, err)
-			raw, err := hex.DecodeString(line[:len(line)-1])
-			require.NoError(t, err)
-			acked = append(acked, credit.Nonce(raw))
-			if len(acked) == kill {
-				require.NoError(t, cmd.Process.Kill())
-			}
-		}
-		_ = cmd.Wait() // killed
-		require.GreaterOrEqual(t, len(acked), kill, "the process ended by itself")
-
+		acked := crash.Kill(t, 1+rnd.IntN(150), crashDir+"="+dir, fmt.Sprintf("%s=%d", crashTime, crashNow.UnixNano()))
 		l, log, d, err := openLedger(dir, 500)
 		require.NoError(t, err, "round %d", round)
 		require.Zero(t, l.Sum())

@@ -8,7 +8,10 @@
 //! the ring and the host feels the back-pressure; lifecycle commands are taken out
 //! from among them, so that a capsule paused under a stream can be resumed.
 
+mod beat;
+mod commands;
 mod host;
+mod tickets;
 
 use crate::congestion::Congestion;
 use crate::control::Control;
@@ -16,7 +19,7 @@ use crate::haste::Haste;
 use crate::heap;
 use crate::job::{Host, Stop};
 use crate::layout::*;
-use crate::message::{self, Command, Heartbeat, Incoming, ReplyCode, Run, RunCode, Status, Verb};
+use crate::message::{self, Incoming, Run};
 use crate::ring::{padded, Ring, SKIP};
 use crate::room::Room;
 use crate::space::Space;
@@ -66,12 +69,6 @@ pub struct Link<S> {
     due: bool,
     last_beat: i64,
     haste: Haste,
-}
-
-/// Removes what belongs to a ticket.
-fn take<T>(from: &mut Vec<(u64, T)>, ticket: u64) -> Option<T> {
-    let i = from.iter().position(|x| x.0 == ticket)?;
-    Some(from.swap_remove(i).1)
 }
 
 impl<S: Space + Copy> Link<S> {
@@ -144,51 +141,6 @@ impl<S: Space + Copy> Link<S> {
         }
     }
 
-    /// Answers a request to freeze and, if it can, touches nothing until the host
-    /// has copied the memory. A job's stack and locals live in the engine, which
-    /// cannot be copied: a capsule freezes between jobs only.
-    fn freeze(&mut self) {
-        let space = self.control.space;
-        let request = self.control.load(OFF_FREEZE);
-        let answer = match (self.paused, self.at_work) {
-            (false, _) => FREEZE_NOT_PAUSED,
-            (_, true) => FREEZE_IN_JOB,
-            _ => FREEZE_DONE,
-        };
-        let answer = request << 2 | answer;
-        if request == 0 || self.control.load(OFF_FROZEN) == answer {
-            return;
-        }
-        self.control.store(OFF_FROZEN, answer);
-        self.control.ring_host();
-        if answer & 3 != FREEZE_DONE {
-            return;
-        }
-        loop {
-            let seen = space.load(self.commands.doorbell);
-            if self.control.load(OFF_FREEZE) != request || self.control.killed() {
-                self.due = true;
-                return;
-            }
-            space.wait(self.commands.doorbell, seen, self.control.heartbeat_interval());
-        }
-    }
-
-    /// After a snapshot: the same capsule in another memory, under another host.
-    /// What waits in the inbox and the command ring is still to be done.
-    #[cfg(target_arch = "wasm32")]
-    pub fn restored(&mut self) {
-        self.current = None;
-        self.cancelled = false;
-        self.at_work = false;
-        self.paused = false;
-        self.stop_at = None;
-        self.epoch = 0;
-        self.due = true;
-        self.last_beat = 0;
-        heap::satisfied();
-    }
-
     fn receive(&mut self, kind: u16, payload: &[u8]) {
         if kind == SKIP {
             return;
@@ -222,100 +174,6 @@ impl<S: Space + Copy> Link<S> {
         Some(what)
     }
 
-    fn command(&mut self, c: Command) {
-        if self.capsule_id != c.target {
-            self.capsule_id = c.target;
-        }
-        let memory = self.control.space.length();
-        let (code, text) = match c.verb {
-            Verb::Pause => (self.pause(true), String::new()),
-            Verb::Resume => (self.pause(false), String::new()),
-            Verb::ResizeMem { bytes } if bytes > memory => {
-                (ReplyCode::Refused, format!("the memory has {memory} bytes: the host grows it first"))
-            }
-            // The heap takes the new pages when it needs them.
-            Verb::ResizeMem { .. } => (ReplyCode::Ok, String::new()),
-            Verb::Kill { grace_ns } => {
-                self.stop_at = Some(self.control.clock().saturating_add(grace_ns.max(0)));
-                (ReplyCode::Ok, String::new())
-            }
-            Verb::Other => (ReplyCode::Unsupported, "not a live capsule's to carry out".into()),
-        };
-        let epoch = self.control.load(OFF_MEMORY_EPOCH);
-        let reply = message::reply(&c.id, code, &text, memory, epoch, self.control.clock());
-        self.send(FRAME_REPLY, &reply);
-    }
-
-    fn pause(&mut self, paused: bool) -> ReplyCode {
-        if self.paused != paused {
-            self.paused = paused;
-            self.control.store(OFF_STATE, if paused { STATE_PAUSED } else { STATE_RUNNING });
-            self.due = true;
-        }
-        ReplyCode::Ok
-    }
-
-    fn reserve(&mut self, ticket: u64, bytes: u64) {
-        let room = usize::try_from(bytes).ok().and_then(Room::new);
-        let place = room.as_ref().map(|r| (r.address(), bytes));
-        if let Some(room) = room {
-            self.rooms.push((ticket, room));
-        }
-        self.send(FRAME_RESERVED, &message::reserved(ticket, place));
-    }
-
-    /// A release before the job's end cancels it.
-    fn release(&mut self, ticket: u64) {
-        take(&mut self.outputs, ticket);
-        take(&mut self.rooms, ticket);
-        if self.current == Some(ticket) {
-            self.cancelled = true;
-            return;
-        }
-        let is_it = |w: &(Waiting, u32)| matches!(&w.0, Waiting::Run(r) if r.ticket == ticket);
-        if let Some(i) = self.inbox.iter().position(is_it) {
-            let (_, bytes) = self.inbox.remove(i).expect("just found");
-            self.inbox_bytes -= bytes;
-            self.done(ticket, RunCode::Failed, "cancelled", None);
-        }
-    }
-
-    /// The input of a job, if it lies where it was reserved.
-    pub fn input_of(&mut self, run: &Run) -> Option<Room> {
-        if run.length == 0 {
-            take(&mut self.rooms, run.ticket);
-            return Some(Room::empty());
-        }
-        let mut room = take(&mut self.rooms, run.ticket)?;
-        let fits = room.address() == run.offset && room.cut(run.length);
-        fits.then_some(room)
-    }
-
-    pub fn begin(&mut self, ticket: u64) {
-        self.current = Some(ticket);
-        self.cancelled = false;
-    }
-
-    /// Ends the job at work.
-    pub fn finish(&mut self, code: RunCode, text: &str, output: Vec<u8>) {
-        let Some(ticket) = self.current.take() else { return };
-        self.jobs_done += 1;
-        if self.cancelled {
-            self.done(ticket, RunCode::Failed, "cancelled", None);
-        } else {
-            self.done(ticket, code, text, Some(output));
-        }
-    }
-
-    fn done(&mut self, ticket: u64, code: RunCode, text: &str, output: Option<Vec<u8>>) {
-        let output = output.filter(|o| code == RunCode::Ok && !o.is_empty());
-        let (at, length) = output.as_ref().map_or((0, 0), |o| (o.as_ptr() as u64, o.len() as u64));
-        if let Some(output) = output {
-            self.outputs.push((ticket, output));
-        }
-        self.send(FRAME_RUN_DONE, &message::run_done(ticket, code, text, at, length));
-    }
-
     /// Puts an event into the ring and waits for room as long as it takes.
     /// Fails only when the capsule must end at once.
     pub fn send(&mut self, kind: u16, payload: &[u8]) -> bool {
@@ -330,57 +188,6 @@ impl<S: Space + Copy> Link<S> {
             if stop() {
                 return false;
             }
-        }
-    }
-
-    /// Sends a heartbeat if the host should hear one now. It never waits.
-    fn beat(&mut self, command_level: u32) {
-        let space = self.control.space;
-        let events_level = self.events.used(&space);
-        let congested = if u64::from(events_level) * u64::from(self.commands.size)
-            > u64::from(command_level) * u64::from(self.events.size)
-        {
-            self.congestion.update(events_level, self.events.size)
-        } else {
-            self.congestion.update(command_level, self.commands.size)
-        };
-        let mut wanted = heap::wanted();
-        if wanted != 0 && space.length() >= wanted {
-            heap::satisfied();
-            wanted = 0;
-        }
-        let epoch = self.control.load(OFF_MEMORY_EPOCH);
-        let now = self.control.clock();
-        let late = now.wrapping_sub(self.last_beat) >= self.control.heartbeat_interval().as_nanos() as i64;
-        if !(self.due || congested || late || wanted != self.wanted || epoch != self.epoch) {
-            return;
-        }
-        self.due = true; // until it is in the ring
-        self.wanted = wanted;
-        if epoch != self.epoch {
-            self.epoch = epoch;
-            self.sequence = 0;
-        }
-        let sent = self.events.push(
-            &space,
-            FRAME_HEARTBEAT,
-            &message::heartbeat(&Heartbeat {
-                capsule_id: self.capsule_id.clone(),
-                status: if wanted == 0 { Status::Healthy } else { Status::Degraded },
-                memory_usage: heap::in_use(),
-                cpu_time_ns: self.cpu_time_ns,
-                congested: self.congestion.raised(),
-                sequence: self.sequence + 1,
-                memory_epoch: epoch,
-                paused: self.paused,
-                jobs_done: self.jobs_done,
-                wanted_bytes: wanted,
-            }),
-        );
-        if sent {
-            self.sequence += 1;
-            self.due = false;
-            self.last_beat = now;
         }
     }
 

@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
-	"hash"
 	"io"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"inos/internal/capsule"
@@ -15,6 +12,7 @@ import (
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/mesh/p2p"
+	"inos/test/browser/mesh/flow"
 )
 
 // eaten is what a node fed the browser.
@@ -32,43 +30,12 @@ func (h handler) HandleFeed(ctx context.Context, _ identity.PeerID, call mesh.Fe
 			return mesh.FeedEnd{Code: capsule.Refused, Reason: "cancelled"}
 		}
 	}
-	sum := sha256.New()
-	buf := make([]byte, 16<<10)
-	total := uint64(0)
-	for {
-		n, err := r.Read(buf)
-		sum.Write(buf[:n])
-		total += uint64(n)
-		onTaken(total)
-		if err == io.EOF {
-			h.eaten <- eaten{fmt.Sprintf("%x", sum.Sum(nil)), total}
-			return mesh.FeedEnd{Taken: total}
-		}
-		if err != nil {
-			return mesh.FeedEnd{Code: capsule.Refused, Reason: "failed", Message: err.Error(), Taken: total}
-		}
+	sum, total, err := flow.Swallow(r, onTaken)
+	if err != nil {
+		return mesh.FeedEnd{Code: capsule.Refused, Reason: "failed", Message: err.Error(), Taken: total}
 	}
-}
-
-// source gives numbers and adds itself up.
-type source struct {
-	left int
-	sum  hash.Hash
-	read atomic.Int64
-}
-
-func (s *source) Read(p []byte) (int, error) {
-	if s.left == 0 {
-		return 0, io.EOF
-	}
-	p = p[:min(len(p), s.left)]
-	for i := range p {
-		p[i] = byte(s.left - i + (s.left-i)>>8)
-	}
-	s.sum.Write(p)
-	s.left -= len(p)
-	s.read.Add(int64(len(p)))
-	return len(p), nil
+	h.eaten <- eaten{fmt.Sprintf("%x", sum), total}
+	return mesh.FeedEnd{Taken: total}
 }
 
 const feedSize = 32 << 20
@@ -82,17 +49,17 @@ func testFeeds(a addresses, m *p2p.Mesh, h handler, job func(ctx context.Context
 		return mesh.FeedCall{Capsule: id, Envelope: governance.Envelope{ID: "f", Type: mesh.FeedType, Timestamp: time.Now()}}
 	}
 	test("a stream into a capsule on the node", func(ctx context.Context) {
-		s := &source{left: feedSize, sum: sha256.New()}
+		s := flow.New(feedSize)
 		start := time.Now()
 		end, err := m.Feed(ctx, node, call("sum"), s, nil)
 		noErr(err)
 		took := time.Since(start)
 		must(end.Code == capsule.OK && end.Taken == feedSize, "%+v", end)
-		must(end.Message == fmt.Sprintf("%x", s.sum.Sum(nil)), "another sum")
+		must(end.Message == fmt.Sprintf("%x", s.Sum()), "another sum")
 		fmt.Printf("     %d MiB in %.0f ms, %.0f MB/s\n", feedSize>>20, ms(took), feedSize/1e6/took.Seconds())
 	})
 	test("a stream that the node does not read stops, and the connection does not", func(ctx context.Context) {
-		s := &source{left: feedSize, sum: sha256.New()}
+		s := flow.New(feedSize)
 		ended := make(chan mesh.FeedEnd, 1)
 		failed := make(chan error, 1)
 		go func() {
@@ -101,24 +68,24 @@ func testFeeds(a addresses, m *p2p.Mesh, h handler, job func(ctx context.Context
 			failed <- err
 		}()
 		// It stands still once two looks a hundred round trips apart see the same.
-		for before := int64(-1); before != s.read.Load() || before == 0; {
-			before = s.read.Load()
+		for before := int64(-1); before != s.Bytes() || before == 0; {
+			before = s.Bytes()
 			for range 100 {
 				_, err := m.Ping(ctx, node)
 				noErr(err)
 			}
 		}
-		held := s.read.Load()
+		held := s.Bytes()
 		must(held < windows, "%d bytes were sent", held)
 		_, err := job(ctx, node, "release", nil)
 		noErr(err)
 		end := <-ended
 		noErr(<-failed)
-		must(end.Taken == feedSize && end.Message == fmt.Sprintf("%x", s.sum.Sum(nil)), "%+v", end)
+		must(end.Taken == feedSize && end.Message == fmt.Sprintf("%x", s.Sum()), "%+v", end)
 		fmt.Printf("     held after %d KiB\n", held>>10)
 	})
 	test("a stream whose capsule ends", func(ctx context.Context) {
-		end, err := m.Feed(ctx, node, call("refused"), &source{left: 1 << 40, sum: sha256.New()}, nil)
+		end, err := m.Feed(ctx, node, call("refused"), flow.New(1<<40), nil)
 		noErr(err)
 		must(end.Code == capsule.Crashed && end.Reason == "capsule_killed", "%+v", end)
 	})

@@ -20,6 +20,7 @@ import (
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/mesh/p2p"
+	"inos/test/browser/mesh/flow"
 )
 
 // worker does what a job's method says; its answers are texts.
@@ -31,7 +32,7 @@ type worker struct {
 	hung  chan error
 	// released says that "held" feeds may be read; feeding is the one to the browser.
 	released chan struct{}
-	feeding  atomic.Pointer[source]
+	feeding  atomic.Pointer[flow.Source]
 }
 
 func (w *worker) start(m *p2p.Mesh) {
@@ -117,7 +118,7 @@ func (w *worker) do(ctx context.Context, from identity.PeerID, call mesh.JobCall
 		return w.feedBack(ctx, from, strings.TrimPrefix(call.Job.Method, "feed:"), call.Input)
 	case "fed": // how much of it was sent
 		if s := w.feeding.Load(); s != nil {
-			return fmt.Append(nil, s.read.Load()), nil
+			return fmt.Append(nil, s.Bytes()), nil
 		}
 		return []byte("0"), nil
 	case "find":
