@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,6 +28,20 @@ func TestRunBringsOutputBack(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, out)
 		require.Zero(t, c.Pending())
+	})
+}
+
+// Whoever is told of a heartbeat knows the first by the time Open returns: a
+// supervisor's list must not lag behind the answer to its spawn.
+func TestOpenWaitsForWhoHearsTheFirstHeartbeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var heard atomic.Int32
+		c := openFake(t, newFake(serve(obedient)), capsule.Config{OnHeartbeat: func(capsule.Heartbeat) {
+			time.Sleep(time.Millisecond) // on the bubble's clock
+			heard.Add(1)
+		}})
+		defer end(c)
+		require.EqualValues(t, 1, heard.Load())
 	})
 }
 

@@ -34,7 +34,7 @@ type Config struct {
 	MaxTasks       int           // Run calls at work at once, more wait; 0 means DefaultMaxTasks
 	MaxCommands    int           // Command calls at work at once, more wait; 0 means DefaultMaxCommands
 
-	OnHeartbeat func(Heartbeat) // after the first too
+	OnHeartbeat func(Heartbeat) // of every one; the first was heard when Open returns
 	OnLog       func(Log)
 	OnData      func(payload []byte) // FrameData; payload is valid until it returns
 }

@@ -217,11 +217,11 @@ func (c *Capsule) heartbeat(h Heartbeat) error {
 	first := !c.isReady
 	c.isReady = true
 	c.mu.Unlock()
-	if first {
-		close(c.ready)
-	}
 	if c.cfg.OnHeartbeat != nil {
 		c.cfg.OnHeartbeat(h)
+	}
+	if first {
+		close(c.ready) // who waits for it may count on OnHeartbeat having heard it
 	}
 	return nil
 }
