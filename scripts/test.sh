@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
 # Everything that must pass, stage by stage; `make test` builds first. Goes on
-# after a failed stage, and ends with one line that counts them. Stages can be
-# named: scripts/test.sh go-race web. Nothing is skipped: a missing tool fails
-# its stage, except capnp, which only who changes the schema needs.
+# after a failed stage, and ends with what failed in it and one line that counts
+# them. Stages can be named: scripts/test.sh go-race web. Nothing is skipped: a
+# missing tool fails its stage, except capnp, which only who changes the schema
+# needs. Each stage's output is kept in build/test/NAME.log.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
 passed=0
 failed=()
+logs=build/test
+rm -rf "$logs"
+mkdir -p "$logs"
 
 # stage NAME WHAT COMMAND... runs one stage and notes how it ended.
 stage() {
@@ -15,7 +19,7 @@ stage() {
     shift 2
     if [ ${#only[@]} -gt 0 ] && [[ " ${only[*]} " != *" $name "* ]]; then return; fi
     printf '\n=== %s: %s\n' "$name" "$what"
-    if "$@" </dev/null; then
+    if "$@" </dev/null 2>&1 | tee "$logs/$name.log"; then
         passed=$((passed + 1))
         printf -- '--- %s passed in %d s\n' "$name" $((SECONDS - began))
     else
@@ -77,6 +81,11 @@ stage trace "a browser's spans reach a collector, by way of a native node" node 
 stage demo "one job, all the way, in Chromium" node test/browser/demo.mjs
 stage demo-firefox "one job, all the way, in Firefox" node test/browser/demo.mjs --firefox
 
-[ ${#failed[@]} -eq 0 ] || printf '\nfailed: %s\n' "${failed[*]}"
+# A long log is often cut in its middle: what failed is said again at its end.
+for name in ${failed[@]+"${failed[@]}"}; do
+    printf '\nfailed: %s (%s)\n' "$name" "$logs/$name.log"
+    grep -nE -A 8 '^[[:space:]]*(--- FAIL|FAIL|panic:|fatal error:|WARNING: DATA RACE|not ok|✗|✖|error(\[|:)|test .* FAILED|thread .* panicked)' "$logs/$name.log" | head -60 ||
+        tail -n 20 "$logs/$name.log"
+done
 printf '\n%d passed, %d failed\n' "$passed" "${#failed[@]}"
 [ ${#failed[@]} -eq 0 ] && [ "$passed" -gt 0 ]
