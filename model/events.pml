@@ -22,7 +22,7 @@
 
 byte cell[SIZE];
 byte head, tail, doorbell, space;
-bit  waiting;
+bit  waiting, listening;
 bool killed, capsule_asleep, listener_asleep;
 byte delivered;
 bool stopped;
@@ -30,6 +30,9 @@ chan bell = [1] of { bit }; /* the doorbell channel: several rings may be one */
 
 /* One attempt of push: sets ok. */
 inline push(n, cells) {
+#ifdef BREAK_EARLY_LOOK /* looks whether the host listens before it rings */
+  heard = listening;
+#endif
   atomic { t = tail; h = head }; /* the tail is its own */
   if
   :: SIZE - used(t, h) < cells -> atomic { ok = false; t = 0; h = 0 }
@@ -44,7 +47,16 @@ inline push(n, cells) {
      od;
      tail = (t + cells) & MASK;
      doorbell++; /* its only writer */
-     listener_asleep = false; /* notify */
+#ifndef BREAK_EARLY_LOOK
+     heard = listening;
+#endif
+     if
+     :: heard ->
+        listening = 0;
+        listener_asleep = false /* notify */
+     :: else
+     fi;
+     heard = 0;
      t = 0; h = 0; i = 0;
      ok = true
   fi
@@ -53,6 +65,7 @@ inline push(n, cells) {
 active proctype Capsule() {
   byte n, cells, t, h, i, seen;
   bool ok;
+  bit heard;
   do
   :: n < FRAMES ->
      if :: cells = 1 :: cells = SIZE / 2 fi;
@@ -88,18 +101,23 @@ done:
   stopped = true
 }
 
-/* Atomics.waitAsync, then the bell. */
+/* Atomics.waitAsync on the word that says so, then the bell. */
 active proctype Listener() {
   byte seen;
   do
-  :: atomic {
-       if
-       :: doorbell == seen -> listener_asleep = true
-       :: else
-       fi
-     };
+  :: listening = 1;
+#ifdef BREAK_SLEEP_ON_DOORBELL /* compares the doorbell as it goes to sleep, not the word */
+     atomic { if :: doorbell == seen -> listener_asleep = true :: else fi };
+#else
+     if
+     :: doorbell == seen ->
+        atomic { if :: listening -> listener_asleep = true :: else fi }
+     :: else
+     fi;
+#endif
 end_idle:
      !listener_asleep;
+     listening = 0;
      seen = doorbell;
      if
      :: bell!1

@@ -65,6 +65,8 @@ fails events -DBREAK_NO_SECOND_LOOK
 fails events -DBREAK_TAIL_FIRST
 fails events -DBREAK_HEAD_FIRST
 fails events -DBREAK_NO_WAKE
+fails events -DBREAK_EARLY_LOOK
+fails events -DBREAK_SLEEP_ON_DOORBELL
 fails commands -DBREAK_IDLE
 fails commands -DBREAK_OVERWRITE
 fails commands -DBREAK_NO_WAITING -DDATA -DSIZE=8 -DLAST_LONG

@@ -167,6 +167,7 @@ func (im *Image) Reset(mem Memory, control, epoch uint32) error {
 	}
 	for _, w := range []struct{ off, v uint32 }{
 		{OffState, StateBooting}, {OffPanicLength, 0}, {OffFrozen, 0}, {OffEventWaiting, 0}, {OffCommandWaiting, 0},
+		{OffEventListening, 0},
 		{OffKill, 0}, {OffFreeze, 0}, {OffMemoryEpoch, epoch}, {OffEventHead, tail},
 	} {
 		if err := mem.Store32(control+w.off, w.v); err != nil {

@@ -84,7 +84,7 @@ func TestInspectNamesWhatIsWrong(t *testing.T) {
 		{"control a function", wasm(good, section(7, vec(exported("inos_control", 0), exported("inos_run", 0)))), capsule.ErrNoControlBlock, "is a function"},
 		{"no run", wasm(good, section(7, vec(exported("inos_control", 3)))), capsule.ErrNoRun, ""},
 		{"run a global", wasm(good, section(7, vec(exported("inos_control", 3), exported("inos_run", 3)))), capsule.ErrNoRun, "it is a global"},
-		{"another ABI", wasm(good, section(7, exports), abi(9)), capsule.ErrABIVersion, "speaks 9, this host 2"},
+		{"another ABI", wasm(good, section(7, exports), abi(9)), capsule.ErrABIVersion, "speaks 9, this host 3"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			info, err := capsule.Inspect(c.wasm)

@@ -9,7 +9,7 @@ const (
 	// ControlMagic is "INOS" read as a little-endian u32.
 	ControlMagic uint32 = 0x534F4E49
 	// ABIVersion is the only version this host speaks.
-	ABIVersion uint32 = 2
+	ABIVersion uint32 = 3
 
 	// Written by the capsule before inos_run first looks at a ring.
 	OffMagic       = 0
@@ -37,7 +37,11 @@ const (
 
 	// Head and tail count bytes and run freely modulo 2^32; tail-head is what is
 	// unread. The consumer writes head, the producer writes tail and then adds one to the
-	// doorbell and notifies it. A producer that found the ring full sets Waiting, looks
+	// doorbell. The host then notifies the doorbell, on which the capsule sleeps. The host
+	// sleeps on Listening instead: it sets the word, compares the doorbell with what it
+	// last read there, and sleeps while the word is set; a capsule that has rung and
+	// finds it set clears and notifies it. So one notify wakes once, and a busy host
+	// costs none: a notify takes longer than a frame. A producer that found the ring full sets Waiting, looks
 	// at head again, and sleeps: the capsule on Space, the host on its doorbell as
 	// always. The consumer bumps Space, or rings the host, after it has moved head
 	// if it then finds Waiting set.
@@ -47,8 +51,9 @@ const (
 	OffCommandWaiting  = 200 // host writes: 1 while it has more than there is room for
 	OffEventHead       = 256 // host writes
 	OffEventSpace      = 260 // host writes, capsule waits when its ring is full
+	OffEventListening  = 264 // host sets and sleeps on it, capsule clears it
 	OffEventTail       = 320 // capsule writes
-	OffEventDoorbell   = 324 // capsule writes, host waits
+	OffEventDoorbell   = 324 // capsule writes
 	OffEventWaiting    = 328 // capsule writes: 1 while it waits for Space
 
 	OffPanicText = 384

@@ -44,6 +44,7 @@ impl<S: Space + Copy> Control<S> {
             head: self.at + OFF_COMMAND_HEAD,
             tail: self.at + OFF_COMMAND_TAIL,
             doorbell: self.at + OFF_COMMAND_DOORBELL,
+            listening: None,
         }
     }
 
@@ -55,6 +56,7 @@ impl<S: Space + Copy> Control<S> {
             head: self.at + OFF_EVENT_HEAD,
             tail: self.at + OFF_EVENT_TAIL,
             doorbell: self.at + OFF_EVENT_DOORBELL,
+            listening: Some(self.at + OFF_EVENT_LISTENING),
         }
     }
 
@@ -95,9 +97,7 @@ impl<S: Space + Copy> Control<S> {
 
     /// Rings the host without a frame.
     pub fn ring_host(&self) {
-        let doorbell = self.at + OFF_EVENT_DOORBELL;
-        self.space.store(doorbell, self.space.load(doorbell).wrapping_add(1));
-        self.space.notify(doorbell);
+        self.event_ring().ring(&self.space);
     }
 }
 

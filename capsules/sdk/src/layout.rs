@@ -2,7 +2,7 @@
 //! holds the same numbers and says what each means; a Go test compares them.
 
 pub const CONTROL_MAGIC: u32 = 0x534F_4E49;
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 // Written by the capsule.
 pub const OFF_MAGIC: u32 = 0;
@@ -31,6 +31,7 @@ pub const OFF_COMMAND_DOORBELL: u32 = 196;
 pub const OFF_COMMAND_WAITING: u32 = 200;
 pub const OFF_EVENT_HEAD: u32 = 256;
 pub const OFF_EVENT_SPACE: u32 = 260;
+pub const OFF_EVENT_LISTENING: u32 = 264;
 pub const OFF_EVENT_TAIL: u32 = 320;
 pub const OFF_EVENT_DOORBELL: u32 = 324;
 pub const OFF_EVENT_WAITING: u32 = 328;

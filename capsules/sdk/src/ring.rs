@@ -17,6 +17,9 @@ pub struct Ring {
     pub head: u32,
     pub tail: u32,
     pub doorbell: u32,
+    /// The word that the consumer sleeps on while it is not 0, and whoever wakes it
+    /// clears; None for the doorbell itself.
+    pub listening: Option<u32>,
 }
 
 /// The kind of a frame that was taken ahead: see `take_ahead`. No host sends it.
@@ -100,10 +103,19 @@ impl Ring {
         pushed
     }
 
-    /// Adds one to the doorbell and wakes who waits on it.
+    /// Adds one to the doorbell and wakes the consumer, if it sleeps. It sets listening,
+    /// compares the doorbell, and sleeps while listening is set; the producer looks at
+    /// listening after the doorbell has changed: one of the two sees the other.
     pub fn ring<S: Space>(&self, space: &S) {
         space.store(self.doorbell, space.load(self.doorbell).wrapping_add(1));
-        space.notify(self.doorbell);
+        match self.listening {
+            None => space.notify(self.doorbell),
+            Some(word) if space.load(word) != 0 => {
+                space.store(word, 0); // one wake-up is enough until it listens again
+                space.notify(word);
+            }
+            Some(_) => {}
+        }
     }
 
     /// Looks at the unread frames from the free-running position `at` on, none of

@@ -12,9 +12,12 @@ use loom::thread;
 use std::time::Duration;
 
 /// Two frames of 8 bytes fit.
-const RING: Ring = Ring { base: 64, size: 32, head: 0, tail: 4, doorbell: 8 };
+const RING: Ring = Ring { base: 64, size: 32, head: 0, tail: 4, doorbell: 8, listening: Some(LISTENING) };
 const WAITING: u32 = 12;
 const ROOM: u32 = 16;
+const LISTENING: u32 = 20;
+/// The ring to the capsule, which the host always notifies.
+const COMMANDS: Ring = Ring { listening: None, ..RING };
 const NEVER: Duration = Duration::MAX;
 
 /// A shared memory of a few words and the bytes of one ring, whose accesses loom
@@ -28,7 +31,7 @@ struct Model {
 
 impl Model {
     fn new(counters: u32) -> Arc<Model> {
-        let words: Vec<_> = (0..5).map(|_| AtomicU32::new(0)).collect();
+        let words: Vec<_> = (0..6).map(|_| AtomicU32::new(0)).collect();
         words[0].store(counters, Relaxed);
         words[1].store(counters, Relaxed);
         let bytes = (0..RING.size / 8).map(|_| UnsafeCell::new([0; 8])).collect();
@@ -84,7 +87,16 @@ impl Space for Model {
     }
 }
 
-/// Takes `frames` frames, sleeping on the doorbell, and wakes a producer that
+/// Sleeps until the doorbell has changed, as a host does.
+fn listen(memory: &Model, seen: u32) {
+    memory.store(LISTENING, 1);
+    if memory.load(RING.doorbell) == seen {
+        memory.wait(LISTENING, 1, NEVER);
+    }
+    memory.store(LISTENING, 0);
+}
+
+/// Takes `frames` frames, sleeping in between, and wakes a producer that
 /// waits for room, as a host does.
 fn consume(memory: &Model, frames: u64) {
     let mut got = Vec::new();
@@ -94,7 +106,7 @@ fn consume(memory: &Model, frames: u64) {
             if let Some(kind) = RING.pop(memory, &mut got) {
                 break kind;
             }
-            memory.wait(RING.doorbell, seen, NEVER);
+            listen(memory, seen);
         };
         if memory.load(WAITING) != 0 {
             memory.store(ROOM, memory.load(ROOM).wrapping_add(1));
@@ -146,9 +158,9 @@ fn consume_in_turns(memory: &Model, frames: u64) {
     let mut got = Vec::new();
     let mut n = 0;
     while n < frames {
-        let seen = memory.load(RING.doorbell);
+        let seen = memory.load(COMMANDS.doorbell);
         let mut freed = false;
-        while let Some(kind) = RING.pop(memory, &mut got) {
+        while let Some(kind) = COMMANDS.pop(memory, &mut got) {
             assert_eq!((kind, &got[..]), (n as u16, &(n * 0x0101).to_le_bytes()[..]));
             n += 1;
             freed = true;
@@ -158,7 +170,7 @@ fn consume_in_turns(memory: &Model, frames: u64) {
             memory.notify(ROOM);
         }
         if !freed {
-            memory.wait(RING.doorbell, seen, NEVER);
+            memory.wait(COMMANDS.doorbell, seen, NEVER);
         }
     }
 }
@@ -171,7 +183,7 @@ fn produce_as_a_host(memory: &Model, frames: u64) {
         let payload = (n * 0x0101).to_le_bytes();
         loop {
             let seen = memory.load(ROOM);
-            if RING.push(memory, n as u16, &payload) {
+            if COMMANDS.push(memory, n as u16, &payload) {
                 break;
             }
             if !waits {
@@ -219,5 +231,24 @@ fn a_lost_wake_up_is_found() {
             memory.store(ROOM, 1);
             memory.notify(ROOM);
         }
+    });
+}
+
+/// It finds too a capsule that looks whether the host listens before it rings.
+#[test]
+#[should_panic(expected = "deadlock")]
+fn a_look_before_the_ring_is_found() {
+    loom::model(|| {
+        let memory = Model::new(0);
+        let theirs = memory.clone();
+        thread::spawn(move || {
+            let listens = theirs.load(LISTENING) != 0;
+            theirs.store(RING.doorbell, 1);
+            if listens {
+                theirs.store(LISTENING, 0);
+                theirs.notify(LISTENING);
+            }
+        });
+        listen(&memory, 0);
     });
 }

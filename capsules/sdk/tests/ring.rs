@@ -7,7 +7,7 @@ use heap::heap;
 use inos_sdk::ring::Ring;
 use inos_sdk::space::Space;
 
-const RING: Ring = Ring { base: 256, size: 4096, head: 0, tail: 64, doorbell: 128 };
+const RING: Ring = Ring { base: 256, size: 4096, head: 0, tail: 64, doorbell: 128, listening: None };
 
 #[test]
 fn frames_of_any_length_wrap_anywhere() {

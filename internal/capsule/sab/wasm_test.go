@@ -61,9 +61,10 @@ func loop(body ...[]byte) []byte {
 	return join([]byte{0x03, 0x40}, join(body...), []byte{0x0c, 0}, []byte{0x0b})
 }
 
-// ring adds one to the event doorbell and notifies it.
+// ring adds one to the event doorbell and wakes the host.
 var ring = join(i32c(at+capsule.OffEventDoorbell), i32c(1), atomicAdd, drop,
-	i32c(at+capsule.OffEventDoorbell), i32c(1), notify, drop)
+	i32c(at+capsule.OffEventListening), i32c(0), atomicStore,
+	i32c(at+capsule.OffEventListening), i32c(1), notify, drop)
 
 type sample struct {
 	minPages, maxPages uint64

@@ -186,7 +186,7 @@ func TestHostileCapsules(t *testing.T) {
 		{name: "cut short", wasm: hash[:len(hash)/2], code: capsule.Refused, says: capsule.ErrNotWasm.Error()},
 		{name: "unknown import", wasm: swap(handmade(healthy(nil), forever...), "memory", "memorx"), code: capsule.Refused, says: capsule.ErrUnknownImport.Error()},
 		{name: "no shared memory", wasm: swap(handmade(healthy(nil), forever...), "memory\x02\x03", "memory\x02\x01"), code: capsule.Refused, says: capsule.ErrNoSharedMemory.Error()},
-		{name: "wrong ABI", wasm: handmade(healthy(map[uint32]uint32{capsule.OffABIVersion: 9}), forever...), code: capsule.Refused, says: "speaks 9, this host 2"},
+		{name: "wrong ABI", wasm: handmade(healthy(map[uint32]uint32{capsule.OffABIVersion: 9}), forever...), code: capsule.Refused, says: "speaks 9, this host 3"},
 		{name: "does not validate", wasm: handmade(healthy(nil), 0xff), code: capsule.Refused, says: wazero.ErrCompile.Error()},
 		{name: "traps at its start", wasm: made{words: healthy(nil), run: []byte{opUnreachable}, start: true}.wasm(), code: capsule.Refused, says: "unreachable"},
 		{name: "loops at its start", wasm: made{words: healthy(nil), run: forever, start: true}.wasm(), code: capsule.Deadline},

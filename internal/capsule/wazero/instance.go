@@ -159,7 +159,7 @@ func (in *instance) live(ctx context.Context, body api.Module) {
 	_, err := body.ExportedFunction("inos_run").Call(ctx)
 	in.err = in.reason(err)
 	in.ended.Store(true)
-	in.notify(in.control + capsule.OffEventDoorbell)
+	in.notify(in.control + capsule.OffEventListening)
 	listening.Wait()
 	in.stop()
 	in.close(body)
@@ -196,11 +196,11 @@ func firstLine(err error) string {
 // listen turns the doorbell word into the doorbell channel.
 func (in *instance) listen() {
 	wait := in.env.ExportedFunction(helperWait)
-	word := in.control + capsule.OffEventDoorbell
+	doorbell, listening := in.control+capsule.OffEventDoorbell, in.control+capsule.OffEventListening
 	var args [3]uint64
 	var last uint32
 	for !in.ended.Load() {
-		now, err := in.mem.Load32(word)
+		now, err := in.mem.Load32(doorbell)
 		if err != nil {
 			return
 		}
@@ -216,9 +216,15 @@ func (in *instance) listen() {
 			in.condemn(fmt.Errorf("%w: it waits on more than %d words", capsule.ErrProtocol, maxWords))
 			continue
 		}
-		// A ring since the load makes the word differ, and the wait return.
-		args = [3]uint64{uint64(word), uint64(now), uint64(limit)}
-		if err := wait.CallWithStack(context.Background(), args[:]); err != nil {
+		if in.mem.Store32(listening, 1) != nil {
+			return
+		}
+		// A ring since the first load shows here, or clears listening: the wait returns.
+		if again, err := in.mem.Load32(doorbell); err != nil || again != now {
+			continue
+		}
+		args = [3]uint64{uint64(listening), 1, uint64(limit)}
+		if wait.CallWithStack(context.Background(), args[:]) != nil || in.mem.Store32(listening, 0) != nil {
 			return
 		}
 	}

@@ -95,7 +95,7 @@ func TestASpawnIsRefusedAndNamed(t *testing.T) {
 		is    error
 		says  string
 	}{
-		{"another ABI", map[uint32]uint32{capsule.OffMagic: capsule.ControlMagic, capsule.OffABIVersion: 9}, forever, capsule.ErrABIVersion, "speaks 9, this host 2"},
+		{"another ABI", map[uint32]uint32{capsule.OffMagic: capsule.ControlMagic, capsule.OffABIVersion: 9}, forever, capsule.ErrABIVersion, "speaks 9, this host 3"},
 		{"no magic", healthy(map[uint32]uint32{capsule.OffMagic: 7}), forever, capsule.ErrNoControlBlock, "magic 0x7"},
 		{"odd ring", healthy(map[uint32]uint32{capsule.OffEventSize: 5000}), forever, capsule.ErrNoControlBlock, "event ring of 5000 bytes"},
 		{"huge ring", healthy(map[uint32]uint32{capsule.OffEventSize: 1 << 31}), forever, capsule.ErrNoControlBlock, "power of two"},

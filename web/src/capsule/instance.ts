@@ -112,17 +112,23 @@ export class CapsuleInstance {
 
   private async listen(): Promise<void> {
     this.listening = true;
-    const word = (this.control + L.OffEventDoorbell) >>> 2;
+    const doorbell = (this.control + L.OffEventDoorbell) >>> 2;
+    const listening = (this.control + L.OffEventListening) >>> 2;
     // Words never move: this view stays good for its range when the memory grows.
     const words = this.memory.words();
     let seen = 0; // a fresh memory's doorbell
     let inARow = 0;
     while (this.listening) {
-      const wait = Atomics.waitAsync(words, word, seen);
-      if (wait.async) {
+      // The word is set before the doorbell is compared, and the capsule rings before
+      // it looks at the word: one of the two sees the other.
+      Atomics.store(words, listening, 1);
+      if (Atomics.load(words, doorbell) === seen) {
+        const wait = Atomics.waitAsync(words, listening, 1);
+        if (wait.async) await wait.value;
         inARow = 0;
-        await wait.value;
-      } else if (++inARow % RingsInARow === 0) {
+      }
+      Atomics.store(words, listening, 0);
+      if (++inARow % RingsInARow === 0) {
         // A capsule that rings without end must not keep the kernel's Worker
         // from its timers and messages.
         if (inARow < RingsBeforeRest) await nextTask();
@@ -132,7 +138,7 @@ export class CapsuleInstance {
         }
       }
       if (!this.listening) return;
-      seen = Atomics.load(words, word);
+      seen = Atomics.load(words, doorbell);
       this.listener.rang();
     }
   }
@@ -141,6 +147,6 @@ export class CapsuleInstance {
     if (!this.listening) return;
     this.listening = false;
     // The loop's own wait would keep the memory alive.
-    this.memory.notify(this.control + L.OffEventDoorbell);
+    this.memory.notify(this.control + L.OffEventListening);
   }
 }

@@ -2,7 +2,7 @@
 // of internal/capsule/sab compares the two: change them together.
 
 export const ControlMagic = 0x534f4e49;
-export const ABIVersion = 2;
+export const ABIVersion = 3;
 
 // Written by the capsule.
 export const OffMagic = 0;
@@ -31,6 +31,7 @@ export const OffCommandDoorbell = 196;
 export const OffCommandWaiting = 200;
 export const OffEventHead = 256;
 export const OffEventSpace = 260;
+export const OffEventListening = 264;
 export const OffEventTail = 320;
 export const OffEventDoorbell = 324;
 export const OffEventWaiting = 328;

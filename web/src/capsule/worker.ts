@@ -101,7 +101,8 @@ function writeText(words: Int32Array<ArrayBufferLike>, text: string): void {
 
 function ring(words: Int32Array<ArrayBufferLike>): void {
   Atomics.add(words, L.OffEventDoorbell / 4, 1);
-  Atomics.notify(words, L.OffEventDoorbell / 4);
+  Atomics.store(words, L.OffEventListening / 4, 0);
+  Atomics.notify(words, L.OffEventListening / 4);
 }
 
 function describe(err: unknown): string {

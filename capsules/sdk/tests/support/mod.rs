@@ -85,7 +85,11 @@ impl Host {
             if let Some(event) = self.poll() {
                 return event;
             }
-            self.memory.wait(self.events.doorbell, seen, Duration::from_secs(10));
+            self.set(OFF_EVENT_LISTENING, 1);
+            if self.word(OFF_EVENT_DOORBELL) == seen {
+                self.memory.wait(BLOCK + OFF_EVENT_LISTENING, 1, Duration::from_secs(10));
+            }
+            self.set(OFF_EVENT_LISTENING, 0);
         }
     }
 
