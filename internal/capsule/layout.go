@@ -51,13 +51,15 @@ const (
 	OffCommandWaiting  = 200 // host writes: 1 while it has more than there is room for
 	OffEventHead       = 256 // host writes
 	OffEventSpace      = 260 // host writes, capsule waits when its ring is full
-	OffEventListening  = 264 // host sets and sleeps on it, capsule clears it
 	OffEventTail       = 320 // capsule writes
 	OffEventDoorbell   = 324 // capsule writes
 	OffEventWaiting    = 328 // capsule writes: 1 while it waits for Space
 
-	OffPanicText = 384
-	PanicTextCap = 640
+	// Both sides write it: it has a line of its own.
+	OffEventListening = 384 // host sets and sleeps on it, capsule clears it
+
+	OffPanicText = 448
+	PanicTextCap = 576
 	ControlSize  = 1024 // bytes; the block is 64-byte aligned
 
 	// FrameHeader precedes every frame: u32 payload length, u16 kind, u16 zero.

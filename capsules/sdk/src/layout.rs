@@ -31,13 +31,15 @@ pub const OFF_COMMAND_DOORBELL: u32 = 196;
 pub const OFF_COMMAND_WAITING: u32 = 200;
 pub const OFF_EVENT_HEAD: u32 = 256;
 pub const OFF_EVENT_SPACE: u32 = 260;
-pub const OFF_EVENT_LISTENING: u32 = 264;
 pub const OFF_EVENT_TAIL: u32 = 320;
 pub const OFF_EVENT_DOORBELL: u32 = 324;
 pub const OFF_EVENT_WAITING: u32 = 328;
 
-pub const OFF_PANIC_TEXT: u32 = 384;
-pub const PANIC_TEXT_CAP: u32 = 640;
+// Both sides write it: it has a line of its own.
+pub const OFF_EVENT_LISTENING: u32 = 384;
+
+pub const OFF_PANIC_TEXT: u32 = 448;
+pub const PANIC_TEXT_CAP: u32 = 576;
 pub const CONTROL_SIZE: u32 = 1024;
 
 pub const FRAME_HEADER: u32 = 8;

@@ -31,13 +31,13 @@ export const OffCommandDoorbell = 196;
 export const OffCommandWaiting = 200;
 export const OffEventHead = 256;
 export const OffEventSpace = 260;
-export const OffEventListening = 264;
 export const OffEventTail = 320;
 export const OffEventDoorbell = 324;
 export const OffEventWaiting = 328;
 
-export const OffPanicText = 384;
-export const PanicTextCap = 640;
+export const OffEventListening = 384;
+export const OffPanicText = 448;
+export const PanicTextCap = 576;
 export const ControlSize = 1024;
 
 // The state word.
