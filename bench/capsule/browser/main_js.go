@@ -23,7 +23,7 @@ import (
 var (
 	rounds  = flag.Int("rounds", 5, "turns of each contestant")
 	trips   = flag.Int("trips", 10_000, "round trips a turn")
-	frames  = flag.Int("frames", 1_000_000, "frames of the events benchmark")
+	frames  = flag.Int("frames", 5_000_000, "frames of the events benchmark")
 	many    = flag.Int("capsules", 64, "capsules at once")
 	spawns  = flag.Int("spawns", 30, "capsules spawned")
 	only    = flag.String("only", "", "one of command, events, payload, spawn; all if empty")

@@ -41,7 +41,7 @@ impl Definition {
 
 /// The rings' sizes in bytes.
 pub const COMMAND_RING: u32 = 64 << 10;
-pub const EVENT_RING: u32 = 256 << 10;
+pub const EVENT_RING: u32 = 128 << 10;
 
 /// Runs a capsule until it is killed.
 pub fn run<S: Space + Copy>(definition: &Definition, control: Control<S>, commands: (u32, u32), events: (u32, u32)) {
