@@ -65,7 +65,8 @@ if [ ${#packages[@]} -gt 0 ]; then
     if [ "$(id -u)" != 0 ]; then
         if have sudo && sudo -n true 2>/dev/null; then as_root=(sudo -n); else as_root=(false); fi
     fi
-    wanted=$(IFS=,; echo "${missing[*]}" | sed 's/,/, /g')
+    wanted=$(printf '%s, ' "${missing[@]}")
+    wanted=${wanted%, }
     if ! have apt-get || [ "${as_root[0]:-}" = false ]; then
         fail "please install: $wanted (on Debian: apt-get install ${packages[*]})"
     fi

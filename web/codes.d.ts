@@ -116,6 +116,7 @@ export type KernelErrorCode =
   | 'trace_malformed'
   | 'type_malformed'
   | 'unknown_capsule'
+  | 'unknown_job'
   | 'unknown_method'
   | 'unreachable'
   | 'unsupported'

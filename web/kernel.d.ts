@@ -106,7 +106,7 @@ export interface JobRow {
   id: string;
   capsule: string;
   method: string;
-  state: string; // admitted, matching, running, ok, rejected, failed, ...
+  state: 'queued' | 'placed' | 'done' | 'failed' | 'cancelled' | (string & {});
   node: string;
   nodeName: string;
   score: number;
@@ -328,6 +328,8 @@ export interface Inos {
   /** Resolves once all of it is in the capsule, here or on another node: it is fed no faster than it reads. */
   feed(capsuleId: string, data: string | Uint8Array | ArrayBuffer): Promise<{ capsuleId: string; bytes: number }>;
   dispatch(job: DispatchOptions): Promise<DispatchResult>;
+  /** Ends a job that is waiting or running, wherever it is: its dispatch rejects with `cancelled`. */
+  cancel(jobId: string): Promise<{ jobId: string }>;
   /** Of a past job by its id, or of one that has not been sent. */
   explain(job: string | DispatchOptions): Promise<Explanation>;
   /** Makes a capsule known here, under a name; it is inspected first. */

@@ -56,7 +56,7 @@ func newAPI(ctx context.Context, cfg Config) *api {
 	a.verbs = map[string]verb{
 		"status": a.status, "nodes": a.nodes, "capsules": a.capsules, "catalog": a.catalog, "jobs": a.jobs,
 		"spawn": a.spawn, "kill": a.kill, "pause": a.pause, "resume": a.resume, "resize": a.resize, "snapshot": a.snapshot, "feed": a.feed,
-		"dispatch": a.dispatch, "explain": a.explain, "connect": a.connect, "close": a.close,
+		"dispatch": a.dispatch, "cancel": a.cancel, "explain": a.explain, "connect": a.connect, "close": a.close,
 		"publish": a.publish, "ledger": a.ledger, "why": a.why, "policy": a.policy, "trace": a.trace,
 	}
 	return a

@@ -37,6 +37,7 @@ var sentinels = []sentinel{
 	{library.ErrFull, "library_full", retryable},
 	{kernel.ErrInput, "bad_input", final},
 	{kernel.ErrDuplicate, "duplicate_job", final},
+	{kernel.ErrNoJob, CodeUnknownJob, final},
 	{kernel.ErrResult, "wrong_result", final},
 	{kernel.ErrReplicas, "too_few_nodes", retryable},
 	{kernel.ErrDisputed, "disputed", final},

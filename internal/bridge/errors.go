@@ -18,6 +18,7 @@ const (
 	CodeUnknownVerb  = "unknown_verb"
 	CodeJavaScript   = "javascript_error"
 	CodeKernelClosed = "kernel_closed"
+	CodeUnknownJob   = "unknown_job"
 	CodeTooManyCalls = "too_many_calls"
 	CodeDeadline     = "deadline"
 	CodeCancelled    = "cancelled"

@@ -65,12 +65,24 @@ func (a *api) dispatch(ctx context.Context, args []js.Value) (any, error) {
 	}, nil
 }
 
+// cancel ends a job; its dispatch is rejected as cancelled.
+func (a *api) cancel(ctx context.Context, args []js.Value) (any, error) {
+	id, err := text("cancel", "jobId", arg(args, 0))
+	if err != nil {
+		return nil, err
+	}
+	if err := a.cfg.Kernel.Cancel(ctx, id); err != nil {
+		return nil, err
+	}
+	return map[string]string{"jobId": id}, nil
+}
+
 func (a *api) explain(ctx context.Context, args []js.Value) (any, error) {
 	names := a.names(ctx)
 	if v := arg(args, 0); v.Type() == js.TypeString {
 		past, ok := a.history.get(v.String())
 		if !ok {
-			return nil, &Error{Code: "unknown_job", Message: fmt.Sprintf("explain: no job %.60q was dispatched from here", v.String())}
+			return nil, &Error{Code: CodeUnknownJob, Message: fmt.Sprintf("explain: no job %.60q was dispatched from here", v.String())}
 		}
 		return explanation(v.String(), past.decision.Explanation, names, past.node), nil
 	}

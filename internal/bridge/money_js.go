@@ -128,7 +128,7 @@ func (a *api) why(_ context.Context, args []js.Value) (any, error) {
 	}
 	d, ok := a.cfg.Gate.Why(id)
 	if !ok {
-		return nil, &Error{Code: "unknown_job", Message: fmt.Sprintf("why: no decision about job %.60q is remembered here", id)}
+		return nil, &Error{Code: CodeUnknownJob, Message: fmt.Sprintf("why: no decision about job %.60q is remembered here", id)}
 	}
 	return viewDecision(d), nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"inos/internal/kernel"
+	"inos/internal/mesh"
 	"inos/internal/supervisor"
 	"inos/internal/threads/watcher"
 )
@@ -144,7 +145,10 @@ func (a *api) eventView(ctx context.Context, e kernel.Event) map[string]any {
 	case kernel.JobEnded:
 		v["type"], v["id"], v["node"], v["cost"] = "job", e.JobID, string(e.Node), e.Outcome.Cost
 		v["state"], v["reason"] = "done", errorText(e.Err)
-		if e.Err != nil {
+		switch {
+		case e.Outcome.Code == mesh.JobCancelled:
+			v["state"] = "cancelled"
+		case e.Err != nil:
 			v["state"] = "failed"
 		}
 	case kernel.Commanded:

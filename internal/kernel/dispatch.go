@@ -58,7 +58,9 @@ func (k *Kernel) dispatch(ctx context.Context, sub *Submission, started time.Tim
 			return out, err
 		}
 	}
-	if err := k.enter(ctx, a, sub, b, started); err != nil {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if err := k.enter(ctx, &job{admitted: a, sub: sub, ballot: b, cancel: cancel}, started); err != nil {
 		return out, err
 	}
 	ctx, matched := span(ctx, "match")
@@ -82,18 +84,15 @@ func (k *Kernel) dispatch(ctx context.Context, sub *Submission, started time.Tim
 }
 
 // enter puts the job in the table.
-func (k *Kernel) enter(ctx context.Context, a governance.Admitted, sub *Submission, b *ballot, now time.Time) error {
-	asked, fresh := a.Job(), false
+func (k *Kernel) enter(ctx context.Context, j *job, now time.Time) error {
+	asked, fresh := j.admitted.Job(), false
+	j.info = JobInfo{
+		ID: asked.ID, Capsule: asked.Capsule, Method: asked.Method, State: JobQueued,
+		Priority: asked.Priority, Submitted: now,
+	}
 	if err := k.loop.ask(ctx, func(s *state) {
-		fresh = s.jobs.add(&job{
-			admitted: a, sub: sub, ballot: b,
-			info: JobInfo{
-				ID: asked.ID, Capsule: asked.Capsule, Method: asked.Method, State: JobQueued,
-				Priority: asked.Priority, Submitted: now,
-			},
-		})
-		if fresh {
-			k.emit(JobAdmitted{At{now}, asked.ID, "", a.Decision()})
+		if fresh = s.jobs.add(j); fresh {
+			k.emit(JobAdmitted{At{now}, asked.ID, "", j.admitted.Decision()})
 		}
 	}); err != nil {
 		return err

@@ -191,6 +191,31 @@ func TestCancelAtEveryStage(t *testing.T) {
 		time.Sleep(time.Second)
 		require.Zero(t, worker.work.now.Load(), "the job ends on the node too")
 
+		for _, stage := range []func() (string, chan error){
+			func() (string, chan error) { // runs on the worker
+				ended, sub := make(chan error, 1), submission("x", long)
+				go func() { _, err := home.Dispatch(t.Context(), sub); ended <- err }()
+				return sub.Job.ID, ended
+			},
+			func() (string, chan error) { // waits for its slot
+				go func() { _, err := home.Dispatch(t.Context(), submission("x", long)); ran <- err }()
+				time.Sleep(time.Second)
+				ended, sub := make(chan error, 1), submission("x", long)
+				go func() { _, err := home.Dispatch(t.Context(), sub); ended <- err }()
+				return sub.Job.ID, ended
+			},
+		} {
+			id, ended := stage()
+			time.Sleep(time.Second)
+			require.NoError(t, home.Cancel(t.Context(), id))
+			err := <-ended
+			require.ErrorIs(t, err, matchmaker.ErrCancelled)
+			require.ErrorContains(t, err, "by command")
+			require.ErrorIs(t, home.Cancel(t.Context(), id), ErrNoJob, "it has ended")
+			time.Sleep(time.Second)
+		}
+		require.NoError(t, <-ran, "the one whose slot was waited for went on")
+
 		late := submission("x", long)
 		late.Job.Deadline = time.Now().Add(5 * time.Second)
 		_, err = home.Dispatch(t.Context(), late)

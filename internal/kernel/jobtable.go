@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"context"
 	"time"
 
 	"inos/internal/governance"
@@ -15,9 +16,10 @@ const remembered = 256
 type job struct {
 	info     JobInfo
 	admitted governance.Admitted
-	sub      *Submission // nil for a job of another node
+	sub      *Submission // nil for a job of another node, and so is cancel
 	decision Decision    // the last one
 	ballot   *ballot     // nil: one node runs it
+	cancel   context.CancelCauseFunc
 }
 
 // jobTable holds the jobs that are here and the last ones that were.

@@ -164,9 +164,12 @@ func (in *instance) live(ctx context.Context, body api.Module) {
 	in.stop()
 	in.close(body)
 	in.rang() // what the capsule wrote last is still to be read
+	if in.killed.Load() {
+		in.mem.release() // whoever waited for Done finds the memory gone
+	}
 	close(in.done)
 	if in.killed.Load() {
-		in.mem.release()
+		in.mem.release() // a Kill that came in between left it to us
 	}
 }
 

@@ -59,6 +59,17 @@ async function wholeLife({ node, mebibytes }) {
   check(!here.capsuleId.includes('/') && last.snapshotCid !== snapshotCid, 'it runs here');
   check((await total('threads')) === stayed, 'and has what it had there');
 
+  // The node's capsule is paused: a job for it waits, until it is called off.
+  let off;
+  const placed = new Promise((resolve) => (off = inos.on('job', (event) => event.state === 'placed' && resolve(event.id))));
+  const ended = refused(inos.dispatch({ capsule: 'wordcount', method: 'total', requires: ['pasture'], creditLedgerId: ledgerId }));
+  const id = await placed;
+  await inos.cancel(id);
+  check((await ended) === 'cancelled', `the cancelled job ended as ${await ended}`);
+  check((await inos.jobs()).find((job) => job.id === id)?.state === 'cancelled', 'and is listed as cancelled');
+  check((await refused(inos.cancel(id))) === 'unknown_job', 'what has ended cannot be cancelled');
+  off();
+
   await inos.kill(there.capsuleId);
   check((await refused(inos.feed(there.capsuleId, 'x'))) === 'unknown_capsule', 'the dead are not fed');
   check((await refused(inos.pause(there.capsuleId))) !== 'nothing', 'nor paused');

@@ -84,6 +84,11 @@ export const VERBS = {
       `const { ledgerId } = await inos.status(); ` +
       `(await inos.dispatch({ capsule: 'hash', method: 'sha256', input: 'hello', requires: ['storage'], creditLedgerId: ledgerId })).text`,
   },
+  cancel: {
+    params: [{ name: 'jobId', shape: 'text' }],
+    does: 'ends a job that waits or runs, wherever it is',
+    example: 'await inos.cancel((await inos.jobs())[0].id)',
+  },
   explain: {
     params: [{ name: 'job', shape: ['text', JOB] }],
     does: 'why a job ran where it ran, or where one would',
