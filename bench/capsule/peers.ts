@@ -8,9 +8,16 @@ interface Command { id: number; type: number; target: string; timestamp: number 
 const now = () => performance.now();
 const bytes = 256;
 
-async function timed(n: number, ask: (c: Command) => unknown): Promise<Float64Array> {
+/** Some 30 µs of looking, as long as the kernel and its capsules look. */
+const LOOKS = 2000;
+
+type Ask = (c: Command) => unknown;
+
+/** `pause` milliseconds lie between one answer and the next question. */
+async function timed(n: number, pause: number, ask: Ask): Promise<Float64Array> {
   const times = new Float64Array(n);
   for (let i = 0; i < n; i++) {
+    if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
     const began = now();
     await ask({ id: i, type: 3, target: 'c1', timestamp: Date.now() });
     times[i] = now() - began;
@@ -29,10 +36,11 @@ async function started(name: string, data?: unknown): Promise<Worker> {
   return worker;
 }
 
-async function atomics() {
+/** `looks` is how often both sides look at their word before they sleep on it. */
+async function atomics(looks: number) {
   const shared = new SharedArrayBuffer(64 + 2 * bytes);
   const words = new Int32Array(shared);
-  const worker = await started('atomics', shared);
+  const worker = await started(`atomics&looks=${looks}`, shared);
   const command = new DataView(shared, 64, bytes);
   const reply = new DataView(shared, 64 + bytes, bytes);
   let seen = 0;
@@ -43,6 +51,7 @@ async function atomics() {
     for (let i = 0; i < c.target.length; i++) command.setUint8(16 + i, c.target.charCodeAt(i));
     Atomics.add(words, 0, 1);
     Atomics.notify(words, 0);
+    for (let i = 0; i < looks && Atomics.load(words, 8) === seen; i++);
     while (Atomics.load(words, 8) === seen) {
       const wait = Atomics.waitAsync(words, 8, seen);
       if (wait.async) await wait.value;
@@ -50,7 +59,7 @@ async function atomics() {
     seen = Atomics.load(words, 8);
     if (reply.getUint32(0) !== c.id) throw new Error('wrong answer');
   };
-  return { run: (n: number) => timed(n, ask), end: () => worker.terminate() };
+  return { ask, end: () => worker.terminate() };
 }
 
 async function postMessage() {
@@ -62,7 +71,7 @@ async function postMessage() {
     worker.postMessage(c);
     if ((await answer).data.id !== c.id) throw new Error('wrong answer');
   };
-  return { run: (n: number) => timed(n, ask), end: () => worker.terminate() };
+  return { ask, end: () => worker.terminate() };
 }
 
 async function comlink() {
@@ -71,7 +80,7 @@ async function comlink() {
   const ask = async (c: Command) => {
     if ((await remote.command(c)).id !== c.id) throw new Error('wrong answer');
   };
-  return { run: (n: number) => timed(n, ask), end: () => worker.terminate() };
+  return { ask, end: () => worker.terminate() };
 }
 
 /** From new Worker to its first message: what any capsule in a Worker takes. */
@@ -87,11 +96,11 @@ async function spawn(n: number): Promise<Float64Array> {
 }
 
 export async function peers() {
-  const all: Record<string, { run(n: number): Promise<Float64Array>; end(): void }> = {
-    atomics: await atomics(), postMessage: await postMessage(), comlink: await comlink(),
+  const all: Record<string, { ask: Ask; end(): void }> = {
+    atomics: await atomics(0), spinning: await atomics(LOOKS), postMessage: await postMessage(), comlink: await comlink(),
   };
   return {
-    run: (name: string, n: number) => all[name]!.run(n),
+    run: (name: string, n: number, pause = 0) => timed(n, pause, all[name]!.ask),
     spawn,
     end: () => Object.values(all).forEach((p) => p.end()),
   };

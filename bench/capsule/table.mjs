@@ -5,7 +5,7 @@ export function table(figures) {
     if (!f) throw new Error(`no figure ${what} by ${by}`);
     return f;
   };
-  const us = (ms) => (ms < 1 ? `${(ms * 1000).toFixed(0)} µs` : `${ms.toFixed(1)} ms`);
+  const us = (ms) => (ms < 0.002 ? `${(ms * 1000).toFixed(2)} µs` : ms < 1 ? `${(ms * 1000).toFixed(0)} µs` : `${ms.toFixed(1)} ms`);
   const rows = [];
   const row = (...cells) => rows.push(cells);
   const verdict = (ok) => (ok ? 'met' : '**missed**');
@@ -17,6 +17,14 @@ export function table(figures) {
   for (const by of ['postMessage', 'comlink']) {
     const p = get('command', by);
     row(`– ${by}`, us(p.P50), us(p.P99), `${(p.P50 / inos.P50).toFixed(2)} × as fast`, 'at least 3 ×', verdict(p.P50 >= 3 * inos.P50));
+  }
+  const floor = get('command', 'spinning');
+  row('– plain JavaScript that looks for 30 µs before it sleeps: the floor', us(floor.P50), us(floor.P99), `${(inos.P50 / floor.P50).toFixed(1)} × its time`, '', '');
+  const paced = get('paced', 'inos');
+  row('Command after 3 ms of silence, both threads asleep', us(paced.P50), us(paced.P99), '', '', '');
+  for (const [by, name] of [['atomics', 'plain JavaScript, Atomics.wait/waitAsync'], ['postMessage', 'postMessage'], ['comlink', 'comlink']]) {
+    const p = get('paced', by);
+    row(`– ${name}`, us(p.P50), us(p.P99), `${(paced.P50 / p.P50).toFixed(2)} × its time`, '', '');
   }
   const native = get('command', 'native');
   row('– under wazero, natively', us(native.P50), us(native.P99), '', '', '');

@@ -21,13 +21,13 @@ import (
 )
 
 var (
-	rounds  = flag.Int("rounds", 5, "turns of each contestant")
-	trips   = flag.Int("trips", 10_000, "round trips a turn")
-	frames  = flag.Int("frames", 5_000_000, "frames of the events benchmark")
-	many    = flag.Int("capsules", 64, "capsules at once")
-	spawns  = flag.Int("spawns", 30, "capsules spawned")
-	only    = flag.String("only", "", "one of command, events, payload, spawn; all if empty")
-	payload = flag.Int("payload", 64<<20, "bytes handed over")
+	rounds     = flag.Int("rounds", 5, "turns of each contestant")
+	tripsATurn = flag.Int("trips", 10_000, "round trips a turn, a fiftieth of it of paced ones")
+	frames     = flag.Int("frames", 5_000_000, "frames of the events benchmark")
+	many       = flag.Int("capsules", 64, "capsules at once")
+	spawns     = flag.Int("spawns", 30, "capsules spawned")
+	only       = flag.String("only", "", "one of command, paced, events, payload, spawn; all if empty")
+	payload    = flag.Int("payload", 64<<20, "bytes handed over")
 )
 
 func main() {
@@ -49,7 +49,7 @@ func run(ctx context.Context) error {
 	for _, part := range []struct {
 		name    string
 		measure func(context.Context, capsule.Module) error
-	}{{"command", roundTrips}, {"events", events}, {"payload", payloads}, {"spawn", spawning}} {
+	}{{"command", roundTrips}, {"paced", pacedTrips}, {"events", events}, {"payload", payloads}, {"spawn", spawning}} {
 		if *only != "" && *only != part.name {
 			continue
 		}
@@ -86,25 +86,6 @@ func distribution(what, by string, ms []float64) {
 	print(figure{What: what, By: by, P50: ms[len(ms)/2], P99: ms[len(ms)*99/100]})
 }
 
-// batch is how many trips in a row one sample of their median is the mean of: the
-// browser's clock ticks at 5 µs, about as long as a trip takes.
-const batch = 20
-
-// roundTripTimes prints the median of batches and the p99 of single trips.
-func roundTripTimes(by string, ms []float64) {
-	var means []float64
-	for b := range slices.Chunk(ms, batch) {
-		var sum float64
-		for _, t := range b {
-			sum += t
-		}
-		means = append(means, sum/float64(len(b)))
-	}
-	slices.Sort(means)
-	slices.Sort(ms)
-	print(figure{What: "command", By: by, P50: means[len(means)/2], P99: ms[len(ms)*99/100]})
-}
-
 // peer asks the page for times.
 func peer(method string, args ...any) ([]float64, error) {
 	done := make(chan js.Value, 1)
@@ -133,53 +114,6 @@ func end(c *capsule.Capsule) {
 }
 
 func ms(d time.Duration) float64 { return float64(d) / 1e6 }
-
-func roundTrips(ctx context.Context, mod capsule.Module) error {
-	c, err := open(ctx, mod, capsule.Config{Heartbeat: time.Second})
-	if err != nil {
-		return err
-	}
-	defer end(c)
-	own := func(n int) ([]float64, error) {
-		out := make([]float64, n)
-		for i := range out {
-			began := time.Now()
-			r, err := c.Command(ctx, capsule.Command{ID: strconv.Itoa(i), Type: capsule.Resume})
-			if err != nil || r.Code != capsule.OK {
-				return nil, fmt.Errorf("%v: %w", r, err)
-			}
-			out[i] = ms(time.Since(began))
-		}
-		return out, nil
-	}
-	names := []string{"atomics", "postMessage", "comlink"}
-	all := map[string][]float64{}
-	for round := range *rounds + 1 {
-		n := *trips
-		if round == 0 {
-			n /= 4 // until the engine has compiled what is hot
-		}
-		mine, err := own(n)
-		if err != nil {
-			return err
-		}
-		all["inos"] = append(all["inos"], mine...)
-		for _, name := range names {
-			theirs, err := peer("run", name, n)
-			if err != nil {
-				return err
-			}
-			all[name] = append(all[name], theirs...)
-		}
-		if round == 0 {
-			clear(all)
-		}
-	}
-	for _, name := range append([]string{"inos"}, names...) {
-		roundTripTimes(name, all[name])
-	}
-	return nil
-}
 
 // warmFrames are sent before anything is counted: the host's buffer grows with the
 // fullest ring it has seen.
