@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"inos/internal/governance"
@@ -12,7 +13,7 @@ import (
 )
 
 // HandleJob runs a job of another node: governance first, then a slot, then the
-// capsule, fetched if it is not here. It implements mesh.Handler.
+// input, then the capsule, fetched if it is not here. It implements mesh.Handler.
 func (k *Kernel) HandleJob(ctx context.Context, from identity.PeerID, call mesh.JobCall, fetch mesh.FetchFunc, onProgress func(mesh.Progress)) mesh.JobOutcome {
 	started := time.Now()
 	ctx, end := k.served(ctx, call, started)
@@ -33,9 +34,6 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 	}
 	admitted("")
 	defer k.cfg.Gate.Done(a)
-	if err := checkInput(a.Job(), call.Input); err != nil {
-		return k.refuse(out, from, err)
-	}
 	if out.Message = k.lacks(call.Job.Requirements); out.Message != "" {
 		// Another node may have it: the caller's picture of this one is old.
 		out.Code, out.Reason = mesh.JobBusy, "requirements"
@@ -49,7 +47,15 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 	queued := time.Since(started)
 	ctx, cancel := context.WithDeadline(ctx, a.Job().Deadline)
 	defer cancel()
-	out = k.execute(ctx, a, call.Input, fetch, progress)
+	input, err := call.ReadInput(ctx)
+	if err == nil {
+		err = checkInput(a.Job(), input)
+	}
+	if err == nil {
+		out = k.execute(ctx, a, input, fetch, progress)
+	} else {
+		out = k.refuse(out, from, err)
+	}
 	out.Queued = queued
 	_ = k.loop.tell(context.Background(), func(s *state) { // the kernel's end needs no bookkeeping
 		s.returnSlot()
@@ -74,6 +80,9 @@ func (k *Kernel) lacks(r governance.Requirements) string {
 		if !slices.Contains(k.cfg.Capabilities, c) {
 			return fmt.Sprintf("this node has no %q", c)
 		}
+	}
+	if !strings.HasPrefix(k.cfg.GeoHash, r.GeoPrefix) {
+		return fmt.Sprintf("this node does not lie in %q", r.GeoPrefix)
 	}
 	if r.MaxCost != 0 && k.cfg.CreditCost > r.MaxCost {
 		return "this node costs more than the job allows"

@@ -69,6 +69,18 @@ type JobCall struct {
 	Job      governance.Job
 	Voucher  []byte // signed, as on the wire; nil when the ledger is known there
 	Input    []byte
+	// Body reads the input where it is still on its way: nothing is kept for a job
+	// that is not admitted. Nil where Input is all there. Called once at most.
+	Body func(ctx context.Context) ([]byte, error)
+}
+
+// ReadInput returns the input, waiting for it where it is still on its way. Errors
+// are the mesh's: the caller went away, fell silent or broke the protocol.
+func (c JobCall) ReadInput(ctx context.Context) ([]byte, error) {
+	if c.Body == nil {
+		return c.Input, nil
+	}
+	return c.Body(ctx)
 }
 
 // JobOutcome is what came back. Code has the ordinals of schema JobCode.
@@ -131,9 +143,11 @@ type Progress struct {
 	Cost        uint64 // microcredits so far
 }
 
-// Blob is a capsule as it travels: its bytes and its signed manifest.
+// Blob is a capsule as it travels: its bytes and its signed manifest. Publisher is
+// who signed it, once that has been checked.
 type Blob struct {
 	Manifest       capsule.Manifest
+	Publisher      identity.PeerID
 	SignedManifest []byte
 	Wasm           []byte
 }

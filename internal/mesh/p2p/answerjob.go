@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"inos/internal/capsule"
@@ -23,10 +24,11 @@ var errCallerGone = errors.New("p2p: caller gone")
 const signOfLife = 2 * time.Second
 
 // answerJob serves one job stream: request and input in, progress, result and
-// output out. The handler's context ends when the caller cancels, resets the
-// stream or goes away, and at the job's deadline.
+// output out. The input stays in the stream, where QUIC's window holds it back,
+// until the handler asks for it. The handler's context ends when the caller cancels,
+// resets the stream or goes away, and at the job's deadline.
 func (m *Mesh) answerJob(ctx context.Context, from identity.PeerID, s *frames) error {
-	call, err := m.readCall(s)
+	call, err := m.readRequest(s)
 	if err != nil {
 		return err
 	}
@@ -39,10 +41,25 @@ func (m *Mesh) answerJob(ctx context.Context, from identity.PeerID, s *frames) e
 	ctx, gone := context.WithCancelCause(ctx)
 	defer gone(nil)
 	listening := make(chan struct{})
-	go func() {
-		defer close(listening)
-		listenForCancel(s, gone)
-	}()
+	listen := sync.OnceFunc(func() {
+		go func() {
+			defer close(listening)
+			listenForCancel(s, gone)
+		}()
+	})
+	length := call.Job.InputLength
+	if length == 0 {
+		listen()
+	}
+	call.Body = func(ctx context.Context) ([]byte, error) {
+		input, err := readInput(ctx, s, length)
+		if err != nil {
+			gone(err)
+			return nil, err
+		}
+		listen()
+		return input, nil
+	}
 
 	latest := make(chan mesh.Progress, 1) // a newer report replaces one not yet sent
 	ended := make(chan mesh.JobOutcome, 1)
@@ -50,12 +67,39 @@ func (m *Mesh) answerJob(ctx context.Context, from identity.PeerID, s *frames) e
 	go func() { ended <- m.handleJob(ctx, from, call, latest) }()
 	err = m.report(ctx, gone, s, latest, ended)
 	gone(errCallerGone)
-	_ = s.s.CloseRead() // frees the listener
+	_ = s.s.CloseRead() // frees the listener, and a caller that still sends
+	listen()
 	<-listening
 	return err
 }
 
-func (m *Mesh) readCall(s *frames) (mesh.JobCall, error) {
+// readInput reads length bytes of input frames.
+func readInput(ctx context.Context, s *frames, length uint64) (input []byte, err error) {
+	defer context.AfterFunc(ctx, func() { _ = s.s.SetReadDeadline(time.Unix(1, 0)) })()
+	for uint64(len(input)) < length {
+		if err := context.Cause(ctx); err != nil {
+			return nil, err
+		}
+		data, err := s.read(chunkFrame)
+		if err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				err = cause
+			}
+			return nil, err
+		}
+		f, err := wire.DecodeJobFrame(data)
+		if err != nil {
+			return nil, err
+		}
+		if len(f.Input) == 0 || uint64(len(input)+len(f.Input)) > length {
+			return nil, fmt.Errorf("%w: input frame", mesh.ErrProtocol)
+		}
+		input = append(input, f.Input...)
+	}
+	return input, nil
+}
+
+func (m *Mesh) readRequest(s *frames) (mesh.JobCall, error) {
 	data, err := s.read(requestFrame)
 	if err != nil {
 		return mesh.JobCall{}, err
@@ -81,20 +125,6 @@ func (m *Mesh) readCall(s *frames) (mesh.JobCall, error) {
 	call := mesh.JobCall{Envelope: env, Job: job}
 	if len(f.Request.Voucher) > 0 {
 		call.Voucher = f.Request.Voucher
-	}
-	for uint64(len(call.Input)) < job.InputLength {
-		data, err := s.read(chunkFrame)
-		if err != nil {
-			return mesh.JobCall{}, err
-		}
-		f, err := wire.DecodeJobFrame(data)
-		if err != nil {
-			return mesh.JobCall{}, err
-		}
-		if len(f.Input) == 0 || uint64(len(call.Input)+len(f.Input)) > job.InputLength {
-			return mesh.JobCall{}, fmt.Errorf("%w: input frame", mesh.ErrProtocol)
-		}
-		call.Input = append(call.Input, f.Input...)
 	}
 	return call, nil
 }

@@ -41,7 +41,17 @@ func newWorker() *worker {
 }
 
 func (w *worker) HandleJob(ctx context.Context, from identity.PeerID, call mesh.JobCall, fetch mesh.FetchFunc, onProgress func(mesh.Progress)) mesh.JobOutcome {
-	out := mesh.JobOutcome{JobID: call.Job.ID, Output: bytes.ToUpper(call.Input), Receipt: call.Voucher}
+	out := mesh.JobOutcome{JobID: call.Job.ID, Receipt: call.Voucher}
+	if call.Job.Method == "refuse" {
+		out.Code, out.Reason = mesh.JobRejected, "ledger_missing"
+		return out
+	}
+	input, err := call.ReadInput(ctx)
+	if err != nil {
+		out.Code, out.Message = mesh.JobRejected, err.Error()
+		return out
+	}
+	out.Output = bytes.ToUpper(input)
 	switch call.Job.Method {
 	case "hang":
 		w.started <- struct{}{}

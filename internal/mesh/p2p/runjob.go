@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/libp2p/go-libp2p/core/network"
+
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/wire"
@@ -24,11 +26,19 @@ func (m *Mesh) RunJob(ctx context.Context, p identity.PeerID, call mesh.JobCall,
 	if err != nil {
 		return mesh.JobOutcome{}, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
 	}
-	sent := sendJob(s, request, call.Input)
-	// A node may answer before it has read everything, and then reads no more.
+	sending := make(chan error, 1)
+	go func() { sending <- sendJob(s, request, call.Input) }()
 	out, err := m.await(p, s, onProgress)
-	if err != nil && sent != nil {
-		err = sent
+	select {
+	case sent := <-sending:
+		if err != nil && sent != nil {
+			err = sent
+		}
+	default:
+		// The node has answered without the input, or there is no answer: nobody wants
+		// the rest.
+		_ = s.s.ResetWithError(network.StreamNoError)
+		<-sending
 	}
 	end(err)
 	if err != nil && isTimeout(err) && ctx.Err() == nil {

@@ -33,8 +33,12 @@ type handler struct {
 	eaten   chan eaten
 }
 
-func (h handler) HandleJob(_ context.Context, _ identity.PeerID, call mesh.JobCall, _ mesh.FetchFunc, _ func(mesh.Progress)) mesh.JobOutcome {
-	out := slices.Clone(call.Input)
+func (h handler) HandleJob(ctx context.Context, _ identity.PeerID, call mesh.JobCall, _ mesh.FetchFunc, _ func(mesh.Progress)) mesh.JobOutcome {
+	input, err := call.ReadInput(ctx)
+	if err != nil {
+		return mesh.JobOutcome{JobID: call.Job.ID, Code: mesh.JobRejected, Message: err.Error()}
+	}
+	out := slices.Clone(input)
 	slices.Reverse(out)
 	return mesh.JobOutcome{JobID: call.Job.ID, Output: out}
 }

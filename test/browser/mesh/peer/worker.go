@@ -67,10 +67,14 @@ func (w *worker) HandleJob(ctx context.Context, from identity.PeerID, call mesh.
 }
 
 func (w *worker) do(ctx context.Context, from identity.PeerID, call mesh.JobCall, fetch mesh.FetchFunc, onProgress func(mesh.Progress)) ([]byte, error) {
+	input, err := call.ReadInput(ctx)
+	if err != nil {
+		return nil, err
+	}
 	switch call.Job.Method {
 	case "upper":
 		onProgress(mesh.Progress{Done: 1, Total: 2})
-		return bytes.ToUpper(call.Input), nil
+		return bytes.ToUpper(input), nil
 	case "hang":
 		onProgress(mesh.Progress{Done: 1})
 		<-ctx.Done()
@@ -86,7 +90,7 @@ func (w *worker) do(ctx context.Context, from identity.PeerID, call mesh.JobCall
 	case "callback": // a job the other way, over the same connection
 		out, err := w.m.RunJob(ctx, from, mesh.JobCall{
 			Envelope: governance.Envelope{ID: "back", Type: "job:run:v1"},
-			Job:      governance.Job{ID: "back", Method: "reverse"}, Input: call.Input,
+			Job:      governance.Job{ID: "back", Method: "reverse"}, Input: input,
 		}, nil)
 		return out.Output, err
 	case "command":
@@ -115,14 +119,14 @@ func (w *worker) do(ctx context.Context, from identity.PeerID, call mesh.JobCall
 		close(w.released)
 		return nil, nil
 	case "feed", "feed:held":
-		return w.feedBack(ctx, from, strings.TrimPrefix(call.Job.Method, "feed:"), call.Input)
+		return w.feedBack(ctx, from, strings.TrimPrefix(call.Job.Method, "feed:"), input)
 	case "fed": // how much of it was sent
 		if s := w.feeding.Load(); s != nil {
 			return fmt.Append(nil, s.Bytes()), nil
 		}
 		return []byte("0"), nil
 	case "find":
-		ps, err := w.m.Find(ctx, string(call.Input))
+		ps, err := w.m.Find(ctx, string(input))
 		var ids []string
 		for _, p := range ps {
 			ids = append(ids, string(p.Peer))
@@ -130,7 +134,7 @@ func (w *worker) do(ctx context.Context, from identity.PeerID, call mesh.JobCall
 		sort.Strings(ids)
 		return []byte(strings.Join(ids, ",")), err
 	case "publish":
-		return nil, w.publish(mesh.Profile{Name: string(call.Input), Capabilities: []string{"gpu"}})
+		return nil, w.publish(mesh.Profile{Name: string(input), Capabilities: []string{"gpu"}})
 	case "die":
 		return nil, syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}
