@@ -58,6 +58,22 @@ func (r *ruleset) checkManifest(m *capsule.Manifest, publisher identity.PeerID) 
 	return nil
 }
 
+// Limits are the most that a run may have here, whatever its manifest says or leaves
+// open: bytes of memory, and time.
+func (g *Gate) Limits() (memory uint64, run time.Duration) {
+	p := g.rules.Load().policy
+	return p.MaxMemory, p.MaxRun
+}
+
+// Resident says whether data of this node may lie on a node at geoHash, "" for one
+// that does not say. Errors are *Rejection and match ErrResidency.
+func (g *Gate) Resident(geoHash string) error {
+	if r := g.rules.Load(); !r.resident(geoHash) {
+		return r.fixed(residency)
+	}
+	return nil
+}
+
 // Message is the DNA check of a message that is no job. Its ledger id may be
 // empty: a message costs nothing. Errors are *Rejection and match ErrDNA or
 // ErrMetadataMissing.

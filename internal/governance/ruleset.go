@@ -78,6 +78,14 @@ func (r *ruleset) ceiling(l identity.LedgerID) uint64 {
 	return r.policy.Budget
 }
 
+// resident reports whether a place, or all that starts with a prefix, lies where
+// data may.
+func (r *ruleset) resident(geo string) bool {
+	return len(r.policy.Residency) == 0 || slices.ContainsFunc(r.policy.Residency, func(p string) bool {
+		return strings.HasPrefix(geo, p)
+	})
+}
+
 // checkPolicy applies every rule that needs neither history nor money.
 func (r *ruleset) checkPolicy(job *Job, ledger identity.LedgerID, now time.Time) *Rejection {
 	if r.ledgers[ledger].Deny {
@@ -100,9 +108,7 @@ func (r *ruleset) checkPolicy(job *Job, ledger identity.LedgerID, now time.Time)
 			return reject(capabilityDenied, r.policy.Version, c)
 		}
 	}
-	if len(r.policy.Residency) > 0 && !slices.ContainsFunc(r.policy.Residency, func(p string) bool {
-		return strings.HasPrefix(job.Requirements.GeoPrefix, p)
-	}) {
+	if !r.resident(job.Requirements.GeoPrefix) {
 		return r.fixed(residency)
 	}
 	for _, q := range r.policy.Quiet {

@@ -33,6 +33,9 @@ func (k *Kernel) Command(ctx context.Context, node identity.PeerID, cmd capsule.
 	}
 	var dna governance.Metadata
 	if cmd.Spawn != nil {
+		if err := k.mayLeave(ctx, node); err != nil {
+			return capsule.Reply{}, err
+		}
 		dna.CreditLedgerID = cmd.Spawn.CreditLedgerID
 	}
 	r, err := m.Command(ctx, node, mesh.CommandCall{Envelope: k.message(ctx, mesh.CommandType, dna), Command: cmd})

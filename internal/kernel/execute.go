@@ -39,6 +39,9 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, input []byt
 		return fail(err)
 	}
 	out.FetchedBytes = fetched
+	if err := k.cfg.Gate.Capsule(blob.Manifest, blob.Publisher); err != nil {
+		return k.refuse(out, a.From(), err)
+	}
 	var earning Earning
 	if k.cfg.Wallet != nil {
 		if earning, err = k.cfg.Wallet.Earn(a, time.Now()); err != nil {
@@ -112,10 +115,17 @@ func (k *Kernel) haveCapsule(ctx context.Context, cid capsule.CID, fetch mesh.Fe
 	return blob, uint64(len(blob.Wasm)), nil
 }
 
-// limits of a run: the capsule's own, cut to what the deadline and the budget
-// leave. byBudget says that the budget is the shortest.
+// limits of a run: the capsule's own, cut to what the policy, the deadline and the
+// budget leave. byBudget says that the budget is the shortest.
 func (k *Kernel) limits(job governance.Job, m capsule.Manifest, now time.Time) (l Limits, byBudget bool) {
 	l = Limits{MemoryBytes: m.MemoryLimit, Time: m.TimeLimit}
+	memory, run := k.cfg.Gate.Limits()
+	if l.MemoryBytes == 0 || memory < l.MemoryBytes {
+		l.MemoryBytes = memory
+	}
+	if l.Time == 0 || run < l.Time {
+		l.Time = run
+	}
 	if left := job.Deadline.Sub(now); !job.Deadline.IsZero() && (l.Time == 0 || left < l.Time) {
 		l.Time = max(left, time.Millisecond)
 	}

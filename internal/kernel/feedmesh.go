@@ -24,6 +24,9 @@ func (k *Kernel) feedThere(ctx context.Context, node identity.PeerID, capsuleID 
 	if !ok {
 		return 0, fmt.Errorf("kernel: streams into capsules of other nodes: %w", errors.ErrUnsupported)
 	}
+	if err := k.mayLeave(ctx, node); err != nil {
+		return 0, err
+	}
 	call := mesh.FeedCall{Envelope: k.message(ctx, mesh.FeedType, o.DNA), Capsule: capsuleID}
 	end, err := f.Feed(ctx, node, call, r, o.OnTaken)
 	if err == nil && end.Code != capsule.OK {

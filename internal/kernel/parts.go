@@ -17,6 +17,13 @@ type Gate interface {
 	Done(a governance.Admitted)
 	// Command says whether from may give a capsule of owner a command of type c.
 	Command(from, owner identity.PeerID, c capsule.CommandType) error
+	// Capsule says whether a capsule whose manifest publisher signed may be started
+	// here.
+	Capsule(m capsule.Manifest, publisher identity.PeerID) error
+	// Limits are what a run here may have at most: bytes of memory, and time.
+	Limits() (memory uint64, run time.Duration)
+	// Resident says whether this node's data may lie on a node at geoHash.
+	Resident(geoHash string) error
 	// Message checks the DNA of a message that is no job.
 	Message(env governance.Envelope, now time.Time) error
 }

@@ -52,8 +52,9 @@ type CapsuleCredit struct {
 // Name implements Event.
 func (CapsuleCredit) Name() string { return "capsule:credit" }
 
-// commandHere carries a command out on this node. Spawned capsules are charged to
-// their ledger from then on; one whose ledger is dry does not resume.
+// commandHere carries a command out on this node. What the policy does not let run is
+// not spawned; spawned capsules are charged to their ledger from then on; one whose
+// ledger is dry does not resume.
 func (k *Kernel) commandHere(ctx context.Context, from identity.PeerID, cmd capsule.Command) (capsule.Reply, error) {
 	refuse := func(code capsule.ReplyCode, message string) capsule.Reply {
 		return capsule.Reply{ID: cmd.ID, Code: code, Message: message, CapsuleID: cmd.Target, Timestamp: time.Now()}
@@ -61,7 +62,13 @@ func (k *Kernel) commandHere(ctx context.Context, from identity.PeerID, cmd caps
 	if cmd.Type == capsule.Resume && k.keep.isDry(cmd.Target) {
 		return refuse(capsule.Denied, "kernel: the ledger that pays for this capsule has run dry"), nil
 	}
-	if cmd.Type != capsule.Spawn || cmd.Spawn == nil || k.cfg.Upkeep == nil {
+	if cmd.Type != capsule.Spawn || cmd.Spawn == nil {
+		return k.cfg.Capsules.Command(ctx, cmd)
+	}
+	if err := k.maySpawn(ctx, from, cmd.Spawn); err != nil {
+		return refuse(capsule.Denied, err.Error()), nil
+	}
+	if k.cfg.Upkeep == nil {
 		return k.cfg.Capsules.Command(ctx, cmd)
 	}
 	tab, err := k.cfg.Upkeep.Open(identity.LedgerID(cmd.Spawn.CreditLedgerID), from, k.cfg.CreditCost, time.Now())

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"inos/internal/capsule"
+	"inos/internal/identity"
 	"inos/internal/mesh"
 )
 
@@ -34,8 +35,11 @@ type Config struct {
 	// Sign signs a manifest as its publisher: this node, for what it publishes
 	// itself.
 	Sign func(capsule.Manifest) ([]byte, error)
-	// Verify checks a signed manifest from elsewhere and returns its content.
-	Verify    func(signed []byte) (capsule.Manifest, error)
+	// Verify checks a signed manifest from elsewhere and returns its content and who
+	// signed it.
+	Verify func(signed []byte) (capsule.Manifest, identity.PeerID, error)
+	// Self is who Sign signs as.
+	Self      identity.PeerID
 	Capacity  uint64 // bytes of all capsules together
 	ChunkSize uint32 // bytes per chunk of a manifest made here
 }
@@ -137,20 +141,20 @@ func (l *Library) sign(m capsule.Manifest, b []byte) (mesh.Blob, error) {
 	if err != nil {
 		return mesh.Blob{}, fmt.Errorf("library: signing the manifest of %q: %w", m.Name, err)
 	}
-	return mesh.Blob{Manifest: m, SignedManifest: signed, Wasm: b}, nil
+	return mesh.Blob{Manifest: m, Publisher: l.cfg.Self, SignedManifest: signed, Wasm: b}, nil
 }
 
 // Accept keeps a blob from another node after checking its manifest's signature
 // and every byte against the CID.
 func (l *Library) Accept(blob mesh.Blob) error {
-	m, err := l.cfg.Verify(blob.SignedManifest)
+	m, publisher, err := l.cfg.Verify(blob.SignedManifest)
 	if err != nil {
 		return err
 	}
 	if got := capsule.SumCID(blob.Wasm); got != m.CID {
 		return fmt.Errorf("%w: manifest says %s, bytes are %s", ErrMismatch, m.CID, got)
 	}
-	blob.Manifest = m
+	blob.Manifest, blob.Publisher = m, publisher
 	return l.keep("", blob)
 }
 

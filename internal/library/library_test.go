@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/identity"
 	"inos/internal/library"
 	"inos/internal/mesh"
 )
@@ -16,9 +17,9 @@ func newLibrary(t *testing.T, capacity uint64) *library.Library {
 	t.Helper()
 	l, err := library.New(library.Config{
 		Sign: func(m capsule.Manifest) ([]byte, error) { return []byte(m.CID.String()), nil },
-		Verify: func(b []byte) (capsule.Manifest, error) {
+		Verify: func(b []byte) (capsule.Manifest, identity.PeerID, error) {
 			cid, err := capsule.ParseCID(string(b))
-			return capsule.Manifest{CID: cid}, err
+			return capsule.Manifest{CID: cid}, "publisher", err
 		},
 		Capacity: capacity,
 	})

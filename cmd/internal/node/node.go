@@ -155,17 +155,18 @@ type snapshots struct {
 // Seal implements kernel.Snapshots.
 func (s snapshots) Seal(name string, b []byte) (mesh.Blob, error) { return s.library.Seal(name, b) }
 
-// newLibrary takes in what the policy allows: the manifest's publisher is known
-// only here, where its signature is checked.
+// newLibrary takes in what the policy allows. The kernel asks again before each
+// start: the policy may have changed since.
 func newLibrary(key ed25519.PrivateKey, gate *governance.Gate) (*library.Library, error) {
 	return library.New(library.Config{
+		Self: identity.PeerIDOf(key.Public().(ed25519.PublicKey)),
 		Sign: func(m capsule.Manifest) ([]byte, error) { return wire.SealManifest(m, key) },
-		Verify: func(signed []byte) (capsule.Manifest, error) {
+		Verify: func(signed []byte) (capsule.Manifest, identity.PeerID, error) {
 			m, publisher, err := wire.OpenManifest(signed)
 			if err != nil {
-				return capsule.Manifest{}, err
+				return capsule.Manifest{}, "", err
 			}
-			return m, gate.Capsule(m, publisher)
+			return m, publisher, gate.Capsule(m, publisher)
 		},
 	})
 }
