@@ -96,6 +96,8 @@ export type KernelErrorCode =
   | 'over_limit'
   | 'over_priority'
   | 'peer_malformed'
+  | 'policy_invalid'
+  | 'policy_stale'
   | 'protocol_violation'
   | 'publisher_denied'
   | 'queue_full'

@@ -348,6 +348,12 @@ export interface Inos {
   policy(): Promise<string>;
   /** A dry run: what a policy would have decided about the jobs remembered. Puts nothing in force. */
   policy(text: string): Promise<{ looked: number; changes: { jobId: string; before: string; after: string }[] }>;
+  /**
+   * Puts a policy in force, whole or not at all, and keeps it for later visits. Its
+   * version must be higher than the one in force (`policy_stale`); what does not parse
+   * rejects with `policy_invalid` and the line. Says what it would have decided.
+   */
+  enforce(text: string): Promise<{ name: string; version: number; looked: number; changes: { jobId: string; before: string; after: string }[] }>;
   /** Dials a multiaddr that ends in /p2p/PEER. */
   connect(multiaddr: string): Promise<{ peerId: string }>;
   /** Calls back for events of one type, or '*'. Returns how to stop. Never rejects. */

@@ -17,6 +17,7 @@ import (
 
 	"inos/cmd/internal/node"
 	"inos/internal/capsule/wazero"
+	"inos/internal/governance"
 	"inos/internal/mesh/p2p"
 	"inos/internal/store"
 	"inos/internal/trace/otlp"
@@ -61,9 +62,10 @@ func start(ctx context.Context, f nodeFlags, diag io.Writer) (*native, error) {
 		n.watch.Go(func() { _ = n.spans.Serve(ctx) }) // it ends with ctx only
 	}
 	if f.policy != "" {
-		hangup := make(chan os.Signal, 1)
+		hangup, try := make(chan os.Signal, 1), make(chan os.Signal, 1)
 		signal.Notify(hangup, syscall.SIGHUP) // from here on it does not end the program
-		n.watch.Go(func() { n.reloadOn(ctx, hangup, f, diag) })
+		notifyTry(try)
+		n.watch.Go(func() { n.reloadOn(ctx, hangup, try, f, diag) })
 	}
 	go func() { n.ended <- n.Run(ctx, n.mesh) }()
 	return n, nil
@@ -147,22 +149,39 @@ func (n *native) close() error {
 	return errors.Join(errs...)
 }
 
-// reloadOn puts the policy file in force again on every hangup. One that does not
-// parse or verify leaves the old one.
-func (n *native) reloadOn(ctx context.Context, hangup chan os.Signal, f nodeFlags, diag io.Writer) {
+// reloadOn puts the policy file in force again on every hangup, and says on every
+// try what it would have decided about the jobs remembered. One that does not parse
+// or verify leaves the old one.
+func (n *native) reloadOn(ctx context.Context, hangup, try chan os.Signal, f nodeFlags, diag io.Writer) {
 	defer signal.Stop(hangup)
+	defer signal.Stop(try)
 	for {
 		select {
 		case <-hangup:
 			p, err := loadPolicy(f.policy, f.signersOf(n.mesh.Self()))
+			var done governance.Enforced
 			if err == nil {
-				err = n.Gate.Replace(p)
+				done, err = n.Replace(p)
 			}
 			if err != nil {
 				fmt.Fprintln(diag, "inos: policy not taken, the old one stays:", err)
 				continue
 			}
-			fmt.Fprintf(diag, "inos: policy %q version %d is in force\n", p.Name, p.Version)
+			fmt.Fprintf(diag, "inos: policy %q version %d is in force; under it ", p.Name, p.Version)
+			_ = governance.ShowDryRun(diag, done.Changes, done.Looked) // diagnostics that are gone cannot be told
+		case <-try:
+			p, err := loadPolicy(f.policy, f.signersOf(n.mesh.Self()))
+			if err != nil {
+				fmt.Fprintln(diag, "inos: policy would not be taken:", err)
+				continue
+			}
+			changes, looked, err := n.Gate.DryRun(p)
+			if err != nil {
+				fmt.Fprintln(diag, "inos: policy would not be taken:", err)
+				continue
+			}
+			fmt.Fprintf(diag, "inos: policy %q version %d is not in force; under it ", p.Name, p.Version)
+			_ = governance.ShowDryRun(diag, changes, looked)
 		case <-ctx.Done():
 			return
 		}

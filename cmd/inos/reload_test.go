@@ -3,6 +3,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -78,4 +79,34 @@ func TestPolicyIsReadAgainOnHangup(t *testing.T) {
 	hangup()
 	diag.wait(t, "the old one stays")
 	require.EqualValues(t, 2, n.Gate.Policy().Version)
+
+	write(governance.Policy{Name: "tried", Version: 4}, "key")
+	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGUSR1))
+	diag.wait(t, `policy "tried" version 4 is not in force; under it `)
+	diag.wait(t, "0 of 0 jobs")
+	require.EqualValues(t, 2, n.Gate.Policy().Version)
+}
+
+// What was in force is remembered: an older policy is not taken after a restart.
+func TestPolicyVersionOutlivesTheProgram(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "policy")
+	k, err := loadKey(filepath.Join(dir, "key"))
+	require.NoError(t, err)
+	run := func(version uint64) error {
+		raw, err := wire.Policies{}.SealPolicy(governance.Policy{Version: version}, k)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, raw, 0o600))
+		n, err := start(t.Context(), nodeFlags{name: "n", key: filepath.Join(dir, "key"), policy: path, slots: 1, data: filepath.Join(dir, "data")}, io.Discard)
+		if err != nil {
+			return err
+		}
+		require.Equal(t, version, n.Gate.Policy().Version)
+		n.stop()
+		return n.wait()
+	}
+	require.NoError(t, run(2))
+	require.NoError(t, run(2), "the same again")
+	require.ErrorIs(t, run(1), governance.ErrPolicyStale)
+	require.NoError(t, run(3))
 }

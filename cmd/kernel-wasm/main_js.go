@@ -53,7 +53,7 @@ func run() error {
 			default: // the next one follows in a quarter of a second
 			}
 		},
-		Slots: cfg.Slots, Runtime: runtime, Log: kept.log, Keep: kept.keep, Allowance: allowance, StrangerLine: allowance / 10,
+		Slots: cfg.Slots, Runtime: runtime, Log: kept.log, Keep: kept.keep, KeptPolicy: true, Allowance: allowance, StrangerLine: allowance / 10,
 	})
 	if err != nil {
 		return err
@@ -78,6 +78,7 @@ func run() error {
 		Kernel: n.Kernel, Library: n.Library, Capsules: n, Name: cfg.Name,
 		Join:    func(ctx context.Context) error { return n.Kernel.Join(ctx, mesh, cfg.Bootstrap) },
 		Connect: func(ctx context.Context, addr string) (identity.PeerID, error) { return mesh.Connect(ctx, addr) },
+		Enforce: n.Enforce,
 		Gate:    n.Gate, Wallet: n.Wallet, Ledger: n.Ledger, Log: kept.log, Durable: kept.durable, Heartbeats: heartbeats, Version: version, Bootstrap: cfg.Bootstrap, Close: cancel,
 	})
 	work.Wait()

@@ -19,13 +19,15 @@ import (
 
 // Config of an API. All fields but Close are required.
 type Config struct {
-	Kernel    *kernel.Kernel
-	Library   *library.Library
-	Capsules  Lister
-	Name      string
-	Join      func(ctx context.Context) error // dials the bootstrap nodes
-	Connect   func(ctx context.Context, addr string) (identity.PeerID, error)
-	Gate      *governance.Gate
+	Kernel   *kernel.Kernel
+	Library  *library.Library
+	Capsules Lister
+	Name     string
+	Join     func(ctx context.Context) error // dials the bootstrap nodes
+	Connect  func(ctx context.Context, addr string) (identity.PeerID, error)
+	Gate     *governance.Gate
+	// Enforce puts a policy written as text in force and keeps it.
+	Enforce   func(text string) (governance.Enforced, error)
 	Wallet    *credit.Wallet
 	Ledger    *credit.Ledger
 	Log       credit.Log // the ledger's
@@ -57,7 +59,7 @@ func newAPI(ctx context.Context, cfg Config) *api {
 		"status": a.status, "nodes": a.nodes, "capsules": a.capsules, "catalog": a.catalog, "jobs": a.jobs,
 		"spawn": a.spawn, "kill": a.kill, "pause": a.pause, "resume": a.resume, "resize": a.resize, "snapshot": a.snapshot, "feed": a.feed,
 		"dispatch": a.dispatch, "cancel": a.cancel, "explain": a.explain, "connect": a.connect, "close": a.close,
-		"publish": a.publish, "ledger": a.ledger, "why": a.why, "policy": a.policy, "trace": a.trace,
+		"publish": a.publish, "ledger": a.ledger, "why": a.why, "policy": a.policy, "enforce": a.enforce, "trace": a.trace,
 	}
 	return a
 }

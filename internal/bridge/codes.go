@@ -3,6 +3,7 @@ package bridge
 import (
 	"errors"
 
+	"inos/internal/governance"
 	"inos/internal/kernel"
 	"inos/internal/library"
 	"inos/internal/mesh"
@@ -30,6 +31,8 @@ var sentinels = []sentinel{
 	{scheduler.ErrNoCandidate, "no_candidate", retryable},
 	{scheduler.ErrBusy, "all_busy", retryable},
 	{scheduler.ErrRequest, "bad_requirements", final},
+	{governance.ErrPolicyInvalid, "policy_invalid", final},
+	{governance.ErrPolicyStale, "policy_stale", final},
 	{supervisor.ErrNoCapsule, "unknown_capsule", final},
 	{supervisor.ErrBusy, "busy", retryable},
 	{library.ErrUnknown, "unknown_capsule", final},

@@ -153,16 +153,44 @@ func (a *api) policy(_ context.Context, args []js.Value) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	type change struct {
-		JobID  string `json:"jobId"`
-		Before string `json:"before"`
-		After  string `json:"after"`
-	}
-	rows := []change{}
+	return viewChanges(changes, looked), nil
+}
+
+type changesView struct {
+	Looked  int          `json:"looked"`
+	Changes []changeView `json:"changes"`
+}
+
+type changeView struct {
+	JobID  string `json:"jobId"`
+	Before string `json:"before"`
+	After  string `json:"after"`
+}
+
+func viewChanges(changes []governance.Change, looked int) changesView {
+	v := changesView{looked, []changeView{}}
 	for _, c := range changes {
-		rows = append(rows, change{c.JobID, c.Before.Rule, c.After.Rule})
+		v.Changes = append(v.Changes, changeView{c.JobID, c.Before.Rule, c.After.Rule})
 	}
-	return map[string]any{"looked": looked, "changes": rows}, nil
+	return v
+}
+
+// enforce answers inos.enforce(text): the policy is in force from then on, also in
+// later visits, and the answer says what it would have decided.
+func (a *api) enforce(_ context.Context, args []js.Value) (any, error) {
+	given, err := text("enforce", "text", arg(args, 0))
+	if err != nil {
+		return nil, err
+	}
+	done, err := a.cfg.Enforce(given)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		Name    string `json:"name"`
+		Version uint64 `json:"version"`
+		changesView
+	}{done.Policy.Name, done.Policy.Version, viewChanges(done.Changes, done.Looked)}, nil
 }
 
 // publish answers inos.publish(name, wasm): a capsule of the caller's own.

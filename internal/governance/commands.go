@@ -36,6 +36,20 @@ func (g *Gate) Capsule(m capsule.Manifest, publisher identity.PeerID) error {
 	return nil
 }
 
+// Start is Capsule for the module of an admitted job, asked before each run. Why and
+// DryRun then know of it.
+func (g *Gate) Start(a Admitted, m capsule.Manifest, publisher identity.PeerID) error {
+	r := g.rules.Load()
+	rej := r.checkManifest(&m, publisher)
+	if a.a != nil {
+		g.history.starting(a.a, published{m, publisher}, rej)
+	}
+	if rej != nil {
+		return rej
+	}
+	return nil
+}
+
 func (r *ruleset) checkManifest(m *capsule.Manifest, publisher identity.PeerID) *Rejection {
 	cid := m.CID.String()
 	if r.denied[cid] || (len(r.capsules) > 0 && !r.capsules[cid]) {

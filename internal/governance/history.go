@@ -4,13 +4,22 @@ import (
 	"sync"
 	"time"
 
+	"inos/internal/capsule"
 	"inos/internal/identity"
 )
 
-// history keeps the last decisions in a ring that is allocated once.
+// history keeps the last decisions in rings that are allocated once. What was refused
+// before it was read has a ring of its own: it costs nothing to send, and would push
+// out everything else.
 type history struct {
-	mu    sync.Mutex
-	ring  []remembered
+	mu      sync.Mutex
+	serial  uint64
+	decided ring
+	refused ring
+}
+
+type ring struct {
+	slots []remembered
 	next  int
 	count int
 }
@@ -18,6 +27,7 @@ type history struct {
 // remembered is a decision and what a changed policy would have to look at: the
 // ring is written on every admission, so no more than that.
 type remembered struct {
+	serial  uint64
 	id      uuid // of the job; zero when it had no valid id
 	version uint64
 	at      int64      // Unix nanoseconds
@@ -33,6 +43,14 @@ type remembered struct {
 	budget       uint64        // as it came
 	skew         time.Duration // of the envelope's timestamp from at
 	deadline     time.Duration // from at; 0: none was asked for
+
+	capsuleOf *published // what was to run, once that was known; nil before
+}
+
+// published is what the policy's rules about capsules look at.
+type published struct {
+	manifest  capsule.Manifest
+	publisher identity.PeerID
 }
 
 // job is what checkPolicy looks at.
@@ -45,17 +63,33 @@ func (s *remembered) job() Job {
 	return j
 }
 
-func (h *history) init(n int) { h.ring = make([]remembered, n) }
+func (h *history) init(n int) {
+	h.decided.slots, h.refused.slots = make([]remembered, n), make([]remembered, n)
+}
 
-func (h *history) slot() *remembered {
-	s := &h.ring[h.next]
-	if h.next++; h.next == len(h.ring) {
-		h.next = 0
+// slot is where r's next decision goes. The caller holds mu.
+func (h *history) slot(r *ring) *remembered {
+	s := &r.slots[r.next]
+	if r.next++; r.next == len(r.slots) {
+		r.next = 0
 	}
-	if h.count < len(h.ring) {
-		h.count++
+	if r.count < len(r.slots) {
+		r.count++
 	}
+	h.serial++
 	return s
+}
+
+// back is the i-th newest of a ring, nil past its oldest.
+func (r *ring) back(i int) *remembered {
+	if i >= r.count {
+		return nil
+	}
+	at := r.next - 1 - i
+	if at < 0 {
+		at += len(r.slots)
+	}
+	return &r.slots[at]
 }
 
 // refusedEarly remembers only the id: the rest of the envelope has not been
@@ -66,11 +100,9 @@ func (h *history) refusedEarly(req *Request, rej *Rejection, now time.Time) {
 		id, _ = uuidv7(req.Envelope.ID)
 	}
 	h.mu.Lock()
-	s := h.slot()
-	if !s.early {
-		*s = remembered{early: true}
-	}
-	s.id, s.version, s.at, s.rej, s.from = id, rej.PolicyVersion, now.UnixNano(), rej, ""
+	s := h.slot(&h.refused)
+	s.early, s.serial = true, h.serial
+	s.id, s.version, s.at, s.rej, s.from = id, rej.PolicyVersion, now.UnixNano(), rej, req.From
 	h.mu.Unlock()
 }
 
@@ -93,7 +125,8 @@ func (h *history) add(id uuid, req *Request, rej *Rejection, version uint64, now
 		deadline = job.Deadline.Sub(now)
 	}
 	h.mu.Lock()
-	*h.slot() = remembered{id: id, version: version, at: now.UnixNano(), rej: rej, priority: job.Priority, present: present,
+	s := h.slot(&h.decided)
+	*s = remembered{serial: h.serial, id: id, version: version, at: now.UnixNano(), rej: rej, priority: job.Priority, present: present,
 		ledger: identity.LedgerID(m.CreditLedgerID), from: req.From, capsule: job.Capsule, geo: job.Requirements.GeoPrefix,
 		capabilities: job.Requirements.Capabilities, budget: job.Budget, skew: req.Envelope.Timestamp.Sub(now), deadline: deadline}
 	h.mu.Unlock()
@@ -112,18 +145,49 @@ func (s *remembered) decision() Decision {
 func (h *history) newest(fn func(*remembered) bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for i := range h.count {
-		at := h.next - 1 - i
-		if at < 0 {
-			at += len(h.ring)
+	h.visit(fn)
+}
+
+// visit is newest for a caller that holds mu.
+func (h *history) visit(fn func(*remembered) bool) {
+	for i, j := 0, 0; ; {
+		a, b := h.decided.back(i), h.refused.back(j)
+		switch {
+		case a == nil && b == nil:
+			return
+		case b == nil || a != nil && a.serial > b.serial:
+			i++
+		default:
+			a = b
+			j++
 		}
-		if !fn(&h.ring[at]) {
+		if !fn(a) {
 			return
 		}
 	}
 }
 
-// Why returns the newest decision about a job, false when none is remembered.
+// starting notes what an admitted job was to run, and why it was not, if so.
+func (h *history) starting(a *admission, p published, rej *Rejection) {
+	id, _ := uuidv7(a.job.ID) // an admitted job has one
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.visit(func(s *remembered) bool {
+		if s.id != id || s.from != a.from || s.early || s.rej != nil {
+			return true
+		}
+		p.manifest.Chunks = nil
+		s.capsuleOf, s.rej = &p, rej
+		if rej != nil {
+			s.version = rej.PolicyVersion
+		}
+		return false
+	})
+}
+
+// Why returns the newest decision about a job, false when none is remembered. Of a
+// job of this node's own and one of another node that took its id, it is about the
+// own.
 func (g *Gate) Why(jobID string) (Decision, bool) {
 	id, ok := uuidv7(jobID)
 	if !ok {
@@ -132,10 +196,10 @@ func (g *Gate) Why(jobID string) (Decision, bool) {
 	var d Decision
 	found := false
 	g.history.newest(func(s *remembered) bool {
-		if s.id == id {
+		if s.id == id && (!found || s.from == "") {
 			d, found = s.decision(), true
 		}
-		return !found
+		return !found || d.From != ""
 	})
 	return d, found
 }

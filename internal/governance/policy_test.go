@@ -5,6 +5,8 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -241,6 +243,68 @@ func TestDryRun(t *testing.T) {
 	require.EqualValues(t, 1, g.Policy().Version, "a dry run changes nothing")
 }
 
+// What was to run is part of a decision: a refusal by its publisher is told, and a dry
+// run replays the rules about capsules.
+func TestStartIsRemembered(t *testing.T) {
+	g := testGate(t, Policy{Version: 1, Publishers: []identity.PeerID{testPeer(7)}})
+	m := capsule.Manifest{CID: capsule.SumCID([]byte("wasm")), MemoryLimit: 1 << 20}
+	id := func(n int) string { return fmt.Sprintf("01935c2e-7d1a-7c3b-8f00-%012d", n) }
+	for n, publisher := range []byte{7, 8} {
+		req := testRequest()
+		req.Job.ID = id(n)
+		a, err := g.Admit(req, testNow)
+		require.NoError(t, err)
+		if err = g.Start(a, m, testPeer(publisher)); n == 0 {
+			require.NoError(t, err)
+		} else {
+			require.ErrorIs(t, err, ErrPublisherDenied)
+		}
+	}
+	d, ok := g.Why(id(0))
+	require.True(t, ok)
+	require.True(t, d.Admitted())
+	d, ok = g.Why(id(1))
+	require.True(t, ok)
+	require.Equal(t, "publisher_denied", d.Code)
+
+	changes, looked, err := g.DryRun(Policy{Version: 2, Publishers: []identity.PeerID{testPeer(8)}})
+	require.NoError(t, err)
+	require.Equal(t, 2, looked)
+	require.Len(t, changes, 2)
+	require.Equal(t, Undecided, changes[0].After.Rule)
+	require.Equal(t, "publisher_denied", changes[1].After.Code)
+	changes, _, err = g.DryRun(Policy{Version: 2, MaxMemory: 1 << 10})
+	require.NoError(t, err)
+	require.Equal(t, "over_limit", changes[1].After.Code)
+}
+
+// A flood of what is refused unread pushes nothing out, and nobody else's job stands
+// for an own one of its id.
+func TestHistoryUnderAFlood(t *testing.T) {
+	g, err := New(Config{Ledgers: purse{testLedger(1): 1_000}, History: 8})
+	require.NoError(t, err)
+	own := testRequest()
+	_, err = g.Admit(own, testNow)
+	require.NoError(t, err)
+	for range 100 {
+		req := testRequest()
+		req.From, req.Envelope.Metadata.CreditLedgerID = testPeer(9), ""
+		_, err := g.Admit(req, testNow)
+		require.Error(t, err)
+	}
+	d, ok := g.Why(testID)
+	require.True(t, ok)
+	require.True(t, d.Admitted())
+	require.Empty(t, d.From)
+	all := g.Decisions(100)
+	require.Len(t, all, 9)
+	require.Equal(t, testPeer(9), all[0].From, "who sent it is known")
+	require.True(t, all[8].Admitted(), "newest first, of both kinds")
+	_, looked, err := g.DryRun(Policy{Version: 1})
+	require.NoError(t, err)
+	require.Equal(t, 1, looked)
+}
+
 func TestCommandsAndCapsules(t *testing.T) {
 	g := testGate(t, Policy{Version: 1, Publishers: []identity.PeerID{testPeer(7)}, DenyCapabilities: []string{"gpu"},
 		MaxMemory: 1 << 20, MaxRun: time.Second,
@@ -297,4 +361,27 @@ func FuzzAdmit(f *testing.F) {
 			require.NotZero(t, a.Job().Budget)
 		}
 	})
+}
+
+// The example of docs/policy.md is one, but for the lines whose ids are cut short.
+func TestDocumentedPolicyParses(t *testing.T) {
+	page, err := os.ReadFile("../../docs/policy.md")
+	if errors.Is(err, os.ErrNotExist) && runtime.GOOS == "js" {
+		t.Log("no file system here")
+		return
+	}
+	require.NoError(t, err)
+	_, block, _ := strings.Cut(string(page), "```\n")
+	block, _, found := strings.Cut(block, "```")
+	require.True(t, found)
+	var text strings.Builder
+	for line := range strings.Lines(block) {
+		if !strings.Contains(line, "…") {
+			text.WriteString(line)
+		}
+	}
+	p, err := ParsePolicy(text.String())
+	require.NoError(t, err)
+	require.Equal(t, "evenings", p.Name)
+	require.Len(t, p.Quiet, 1)
 }

@@ -62,6 +62,14 @@ type Change struct {
 	After  Decision
 }
 
+// Enforced is a policy put in force, and what it would have decided about the jobs
+// remembered: DryRun's answer from just before.
+type Enforced struct {
+	Policy  Policy
+	Changes []Change
+	Looked  int
+}
+
 // Undecided is the Rule of a Decision that a dry run cannot reach, because it
 // depends on money or on what else was running then.
 const Undecided = "undecided"
@@ -88,6 +96,9 @@ func (g *Gate) DryRun(candidate Policy) (changes []Change, looked int, err error
 		}
 		if rej == nil {
 			rej = r.checkPolicy(&job, s.ledger, instant(s.at))
+		}
+		if rej == nil && s.capsuleOf != nil {
+			rej = r.checkManifest(&s.capsuleOf.manifest, s.capsuleOf.publisher)
 		}
 		before := s.decision()
 		after := before

@@ -39,7 +39,7 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, input []byt
 		return fail(err)
 	}
 	out.FetchedBytes = fetched
-	if err := k.cfg.Gate.Capsule(blob.Manifest, blob.Publisher); err != nil {
+	if err := k.cfg.Gate.Start(a, blob.Manifest, blob.Publisher); err != nil {
 		return k.refuse(out, a.From(), err)
 	}
 	var earning Earning

@@ -11,6 +11,16 @@ import (
 	"inos/internal/trace"
 )
 
+// Message is the envelope of a note to another node: of this kind, with this node's
+// DNA, and without a payload yet.
+func (k *Kernel) Message(ctx context.Context, kind string) governance.Envelope {
+	return k.message(ctx, kind, governance.Metadata{})
+}
+
+// Pass says whether the gate lets in what another node sent: see Gate.Message. Errors
+// match ErrDenied.
+func (k *Kernel) Pass(env governance.Envelope, kind string) error { return k.pass(env, kind) }
+
 // message is the envelope of something that is no job, with the DNA that the caller
 // left out filled in.
 func (k *Kernel) message(ctx context.Context, kind string, dna governance.Metadata) governance.Envelope {

@@ -18,8 +18,9 @@ type Gate interface {
 	// Command says whether from may give a capsule of owner a command of type c.
 	Command(from, owner identity.PeerID, c capsule.CommandType) error
 	// Capsule says whether a capsule whose manifest publisher signed may be started
-	// here.
+	// here; Start, whether it may for an admitted job.
 	Capsule(m capsule.Manifest, publisher identity.PeerID) error
+	Start(a governance.Admitted, m capsule.Manifest, publisher identity.PeerID) error
 	// Limits are what a run here may have at most: bytes of memory, and time.
 	Limits() (memory uint64, run time.Duration)
 	// Resident says whether this node's data may lie on a node at geoHash.

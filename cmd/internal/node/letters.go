@@ -3,11 +3,13 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"inos/internal/credit"
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/wire"
 )
 
 const (
@@ -27,13 +29,47 @@ const (
 func now() time.Time { return time.Now() }
 
 // Notes are what this node answers besides jobs and commands: give them to the
-// mesh.
+// mesh. Each has passed the gate's DNA check before it is looked at.
 func (n *Node) Notes() map[string]mesh.NoteFunc {
 	notes := map[string]mesh.NoteFunc{mesh.NoteReceipt: n.answerReceipt, mesh.NoteCheque: n.takeCheque}
 	if n.export != nil {
 		notes[mesh.NoteTrace] = n.takeSpans
 	}
+	for name, answer := range notes {
+		notes[name] = n.opened(name, answer)
+	}
 	return notes
+}
+
+// envelopeRoom is what an envelope takes of a note, at most.
+const envelopeRoom = 4 << 10
+
+// noteType is the type of the Envelope that a note travels in.
+func noteType(name string) string { return "note:" + name + ":v1" }
+
+// tell sends a note in an envelope of its own.
+func (n *Node) tell(ctx context.Context, to mesh.Courier, p identity.PeerID, name string, body []byte) ([]byte, error) {
+	env := n.Kernel.Message(ctx, noteType(name))
+	env.Payload.Data = body
+	raw, err := wire.EncodeEnvelope(env)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
+	}
+	return to.Tell(ctx, p, name, raw)
+}
+
+// opened hands answer what lay in an envelope that the gate let pass.
+func (n *Node) opened(name string, answer mesh.NoteFunc) mesh.NoteFunc {
+	return func(ctx context.Context, from identity.PeerID, raw []byte) ([]byte, error) {
+		env, err := wire.DecodeEnvelope(raw)
+		if err != nil {
+			return nil, err
+		}
+		if err := n.Kernel.Pass(env, noteType(name)); err != nil {
+			return nil, err
+		}
+		return answer(ctx, from, env.Payload.Data)
+	}
 }
 
 // correspond writes to other nodes until ctx ends: spans to be exported, questions
@@ -92,7 +128,7 @@ func (n *Node) askReceipts(ctx context.Context, to mesh.Courier) {
 		if i == receiptAsk || ctx.Err() != nil {
 			return
 		}
-		answer, err := to.Tell(ctx, h.Payee, mesh.NoteReceipt, h.ID.Nonce[:])
+		answer, err := n.tell(ctx, to, h.Payee, mesh.NoteReceipt, h.ID.Nonce[:])
 		switch {
 		case err != nil:
 		case len(answer) == 0:
@@ -129,7 +165,7 @@ func (n *Node) sendCheques(ctx context.Context, to mesh.Courier, peers []mesh.Pe
 		if err != nil {
 			continue
 		}
-		if _, err = to.Tell(ctx, id, mesh.NoteCheque, cheque); err == nil {
+		if _, err = n.tell(ctx, to, id, mesh.NoteCheque, cheque); err == nil {
 			delete(unsent, id)
 		} else if len(unsent) < takeNodes {
 			unsent[id] = true // a cheque repeats what the ones before it said

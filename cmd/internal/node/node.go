@@ -48,6 +48,8 @@ type Config struct {
 	// StrangerLine is the credit granted to a ledger whose first voucher arrives.
 	StrangerLine uint64
 	Policy       governance.Policy
+	// KeptPolicy starts with the policy that was taken last, where Policy is none.
+	KeptPolicy   bool
 	MaxCapsules  int // live at once
 	PublishEvery time.Duration
 	PingEvery    time.Duration
@@ -67,6 +69,7 @@ type Node struct {
 	Wallet     *credit.Wallet
 
 	onHeartbeat func(capsuleID string)
+	key         ed25519.PrivateKey
 	keep        payment.Keeper
 	export      func(trace.Span)
 	kind        string
@@ -91,12 +94,16 @@ func New(cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n.Reputation = credit.NewReputation(credit.ReputationConfig{})
+	n.key = cfg.Key
 	if n.keep = cfg.Keep; n.keep != nil {
 		if saved, ok := n.keep.Get(reputationKey); ok {
 			if err = n.Reputation.Load(saved); err != nil {
 				return nil, fmt.Errorf("node: reputation: %w", err)
 			}
 		}
+	}
+	if cfg.Policy, err = n.policyAtStart(cfg.Policy, cfg.KeptPolicy); err != nil {
+		return nil, err
 	}
 	if n.Gate, err = governance.New(governance.Config{Policy: cfg.Policy, Ledgers: n.Ledger}); err != nil {
 		return nil, err

@@ -59,7 +59,7 @@ func (n *Node) ship(ctx context.Context, to mesh.Courier, peers []mesh.Peer, bes
 			batch = append(batch, <-n.shipping)
 		}
 		body, err := wire.EncodeSpans(batch)
-		if err != nil || len(body) > mesh.MaxNote {
+		if err != nil || len(body) > mesh.MaxNote-envelopeRoom {
 			continue
 		}
 		if best = n.shipTo(ctx, to, peers, best, body); best == "" {
@@ -73,7 +73,7 @@ func (n *Node) shipTo(ctx context.Context, to mesh.Courier, peers []mesh.Peer, b
 	asked := 0
 	try := func(p identity.PeerID) bool {
 		asked++
-		_, err := to.Tell(ctx, p, mesh.NoteTrace, body)
+		_, err := n.tell(ctx, to, p, mesh.NoteTrace, body)
 		return err == nil
 	}
 	if best != "" && try(best) {

@@ -122,6 +122,11 @@ export const VERBS = {
     does: 'the policy in force; with a text, what that policy would have decided about past jobs',
     example: 'console.log(await inos.policy())',
   },
+  enforce: {
+    params: [{ name: 'text', shape: 'text' }],
+    does: 'puts a policy of a higher version in force, and keeps it',
+    example: `await inos.enforce('policy "careful"\nversion 1\nbudget 0.5\nconcurrency 4\n')`,
+  },
   connect: {
     params: [{ name: 'multiaddr', shape: 'text' }],
     does: 'dials a node',
