@@ -34,6 +34,7 @@ export type KernelErrorCode =
   | 'cancelled'
   | 'capability_denied'
   | 'capsule_abi_version'
+  | 'capsule_args'
   | 'capsule_broke_protocol'
   | 'capsule_broke_ring'
   | 'capsule_crashed'

@@ -57,7 +57,7 @@ type frame struct {
 
 // Open instantiates mod and waits for its first heartbeat. It blocks until then
 // at most cfg.ReadyTimeout; ctx ends the wait, not the capsule. Errors match
-// ErrNotReady, ErrNoControlBlock, ErrABIVersion, ErrTrap, ErrPanicked,
+// ErrNotReady, ErrArgs, ErrNoControlBlock, ErrABIVersion, ErrTrap, ErrPanicked,
 // ErrRingBroken, ErrProtocol, ErrStopped or ctx's; nothing is left running then.
 func Open(ctx context.Context, mod Module, cfg Config) (*Capsule, error) {
 	return open(ctx, mod, cfg, mod.Instantiate)
@@ -127,7 +127,9 @@ func open(ctx context.Context, mod Module, cfg Config,
 	go c.pump()
 	select {
 	case <-c.ready:
-		return c, nil
+		if err = c.begin(ctx); err == nil {
+			return c, nil
+		}
 	case <-c.dead:
 		err = c.reason()
 	case <-ctx.Done():

@@ -17,6 +17,7 @@ var coded = []struct {
 	{ErrNoRun, "capsule_no_run", false},
 	{ErrABIVersion, "capsule_abi_version", false},
 	{ErrImage, "bad_image", false},
+	{ErrArgs, "capsule_args", false},
 	{ErrUnknownMethod, "unknown_method", false},
 	{ErrBadInput, "bad_input", false},
 	{ErrRunFailed, "run_failed", false},

@@ -27,6 +27,7 @@ type Config struct {
 	Epoch uint32 // memory epoch to start with; 0 means 1
 	Codec Codec
 
+	Args           []string      // handed to the capsule before anything else
 	MemoryLimit    uint64        // bytes; 0 means what the module declares
 	Heartbeat      time.Duration // how often the capsule reports; 0 means DefaultHeartbeat
 	ReadyTimeout   time.Duration // until the first heartbeat; 0 means DefaultReadyTimeout
@@ -37,6 +38,11 @@ type Config struct {
 	OnHeartbeat func(Heartbeat) // of every one; the first was heard when Open returns
 	OnLog       func(Log)
 	OnData      func(payload []byte) // FrameData; payload is valid until it returns
+	// Full holds the capsule back: while it is true no event is taken out of the ring,
+	// whose producer then waits for room. Whoever it was full for calls Look after.
+	// What is in the ring when the capsule ends by itself is taken all the same. nil is
+	// never full.
+	Full func() bool
 }
 
 func (cfg Config) withDefaults(info ModuleInfo) (Config, error) {

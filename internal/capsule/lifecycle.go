@@ -26,6 +26,9 @@ type Command struct {
 	Target    string // capsule id, empty for Spawn
 	Timestamp time.Time
 	Deadline  time.Time // zero means the receiver's default
+	// Timeout travels between nodes, whose clocks differ: how long the caller waits from
+	// when it sent the command. Whoever receives one makes a Deadline of it.
+	Timeout time.Duration
 
 	Spawn    *SpawnParams
 	Kill     *KillParams
@@ -36,12 +39,37 @@ type Command struct {
 // SpawnParams says what to start.
 type SpawnParams struct {
 	CID            string
-	Wasm           []byte // optional: the module itself
-	MemoryLimit    uint64 // bytes; 0 means what the module declares
-	Capabilities   []string
-	Args           []string
+	Wasm           []byte   // optional: the module itself
+	MemoryLimit    uint64   // bytes; 0 means what the module declares
+	Capabilities   []string // what it may use: the node must have and allow them
+	Args           []string // the capsule's, through all its restarts
 	CreditLedgerID string
+	Restart        RestartPolicy
+	Group          string // capsules that restart together; empty means alone
+	Strategy       GroupStrategy
 }
+
+// RestartPolicy says when a capsule that ended is started again (the restart types
+// of Erlang/OTP's supervisor). It has the ordinals of schema/system/v1.
+type RestartPolicy uint16
+
+// The policies.
+const (
+	DefaultRestart RestartPolicy = iota // the receiver's
+	Permanent                           // always
+	Transient                           // when it crashed
+	Temporary                           // never
+)
+
+// GroupStrategy says who is started again when a member of a group is (Erlang/OTP's
+// names). It has the ordinals of schema/system/v1.
+type GroupStrategy uint16
+
+// The strategies.
+const (
+	OneForOne  GroupStrategy = iota // that member alone
+	RestForOne                      // that member, then those spawned after it, in order
+)
 
 // KillParams says why, and how long a job in flight may go on.
 type KillParams struct {
@@ -82,6 +110,7 @@ type Reply struct {
 	MemoryEpoch uint32
 	SnapshotCID string
 	Timestamp   time.Time
+	Reason      string // of another code than OK: the stable code of the error, if it has one
 }
 
 // Status has the ordinals of schema/system/v1 Status.

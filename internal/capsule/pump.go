@@ -66,11 +66,14 @@ func (c *Capsule) turn() (more bool, err error) {
 		return false, nil
 	default:
 	}
-	c.hearing.Lock()
-	n, err := c.cb.events.Drain(c.receive)
-	c.hearing.Unlock()
-	if err != nil {
-		return false, err
+	n := 0
+	if c.hears() {
+		c.hearing.Lock()
+		n, err = c.cb.events.Drain(c.receive)
+		c.hearing.Unlock()
+		if err != nil {
+			return false, err
+		}
 	}
 	if state, err := c.cb.State(); err != nil {
 		return false, err
@@ -152,6 +155,7 @@ func (c *Capsule) tickInterval() time.Duration {
 
 // end hears the last words of an instance that ended by itself.
 func (c *Capsule) end() {
+	c.cfg.Full = nil
 	for {
 		more, err := c.turn()
 		if err != nil {

@@ -7,12 +7,12 @@ import (
 	systemv1 "inos/schema/system/v1"
 )
 
-// flatCommand writes a LifecycleCmd as the library would: one segment, three
+// flatCommand writes a LifecycleCmd as the library would: one segment, four
 // words of data, three pointers, then what they point at. It is a tenth of the
 // library's time in a browser, where a command's time counts. A test holds the
 // two together.
 func flatCommand(c capsule.Command, params []byte) []byte {
-	const dataWords, pointers = 3, 3
+	const dataWords, pointers = 4, 3
 	parts := [pointers]int{flatText(c.ID), flatText(c.Target), len(params)}
 	words := 1 + dataWords + pointers
 	for _, n := range parts {
@@ -27,6 +27,7 @@ func flatCommand(c capsule.Command, params []byte) []byte {
 	le.PutUint16(data, uint16(systemv1.CommandType(c.Type)))
 	le.PutUint64(data[8:], uint64(nanos(c.Timestamp)))
 	le.PutUint64(data[16:], uint64(nanos(c.Deadline)))
+	le.PutUint64(data[24:], uint64(c.Timeout))
 	pointer := data[8*dataWords:]
 	next := pointer[8*pointers:]
 	for i, n := range parts {
@@ -61,7 +62,7 @@ func flatText(s string) int {
 // segment, its root first, its texts behind it. ok is false for any other shape,
 // which is the library's to judge.
 func flatReply(b []byte) (r capsule.Reply, ok bool) {
-	const dataWords, pointers = 3, 4
+	const dataWords, pointers = 3, 5
 	le := binary.LittleEndian
 	if len(b) < 16+8*(dataWords+pointers) || len(b)%8 != 0 || le.Uint32(b) != 0 || uint64(le.Uint32(b[4:]))*8 != uint64(len(b)-8) ||
 		le.Uint64(b[8:]) != dataWords<<32|pointers<<48 {
@@ -83,6 +84,6 @@ func flatReply(b []byte) (r capsule.Reply, ok bool) {
 		}
 		texts[i] = string(data[from : from+n-1])
 	}
-	return capsule.Reply{ID: texts[0], Code: capsule.ReplyCode(le.Uint16(data)), Message: texts[1], CapsuleID: texts[2], SnapshotCID: texts[3],
+	return capsule.Reply{ID: texts[0], Code: capsule.ReplyCode(le.Uint16(data)), Message: texts[1], CapsuleID: texts[2], SnapshotCID: texts[3], Reason: texts[4],
 		MemoryEpoch: le.Uint32(data[4:]), MemoryBytes: le.Uint64(data[8:]), Timestamp: instant(int64(le.Uint64(data[16:])))}, true
 }

@@ -20,6 +20,7 @@ func TestFlatCommandIsTheLibrarysOwn(t *testing.T) {
 		if rapid.Bool().Draw(t, "timed") {
 			c.Timestamp = time.Unix(0, rapid.Int64Range(1, 1<<62).Draw(t, "at"))
 			c.Deadline = c.Timestamp.Add(time.Second)
+			c.Timeout = time.Duration(rapid.Int64().Draw(t, "timeout"))
 		}
 		params := rapid.SliceOf(rapid.Byte()).Draw(t, "params")
 		if len(params) == 0 {
@@ -32,6 +33,7 @@ func TestFlatCommandIsTheLibrarysOwn(t *testing.T) {
 			p.do(s.SetParams(params))
 			s.SetTimestamp(nanos(c.Timestamp))
 			s.SetDeadline(nanos(c.Deadline))
+			s.SetTimeoutNs(int64(c.Timeout))
 		})
 		require.NoError(t, err)
 		require.Equal(t, want, flatCommand(c, params))
@@ -44,7 +46,7 @@ func TestFlatReplyIsTheLibrarysOwn(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(rapid.Just(""), rapid.String())
 		r := capsule.Reply{ID: text.Draw(t, "id"), Message: text.Draw(t, "message"), CapsuleID: text.Draw(t, "capsule"),
-			SnapshotCID: text.Draw(t, "snapshot"), Code: capsule.ReplyCode(rapid.IntRange(0, 9).Draw(t, "code")),
+			SnapshotCID: text.Draw(t, "snapshot"), Reason: text.Draw(t, "reason"), Code: capsule.ReplyCode(rapid.IntRange(0, 9).Draw(t, "code")),
 			MemoryBytes: rapid.Uint64().Draw(t, "bytes"), MemoryEpoch: rapid.Uint32().Draw(t, "epoch")}
 		if at := rapid.Int64().Draw(t, "at"); at != 0 {
 			r.Timestamp = time.Unix(0, at).UTC()

@@ -28,6 +28,9 @@ func encodeParams(c capsule.Command) ([]byte, error) {
 			p.texts(s.NewCapabilities, c.Spawn.Capabilities)
 			p.texts(s.NewArgs, c.Spawn.Args)
 			p.do(s.SetCreditLedgerId(c.Spawn.CreditLedgerID))
+			s.SetRestart(systemv1.RestartPolicy(c.Spawn.Restart))
+			p.do(s.SetGroup(c.Spawn.Group))
+			s.SetStrategy(systemv1.GroupStrategy(c.Spawn.Strategy))
 		})
 	case c.Type == capsule.Kill && c.Kill != nil:
 		return build(systemv1.NewRootKillParams, func(s systemv1.KillParams, p *put) {
@@ -76,6 +79,7 @@ func DecodeCommand(data []byte) (capsule.Command, error) {
 			Target:    g.text(s.TargetCapsuleId()),
 			Timestamp: instant(s.Timestamp()),
 			Deadline:  instant(s.Deadline()),
+			Timeout:   time.Duration(s.TimeoutNs()),
 		}
 		params = g.data(s.Params())
 	})
@@ -105,6 +109,9 @@ func decodeParams(c *capsule.Command, params []byte) error {
 				Capabilities:   g.texts(s.Capabilities()),
 				Args:           g.texts(s.Args()),
 				CreditLedgerID: g.text(s.CreditLedgerId()),
+				Restart:        capsule.RestartPolicy(s.Restart()),
+				Group:          g.text(s.Group()),
+				Strategy:       capsule.GroupStrategy(s.Strategy()),
 			}
 		})
 	case capsule.Kill:
@@ -134,6 +141,7 @@ func EncodeReply(r capsule.Reply) ([]byte, error) {
 		s.SetMemoryEpoch(r.MemoryEpoch)
 		p.do(s.SetSnapshotCid(r.SnapshotCID))
 		s.SetTimestamp(nanos(r.Timestamp))
+		p.do(s.SetReason(r.Reason))
 	})
 }
 
@@ -157,6 +165,7 @@ func decodeReply(data []byte) (capsule.Reply, error) {
 			MemoryEpoch: s.MemoryEpoch(),
 			SnapshotCID: g.text(s.SnapshotCid()),
 			Timestamp:   instant(s.Timestamp()),
+			Reason:      g.text(s.Reason()),
 		}
 	})
 	if err != nil {

@@ -15,6 +15,14 @@ fn echo(job: &mut Job) -> Outcome {
     Ok(())
 }
 
+/// The arguments that the capsule was spawned with, one a line.
+fn args(job: &mut Job) -> Outcome {
+    for arg in inos_sdk::args() {
+        job.write(format!("{arg}\n").as_bytes());
+    }
+    Ok(())
+}
+
 /// Works until it is told to stop, reporting progress; reaches safe points.
 fn work(job: &mut Job) -> Outcome {
     let mut n = 0;
@@ -229,6 +237,7 @@ fn number(job: &Job, i: usize) -> Result<u64, Failure> {
 capsule! {
     methods: {
         "echo" => echo,
+        "args" => args,
         "work" => work,
         "count" => count,
         "emit" => emit,

@@ -34,6 +34,7 @@ mod capsule_capnp;
 #[path = "generated/orchestration_capnp.rs"]
 mod orchestration_capnp;
 
+mod args;
 mod congestion;
 pub mod control;
 mod flat;
@@ -54,6 +55,7 @@ mod state;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 
+pub use args::args;
 pub use job::{Failure, Job, Method, Outcome, Stop};
 pub use message::RunCode;
 pub use runner::Definition;

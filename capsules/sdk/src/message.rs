@@ -46,6 +46,10 @@ pub struct Command {
 }
 
 pub enum Verb {
+    /// The arguments it was spawned with, before anything else is asked of it.
+    Spawn {
+        args: Vec<String>,
+    },
     Pause,
     Resume,
     Kill {
@@ -104,6 +108,8 @@ pub fn decode(kind: u16, payload: &[u8]) -> Result<Option<Incoming>, Malformed> 
 fn verb(m: &Root) -> Result<Verb, Malformed> {
     let params = m.bytes(2)?;
     Ok(match m.word(0) as u16 {
+        0 if params.is_empty() => Verb::Spawn { args: Vec::new() },
+        0 => Verb::Spawn { args: Root::new(params)?.texts(3)? },
         1 if params.is_empty() => Verb::Kill { grace_ns: 0 },
         1 => Verb::Kill { grace_ns: Root::new(params)?.word(0) as i64 },
         2 => Verb::Pause,
@@ -115,7 +121,7 @@ fn verb(m: &Root) -> Result<Verb, Malformed> {
 
 pub fn reply(id: &str, code: ReplyCode, text: &str, memory_bytes: u64, memory_epoch: u32, clock: i64) -> Vec<u8> {
     let first = code as u64 | u64::from(memory_epoch) << 32;
-    flat::write(&[first, memory_bytes, clock as u64], &[id, text, "", ""])
+    flat::write(&[first, memory_bytes, clock as u64], &[id, text, "", "", ""])
 }
 
 pub fn heartbeat(h: &Heartbeat) -> Vec<u8> {
@@ -177,6 +183,7 @@ mod tests {
             assert_eq!(m.get_message().unwrap(), "why not");
             assert_eq!((m.get_memory_bytes(), m.get_memory_epoch(), m.get_timestamp()), (1 << 40, 7, -5));
             assert!(m.get_capsule_id().unwrap().is_empty() && m.get_snapshot_cid().unwrap().is_empty());
+            assert!(m.get_reason().unwrap().is_empty());
 
             let bytes = log(-4, text, 9);
             let m = read(&bytes);
@@ -248,7 +255,14 @@ mod tests {
             m.set_grace_ns(77);
         });
         let bytes = build::<orc::resize_mem_params::Owned>(|mut m| m.set_bytes(1 << 33));
+        let args = build::<orc::spawn_params::Owned>(|mut m| {
+            m.set_cid("cid");
+            let mut args = m.init_args(TEXTS.len() as u32);
+            TEXTS.iter().enumerate().for_each(|(i, &t)| args.set(i as u32, t));
+        });
         for (kind, params, is) in [
+            (orc::CommandType::Spawn, &[][..], "Spawn 0"),
+            (orc::CommandType::Spawn, &args[..], "Spawn 4"),
             (orc::CommandType::Pause, &[][..], "Pause"),
             (orc::CommandType::Resume, &[][..], "Resume"),
             (orc::CommandType::Kill, &[][..], "Kill 0"),
@@ -258,6 +272,10 @@ mod tests {
         ] {
             let Ok(Some(Incoming::Command(c))) = decode(FRAME_COMMAND, &command(kind, params)) else { panic!("{is}") };
             let verb = match c.verb {
+                Verb::Spawn { args } => {
+                    assert!(args.is_empty() || args == TEXTS);
+                    std::format!("Spawn {}", args.len())
+                }
                 Verb::Pause => "Pause".into(),
                 Verb::Resume => "Resume".into(),
                 Verb::Kill { grace_ns } => std::format!("Kill {grace_ns}"),

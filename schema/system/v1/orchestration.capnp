@@ -27,6 +27,8 @@ struct LifecycleCmd {
   params @3 :Data;           # a Cap'n Proto message: the command's own params struct below
   timestamp @4 :Int64;       # Unix nanoseconds
   deadline @5 :Int64;        # Unix nanoseconds; 0 means the receiver's default
+  timeoutNs @6 :Int64;       # between nodes, whose clocks differ: how long the caller waits from
+                             # now on, instead of the deadline; 0 means that there is only that
 }
 
 enum Status {
@@ -54,9 +56,25 @@ struct SpawnParams {
   cid @0 :Text;              # the capsule; its bytes are fetched unless wasm is set
   wasm @1 :Data;
   memoryLimit @2 :UInt64;    # bytes; 0 means what the module declares
-  capabilities @3 :List(Text);
-  args @4 :List(Text);
+  capabilities @3 :List(Text); # what it may use: the node must have and allow them
+  args @4 :List(Text);       # the capsule's, through all its restarts
   creditLedgerId @5 :Text;
+  restart @6 :RestartPolicy;
+  group @7 :Text;            # capsules that restart together; empty means alone
+  strategy @8 :GroupStrategy;
+}
+
+enum RestartPolicy {
+  default @0;                # the receiver's
+  permanent @1;              # whenever it ended
+  transient @2;              # when it crashed
+  temporary @3;              # never
+}
+
+# Who starts again when a member of a group does.
+enum GroupStrategy {
+  oneForOne @0;              # that member alone
+  restForOne @1;             # and those spawned after it, in their order
 }
 
 struct KillParams {
@@ -94,4 +112,5 @@ struct LifecycleReply {
   memoryEpoch @5 :UInt32;
   snapshotCid @6 :Text;      # snapshot: the blob's CID
   timestamp @7 :Int64;
+  reason @8 :Text;           # with another code than ok: the stable code of the error, if it has one
 }

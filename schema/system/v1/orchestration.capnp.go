@@ -82,12 +82,12 @@ type LifecycleCmd capnp.Struct
 const LifecycleCmd_TypeID = 0xd0344e48eeb9a599
 
 func NewLifecycleCmd(s *capnp.Segment) (LifecycleCmd, error) {
-	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 24, PointerCount: 3})
+	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 32, PointerCount: 3})
 	return LifecycleCmd(st), err
 }
 
 func NewRootLifecycleCmd(s *capnp.Segment) (LifecycleCmd, error) {
-	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 24, PointerCount: 3})
+	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 32, PointerCount: 3})
 	return LifecycleCmd(st), err
 }
 
@@ -196,12 +196,20 @@ func (s LifecycleCmd) SetDeadline(v int64) {
 	capnp.Struct(s).SetUint64(16, uint64(v))
 }
 
+func (s LifecycleCmd) TimeoutNs() int64 {
+	return int64(capnp.Struct(s).Uint64(24))
+}
+
+func (s LifecycleCmd) SetTimeoutNs(v int64) {
+	capnp.Struct(s).SetUint64(24, uint64(v))
+}
+
 // LifecycleCmd_List is a list of LifecycleCmd.
 type LifecycleCmd_List = capnp.StructList[LifecycleCmd]
 
 // NewLifecycleCmd creates a new list of LifecycleCmd.
 func NewLifecycleCmd_List(s *capnp.Segment, sz int32) (LifecycleCmd_List, error) {
-	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 24, PointerCount: 3}, sz)
+	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 32, PointerCount: 3}, sz)
 	return capnp.StructList[LifecycleCmd](l), err
 }
 
@@ -435,12 +443,12 @@ type SpawnParams capnp.Struct
 const SpawnParams_TypeID = 0xfaee720385208e0d
 
 func NewSpawnParams(s *capnp.Segment) (SpawnParams, error) {
-	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 8, PointerCount: 5})
+	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 16, PointerCount: 6})
 	return SpawnParams(st), err
 }
 
 func NewRootSpawnParams(s *capnp.Segment) (SpawnParams, error) {
-	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 8, PointerCount: 5})
+	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 16, PointerCount: 6})
 	return SpawnParams(st), err
 }
 
@@ -579,12 +587,46 @@ func (s SpawnParams) SetCreditLedgerId(v string) error {
 	return capnp.Struct(s).SetText(4, v)
 }
 
+func (s SpawnParams) Restart() RestartPolicy {
+	return RestartPolicy(capnp.Struct(s).Uint16(8))
+}
+
+func (s SpawnParams) SetRestart(v RestartPolicy) {
+	capnp.Struct(s).SetUint16(8, uint16(v))
+}
+
+func (s SpawnParams) Group() (string, error) {
+	p, err := capnp.Struct(s).Ptr(5)
+	return p.Text(), err
+}
+
+func (s SpawnParams) HasGroup() bool {
+	return capnp.Struct(s).HasPtr(5)
+}
+
+func (s SpawnParams) GroupBytes() ([]byte, error) {
+	p, err := capnp.Struct(s).Ptr(5)
+	return p.TextBytes(), err
+}
+
+func (s SpawnParams) SetGroup(v string) error {
+	return capnp.Struct(s).SetText(5, v)
+}
+
+func (s SpawnParams) Strategy() GroupStrategy {
+	return GroupStrategy(capnp.Struct(s).Uint16(10))
+}
+
+func (s SpawnParams) SetStrategy(v GroupStrategy) {
+	capnp.Struct(s).SetUint16(10, uint16(v))
+}
+
 // SpawnParams_List is a list of SpawnParams.
 type SpawnParams_List = capnp.StructList[SpawnParams]
 
 // NewSpawnParams creates a new list of SpawnParams.
 func NewSpawnParams_List(s *capnp.Segment, sz int32) (SpawnParams_List, error) {
-	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 8, PointerCount: 5}, sz)
+	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 16, PointerCount: 6}, sz)
 	return capnp.StructList[SpawnParams](l), err
 }
 
@@ -594,6 +636,104 @@ type SpawnParams_Future struct{ *capnp.Future }
 func (f SpawnParams_Future) Struct() (SpawnParams, error) {
 	p, err := f.Future.Ptr()
 	return SpawnParams(p.Struct()), err
+}
+
+type RestartPolicy uint16
+
+// RestartPolicy_TypeID is the unique identifier for the type RestartPolicy.
+const RestartPolicy_TypeID = 0xd2d328461d8eef60
+
+// Values of RestartPolicy.
+const (
+	RestartPolicy_default   RestartPolicy = 0
+	RestartPolicy_permanent RestartPolicy = 1
+	RestartPolicy_transient RestartPolicy = 2
+	RestartPolicy_temporary RestartPolicy = 3
+)
+
+// String returns the enum's constant name.
+func (c RestartPolicy) String() string {
+	switch c {
+	case RestartPolicy_default:
+		return "default"
+	case RestartPolicy_permanent:
+		return "permanent"
+	case RestartPolicy_transient:
+		return "transient"
+	case RestartPolicy_temporary:
+		return "temporary"
+
+	default:
+		return ""
+	}
+}
+
+// RestartPolicyFromString returns the enum value with a name,
+// or the zero value if there's no such value.
+func RestartPolicyFromString(c string) RestartPolicy {
+	switch c {
+	case "default":
+		return RestartPolicy_default
+	case "permanent":
+		return RestartPolicy_permanent
+	case "transient":
+		return RestartPolicy_transient
+	case "temporary":
+		return RestartPolicy_temporary
+
+	default:
+		return 0
+	}
+}
+
+type RestartPolicy_List = capnp.EnumList[RestartPolicy]
+
+func NewRestartPolicy_List(s *capnp.Segment, sz int32) (RestartPolicy_List, error) {
+	return capnp.NewEnumList[RestartPolicy](s, sz)
+}
+
+type GroupStrategy uint16
+
+// GroupStrategy_TypeID is the unique identifier for the type GroupStrategy.
+const GroupStrategy_TypeID = 0xa44a7e06f76daf1c
+
+// Values of GroupStrategy.
+const (
+	GroupStrategy_oneForOne  GroupStrategy = 0
+	GroupStrategy_restForOne GroupStrategy = 1
+)
+
+// String returns the enum's constant name.
+func (c GroupStrategy) String() string {
+	switch c {
+	case GroupStrategy_oneForOne:
+		return "oneForOne"
+	case GroupStrategy_restForOne:
+		return "restForOne"
+
+	default:
+		return ""
+	}
+}
+
+// GroupStrategyFromString returns the enum value with a name,
+// or the zero value if there's no such value.
+func GroupStrategyFromString(c string) GroupStrategy {
+	switch c {
+	case "oneForOne":
+		return GroupStrategy_oneForOne
+	case "restForOne":
+		return GroupStrategy_restForOne
+
+	default:
+		return 0
+	}
+}
+
+type GroupStrategy_List = capnp.EnumList[GroupStrategy]
+
+func NewGroupStrategy_List(s *capnp.Segment, sz int32) (GroupStrategy_List, error) {
+	return capnp.NewEnumList[GroupStrategy](s, sz)
 }
 
 type KillParams capnp.Struct
@@ -920,12 +1060,12 @@ type LifecycleReply capnp.Struct
 const LifecycleReply_TypeID = 0xa9cfbf65c043c535
 
 func NewLifecycleReply(s *capnp.Segment) (LifecycleReply, error) {
-	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 24, PointerCount: 4})
+	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 24, PointerCount: 5})
 	return LifecycleReply(st), err
 }
 
 func NewRootLifecycleReply(s *capnp.Segment) (LifecycleReply, error) {
-	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 24, PointerCount: 4})
+	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 24, PointerCount: 5})
 	return LifecycleReply(st), err
 }
 
@@ -1065,12 +1205,30 @@ func (s LifecycleReply) SetTimestamp(v int64) {
 	capnp.Struct(s).SetUint64(16, uint64(v))
 }
 
+func (s LifecycleReply) Reason() (string, error) {
+	p, err := capnp.Struct(s).Ptr(4)
+	return p.Text(), err
+}
+
+func (s LifecycleReply) HasReason() bool {
+	return capnp.Struct(s).HasPtr(4)
+}
+
+func (s LifecycleReply) ReasonBytes() ([]byte, error) {
+	p, err := capnp.Struct(s).Ptr(4)
+	return p.TextBytes(), err
+}
+
+func (s LifecycleReply) SetReason(v string) error {
+	return capnp.Struct(s).SetText(4, v)
+}
+
 // LifecycleReply_List is a list of LifecycleReply.
 type LifecycleReply_List = capnp.StructList[LifecycleReply]
 
 // NewLifecycleReply creates a new list of LifecycleReply.
 func NewLifecycleReply_List(s *capnp.Segment, sz int32) (LifecycleReply_List, error) {
-	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 24, PointerCount: 4}, sz)
+	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 24, PointerCount: 5}, sz)
 	return capnp.StructList[LifecycleReply](l), err
 }
 

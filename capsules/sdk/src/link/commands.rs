@@ -14,6 +14,10 @@ impl<S: Space + Copy> Link<S> {
         }
         let memory = self.control.space.length();
         let (code, text) = match c.verb {
+            Verb::Spawn { args } => {
+                crate::args::set(args);
+                (ReplyCode::Ok, String::new())
+            }
             Verb::Pause => (self.pause(true), String::new()),
             Verb::Resume => (self.pause(false), String::new()),
             Verb::ResizeMem { bytes } if bytes > memory => {

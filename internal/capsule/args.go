@@ -1,0 +1,30 @@
+package capsule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrArgs says that a capsule takes no arguments, or not so many. Final.
+var ErrArgs = errors.New("capsule: arguments not taken")
+
+// begin hands the capsule its arguments and waits until it has them, so that no job
+// comes before. One spawned without is asked nothing: a restored one keeps those of
+// its image.
+func (c *Capsule) begin(ctx context.Context) error {
+	if len(c.cfg.Args) == 0 {
+		return nil
+	}
+	now := time.Now()
+	cmd := Command{ID: "args", Type: Spawn, Target: c.cfg.ID, Timestamp: now, Deadline: now.Add(c.cfg.ReadyTimeout),
+		Spawn: &SpawnParams{Args: c.cfg.Args}}
+	switch r, err := c.ask(ctx, cmd, now); {
+	case err != nil:
+		return err
+	case r.Code != OK:
+		return fmt.Errorf("%w: %s: %s", ErrArgs, r.Code, r.Message)
+	}
+	return nil
+}
