@@ -40,7 +40,7 @@ func TestAnythingMayHappen(t *testing.T) {
 		steps := rapid.SliceOfN(anyStep, 1, 40).Draw(rt, "steps")
 		cfg := Config{
 			MaxCapsules: rapid.IntRange(1, 4).Draw(rt, "slots"),
-			Policy:      Policy(rapid.IntRange(0, 3).Draw(rt, "policy")),
+			Policy:      capsule.RestartPolicy(rapid.IntRange(0, 3).Draw(rt, "policy")),
 			Seed:        rapid.Uint64().Draw(rt, "seed"),
 		}
 		var problem error
@@ -72,7 +72,10 @@ func happen(t *testing.T, cfg Config, steps []step) (problem error) {
 		case "command":
 			cmd := capsule.Command{ID: fmt.Sprintf("step-%d", i), Type: st.Type, Deadline: time.Now().Add(st.Time)}
 			if st.Type == capsule.Spawn {
-				cmd.Spawn = &capsule.SpawnParams{CID: cids[st.Pick%len(cids)].String()}
+				cmd.Spawn = &capsule.SpawnParams{CID: cids[st.Pick%len(cids)].String(), Restart: capsule.RestartPolicy(st.Pick % 4)}
+				if st.Pick%3 > 0 {
+					cmd.Spawn.Group, cmd.Spawn.Strategy = fmt.Sprint("group ", st.Pick%2), capsule.GroupStrategy(st.Pick%2)
+				}
 			} else {
 				cmd.Resize = &capsule.ResizeParams{Bytes: uint64(st.Pick) * capsule.PageSize}
 				mu.Lock()
@@ -122,15 +125,9 @@ func happen(t *testing.T, cfg Config, steps []step) (problem error) {
 		case "wait":
 			time.Sleep(st.Time)
 		}
-		live := 0
-		for _, in := range w.s.List() {
-			if in.State.Live() {
-				live++
-			}
-		}
-		// One that was told to leave may overlap with who takes its slot.
-		if w.s.mu.Lock(); live-w.s.leaving > cfg.MaxCapsules {
-			fail("%d capsules live in %d slots", live, cfg.MaxCapsules)
+		w.s.mu.Lock()
+		if n := w.s.occupied(); n > cfg.MaxCapsules || len(w.s.live) > 2*cfg.MaxCapsules {
+			fail("%d capsules, %d of them going away, in %d slots", len(w.s.live), len(w.s.live)-n, cfg.MaxCapsules)
 		}
 		w.s.mu.Unlock()
 	}
@@ -141,8 +138,8 @@ func happen(t *testing.T, cfg Config, steps []step) (problem error) {
 			fail("%s was answered %d times", id, answers[id])
 		}
 	}
-	if len(w.s.live) != 0 || w.s.leaving != 0 {
-		fail("%d live, %d leaving at the end", len(w.s.live), w.s.leaving)
+	if len(w.s.live) != 0 || len(w.s.groups) != 0 {
+		fail("%d live, %d groups at the end", len(w.s.live), len(w.s.groups))
 	}
 	if err := w.checkEvents(); err != nil {
 		fail("%v", err)

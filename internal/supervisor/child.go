@@ -11,10 +11,12 @@ import (
 type child struct {
 	id     string
 	cid    capsule.CID
-	policy Policy
+	policy capsule.RestartPolicy
 	pooled bool
+	args   []string
 	group  *group
-	index  int // in the group
+	index  int // in the group; guarded by Supervisor.mu
+	outlet outlet
 
 	ctx     context.Context // ends when the child must not start again
 	cancel  context.CancelFunc
@@ -44,7 +46,6 @@ type child struct {
 	stopHow    change
 	killErr    error // why the keeper killed this instance
 	redo       bool  // its group wants it started again
-	replaced   bool  // its slot belongs to another already
 
 	jobs      int
 	drainBy   time.Time // a cancelled run must have let go by then
@@ -61,15 +62,12 @@ type child struct {
 	lastErr   error
 }
 
-func newChild(ctx context.Context, id string, sp spec, cfg Config) *child {
+func newChild(ctx context.Context, id string, sp spec, g *group, cfg Config) *child {
 	ch := &child{
-		id: id, cid: sp.cid, policy: sp.policy, pooled: sp.pooled, group: sp.group,
+		id: id, cid: sp.cid, policy: sp.policy, pooled: sp.pooled, args: sp.args, group: g,
 		started: make(chan struct{}), gone: make(chan struct{}), up: make(chan struct{}),
 		wasm: sp.wasm, memoryLimit: sp.memoryLimit, jobs: sp.jobs,
 		pulse: pulse{period: cfg.Heartbeat},
-	}
-	if ch.group == nil {
-		ch.group = newGroup(OneForOne, cfg.Intensity)
 	}
 	if ch.image = sp.image; ch.image != nil {
 		ch.epoch = ch.image.Epoch
@@ -82,7 +80,7 @@ func newChild(ctx context.Context, id string, sp spec, cfg Config) *child {
 func (ch *child) info() Info {
 	in := Info{
 		ID: ch.id, CID: ch.cid, Name: ch.name, State: ch.state, Heartbeat: ch.beat, Restarts: ch.restarts,
-		MemoryLimit: ch.memoryLimit, Epoch: ch.epoch, Jobs: ch.jobs, StartedAt: ch.startedAt, LastError: ch.lastErr,
+		MemoryLimit: ch.memoryLimit, Epoch: ch.epoch, Jobs: ch.jobs, Unheard: ch.outlet.unheard(), StartedAt: ch.startedAt, LastError: ch.lastErr,
 	}
 	if ch.cap != nil {
 		in.MemoryBytes, in.MemoryLimit, in.Epoch = ch.cap.MemoryBytes(), ch.cap.MemoryLimit(), ch.cap.Epoch()
@@ -95,12 +93,25 @@ func (ch *child) idle() bool {
 	if ch.cap == nil {
 		return false
 	}
+	return !ch.ending() && !ch.stopping && !ch.redo && ch.jobs == 0 && (ch.state == Healthy || ch.state == Degraded)
+}
+
+// ending reports whether the instance that is up answers no more: its keeper hears of
+// it when the thread is gone too.
+func (ch *child) ending() bool {
 	select {
 	case <-ch.cap.Ending():
-		return false // its keeper will hear of it when the thread is gone too
+		return true
 	default:
+		return false
 	}
-	return !ch.stopping && !ch.redo && ch.jobs == 0 && (ch.state == Healthy || ch.state == Degraded)
+}
+
+// leaving reports whether ch has given its slot back: it is dead, only its thread is
+// not gone yet, and no other instance follows.
+func (ch *child) leaving() bool {
+	final := ch.stopping || ch.policy == capsule.Temporary && !ch.redo
+	return ch.cap != nil && final && ch.ending()
 }
 
 // settle notices that a cancelled run has let go.

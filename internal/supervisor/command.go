@@ -36,7 +36,19 @@ func (s *Supervisor) Command(ctx context.Context, cmd capsule.Command) capsule.R
 }
 
 func refusal(code capsule.ReplyCode, err error) capsule.Reply {
-	return capsule.Reply{Code: code, Message: err.Error()}
+	return capsule.Reply{Code: code, Message: err.Error(), Reason: reasonCode(err)}
+}
+
+// reasonCode is the stable code that a reply carries for err; "" when it has none.
+func reasonCode(err error) string {
+	switch {
+	case errors.Is(err, ErrBusy):
+		return "busy"
+	case errors.Is(err, ErrNoCapsule):
+		return "unknown_capsule"
+	}
+	code, _ := capsule.CodeOf(err)
+	return code
 }
 
 func (s *Supervisor) spawn(ctx context.Context, cmd capsule.Command) capsule.Reply {
@@ -44,7 +56,13 @@ func (s *Supervisor) spawn(ctx context.Context, cmd capsule.Command) capsule.Rep
 	if p == nil {
 		return refusal(capsule.BadParams, fmt.Errorf("%w: spawn without SpawnParams", ErrConfig))
 	}
-	sp := spec{memoryLimit: p.MemoryLimit, policy: s.cfg.Policy}
+	if p.Restart > capsule.Temporary || p.Strategy > capsule.RestForOne || p.Group == "" && p.Strategy != capsule.OneForOne {
+		return refusal(capsule.BadParams, fmt.Errorf("%w: restart %d, strategy %d, group %.80q", ErrConfig, p.Restart, p.Strategy, p.Group))
+	}
+	sp := spec{memoryLimit: p.MemoryLimit, policy: p.Restart, args: p.Args, group: p.Group, strategy: p.Strategy}
+	if sp.policy == capsule.DefaultRestart {
+		sp.policy = s.cfg.Policy
+	}
 	if len(p.Wasm) > 0 {
 		sp.wasm, sp.cid = p.Wasm, capsule.SumCID(p.Wasm)
 	}
@@ -81,6 +99,8 @@ func (s *Supervisor) spawn(ctx context.Context, cmd capsule.Command) capsule.Rep
 // codeOf is the code of a capsule that did not start.
 func codeOf(err error) capsule.ReplyCode {
 	switch {
+	case errors.Is(err, capsule.ErrArgs), errors.Is(err, ErrConfig):
+		return capsule.BadParams
 	case errors.Is(err, capsule.ErrDeadline), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return capsule.Deadline
 	case errors.Is(err, capsule.ErrNotReady), errors.Is(err, capsule.ErrTrap), errors.Is(err, capsule.ErrRingBroken),
@@ -108,9 +128,16 @@ func (s *Supervisor) command(ctx context.Context, cmd capsule.Command) capsule.R
 	if cmd.Type == capsule.Snapshot {
 		return s.snapshot(ctx, c, cmd)
 	}
-	r, _ := c.Command(ctx, cmd) // the reply says it all
-	if r.Code == capsule.OK {
+	asked := time.Now()
+	r, err := c.Command(ctx, cmd)
+	switch {
+	case r.Code == capsule.OK:
 		s.obeyed(ch, c, cmd.Type)
+	case cmd.Type == capsule.Pause && (errors.Is(err, capsule.ErrDeadline) || errors.Is(err, context.DeadlineExceeded)):
+		s.overdue(ch, c, asked)
+	}
+	if r.Reason == "" && err != nil {
+		r.Reason = reasonCode(err)
 	}
 	return r
 }
@@ -123,7 +150,7 @@ func (s *Supervisor) target(cmd capsule.Command) (*child, *capsule.Capsule, *cap
 		ch = s.ended[cmd.Target]
 	}
 	if ch == nil {
-		r := refusal(capsule.UnknownCapsule, fmt.Errorf("supervisor: no capsule %.80q", cmd.Target))
+		r := refusal(capsule.UnknownCapsule, fmt.Errorf("%w: %.80q", ErrNoCapsule, cmd.Target))
 		return nil, nil, &r
 	}
 	refuse := func(code capsule.ReplyCode, err error) (*child, *capsule.Capsule, *capsule.Reply) {
@@ -184,6 +211,22 @@ func (s *Supervisor) obeyed(ch *child, c *capsule.Capsule, t capsule.CommandType
 		_ = s.apply(ch, feltWell, "by command", time.Now())
 	case capsule.ResizeMem:
 		ch.epoch = c.Epoch()
+	}
+}
+
+// overdue deals with a capsule that was not paused by its deadline.
+func (s *Supervisor) overdue(ch *child, c *capsule.Capsule, asked time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ch.cap != c || ch.stopping || ch.ending() {
+		return
+	}
+	now := time.Now()
+	// One that a listener holds back may have paused: its answer waits.
+	killed := s.cfg.Overdue == KillOverdue && !ch.outlet.full.Load()
+	s.cfg.Emit(PauseOverdue{ID: ch.id, After: now.Sub(asked), Killed: killed, At: now})
+	if killed {
+		s.kill(ch, fmt.Errorf("%w: no safe point within %v", ErrPauseOverdue, now.Sub(asked).Round(time.Millisecond)))
 	}
 }
 

@@ -47,7 +47,7 @@ type Config struct {
 	// lock is held. nil means that nobody listens.
 	Emit func(Event)
 
-	MaxCapsules    int           // live at once; 0 means DefaultMaxCapsules
+	MaxCapsules    int           // live at once, and as many more going away; 0 means DefaultMaxCapsules
 	KeepEnded      int           // ended ones still listed; 0 means DefaultKeepEnded, below 0 none
 	IdleAfter      time.Duration // an instance that Run started ends when idle for so long
 	CommandTimeout time.Duration // of a Command without deadline
@@ -57,11 +57,26 @@ type Config struct {
 
 	DegradedAfter, ZombieAfter, KillAfter int // heartbeats missing in a row
 
-	Policy    Policy // of what a Spawn command starts; DefaultPolicy means Transient
+	// Policy of what a Spawn command starts that does not say; DefaultRestart means
+	// Transient.
+	Policy    capsule.RestartPolicy
 	Intensity Intensity
 	Backoff   Backoff
 	Seed      uint64 // of the back-off's jitter
+
+	// Overdue says what becomes of a capsule that does not pause by its deadline.
+	Overdue OverduePolicy
 }
+
+// OverduePolicy says what becomes of a capsule that did not reach a safe point by the
+// deadline of a Pause. A PauseOverdue event tells of it either way.
+type OverduePolicy uint8
+
+// The policies.
+const (
+	ReportOverdue OverduePolicy = iota // it goes on, and pauses when it does reach one
+	KillOverdue                        // it is killed, and its restart policy says what follows
+)
 
 func (c *Config) validate() error {
 	switch {
@@ -75,8 +90,11 @@ func (c *Config) validate() error {
 	if c.Emit == nil {
 		c.Emit = func(Event) {}
 	}
-	if c.Policy == DefaultPolicy {
-		c.Policy = Transient
+	if c.Policy == capsule.DefaultRestart {
+		c.Policy = capsule.Transient
+	}
+	if c.Policy > capsule.Temporary || c.Overdue > KillOverdue {
+		return fmt.Errorf("%w: Policy %d, Overdue %d", ErrConfig, c.Policy, c.Overdue)
 	}
 	orDefault(&c.MaxCapsules, DefaultMaxCapsules)
 	orDefault(&c.IdleAfter, DefaultIdleAfter)

@@ -28,10 +28,14 @@ var (
 	// ErrWrongBytes says that the bytes of a capsule are not those of its CID.
 	// Final for these bytes.
 	ErrWrongBytes = errors.New("supervisor: bytes do not match the CID")
-	// ErrConfig says what New, StartGroup or a command was given wrongly. Final.
+	// ErrConfig says what New or a command was given wrongly. Final.
 	ErrConfig = errors.New("supervisor: bad configuration")
 	// ErrStopped says that the capsule was ended on purpose before it was up.
 	ErrStopped = errors.New("supervisor: capsule stopped")
+	// ErrPauseOverdue says that a capsule was killed because it did not pause in time.
+	ErrPauseOverdue = errors.New("supervisor: not paused in time")
+	// ErrListeners says that a capsule has as many listeners as it may. Retryable.
+	ErrListeners = errors.New("supervisor: too many listeners")
 )
 
 // TimeLimitError says that a run took longer than it may. It matches

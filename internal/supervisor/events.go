@@ -61,6 +61,13 @@ type (
 		Log capsule.Log
 		At  time.Time
 	}
+	// PauseOverdue: a capsule did not reach a safe point within After of a Pause.
+	PauseOverdue struct {
+		ID     string
+		After  time.Duration
+		Killed bool // by Config.Overdue
+		At     time.Time
+	}
 	// CapsuleEnded: an instance ended, or could not be started. Err is nil when
 	// inos_run returned by itself; a crash's carries the capsule's own message.
 	// With Restart another instance follows after Wait.
@@ -83,4 +90,5 @@ func (CongestionChanged) supervisorEvent()   {}
 func (MemoryResized) supervisorEvent()       {}
 func (MemoryRefused) supervisorEvent()       {}
 func (CapsuleLogged) supervisorEvent()       {}
+func (PauseOverdue) supervisorEvent()        {}
 func (CapsuleEnded) supervisorEvent()        {}

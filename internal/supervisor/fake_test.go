@@ -1,10 +1,12 @@
 package supervisor
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -56,7 +58,7 @@ func (m *fakeModule) Info() capsule.ModuleInfo {
 }
 
 func (m *fakeModule) Instantiate(_ context.Context, epoch uint32, limit uint64) (capsule.Instance, error) {
-	p := &program{rt: m.rt, text: m.text, heap: newHeap(limit), bell: make(chan struct{}, 1),
+	p := &program{rt: m.rt, text: m.text, heap: newHeap(least(limit, map[bool]uint64{true: capsule.PageSize}[strings.Contains(m.text, "cramped")])), bell: make(chan struct{}, 1),
 		quit: make(chan struct{}), done: make(chan struct{}), hush: make(chan bool), crash: make(chan string)}
 	p.set(capsule.OffMemoryEpoch, epoch)
 	m.rt.mu.Lock()
@@ -93,6 +95,7 @@ type program struct {
 	paused   bool
 	sequence uint64
 	jobs     uint64
+	args     []string
 	beatAt   time.Time
 	released map[uint64]bool
 }
@@ -134,6 +137,20 @@ func (p *program) say(kind capsule.FrameKind, msg any) {
 	p.ring()
 }
 
+// emit sends a KiB up the stream and waits for room as long as it takes.
+func (p *program) emit(b byte) {
+	frame := bytes.Repeat([]byte{b}, 1024)
+	for !p.push(capsule.FrameData, frame) {
+		p.ring()
+		select {
+		case <-time.After(time.Millisecond):
+		case <-p.quit:
+			return
+		}
+	}
+	p.ring()
+}
+
 func (p *program) beat() {
 	p.beatAt = time.Now().Add(time.Duration(p.word(capsule.OffHeartbeatMs)) * time.Millisecond)
 	if p.mute {
@@ -145,7 +162,7 @@ func (p *program) beat() {
 	switch {
 	case strings.Contains(p.text, "sick"):
 		h.Status = capsule.Degraded
-	case strings.Contains(p.text, "hungry"):
+	case strings.Contains(p.text, "hungry"), strings.Contains(p.text, "cramped"):
 		h.WantedBytes = 4 * capsule.PageSize
 		h.NeedsMoreMem = p.Len() < h.WantedBytes
 	case strings.Contains(p.text, "greedy"):
@@ -157,8 +174,8 @@ func (p *program) beat() {
 }
 
 // main understands in its text: "silent" never beats, "dies" panics before its
-// first beat, "returns" ends after it, "sick", "hungry",
-// "greedy" and "crowded" say so.
+// first beat, "returns" ends after it, "restless" takes no pause, "sick", "hungry",
+// "greedy" and "crowded" say so, "cramped" is hungry in a memory that does not grow.
 func (p *program) main() error {
 	p.released = map[uint64]bool{}
 	for _, word := range strings.Fields(p.text) {
@@ -235,7 +252,12 @@ func (p *program) handle(kind capsule.FrameKind, payload []byte) error {
 	case capsule.FrameCommand:
 		m := parse[capsule.Command](payload)
 		switch m.Type {
+		case capsule.Spawn:
+			p.args = m.Spawn.Args
 		case capsule.Pause:
+			if strings.Contains(p.text, "restless") {
+				return nil
+			}
 			p.paused = true
 		case capsule.Resume:
 			p.paused = false
@@ -253,7 +275,7 @@ func (p *program) handle(kind capsule.FrameKind, payload []byte) error {
 }
 
 // run does a job: "echo", "panic", "return", "spin" (deaf and mute until it is
-// killed), "sleep" (for args[0], unless cancelled).
+// killed), "sleep" (for args[0], unless cancelled), "emit", "args" (it was spawned with).
 func (p *program) run(m capsule.Run) error {
 	done := capsule.RunDone{Ticket: m.Ticket, Offset: m.Offset, Length: m.Length}
 	switch m.Method {
@@ -278,6 +300,20 @@ func (p *program) run(m capsule.Run) error {
 			}
 		}
 		p.say(capsule.FrameProgress, capsule.Progress{Ticket: m.Ticket, Done: 1, Total: 2})
+	case "emit": // frames of a KiB, as many as args[0] says; a second argument makes it return
+		frames, _ := strconv.Atoi(m.Args[0])
+		for n := range frames {
+			p.emit(byte(n))
+		}
+		if len(m.Args) > 1 {
+			return errReturned
+		}
+	case "args":
+		text := strings.Join(p.args, " ")
+		if err := p.Write(uint32(m.Offset), []byte(text)); err != nil {
+			return err
+		}
+		done.Length = uint64(len(text))
 	case "echo":
 	default:
 		done.Code = capsule.RunUnknownMethod

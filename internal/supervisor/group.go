@@ -3,43 +3,46 @@ package supervisor
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"inos/internal/capsule"
 )
 
-// Strategy says who is started again when a member of a group is.
-type Strategy uint8
-
-// The strategies (Erlang/OTP's names).
-const (
-	OneForOne  Strategy = iota // that member alone
-	RestForOne                 // that member, then those after it, in order
-)
-
-// Group is capsules that belong together. They start in order, each once the one
-// before is up, and share one restart intensity: when it is passed, all end.
-type Group struct {
-	Strategy  Strategy
-	Intensity Intensity // zero fields mean Config.Intensity's
-	Members   []Member
-}
-
-// Member is one capsule of a Group.
-type Member struct {
-	CID         capsule.CID
-	MemoryLimit uint64 // bytes; 0 means what the capsule declares
-	Policy      Policy // DefaultPolicy means Permanent: a group is there to stay
-}
-
-// group is a running Group. Guarded by Supervisor.mu.
+// group is capsules that belong together: they share one restart intensity, and when
+// it is passed all end. One that was spawned without a group has one of its own,
+// without a name. Guarded by Supervisor.mu.
 type group struct {
-	strategy Strategy
-	members  []*child
+	name     string
+	strategy capsule.GroupStrategy
+	members  []*child // those that live, in the order they were spawned
 	history  history
 }
 
-func newGroup(st Strategy, in Intensity) *group {
-	return &group{strategy: st, history: history{Intensity: in}}
+// groupName is the longest name of a group, in bytes.
+const groupName = 128
+
+// joinable says whether a spawn's group is one it can be in: the strategy is that of
+// the members already there. Errors match ErrConfig. mu is held.
+func (s *Supervisor) joinable(sp spec) error {
+	switch g := s.groups[sp.group]; {
+	case len(sp.group) > groupName:
+		return fmt.Errorf("%w: a group's name of %d bytes, at most %d", ErrConfig, len(sp.group), groupName)
+	case g != nil && g.strategy != sp.strategy:
+		return fmt.Errorf("%w: group %q has another strategy", ErrConfig, sp.group)
+	}
+	return nil
+}
+
+// groupOf finds or makes the group of a spawn. mu is held.
+func (s *Supervisor) groupOf(sp spec) *group {
+	if g := s.groups[sp.group]; g != nil {
+		return g
+	}
+	g := &group{name: sp.group, strategy: sp.strategy, history: history{Intensity: s.cfg.Intensity}}
+	if g.name != "" {
+		s.groups[g.name] = g
+	}
+	return g
 }
 
 func (g *group) join(ch *child) int {
@@ -47,36 +50,17 @@ func (g *group) join(ch *child) int {
 	return len(g.members) - 1
 }
 
-// StartGroup starts the members in order and returns their ids. It blocks until
-// the last is up. When one does not start, those before it are stopped and the
-// error is its own; ctx's end counts as that.
-func (s *Supervisor) StartGroup(ctx context.Context, g Group) ([]string, error) {
-	if len(g.Members) == 0 || g.Strategy > RestForOne {
-		return nil, fmt.Errorf("%w: a group of %d members, strategy %d", ErrConfig, len(g.Members), g.Strategy)
+// leave takes ch, which has ended for good, out of its group, and forgets a group
+// without members. mu is held.
+func (s *Supervisor) leave(ch *child) {
+	g := ch.group
+	g.members = slices.Delete(g.members, ch.index, ch.index+1)
+	for i, other := range g.members[ch.index:] {
+		other.index = ch.index + i
 	}
-	in := g.Intensity
-	if in.Restarts == 0 {
-		in.Restarts = s.cfg.Intensity.Restarts
+	if len(g.members) == 0 && s.groups[g.name] == g {
+		delete(s.groups, g.name)
 	}
-	orDefault(&in.Within, s.cfg.Intensity.Within)
-	grp := newGroup(g.Strategy, in)
-	ids := make([]string, 0, len(g.Members))
-	for _, m := range g.Members {
-		if m.Policy == DefaultPolicy {
-			m.Policy = Permanent
-		}
-		ch, err := s.start(ctx, spec{cid: m.CID, memoryLimit: m.MemoryLimit, policy: m.Policy, group: grp})
-		if err != nil {
-			s.mu.Lock()
-			for _, other := range grp.members {
-				s.stop(other, "its group did not start", ended)
-			}
-			s.mu.Unlock()
-			return nil, err
-		}
-		ids = append(ids, ch.id)
-	}
-	return ids, nil
 }
 
 // start admits a capsule and waits until it is up. When ctx ends first it is
@@ -111,7 +95,7 @@ func (s *Supervisor) awaitStart(ctx context.Context, ch *child) error {
 // restartRest ends the members after ch so that they start again behind it. mu
 // is held.
 func (s *Supervisor) restartRest(ch *child) {
-	if ch.group.strategy != RestForOne {
+	if ch.group.strategy != capsule.RestForOne {
 		return
 	}
 	for _, other := range ch.group.members[ch.index+1:] {
@@ -131,21 +115,19 @@ func (s *Supervisor) restartRest(ch *child) {
 // awaitTurn blocks until the member before ch in its group is up, and reports
 // false when ch is to end instead.
 func (s *Supervisor) awaitTurn(ch *child) bool {
-	if ch.index == 0 || ch.group.strategy != RestForOne {
-		return true
-	}
 	for {
 		s.mu.Lock()
-		before := ch.group.members[ch.index-1]
-		up, live := before.up, before.state.Live()
-		s.mu.Unlock()
-		if !live {
+		if ch.index == 0 || ch.group.strategy != capsule.RestForOne {
+			s.mu.Unlock()
 			return ch.ctx.Err() == nil
 		}
+		before := ch.group.members[ch.index-1]
+		up := before.up
+		s.mu.Unlock()
 		select {
 		case <-up:
 			return ch.ctx.Err() == nil
-		case <-before.gone:
+		case <-before.gone: // then there is another before it, or none
 		case <-ch.ctx.Done():
 			return false
 		}

@@ -97,11 +97,13 @@ func (s *Supervisor) openIn(ctx context.Context, ch *child, instance int) (*caps
 	}
 	s.mu.Lock()
 	cfg := capsule.Config{
-		ID: ch.id, Codec: s.cfg.Codec, MemoryLimit: ch.memoryLimit, Heartbeat: s.cfg.Heartbeat,
+		ID: ch.id, Codec: s.cfg.Codec, Args: ch.args, MemoryLimit: ch.memoryLimit, Heartbeat: s.cfg.Heartbeat,
 		// A fresh memory each time, and an epoch no older instance has used.
 		Epoch: ch.epoch + 1, ReadyTimeout: s.cfg.StartTimeout, CommandTimeout: s.cfg.CommandTimeout,
 		OnHeartbeat: func(h capsule.Heartbeat) { s.heard(ch, instance, h, time.Now()) },
 		OnLog:       func(l capsule.Log) { s.logged(ch, l, time.Now()) },
+		OnData:      ch.outlet.put,
+		Full:        ch.outlet.full.Load,
 	}
 	ch.epoch = cfg.Epoch
 	s.mu.Unlock()

@@ -1,8 +1,6 @@
 package supervisor
 
 import (
-	"context"
-	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,7 +11,7 @@ import (
 )
 
 func TestSilenceEndsInANamedKill(t *testing.T) {
-	bubble(t, Config{Policy: Temporary}, func(t *testing.T, w *world) {
+	bubble(t, Config{Policy: capsule.Temporary}, func(t *testing.T, w *world) {
 		id := w.spawn(good)
 		time.Sleep(time.Minute)
 		require.Equal(t, "started healthy", w.story(id))
@@ -104,22 +102,29 @@ func TestACrashRestartsWithAFreshMemoryAndItsMessage(t *testing.T) {
 	})
 }
 
+// The policy is the command's, or the configuration's where it has none.
 func TestPolicies(t *testing.T) {
 	for _, c := range []struct {
-		policy       Policy
+		policy       capsule.RestartPolicy
 		crash, clean string // the story's last word
 	}{
-		{Permanent, "healthy", "healthy"}, {Transient, "healthy", "stopped"}, {Temporary, "failed", "stopped"},
+		{capsule.Permanent, "healthy", "healthy"}, {capsule.Transient, "healthy", "stopped"}, {capsule.Temporary, "failed", "stopped"},
 	} {
-		bubble(t, Config{Policy: c.policy}, func(t *testing.T, w *world) {
+		check := func(t *testing.T, w *world, p capsule.SpawnParams) {
 			for job, want := range map[string]string{"panic": c.crash, "return": c.clean} {
-				id := w.spawn(good)
+				id := w.spawnWith(p)
 				_, err := w.run(good, job)
 				require.Error(t, err)
 				time.Sleep(time.Second)
 				require.Equal(t, want, w.info(id).State.String(), "%s of policy %d: %s", job, c.policy, w.story(id))
 				w.to(id, capsule.Kill)
 			}
+		}
+		bubble(t, Config{Policy: c.policy}, func(t *testing.T, w *world) {
+			check(t, w, capsule.SpawnParams{CID: good.String()})
+		})
+		bubble(t, Config{Policy: c.policy%capsule.Temporary + 1}, func(t *testing.T, w *world) { // another
+			check(t, w, capsule.SpawnParams{CID: good.String(), Restart: c.policy})
 		})
 	}
 }
@@ -173,20 +178,18 @@ func TestBackoffGrowsAndIsForgotten(t *testing.T) {
 	})
 }
 
-// startThree starts a group of three and returns their ids and instances.
-func startThree(t *testing.T, w *world, g Group) ([]string, []*program) {
+// startThree spawns three into a group and returns their ids and instances.
+func startThree(w *world, strategy capsule.GroupStrategy) ([]string, []*program) {
+	var ids []string
 	for _, cid := range []capsule.CID{good, other, third} {
-		g.Members = append(g.Members, Member{CID: cid})
+		ids = append(ids, w.spawnWith(capsule.SpawnParams{CID: cid.String(), Group: "three", Strategy: strategy}))
 	}
-	ids, err := w.s.StartGroup(t.Context(), g)
-	require.NoError(t, err)
-	require.Len(t, ids, 3)
 	return ids, append([]*program(nil), w.rt.programs...)
 }
 
 func TestOneForOne(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, w *world) {
-		ids, programs := startThree(t, w, Group{})
+		ids, programs := startThree(w, capsule.OneForOne)
 		programs[1].crash <- "boom"
 		time.Sleep(time.Second)
 		for i, id := range ids {
@@ -198,7 +201,7 @@ func TestOneForOne(t *testing.T) {
 
 func TestRestForOne(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, w *world) {
-		ids, programs := startThree(t, w, Group{Strategy: RestForOne})
+		ids, programs := startThree(w, capsule.RestForOne)
 		programs[1].crash <- "boom"
 		time.Sleep(time.Second)
 		for i, id := range ids {
@@ -221,8 +224,8 @@ func TestRestForOne(t *testing.T) {
 }
 
 func TestAGroupIsGivenUpTogether(t *testing.T) {
-	bubble(t, Config{}, func(t *testing.T, w *world) {
-		ids, _ := startThree(t, w, Group{Strategy: RestForOne, Intensity: Intensity{Restarts: 1}})
+	bubble(t, Config{Intensity: Intensity{Restarts: 1}}, func(t *testing.T, w *world) {
+		ids, _ := startThree(w, capsule.RestForOne)
 		for range 2 {
 			w.rt.mu.Lock()
 			last := w.rt.programs[len(w.rt.programs)-1]
@@ -238,20 +241,47 @@ func TestAGroupIsGivenUpTogether(t *testing.T) {
 	})
 }
 
-func TestAGroupThatDoesNotStartLeavesNothing(t *testing.T) {
-	bubble(t, Config{}, func(t *testing.T, w *world) {
-		_, err := w.s.StartGroup(t.Context(), Group{Members: []Member{{CID: good}, {CID: dies}, {CID: other}}})
-		require.ErrorIs(t, err, capsule.ErrPanicked)
+// A group is the members that live: who ended is not waited for, and a group without
+// members, or one that was given up, is none.
+func TestAGroupIsWhoLives(t *testing.T) {
+	bubble(t, Config{Intensity: Intensity{Restarts: 1}}, func(t *testing.T, w *world) {
+		ids, programs := startThree(w, capsule.RestForOne)
+		require.Equal(t, capsule.OK, w.to(ids[1], capsule.Kill).Code)
+		programs[0].crash <- "boom"
+		time.Sleep(time.Second)
+		require.Equal(t, []int{1, 0, 1}, []int{w.info(ids[0]).Restarts, w.info(ids[1]).Restarts, w.info(ids[2]).Restarts})
+
+		r := w.command(capsule.Command{Type: capsule.Spawn, Spawn: &capsule.SpawnParams{CID: good.String(), Group: "three"}})
+		require.Equal(t, capsule.BadParams, r.Code, "it restarts the rest")
+		last := w.spawnWith(capsule.SpawnParams{CID: good.String(), Group: "three", Strategy: capsule.RestForOne})
+		w.rt.last().crash <- "boom" // its group has restarted once already
+		time.Sleep(time.Second)
+		for _, id := range []string{ids[0], ids[2], last} {
+			require.Equal(t, Failed, w.info(id).State, id)
+		}
+		require.Empty(t, w.s.groups)
+		w.spawnWith(capsule.SpawnParams{CID: good.String(), Group: "three"}) // another one
+		w.rt.last().crash <- "boom"
+		time.Sleep(time.Second)
+		require.Len(t, w.s.groups, 1)
+		require.Equal(t, Healthy, w.s.List()[len(w.s.List())-1].State)
+	})
+}
+
+// While the members of a group that was given up go away, one of the same name is
+// another.
+func TestAGroupThatWasGivenUpTakesNobody(t *testing.T) {
+	bubble(t, Config{Intensity: Intensity{Restarts: -1}}, func(t *testing.T, w *world) {
+		first := w.spawnWith(capsule.SpawnParams{CID: good.String(), Group: "g"})
+		second := w.spawnWith(capsule.SpawnParams{CID: lingers.String(), Group: "g"})
+		w.rt.programs[0].crash <- "boom"
 		synctest.Wait()
-		running, opened := w.rt.counts()
-		require.Zero(t, running)
-		require.Equal(t, 2, opened)
-		_, err = w.s.StartGroup(t.Context(), Group{})
-		require.ErrorIs(t, err, ErrConfig)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		_, err = w.s.StartGroup(ctx, Group{Members: []Member{{CID: silent}}})
-		require.True(t, errors.Is(err, context.DeadlineExceeded))
+		require.Equal(t, Failed, w.info(first).State)
+		require.True(t, w.info(second).State.Live(), "its thread is not gone yet")
+		w.spawnWith(capsule.SpawnParams{CID: good.String(), Group: "g", Strategy: capsule.RestForOne})
+		time.Sleep(3 * time.Second)
+		require.Equal(t, Failed, w.info(second).State)
+		require.Len(t, w.s.groups, 1)
 	})
 }
 

@@ -46,6 +46,19 @@ func TestACapsuleIsRefusedWhatItsLimitDoesNotAllow(t *testing.T) {
 	})
 }
 
+// Nor is a memory that does not grow asked to for each heartbeat.
+func TestWhatDoesNotGrowIsRefusedOnce(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, w *world) {
+		id := w.spawn(cramped)
+		time.Sleep(10 * time.Second)
+		n, e := count[MemoryRefused](w)
+		require.Equal(t, 1, n, "once, however often it asks")
+		require.EqualValues(t, 4*capsule.PageSize, e.Wanted)
+		require.Contains(t, e.Reason, "no room")
+		require.Equal(t, Healthy, w.info(id).State)
+	})
+}
+
 func TestMemoryLeftToOthers(t *testing.T) {
 	bubble(t, Config{FixedMemory: true}, func(t *testing.T, w *world) {
 		id := w.spawn(hungry)

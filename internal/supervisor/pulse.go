@@ -27,6 +27,9 @@ func (p *pulse) beat(epoch uint32, seq uint64) {
 	p.epoch, p.seq, p.silent = epoch, seq, 0
 }
 
+// forgive forgets the silence so far: the host did not listen.
+func (p *pulse) forgive(now time.Time) { p.last, p.silent = now, 0 }
+
 // tick returns how many whole periods the capsule has been silent.
 func (p *pulse) tick(now time.Time) int {
 	passed := max(now.Sub(p.last), 0)

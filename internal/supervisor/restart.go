@@ -3,22 +3,13 @@ package supervisor
 import (
 	"math/rand/v2"
 	"time"
+
+	"inos/internal/capsule"
 )
 
-// Policy says when a capsule that ended is started again (the restart types of
-// Erlang/OTP's supervisor).
-type Policy uint8
-
-// The policies. DefaultPolicy is Transient for what a Spawn command starts.
-const (
-	DefaultPolicy Policy = iota
-	Permanent            // always
-	Transient            // when it crashed
-	Temporary            // never
-)
-
-func (p Policy) restarts(crashed bool) bool {
-	return p == Permanent || crashed && p != Temporary
+// restarts reports whether another instance follows one that ended.
+func restarts(p capsule.RestartPolicy, crashed bool) bool {
+	return p == capsule.Permanent || crashed && p != capsule.Temporary
 }
 
 // Intensity is the most restarts, within a time, before giving up.

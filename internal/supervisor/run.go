@@ -63,7 +63,7 @@ func (s *Supervisor) lease(ctx context.Context, cid capsule.CID, limits Limits) 
 			return ch, c, nil
 		}
 	}
-	ch, err := s.admit(spec{cid: cid, memoryLimit: limits.MemoryBytes, policy: Temporary, pooled: true, jobs: 1})
+	ch, err := s.admit(spec{cid: cid, memoryLimit: limits.MemoryBytes, policy: capsule.Temporary, pooled: true, jobs: 1})
 	s.mu.Unlock()
 	if err != nil {
 		return nil, nil, err

@@ -76,16 +76,6 @@ func TestPulse(t *testing.T) {
 	require.Equal(t, 5, tick(second))
 }
 
-func TestPoliciesRestart(t *testing.T) {
-	for _, c := range []struct {
-		policy         Policy
-		crashed, clean bool
-	}{{Permanent, true, true}, {Transient, true, false}, {Temporary, false, false}} {
-		require.Equal(t, c.crashed, c.policy.restarts(true))
-		require.Equal(t, c.clean, c.policy.restarts(false))
-	}
-}
-
 // At no time are more restarts allowed than the intensity says.
 func TestIntensity(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

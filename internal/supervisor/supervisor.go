@@ -19,14 +19,14 @@ type Supervisor struct {
 	begun   sync.Once
 	serving chan struct{} // closed when Serve first begins
 
-	mu      sync.Mutex
-	ctx     context.Context // Serve's; nil while it does not run
-	rng     *rand.Rand
-	serial  uint64
-	live    map[string]*child
-	ended   map[string]*child
-	order   []*child // live and ended, oldest first
-	leaving int      // live ones whose slot another has taken already
+	mu     sync.Mutex
+	ctx    context.Context // Serve's; nil while it does not run
+	rng    *rand.Rand
+	serial uint64
+	live   map[string]*child
+	ended  map[string]*child
+	order  []*child // live and ended, oldest first
+	groups map[string]*group
 }
 
 // New checks the configuration. Errors match ErrConfig.
@@ -40,6 +40,7 @@ func New(cfg Config) (*Supervisor, error) {
 		rng:     rand.New(rand.NewPCG(cfg.Seed, 0)),
 		live:    map[string]*child{},
 		ended:   map[string]*child{},
+		groups:  map[string]*group{},
 	}, nil
 }
 
@@ -81,6 +82,7 @@ type Info struct {
 	MemoryLimit uint64
 	Epoch       uint32 // memory epoch
 	Jobs        int    // runs at work
+	Unheard     uint64 // bytes it emitted while nobody listened: dropped
 	StartedAt   time.Time
 	LastError   error // of the last end
 }
@@ -103,10 +105,12 @@ type spec struct {
 	wasm        []byte         // nil: Blobs has it
 	image       *capsule.Image // nil: a fresh memory
 	memoryLimit uint64         // bytes; 0 means what the capsule declares
-	policy      Policy
+	policy      capsule.RestartPolicy
+	args        []string
 	pooled      bool // started by Run: ends when idle, or when its slot is wanted
 	jobs        int  // leased from the start
-	group       *group
+	group       string
+	strategy    capsule.GroupStrategy
 }
 
 // awaitServing waits for Serve to begin: whoever starts a node should not have to
@@ -122,28 +126,45 @@ func (s *Supervisor) awaitServing(ctx context.Context) error {
 }
 
 // admit takes a slot and starts a keeper. When none is free, an idle pooled
-// capsule makes room. Errors match ErrBusy or ErrNotServing. mu is held.
+// capsule makes room. One that is dead, and whose thread only is not gone, has no
+// slot any more; but no more may be going away than live. Errors match ErrBusy,
+// ErrNotServing or ErrConfig. mu is held.
 func (s *Supervisor) admit(sp spec) (*child, error) {
 	if s.ctx == nil {
 		return nil, ErrNotServing
 	}
+	if err := s.joinable(sp); err != nil {
+		return nil, err
+	}
 	var after <-chan struct{}
-	if len(s.live)-s.leaving >= s.cfg.MaxCapsules {
+	if len(s.live) >= 2*s.cfg.MaxCapsules {
+		return nil, fmt.Errorf("%w: %d capsules, those going away counted", ErrBusy, len(s.live))
+	}
+	if s.occupied() >= s.cfg.MaxCapsules {
 		victim := s.longestIdle()
 		if victim == nil {
 			return nil, fmt.Errorf("%w: %d capsules", ErrBusy, s.cfg.MaxCapsules)
 		}
-		victim.replaced = true
-		s.leaving++
 		s.stop(victim, "its slot was wanted", ended)
 		after = victim.gone
 	}
 	s.serial++
-	ch := newChild(context.WithoutCancel(s.ctx), fmt.Sprintf("c%d", s.serial), sp, s.cfg)
+	ch := newChild(context.WithoutCancel(s.ctx), fmt.Sprintf("c%d", s.serial), sp, s.groupOf(sp), s.cfg)
 	s.live[ch.id] = ch
 	s.order = append(s.order, ch)
 	s.keepers.Go(func() { s.keep(ch, after) })
 	return ch, nil
+}
+
+// occupied counts the slots that are taken. mu is held.
+func (s *Supervisor) occupied() int {
+	n := 0
+	for _, ch := range s.live {
+		if !ch.leaving() {
+			n++
+		}
+	}
+	return n
 }
 
 // longestIdle is the pooled capsule that has had nothing to do for longest, or
@@ -183,9 +204,7 @@ func (s *Supervisor) retire(ch *child, reason string, how change) bool {
 // bury moves ch from the live to the ended. mu is held.
 func (s *Supervisor) bury(ch *child) {
 	delete(s.live, ch.id)
-	if ch.replaced {
-		s.leaving--
-	}
+	s.leave(ch)
 	// A pooled instance that did its work is of no interest any more.
 	if !(ch.pooled && ch.state == Stopped) {
 		s.ended[ch.id] = ch

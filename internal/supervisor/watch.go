@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -39,10 +40,13 @@ func (s *Supervisor) logged(ch *child, l capsule.Log, now time.Time) {
 func (s *Supervisor) tick(ch *child, c *capsule.Capsule, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if ch.cap != c || ch.stopping || ch.killErr != nil {
-		return
+	if ch.cap != c || ch.stopping || ch.killErr != nil || ch.ending() {
+		return // dead already: a browser takes seconds to end its Worker
 	}
 	ch.settle(now)
+	if ch.outlet.full.Load() {
+		ch.pulse.forgive(now) // its heartbeats wait behind what a listener has not read
+	}
 	switch missed := ch.pulse.tick(now); {
 	case missed >= s.cfg.KillAfter:
 		s.kill(ch, fmt.Errorf("%w for %v", ErrNoHeartbeat, ch.pulse.silent))
@@ -62,7 +66,7 @@ func (s *Supervisor) tick(ch *child, c *capsule.Capsule, now time.Time) {
 // kill ends the instance that is up for err: whether another follows, its
 // policy says. mu is held.
 func (s *Supervisor) kill(ch *child, err error) {
-	if ch.killErr == nil {
+	if ch.killErr == nil && !ch.ending() {
 		ch.killErr = err
 		ch.cap.Kill(err.Error())
 	}
@@ -73,12 +77,13 @@ func (s *Supervisor) kill(ch *child, err error) {
 func (s *Supervisor) judge(ch *child, err error, now time.Time) (wait time.Duration, again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if ch.killErr != nil {
-		err = ch.killErr
+	if ch.killErr != nil && errors.Is(err, capsule.ErrKilled) {
+		err = ch.killErr // unless it died of something else just before
 	}
 	wasUp := ch.cap != nil
 	ch.cap = nil
 	ch.lower()
+	ch.outlet.end(err)
 	ch.lastErr = err
 	switch {
 	case ch.stopping, !ch.everUp:
@@ -87,12 +92,13 @@ func (s *Supervisor) judge(ch *child, err error, now time.Time) (wait time.Durat
 	case ch.redo:
 		s.willRestart(ch, err, "its group restarts", 0, now)
 		return 0, true
-	case !ch.policy.restarts(err != nil):
+	case !restarts(ch.policy, err != nil):
 		s.finish(ch, err, now)
 		return 0, false
 	case !ch.group.history.allow(now):
 		err = fmt.Errorf("%w: %d within %v: %w", ErrRestartIntensity, ch.group.history.Restarts, ch.group.history.Within, orStopped(err))
 		ch.lastErr = err
+		delete(s.groups, ch.group.name) // the next of that name is another
 		for _, other := range ch.group.members {
 			if other != ch {
 				s.stop(other, "its group was given up: "+err.Error(), broke)

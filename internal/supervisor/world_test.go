@@ -51,19 +51,21 @@ func wasm(text string) capsule.CID {
 }
 
 var (
-	good    = wasm("good")
-	other   = wasm("good, another")
-	third   = wasm("good, a third")
-	silent  = wasm("silent")
-	dies    = wasm("dies")
-	returns = wasm("returns")
-	sick    = wasm("sick")
-	crowded = wasm("crowded")
-	hungry  = wasm("hungry")
-	greedy  = wasm("greedy")
-	lingers = wasm("lingers")
-	nothing = capsule.SumCID([]byte("nobody has this"))
-	lying   = func() capsule.CID {
+	good     = wasm("good")
+	other    = wasm("good, another")
+	third    = wasm("good, a third")
+	silent   = wasm("silent")
+	dies     = wasm("dies")
+	returns  = wasm("returns")
+	sick     = wasm("sick")
+	crowded  = wasm("crowded")
+	hungry   = wasm("hungry")
+	greedy   = wasm("greedy")
+	cramped  = wasm("cramped")
+	restless = wasm("restless")
+	lingers  = wasm("lingers")
+	nothing  = capsule.SumCID([]byte("nobody has this"))
+	lying    = func() capsule.CID {
 		cid := capsule.SumCID([]byte("the real one"))
 		blobs[cid] = "wasm other bytes"
 		return cid
@@ -138,7 +140,12 @@ func (w *world) trySpawn(cid capsule.CID) capsule.Reply {
 
 func (w *world) spawn(cid capsule.CID) string {
 	w.t.Helper()
-	r := w.trySpawn(cid)
+	return w.spawnWith(capsule.SpawnParams{CID: cid.String()})
+}
+
+func (w *world) spawnWith(p capsule.SpawnParams) string {
+	w.t.Helper()
+	r := w.command(capsule.Command{Type: capsule.Spawn, Spawn: &p})
 	require.Equal(w.t, capsule.OK, r.Code, r.Message)
 	return r.CapsuleID
 }

@@ -111,7 +111,7 @@ func newWorld(t *testing.T, capsules ...[]byte) world {
 	}
 	w := world{ends: make(chan supervisor.CapsuleEnded, 1000)}
 	w.Supervisor, err = supervisor.New(supervisor.Config{
-		Runtime: rt, Codec: wire.Capsules{}, Blobs: blobs, Policy: supervisor.Temporary,
+		Runtime: rt, Codec: wire.Capsules{}, Blobs: blobs, Policy: capsule.Temporary,
 		Heartbeat: testBeat, DegradedAfter: 10, ZombieAfter: 20, KillAfter: 30,
 		StartTimeout: time.Minute, CommandTimeout: time.Minute, CancelGrace: 50 * time.Millisecond,
 		Emit: func(e supervisor.Event) {
