@@ -18,9 +18,13 @@ const (
 )
 
 // Command sends one envelope with a LifecycleCmd and waits for its LifecycleReply,
-// until ctx ends or the command's deadline passes. Errors as RunJob's.
+// until ctx ends or the command's deadline passes. How long that is travels instead of
+// the deadline: the two clocks may differ by more. Errors as RunJob's.
 func (m *Mesh) Command(ctx context.Context, p identity.PeerID, call mesh.CommandCall) (capsule.Reply, error) {
 	cmd := call.Command
+	if !cmd.Deadline.IsZero() {
+		cmd.Timeout = max(m.patience(cmd), 1)
+	}
 	env, err := wire.WithCommand(call.Envelope, cmd)
 	var data []byte
 	if err == nil {
@@ -83,6 +87,9 @@ func (m *Mesh) answerCommand(ctx context.Context, from identity.PeerID, s *frame
 	cmd, err := wire.CommandOf(call.Envelope)
 	if err != nil {
 		return err
+	}
+	if cmd.Timeout > 0 {
+		cmd.Deadline, cmd.Timeout = m.cfg.Now().Add(min(cmd.Timeout, maxCommand)), 0
 	}
 	call.Command = cmd
 	ctx, cancel := context.WithTimeout(ctx, m.patience(cmd))

@@ -29,8 +29,9 @@ func testKey(i int) ed25519.PrivateKey {
 
 // worker is a Handler whose methods are named by Job.Method.
 type worker struct {
-	mu    sync.Mutex
-	blobs map[capsule.CID]mesh.Blob
+	mu       sync.Mutex
+	blobs    map[capsule.CID]mesh.Blob
+	commands []capsule.Command
 
 	started chan struct{} // "hang" has begun
 	ended   chan error    // how its context ended
@@ -72,7 +73,13 @@ func (w *worker) HandleJob(ctx context.Context, from identity.PeerID, call mesh.
 	return out
 }
 
-func (w *worker) HandleCommand(_ context.Context, from identity.PeerID, call mesh.CommandCall) capsule.Reply {
+func (w *worker) HandleCommand(ctx context.Context, from identity.PeerID, call mesh.CommandCall) capsule.Reply {
+	if ctx.Err() != nil {
+		return capsule.Reply{Code: capsule.Deadline}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.commands = append(w.commands, call.Command)
 	return capsule.Reply{Code: capsule.OK, CapsuleID: call.Command.Target, Message: string(from)}
 }
 
