@@ -25,6 +25,24 @@ func (g *Gate) Command(from, owner identity.PeerID, c capsule.CommandType) error
 	return r.fixed(commandDenied)
 }
 
+// Capabilities says whether a capsule that is spawned here may use the capabilities it
+// asks for. Errors are *Rejection and match ErrCapabilityDenied.
+func (g *Gate) Capabilities(names []string) error {
+	if rej := g.rules.Load().checkCapabilities(names); rej != nil {
+		return rej
+	}
+	return nil
+}
+
+func (r *ruleset) checkCapabilities(names []string) *Rejection {
+	for _, c := range names {
+		if r.denyCaps[c] || (len(r.allowCaps) > 0 && !r.allowCaps[c]) {
+			return reject(capabilityDenied, r.policy.Version, c)
+		}
+	}
+	return nil
+}
+
 // Capsule says whether a capsule whose manifest publisher signed may be started
 // here. Errors are *Rejection and match ErrCapsuleDenied, ErrPublisherDenied,
 // ErrCapabilityDenied or ErrOverLimit.
@@ -58,10 +76,8 @@ func (r *ruleset) checkManifest(m *capsule.Manifest, publisher identity.PeerID) 
 	if len(r.publishers) > 0 && !r.publishers[publisher] {
 		return r.fixed(publisherDenied)
 	}
-	for _, c := range m.Capabilities {
-		if r.denyCaps[c] || (len(r.allowCaps) > 0 && !r.allowCaps[c]) {
-			return reject(capabilityDenied, r.policy.Version, c)
-		}
+	if rej := r.checkCapabilities(m.Capabilities); rej != nil {
+		return rej
 	}
 	if m.MemoryLimit > r.policy.MaxMemory {
 		return reject(overLimit, r.policy.Version, "memory")

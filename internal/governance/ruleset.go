@@ -103,10 +103,8 @@ func (r *ruleset) checkPolicy(job *Job, ledger identity.LedgerID, now time.Time)
 	if !job.Deadline.IsZero() && job.Deadline.Sub(now) > r.policy.MaxDeadline {
 		return r.fixed(overDeadline)
 	}
-	for _, c := range job.Requirements.Capabilities {
-		if r.denyCaps[c] || (len(r.allowCaps) > 0 && !r.allowCaps[c]) {
-			return reject(capabilityDenied, r.policy.Version, c)
-		}
+	if rej := r.checkCapabilities(job.Requirements.Capabilities); rej != nil {
+		return rej
 	}
 	if !r.resident(job.Requirements.GeoPrefix) {
 		return r.fixed(residency)

@@ -27,6 +27,7 @@ type CapsuleInfo struct {
 	MemoryLimit uint64
 	Epoch       uint32 // memory epoch
 	Jobs        int    // runs at work
+	Unheard     uint64 // bytes it emitted while nobody listened: dropped
 	StartedAt   time.Time
 	LastError   error // of the last end
 }
@@ -61,7 +62,7 @@ func (s supervised) List() []CapsuleInfo {
 		out[i] = CapsuleInfo{
 			ID: c.ID, CID: c.CID.String(), Name: c.Name, State: c.State.String(), Heartbeat: c.Heartbeat,
 			Restarts: c.Restarts, MemoryBytes: c.MemoryBytes, MemoryLimit: c.MemoryLimit, Epoch: c.Epoch,
-			Jobs: c.Jobs, StartedAt: c.StartedAt, LastError: c.LastError,
+			Jobs: c.Jobs, Unheard: c.Unheard, StartedAt: c.StartedAt, LastError: c.LastError,
 		}
 	}
 	return out
@@ -108,6 +109,10 @@ func (c CapsuleNews) Name() string {
 		return "capsule:congestion"
 	case supervisor.CapsuleLogged:
 		return "capsule:log"
+	case supervisor.MemoryResized, supervisor.MemoryRefused:
+		return "capsule:memory"
+	case supervisor.PauseOverdue:
+		return "capsule:overdue"
 	case supervisor.CapsuleEnded:
 		return "capsule:ended"
 	}

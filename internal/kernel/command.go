@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"inos/internal/capsule"
@@ -19,10 +20,18 @@ import (
 // an earlier Command had it made. Errors are the supervisor's or
 // the mesh's: a caller cannot tell them apart, except by the time it takes.
 func (k *Kernel) Command(ctx context.Context, node identity.PeerID, cmd capsule.Command) (capsule.Reply, error) {
+	here := node == "" || node == k.cfg.Self
+	if here {
+		if err := k.mayUse(cmd); err != nil {
+			r := refusal(cmd, err)
+			k.commanded("", k.cfg.Self, cmd, r, nil)
+			return r, nil
+		}
+	}
 	if err := k.gather(ctx, "", cmd); err != nil {
 		return capsule.Reply{}, err
 	}
-	if node == "" || node == k.cfg.Self {
+	if here {
 		r, err := k.commandHere(ctx, "", cmd)
 		k.commanded("", k.cfg.Self, cmd, r, err)
 		return r, err
@@ -52,18 +61,22 @@ func (k *Kernel) HandleCommand(ctx context.Context, from identity.PeerID, call m
 	if err == nil {
 		err = k.mayCommand(ctx, from, cmd)
 	}
+	if err == nil {
+		err = k.mayUse(cmd)
+	}
 	if err != nil {
-		r := capsule.Reply{ID: cmd.ID, Code: capsule.Denied, Message: err.Error(), Timestamp: time.Now()}
+		r := refusal(cmd, err)
 		k.commanded(from, k.cfg.Self, cmd, r, nil)
 		return r
 	}
+	cmd = ofItsOwn(from, cmd)
 	err = k.gather(ctx, from, cmd)
 	var r capsule.Reply
 	if err == nil {
 		r, err = k.commandHere(ctx, from, cmd)
 	}
 	if err != nil && r.Code == capsule.OK {
-		r = capsule.Reply{ID: cmd.ID, Code: replyCodeOf(err), Message: err.Error(), Timestamp: time.Now()}
+		r = refusal(cmd, err)
 	}
 	if cmd.Type == capsule.Spawn && r.Code == capsule.OK {
 		_ = k.loop.tell(ctx, func(s *state) { s.spawned(r.CapsuleID, from) })
@@ -81,8 +94,53 @@ func (k *Kernel) commanded(from, node identity.PeerID, cmd capsule.Command, r ca
 	k.emit(Commanded{at(), from, node, cmd, r, err})
 }
 
-// ErrDenied: the gate does not let the caller give this command here. Final.
-var ErrDenied = errors.New("kernel: command denied")
+var (
+	// ErrDenied: the gate does not let the caller give this command here. Final.
+	ErrDenied = errors.New("kernel: command denied")
+	// ErrNoCapability: a capsule is to use what this node does not have. Final.
+	ErrNoCapability = errors.New("kernel: capability missing")
+)
+
+// refusal is the answer to a command that err kept from being carried out.
+func refusal(cmd capsule.Command, err error) capsule.Reply {
+	r := capsule.Reply{ID: cmd.ID, Code: replyCodeOf(err), Message: err.Error(), Reason: codeText(err), Timestamp: time.Now()}
+	var rejected *governance.Rejection
+	switch {
+	case errors.As(err, &rejected):
+		r.Reason = rejected.Code
+	case errors.Is(err, ErrNoCapability):
+		r.Reason = "capability_missing"
+	}
+	return r
+}
+
+// mayUse checks the capabilities that a Spawn asks for: the policy must allow them and
+// this node must have them. Errors match ErrDenied or ErrNoCapability.
+func (k *Kernel) mayUse(cmd capsule.Command) error {
+	if cmd.Type != capsule.Spawn || cmd.Spawn == nil {
+		return nil
+	}
+	if err := k.cfg.Gate.Capabilities(cmd.Spawn.Capabilities); err != nil {
+		return fmt.Errorf("%w: %w", ErrDenied, err)
+	}
+	for _, c := range cmd.Spawn.Capabilities {
+		if !slices.Contains(k.cfg.Capabilities, c) {
+			return fmt.Errorf("%w: %.80q", ErrNoCapability, c)
+		}
+	}
+	return nil
+}
+
+// ofItsOwn keeps the groups of other nodes apart from each other and from this one's:
+// the crashes of a capsule restart the others of its group.
+func ofItsOwn(from identity.PeerID, cmd capsule.Command) capsule.Command {
+	if cmd.Spawn != nil && cmd.Spawn.Group != "" {
+		spawn := *cmd.Spawn
+		spawn.Group = string(from) + "/" + spawn.Group
+		cmd.Spawn = &spawn
+	}
+	return cmd
+}
 
 // mayCommand asks the gate. The target's owner is the node that spawned it, zero
 // for this one and for Spawn.
@@ -119,6 +177,9 @@ func (s *state) spawned(id string, by identity.PeerID) {
 
 // replyCodeOf says in a reply's terms why there is none.
 func replyCodeOf(err error) capsule.ReplyCode {
+	if errors.Is(err, ErrDenied) {
+		return capsule.Denied
+	}
 	switch codeOf(err) {
 	case mesh.JobDeadline, mesh.JobCancelled:
 		return capsule.Deadline

@@ -25,6 +25,8 @@ type Gate interface {
 	Limits() (memory uint64, run time.Duration)
 	// Resident says whether this node's data may lie on a node at geoHash.
 	Resident(geoHash string) error
+	// Capabilities says whether a capsule spawned here may use those it asks for.
+	Capabilities(names []string) error
 	// Message checks the DNA of a message that is no job.
 	Message(env governance.Envelope, now time.Time) error
 }

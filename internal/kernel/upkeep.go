@@ -66,14 +66,18 @@ func (k *Kernel) commandHere(ctx context.Context, from identity.PeerID, cmd caps
 		return k.cfg.Capsules.Command(ctx, cmd)
 	}
 	if err := k.maySpawn(ctx, from, cmd.Spawn); err != nil {
-		return refuse(capsule.Denied, err.Error()), nil
+		r := refusal(cmd, err)
+		r.Code = capsule.Denied
+		return r, nil
 	}
 	if k.cfg.Upkeep == nil {
 		return k.cfg.Capsules.Command(ctx, cmd)
 	}
 	tab, err := k.cfg.Upkeep.Open(identity.LedgerID(cmd.Spawn.CreditLedgerID), from, k.cfg.CreditCost, time.Now())
 	if err != nil {
-		return refuse(capsule.Denied, err.Error()), nil
+		r := refuse(capsule.Denied, err.Error())
+		r.Reason = codeText(err)
+		return r, nil
 	}
 	r, err := k.cfg.Capsules.Command(ctx, cmd)
 	switch {

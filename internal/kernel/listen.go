@@ -1,0 +1,41 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"inos/internal/identity"
+)
+
+// outlet is the part of Capsules whose streams can be listened to. Supervised has it.
+type outlet interface {
+	Listen(capsuleID string) (io.ReadCloser, error)
+}
+
+// Listen opens the stream of what a capsule of this node emits from now on: Feed's
+// counterpart. Its Read blocks until there is something and returns what the capsule
+// ended with once it has; Close ends a Read at work. Whoever does not read holds the
+// capsule back. Errors match supervisor.ErrNoCapsule, ErrStopped or ErrListeners, or
+// errors.ErrUnsupported for a capsule of another node.
+func (k *Kernel) Listen(node identity.PeerID, capsuleID string) (io.ReadCloser, error) {
+	if node != "" && node != k.cfg.Self {
+		return nil, fmt.Errorf("kernel: listening to a capsule of another node: %w", errors.ErrUnsupported)
+	}
+	from, ok := k.cfg.Capsules.(outlet)
+	if !ok {
+		return nil, fmt.Errorf("kernel: streams out of capsules: %w", errors.ErrUnsupported)
+	}
+	return from.Listen(capsuleID)
+}
+
+// Listen implements outlet.
+func (s supervised) Listen(capsuleID string) (io.ReadCloser, error) {
+	l, err := s.Supervisor.Listen(capsuleID)
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+var _ outlet = supervised{}
