@@ -89,7 +89,10 @@ export interface CapsuleRow {
   heartbeats: number;
   /** Age of the last heartbeat. */
   heartbeatAgeMs: number;
+  restarts: number;
   congested: boolean;
+  /** Bytes it emitted while nobody listened: they are gone. */
+  unheard: number;
   reason: string;
 }
 
@@ -137,12 +140,29 @@ export interface Considered {
 export interface SpawnOptions {
   /** Most memory the capsule may ever have, in bytes; what the module declares when absent. */
   memoryLimit?: number;
+  /** What it may use: refused unless the node has (`capability_missing`) and allows (`capability_denied`) every one. */
   capabilities?: string[];
+  /** `inos_sdk::args()` of the capsule, through all its restarts. */
   args?: string[];
   creditLedgerId?: string;
+  /** When it is started again: always, when it crashed (the default) or never. */
+  restart?: 'permanent' | 'transient' | 'temporary';
+  /** A name, this spawner's own: too many restarts of one member end them all. */
+  group?: string;
+  /** Of the group, the same for every member: who is started again with one that is; 'one-for-one' when absent. */
+  strategy?: 'one-for-one' | 'rest-for-one';
   /** Peer id of the node to start it on, which must allow it (its policy's `lifecycle` rules); here when absent. */
   node?: string;
 }
+
+/** A stream for inos.feed; the chunks of one that has chunks may be of any length. */
+export type FeedSource =
+  | string
+  | ArrayBufferView
+  | ArrayBufferLike
+  | Blob
+  | ReadableStream<unknown>
+  | AsyncIterable<unknown>;
 
 export interface DispatchOptions {
   /** Name or CID. */
@@ -290,12 +310,12 @@ export interface VerbHelp {
 export interface KernelEvent {
   type:
     | 'phase' // {name, at, detail}
-    | 'log' // {level, text}
+    | 'log' // {level, text}; of a capsule with its id
     | 'mesh:joined' // {peers}
     | 'mesh:unreachable' // {addr, code, message}
     | 'node' // a profile came, changed or expired
     | 'peer' // {peerId, connected}
-    | 'capsule' // a capsule changed state
+    | 'capsule' // {id}: a capsule changed state, got memory {memoryBytes}, did not {refusedBytes}, or did not pause {overdue, killed}
     | 'heartbeat' // {id}: the CapsuleRow of that id is new
     | 'job' // a job changed state: a JobRow
     | 'fed' // {id, node, from, bytes, reason}: a stream into a capsule ended
@@ -325,8 +345,17 @@ export interface Inos {
   resize(capsuleId: string, bytes: number): Promise<LifecycleReply>;
   /** Of a paused capsule; spawn(snapshotCid) goes on where it stood, here or on another node. */
   snapshot(capsuleId: string): Promise<LifecycleReply>;
-  /** Resolves once all of it is in the capsule, here or on another node: it is fed no faster than it reads. */
-  feed(capsuleId: string, data: string | Uint8Array | ArrayBuffer): Promise<{ capsuleId: string; bytes: number }>;
+  /**
+   * Resolves once all of it is in the capsule, here or on another node: it is fed, and
+   * a stream is read, no faster than the capsule reads. Chunks of a stream are bytes or
+   * strings. A stream that fails, or whose capsule ends, is cut short and cancelled.
+   */
+  feed(capsuleId: string, data: FeedSource): Promise<{ capsuleId: string; bytes: number }>;
+  /**
+   * What a capsule of this kernel emits from now on. It holds the capsule back while
+   * nobody reads: read it, or cancel it. It fails as the capsule ended.
+   */
+  listen(capsuleId: string): Promise<ReadableStream<Uint8Array>>;
   dispatch(job: DispatchOptions): Promise<DispatchResult>;
   /** Ends a job that is waiting or running, wherever it is: its dispatch rejects with `cancelled`. */
   cancel(jobId: string): Promise<{ jobId: string }>;

@@ -48,6 +48,7 @@ type api struct {
 	verbs    map[string]verb
 	started  time.Time
 	history  history
+	streams  streams
 	joined   atomic.Bool
 }
 
@@ -57,9 +58,12 @@ func newAPI(ctx context.Context, cfg Config) *api {
 	a := &api{cfg: cfg, promises: newPromises(ctx), started: time.Now()}
 	a.verbs = map[string]verb{
 		"status": a.status, "nodes": a.nodes, "capsules": a.capsules, "catalog": a.catalog, "jobs": a.jobs,
-		"spawn": a.spawn, "kill": a.kill, "pause": a.pause, "resume": a.resume, "resize": a.resize, "snapshot": a.snapshot, "feed": a.feed,
+		"spawn": a.spawn, "kill": a.kill, "pause": a.pause, "resume": a.resume, "resize": a.resize, "snapshot": a.snapshot,
 		"dispatch": a.dispatch, "cancel": a.cancel, "explain": a.explain, "connect": a.connect, "close": a.close,
 		"publish": a.publish, "ledger": a.ledger, "why": a.why, "policy": a.policy, "enforce": a.enforce, "trace": a.trace,
+		// Not verbs of the console: what it makes its streams of.
+		"feed:open": a.feedOpen, "feed:put": a.feedPut, "feed:end": a.feedEnd,
+		"listen:open": a.listenOpen, "listen:take": a.listenTake, "listen:close": a.listenClose,
 	}
 	return a
 }
@@ -134,7 +138,7 @@ func (a *api) capsules(context.Context, []js.Value) (any, error) {
 	for _, c := range a.cfg.Capsules.Capsules() {
 		v := capsuleView{ID: c.ID, Name: c.Name, CID: c.CID, State: c.State, MemoryBytes: c.MemoryBytes,
 			MemoryEpoch: c.Epoch, Restarts: c.Restarts, CPUMs: ms(c.Heartbeat.CPUTime), JobsDone: c.Heartbeat.JobsDone,
-			Heartbeats: c.Heartbeat.Sequence, Congested: c.Heartbeat.Congested, Reason: c.Reason}
+			Heartbeats: c.Heartbeat.Sequence, Congested: c.Heartbeat.Congested, Unheard: c.Unheard, Reason: c.Reason}
 		if !c.HeartbeatAt.IsZero() {
 			v.HeartbeatAgeMs = ms(time.Since(c.HeartbeatAt))
 		}

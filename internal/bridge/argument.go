@@ -1,6 +1,8 @@
 package bridge
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,6 +61,43 @@ type spawnArgs struct {
 	Args           []string `json:"args"`
 	CreditLedgerID string   `json:"creditLedgerId"`
 	Node           string   `json:"node"`
+	Restart        string   `json:"restart"`
+	Group          string   `json:"group"`
+	Strategy       string   `json:"strategy"`
+}
+
+// params makes a Spawn's of a. Errors are *Error of CodeBadArgument.
+func (a spawnArgs) params(cid capsule.CID) (*capsule.SpawnParams, error) {
+	p := &capsule.SpawnParams{CID: cid.String(), MemoryLimit: a.MemoryLimit, Capabilities: a.Capabilities, Args: a.Args,
+		CreditLedgerID: a.CreditLedgerID, Group: a.Group}
+	restart := slices.Index([]string{"", "permanent", "transient", "temporary"}, a.Restart)
+	strategy := slices.Index([]string{"one-for-one", "rest-for-one"}, a.Strategy)
+	wrong := func(field, want, got string) error {
+		return &Error{Code: CodeBadArgument, Message: fmt.Sprintf("spawn: options.%s: expected %s, got %.40q", field, want, got)}
+	}
+	switch {
+	case restart < 0:
+		return nil, wrong("restart", "'permanent', 'transient' or 'temporary'", a.Restart)
+	case strategy < 0 && a.Strategy != "":
+		return nil, wrong("strategy", "'one-for-one' or 'rest-for-one'", a.Strategy)
+	case a.Strategy != "" && a.Group == "":
+		return nil, wrong("group", "a name, since there is a strategy", a.Group)
+	}
+	p.Restart, p.Strategy = capsule.RestartPolicy(restart), capsule.GroupStrategy(max(strategy, 0))
+	return p, nil
+}
+
+// levelOf names the level of a capsule's log line as the page's log does.
+func levelOf(level int8) string {
+	switch {
+	case level < 0:
+		return "debug"
+	case level < 4:
+		return "info"
+	case level < 8:
+		return "warn"
+	}
+	return "error"
 }
 
 // capsuleAddress is a capsule's id as the console has it: of one on another node,

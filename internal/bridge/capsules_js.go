@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"bytes"
 	"context"
 	"syscall/js"
 	"time"
@@ -9,9 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"inos/internal/capsule"
-	"inos/internal/governance"
 	"inos/internal/identity"
-	"inos/internal/kernel"
 )
 
 func (a *api) spawn(ctx context.Context, args []js.Value) (any, error) {
@@ -27,10 +24,11 @@ func (a *api) spawn(ctx context.Context, args []js.Value) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.command(ctx, identity.PeerID(opts.Node), capsule.Command{Type: capsule.Spawn, Spawn: &capsule.SpawnParams{
-		CID: cid.String(), MemoryLimit: opts.MemoryLimit, Capabilities: opts.Capabilities, Args: opts.Args,
-		CreditLedgerID: opts.CreditLedgerID,
-	}})
+	params, err := opts.params(cid)
+	if err != nil {
+		return nil, err
+	}
+	return a.command(ctx, identity.PeerID(opts.Node), capsule.Command{Type: capsule.Spawn, Spawn: params})
 }
 
 func (a *api) kill(ctx context.Context, args []js.Value) (any, error) {
@@ -43,26 +41,6 @@ func (a *api) pause(ctx context.Context, args []js.Value) (any, error) {
 
 func (a *api) resume(ctx context.Context, args []js.Value) (any, error) {
 	return a.target(ctx, "resume", args, capsule.Command{Type: capsule.Resume})
-}
-
-// feed answers inos.feed(capsuleId, data) once all of data is in the capsule, no
-// faster than it reads, wherever it is.
-func (a *api) feed(ctx context.Context, args []js.Value) (any, error) {
-	address, err := text("feed", "capsuleId", arg(args, 0))
-	if err != nil {
-		return nil, err
-	}
-	node, id := capsuleAddress(address)
-	data, err := bytesFromJS("feed", "data", arg(args, 1))
-	if err != nil {
-		return nil, err
-	}
-	sent, err := a.cfg.Kernel.Feed(ctx, node, id, bytes.NewReader(data),
-		kernel.FeedOptions{DNA: governance.Metadata{ModuleID: "inos.console"}})
-	if err != nil {
-		return nil, err
-	}
-	return map[string]any{"capsuleId": address, "bytes": sent}, nil
 }
 
 // snapshot answers inos.snapshot(capsuleId): the capsule must be paused. Its CID
@@ -101,7 +79,7 @@ func (a *api) command(ctx context.Context, node identity.PeerID, cmd capsule.Com
 		return nil, err
 	}
 	if reply.Code != capsule.OK {
-		return nil, &Error{Code: replyCode(reply.Code), Message: reply.Message}
+		return nil, replyError(reply)
 	}
 	return replyView{CapsuleID: addressOf(node, a.cfg.Kernel.Self(), reply.CapsuleID), Code: replyCode(reply.Code), Message: reply.Message,
 		MemoryBytes: reply.MemoryBytes, MemoryEpoch: reply.MemoryEpoch, SnapshotCID: reply.SnapshotCID}, nil

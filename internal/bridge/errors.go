@@ -25,18 +25,18 @@ const (
 	CodeInternal     = "internal"
 )
 
-// Error is an error with a code that scripts may compare. Only one with
-// CodeTooManyCalls is retryable.
+// Error is an error with a code that scripts may compare.
 type Error struct {
 	Code    string
 	Message string
+	Again   bool // the same call may succeed later
 }
 
 func (e *Error) Error() string { return e.Message }
 
 var (
 	errClosed       = &Error{Code: CodeKernelClosed, Message: "the kernel is closed; reload the page to start another"}
-	errTooManyCalls = &Error{Code: CodeTooManyCalls, Message: "too many calls are pending; wait for some to settle"}
+	errTooManyCalls = &Error{Code: CodeTooManyCalls, Message: "too many calls are pending; wait for some to settle", Again: true}
 )
 
 // coder is what errors with a code of their own implement.
@@ -50,7 +50,7 @@ type coder interface {
 func verdict(err error) (code string, again bool) {
 	var own *Error
 	if errors.As(err, &own) {
-		return own.Code, own.Code == CodeTooManyCalls
+		return own.Code, own.Again
 	}
 	var rejected *governance.Rejection
 	if errors.As(err, &rejected) {
@@ -90,6 +90,21 @@ func verdict(err error) (code string, again bool) {
 		return CodeCancelled, final
 	}
 	return CodeInternal, final
+}
+
+// replyError is a reply that is not OK: its reason is the code, where it has one.
+func replyError(r capsule.Reply) *Error {
+	e := &Error{Code: replyCode(r.Code), Message: r.Message}
+	if wellFormed(r.Reason) {
+		e.Code = r.Reason
+	}
+	for _, known := range sentinels {
+		if known.code == e.Code {
+			e.Again = known.retryable
+			break
+		}
+	}
+	return e
 }
 
 // wellFormed reports whether a code that another node sent looks like one.

@@ -188,7 +188,13 @@ func capsuleNews(v map[string]any, news kernel.CapsuleNews) map[string]any {
 	case supervisor.CongestionChanged:
 		v["id"], v["congested"] = e.ID, e.Congested
 	case supervisor.CapsuleLogged:
-		v["type"], v["level"], v["text"], v["id"] = "log", "info", e.Log.Text, e.ID
+		v["type"], v["level"], v["text"], v["id"] = "log", levelOf(e.Log.Level), e.Log.Text, e.ID
+	case supervisor.MemoryResized:
+		v["id"], v["memoryBytes"], v["memoryEpoch"] = e.ID, e.To, e.Epoch
+	case supervisor.MemoryRefused:
+		v["id"], v["refusedBytes"], v["memoryLimit"], v["reason"] = e.ID, e.Wanted, e.Limit, e.Reason
+	case supervisor.PauseOverdue:
+		v["id"], v["overdue"], v["afterMs"], v["killed"] = e.ID, "pause", ms(e.After), e.Killed
 	case supervisor.CapsuleEnded:
 		v["id"], v["name"], v["state"], v["reason"], v["restart"] = e.ID, e.Name, "ended", e.Reason, e.Restart
 	default:

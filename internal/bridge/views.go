@@ -25,6 +25,7 @@ type CapsuleRow struct {
 	MemoryBytes          uint64
 	Epoch                uint32
 	Restarts             int
+	Unheard              uint64 // bytes it emitted while nobody listened
 	Reason               string // of the last end
 }
 
@@ -99,6 +100,7 @@ type capsuleView struct {
 	HeartbeatAgeMs float64 `json:"heartbeatAgeMs"`
 	Restarts       int     `json:"restarts"`
 	Congested      bool    `json:"congested"`
+	Unheard        uint64  `json:"unheard"`
 	Reason         string  `json:"reason"`
 }
 

@@ -40,7 +40,7 @@ test.each([
   ['kill', [3], 'capsuleId must be a string, got 3'],
   ['kill', ['a', 'b'], 'takes (capsuleId), got 2'],
   ['status', [1], 'takes no arguments, got 1'],
-  ['spawn', ['hash', 3], 'options must be an object {memoryLimit, capabilities, args, creditLedgerId, node}, got 3'],
+  ['spawn', ['hash', 3], 'options must be an object {memoryLimit, capabilities, args, creditLedgerId, node, restart, group, strategy}, got 3'],
   ['spawn', ['hash', { memory: 3 }], "options has no field 'memory'; it may have memoryLimit"],
   ['resize', ['a', '8'], 'bytes must be a number of at least 0, got string'],
   ['resize', ['a', NaN], 'bytes must be a number of at least 0, got NaN'],

@@ -35,7 +35,7 @@ func (n *Node) Capsules() []bridge.CapsuleRow {
 	for _, c := range n.Kernel.CapsuleList() {
 		row := bridge.CapsuleRow{
 			ID: c.ID, Name: c.Name, CID: c.CID, State: c.State, Heartbeat: c.Heartbeat, HeartbeatAt: n.beat(c.ID),
-			MemoryBytes: c.MemoryBytes, Epoch: c.Epoch, Restarts: c.Restarts,
+			MemoryBytes: c.MemoryBytes, Epoch: c.Epoch, Restarts: c.Restarts, Unheard: c.Unheard,
 		}
 		if c.LastError != nil {
 			row.Reason = c.LastError.Error()

@@ -1,6 +1,7 @@
 // Checks what was typed into the console before it travels, and says what was
 // expected. What only the kernel can know (ids, ledgers, capabilities) it checks.
 import { InosFailure } from '../errors';
+import { isSource } from './streams';
 import { VERBS, type Field, type Param, type Shape, type VerbName } from './verbs';
 
 /** Returns the arguments as they are sent: text and buffers of a `bytes` field become a Uint8Array. */
@@ -23,6 +24,8 @@ function checkParam(verb: VerbName, name: string, shapes: readonly Shape[], arg:
       if (isPlain(arg)) return checkFields(verb, name, shape, arg);
     } else if (shape === 'function') {
       if (typeof arg === 'function') return arg;
+    } else if (shape === 'source') {
+      if (isSource(arg)) return arg; // cut and copied on its way
     } else if (fits(shape, arg)) {
       return send(shape, arg);
     }
@@ -87,6 +90,7 @@ function describe(shape: Shape): string {
     texts: 'an array of strings',
     bytes: 'a string, Uint8Array or ArrayBuffer',
     function: 'a function',
+    source: 'a string, Uint8Array, ArrayBuffer, Blob, ReadableStream or async iterable',
   };
   return names[shape];
 }

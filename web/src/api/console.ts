@@ -1,8 +1,9 @@
 // Makes the `inos` object of a devtools console, the same on the page and in the Worker.
-import type { DispatchResult, Inos, KernelInfo, Status, VerbHelp } from '../../kernel';
+import type { DispatchResult, FeedSource, Inos, KernelInfo, Status, VerbHelp } from '../../kernel';
 import { InosFailure, asFailure } from '../errors';
 import type { Listener } from '../rpc/listeners';
 import { checkArguments } from './arguments';
+import { feed, listen } from './streams';
 import { VERB_NAMES, helpRows, printHelp, type VerbName } from './verbs';
 
 /** What the object stands on: a kernel in this Worker, or in another. */
@@ -59,6 +60,8 @@ function method(kernel: Kernel, verb: VerbName): (...args: unknown[]) => unknown
     // The kernel is asked once it is up, so that a first line typed early works.
     await kernel.ready;
     try {
+      if (verb === 'feed') return await feed(kernel, checked[0] as string, checked[1] as FeedSource);
+      if (verb === 'listen') return await listen(kernel, checked[0] as string);
       const value = await kernel.call(verb, checked);
       return verb === 'dispatch' ? withText(value as DispatchResult) : value;
     } catch (thrown) {

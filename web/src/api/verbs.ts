@@ -2,7 +2,7 @@
 import type { VerbHelp } from '../../kernel';
 
 /** What a parameter may be; `?` at the end makes it optional. */
-export type Shape = 'text' | 'bytes' | 'number' | 'texts' | 'function' | Record<string, Field>;
+export type Shape = 'text' | 'bytes' | 'number' | 'texts' | 'function' | 'source' | Record<string, Field>;
 export type Field = 'text' | 'bytes' | 'number' | 'texts';
 
 export interface Param {
@@ -23,6 +23,9 @@ const SPAWN_OPTIONS: Record<string, Field> = {
   args: 'texts',
   creditLedgerId: 'text',
   node: 'text',
+  restart: 'text',
+  group: 'text',
+  strategy: 'text',
 };
 
 const JOB: Record<string, Field> = {
@@ -73,9 +76,14 @@ export const VERBS = {
     example: 'await inos.pause(capsuleId); const { snapshotCid } = await inos.snapshot(capsuleId); await inos.spawn(snapshotCid)',
   },
   feed: {
-    params: [id, { name: 'data', shape: 'bytes' }],
-    does: 'streams data into a capsule, here or on another node, no faster than it reads',
+    params: [id, { name: 'data', shape: 'source' }],
+    does: 'streams data, or a stream, into a capsule, here or on another node, no faster than it reads',
     example: `const { capsuleId } = await inos.spawn('wordcount'); await inos.feed(capsuleId, 'to be or not to be')`,
+  },
+  listen: {
+    params: [id],
+    does: 'the stream of what a capsule emits here from now on; read it or cancel it: it holds the capsule back',
+    example: `for await (const bytes of await inos.listen(capsuleId)) console.log(bytes)`,
   },
   dispatch: {
     params: [{ name: 'job', shape: JOB }],

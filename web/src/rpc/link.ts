@@ -6,14 +6,14 @@ import { deferred } from '../deferred';
 import { InosFailure, asFailure, type PlainError } from '../errors';
 import { Listeners, type Listener } from './listeners';
 import { Pending } from './pending';
-import type { BootConfig, FromKernel, HostSample, ToKernel } from './protocol';
+import { transferable, type BootConfig, type FromKernel, type HostSample, type ToKernel } from './protocol';
 
 /** The part of a Worker the link uses. */
 export interface WorkerPort {
   onmessage: ((event: MessageEvent<FromKernel>) => void) | null;
   onerror: ((event: ErrorEvent) => void) | null;
   onmessageerror: ((event: MessageEvent) => void) | null;
-  postMessage(message: ToKernel): void;
+  postMessage(message: ToKernel, transfer?: Transferable[]): void;
   terminate(): void;
 }
 
@@ -78,7 +78,8 @@ export class KernelLink implements Kernel {
   call(verb: string, args: unknown[]): Promise<unknown> {
     return this.#pending.open((id) => {
       if (!this.#worker) throw new InosFailure('kernel_crashed', 'the kernel has not been started');
-      this.#worker.postMessage({ t: 'call', id, verb, args });
+      // Byte arrays among the arguments are the call's own: checkArguments copied them.
+      this.#worker.postMessage({ t: 'call', id, verb, args }, transferable(args));
     });
   }
 

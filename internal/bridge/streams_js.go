@@ -1,0 +1,200 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"syscall/js"
+
+	"inos/internal/governance"
+	"inos/internal/kernel"
+	"inos/internal/mesh"
+)
+
+// A stream crosses from and to the page in pieces, one call each, and the next piece
+// is called for once the last was answered: the capsule, or the page's reader, sets
+// the pace. web/src/api/streams.ts makes inos.feed and inos.listen of these verbs.
+
+const (
+	// streamsAtMost is how many streams the page may have open.
+	streamsAtMost = 64
+	// piece is the longest part of a stream that goes to the page at once.
+	piece = 256 << 10
+)
+
+// streams are those open, feeds and listeners, by number.
+type streams struct {
+	mu   sync.Mutex
+	next int
+	open map[int]any // *feeding or *listening
+}
+
+func (s *streams) add(stream any) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.open) >= streamsAtMost {
+		return 0, fmt.Errorf("%w: %d streams are open", mesh.ErrFeeds, len(s.open))
+	}
+	if s.open == nil {
+		s.open = map[int]any{}
+	}
+	s.next++
+	s.open[s.next] = stream
+	return s.next, nil
+}
+
+func (s *streams) remove(id int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, id)
+}
+
+// streamOf finds the stream that a verb's first argument names.
+func streamOf[T any](s *streams, verb string, args []js.Value) (id int, stream T, err error) {
+	if n := arg(args, 0); n.Type() == js.TypeNumber {
+		id = n.Int()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stream, ok := s.open[id].(T)
+	if !ok {
+		err = badArgument(verb, "stream", "an open one", kindOf(arg(args, 0)))
+	}
+	return id, stream, err
+}
+
+// feeding is a stream into a capsule.
+type feeding struct {
+	address string
+	to      *io.PipeWriter
+	done    chan struct{} // closed when the kernel has no more to do with it
+	bytes   int64         // once it is closed
+	err     error
+
+	mu  sync.Mutex // one piece at a time
+	buf []byte
+}
+
+func (a *api) feedOpen(ctx context.Context, args []js.Value) (any, error) {
+	address, err := text("feed", "capsuleId", arg(args, 0))
+	if err != nil {
+		return nil, err
+	}
+	node, capsuleID := capsuleAddress(address)
+	r, w := io.Pipe()
+	f := &feeding{address: address, to: w, done: make(chan struct{})}
+	id, err := a.streams.add(f)
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		defer close(f.done)
+		f.bytes, f.err = a.cfg.Kernel.Feed(ctx, node, capsuleID, r,
+			kernel.FeedOptions{DNA: governance.Metadata{ModuleID: "inos.console"}})
+		_ = r.CloseWithError(f.err)
+	}()
+	return map[string]int{"stream": id}, nil
+}
+
+// feedPut answers once the piece is on its way: it is not held here.
+func (a *api) feedPut(_ context.Context, args []js.Value) (any, error) {
+	_, f, err := streamOf[*feeding](&a.streams, "feed", args)
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	bytes := arg(args, 1)
+	if !bytes.InstanceOf(js.Global().Get("Uint8Array")) {
+		return nil, badArgument("feed", "data", "a Uint8Array", kindOf(bytes))
+	}
+	if n := bytes.Length(); n > cap(f.buf) {
+		f.buf = make([]byte, n)
+	}
+	b := f.buf[:bytes.Length()]
+	js.CopyBytesToGo(b, bytes)
+	if _, err := f.to.Write(b); err != nil {
+		<-f.done
+		if f.err != nil {
+			err = f.err
+		}
+		return nil, err
+	}
+	return nil, nil
+}
+
+// feedEnd ends the stream, as a whole or, with a reason, cut short, and answers once
+// all of it is in the capsule.
+func (a *api) feedEnd(_ context.Context, args []js.Value) (any, error) {
+	id, f, err := streamOf[*feeding](&a.streams, "feed", args)
+	if err != nil {
+		return nil, err
+	}
+	a.streams.remove(id)
+	if why := arg(args, 1); why.Type() == js.TypeString {
+		_ = f.to.CloseWithError(&Error{Code: CodeJavaScript, Message: "the source of the stream failed: " + why.String()})
+	} else {
+		_ = f.to.Close()
+	}
+	<-f.done
+	if f.err != nil {
+		return nil, f.err
+	}
+	return map[string]any{"capsuleId": f.address, "bytes": f.bytes}, nil
+}
+
+// listening is a stream out of a capsule.
+type listening struct {
+	from io.ReadCloser
+	mu   sync.Mutex // one piece at a time
+	buf  [piece]byte
+}
+
+func (a *api) listenOpen(_ context.Context, args []js.Value) (any, error) {
+	address, err := text("listen", "capsuleId", arg(args, 0))
+	if err != nil {
+		return nil, err
+	}
+	from, err := a.cfg.Kernel.Listen(capsuleAddress(address))
+	if err != nil {
+		return nil, err
+	}
+	id, err := a.streams.add(&listening{from: from})
+	if err != nil {
+		_ = from.Close()
+		return nil, err
+	}
+	return map[string]int{"stream": id}, nil
+}
+
+// listenTake answers with what has come, or that nothing will any more. The page asks
+// again only after that: the buffer is free then.
+func (a *api) listenTake(_ context.Context, args []js.Value) (any, error) {
+	id, l, err := streamOf[*listening](&a.streams, "listen", args)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n, err := l.from.Read(l.buf[:])
+	switch {
+	case err == nil:
+		return withBytes{plain: map[string]bool{"done": false}, bytes: map[string][]byte{"bytes": l.buf[:n]}}, nil
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrClosedPipe):
+		a.streams.remove(id)
+		return map[string]bool{"done": true}, nil
+	}
+	a.streams.remove(id)
+	return nil, err
+}
+
+func (a *api) listenClose(_ context.Context, args []js.Value) (any, error) {
+	id, l, err := streamOf[*listening](&a.streams, "listen", args)
+	if err != nil {
+		return nil, nil // it has ended by itself
+	}
+	a.streams.remove(id)
+	return nil, l.from.Close()
+}
