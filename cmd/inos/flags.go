@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"inos/internal/identity"
+	"inos/internal/supervisor"
 )
 
 // list is a flag of comma-separated words that may be given several times.
@@ -37,7 +38,7 @@ type nodeFlags struct {
 	latency                  time.Duration
 	creditLine, allowance    uint64
 	otlp                     string
-	verbose                  bool
+	killOverdue, verbose     bool
 }
 
 func (f *nodeFlags) register(set *flag.FlagSet) {
@@ -57,6 +58,7 @@ func (f *nodeFlags) register(set *flag.FlagSet) {
 	set.DurationVar(&f.latency, "latency", 0, "delay every answer by this, to stand for distance in demonstrations")
 	set.Uint64Var(&f.creditLine, "credit-line", 10_000_000, "credit granted to a ledger whose first voucher arrives, in microcredits")
 	set.Uint64Var(&f.allowance, "allowance", 100_000_000, "what this node's own ledger may spend, in microcredits")
+	set.BoolVar(&f.killOverdue, "kill-overdue", false, "kill a capsule that does not pause by the deadline, instead of only reporting it")
 	set.StringVar(&f.otlp, "otlp", "", "OpenTelemetry collector to send spans to over OTLP/HTTP, for example http://127.0.0.1:4318")
 	set.BoolVar(&f.verbose, "v", false, "log every event")
 }
@@ -87,4 +89,12 @@ func (f *nodeFlags) signersOf(self identity.PeerID) []string {
 		return f.policySigners
 	}
 	return []string{string(self)}
+}
+
+// overdue is what becomes of a capsule that does not pause in time.
+func (f *nodeFlags) overdue() supervisor.OverduePolicy {
+	if f.killOverdue {
+		return supervisor.KillOverdue
+	}
+	return supervisor.ReportOverdue
 }

@@ -75,7 +75,7 @@ func start(ctx context.Context, f nodeFlags, diag io.Writer) (*native, error) {
 func (n *native) build(f nodeFlags, diag io.Writer) error {
 	cfg := node.Config{
 		Name: f.name, Kind: "native", Capabilities: f.capabilities, GeoHash: f.geo, CreditCost: f.cost,
-		Slots: f.slots, Allowance: f.allowance, StrangerLine: f.creditLine,
+		Slots: f.slots, Allowance: f.allowance, StrangerLine: f.creditLine, Overdue: f.overdue(),
 	}
 	if f.data != "" {
 		if err := os.MkdirAll(f.data, 0o700); err != nil {

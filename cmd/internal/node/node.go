@@ -51,6 +51,7 @@ type Config struct {
 	// KeptPolicy starts with the policy that was taken last, where Policy is none.
 	KeptPolicy   bool
 	MaxCapsules  int // live at once
+	Overdue      supervisor.OverduePolicy
 	PublishEvery time.Duration
 	PingEvery    time.Duration
 	// OnHeartbeat hears of every heartbeat; it must not block. May be nil.
@@ -121,6 +122,7 @@ func New(cfg Config) (*Node, error) {
 	images := library.NewImages(0)
 	n.Supervisor, err = supervisor.New(supervisor.Config{
 		Runtime: cfg.Runtime, Codec: wire.Capsules{}, Blobs: n.Library, Images: images, Emit: n.note, MaxCapsules: cfg.MaxCapsules,
+		Overdue: cfg.Overdue,
 	})
 	if err != nil {
 		return nil, err
