@@ -157,6 +157,23 @@ func TestListeningToACapsule(t *testing.T) {
 	require.NoError(t, <-emitted)
 	require.Zero(t, infoOf(home, id).Unheard)
 
+	// A stream through it: while nobody reads its output, its input is not read either.
+	source := &text{left: 16 << 20}
+	fed := make(chan error, 1)
+	go func() { _, err := home.Kernel.Feed(t.Context(), "", id, source, kernel.FeedOptions{}); fed <- err }()
+	want, n := &text{left: 16 << 20}, 0
+	for buf, same := make([]byte, size), make([]byte, size); n < 16<<20; {
+		got, err := heard.Read(buf)
+		require.NoError(t, err)
+		_, err = io.ReadFull(want, same[:got])
+		require.NoError(t, err)
+		require.Equal(t, same[:got], buf[:got])
+		if n += got; n < 14<<20 {
+			require.Empty(t, fed, "it was held back")
+		}
+	}
+	require.NoError(t, <-fed)
+
 	command(t, home, home, capsule.Command{Type: capsule.Kill, Target: id})
 	_, err = heard.Read(frame)
 	require.ErrorIs(t, err, capsule.ErrKilled)
