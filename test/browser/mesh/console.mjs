@@ -1,12 +1,13 @@
-// The console's verbs on a capsule of another node: a browser kernel in Chromium, a
-// native node whose policy lets anybody spawn there, and the whole of a capsule's
-// life between them. Needs `make dist native`.
+// The console's verbs on capsules here and on another node: a browser kernel in
+// Chromium, a native node whose policy lets anybody spawn there, the whole of a
+// capsule's life between them, and long streams into slow ones. Needs `make dist native`.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inPage, launchChromium, openPage } from '../lib/chromium.mjs';
 import { root, startNode, stopNode } from '../lib/nodes.mjs';
+import { lives, slowFeed } from './streams.mjs';
 
 const LISTEN = '/ip4/127.0.0.1/udp/0/quic-v1/webtransport';
 
@@ -59,21 +60,31 @@ async function wholeLife({ node, mebibytes }) {
   check(!here.capsuleId.includes('/') && last.snapshotCid !== snapshotCid, 'it runs here');
   check((await total('threads')) === stayed, 'and has what it had there');
 
-  // A job whose input takes a while to get there is called off on its way.
-  const known = new Set((await inos.jobs()).map((job) => job.id));
+  // A job without an end runs until it is called off.
   let off;
-  const admitted = new Promise((resolve) => {
-    off = inos.on('job', ({ id, state }) => state === 'admitted' && !known.has(id) && resolve(id));
-  });
-  const ended = refused(inos.dispatch({ capsule: 'hash', input: new Uint8Array(48 << 20), requires: ['pasture'], creditLedgerId: ledgerId }));
-  const id = await admitted;
+  const before = new Set((await inos.jobs()).map((job) => job.id)); // events of theirs may still come
+  const placed = new Promise((resolve) => (off = inos.on('job', (event) => event.state === 'placed' && !before.has(event.id) && resolve(event.id))));
+  const ended = refused(inos.dispatch({ capsule: 'fault', method: 'work', requires: ['pasture'], creditLedgerId: ledgerId }));
+  const id = await placed;
   await inos.cancel(id);
   check((await ended) === 'cancelled', `the cancelled job ended as ${await ended}`);
   check((await inos.jobs()).find((job) => job.id === id)?.state === 'cancelled', 'and is listed as cancelled');
   check((await refused(inos.cancel(id))) === 'unknown_job', 'what has ended cannot be cancelled');
   off();
 
-  // A policy from the console: a dry run first, then in force, whole or not at all.
+  await inos.kill(there.capsuleId);
+  check((await refused(inos.feed(there.capsuleId, 'x'))) === 'unknown_capsule', 'the dead are not fed');
+  check((await refused(inos.pause(there.capsuleId))) !== 'nothing', 'nor paused');
+  return said;
+}
+
+/** Runs in the page: a policy from the console, whole or not at all. */
+async function policies() {
+  const check = (ok, what) => {
+    if (!ok) throw new Error(what);
+  };
+  const refused = (promise) => promise.then(() => 'nothing', (error) => error.code);
+  const { ledgerId } = await inos.status();
   const { cid } = (await inos.catalog()).find((offer) => offer.name === 'wordcount');
   const text = `policy "no counting"\nversion 1\ndeny capsule ${cid}\n`;
   const dry = await inos.policy(text);
@@ -85,20 +96,27 @@ async function wholeLife({ node, mebibytes }) {
   check((await refused(inos.spawn('wordcount'))) !== 'nothing', 'by spawn too');
   check((await refused(inos.enforce('version 1\n'))) === 'policy_stale', 'an older one is not taken');
   check((await refused(inos.enforce('version 2\nbudget many\n'))) === 'policy_invalid', 'nor half a one');
-
-  await inos.kill(there.capsuleId);
-  check((await refused(inos.feed(there.capsuleId, 'x'))) === 'unknown_capsule', 'the dead are not fed');
-  check((await refused(inos.pause(there.capsuleId))) !== 'nothing', 'nor paused');
-  return said;
 }
 
-/** Resolves to how many tests passed and failed. */
-export async function consoleTests(mebibytes = 32) {
+/** Resolves to how many tests passed and failed. `long` is the longest stream, in MiB. */
+export async function consoleTests(long = 256) {
   const work = mkdtempSync(join(tmpdir(), 'inos-console-'));
+  const counts = { passed: 0, failed: 0 };
   let node;
   let browser;
   let page;
-  const name = "a whole life on another node, by the console's verbs";
+  const test = async (name, fn, arg) => {
+    const began = performance.now();
+    try {
+      for (const line of [await inPage(page, fn, arg, 400_000)].flat().filter(Boolean)) console.log(`     ${line}`);
+      counts.passed++;
+      console.log(`ok   ${name} (${Math.round(performance.now() - began)} ms)`);
+    } catch (error) {
+      counts.failed++;
+      console.log(`FAIL ${name}: ${error.code ?? ''} ${error.message}`);
+      for (const line of [...page.log, ...node.log].slice(-40)) console.log(`     | ${line}`);
+    }
+  };
   try {
     const [key, text, policy] = ['key', 'policy', 'policy.signed'].map((file) => join(work, file));
     writeFileSync(text, 'version 1\nlifecycle anybody spawn\n');
@@ -106,27 +124,30 @@ export async function consoleTests(mebibytes = 32) {
     if (signed.status !== 0) throw new Error(`inos policy sign: ${signed.stderr}`);
     node = await startNode('pasture', ['serve', '--dist', 'dist', '--http', '127.0.0.1:0', '--listen', LISTEN, '--name', 'pasture',
       '--capabilities', 'pasture', '--key', key, '--policy', policy]);
+    const fault = readFileSync(`${root}build/capsules/fault.wasm`).toString('base64');
     browser = await launchChromium();
     page = await openPage(browser);
-    const began = performance.now();
     await page.goto(node.ready.http);
     await inPage(page, async () => void (await inos.joined), null, 120_000);
-    const kept = async (text) => {
-      await page.goto(node.ready.http);
-      await inPage(page, async () => void (await inos.joined), null, 120_000);
-      if (!(await inPage(page, () => inos.policy())).includes(text)) throw new Error('the policy was forgotten by the next visit');
-    };
-    for (const line of await inPage(page, wholeLife, { node: node.ready.peerId, mebibytes }, 200_000)) console.log(`     ${line}`);
-    await kept('policy "no counting"');
-    console.log(`ok   ${name} (${Math.round(performance.now() - began)} ms)`);
-    return { passed: 1, failed: 0 };
+    await inPage(page, (wasm) => inos.publish('fault', Uint8Array.from(atob(wasm), (c) => c.charCodeAt(0))), fault);
+    const peer = node.ready.peerId;
+    await test("a whole life on another node, by the console's verbs", wholeLife, { node: peer, mebibytes: 32 });
+    await test('a long stream into a slow capsule here', slowFeed, { mebibytes: long, delay: 300_000, requires: 'threads' });
+    await test('a long stream into a slow capsule on another node', slowFeed, { mebibytes: Math.ceil(long / 4), delay: 10_000, node: peer, requires: 'pasture' });
+    await test('what a spawn says, and what is heard of a capsule', lives);
+    await test('a policy from the console', policies);
+    await page.goto(node.ready.http);
+    await test('the next visit has it', async () => {
+      await inos.ready;
+      if (!(await inos.policy()).includes('policy "no counting"')) throw new Error('it was forgotten');
+    });
   } catch (error) {
-    console.log(`FAIL ${name}: ${error.code ?? ''} ${error.message}`);
-    for (const line of [...(page?.log ?? []), ...(node?.log ?? [])].slice(-40)) console.log(`     | ${line}`);
-    return { passed: 0, failed: 1 };
+    counts.failed++;
+    console.log(`FAIL console: ${error.message}`);
   } finally {
     await browser?.close().catch(() => {});
     if (node) await stopNode(node);
     rmSync(work, { recursive: true, force: true });
   }
+  return counts;
 }

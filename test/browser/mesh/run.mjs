@@ -5,7 +5,9 @@
 // "N passed, N failed"; exits 1 when one failed, when a browser is missing or
 // when a run ends without its own count.
 //
-//   node test/browser/mesh/run.mjs [chromium] [firefox]
+//   node test/browser/mesh/run.mjs [chromium] [firefox] [console] [--mebibytes N]
+//
+// Without names it is all three. N is the length of the console's long streams.
 //
 // Its modules come from web/node_modules; the browsers from $CHROMIUM and $FIREFOX.
 import { spawn, spawnSync } from 'node:child_process';
@@ -15,6 +17,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { createInterface } from 'node:readline';
 import { browsers } from '../lib/browsers.mjs';
 import { consoleTests } from './console.mjs';
@@ -172,23 +175,27 @@ async function runIn(name, url) {
   return counts;
 }
 
-const names = process.argv.slice(2).length ? process.argv.slice(2) : Object.keys(browsers);
+const { values, positionals } = parseArgs({ options: { mebibytes: { type: 'string', default: '256' } }, allowPositionals: true });
+const names = positionals.length ? positionals : [...Object.keys(browsers), 'console'];
 const total = { passed: 0, failed: 0 };
 try {
-  build(peerBin, './test/browser/mesh/peer');
-  build(pageWasm, './test/browser/mesh/page', { GOOS: 'js', GOARCH: 'wasm' });
-  const server = await serve();
-  const url = `http://127.0.0.1:${server.address().port}/`;
-  for (const name of names) {
-    if (!browsers[name]) throw new Error(`no browser ${name}: chromium, firefox`);
-    const c = await runIn(name, url);
-    total.passed += c.passed;
-    total.failed += c.failed;
+  const own = names.filter((name) => name !== 'console');
+  if (own.length) {
+    build(peerBin, './test/browser/mesh/peer');
+    build(pageWasm, './test/browser/mesh/page', { GOOS: 'js', GOARCH: 'wasm' });
+    const server = await serve();
+    const url = `http://127.0.0.1:${server.address().port}/`;
+    for (const name of own) {
+      if (!browsers[name]) throw new Error(`no browser ${name}: chromium, firefox`);
+      const c = await runIn(name, url);
+      total.passed += c.passed;
+      total.failed += c.failed;
+    }
+    server.close();
   }
-  server.close();
-  if (names.includes('chromium')) {
+  if (names.includes('console')) {
     console.log('== console, chromium');
-    const c = await consoleTests();
+    const c = await consoleTests(Number(values.mebibytes));
     total.passed += c.passed;
     total.failed += c.failed;
   }
