@@ -66,9 +66,7 @@ func (k *Kernel) commandHere(ctx context.Context, from identity.PeerID, cmd caps
 		return k.cfg.Capsules.Command(ctx, cmd)
 	}
 	if err := k.maySpawn(ctx, from, cmd.Spawn); err != nil {
-		r := refusal(cmd, err)
-		r.Code = capsule.Denied
-		return r, nil
+		return refusal(cmd, err), nil
 	}
 	if k.cfg.Upkeep == nil {
 		return k.cfg.Capsules.Command(ctx, cmd)
