@@ -9,8 +9,13 @@ import (
 // mailbox is how many messages wait for the loop before their senders do.
 const mailbox = 256
 
-// ErrStopped says that the kernel is not running any more. Final.
-var ErrStopped = errors.New("kernel: stopped")
+var (
+	// ErrStopped says that the kernel is not running any more. Final.
+	ErrStopped = errors.New("kernel: stopped")
+	// ErrPanicked says that the kernel itself broke over what it was asked: nothing that
+	// came of it is to be believed. The loop is started anew on the state as it is. Final.
+	ErrPanicked = errors.New("kernel: internal failure")
+)
 
 // message is a change or a reading of the state. It runs on the loop and must
 // not block.
@@ -55,22 +60,25 @@ func (l *eventLoop) tell(ctx context.Context, m message) error {
 }
 
 // ask runs m on the loop and waits for it. Once m is queued only the kernel's
-// end stops the waiting: what m writes to is the caller's.
+// end stops the waiting: what m writes to is the caller's. Errors match ErrStopped,
+// ErrPanicked, or are ctx's.
 func (l *eventLoop) ask(ctx context.Context, m message) error {
-	done := make(chan struct{})
+	ended := make(chan error, 1)
 	if err := l.tell(ctx, func(s *state) {
-		defer close(done) // also when m panics and the loop is started anew
+		err := ErrPanicked
+		defer func() { ended <- err }() // also when m panics
 		m(s)
+		err = nil
 	}); err != nil {
 		return err
 	}
 	select {
-	case <-done:
-		return nil
+	case err := <-ended:
+		return err
 	case <-l.stopped:
 		select {
-		case <-done:
-			return nil
+		case err := <-ended:
+			return err
 		default:
 			return ErrStopped
 		}

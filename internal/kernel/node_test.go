@@ -243,7 +243,7 @@ func TestLoopSurvivesAPanic(t *testing.T) {
 		k := startOn(t, newCrowd(nil), nil)
 		events, cancel := k.Subscribe(64)
 		defer cancel()
-		require.NoError(t, k.loop.ask(t.Context(), func(*state) { panic("as asked") }))
+		require.ErrorIs(t, k.loop.ask(t.Context(), func(*state) { panic("as asked") }), ErrPanicked)
 		_, err := k.Status(t.Context())
 		require.NoError(t, err)
 		for e := range events {

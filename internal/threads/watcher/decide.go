@@ -7,7 +7,7 @@ import (
 )
 
 // look takes one merged report in.
-func (w *Watcher) look(r report, count uint64) {
+func (w *Watcher) look(r report) {
 	switch s := r.signal.(type) {
 	case Activity:
 		if r.at.After(w.lastActive) {
@@ -18,23 +18,37 @@ func (w *Watcher) look(r report, count uint64) {
 	case Visibility:
 		w.host.Visible = s.Visible
 	case Heartbeat:
-		w.beat(s, r)
+		w.beat(s, r, w.ended(s.CapsuleID, r))
 	case Ended:
-		delete(w.capsules, s.CapsuleID)
-		w.cfg.Listener.Capsule(Capsule{ID: s.CapsuleID, Ended: true, Ends: count, Reason: s.Reason, At: r.at})
+		w.ended(s.CapsuleID, r)
 	}
 }
 
+// ended tells of a capsule's ends since the last look, if there were any, and returns
+// the jams that are still to be told.
+func (w *Watcher) ended(id string, r report) (jams uint64) {
+	jams = r.rises
+	if r.first && !w.capsules[id].Last.Congested {
+		jams++
+	}
+	if r.ends == 0 {
+		return jams
+	}
+	delete(w.capsules, id)
+	w.cfg.Listener.Capsule(Capsule{ID: id, Ended: true, Ends: r.ends, Jams: jams, Reason: r.reason, At: r.at})
+	return 0
+}
+
 // beat tells what changed about a capsule since its last heartbeat.
-func (w *Watcher) beat(h Heartbeat, r report) {
+func (w *Watcher) beat(h Heartbeat, r report, jams uint64) {
 	old, known := w.capsules[h.CapsuleID]
-	now := Capsule{ID: h.CapsuleID, Congested: r.congested, Last: h.Heartbeat, At: r.at}
-	if !known || now.Congested != old.Congested || h.Status != old.Last.Status ||
+	now := Capsule{ID: h.CapsuleID, Congested: r.congested, Jams: jams, Last: h.Heartbeat, At: r.at}
+	if !known || jams > 0 || now.Congested != old.Congested || h.Status != old.Last.Status ||
 		h.NeedsMoreMem != old.Last.NeedsMoreMem || h.MemoryEpoch != old.Last.MemoryEpoch {
 		w.cfg.Listener.Capsule(now)
 	}
 	if now.Congested && !h.Congested {
-		now.Congested = false
+		now.Congested, now.Jams = false, 0
 		w.cfg.Listener.Capsule(now)
 	}
 	if known || len(w.capsules) < mailbox.DefaultLimit {

@@ -15,8 +15,8 @@ var ErrSignal = errors.New("watcher: bad signal")
 //
 // When signals arrive faster than they are looked at, those of one kind (of one
 // capsule, for the last two) become one. What matters is kept: the latest figures;
-// the time of the last activity; that a capsule was congested at all; every end,
-// by number.
+// the time of the last activity; that a capsule was congested at all; every jam
+// and every end, by number.
 type Signal interface {
 	key() key
 	check() error
@@ -47,11 +47,11 @@ const (
 	kindActivity kind = iota
 	kindBattery
 	kindVisibility
-	kindHeartbeat
-	kindEnded
+	kindCapsule
 )
 
-// key says which signals become one.
+// key says which signals become one. A capsule's heartbeats and ends share one, so
+// that their order is kept.
 type key struct {
 	kind    kind
 	capsule string
@@ -60,8 +60,8 @@ type key struct {
 func (Activity) key() key    { return key{kind: kindActivity} }
 func (Battery) key() key     { return key{kind: kindBattery} }
 func (Visibility) key() key  { return key{kind: kindVisibility} }
-func (h Heartbeat) key() key { return key{kindHeartbeat, h.CapsuleID} }
-func (e Ended) key() key     { return key{kindEnded, e.CapsuleID} }
+func (h Heartbeat) key() key { return key{kindCapsule, h.CapsuleID} }
+func (e Ended) key() key     { return key{kindCapsule, e.CapsuleID} }
 
 func (Activity) check() error   { return nil }
 func (Visibility) check() error { return nil }
@@ -87,11 +87,27 @@ func checkCapsule(id string) error {
 type report struct {
 	signal    Signal
 	at        time.Time
-	congested bool // at any time since the last look
+	congested bool // at any time since the last look, or since the last end
+	ends      uint64
+	reason    string // of the last end
+
+	// Jams are counted: the first heartbeat's flag, which only the last look can make
+	// a rise of, the rises after it, and the newest.
+	first, newest bool
+	rises         uint64
 }
 
 func merge(old, new report) report {
-	new.congested = new.congested || old.congested
+	if new.ends == 0 {
+		new.congested = new.congested || old.congested
+		new.reason = old.reason
+	}
+	new.ends += old.ends
+	new.rises = old.rises
+	if new.newest && !old.newest {
+		new.rises++
+	}
+	new.first = old.first
 	if old.at.After(new.at) {
 		new.at = old.at
 	}

@@ -26,12 +26,13 @@ type heard struct {
 	hosts    []Host
 	ends     map[string]uint64
 	beats    map[string]capsule.Heartbeat
-	jams     map[string]int // times heard congested
+	jams     map[string]uint64
+	order    map[string]bool // whether what was heard last is a life
 	capsules int
 }
 
 func newListener() *listener {
-	return &listener{heard: heard{ends: map[string]uint64{}, beats: map[string]capsule.Heartbeat{}, jams: map[string]int{}}}
+	return &listener{heard: heard{ends: map[string]uint64{}, beats: map[string]capsule.Heartbeat{}, jams: map[string]uint64{}, order: map[string]bool{}}}
 }
 
 // get is what has been heard; its maps are the listener's own.
@@ -54,14 +55,13 @@ func (l *listener) Host(h Host)     { l.hear(func() { l.hosts = append(l.hosts, 
 func (l *listener) Capsule(c Capsule) {
 	l.hear(func() {
 		l.capsules++
+		l.jams[c.ID] += c.Jams
+		l.order[c.ID] = !c.Ended
 		if c.Ended {
 			l.ends[c.ID] += c.Ends
 			return
 		}
 		l.beats[c.ID] = c.Last
-		if c.Congested {
-			l.jams[c.ID]++
-		}
 	})
 }
 
@@ -98,7 +98,7 @@ func storm(t *testing.T, seed uint64) {
 		count, ends, refused uint64
 		endsOf               map[string]uint64
 		lastBeat             map[string]capsule.Heartbeat
-		jammed               map[string]bool
+		jams                 map[string]uint64
 		waited               time.Duration
 		battery              *Battery
 		visible              *Visibility
@@ -107,7 +107,7 @@ func storm(t *testing.T, seed uint64) {
 	for sender := range senders {
 		go func() {
 			rng := rand.New(rand.NewPCG(seed, uint64(sender)))
-			s := sent{endsOf: map[string]uint64{}, lastBeat: map[string]capsule.Heartbeat{}, jammed: map[string]bool{}}
+			s := sent{endsOf: map[string]uint64{}, lastBeat: map[string]capsule.Heartbeat{}, jams: map[string]uint64{}}
 			events := seconds * 1000 * perMilli / senders
 			for i := range events {
 				// Each sender has capsules of its own, so that "the last" is defined.
@@ -126,13 +126,15 @@ func storm(t *testing.T, seed uint64) {
 					sig = Ended{CapsuleID: id, Reason: "test"}
 					s.ends++
 					s.endsOf[id]++
+					delete(s.lastBeat, id)
 				default:
-					h := capsule.Heartbeat{CapsuleID: id, Congested: rng.IntN(20) == 0, Sequence: uint64(i), Status: capsule.Status(rng.IntN(4))}
+					h := capsule.Heartbeat{CapsuleID: id, Congested: rng.IntN(20) == 0, Sequence: uint64(i), Status: capsule.Status(rng.IntN(4)),
+						NeedsMoreMem: rng.IntN(50) == 0, MemoryEpoch: uint32(rng.IntN(1000) / 999)}
 					sig = Heartbeat{h}
-					s.lastBeat[id] = h
-					if h.Congested {
-						s.jammed[id] = true
+					if h.Congested && !s.lastBeat[id].Congested {
+						s.jams[id]++
 					}
+					s.lastBeat[id] = h
 				}
 				before := time.Now()
 				if err := w.Offer(sig); err != nil {
@@ -174,13 +176,19 @@ func storm(t *testing.T, seed uint64) {
 			require.Equal(t, n, l.get().ends[id])
 		}
 		for id, h := range s.lastBeat {
-			if got, ok := l.get().beats[id]; ok {
-				require.Equal(t, h.Status, got.Status, "the last status of %s", id)
-				require.Equal(t, h.Congested, got.Congested, "the last congestion of %s", id)
-			}
+			got, ok := l.get().beats[id]
+			require.True(t, ok)
+			require.Equal(t, h.Status, got.Status, "the last status of %s", id)
+			require.Equal(t, h.Congested, got.Congested, "the last congestion of %s", id)
+			require.Equal(t, h.NeedsMoreMem, got.NeedsMoreMem)
+			require.Equal(t, h.MemoryEpoch, got.MemoryEpoch)
 		}
-		for id := range s.jammed {
-			require.NotZero(t, l.get().jams[id], "the jam of %s", id)
+		for id, n := range s.jams {
+			require.Equal(t, n, l.get().jams[id], "every jam of %s, counted", id)
+		}
+		for id := range s.endsOf {
+			_, alive := s.lastBeat[id]
+			require.Equal(t, alive, l.get().order[id], "whether %s lives is what was said last", id)
 		}
 	}
 	host, _ := w.Now()
@@ -203,4 +211,60 @@ func indexOf[T any](s []T, is func(T) bool) int {
 		}
 	}
 	return -1
+}
+
+// stuckListener does not come back from its first call until it is released.
+type stuckListener struct {
+	*listener
+	once            sync.Once
+	called, release chan struct{}
+}
+
+func (l *stuckListener) Mining(m Mining) {
+	l.once.Do(func() {
+		close(l.called)
+		<-l.release
+	})
+	l.listener.Mining(m)
+}
+
+// The same against the wall clock: 100,000 signals while the listener is stuck in its
+// first call. Had a sender to wait for it, this would not end; afterwards every end
+// and every jam has been told.
+func TestOffersDoNotWaitForTheListener(t *testing.T) {
+	const events, capsules = 100_000, 50
+	l := &stuckListener{listener: newListener(), called: make(chan struct{}), release: make(chan struct{})}
+	w := serve(t, Config{Listener: l})
+	<-l.called
+	var ends, jams uint64
+	var congested [capsules]bool
+	for i := range events {
+		c := i % capsules
+		if i%1009 == 1008 {
+			require.NoError(t, w.Offer(Ended{CapsuleID: fmt.Sprint(c)}))
+			ends++
+			congested[c] = false
+			continue
+		}
+		now := i/capsules%3 == 0
+		if now && !congested[c] {
+			jams++
+		}
+		congested[c] = now
+		require.NoError(t, w.Offer(Heartbeat{capsule.Heartbeat{CapsuleID: fmt.Sprint(c), Congested: now}}))
+	}
+	close(l.release)
+	told := func() (ends, jams uint64) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for i := range capsules {
+			ends += l.ends[fmt.Sprint(i)]
+			jams += l.jams[fmt.Sprint(i)]
+		}
+		return ends, jams
+	}
+	require.Eventually(t, func() bool { e, j := told(); return e == ends && j == jams }, time.Minute, time.Millisecond)
+	st := w.Stats()
+	require.EqualValues(t, events, st.Put)
+	require.Zero(t, st.Refused)
 }

@@ -44,6 +44,7 @@ type Capsule struct {
 	Last      capsule.Heartbeat
 	Ended     bool
 	Ends      uint64 // how often it ended since the last one of these
+	Jams      uint64 // how often it became congested since the last one of these
 	Reason    string
 	At        time.Time
 }
@@ -104,7 +105,9 @@ func (w *Watcher) Offer(s Signal) error {
 			r.at = s.At
 		}
 	case Heartbeat:
-		r.congested = s.Congested
+		r.congested, r.first, r.newest = s.Congested, s.Congested, s.Congested
+	case Ended:
+		r.ends, r.reason = 1, s.Reason
 	}
 	return w.mail.Put(s.key(), r)
 }
@@ -133,7 +136,7 @@ func (w *Watcher) Serve(ctx context.Context) error {
 		}
 		letters = w.mail.Take(letters[:0])
 		for _, l := range letters {
-			w.look(l.Value, l.Count)
+			w.look(l.Value)
 		}
 		w.decide(time.Now())
 		if w.host.Active {

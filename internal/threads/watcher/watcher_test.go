@@ -68,7 +68,7 @@ func TestCapsuleEdges(t *testing.T) {
 		beat(false) // merged with the one before, which must not vanish
 		synctest.Wait()
 		require.Equal(t, 3, l.get().capsules)
-		require.Equal(t, 1, l.get().jams["c"])
+		require.EqualValues(t, 1, l.get().jams["c"])
 		require.False(t, l.get().beats["c"].Congested)
 	})
 }
