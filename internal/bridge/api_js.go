@@ -72,8 +72,9 @@ func newAPI(ctx context.Context, cfg Config) *api {
 func (a *api) call(name string, args []js.Value) js.Value {
 	v, ok := a.verbs[name]
 	if !ok {
+		forPeople := slices.DeleteFunc(sortedKeys(a.verbs), func(v string) bool { return strings.Contains(v, ":") })
 		return a.promises.rejected(&Error{Code: CodeUnknownVerb,
-			Message: fmt.Sprintf("no verb %.40q; the verbs are %s", name, strings.Join(sortedKeys(a.verbs), ", "))})
+			Message: fmt.Sprintf("no verb %.40q; the verbs are %s", name, strings.Join(forPeople, ", "))})
 	}
 	return a.promises.start(func(ctx context.Context) (any, error) { return v(ctx, args) })
 }
