@@ -29,6 +29,10 @@ type Capsule struct {
 
 	hearing sync.Mutex // held while events are taken; taken before mu
 
+	// The pump's own.
+	chatter chatter
+	tired   bool // it must pause
+
 	mu       sync.Mutex
 	err      error // set once, before dead is closed
 	failed   bool

@@ -15,8 +15,8 @@ const (
 	DefaultMaxCommands    = 64
 )
 
-// ClockInterval is how often the host refreshes the capsule's clock while a
-// task is in flight.
+// ClockInterval is how often the host refreshes the capsule's clock while it has a
+// job or data of a stream to work on.
 const ClockInterval = 10 * time.Millisecond
 
 // Config of one live capsule. Codec is required; every other zero value is the

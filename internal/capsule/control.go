@@ -34,7 +34,7 @@ func Attach(mem Memory, control uint32) (*ControlBlock, error) {
 	if control == 0 || control%64 != 0 || block.off+block.size > mem.Len() {
 		return nil, fmt.Errorf("%w at %d: it must be 64-byte aligned and lie within %d bytes", ErrNoControlBlock, control, mem.Len())
 	}
-	var head [OffStackLow]byte
+	var head [OffBusy]byte
 	if err := mem.Read(control, head[:]); err != nil {
 		return nil, err
 	}
@@ -90,6 +90,12 @@ func (cb *ControlBlock) Events() *Consumer { return &cb.events }
 
 // State reads the state word.
 func (cb *ControlBlock) State() (uint32, error) { return cb.mem.Load32(cb.base + OffState) }
+
+// Busy reports whether the capsule says that it has stream data to work on.
+func (cb *ControlBlock) Busy() (bool, error) {
+	busy, err := cb.mem.Load32(cb.base + OffBusy)
+	return busy != 0, err
+}
 
 // SetClock stores the time, in Unix nanoseconds.
 func (cb *ControlBlock) SetClock(unixNano int64) error {

@@ -20,14 +20,14 @@ const (
 	OffEventSize   = 20
 	OffState       = 24 // StateBooting...; the host's Worker writes StateTrapped
 	OffPanicLength = 28 // bytes of panic text at OffPanicText
-	OffStackLow    = 32 // lowest address of the stack, 0 unknown
+	OffBusy        = 32 // 1 while it has stream data to work on, from before it frees its room in the ring
 	OffFrozen      = 36 // the last freeze request's number times 4, plus FreezeDone...
 
 	// Written by the host.
 	OffKill        = 64 // 1: stop now
 	OffMemoryEpoch = 68
 	OffHeartbeatMs = 72 // how often to send a heartbeat, 0 means 250
-	OffClock       = 80 // u64, Unix nanoseconds, refreshed while a job runs and at every command
+	OffClock       = 80 // u64, Unix nanoseconds, refreshed at every command and every ClockInterval while there is a job or stream data
 	// Not 0: the number of a request to touch nothing until the word changes, so
 	// that the memory can be copied. The command doorbell rings with it.
 	OffFreeze = 88

@@ -15,15 +15,16 @@ const clockGrain = time.Millisecond
 const commandRoom = 16
 
 // pump owns the rings until the instance ends. It sleeps unless the capsule
-// rings, a caller posts, or a task in flight needs its clock.
+// rings, a caller posts, or the capsule needs its clock.
 func (c *Capsule) pump() {
 	defer close(c.done)
 	tick := time.NewTicker(ClockInterval)
 	tick.Stop()
 	defer tick.Stop()
-	var interval time.Duration // of tick; 0 is stopped
+	ticks := false
+	var rest <-chan struct{} // not nil: the events wait until it delivers
 	for {
-		more, err := c.turn()
+		more, works, err := c.turn(rest == nil)
 		if err != nil {
 			c.fail(err)
 		}
@@ -31,23 +32,34 @@ func (c *Capsule) pump() {
 		case c.turned <- struct{}{}:
 		default:
 		}
-		if want := c.tickInterval(); want != interval {
-			if interval = want; want == 0 {
-				tick.Stop()
+		if works != ticks {
+			if ticks = works; works {
+				tick.Reset(ClockInterval)
 			} else {
-				tick.Reset(want)
+				tick.Stop()
 			}
 		}
 		if more {
-			continue
+			if rest = c.pause(); rest == nil {
+				select {
+				case <-tick.C:
+					c.keepTime()
+				default:
+				}
+				continue
+			}
+		}
+		bell := c.inst.Doorbell()
+		if rest != nil {
+			bell = nil
 		}
 		select {
-		case <-c.inst.Doorbell():
+		case <-bell:
+		case <-rest:
+			rest = nil
 		case <-c.wake:
 		case <-tick.C:
-			if err := c.cb.SetClock(time.Now().UnixNano()); err != nil {
-				c.fail(err)
-			}
+			c.keepTime()
 		case <-c.inst.Done():
 			c.end()
 			return
@@ -58,42 +70,88 @@ func (c *Capsule) pump() {
 	}
 }
 
-// turn drains the events once, looks at the state and fills the command ring.
-// more says that there may be further events.
-func (c *Capsule) turn() (more bool, err error) {
+// keepTime sets the capsule's clock.
+func (c *Capsule) keepTime() {
+	if err := c.cb.SetClock(time.Now().UnixNano()); err != nil {
+		c.fail(err)
+	}
+}
+
+// turn takes events, if it shall, looks at the state and fills the command ring.
+// more says that there may be further events, works that the capsule has something
+// to do, for which it needs its clock.
+func (c *Capsule) turn(drain bool) (more, works bool, err error) {
 	select {
 	case <-c.dead:
-		return false, nil
+		return false, false, nil
 	default:
 	}
-	n := 0
-	if c.hears() {
+	if drain && c.hears() {
 		c.hearing.Lock()
-		n, err = c.cb.events.Drain(c.receive)
+		n, err := c.cb.events.drain(c.receive, c.enough)
 		c.hearing.Unlock()
 		if err != nil {
+			return false, false, err
+		}
+		more = n > 0
+	}
+	if c.chatter.waiting() {
+		if err := c.catchUp(time.Now()); err != nil {
+			return false, false, err
+		}
+	}
+	state, err := c.cb.State()
+	switch {
+	case err != nil:
+		return false, false, err
+	case state == StatePanicked:
+		return false, false, &PanicError{Message: c.cb.PanicText()}
+	}
+	works, err = c.flush(state)
+	return more, works || c.chatter.waiting(), err
+}
+
+// enough reports whether the pump has kept the thread for long enough.
+func (c *Capsule) enough() bool {
+	y, shared := c.inst.(Yielder)
+	c.tired = shared && y.Tired()
+	return c.tired
+}
+
+// pause asks for the end of a rest, if one is due; nil goes on.
+func (c *Capsule) pause() <-chan struct{} {
+	if !c.tired {
+		return nil
+	}
+	c.tired = false
+	return c.inst.(Yielder).Yield()
+}
+
+// flush moves the outbox into the command ring as far as there is room. works says
+// that the capsule has a job or data of a stream; while it is paused it sleeps on
+// its data and needs no clock.
+func (c *Capsule) flush(state uint32) (works bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.outbox) > 0 {
+		if err := c.flushAt(time.Now()); err != nil {
 			return false, err
 		}
 	}
-	if state, err := c.cb.State(); err != nil {
-		return false, err
-	} else if state == StatePanicked {
-		return false, &PanicError{Message: c.cb.PanicText()}
+	// Even if there is nothing to send, a head that lies is noticed at every turn.
+	used, err := c.cb.commands.Used()
+	switch {
+	case err != nil || len(c.tasks) > 0:
+		return true, err
+	case state == StatePaused:
+		return false, nil
+	case used > 0:
+		return true, nil
 	}
-	return n > 0, c.flush()
+	return c.cb.Busy()
 }
 
-// flush moves the outbox into the command ring as far as there is room.
-func (c *Capsule) flush() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.outbox) == 0 {
-		return nil
-	}
-	return c.flushAt(time.Now())
-}
-
-// flushAt is flush with mu held.
+// flushAt is flush of an outbox that is not empty, with mu held.
 func (c *Capsule) flushAt(now time.Time) error {
 	if c.held {
 		return nil
@@ -140,32 +198,20 @@ func (c *Capsule) flushAt(now time.Time) error {
 	return err
 }
 
-func (c *Capsule) tickInterval() time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.failed:
-		return 0
-	case len(c.tasks) > 0:
-		return ClockInterval
-	default:
-		return 0
-	}
-}
-
 // end hears the last words of an instance that ended by itself.
 func (c *Capsule) end() {
 	c.cfg.Full = nil
-	for {
-		more, err := c.turn()
-		if err != nil {
+	for more := true; more; {
+		var err error
+		if more, _, err = c.turn(true); err != nil {
 			c.fail(err)
 			return
 		}
-		if !more {
-			break
+		if rest := c.pause(); rest != nil {
+			<-rest
 		}
 	}
+	c.report(time.Now())
 	err := c.inst.Err()
 	if err == nil {
 		err = ErrStopped
@@ -181,10 +227,25 @@ func (c *Capsule) receive(kind FrameKind, payload []byte) error {
 		}
 		return nil
 	}
+	if c.excess(kind, payload) {
+		return nil
+	}
+	msg, err := c.decode(kind, payload)
+	if err != nil {
+		return err
+	}
+	return c.handle(kind, msg)
+}
+
+func (c *Capsule) decode(kind FrameKind, payload []byte) (any, error) {
 	msg, err := c.cfg.Codec.Decode(kind, payload)
 	if err != nil {
-		return fmt.Errorf("%w: frame of kind %d: %w", ErrProtocol, kind, err)
+		return nil, fmt.Errorf("%w: frame of kind %d: %w", ErrProtocol, kind, err)
 	}
+	return msg, nil
+}
+
+func (c *Capsule) handle(kind FrameKind, msg any) error {
 	switch msg := msg.(type) {
 	case Heartbeat:
 		return c.heartbeat(msg)

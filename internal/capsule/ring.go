@@ -167,6 +167,8 @@ type Consumer struct {
 	head, tail, space, waiting uint32 // addresses
 	next                       uint32 // own head
 	spaces                     uint32 // value of the space word
+	rest                       []byte // of the last batch: freed for the capsule, not yielded yet
+	taken                      uint32 // frames yielded since enough was asked
 }
 
 func (c *Consumer) resume() (err error) {
@@ -205,20 +207,43 @@ func (c *Consumer) Capacity() uint32 { return c.size }
 // until yield returns. It returns the number of frames yielded. Errors match
 // ErrRingBroken or ErrOutOfBounds (final), or are yield's own.
 func (c *Consumer) Drain(yield func(kind FrameKind, payload []byte) error) (int, error) {
-	used, err := c.Used()
-	if err != nil || used == 0 {
-		return 0, err
+	return c.drain(yield, func() bool { return false })
+}
+
+// framesPerLook is how many frames drain yields between two questions whether it is
+// enough; a frame of bytesPerFrame counts twice.
+const (
+	framesPerLook = 64
+	bytesPerFrame = 2048
+)
+
+// drain is Drain that stops when enough says so, which it asks now and then: the
+// next call goes on there.
+func (c *Consumer) drain(yield func(kind FrameKind, payload []byte) error, enough func() bool) (int, error) {
+	batch := c.rest
+	if len(batch) == 0 {
+		used, err := c.Used()
+		if err != nil || used == 0 {
+			return 0, err
+		}
+		batch = c.room(used)
+		if err := c.copy(c.next, batch, c.mem.Read); err != nil {
+			return 0, err
+		}
+		if err := c.advance(used); err != nil {
+			return 0, err
+		}
 	}
-	batch := c.room(used)
-	if err := c.copy(c.next, batch, c.mem.Read); err != nil {
-		return 0, err
-	}
-	if err := c.advance(used); err != nil {
-		return 0, err
-	}
+	c.rest = nil
 	for n := 0; ; n++ {
 		if len(batch) == 0 {
 			return n, nil
+		}
+		if c.taken >= framesPerLook {
+			if c.taken = 0; enough() {
+				c.rest = batch
+				return n, nil
+			}
 		}
 		if len(batch) < FrameHeader {
 			return n, c.broken("%d stray bytes after a frame", len(batch))
@@ -230,6 +255,7 @@ func (c *Consumer) Drain(yield func(kind FrameKind, payload []byte) error) (int,
 		if err := yield(kind, batch[FrameHeader:FrameHeader+length:FrameHeader+length]); err != nil {
 			return n, err
 		}
+		c.taken += 1 + length/bytesPerFrame
 		batch = batch[FrameHeader+padded(length):]
 	}
 }
@@ -255,6 +281,9 @@ const peek = 256
 // how many bytes were unread after it. Errors match ErrRingBroken or
 // ErrOutOfBounds (final).
 func (c *Consumer) pop(kinds ...FrameKind) (kind FrameKind, payload []byte, rest uint32, err error) {
+	if len(c.rest) > 0 {
+		return 0, nil, 0, nil // they come first, and who stopped among them goes on
+	}
 	used, err := c.Used()
 	if err != nil || used == 0 {
 		return 0, nil, 0, err

@@ -48,6 +48,17 @@ type Instance interface {
 	Err() error
 }
 
+// Yielder is an Instance whose host has one thread for everything, as a browser's
+// Worker has: a goroutine that goes on and on keeps all timers and messages from
+// their turn, whatever it yields to Go's scheduler.
+type Yielder interface {
+	// Tired reports whether the thread has done nothing else for some milliseconds.
+	Tired() bool
+	// Yield returns a channel that delivers once what was due on the thread has had
+	// its turn. Each call is worth one turn.
+	Yield() <-chan struct{}
+}
+
 // Spinner is a Memory whose host would sleep longer than a capsule takes for a
 // command, as in a browser. Its capsule looks before it sleeps, too (OffLooks).
 type Spinner interface {

@@ -3,7 +3,7 @@
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
 use inos_sdk::alloc::{format, vec::Vec};
-use inos_sdk::{capsule, Failure, Job, Outcome, State};
+use inos_sdk::{capsule, Failure, Job, Method, Outcome, State};
 
 /// Returns the input, after a log line for each argument.
 fn echo(job: &mut Job) -> Outcome {
@@ -67,8 +67,23 @@ struct Sunk {
     delay: u64,
 }
 
-/// Takes stream data and sends it back, or adds it up slowly.
+/// What is done with stream data instead, by name.
+static TASK: State<Option<Method>> = State::new(None);
+
+/// From now on does with each frame of a stream what the method named by the first
+/// argument does.
+fn data(job: &mut Job) -> Outcome {
+    let name = job.arg(0).unwrap_or("");
+    let method = CAPSULE.methods.iter().find(|m| m.0 == name).map(|m| m.1);
+    TASK.with(|task| *task = method);
+    method.map(|_| ()).ok_or_else(|| Failure::bad_input(name))
+}
+
+/// Takes stream data and sends it back, or adds it up slowly, or does a task.
 fn take(job: &mut Job) -> Outcome {
+    if let Some(method) = TASK.with(|task| *task) {
+        return method(job);
+    }
     let input = job.input();
     let sunk = SUNK.with(|sunk| match sunk {
         None => false,
@@ -98,6 +113,12 @@ fn sink(job: &mut Job) -> Outcome {
     Ok(())
 }
 
+/// Makes room for 1 GiB, which no host gives it, and says so on its stream.
+fn room(job: &mut Job) -> Outcome {
+    job.make_room(1 << 30)?;
+    Ok(job.emit(b"went on without")?)
+}
+
 /// Asks for a memory of as many bytes as the first argument says and waits until
 /// it has them.
 fn hunger(job: &mut Job) -> Outcome {
@@ -119,6 +140,13 @@ fn trap(_: &mut Job) -> Outcome {
     core::arch::wasm32::unreachable();
     #[cfg(not(target_arch = "wasm32"))]
     Err(Failure::failed("traps in a capsule only"))
+}
+
+/// Writes to its log and does nothing else.
+fn chat(job: &mut Job) -> Outcome {
+    loop {
+        job.log("x");
+    }
 }
 
 /// Loops without a safe point.
@@ -200,6 +228,32 @@ fn lie(job: &mut Job) -> Outcome {
                 &inos_sdk::message::run_done(ticket, inos_sdk::RunCode::Ok, "", 0xffff_0000, 1 << 20),
             )
         }
+        // A ring that is full whenever anyone looks.
+        "drown" => {
+            for i in 0..size / 8 {
+                c.space.store(base + 8 * i, 0);
+                c.space.store(base + 8 * i + 4, u32::from(FRAME_DATA));
+            }
+            loop {
+                c.store(OFF_EVENT_TAIL, c.load(OFF_EVENT_HEAD).wrapping_add(size));
+                c.ring_host();
+            }
+        }
+        // Heartbeats, one after the other.
+        "beats" => loop {
+            frame(&c, FRAME_HEARTBEAT, &inos_sdk::message::heartbeat(&inos_sdk::message::Heartbeat {
+                capsule_id: inos_sdk::alloc::string::String::new(),
+                status: inos_sdk::message::Status::Healthy,
+                memory_usage: 0,
+                cpu_time_ns: 0,
+                congested: false,
+                sequence: 1,
+                memory_epoch: 1,
+                paused: false,
+                jobs_done: 0,
+                wanted_bytes: 0,
+            }));
+        },
         // Frames that change while they are read: their lengths, their kinds and
         // the tail behind which they lie.
         "flicker" => loop {
@@ -242,6 +296,9 @@ capsule! {
         "count" => count,
         "emit" => emit,
         "hunger" => hunger,
+        "room" => room,
+        "data" => data,
+        "chat" => chat,
         "sink" => sink,
         "panic" => panic,
         "trap" => trap,

@@ -13,7 +13,7 @@ pub const OFF_EVENT_BASE: u32 = 16;
 pub const OFF_EVENT_SIZE: u32 = 20;
 pub const OFF_STATE: u32 = 24;
 pub const OFF_PANIC_LENGTH: u32 = 28;
-pub const OFF_STACK_LOW: u32 = 32;
+pub const OFF_BUSY: u32 = 32;
 pub const OFF_FROZEN: u32 = 36;
 
 // Written by the host.

@@ -69,6 +69,8 @@ pub struct Link<S> {
     due: bool,
     last_beat: i64,
     haste: Haste,
+    /// The busy word is set.
+    busy: bool,
 }
 
 impl<S: Space + Copy> Link<S> {
@@ -98,6 +100,7 @@ impl<S: Space + Copy> Link<S> {
             due: true,
             last_beat: 0,
             haste: Haste::default(),
+            busy: false,
         }
     }
 
@@ -114,7 +117,13 @@ impl<S: Space + Copy> Link<S> {
         let mut frame = core::mem::take(&mut self.frame);
         let mut freed = false;
         while self.inbox_bytes < self.commands.size && !self.control.killed() {
-            match self.commands.pop(&space, &mut frame) {
+            let commands = self.commands;
+            let busy = |kind| {
+                if kind == FRAME_DATA {
+                    self.set_busy(true)
+                }
+            };
+            match commands.pop_after(&space, &mut frame, busy) {
                 Some(kind) => {
                     freed = true;
                     self.receive(kind, &frame)
@@ -164,6 +173,19 @@ impl<S: Space + Copy> Link<S> {
         self.inbox.push_back((what, bytes));
     }
 
+    /// Whether there is stream data to work on, for the host, which keeps the clock
+    /// while there is. The word changes before anything that lets the host look.
+    fn set_busy(&mut self, busy: bool) {
+        if self.busy != busy {
+            self.busy = busy;
+            self.control.store(OFF_BUSY, u32::from(busy));
+        }
+    }
+
+    fn has_data(&self) -> bool {
+        self.inbox.iter().any(|w| matches!(w.0, Waiting::Data(_)))
+    }
+
     /// The next job or data, unless the capsule is paused.
     pub fn next(&mut self) -> Option<Waiting> {
         if self.paused {
@@ -193,6 +215,9 @@ impl<S: Space + Copy> Link<S> {
 
     /// Sleeps until the host rings or a heartbeat is due.
     pub fn idle(&mut self) {
+        if !self.at_work {
+            self.set_busy(false); // it has no data, or is paused
+        }
         let space = self.control.space;
         let doorbell = self.commands.doorbell;
         let seen = space.load(doorbell);

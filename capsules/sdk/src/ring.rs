@@ -161,6 +161,11 @@ impl Ring {
     /// Copies the next frame's payload into `into` and frees its room. Only the
     /// consumer calls it. None when nothing is unread.
     pub fn pop<S: Space>(&self, space: &S, into: &mut Vec<u8>) -> Option<u16> {
+        self.pop_after(space, into, |_| ())
+    }
+
+    /// Pops, and calls `before` with the frame's kind before its room is free.
+    pub fn pop_after<S: Space>(&self, space: &S, into: &mut Vec<u8>, before: impl FnOnce(u16)) -> Option<u16> {
         let head = space.load(self.head);
         let used = space.load(self.tail).wrapping_sub(head);
         if used == 0 {
@@ -169,6 +174,7 @@ impl Ring {
         let (length, kind) = self.header(space, head, used);
         into.resize(length as usize, 0);
         self.read(space, head.wrapping_add(FRAME_HEADER), into);
+        before(kind);
         space.store(self.head, head.wrapping_add(FRAME_HEADER + padded(length)));
         Some(kind)
     }

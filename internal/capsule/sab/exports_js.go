@@ -9,7 +9,7 @@ import (
 // whatever goroutine was current when Go went idle, so they never block: they
 // close or offer to channels, and the host resumes the scheduler afterwards.
 
-// handles maps a handle to its *module or *instance. It is package-wide since
+// handles maps a handle to its *module, *instance or rest. It is package-wide since
 // exports know no receiver. Load takes no lock: a goroutine parked inside a
 // Store cannot stop an export.
 var handles sync.Map
@@ -61,5 +61,16 @@ func onEnded(handle, end int32) {
 func onGone(handle int32) {
 	if in := instanceOf(handle); in != nil {
 		in.isGone()
+	}
+}
+
+//go:wasmexport inos_capsule_rested
+func onRested(handle int32) {
+	v, _ := handles.Load(handle)
+	if r, is := v.(rest); is {
+		select {
+		case r <- struct{}{}:
+		default:
+		}
 	}
 }

@@ -27,6 +27,12 @@ func hostSpawn(handle, module int32, epoch, minPages, maxPages uint32) int32
 //go:wasmimport inos capsule_spare
 func hostSpare(keep int32)
 
+//go:wasmimport inos capsule_tired
+func hostTired() int32
+
+//go:wasmimport inos capsule_yield
+func hostYield(handle int32)
+
 //go:wasmimport inos capsule_kill
 func hostKill(handle int32)
 

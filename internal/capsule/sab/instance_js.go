@@ -3,6 +3,7 @@ package sab
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 
 	"inos/internal/capsule"
@@ -41,6 +42,9 @@ var (
 
 var errGone = fmt.Errorf("%w: its memory was let go", capsule.ErrKilled)
 
+// rest delivers at its end.
+type rest chan struct{}
+
 // instance is one Worker. The host's events write its fields before they close
 // the channel that says so.
 type instance struct {
@@ -51,6 +55,8 @@ type instance struct {
 	ready    chan struct{}
 	done     chan struct{}
 	gone     chan struct{}
+	rested   rest
+	resting  int32 // the handle of rested: the last events of one that is gone are still taken
 	killed   atomic.Bool
 }
 
@@ -60,8 +66,11 @@ func newInstance() *instance {
 		ready:    make(chan struct{}),
 		done:     make(chan struct{}),
 		gone:     make(chan struct{}),
+		rested:   make(rest, 1),
 	}
 	in.handle = newHandle(in)
+	in.resting = newHandle(in.rested)
+	runtime.AddCleanup(in, func(h int32) { handles.Delete(h) }, in.resting)
 	return in
 }
 
@@ -69,6 +78,15 @@ func (in *instance) Memory() capsule.Memory    { return memory{in.handle} }
 func (in *instance) Control() uint32           { return in.control }
 func (in *instance) Doorbell() <-chan struct{} { return in.doorbell }
 func (in *instance) Done() <-chan struct{}     { return in.done }
+
+// Tired implements capsule.Yielder.
+func (in *instance) Tired() bool { return hostTired() != 0 }
+
+// Yield implements capsule.Yielder.
+func (in *instance) Yield() <-chan struct{} {
+	hostYield(in.resting)
+	return in.rested
+}
 
 // Err is nil until Done is closed.
 func (in *instance) Err() error {

@@ -37,6 +37,7 @@ type Runtime struct {
 var (
 	_ capsule.Runtime  = (*Runtime)(nil)
 	_ capsule.Restorer = (*module)(nil)
+	_ capsule.Yielder  = (*instance)(nil)
 )
 
 // New returns a Runtime. It needs the import object that web/src/capsule/host.ts

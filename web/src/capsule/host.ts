@@ -20,6 +20,7 @@
 //   inos_capsule_ring(handle)           the event doorbell rang, once or more
 //   inos_capsule_ended(handle, end)     end: see protocol.ts; capsule_text may say more
 //   inos_capsule_gone(handle)           the Worker is gone too
+//   inos_capsule_rested(handle)         the rest that capsule_yield began is over
 //
 // Go chooses the handles, and uses none twice. A handle is valid until
 // capsule_free; the memory of an ended instance stays readable until then.
@@ -28,6 +29,7 @@ import { CapsuleInstance } from './instance';
 import { CapsuleMemory } from './memory';
 import { Code } from './protocol';
 import { SpareWorker } from './spare';
+import { rest, tired } from './yield';
 
 /** The running Go program. */
 export interface GoProgram {
@@ -151,6 +153,16 @@ export function capsuleHost(workerURL: URL): {
     /** Keeps a Worker ready for the next capsule_spawn from now on, or ends it. */
     capsule_spare(keep: number): void {
       spare.keep(keep !== 0);
+    },
+
+    /** 1 when Go has kept this Worker from its other events for long enough. */
+    capsule_tired(): number {
+      return tired() ? 1 : 0;
+    },
+
+    /** Lets them have their turn; inos_capsule_rested follows. */
+    capsule_yield(handle: number): void {
+      void rest().then(() => tell('inos_capsule_rested', handle));
     },
 
     /** Kills an instance; inos_capsule_ended follows. */

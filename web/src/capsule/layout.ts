@@ -13,7 +13,7 @@ export const OffEventBase = 16;
 export const OffEventSize = 20;
 export const OffState = 24;
 export const OffPanicLength = 28;
-export const OffStackLow = 32;
+export const OffBusy = 32;
 export const OffFrozen = 36;
 
 // Written by the host.

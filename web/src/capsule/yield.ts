@@ -13,3 +13,28 @@ export function nextTask(): Promise<void> {
     port2.postMessage(0);
   });
 }
+
+/** How long a program may keep this Worker from its other events, in milliseconds. */
+const StintMs = 4;
+
+/** When the present stint began; undefined when the Worker's events had a turn since the last. */
+let since: number | undefined;
+
+/**
+ * Whether the program that asks has kept this Worker for long enough. The first
+ * question after a turn of the other events begins a stint.
+ */
+export function tired(): boolean {
+  const now = performance.now();
+  if (since === undefined) {
+    since = now;
+    void rest();
+  }
+  return now - since >= StintMs;
+}
+
+/** Resolves, in a stint of its own, once the events that are due had their turn. */
+export async function rest(): Promise<void> {
+  await nextTask();
+  since = undefined;
+}

@@ -39,6 +39,9 @@ impl<S: Space + Copy> Link<S> {
     fn pause(&mut self, paused: bool) -> ReplyCode {
         if self.paused != paused {
             self.paused = paused;
+            if !paused && self.has_data() {
+                self.set_busy(true);
+            }
             self.control.store(OFF_STATE, if paused { STATE_PAUSED } else { STATE_RUNNING });
             self.due = true;
         }
@@ -83,6 +86,8 @@ impl<S: Space + Copy> Link<S> {
         self.cancelled = false;
         self.at_work = false;
         self.paused = false;
+        let has_data = self.has_data();
+        self.set_busy(has_data);
         self.stop_at = None;
         self.epoch = 0;
         self.due = true;

@@ -1,0 +1,98 @@
+package capsule
+
+import (
+	"fmt"
+	"time"
+)
+
+// What a capsule may say that is not data. More of it costs the host next to
+// nothing: log lines are counted instead of read, and of heartbeats the newest
+// is heard a little later.
+const (
+	logBurst  = 1000 // lines at once ...
+	logRate   = 100  // ... and a second from then on
+	beatBurst = 100
+	beatRate  = 100
+
+	// reportEvery is how often the log says how many lines are missing.
+	reportEvery = time.Second
+)
+
+// chatter keeps to these bounds. Only the pump uses it.
+type chatter struct {
+	lines, beats quota
+	dropped      uint64    // lines since the last report
+	reported     time.Time // the last report
+	late         []byte    // the newest heartbeat, not heard yet
+}
+
+// quota is a bucket of tokens. The zero value is a full one.
+type quota struct {
+	spent float64
+	at    time.Time // when spent was true
+}
+
+// take takes a token, if there is one.
+func (q *quota) take(now time.Time, burst, perSecond float64) bool {
+	q.spent = max(0, q.spent-perSecond*now.Sub(q.at).Seconds())
+	q.at = now
+	if q.spent+1 > burst {
+		return false
+	}
+	q.spent++
+	return true
+}
+
+// excess takes a log line or a heartbeat out that is more than the capsule may
+// send, and reports whether it did.
+func (c *Capsule) excess(kind FrameKind, payload []byte) bool {
+	switch kind {
+	case FrameLog:
+		if c.chatter.lines.take(time.Now(), logBurst, logRate) {
+			return false
+		}
+		c.chatter.dropped++
+	case FrameHeartbeat:
+		if len(c.chatter.late) == 0 && c.chatter.beats.take(time.Now(), beatBurst, beatRate) {
+			return false
+		}
+		c.chatter.late = append(c.chatter.late[:0], payload...)
+	default:
+		return false
+	}
+	return true
+}
+
+// catchUp hears the heartbeat that was put off, once it may, and says what the
+// log lacks.
+func (c *Capsule) catchUp(now time.Time) error {
+	if len(c.chatter.late) > 0 && c.chatter.beats.take(now, beatBurst, beatRate) {
+		msg, err := c.decode(FrameHeartbeat, c.chatter.late)
+		c.chatter.late = c.chatter.late[:0]
+		if err != nil {
+			return err
+		}
+		if err := c.handle(FrameHeartbeat, msg); err != nil {
+			return err
+		}
+	}
+	if c.chatter.dropped > 0 && now.Sub(c.chatter.reported) >= reportEvery {
+		c.report(now)
+	}
+	return nil
+}
+
+// report says in the log how many of its lines are missing.
+func (c *Capsule) report(now time.Time) {
+	n := c.chatter.dropped
+	c.chatter.dropped, c.chatter.reported = 0, now
+	if n > 0 && c.cfg.OnLog != nil {
+		c.cfg.OnLog(Log{Level: levelWarn, Text: fmt.Sprintf("inos: %d lines of this log were dropped: more than %d a second", n, logRate)})
+	}
+}
+
+// levelWarn is that of log/slog.
+const levelWarn = 4
+
+// waiting reports whether catchUp has something left to do.
+func (h *chatter) waiting() bool { return len(h.late) > 0 || h.dropped > 0 }
