@@ -32,7 +32,9 @@ flags+=" -C link-arg=--import-memory -C link-arg=--shared-memory -C link-arg=--m
 # sha2's own SIMD code loops where its plain code is unrolled. Under wazero, which
 # looks for termination at every turn of a loop, that is 3.5 times slower.
 flags+=' --cfg sha2_256_backend="soft"'
-flags+=" -C link-arg=-zstack-size=$STACK -C link-arg=--export=inos_control"
+# The stack lies lowest in the memory and grows down: used up, it traps, and the
+# host sees by the stack pointer what the trap was.
+flags+=" -C link-arg=-zstack-size=$STACK -C link-arg=--export=inos_control -C link-arg=--export=__stack_pointer"
 # One cargo run a capsule: within one, cargo would give the SDK the features that
 # any of them asks for to all of them.
 for package in "${packages[@]}"; do

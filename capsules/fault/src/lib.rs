@@ -241,18 +241,22 @@ fn lie(job: &mut Job) -> Outcome {
         }
         // Heartbeats, one after the other.
         "beats" => loop {
-            frame(&c, FRAME_HEARTBEAT, &inos_sdk::message::heartbeat(&inos_sdk::message::Heartbeat {
-                capsule_id: inos_sdk::alloc::string::String::new(),
-                status: inos_sdk::message::Status::Healthy,
-                memory_usage: 0,
-                cpu_time_ns: 0,
-                congested: false,
-                sequence: 1,
-                memory_epoch: 1,
-                paused: false,
-                jobs_done: 0,
-                wanted_bytes: 0,
-            }));
+            frame(
+                &c,
+                FRAME_HEARTBEAT,
+                &inos_sdk::message::heartbeat(&inos_sdk::message::Heartbeat {
+                    capsule_id: inos_sdk::alloc::string::String::new(),
+                    status: inos_sdk::message::Status::Healthy,
+                    memory_usage: 0,
+                    cpu_time_ns: 0,
+                    congested: false,
+                    sequence: 1,
+                    memory_epoch: 1,
+                    paused: false,
+                    jobs_done: 0,
+                    wanted_bytes: 0,
+                }),
+            );
         },
         // Frames that change while they are read: their lengths, their kinds and
         // the tail behind which they lie.

@@ -22,6 +22,12 @@
 #![cfg_attr(all(target_arch = "wasm32", feature = "std"), feature(asm_experimental_arch))]
 
 pub extern crate alloc;
+// What unit tests share with those in tests/.
+#[cfg(test)]
+extern crate self as inos_sdk;
+#[cfg(test)]
+#[path = "../tests/support/heap.rs"]
+mod shared_heap;
 
 #[cfg(test)]
 #[allow(clippy::all, unused_qualifications)]

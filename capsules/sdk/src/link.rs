@@ -11,6 +11,8 @@
 mod beat;
 mod commands;
 mod host;
+#[cfg(test)]
+mod tests;
 mod tickets;
 
 use crate::congestion::Congestion;
@@ -43,7 +45,8 @@ pub struct Link<S> {
 
     inbox: VecDeque<(Waiting, u32)>,
     inbox_bytes: u32,
-    /// Up to where the ring was searched for commands while the inbox was full.
+    /// Up to where the ring was searched for commands while the inbox was full; never
+    /// outside of what is unread.
     searched: u32,
     // By ticket; the host keeps a few dozen at most.
     rooms: Vec<(u64, Room)>,
@@ -130,6 +133,11 @@ impl<S: Space + Copy> Link<S> {
                 }
                 None => break,
             }
+        }
+        // Later, when the counters have come round, it could be a place within a frame.
+        let head = space.load(self.commands.head);
+        if freed && self.searched.wrapping_sub(head) > self.commands.used(&space) {
+            self.searched = head;
         }
         // After the head was moved: the host says that it waits, then looks again.
         if freed && self.control.load(OFF_COMMAND_WAITING) != 0 {

@@ -209,7 +209,7 @@ func TestHostileCapsules(t *testing.T) {
 
 		// Ends of its own.
 		{name: "trap", task: capsule.Task{Method: "trap"}, is: capsule.ErrTrap, says: "unreachable"},
-		{name: "stack overflow", task: capsule.Task{Method: "overflow"}, is: capsule.ErrTrap},
+		{name: "stack overflow", task: capsule.Task{Method: "overflow"}, is: capsule.ErrTrap, says: "stack overflow"},
 		{name: "panic", task: capsule.Task{Method: "panic"}, is: capsule.ErrPanicked, says: "fault/src/lib.rs"},
 		{name: "memory grab", task: capsule.Task{Method: "grab"}, is: capsule.ErrRunNoMemory},
 

@@ -156,8 +156,9 @@ func (in *instance) live(ctx context.Context, body api.Module) {
 	defer in.rt.left(in)
 	var listening sync.WaitGroup
 	listening.Go(in.listen)
+	top := stackPointer(body)
 	_, err := body.ExportedFunction("inos_run").Call(ctx)
-	in.err = in.reason(err)
+	in.err = in.reason(err, stackPointer(body) > top)
 	in.ended.Store(true)
 	in.notify(in.control + capsule.OffEventListening)
 	listening.Wait()
@@ -173,8 +174,18 @@ func (in *instance) live(ctx context.Context, body api.Module) {
 	}
 }
 
-// reason turns how inos_run returned into the instance's error.
-func (in *instance) reason(err error) error {
+// stackPointer is where the capsule's stack ends, 0 if it does not say. The stack
+// grows down to address 0, and a pointer past that is a huge one.
+func stackPointer(body api.Module) uint64 {
+	if g := body.ExportedGlobal("__stack_pointer"); g != nil && g.Type() == api.ValueTypeI32 {
+		return g.Get()
+	}
+	return 0
+}
+
+// reason turns how inos_run returned into the instance's error. overflow says that
+// its stack was used up.
+func (in *instance) reason(err error, overflow bool) error {
 	switch verdict := in.verdict.Load(); {
 	case verdict != nil:
 		return *verdict
@@ -187,7 +198,11 @@ func (in *instance) reason(err error) error {
 	if state, _ := in.mem.Load32(at); state != capsule.StatePanicked {
 		_ = in.mem.Store32(at, capsule.StateTrapped)
 	}
-	return fmt.Errorf("%w: %s", capsule.ErrTrap, firstLine(err))
+	said := firstLine(err)
+	if overflow {
+		said = "stack overflow: " + said
+	}
+	return fmt.Errorf("%w: %s", capsule.ErrTrap, said)
 }
 
 // firstLine leaves out wazero's stack of addresses.

@@ -21,7 +21,7 @@ export type Report =
   | { readonly kind: 'stopped' }
   | { readonly kind: 'trapped'; readonly text: string };
 
-/** How an instance ended; the numbers are those of internal/capsule/sab/end.go. */
+/** How an instance ended; the numbers are those of internal/capsule/sab/instance_js.go. */
 export const End = {
   Stopped: 1, // inos_run returned
   Trapped: 2, // a trap or a panic; the text says which

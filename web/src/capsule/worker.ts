@@ -26,6 +26,7 @@ scope.onmessage = (e) => {
 async function run(s: Start): Promise<Report> {
   let control: number;
   let main: () => void;
+  let stack: unknown;
   try {
     const [instance] = await Promise.all([
       WebAssembly.instantiate(s.module, { env: { memory: s.memory } }),
@@ -33,6 +34,7 @@ async function run(s: Start): Promise<Report> {
     ]);
     const at: unknown = instance.exports['inos_control'];
     const fn: unknown = instance.exports['inos_run'];
+    stack = instance.exports['__stack_pointer'];
     if (!(at instanceof WebAssembly.Global)) throw new TypeError('no exported global inos_control');
     if (typeof fn !== 'function') throw new TypeError('no exported function inos_run');
     control = Number(at.value) >>> 0;
@@ -47,6 +49,7 @@ async function run(s: Start): Promise<Report> {
   const words = new Int32Array(s.memory.buffer, control, L.ControlSize / 4);
   if (s.restored) restart(words);
   Atomics.store(words, L.OffMemoryEpoch / 4, s.epoch);
+  const top = pointer(stack);
   scope.postMessage({ kind: 'ready', control });
   try {
     main();
@@ -56,8 +59,16 @@ async function run(s: Start): Promise<Report> {
     ring(words);
     return { kind: 'stopped' };
   } catch (err) {
-    return { kind: 'trapped', text: trapped(words, err) };
+    return { kind: 'trapped', text: trapped(words, err, pointer(stack) > top) };
   }
+}
+
+/**
+ * Where the capsule's stack ends, 0 if it does not say. The stack grows down to
+ * address 0, and a pointer past that is a huge one.
+ */
+function pointer(stack: unknown): number {
+  return stack instanceof WebAssembly.Global ? Number(stack.value) >>> 0 : 0;
 }
 
 /**
@@ -67,13 +78,15 @@ async function run(s: Start): Promise<Report> {
 function restart(words: Int32Array<ArrayBufferLike>): void {
   const tail = Atomics.load(words, L.OffEventTail / 4);
   Atomics.store(words, L.OffEventHead / 4, tail);
-  for (const off of [L.OffPanicLength, L.OffFrozen, L.OffEventWaiting, L.OffCommandWaiting, L.OffKill, L.OffFreeze]) Atomics.store(words, off / 4, 0);
+  for (const off of [L.OffPanicLength, L.OffFrozen, L.OffEventWaiting, L.OffCommandWaiting, L.OffEventListening, L.OffKill, L.OffFreeze]) Atomics.store(words, off / 4, 0);
   Atomics.store(words, L.OffState / 4, L.StateBooting);
 }
 
 /** Marks the control block after a trap and returns what there is to say about it. */
-function trapped(words: Int32Array<ArrayBufferLike>, err: unknown): string {
+function trapped(words: Int32Array<ArrayBufferLike>, err: unknown, overflow: boolean): string {
   let text = describe(err);
+  // The engine has a stack of its own, for what the capsule keeps in locals.
+  if (overflow || err instanceof RangeError || text.startsWith('InternalError')) text = `stack overflow: ${text}`;
   if (Atomics.load(words, L.OffState / 4) === L.StatePanicked) {
     // The panic handler left its own words, then trapped on purpose.
     const said = panicText(words);
