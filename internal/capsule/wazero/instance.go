@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,21 +20,11 @@ import (
 // waitCap bounds every wait on the doorbell: wazero does not interrupt one.
 const waitCap = 100 * time.Millisecond
 
-// module is compiled code, shared by its instances.
-type module struct {
-	rt    *Runtime
-	info  capsule.ModuleInfo
-	ready chan struct{} // closed once code and err are final
-	code  wazero.CompiledModule
-	err   error
-}
-
-func (m *module) Info() capsule.ModuleInfo { return m.info }
-
 // instance is one capsule: its memory, the goroutine inside it, and the one
 // that listens to its doorbell.
 type instance struct {
 	rt      *Runtime
+	module  *module // its code must not go before this has ended
 	mem     *memory
 	env     api.Module
 	control uint32
@@ -51,37 +42,26 @@ type instance struct {
 	arg    [1]uint64
 }
 
-// Instantiate implements capsule.Module. limit 0 means what the module
-// declares. Errors match ErrLimit, ErrNoMemory, ErrInstantiate, ErrClosed,
-// capsule.ErrNoControlBlock or ctx's.
-func (m *module) Instantiate(ctx context.Context, epoch uint32, limit uint64) (capsule.Instance, error) {
-	return m.instantiate(ctx, epoch, limit, nil)
-}
-
-// Restore implements capsule.Restorer. Errors match Instantiate's or
-// capsule.ErrImage.
-func (m *module) Restore(ctx context.Context, epoch uint32, limit uint64, im *capsule.Image) (capsule.Instance, error) {
-	return m.instantiate(ctx, epoch, limit, im)
-}
-
 // instantiate starts an instance, on im's memory if it is not nil.
 func (m *module) instantiate(ctx context.Context, epoch uint32, limit uint64, im *capsule.Image) (capsule.Instance, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	p := pages{m.info.MinPages, m.info.MaxPages}
+	most := m.info.MaxPages
 	if limit != 0 {
-		p.max = uint32(min(uint64(p.max), limit/capsule.PageSize))
+		most = uint32(min(uint64(most), limit/capsule.PageSize))
 	}
-	if p.max < p.min {
-		return nil, fmt.Errorf("%w: %d bytes, it needs %d", ErrLimit, limit, uint64(p.min)*capsule.PageSize)
+	if most < m.info.MinPages {
+		return nil, fmt.Errorf("%w: %d bytes, it needs %d", ErrLimit, limit, uint64(m.info.MinPages)*capsule.PageSize)
 	}
 	// Killing cancels run, not the caller's ctx, which ends with Open.
 	run, stop := context.WithCancel(context.Background())
-	in := &instance{rt: m.rt, mem: &memory{}, bell: make(chan struct{}, 1), done: make(chan struct{}), stop: stop}
-	body, err := in.build(ctx, m, p, epoch, im)
+	in := &instance{rt: m.rt, module: m, mem: &memory{}, bell: make(chan struct{}, 1), done: make(chan struct{}), stop: stop}
+	body, err := in.build(ctx, m, most, epoch, im)
 	if err == nil {
 		err = m.rt.enter(in)
+	} else if m.rt.isClosed() {
+		err = ErrClosed
 	}
 	if err != nil {
 		stop()
@@ -93,19 +73,15 @@ func (m *module) instantiate(ctx context.Context, epoch uint32, limit uint64, im
 	return in, nil
 }
 
-// build makes the memory, the helper and the capsule's module, and finds the
-// control block.
-func (in *instance) build(ctx context.Context, m *module, p pages, epoch uint32, im *capsule.Image) (api.Module, error) {
-	helper, err := m.rt.helper(p)
-	if err != nil {
-		return nil, err
-	}
-	if in.mem.all, err = reserve(uint64(p.max) * capsule.PageSize); err != nil {
-		return nil, fmt.Errorf("%w: reserving %d pages: %w", ErrNoMemory, p.max, err)
+// build makes the memory of most pages at most, the helper and the capsule's module,
+// and finds the control block.
+func (in *instance) build(ctx context.Context, m *module, most, epoch uint32, im *capsule.Image) (_ api.Module, err error) {
+	if in.mem.all, err = reserve(uint64(most) * capsule.PageSize); err != nil {
+		return nil, fmt.Errorf("%w: reserving %d pages: %w", ErrNoMemory, most, err)
 	}
 	allocator := experimental.MemoryAllocatorFunc(func(_, _ uint64) experimental.LinearMemory { return in.mem })
 	anonymous := wazero.NewModuleConfig().WithName("").WithStartFunctions()
-	in.env, err = m.rt.rt.InstantiateModule(experimental.WithMemoryAllocator(ctx, allocator), helper, anonymous)
+	in.env, err = m.rt.rt.InstantiateModule(experimental.WithMemoryAllocator(ctx, allocator), m.helper, anonymous)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInstantiate, err)
 	}
@@ -164,6 +140,7 @@ func (in *instance) live(ctx context.Context, body api.Module) {
 	listening.Wait()
 	in.stop()
 	in.close(body)
+	runtime.KeepAlive(in.module)
 	in.rang() // what the capsule wrote last is still to be read
 	if in.killed.Load() {
 		in.mem.release() // whoever waited for Done finds the memory gone

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/tetratelabs/wazero"
@@ -33,8 +34,12 @@ var (
 	ErrLimit = errors.New("capsule/wazero: limit below the module's minimum")
 )
 
+// DefaultModules is how many compiled modules a Runtime keeps.
+const DefaultModules = 32
+
 // Config of a Runtime; the zero value is the documented default.
 type Config struct {
+	Modules int // compiled modules kept for the next Compile; 0 means DefaultModules
 	// CacheDir keeps compiled code across restarts; empty keeps it in memory.
 	CacheDir string
 }
@@ -43,11 +48,12 @@ type Config struct {
 type Runtime struct {
 	rt    wazero.Runtime
 	cache wazero.CompilationCache
+	limit int // of modules
 
 	mu        sync.Mutex
 	closed    bool
 	modules   map[capsule.CID]*module
-	helpers   map[pages]wazero.CompiledModule
+	order     []capsule.CID // of modules, the one used last at the end
 	instances map[*instance]struct{}
 	running   sync.WaitGroup // instances, until they have ended
 }
@@ -71,11 +77,14 @@ func New(cfg Config) (*Runtime, error) {
 		WithCloseOnContextDone(true).
 		WithDebugInfoEnabled(false).
 		WithCompilationCache(cache)
+	if cfg.Modules <= 0 {
+		cfg.Modules = DefaultModules
+	}
 	return &Runtime{
 		rt:        wazero.NewRuntimeWithConfig(context.Background(), config),
 		cache:     cache,
+		limit:     cfg.Modules,
 		modules:   map[capsule.CID]*module{},
-		helpers:   map[pages]wazero.CompiledModule{},
 		instances: map[*instance]struct{}{},
 	}, nil
 }
@@ -95,10 +104,8 @@ func (r *Runtime) Compile(ctx context.Context, wasm []byte) (capsule.Module, err
 		return nil, err
 	}
 	if mine {
-		m.code, m.err = r.rt.CompileModule(context.WithoutCancel(ctx), wasm)
-		if m.err != nil {
-			m.err = fmt.Errorf("%w: %w", ErrCompile, m.err)
-			r.forget(info.CID)
+		if m.err = m.compile(context.WithoutCancel(ctx), wasm); m.err != nil {
+			r.forget(m)
 		}
 		close(m.ready)
 	}
@@ -114,6 +121,8 @@ func (r *Runtime) Compile(ctx context.Context, wasm []byte) (capsule.Module, err
 }
 
 // module finds or makes the entry of info; mine says that the caller compiles.
+// Beyond the limit, the module not used for longest is let go: whoever holds it may
+// go on using it, and its code is freed with it.
 func (r *Runtime) module(info capsule.ModuleInfo) (m *module, mine bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -125,31 +134,22 @@ func (r *Runtime) module(info capsule.ModuleInfo) (m *module, mine bool, err err
 		m = &module{rt: r, info: info, ready: make(chan struct{})}
 		r.modules[info.CID] = m
 	}
+	r.order = append(slices.DeleteFunc(r.order, func(cid capsule.CID) bool { return cid == info.CID }), info.CID)
+	if len(r.order) > r.limit {
+		delete(r.modules, r.order[0])
+		r.order = r.order[1:]
+	}
 	return m, !ok, nil
 }
 
-func (r *Runtime) forget(cid capsule.CID) {
+// forget lets a module go that does not compile.
+func (r *Runtime) forget(m *module) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.modules, cid)
-}
-
-// helper returns the compiled helper module for a memory of these limits.
-func (r *Runtime) helper(p pages) (wazero.CompiledModule, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
-		return nil, ErrClosed
+	if r.modules[m.info.CID] == m {
+		delete(r.modules, m.info.CID)
+		r.order = slices.DeleteFunc(r.order, func(cid capsule.CID) bool { return cid == m.info.CID })
 	}
-	if h, ok := r.helpers[p]; ok {
-		return h, nil
-	}
-	h, err := r.rt.CompileModule(context.Background(), helperModule(p))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInstantiate, err)
-	}
-	r.helpers[p] = h
-	return h, nil
 }
 
 // enter registers an instance before its goroutines start.
@@ -162,6 +162,12 @@ func (r *Runtime) enter(in *instance) error {
 	r.instances[in] = struct{}{}
 	r.running.Add(1)
 	return nil
+}
+
+func (r *Runtime) isClosed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.closed
 }
 
 func (r *Runtime) left(in *instance) {

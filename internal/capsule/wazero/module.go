@@ -1,0 +1,54 @@
+package wazero
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+
+	"github.com/tetratelabs/wazero"
+
+	"inos/internal/capsule"
+)
+
+// module is compiled code, shared by its instances. The code goes with it, once
+// neither the Runtime nor an instance nor anyone else holds it.
+type module struct {
+	rt     *Runtime
+	info   capsule.ModuleInfo
+	ready  chan struct{} // closed once code, helper and err are final
+	code   wazero.CompiledModule
+	helper wazero.CompiledModule
+	err    error
+}
+
+// compile compiles the module, and the helper with the limits of its memory: what
+// an instance may have less than that, its reservation says.
+func (m *module) compile(ctx context.Context, wasm []byte) (err error) {
+	if m.code, err = m.rt.rt.CompileModule(ctx, wasm); err != nil {
+		return fmt.Errorf("%w: %w", ErrCompile, err)
+	}
+	runtime.AddCleanup(m, free, m.code)
+	if m.helper, err = m.rt.rt.CompileModule(ctx, helperModule(pages{m.info.MinPages, m.info.MaxPages})); err != nil {
+		return fmt.Errorf("%w: %w", ErrCompile, err)
+	}
+	runtime.AddCleanup(m, free, m.helper)
+	return nil
+}
+
+// free lets compiled code go. The same code may be compiled twice: wazero counts.
+func free(code wazero.CompiledModule) { _ = code.Close(context.Background()) }
+
+func (m *module) Info() capsule.ModuleInfo { return m.info }
+
+// Instantiate implements capsule.Module. limit 0 means what the module
+// declares. Errors match ErrLimit, ErrNoMemory, ErrInstantiate, ErrClosed,
+// capsule.ErrNoControlBlock or ctx's.
+func (m *module) Instantiate(ctx context.Context, epoch uint32, limit uint64) (capsule.Instance, error) {
+	return m.instantiate(ctx, epoch, limit, nil)
+}
+
+// Restore implements capsule.Restorer. Errors match Instantiate's or
+// capsule.ErrImage.
+func (m *module) Restore(ctx context.Context, epoch uint32, limit uint64, im *capsule.Image) (capsule.Instance, error) {
+	return m.instantiate(ctx, epoch, limit, im)
+}

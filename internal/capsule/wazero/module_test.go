@@ -1,0 +1,68 @@
+package wazero_test
+
+import (
+	"encoding/binary"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/capsule"
+	"inos/internal/capsule/wazero"
+)
+
+// variant is wasm with a custom section of its own, so that it is another module.
+func variant(wasm []byte, n int) []byte {
+	return slices.Concat(wasm, []byte{0, 6, 1, 'n'}, binary.LittleEndian.AppendUint32(nil, uint32(n)))
+}
+
+// A Runtime keeps as many modules as it is told; the code of all others goes.
+func TestModulesAreBounded(t *testing.T) {
+	if mapped() == 0 {
+		t.Skip("this system does not say how much is mapped")
+	}
+	const kept, variants = 2, 40
+	rt, err := wazero.New(wazero.Config{Modules: kept})
+	require.NoError(t, err)
+	hash := built(t, "hash")
+	held := compile(t, rt, hash)
+	before := mapped()
+	compile(t, rt, variant(hash, -1))
+	one := mapped() - before
+	require.Positive(t, one)
+	for n := range variants {
+		compile(t, rt, variant(hash, n))
+	}
+	require.Eventually(t, func() bool {
+		runtime.GC()
+		return mapped() < before+(kept+4)*one
+	}, time.Minute, 10*time.Millisecond, "%d modules of %d bytes", variants, one)
+	// Whoever holds one may go on using it, and it is none that was compiled again.
+	in, err := held.Instantiate(t.Context(), 1, 0)
+	require.NoError(t, err)
+	again, err := compile(t, rt, hash).Instantiate(t.Context(), 1, 0)
+	require.NoError(t, err)
+	runtime.GC()
+	for _, in := range []capsule.Instance{in, again} {
+		in.Kill()
+		<-in.Done()
+		require.ErrorIs(t, in.Err(), capsule.ErrKilled)
+	}
+	require.NoError(t, rt.Close())
+}
+
+// The one used last is kept.
+func TestTheModuleUsedLastIsKept(t *testing.T) {
+	rt, err := wazero.New(wazero.Config{Modules: 2})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, rt.Close()) }()
+	wasm := func(n int) []byte { return variant(handmade(healthy(nil), forever...), n) }
+	first := compile(t, rt, wasm(0))
+	second := compile(t, rt, wasm(1))
+	require.Same(t, first, compile(t, rt, wasm(0)))
+	compile(t, rt, wasm(2)) // in place of the second
+	require.Same(t, first, compile(t, rt, wasm(0)))
+	require.NotSame(t, second, compile(t, rt, wasm(1)))
+}
