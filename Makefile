@@ -86,9 +86,10 @@ $(BUILD)/inos: $(GO_FILES) | setup-base
 	CGO_ENABLED=0 $(GO_BUILD) -o $@ ./cmd/inos
 	@touch $@
 
-$(BUILD)/capsules/.built: $(RUST_FILES) scripts/build-capsules.sh scripts/rust-sysroot.sh | setup-base setup-rust
+$(BUILD)/capsules/.built: $(RUST_FILES) $(wildcard capsules/hostile/*.wat) scripts/assemble-hostile.mjs scripts/build-capsules.sh scripts/rust-sysroot.sh web/node_modules/.package-lock.json | setup-base setup-rust
 	@echo "make: capsules"
 	env -u MAKEFLAGS -u MFLAGS scripts/build-capsules.sh
+	node scripts/assemble-hostile.mjs # for tests
 	@touch $@
 
 $(BUILD)/web/index.html: $(WEB_FILES) web/node_modules/.package-lock.json web/vendor/wasm_exec.js

@@ -19,11 +19,11 @@ import (
 	"inos/internal/wire"
 )
 
-// built reads a capsule that scripts/build-capsules.sh has built.
+// built reads a capsule that make capsules has built.
 func built(t testing.TB, name string) []byte {
 	t.Helper()
 	wasm, err := os.ReadFile(filepath.Join("..", "..", "..", "build", "capsules", name+".wasm"))
-	require.NoError(t, err, "build the capsules first: make capsules (or scripts/build-capsules.sh)")
+	require.NoError(t, err, "build the capsules first: make capsules")
 	return wasm
 }
 

@@ -2,7 +2,6 @@ package wazero_test
 
 import (
 	"encoding/binary"
-	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -14,28 +13,11 @@ import (
 	"inos/internal/wire"
 )
 
-// handmade is a module written by hand with the control block's words and the
-// instructions of inos_run given.
+// handmade is a module written by hand: it imports a shared memory of 2 to 16 pages,
+// has its control block at 1024 with the words given, its rings where healthy says,
+// and the instructions of inos_run given. What has a fixed shape is in
+// capsules/hostile instead.
 func handmade(words map[uint32]uint32, run ...byte) []byte {
-	return made{words: words, run: run}.wasm()
-}
-
-// made is a module written by hand: it imports a shared memory of 2 to 16 pages,
-// has its control block at 1024, where events lie as if it had written them, and
-// its rings where healthy says.
-type made struct {
-	words  map[uint32]uint32
-	events []byte // in the event ring from its start
-	run    []byte // instructions of inos_run
-	start  bool   // the same function is its start function too
-}
-
-func (m made) wasm() []byte {
-	words := m.words
-	if len(m.events) > 0 {
-		words = maps.Clone(words)
-		words[capsule.OffEventTail] += uint32(len(m.events))
-	}
 	leb := func(n int) []byte { return binary.AppendUvarint(nil, uint64(n)) }
 	sized := func(b ...byte) []byte { return append(leb(len(b)), b...) }
 	section := func(id byte, body ...byte) []byte { return append([]byte{id}, sized(body...)...) }
@@ -44,10 +26,6 @@ func (m made) wasm() []byte {
 		binary.LittleEndian.PutUint32(block[off:], w)
 	}
 	const i32Const1024, end = "\x41\x80\x08", 0x0b
-	var start []byte
-	if m.start {
-		start = section(8, 0)
-	}
 	return slices.Concat(
 		[]byte("\x00asm\x01\x00\x00\x00"),
 		section(1, 1, 0x60, 0, 0), // (func)
@@ -55,10 +33,8 @@ func (m made) wasm() []byte {
 		section(3, 1, 0),
 		section(6, append([]byte{1, 0x7f, 0}, i32Const1024+"\x0b"...)...),
 		section(7, slices.Concat([]byte{2}, sized([]byte("inos_control")...), []byte{3, 0}, sized([]byte("inos_run")...), []byte{0, 0})...),
-		start,
-		section(10, slices.Concat([]byte{1}, sized(append(append([]byte{0}, m.run...), end)...))...),
-		section(11, slices.Concat([]byte{2, 0}, []byte(i32Const1024+"\x0b"), sized(block...),
-			[]byte{0}, []byte("\x41\x80\x80\x01\x0b"), sized(m.events...))...),
+		section(10, slices.Concat([]byte{1}, sized(append(append([]byte{0}, run...), end)...))...),
+		section(11, slices.Concat([]byte{1, 0}, []byte(i32Const1024+"\x0b"), sized(block...))...),
 	)
 }
 

@@ -4,10 +4,10 @@
 //   node test/browser/capsule/run.mjs --seconds 900 -- -test.timeout=900s -test.run=TestStress -stress=10000000
 //
 // Without --wasm it builds the test program itself; the capsules must be in
-// build/capsules (scripts/build-capsules.sh). Prints "N passed, M failed" and exits
+// build/capsules (make capsules). Prints "N passed, M failed" and exits
 // non-zero when anything failed or nothing ran.
 import { execFile, execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -43,8 +43,9 @@ try {
   const goroot = execFileSync('go', ['env', 'GOROOT']).toString().trim();
   const capsules = new URL(values.capsules + '/', root);
   for (const name of needed) {
-    if (!existsSync(new URL(name + '.wasm', capsules))) throw new Error(`${name}.wasm is missing: run scripts/build-capsules.sh`);
+    if (!existsSync(new URL(name + '.wasm', capsules))) throw new Error(`${name}.wasm is missing: run make capsules`);
   }
+  needed.push(...readdirSync(new URL('hostile/', capsules)).map((f) => 'hostile/' + f.replace('.wasm', '')));
   const server = await serve(
     {
       '/src/': new URL('web/src/', root),

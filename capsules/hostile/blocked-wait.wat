@@ -1,0 +1,4 @@
+;; Waits for ever on a word that nobody notifies.
+(func $run (export "inos_run")
+  (drop (memory.atomic.wait32 (i32.const 4096) (i32.const 0) (i64.const -1)))
+  (loop $again (br $again)))

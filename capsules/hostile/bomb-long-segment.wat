@@ -1,0 +1,6 @@
+;; A message whose segment has 16 GiB.
+(data (i32.const 16464)
+  "\10\00\00\00\09\00\00\00" ;; a frame of 16 bytes, a LogEvent
+  "\00\00\00\00\ff\ff\ff\7f\00\00\00\00\00\00\00\00")
+(data (i32.const 1344) "\68\00\00\00")
+(func (export "inos_run") (call $linger))

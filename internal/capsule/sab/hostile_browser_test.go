@@ -1,0 +1,20 @@
+//go:build js && browser
+
+package sab_test
+
+import (
+	"testing"
+
+	"inos/internal/capsule/hostile"
+)
+
+// Whatever a capsule does: see package hostile.
+func TestHostileCapsules(t *testing.T) {
+	hostile.Test(t, hostile.Host{
+		Runtime: newRuntime(t),
+		Built:   func(_ testing.TB, name string) []byte { return built(name) },
+		Holds: func() map[string]int {
+			return map[string]int{"workers": stats(t, "workers"), "instances": stats(t, "instances")}
+		},
+	})
+}
