@@ -186,7 +186,7 @@ func (b *ballot) end(ctx context.Context, v *vote, err error) {
 func (b *ballot) decide(ctx context.Context) {
 	var open []vote // with an output, before the verdict
 	var attempts []matchmaker.Attempt
-	said := false
+	said, agreed := false, false
 	say := func(v verdict) {
 		said = true
 		v.attempts = slices.Clone(attempts)
@@ -196,18 +196,22 @@ func (b *ballot) decide(ctx context.Context) {
 		v := <-b.votes
 		err := v.err
 		if err == nil && v.out.Code != mesh.JobOK {
-			err = &matchmaker.JobError{Node: v.place.Node, Code: v.out.Code, Reason: v.out.Reason, Message: v.out.Message}
+			err = matchmaker.NodeError(v.place.Node, v.out)
 		}
 		attempts = append(attempts, matchmaker.Attempt{Node: v.place.Node, Score: v.place.Score, Started: v.started, Took: v.took, Err: err})
 		if v.cid() == "" {
 			b.end(ctx, &v, v.err)
+			if agreed { // one that failed before is among the attempts
+				// Without a loop there is no score to lower.
+				_ = b.k.loop.tell(context.Background(), func(s *state) { s.contradicted(kindOf(b.a), v.place.Node, err, time.Now()) })
+			}
 		} else {
 			open = append(open, v)
 		}
 		switch b.count.Add(credit.Vote{Node: v.place.Node, OutputCID: v.cid()}) {
 		case credit.Agreed:
 			won := b.tally(ctx, open)
-			open = nil
+			open, agreed = nil, true
 			if !said {
 				say(won)
 			}

@@ -27,32 +27,9 @@ const (
 	spareAgain = 250 * time.Millisecond
 )
 
-// place sets slots of n nodes aside, all of them or none, under one ticket. Errors
+// choose sets slots of n nodes aside, all of them or none, under one ticket. Errors
 // match matchmaker.ErrBusy when enough nodes are known and too few are free, and
-// ErrReplicas when too few are known; that too is a reason to wait for a while.
-func (b *ballot) place(ctx context.Context) (matchmaker.Placement, error) {
-	_, chosen := span(ctx, "choose")
-	p, err := b.tryPlace(ctx)
-	if errors.Is(err, ErrReplicas) && b.k.discover(ctx, b.a.Job().Requirements.Capabilities) {
-		p, err = b.tryPlace(ctx)
-	}
-	if errors.Is(err, ErrReplicas) && time.Since(b.born) < replicaWait {
-		err = fmt.Errorf("%w: %w", matchmaker.ErrBusy, err) // a profile may be on its way: each kicks the queue
-	}
-	if err == nil {
-		chosen("") // a search that found too few free is waiting, not a choice
-	}
-	return p, err
-}
-
-func (b *ballot) tryPlace(ctx context.Context) (p matchmaker.Placement, err error) {
-	if asked := b.k.loop.ask(ctx, func(s *state) { p, err = b.choose(s) }); asked != nil {
-		return p, asked
-	}
-	return p, err
-}
-
-// choose runs on the loop.
+// ErrReplicas when too few are known. It runs on the loop.
 func (b *ballot) choose(s *state) (lead matchmaker.Placement, err error) {
 	now := time.Now()
 	order, best, err := b.candidates(s, now)
@@ -62,7 +39,7 @@ func (b *ballot) choose(s *state) (lead matchmaker.Placement, err error) {
 	var places []matchmaker.Placement
 	b.spares = nil
 	for _, p := range order { // who is not needed stands in for who drops out
-		if len(places) == b.n || !s.reserve(&p, now) {
+		if len(places) == b.n || !s.reserve(&p, b.a.Job().Capsule, now) {
 			b.spares = append(b.spares, p)
 			continue
 		}
@@ -79,7 +56,9 @@ func (b *ballot) choose(s *state) (lead matchmaker.Placement, err error) {
 	lead.Ticket = s.ticket
 	s.crews[s.ticket] = places
 	if j := s.jobs.get(b.a.Job().ID, ""); j != nil {
-		j.decision = s.decide(requestOf(b.a.Job(), nil), best, now)
+		d := s.describe(requestOf(b.a.Job(), nil), nil, now)
+		d.Latency = best.Node.Latency
+		j.decide(d)
 		j.info.State, j.info.Node, j.info.Attempts = JobPlaced, lead.Node, b.n
 	}
 	return lead, nil
@@ -128,8 +107,8 @@ func (b *ballot) candidates(s *state, now time.Time) (order []matchmaker.Placeme
 }
 
 // reserve sets a slot of p's node aside and gives p its ticket.
-func (s *state) reserve(p *matchmaker.Placement, now time.Time) bool {
-	slot := placement{at: now}
+func (s *state) reserve(p *matchmaker.Placement, capsule string, now time.Time) bool {
+	slot := placement{at: now, capsule: capsule}
 	ok := false
 	if p.Node == s.k.cfg.Self {
 		slot.own = s.takeSlot()
@@ -191,7 +170,7 @@ func (b *ballot) trySpare(ctx context.Context) (p matchmaker.Placement, ok bool)
 	defer b.mu.Unlock()
 	for i := range b.spares {
 		p = b.spares[i]
-		if b.k.loop.ask(ctx, func(s *state) { ok = s.reserve(&p, time.Now()) }) != nil {
+		if b.k.loop.ask(ctx, func(s *state) { ok = s.reserve(&p, b.a.Job().Capsule, time.Now()) }) != nil {
 			return p, false
 		}
 		if ok {
@@ -200,4 +179,19 @@ func (b *ballot) trySpare(ctx context.Context) (p matchmaker.Placement, ok bool)
 		}
 	}
 	return p, false
+}
+
+// ballot finds the job's entry in the table.
+func (k *Kernel) ballot(ctx context.Context, jobID string) (b *ballot, err error) {
+	if asked := k.loop.ask(ctx, func(s *state) {
+		if j := s.jobs.get(jobID, ""); j != nil {
+			b = j.ballot
+		}
+	}); asked != nil {
+		return nil, asked
+	}
+	if b == nil {
+		return nil, fmt.Errorf("%w: job %s is not in the table", ErrStopped, jobID)
+	}
+	return b, nil
 }

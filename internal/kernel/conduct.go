@@ -5,7 +5,9 @@ import (
 	"slices"
 	"time"
 
+	"inos/internal/credit"
 	"inos/internal/governance"
+	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/threads/matchmaker"
 )
@@ -15,32 +17,70 @@ import (
 // done the same job. So a poisonous job marks nobody, however often it is sent.
 var ownFaults = []error{mesh.ErrUnreachable, mesh.ErrProtocol, mesh.ErrSignature, ErrResult}
 
+const (
+	// lateWith is how many different capsules a node must run out of time with, and do
+	// no job meanwhile, to be blamed for it though nobody else has done those jobs.
+	lateWith = 3
+	// lateAfter is how long it must have had a job for that.
+	lateAfter = time.Second
+)
+
 // conduct notes how a job went on p for the next choices.
 func (s *state) conduct(p matchmaker.Placement, slot placement, out mesh.JobOutcome, err error, now time.Time) {
-	if err == nil && out.Code == mesh.JobOK {
+	n := s.nodes[p.Node]
+	switch {
+	case err == nil && out.Code == mesh.JobOK:
 		s.index.Observe(p.Node, out.Run)
 		s.index.Praise(p.Node, now)
-		if n := s.nodes[p.Node]; n != nil {
+		if n != nil {
+			n.late = nil
 			n.answers.add(now.Sub(slot.at))
 		}
-		return
-	}
-	if slices.ContainsFunc(ownFaults, func(fault error) bool { return errors.Is(err, fault) }) {
+	case slices.ContainsFunc(ownFaults, func(fault error) bool { return errors.Is(err, fault) }):
 		s.index.Blame(p.Node, now)
+	case n != nil && ranOut(out, err) && now.Sub(slot.at) >= lateAfter && !slices.Contains(n.late, slot.capsule):
+		if n.late = append(n.late, slot.capsule); len(n.late) >= lateWith {
+			n.late = nil
+			s.index.Blame(p.Node, now)
+			s.note(p.Node, credit.DeedLate, now)
+		}
 	}
 }
 
-// settleBlame is told how all attempts of a job went: where one node has done it,
-// those that crashed or ran out of time on it are to blame.
-func (s *state) settleBlame(attempts []matchmaker.Attempt, now time.Time) {
+// ranOut reports whether the node had the job and not enough time for it.
+func ranOut(out mesh.JobOutcome, err error) bool {
+	return errors.Is(err, matchmaker.ErrSilent) || errors.Is(err, mesh.ErrTimeout) || out.Code == mesh.JobDeadline
+}
+
+// settleBlame is told how all attempts of a job that by has done went: what others
+// said of it, or failed to do with it, is theirs to answer for.
+func (s *state) settleBlame(kind kindOfJob, by identity.PeerID, attempts []matchmaker.Attempt, now time.Time) {
+	s.refusals.forgive(kind, by)
 	for _, a := range attempts {
-		var job *matchmaker.JobError
-		switch {
-		case a.Err == nil || errors.Is(a.Err, matchmaker.ErrOutrun):
-		case errors.Is(a.Err, mesh.ErrTimeout),
-			errors.As(a.Err, &job) && (job.Code == mesh.JobCrashed || job.Code == mesh.JobInternal):
-			s.index.Blame(a.Node, now)
+		if a.Err != nil && !errors.Is(a.Err, matchmaker.ErrOutrun) {
+			s.contradicted(kind, a.Node, a.Err, now)
 		}
+	}
+}
+
+// contradicted: node failed with err at a job that another one has done.
+func (s *state) contradicted(kind kindOfJob, node identity.PeerID, err error, now time.Time) {
+	var said *matchmaker.JobError
+	late := errors.Is(err, matchmaker.ErrSilent) || errors.Is(err, mesh.ErrTimeout)
+	if !late && !errors.As(err, &said) {
+		return
+	}
+	switch {
+	case late || said.Code == mesh.JobDeadline:
+		s.index.Blame(node, now)
+		s.note(node, credit.DeedLate, now)
+	case said.Code == mesh.JobInternal || said.Code == mesh.JobFailed:
+		s.index.Blame(node, now)
+		s.note(node, credit.DeedFailed, now)
+	case said.Code == mesh.JobCrashed:
+		s.index.Blame(node, now)
+	case said.Code == mesh.JobRejected || said.Code == mesh.JobCreditExhausted || said.Code == mesh.JobBadCapsule:
+		s.refusals.note(kind, node, now)
 	}
 }
 

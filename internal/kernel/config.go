@@ -55,12 +55,16 @@ type Config struct {
 	Jobs     int // jobs of this node queued or placed at a time; 0 means 1024
 	InHand   int // of them being placed or run at a time; 0 means 64
 	Attempts int // nodes tried for one job; 0 means 3
+	// Silence is how long a node may report nothing of a job before another one gets
+	// it; see matchmaker.Config. 0 means 30 s.
+	Silence time.Duration
 	// Hedge sends a second copy of a job to another node when the first takes longer
 	// than 95 % of its node's last answers did; both nodes may have to be paid.
 	Hedge bool
 	Nodes int // nodes known at most; 0 means 1<<20
-	// Explain is the number of known nodes up to which every decision counts what
-	// each requirement ruled out, which looks at every node; 0 means 2048.
+	// Explain is the number of known nodes up to which every placement counts what
+	// each requirement ruled out, which looks at every node; 0 means 32. A job that
+	// gets no node is told in any case.
 	Explain int
 }
 
@@ -98,7 +102,7 @@ func (c Config) withDefaults() (Config, error) {
 	count(&c.InHand, 64)
 	count(&c.Attempts, 3)
 	count(&c.Nodes, 1<<20)
-	count(&c.Explain, 2048)
+	count(&c.Explain, 32)
 	if c.Trace == nil {
 		c.Trace = trace.NewRecorder(0)
 	}

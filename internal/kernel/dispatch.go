@@ -108,10 +108,13 @@ func (k *Kernel) leave(a governance.Admitted, out *Outcome, o mesh.JobOutcome, e
 	// Without a loop there is no table; the outcome stands all the same.
 	_ = k.loop.ask(context.Background(), func(s *state) {
 		if j := s.jobs.get(out.JobID, ""); j != nil {
+			if !j.decided { // it waited until the end
+				j.decide(s.explain(requestOf(a.Job(), nil), time.Now()))
+			}
 			out.Decision = j.decision
 		}
 		if err == nil {
-			s.settleBlame(out.Attempts, time.Now())
+			s.settleBlame(kindOf(a), out.Node, out.Attempts, time.Now())
 		}
 		s.endJob(out.JobID, "", o, err)
 	})

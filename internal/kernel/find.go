@@ -16,7 +16,8 @@ const (
 	findAgain = 2 * time.Second
 	// findAtMost bounds the remembered lookups.
 	findAtMost = 1024
-	// measureFound is how many found nodes are measured before the choice.
+	// measureFound is how many found nodes are measured before the choice is made
+	// again; which of them look best is looked at then.
 	measureFound   = 16
 	measureTimeout = 2 * time.Second
 )
@@ -37,11 +38,11 @@ type lookup struct {
 }
 
 // discover asks the directory for the nodes of each capability, takes in what it
-// says and measures the nodes that are new. It reports whether it found any.
-func (k *Kernel) discover(ctx context.Context, capabilities []string) bool {
+// says and measures the nodes that are new.
+func (k *Kernel) discover(ctx context.Context, capabilities []string) {
 	m, err := k.theMesh()
 	if err != nil {
-		return false
+		return
 	}
 	found := make(map[identity.PeerID]mesh.Profile)
 	for _, c := range capabilities {
@@ -51,7 +52,7 @@ func (k *Kernel) discover(ctx context.Context, capabilities []string) bool {
 	}
 	delete(found, k.cfg.Self)
 	if len(found) == 0 {
-		return false
+		return
 	}
 	var unmeasured []identity.PeerID
 	if k.loop.ask(ctx, func(s *state) {
@@ -63,12 +64,11 @@ func (k *Kernel) discover(ctx context.Context, capabilities []string) bool {
 			}
 		}
 	}) != nil {
-		return false
+		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, measureTimeout)
 	defer cancel()
-	k.measure(ctx, m, unmeasured)
-	return true
+	k.measure(ctx, m, unmeasured, pingsAtOnce)
 }
 
 // find returns the nodes that provide capability, from a lookup of its own, one

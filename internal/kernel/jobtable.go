@@ -18,15 +18,28 @@ type job struct {
 	admitted governance.Admitted
 	sub      *Submission // nil for a job of another node, and so is cancel
 	decision Decision    // the last one
+	decided  bool        // there was one
 	ballot   *ballot     // nil: one node runs it
 	cancel   context.CancelCauseFunc
+
+	looked   int       // the last attempt that the directory was asked for
+	lookedAt time.Time // when
+	asked    bool      // it was, ever
+	measured int       // the last attempt that nodes were measured for
+	round    *round    // that the job is to wait for
 }
 
 // jobTable holds the jobs that are here and the last ones that were.
 type jobTable struct {
 	active map[jobKey]*job
-	ended  [remembered]JobInfo // a ring
-	count  int                 // ended, ever
+	ended  [remembered]endedJob // a ring
+	count  int                  // ended, ever
+}
+
+// endedJob is what is kept of a job.
+type endedJob struct {
+	info     JobInfo
+	decision Decision
 }
 
 // jobKey tells a job dispatched from here from the same job running here.
@@ -65,7 +78,7 @@ func (t *jobTable) end(id string, from identity.PeerID, out mesh.JobOutcome, err
 	default:
 		j.info.State, j.info.Err = JobFailed, err.Error()
 	}
-	t.ended[t.count%remembered] = j.info
+	t.ended[t.count%remembered] = endedJob{j.info, j.decision}
 	t.count++
 }
 
@@ -76,7 +89,17 @@ func (t *jobTable) list() []JobInfo {
 		out = append(out, j.info)
 	}
 	for i := range min(t.count, remembered) {
-		out = append(out, t.ended[(t.count-1-i)%remembered])
+		out = append(out, t.ended[(t.count-1-i)%remembered].info)
 	}
 	return out
+}
+
+// past is the last decision about an ended job that was dispatched from here.
+func (t *jobTable) past(id string) (d Decision, node identity.PeerID, ok bool) {
+	for i := range min(t.count, remembered) {
+		if j := &t.ended[(t.count-1-i)%remembered]; j.info.ID == id && j.info.From == "" {
+			return j.decision, j.info.Node, true
+		}
+	}
+	return d, "", false
 }

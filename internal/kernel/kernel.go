@@ -69,9 +69,6 @@ func New(c Config) (*Kernel, error) {
 	if c.Scorer == nil {
 		c.Scorer = scheduler.Formula{}
 	}
-	if c.Reputation != nil {
-		c.Scorer = trusting{c.Scorer, c.Reputation}
-	}
 	c.Capabilities = slices.Clone(c.Capabilities)
 	k := &Kernel{
 		cfg:       c,
@@ -85,7 +82,7 @@ func New(c Config) (*Kernel, error) {
 	k.life, k.end = context.WithCancel(context.Background())
 	match := matchmaker.Config{
 		Chooser: chooser{k}, Runner: runner{k},
-		Queue: c.Jobs, InHand: c.InHand, Attempts: c.Attempts,
+		Queue: c.Jobs, InHand: c.InHand, Attempts: c.Attempts, Silence: c.Silence,
 	}
 	if c.Hedge {
 		match.Hedge = k.hedge

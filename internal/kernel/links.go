@@ -112,12 +112,13 @@ func (k *Kernel) publish(ctx context.Context) error {
 	}
 }
 
-// profile is what this node says of itself.
+// profile is what this node says of itself. Its queue is empty: a job of another node
+// that finds no free slot here is sent back (JobBusy) and waits where it came from.
 func (k *Kernel) profile(free int, sequence uint64) mesh.Profile {
 	c := &k.cfg
 	p := mesh.Profile{
 		Peer: c.Self, Name: c.Name, Kind: c.Kind, Capabilities: c.Capabilities, GeoHash: c.GeoHash,
-		CreditCost: c.CreditCost, FreeSlots: uint32(free), QueueLength: uint32(k.matchmaker.Waiting()),
+		CreditCost: c.CreditCost, FreeSlots: uint32(free),
 		Expires: time.Now().Add(c.ProfileTTL), Sequence: sequence, Owner: c.Owner, Ownership: c.Ownership,
 	}
 	if c.Slots == 0 {
@@ -155,7 +156,7 @@ func (k *Kernel) ping(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		k.measure(ctx, m, round)
+		k.measure(ctx, m, round, pingsAtOnce)
 	}
 }
 
@@ -188,10 +189,10 @@ func roundTrip(ctx context.Context, m mesh.Mesh, id identity.PeerID) (time.Durat
 	return best, err
 }
 
-// measure pings the nodes, a few at a time, and returns when all have answered
+// measure pings the nodes, atOnce at a time, and returns when all have answered
 // or failed to.
-func (k *Kernel) measure(ctx context.Context, m mesh.Mesh, ids []identity.PeerID) {
-	tokens := make(chan struct{}, pingsAtOnce)
+func (k *Kernel) measure(ctx context.Context, m mesh.Mesh, ids []identity.PeerID, atOnce int) {
+	tokens := make(chan struct{}, atOnce)
 	done := make(chan struct{})
 	for _, id := range ids {
 		go func() {

@@ -16,6 +16,9 @@ type node struct {
 	rtt       time.Duration // moving average of own measurements, 0 when there is none
 	misses    int           // pings in a row without an answer
 	answers   answerTimes
+	late      []string  // capsules that it ran out of time with since it last did a job
+	asked     time.Time // when it was last measured for a job
+	round     *round    // the measurement that asked
 }
 
 // lostAfter is how many pings in a row may go unanswered before a node is
@@ -34,15 +37,23 @@ func (s *state) hear(p mesh.Profile, now time.Time) {
 	}
 	old := n.profile
 	n.profile = p
+	if !known {
+		s.weigh(p.Peer, now)
+	}
 	if err := s.index.Upsert(scheduler.Node{
 		ID: p.Peer, Capabilities: p.Capabilities, GeoHash: p.GeoHash,
 		Latency: s.latency(n), CreditCost: p.CreditCost,
 		FreeSlots: p.FreeSlots, QueueLength: p.QueueLength, Expires: p.Expires, Sequence: p.Sequence,
 	}, now); err != nil {
 		n.profile = old
+		if !known {
+			delete(s.factors, p.Peer)
+		}
 		return
 	}
-	s.nodes[p.Peer] = n
+	if s.nodes[p.Peer] = n; !known {
+		s.estimated++
+	}
 	if known && p.Sequence == old.Sequence {
 		return
 	}
@@ -50,7 +61,9 @@ func (s *state) hear(p mesh.Profile, now time.Time) {
 		s.k.wantPing(p.Peer)
 	}
 	s.k.emit(NodeHeard{At{now}, p, !known})
-	s.k.matchmaker.Kick()
+	if in, ok := s.index.Node(p.Peer); ok && in.FreeSlots > 0 {
+		s.k.matchmaker.Kick()
+	}
 }
 
 // measured takes a ping's round trip in: a moving average that gives the newest
@@ -66,6 +79,7 @@ func (s *state) measured(id identity.PeerID, rtt time.Duration) {
 	}
 	if n.rtt == 0 {
 		n.rtt = rtt
+		s.estimated--
 	} else {
 		n.rtt += (rtt - n.rtt) / 4
 	}
@@ -86,8 +100,17 @@ func (s *state) missed(id identity.PeerID, now time.Time) {
 
 func (s *state) forget(id identity.PeerID, now time.Time) {
 	s.index.Remove(id)
-	delete(s.nodes, id)
+	s.lost(id)
 	s.k.emit(NodeGone{At{now}, id})
+}
+
+// lost drops what is known of a node that the index has dropped.
+func (s *state) lost(id identity.PeerID) {
+	if n := s.nodes[id]; n != nil && n.rtt == 0 {
+		s.estimated--
+	}
+	delete(s.nodes, id)
+	delete(s.factors, id)
 }
 
 func (s *state) connection(id identity.PeerID, up bool, now time.Time) {
@@ -115,7 +138,8 @@ func (s *state) list() []NodeInfo {
 	add := func(id identity.PeerID, info NodeInfo) {
 		if n, ok := s.index.Node(id); ok {
 			info.Latency, info.FreeSlots = n.Latency, n.FreeSlots
-			info.Score = s.k.cfg.Scorer.Score(n)
+			// As the index has it: failures count.
+			info.Score = s.k.cfg.Scorer.Score(n) / (1 + n.Failures)
 		}
 		out = append(out, info)
 	}

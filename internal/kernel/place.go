@@ -13,115 +13,186 @@ import (
 	"inos/internal/threads/matchmaker"
 )
 
-// topCandidates is how many candidates a Decision names.
-const topCandidates = 5
-
 // chooser is the scheduler as the matchmaker sees it.
 type chooser struct{ k *Kernel }
 
-// Choose picks the best known node; when none would do, it asks the directory
-// for nodes with the job's capabilities first.
-func (c chooser) Choose(ctx context.Context, a governance.Admitted, attempt int, exclude []identity.PeerID) (matchmaker.Placement, error) {
-	k, job := c.k, a.Job()
-	if job.Copies() > 1 {
-		b, err := k.ballot(ctx, job.ID)
-		if err != nil {
-			return matchmaker.Placement{}, err
+// Choose implements matchmaker.Chooser: the best known node for one job, the best
+// matching for several.
+func (c chooser) Choose(ctx context.Context, jobs []matchmaker.Waiting) []matchmaker.Choice {
+	started := time.Now()
+	out := make([]matchmaker.Choice, len(jobs))
+	if err := c.k.loop.ask(ctx, func(s *state) { s.placeAll(jobs, out) }); err != nil {
+		for i := range out {
+			out[i] = matchmaker.Choice{Err: err}
 		}
-		return b.place(ctx)
 	}
-	req := requestOf(job, exclude)
-	_, chosen := span(ctx, "choose")
-	p, err := k.place(ctx, req, attempt, false)
-	if errors.Is(err, scheduler.ErrNoCandidate) && k.discover(ctx, job.Requirements.Capabilities) {
-		p, err = k.place(ctx, req, attempt, true)
+	for i, o := range out {
+		if o.Err == nil { // a search that found all busy is waiting, not a choice
+			spanSince(jobs[i].Ctx, "choose", started)
+		}
 	}
-	if err == nil {
-		chosen("") // a search that found all busy is waiting, not a choice
+	return out
+}
+
+// placeAll goes by the order of jobs: those for one node together, as far as no job
+// for several nodes stands between them.
+func (s *state) placeAll(jobs []matchmaker.Waiting, out []matchmaker.Choice) {
+	now := time.Now()
+	for from := 0; from < len(jobs); {
+		if jobs[from].Job.Job().Copies() > 1 {
+			out[from] = s.placeCopies(jobs[from], now)
+			from++
+			continue
+		}
+		to := from + 1
+		for to < len(jobs) && jobs[to].Job.Job().Copies() <= 1 {
+			to++
+		}
+		if to-from > 1 {
+			s.placeTogether(jobs[from:to], out[from:to], now)
+		} else {
+			out[from] = s.placeOne(jobs[from], now)
+		}
+		from = to
+	}
+}
+
+// placeTogether matches several jobs with the nodes there are. Those that get none
+// hear why one by one.
+func (s *state) placeTogether(jobs []matchmaker.Waiting, out []matchmaker.Choice, now time.Time) {
+	started := time.Now()
+	reqs := make([]scheduler.Request, 0, len(jobs))
+	which := make([]int, 0, len(jobs)) // of jobs
+	for i, w := range jobs {
+		req := s.requestFor(w, now)
+		if s.uncertain(w, req, now) {
+			out[i].Err = matchmaker.ErrLook
+			continue
+		}
+		reqs, which = append(reqs, req), append(which, i)
+	}
+	choices := make([]scheduler.Choice, len(reqs))
+	s.index.Assign(reqs, now, choices)
+	decisions := make([]Decision, len(reqs)) // before anything is set aside
+	for k, c := range choices {
+		if c.Node.ID == "" {
+			continue
+		}
+		decisions[k] = s.describe(reqs[k], nil, now)
+		if top := decisions[k].Top; len(top) > 0 && top[0].Node.ID != c.Node.ID {
+			decisions[k].Why = fmt.Sprintf("best for all of %d jobs that waited together", len(reqs))
+		}
+	}
+	for k, c := range choices {
+		if c.Node.ID != "" {
+			decisions[k].Latency, decisions[k].Took = c.Node.Latency, time.Since(started)/time.Duration(len(reqs))
+			out[which[k]].Placement = s.setAside(jobs[which[k]], c, decisions[k], now)
+		}
+	}
+	for k, c := range choices {
+		if c.Node.ID == "" {
+			out[which[k]] = s.placeOne(jobs[which[k]], now)
+		}
+	}
+}
+
+// placeOne sets a slot of the best node aside.
+func (s *state) placeOne(w matchmaker.Waiting, now time.Time) matchmaker.Choice {
+	started := time.Now()
+	req := s.requestFor(w, now)
+	var space [measureFirst]scheduler.Choice
+	top := s.best(req, now, space[:])
+	if len(top) == 0 {
+		return s.placeNowhere(w, req, now)
+	}
+	if s.unsure(w, top, now) {
+		return matchmaker.Choice{Err: matchmaker.ErrLook}
+	}
+	d := s.describe(req, top, now)
+	d.Latency, d.Took = top[0].Node.Latency, time.Since(started)
+	return matchmaker.Choice{Placement: s.setAside(w, top[0], d, now)}
+}
+
+// best are the best nodes for req: as many as a Decision names, and while some nodes'
+// latency is an estimate as many as are measured first.
+func (s *state) best(req scheduler.Request, now time.Time, space []scheduler.Choice) []scheduler.Choice {
+	if s.estimated == 0 {
+		space = space[:topCandidates]
+	}
+	n, err := s.index.TopK(req, now, space)
+	if err != nil {
+		return nil // Choose says the same
+	}
+	return space[:n]
+}
+
+// placeNowhere says why no node can have w now. Nothing is explained to a job that
+// only waits: it may wait often.
+func (s *state) placeNowhere(w matchmaker.Waiting, req scheduler.Request, now time.Time) (none matchmaker.Choice) {
+	_, err := s.index.Choose(req, now)
+	if errors.Is(err, scheduler.ErrNoCandidate) && s.refusals.any(w.Job, now) {
+		// Those that refused such jobs not long ago are better than nobody.
+		req = requestOf(w.Job.Job(), w.Exclude)
+		c, again := s.index.Choose(req, now)
+		if again == nil {
+			d := s.describe(req, nil, now)
+			d.Latency = c.Node.Latency
+			none.Placement = s.setAside(w, c, d, now)
+			return none
+		}
+		err = again
 	}
 	if errors.Is(err, scheduler.ErrBusy) {
-		return p, fmt.Errorf("%w: %w", matchmaker.ErrBusy, err)
+		none.Err = fmt.Errorf("%w: %w", matchmaker.ErrBusy, err)
+		return none
 	}
-	return p, err
-}
-
-// ballot finds the job's entry in the table.
-func (k *Kernel) ballot(ctx context.Context, jobID string) (b *ballot, err error) {
-	if asked := k.loop.ask(ctx, func(s *state) {
-		if j := s.jobs.get(jobID, ""); j != nil {
-			b = j.ballot
+	none.Err = err
+	if j := s.jobs.get(w.Job.Job().ID, ""); j != nil {
+		if errors.Is(err, scheduler.ErrNoCandidate) && j.mayLook(w.Attempt, now) {
+			none.Err = matchmaker.ErrLook
+			return none
 		}
-	}); asked != nil {
-		return nil, asked
+		j.decide(s.explain(req, now))
 	}
-	if b == nil {
-		return nil, fmt.Errorf("%w: job %s is not in the table", ErrStopped, jobID)
-	}
-	return b, nil
+	return none
 }
 
-// place lets the loop choose and set the slot aside.
-func (k *Kernel) place(ctx context.Context, req scheduler.Request, attempt int, looked bool) (p matchmaker.Placement, err error) {
-	asked := k.loop.ask(ctx, func(s *state) { p, err = s.place(req, attempt, looked) })
-	if asked != nil {
-		return p, asked
+// placeCopies sets slots of several nodes aside.
+func (s *state) placeCopies(w matchmaker.Waiting, now time.Time) (c matchmaker.Choice) {
+	j := s.jobs.get(w.Job.Job().ID, "")
+	if j == nil || j.ballot == nil {
+		return matchmaker.Choice{Err: fmt.Errorf("%w: job %s is not in the table", ErrStopped, w.Job.Job().ID)}
 	}
-	return p, err
+	c.Placement, c.Err = j.ballot.choose(s)
+	if !errors.Is(c.Err, ErrReplicas) {
+		return c
+	}
+	switch {
+	case j.mayLook(w.Attempt, now):
+		c.Err = matchmaker.ErrLook
+	case now.Sub(j.ballot.born) < replicaWait:
+		c.Err = fmt.Errorf("%w: %w", matchmaker.ErrBusy, c.Err) // a profile may be on its way: each kicks the queue
+	}
+	return c
 }
 
-func (s *state) place(req scheduler.Request, attempt int, looked bool) (matchmaker.Placement, error) {
-	now := time.Now()
-	j := s.jobs.get(req.JobID, "")
-	c, err := s.index.Choose(req, now)
-	took := time.Since(now)
-	if j != nil {
-		j.decision = s.decide(req, c, now)
-		j.decision.Took, j.decision.Looked = took, looked
-	}
-	if err != nil {
-		return matchmaker.Placement{}, err
-	}
-	return s.setAside(req.JobID, c, attempt, nil, now), nil
-}
-
-// setAside takes the slot of a choice. decision is nil when the job's table entry
-// has it already.
-func (s *state) setAside(jobID string, c scheduler.Choice, attempt int, decision *Decision, now time.Time) matchmaker.Placement {
-	id := c.Node.ID
-	slot := placement{at: now}
+// setAside takes the slot of a choice.
+func (s *state) setAside(w matchmaker.Waiting, c scheduler.Choice, d Decision, now time.Time) matchmaker.Placement {
+	id, asked := c.Node.ID, w.Job.Job()
+	slot := placement{at: now, capsule: asked.Capsule}
 	if id == s.k.cfg.Self {
 		slot.own = s.takeSlot()
 	} else {
-		slot.lease, _ = s.index.Acquire(id, now) // Choose has found a free slot
+		slot.lease, _ = s.index.Acquire(id, now) // a free slot was found
 	}
 	s.ticket++
 	s.placements[s.ticket] = slot
-	if j := s.jobs.get(jobID, ""); j != nil {
-		if decision != nil {
-			j.decision = *decision
-		}
-		j.info.State, j.info.Node, j.info.Attempts = JobPlaced, id, attempt
-		s.k.emit(JobPlacedEvent{At{now}, jobID, id, c.Score, attempt, j.decision})
+	if j := s.jobs.get(asked.ID, ""); j != nil {
+		j.decide(d)
+		j.info.State, j.info.Node, j.info.Attempts = JobPlaced, id, w.Attempt
+		s.k.emit(JobPlacedEvent{At{now}, asked.ID, id, c.Score, w.Attempt, j.decision})
 	}
 	return matchmaker.Placement{Node: id, Score: c.Score, Ticket: s.ticket}
-}
-
-// decide describes the choice c. It looks at every node only when they are few.
-func (s *state) decide(req scheduler.Request, c scheduler.Choice, now time.Time) Decision {
-	d := Decision{Latency: c.Node.Latency}
-	if s.index.Len() <= s.k.cfg.Explain {
-		// The request is valid, or Choose would have refused it; if not, the
-		// decision's error says so and there is nothing to explain.
-		d.Explanation, _ = s.index.Explain(req, now, topCandidates)
-		return d
-	}
-	d.Considered = s.index.Len()
-	var top [topCandidates]scheduler.Choice
-	n, _ := s.index.TopK(req, now, top[:])
-	for _, c := range top[:n] {
-		d.Top = append(d.Top, scheduler.Candidate{Node: c.Node, Score: c.Score, Parts: s.index.Parts(c.Node)})
-	}
-	return d
 }
 
 // Done gives the slot back. A node that answered that it is busy counts as full,
@@ -156,9 +227,16 @@ func (c chooser) Done(p matchmaker.Placement, out mesh.JobOutcome, err error) {
 	})
 }
 
+// requestFor is what w needs, without those that have refused such jobs lately.
+func (s *state) requestFor(w matchmaker.Waiting, now time.Time) scheduler.Request {
+	r := requestOf(w.Job.Job(), w.Exclude)
+	r.Exclude = append(r.Exclude, s.refusals.of(w.Job, now)...)
+	return r
+}
+
 func requestOf(job governance.Job, failed []identity.PeerID) scheduler.Request {
 	r := job.Requirements
-	exclude := make([]identity.PeerID, 0, len(r.Exclude)+len(failed))
+	var exclude []identity.PeerID
 	for _, id := range r.Exclude {
 		exclude = append(exclude, identity.PeerID(id))
 	}
@@ -166,19 +244,4 @@ func requestOf(job governance.Job, failed []identity.PeerID) scheduler.Request {
 		JobID: job.ID, Capabilities: r.Capabilities, GeoPrefix: r.GeoPrefix, MaxCost: r.MaxCost,
 		Exclude: append(exclude, failed...),
 	}
-}
-
-// Explain says what Choose would do with job now, and why.
-func (k *Kernel) Explain(ctx context.Context, job governance.Job) (scheduler.Explanation, error) {
-	if job.ID == "" {
-		job.ID = "explain"
-	}
-	var e scheduler.Explanation
-	var err error
-	if asked := k.loop.ask(ctx, func(s *state) {
-		e, err = s.index.Explain(requestOf(job, nil), time.Now(), topCandidates)
-	}); asked != nil {
-		return e, asked
-	}
-	return e, err
 }

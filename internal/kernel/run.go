@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"inos/internal/capsule"
@@ -22,7 +23,7 @@ var ErrResult = errors.New("kernel: node returned a wrong result")
 type runner struct{ k *Kernel }
 
 // Run implements matchmaker.Runner.
-func (r runner) Run(ctx context.Context, a governance.Admitted, p matchmaker.Placement) (mesh.JobOutcome, error) {
+func (r runner) Run(ctx context.Context, a governance.Admitted, p matchmaker.Placement, alive func()) (mesh.JobOutcome, error) {
 	k, job := r.k, a.Job()
 	if job.Copies() > 1 {
 		b, err := k.ballot(ctx, job.ID)
@@ -42,9 +43,10 @@ func (r runner) Run(ctx context.Context, a governance.Admitted, p matchmaker.Pla
 	if sub == nil {
 		return mesh.JobOutcome{}, fmt.Errorf("%w: job %s is not in the table", ErrStopped, job.ID)
 	}
-	progress := k.progress(job.ID, sub.OnProgress)
+	progress := news(k.progress(job.ID, sub.OnProgress), alive)
 	if p.Node == k.cfg.Self {
-		return k.execute(ctx, a, sub.Input, k.fetchFromPeers, progress), nil
+		out := k.execute(ctx, a, sub.Input, k.fetchFromPeers, progress)
+		return out, believed(p.Node, out)
 	}
 	out, promised, err := k.send(ctx, a, p.Node, sub, progress)
 	if promised {
@@ -52,6 +54,24 @@ func (r runner) Run(ctx context.Context, a governance.Admitted, p matchmaker.Pla
 	}
 	k.judge(ctx, p.Node, out, err)
 	return out, err
+}
+
+// known is an error that holds wherever the job goes: this node has found it itself.
+type known struct{ error }
+
+func (e known) Unwrap() error { return e.error }
+
+// Final implements matchmaker.Final.
+func (known) Final() bool { return true }
+
+// believed is what this node's own answer means: of a job that it finds impossible no
+// other node is asked. Another node's word for that is not enough.
+func believed(self identity.PeerID, out mesh.JobOutcome) error {
+	switch out.Code {
+	case mesh.JobRejected, mesh.JobCreditExhausted, mesh.JobBadCapsule, mesh.JobFailed:
+		return known{matchmaker.NodeError(self, out)}
+	}
+	return nil
 }
 
 // send has the job done by node and checks the output. promised says that money
@@ -68,7 +88,7 @@ func (k *Kernel) send(ctx context.Context, a governance.Admitted, node identity.
 	if k.cfg.Wallet != nil && call.Voucher == nil {
 		if call.Voucher, err = k.cfg.Wallet.Promise(a, node, time.Now()); err != nil {
 			out.Code = mesh.JobCreditExhausted
-			return out, false, err
+			return out, false, known{err} // the same wallet pays wherever the job goes
 		}
 		promised = true
 	}
@@ -133,6 +153,23 @@ func (k *Kernel) progress(id string, onProgress func(mesh.Progress)) func(mesh.P
 		if onProgress != nil {
 			onProgress(p)
 		}
+	}
+}
+
+// news calls alive for every report that says something new: a node's mesh repeats the
+// last one for as long as the connection lives.
+func news(report func(mesh.Progress), alive func()) func(mesh.Progress) {
+	var mu sync.Mutex
+	var last mesh.Progress
+	return func(p mesh.Progress) {
+		mu.Lock()
+		fresh := p != last
+		last = p
+		mu.Unlock()
+		if fresh {
+			alive()
+		}
+		report(p)
 	}
 }
 

@@ -22,6 +22,9 @@ type state struct {
 	crews      map[uint64][]matchmaker.Placement // of jobs on several nodes that have not set out, by ticket
 	ticket     uint64
 	jobs       jobTable
+	refusals   refusals
+	factors    map[identity.PeerID]float64 // of those that are no strangers; see trusting
+	estimated  int                         // nodes known and never measured
 
 	spawners map[string]identity.PeerID // of capsules that other nodes spawned
 
@@ -35,25 +38,30 @@ type state struct {
 
 // placement is a slot set aside: a lease of another node, or an own slot.
 type placement struct {
-	own   bool
-	lease scheduler.Lease
-	at    time.Time
+	own     bool
+	lease   scheduler.Lease
+	at      time.Time
+	capsule string
 }
 
 // newState starts with this node alone. Errors are the scheduler's.
 func newState(k *Kernel) (*state, error) {
 	s := &state{
 		k:          k,
-		index:      scheduler.New(scheduler.Config{Scorer: k.cfg.Scorer, MaxNodes: k.cfg.Nodes}),
 		nodes:      make(map[identity.PeerID]*node),
 		vivaldi:    newVivaldi(k.cfg.Self),
 		peers:      make(map[identity.PeerID]bool),
 		placements: make(map[uint64]placement),
 		crews:      make(map[uint64][]matchmaker.Placement),
 		jobs:       newJobTable(),
+		factors:    make(map[identity.PeerID]float64),
 		spawners:   make(map[string]identity.PeerID),
 		free:       k.cfg.Slots,
 	}
+	if k.cfg.Reputation != nil {
+		k.cfg.Scorer = trusting{k.cfg.Scorer, s.factors}
+	}
+	s.index = scheduler.New(scheduler.Config{Scorer: k.cfg.Scorer, MaxNodes: k.cfg.Nodes})
 	return s, s.upsertSelf()
 }
 
@@ -66,8 +74,9 @@ func (s *state) tick(now time.Time) {
 	if s.index.Reconsider(now) { // a node is back from quarantine
 		s.k.matchmaker.Kick()
 	}
+	s.weighAgain(now)
 	s.index.Sweep(now, func(id identity.PeerID) {
-		delete(s.nodes, id)
+		s.lost(id)
 		s.k.emit(NodeGone{At{now}, id})
 	})
 }
@@ -111,7 +120,7 @@ func (s *state) upsertSelf() error {
 	return s.index.Upsert(scheduler.Node{
 		ID: c.Self, Capabilities: c.Capabilities, GeoHash: c.GeoHash,
 		Latency: scheduler.MinLatency, CreditCost: c.CreditCost, FreeSlots: uint32(s.free),
-		QueueLength: uint32(s.k.matchmaker.Waiting()), Expires: farFuture, Sequence: s.sequence,
+		Expires: farFuture, Sequence: s.sequence,
 	}, time.Now())
 }
 

@@ -6,7 +6,6 @@ import (
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
-	"inos/internal/scheduler"
 	"inos/internal/threads/matchmaker"
 )
 
@@ -42,15 +41,6 @@ type Outcome struct {
 	OutputCID string // checked against Output
 	Cost      uint64 // microcredits
 	Receipt   []byte // signed; nil without a wallet
-}
-
-// Decision is one choice of the scheduler. RuledOut and Unlocks are nil when
-// more nodes are known than Config.Explain.
-type Decision struct {
-	scheduler.Explanation
-	Latency time.Duration // that the winner was scored with
-	Took    time.Duration // the choice itself
-	Looked  bool          // the directory was asked, since no known node would do
 }
 
 // Status is the node at a glance.

@@ -3,6 +3,7 @@ package kernel
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"inos/internal/credit"
@@ -13,61 +14,101 @@ import (
 
 // trusting is a Scorer that weighs a node's score by what this node has seen of
 // it: times 1 for a stranger, to the bit, towards 2 for the best and 0 for the
-// worst. The index asks whenever something about the node changes, every job
-// included.
+// worst. A factor changes only on the loop, which has the index score the node anew in
+// the same step (state.weigh): so for the index it is as fixed as the rest of a node.
 type trusting struct {
 	scheduler.Scorer
-	reputation *credit.Reputation
+	factors map[identity.PeerID]float64 // the state's
 }
 
 // Score implements scheduler.Scorer.
 func (t trusting) Score(n scheduler.Node) float64 {
-	return t.Scorer.Score(n) * t.reputation.Factor(n.ID, time.Now())
+	if f, ok := t.factors[n.ID]; ok {
+		return t.Scorer.Score(n) * f
+	}
+	return t.Scorer.Score(n)
 }
 
 // Parts implements scheduler.Scorer. A stranger's are the formula's alone.
 func (t trusting) Parts(n scheduler.Node) []scheduler.Part {
 	parts := t.Scorer.Parts(n)
-	if f := t.reputation.Factor(n.ID, time.Now()); f != 1 {
+	if f, ok := t.factors[n.ID]; ok {
 		parts = append(parts, scheduler.Part{Name: "reputation", Value: f})
 	}
 	return parts
 }
 
-// judge notes what node did with a job. What its capsule did, and what the caller
-// gave up, says nothing about the node.
-func (k *Kernel) judge(ctx context.Context, node identity.PeerID, out mesh.JobOutcome, err error) {
-	if k.cfg.Reputation == nil || node == k.cfg.Self {
+const (
+	// factorStep is the least change of a factor worth scoring a node anew for.
+	factorStep = 0.001
+	// weighedAtOnce bounds the nodes whose factor is brought up to date in a tick:
+	// reputations fade within days.
+	weighedAtOnce = 256
+)
+
+// weigh brings the factor and the score of a node up to date.
+func (s *state) weigh(id identity.PeerID, now time.Time) {
+	if s.k.cfg.Reputation == nil {
 		return
 	}
-	deed, known := deedOf(ctx, out, err)
-	if known {
-		k.cfg.Reputation.Note(node, deed, time.Now())
+	f := s.k.cfg.Reputation.Factor(id, now)
+	old, known := s.factors[id]
+	switch {
+	case !known && f == 1, known && f != 1 && math.Abs(f-old) < factorStep:
+		return
+	case f == 1:
+		delete(s.factors, id)
+	default:
+		s.factors[id] = f
+	}
+	if n := s.nodes[id]; n != nil {
+		// It is the setter that scores anew. A factor that makes no score of it leaves
+		// the old one.
+		_ = s.index.SetLatency(id, s.latency(n))
 	}
 }
 
-func deedOf(ctx context.Context, out mesh.JobOutcome, err error) (d credit.Deed, known bool) {
+// weighAgain lets reputations fade.
+func (s *state) weighAgain(now time.Time) {
+	left := weighedAtOnce
+	for id := range s.factors { // in random order: all have their turn
+		if left--; left < 0 {
+			return
+		}
+		s.weigh(id, now)
+	}
+}
+
+// note remembers what a node did, beyond this run of the program.
+func (s *state) note(id identity.PeerID, deed credit.Deed, now time.Time) {
+	if s.k.cfg.Reputation == nil || id == s.k.cfg.Self {
+		return
+	}
+	s.k.cfg.Reputation.Note(id, deed, now)
+	if s.nodes[id] != nil {
+		s.weigh(id, now)
+	}
+}
+
+// judge notes what node did with a job, as far as that shows by itself. What its
+// capsule did, and what the caller gave up, says nothing about the node; that it took
+// too long, or failed inside, counts once another node has done the job
+// (state.contradicted).
+func (k *Kernel) judge(ctx context.Context, node identity.PeerID, out mesh.JobOutcome, err error) {
+	if deed, ok := deedOf(ctx, out, err); ok {
+		// Without a loop there is nothing to weigh.
+		_ = k.loop.tell(context.Background(), func(s *state) { s.note(node, deed, time.Now()) })
+	}
+}
+
+func deedOf(ctx context.Context, out mesh.JobOutcome, err error) (d credit.Deed, ok bool) {
 	switch {
 	case errors.Is(err, ErrResult):
 		return credit.DeedDisagree, true
-	case err != nil && ctx.Err() == nil && (errors.Is(err, mesh.ErrUnreachable) || errors.Is(err, mesh.ErrTimeout) || errors.Is(err, mesh.ErrProtocol)):
-		return credit.DeedFailed, true
-	case err != nil:
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return credit.DeedLate, true
-		}
-		return 0, false
-	}
-	switch out.Code {
-	case mesh.JobOK:
-		if ctx.Err() != nil {
-			return credit.DeedLate, true
-		}
-		return credit.DeedDone, true
-	case mesh.JobDeadline:
-		return credit.DeedLate, true
-	case mesh.JobInternal:
-		return credit.DeedFailed, true
+	case err == nil:
+		return credit.DeedDone, out.Code == mesh.JobOK && ctx.Err() == nil
+	case errors.Is(err, mesh.ErrUnreachable), errors.Is(err, mesh.ErrProtocol):
+		return credit.DeedFailed, ctx.Err() == nil
 	}
 	return 0, false
 }

@@ -12,20 +12,40 @@ import (
 
 // Chooser picks nodes and keeps account of their slots.
 type Chooser interface {
-	// Choose sets a slot of the best node for job aside. attempt counts from 1;
-	// exclude are the nodes that have failed this job. An error that matches ErrBusy
-	// makes the job wait for the next Kick; any other is final. It may block until
-	// ctx ends.
-	Choose(ctx context.Context, job governance.Admitted, attempt int, exclude []identity.PeerID) (Placement, error)
+	// Choose sets a slot of a node aside for as many of jobs as can have one, the
+	// first ones first, and answers for each of them, in their order. It waits for
+	// nothing but its own account of the nodes.
+	Choose(ctx context.Context, jobs []Waiting) []Choice
+	// Look is for a job whose Choice was ErrLook: it finds out what was missing, and
+	// may block until ctx ends. The job is then chosen for again, at its old rank.
+	Look(ctx context.Context, job Waiting)
 	// Done returns the slot, once for every Placement, and tells how it went. A node
 	// that answered JobBusy stays a candidate of the job: the Chooser must know it as
 	// busy from then on.
 	Done(p Placement, out mesh.JobOutcome, err error)
 }
 
-// Runner hands a job over and waits for its end. When ctx ends it returns soon.
+// Runner hands a job over and waits for its end. When ctx ends it returns soon. It
+// calls alive whenever the node reports something new of the job.
 type Runner interface {
-	Run(ctx context.Context, job governance.Admitted, p Placement) (mesh.JobOutcome, error)
+	Run(ctx context.Context, job governance.Admitted, p Placement, alive func()) (mesh.JobOutcome, error)
+}
+
+// Waiting is a job that wants a node.
+type Waiting struct {
+	Ctx     context.Context // the job's own: it ends with the job, and carries its trace
+	Job     governance.Admitted
+	Attempt int               // counts from 1
+	Exclude []identity.PeerID // the nodes that have failed this job: never chosen
+}
+
+// Choice is a Placement, or why there is none: an Err that matches ErrBusy makes the
+// job wait for the next Kick, with every other job of the same requirements, capsule,
+// ledger, copies and exclusions; one that matches ErrLook has Look called; any other
+// is final for the job.
+type Choice struct {
+	Placement
+	Err error
 }
 
 // Placement is a slot of a node set aside for a job.
@@ -41,15 +61,25 @@ type Config struct {
 	Chooser  Chooser
 	Runner   Runner
 	Queue    int // jobs waiting at most; 0 means 1024
-	InHand   int // jobs being placed or run at a time; 0 means 64
+	InHand   int // jobs run, or looked for nodes for, at a time; 0 means 64
 	Attempts int // nodes that may fail one job; 0 means 3. Busy ones do not count
-	// Step is what one level of priority is worth in waiting time; 0 means 100 ms.
-	// A job waits for jobs of a priority higher by d only as long as they arrive
-	// within d*Step after it: at most 255*Step, whatever else arrives.
+	// Step is what one level of priority is worth in waiting time; 0 means 100 ms. A
+	// near deadline is worth up to one level more. Of the jobs that the same nodes
+	// could run, one waits for those of a priority higher by d only that arrive within
+	// (d+1)*Step after it: at most 256*Step, whatever else arrives. Besides them the
+	// second copies and the replacements of silent nodes, at most one for each job in
+	// hand, take a slot without waiting in line.
 	Step time.Duration
 	// Recheck is how often jobs that found every node busy try again even without
 	// a Kick; 0 means 1 s.
 	Recheck time.Duration
+	// Silence is how long a node may have a job and report nothing new of it (its
+	// Runner's alive) before another node gets the job, if one can have it; 0 means
+	// 30 s. It is less when the job's deadline is near: an equal share of the time left
+	// for each attempt left, but never below 3 s; and a second more for every 128 KiB
+	// of input. An attempt that is the last one, or that nobody can take over, goes on;
+	// so does a job for several nodes.
+	Silence time.Duration
 	// Hedge says how long to wait for p's answer before a second copy of the job goes
 	// to another node, or that none shall. nil: never. At most one second copy a job,
 	// and at most an eighth of InHand of them at a time; both count as attempts. It
@@ -58,7 +88,8 @@ type Config struct {
 }
 
 // Errors of Submit. ErrQueueFull and ErrStopped are retryable; the others are
-// final for the job. ErrBusy is for Choosers and never comes out of Submit.
+// final for the job. ErrBusy and ErrLook are for Choosers and never come out of
+// Submit.
 var (
 	ErrConfig      = errors.New("matchmaker: a Chooser and a Runner are required")
 	ErrNotAdmitted = errors.New("matchmaker: job was not admitted")
@@ -66,6 +97,7 @@ var (
 	ErrQueueFull   = errors.New("matchmaker: queue is full")
 	ErrStopped     = errors.New("matchmaker: stopped")
 	ErrBusy        = errors.New("matchmaker: every node is busy")
+	ErrLook        = errors.New("matchmaker: too little is known of the nodes")
 	ErrDeadline    = errors.New("matchmaker: deadline has passed")
 	ErrCancelled   = errors.New("matchmaker: cancelled")
 	ErrAttempts    = errors.New("matchmaker: no node could do the job")
@@ -90,6 +122,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Recheck <= 0 {
 		c.Recheck = time.Second
+	}
+	if c.Silence <= 0 {
+		c.Silence = 30 * time.Second
 	}
 	return c, nil
 }

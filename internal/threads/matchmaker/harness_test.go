@@ -24,7 +24,7 @@ var payer = identity.LedgerIDOf(ed25519.NewKeyFromSeed(make([]byte, 32)).Public(
 type payAll struct{}
 
 func (payAll) Authorize(_ identity.LedgerID, _ string, _ []byte, _, _ identity.PeerID, amount, ceiling uint64, _ time.Time) (uint64, error) {
-	return max(amount, 1), nil
+	return max(amount, 1000), nil
 }
 
 var uuids atomic.Uint64
@@ -64,38 +64,68 @@ type yard struct {
 	taken   map[identity.PeerID]bool
 	full    map[identity.PeerID]bool
 	behave  func(ctx context.Context, job governance.Job, node identity.PeerID) (mesh.JobOutcome, error)
-	stall   int  // the attempt whose choice takes until its end, 0: none
-	late    bool // it finds a node all the same
+	stall   int           // the attempt whose choice takes until its end, 0: none
+	late    bool          // it finds a node all the same
+	looks   int           // jobs that are looked for first, until the end when below 0
+	forget  bool          // that a node is busy
+	slow    time.Duration // what a choice for a second attempt takes
+	placing func()
 	m       *Matchmaker
+	sizes   []int // of batches
 	chosen  []identity.PeerID
+	given   []string // job ids in the order in which they got a node
 	order   []string // job ids in the order in which they ran
 	running int
+	talks   map[identity.PeerID]bool // reports progress every second
 }
 
 func newYard(nodes ...identity.PeerID) *yard {
-	return &yard{nodes: nodes, taken: map[identity.PeerID]bool{}, full: map[identity.PeerID]bool{}}
+	return &yard{nodes: nodes, taken: map[identity.PeerID]bool{}, full: map[identity.PeerID]bool{}, talks: map[identity.PeerID]bool{}}
 }
+
+// outcome shortens signatures.
+type outcome = mesh.JobOutcome
 
 var errNobody = fmt.Errorf("yard: nobody")
 
-func (y *yard) Choose(ctx context.Context, _ governance.Admitted, attempt int, exclude []identity.PeerID) (Placement, error) {
-	if attempt == y.stall {
+func (y *yard) Choose(ctx context.Context, jobs []Waiting) []Choice {
+	if y.placing != nil {
+		defer y.placing()
+	}
+	if jobs[0].Attempt == 2 {
+		time.Sleep(y.slow)
+	}
+	if jobs[0].Attempt == y.stall {
 		<-ctx.Done()
 		if !y.late {
-			return Placement{}, ctx.Err()
+			return nil
 		}
 	}
 	y.mu.Lock()
 	defer y.mu.Unlock()
+	y.sizes = append(y.sizes, len(jobs))
+	out := make([]Choice, len(jobs))
+	for i, w := range jobs {
+		out[i].Placement, out[i].Err = y.chooseOne(w)
+	}
+	return out
+}
+
+func (y *yard) chooseOne(w Waiting) (Placement, error) {
+	if y.looks != 0 {
+		y.looks--
+		return Placement{}, ErrLook
+	}
 	candidates := 0
 	for _, n := range y.nodes {
-		if slices.Contains(exclude, n) {
+		if slices.Contains(w.Exclude, n) || slices.Contains(w.Job.Job().Requirements.Exclude, string(n)) {
 			continue
 		}
 		candidates++
 		if !y.taken[n] && !y.full[n] {
 			y.taken[n] = true
 			y.chosen = append(y.chosen, n)
+			y.given = append(y.given, w.Job.Job().ID)
 			return Placement{Node: n, Score: 1}, nil
 		}
 	}
@@ -105,17 +135,32 @@ func (y *yard) Choose(ctx context.Context, _ governance.Admitted, attempt int, e
 	return Placement{}, errNobody
 }
 
+// Look takes a second, or until the end.
+func (y *yard) Look(ctx context.Context, _ Waiting) {
+	y.mu.Lock()
+	endless := y.looks < 0
+	y.mu.Unlock()
+	if endless {
+		<-ctx.Done()
+		return
+	}
+	select {
+	case <-time.After(time.Second):
+	case <-ctx.Done():
+	}
+}
+
 func (y *yard) Done(p Placement, out mesh.JobOutcome, _ error) {
 	y.mu.Lock()
 	y.taken[p.Node] = false
-	y.full[p.Node] = out.Code == mesh.JobBusy
+	y.full[p.Node] = out.Code == mesh.JobBusy && !y.forget
 	y.mu.Unlock()
 	if out.Code != mesh.JobBusy {
 		y.m.Kick()
 	}
 }
 
-func (y *yard) Run(ctx context.Context, a governance.Admitted, p Placement) (mesh.JobOutcome, error) {
+func (y *yard) Run(ctx context.Context, a governance.Admitted, p Placement, alive func()) (mesh.JobOutcome, error) {
 	y.mu.Lock()
 	y.order = append(y.order, a.Job().ID)
 	y.running++
@@ -125,6 +170,22 @@ func (y *yard) Run(ctx context.Context, a governance.Admitted, p Placement) (mes
 		y.running--
 		y.mu.Unlock()
 	}()
+	if y.talks[p.Node] {
+		stop := make(chan struct{})
+		defer close(stop)
+		go func() {
+			tick := time.NewTicker(time.Second)
+			defer tick.Stop()
+			for {
+				select {
+				case <-tick.C:
+					alive()
+				case <-stop:
+					return
+				}
+			}
+		}()
+	}
 	if y.behave == nil {
 		return mesh.JobOutcome{Node: p.Node}, nil
 	}
@@ -136,6 +197,13 @@ func (y *yard) ran() []string {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	return slices.Clone(y.order)
+}
+
+// placedOrder lists the jobs that got a node, in order.
+func (y *yard) placedOrder() []string {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return slices.Clone(y.given)
 }
 
 // runs counts the copies that run now.

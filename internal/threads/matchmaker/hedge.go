@@ -6,15 +6,21 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"inos/internal/identity"
 	"inos/internal/mesh"
 )
 
-// ErrOutrun ends a copy of a job when another copy has answered first. It shows in
-// Result.Attempts only.
-var ErrOutrun = errors.New("matchmaker: another copy was faster")
+// Errors that show in Result.Attempts, and in what ErrAttempts wraps.
+var (
+	// ErrOutrun ends a copy of a job when another copy has answered first.
+	ErrOutrun = errors.New("matchmaker: another copy was faster")
+	// ErrSilent ends an attempt whose node has reported nothing for too long, once
+	// another node has a slot for the job.
+	ErrSilent = errors.New("matchmaker: the node was silent for too long")
+)
 
 // answer is how one copy of a job ended.
 type answer struct {
@@ -40,66 +46,202 @@ func (m *Matchmaker) hedgeAfter(t *ticket, p Placement) (d time.Duration, ok boo
 	return m.cfg.Hedge(t.job, p)
 }
 
-// hedged runs t on p and, when that takes longer than after, a second copy on
-// another node. The first answer that settles the job wins; the other copy is
-// cancelled and waited for.
-func (m *Matchmaker) hedged(ctx context.Context, t *ticket, p Placement, after time.Duration) answer {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	answers := make(chan answer, 2)
-	var copies sync.WaitGroup
-	defer copies.Wait()
-	copies.Go(func() { answers <- m.try(ctx, t, p) })
-	timer := time.NewTimer(after)
-	defer timer.Stop()
-	var won *answer
-	for open := 1; open > 0; {
-		select {
-		case <-timer.C:
-			select {
-			case m.hedges <- struct{}{}:
-				open++
-				attempt, exclude := len(t.attempts)+2, append(slices.Clone(t.exclude), p.Node)
-				copies.Go(func() {
-					defer func() { <-m.hedges }()
-					answers <- m.second(ctx, t, attempt, exclude)
-				})
-			default: // enough second copies are under way
-			}
-		case a := <-answers:
-			open--
-			switch {
-			case a.none:
-			case won != nil && won.final():
-				if a.err != nil {
-					a.err = fmt.Errorf("%w: %w", ErrOutrun, a.err)
-				}
-				t.record(a)
-			default:
-				if won != nil && !isBusy(won.err) {
-					t.exclude = append(t.exclude, won.p.Node)
-				}
-				t.record(a)
-				won = &a
-				if a.final() {
-					cancel(ErrOutrun)
-				}
-			}
-			timer.Stop() // with one answer here, the other copy is all there will be
-		}
+const (
+	// leastSilence is the shortest time without news that is held against a node:
+	// nodes report what a run costs every second.
+	leastSilence = 3 * time.Second
+	// slowUpload is how fast a node is expected to take the input, in bytes a second.
+	slowUpload = 128 << 10
+)
+
+// patience is how long t's node may be silent; false when it is waited for.
+func (m *Matchmaker) patience(t *ticket) (time.Duration, bool) {
+	left := m.cfg.Attempts - len(t.exclude)
+	j := t.job.Job()
+	if left < 2 || j.Copies() > 1 {
+		return 0, false
 	}
-	return *won
+	share := time.Until(t.deadline) / time.Duration(left)
+	return max(min(share, m.cfg.Silence), leastSilence) + time.Duration(j.InputLength/slowUpload)*time.Second, true
 }
 
-// second chooses a node for the second copy and runs it there.
-func (m *Matchmaker) second(ctx context.Context, t *ticket, attempt int, exclude []identity.PeerID) answer {
-	p, err := m.choose(ctx, t.job, attempt, exclude)
-	if err != nil {
-		return answer{none: true}
+// flight is one attempt: the first copy, perhaps a second one, and perhaps a search
+// for a node that takes over.
+type flight struct {
+	m       *Matchmaker
+	t       *ticket
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	copies  sync.WaitGroup
+	answers chan answer
+	relief  chan Choice
+	open    int
+	news    atomic.Int64 // when a node last reported, Unix nanoseconds
+	won     *answer
+
+	mu    sync.Mutex
+	nodes []identity.PeerID // that have a copy
+}
+
+// attempt runs t on p and, when that takes longer than hedgeAfter says, a second copy
+// on another node. The first answer that settles the job wins; the other copy is
+// cancelled and waited for. When all are silent for too long and another node has a
+// slot, they are given up; next is that slot.
+func (m *Matchmaker) attempt(ctx context.Context, t *ticket, p Placement) (a answer, next *Placement) {
+	f := &flight{m: m, t: t, answers: make(chan answer, 2), relief: make(chan Choice, 1)}
+	f.ctx, f.cancel = context.WithCancelCause(ctx)
+	defer f.cancel(nil)
+	defer f.copies.Wait()
+	f.alive()
+	f.launch(p)
+
+	var hedge, silence <-chan time.Time
+	var token chan<- struct{} // takes one as soon as there is one
+	after, hedged := m.hedgeAfter(t, p)
+	if hedged {
+		timer := time.NewTimer(after)
+		defer timer.Stop()
+		hedge = timer.C
 	}
-	if ctx.Err() != nil {
-		m.release(p, mesh.JobOutcome{}, ctx.Err())
-		return answer{none: true}
+	patience, limited := m.patience(t)
+	quiet := time.NewTimer(patience)
+	defer quiet.Stop()
+	if limited {
+		silence = quiet.C
 	}
-	return m.try(ctx, t, p)
+	for f.open > 0 {
+		select {
+		case <-hedge:
+			hedge, token = nil, m.hedges
+		case token <- struct{}{}:
+			token = nil
+			f.second()
+		case <-silence:
+			if wait := patience - f.silent(); wait > 0 {
+				quiet.Reset(wait)
+				continue
+			}
+			if silence = nil; f.more() {
+				f.find()
+			}
+		case c := <-f.relief:
+			switch {
+			case c.Err != nil: // nobody can take over now
+				quiet.Reset(max(patience/4, time.Second))
+				silence = quiet.C
+			case f.won != nil || f.ctx.Err() != nil || f.silent() < patience:
+				m.release(c.Placement, noOutcome, ErrOutrun)
+				quiet.Reset(patience)
+				silence = quiet.C
+			default:
+				next = &c.Placement
+				f.cancel(ErrSilent)
+			}
+		case a := <-f.answers:
+			f.open--
+			f.landed(a)
+			hedge, token = nil, nil // with one answer here, the other copy is all there will be
+		}
+	}
+	f.copies.Wait()
+	select {
+	case c := <-f.relief: // came too late
+		if c.Err == nil {
+			m.release(c.Placement, noOutcome, ErrOutrun)
+		}
+	default:
+	}
+	if next != nil && (f.won.final() || ctx.Err() != nil) { // an answer crossed the cancelling
+		m.release(*next, noOutcome, ErrOutrun)
+		next = nil
+	}
+	return *f.won, next
+}
+
+// alive notes that a node has reported.
+func (f *flight) alive() { f.news.Store(time.Now().UnixNano()) }
+
+func (f *flight) silent() time.Duration { return time.Since(time.Unix(0, f.news.Load())) }
+
+func (f *flight) launch(p Placement) {
+	f.open++
+	f.on(p.Node)
+	f.copies.Go(func() { f.answers <- f.m.try(f.ctx, f.t, p, f.alive) })
+}
+
+// on notes that node has a copy.
+func (f *flight) on(node identity.PeerID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.nodes = append(f.nodes, node)
+}
+
+// more reports whether yet another node may be tried.
+func (f *flight) more() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.t.exclude)+max(len(f.nodes), f.open) < f.m.cfg.Attempts
+}
+
+// wants is a further attempt while this one goes on.
+func (f *flight) wants() Waiting {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	w := f.t.wants()
+	w.Attempt += f.open
+	w.Exclude = append(slices.Clone(w.Exclude), f.nodes...)
+	return w
+}
+
+// second chooses a node for the second copy and runs it there. It has a token.
+func (f *flight) second() {
+	w := f.wants()
+	f.open++
+	f.copies.Go(func() {
+		defer func() { <-f.m.hedges }()
+		w.Ctx = f.ctx
+		c := f.m.chooseFor(f.ctx, []Waiting{w})[0]
+		switch {
+		case c.Err != nil:
+			f.answers <- answer{none: true}
+		case f.ctx.Err() != nil:
+			f.m.release(c.Placement, noOutcome, f.ctx.Err())
+			f.answers <- answer{none: true}
+		default:
+			f.on(c.Node)
+			f.alive()
+			f.answers <- f.m.try(f.ctx, f.t, c.Placement, f.alive)
+		}
+	})
+}
+
+// find looks for a node that could take over.
+func (f *flight) find() {
+	w := f.wants()
+	f.copies.Go(func() {
+		w.Ctx = f.ctx
+		f.relief <- f.m.chooseFor(f.ctx, []Waiting{w})[0]
+	})
+}
+
+// landed takes one copy's answer in.
+func (f *flight) landed(a answer) {
+	t := f.t
+	switch {
+	case a.none:
+	case f.won != nil && f.won.final():
+		if a.err != nil {
+			a.err = fmt.Errorf("%w: %w", ErrOutrun, a.err)
+		}
+		t.record(a)
+	default:
+		if f.won != nil && !isBusy(f.won.err) {
+			t.failedOn(f.won.p.Node)
+		}
+		t.record(a)
+		f.won = &a
+		if a.final() {
+			f.cancel(ErrOutrun)
+		}
+	}
 }

@@ -89,7 +89,7 @@ func TestHedgesAreBounded(t *testing.T) {
 			a := admit(t, nil)
 			go func() { _, err := m.Submit(ctx, a); ended <- err }()
 		}
-		time.Sleep(time.Minute)
+		time.Sleep(20 * time.Second)
 		synctest.Wait()
 		require.Equal(t, 16+2, y.runs(), "16 jobs and an eighth of second copies")
 		cancel()
@@ -100,43 +100,36 @@ func TestHedgesAreBounded(t *testing.T) {
 	})
 }
 
-// batchYard places waiting jobs together: the last one first, to tell it from
-// one by one.
-type batchYard struct {
-	*yard
-	sizes  []int
-	placed func() // called when a batch is placed, if not nil
+// A job whose turn for a second copy came when too many were under way gets one when
+// there is room again.
+func TestHedgeWaitsForRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard("a", "b", "c", "d")
+		y.behave = paced(map[identity.PeerID]time.Duration{"a": 10 * time.Second, "b": 25 * time.Second, "c": 20 * time.Second, "d": time.Second})
+		// One second copy at a time: that of the first job, on c, until a answers.
+		m := serve(t, y, Config{InHand: 8, Hedge: func(_ governance.Admitted, p Placement) (time.Duration, bool) {
+			return time.Second, p.Node == "a" || p.Node == "b"
+		}})
+		send(t, m, nil)
+		time.Sleep(500 * time.Millisecond)
+		start := time.Now()
+		r, err := m.Submit(t.Context(), admit(t, nil))
+		require.NoError(t, err)
+		require.NotEqualValues(t, "b", r.Placement.Node)
+		require.Less(t, time.Since(start), 25*time.Second)
+		require.Len(t, r.Attempts, 2)
+	})
 }
 
-func (b *batchYard) ChooseAll(ctx context.Context, jobs []Waiting) []Placement {
-	b.sizes = append(b.sizes, len(jobs))
-	out := make([]Placement, len(jobs))
-	for i := len(jobs) - 1; i >= 0; i-- {
-		if p, err := b.Choose(ctx, jobs[i].Job, jobs[i].Attempt, jobs[i].Exclude); err == nil {
-			out[i] = p
-		}
-	}
-	if b.placed != nil {
-		b.placed()
-	}
-	return out
-}
-
-// A job that is cancelled between its placement by a batch and its start never runs,
-// and its slot comes back.
-func TestCancelAfterABatch(t *testing.T) {
+// A job that is cancelled between its placement and its start never runs, and its
+// slot comes back.
+func TestCancelAfterThePlacement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		y := newYard("a", "b", "c")
 		y.full["a"], y.full["b"], y.full["c"] = true, true, true
 		y.behave = works(time.Second)
 		jobs, cancelJobs := context.WithCancel(t.Context())
-		b := &batchYard{yard: y}
-		m, err := New(Config{Chooser: b, Runner: b, Recheck: time.Hour})
-		require.NoError(t, err)
-		y.m = m
-		ctx, cancel := context.WithCancel(t.Context())
-		served := make(chan struct{})
-		go func() { defer close(served); _ = m.Serve(ctx) }()
+		m := serve(t, y, Config{Recheck: time.Hour})
 		ended := make(chan error, 2)
 		for range 2 {
 			a := admit(t, nil)
@@ -144,20 +137,19 @@ func TestCancelAfterABatch(t *testing.T) {
 		}
 		synctest.Wait()
 		require.Equal(t, 2, m.Waiting())
-		b.sizes, b.placed = nil, cancelJobs
+		y.sizes, y.placing = nil, cancelJobs
 		clear(y.full)
 		m.Kick()
 		for range 2 {
 			require.ErrorIs(t, <-ended, ErrCancelled)
 		}
-		require.Equal(t, []int{2}, b.sizes)
+		require.Equal(t, []int{2}, y.sizes)
 		require.Len(t, y.chosen, 2, "both were placed")
+		synctest.Wait()
 		require.Empty(t, y.ran())
 		for node, taken := range y.taken {
 			require.False(t, taken, "the slot of %s is back", node)
 		}
-		cancel()
-		<-served
 	})
 }
 
@@ -166,35 +158,27 @@ func TestWaitingJobsArePlacedTogether(t *testing.T) {
 		y := newYard("a", "b", "c")
 		y.full["a"], y.full["b"], y.full["c"] = true, true, true
 		y.behave = works(time.Second)
-		b := &batchYard{yard: y}
-		m, err := New(Config{Chooser: b, Runner: b, Recheck: time.Hour})
-		require.NoError(t, err)
-		y.m = m
-		ctx, cancel := context.WithCancel(t.Context())
-		served := make(chan struct{})
-		go func() { defer close(served); _ = m.Serve(ctx) }()
-		type end struct {
-			r   Result
-			err error
-		}
+		m := serve(t, y, Config{Recheck: time.Hour})
 		const jobs = 5
-		ended := make(chan end, jobs)
+		ended := make(chan error, jobs)
 		for range jobs {
 			a := admit(t, nil)
-			go func() { r, err := m.Submit(ctx, a); ended <- end{r, err} }()
+			go func() {
+				r, err := m.Submit(t.Context(), a)
+				if len(r.Attempts) != 1 {
+					err = errNobody
+				}
+				ended <- err
+			}()
 		}
 		synctest.Wait()
 		require.Equal(t, jobs, m.Waiting())
 		clear(y.full)
 		m.Kick()
 		for range jobs {
-			e := <-ended
-			require.NoError(t, e.err)
-			require.Len(t, e.r.Attempts, 1)
+			require.NoError(t, <-ended)
 		}
-		require.Contains(t, b.sizes, jobs, "all that waited, at once")
+		require.Contains(t, y.sizes, jobs, "all that waited, at once")
 		require.Zero(t, y.running)
-		cancel()
-		<-served
 	})
 }

@@ -10,19 +10,19 @@ import (
 	"inos/internal/governance"
 )
 
-// Matchmaker is a supervised service: Serve runs it, and what is queued survives
-// a restart of Serve. Safe for concurrent use.
+// Matchmaker is a supervised service: Serve runs it, and when Serve ends so does
+// every job. Jobs submitted before Serve runs, or runs again, wait for it. Safe for
+// concurrent use.
 type Matchmaker struct {
-	cfg  Config
-	wake chan struct{} // capacity 1: the queue or the parked jobs changed
-
-	batcher Batcher       // the Chooser, if it is one
-	hedges  chan struct{} // one token a second copy
+	cfg    Config
+	wake   chan struct{} // capacity 1: there is something to place
+	hedges chan struct{} // one token a second copy
 
 	mu      sync.Mutex
-	queue   tickets
-	parked  map[*ticket]struct{} // found every node busy
-	known   map[string]*ticket   // by job id: queued, parked or in hand
+	lines   map[string]*line   // the jobs that wait, by what they wait for
+	ready   lines              // those whose first job may be placed now
+	waiting int                // jobs that no hand has
+	known   map[string]*ticket // by job id: waiting or in hand
 	kicks   uint64
 	serial  uint64
 	stopped bool
@@ -34,14 +34,12 @@ func New(c Config) (*Matchmaker, error) {
 	if err != nil {
 		return nil, err
 	}
-	batcher, _ := c.Chooser.(Batcher)
 	return &Matchmaker{
-		cfg:     c,
-		wake:    make(chan struct{}, 1),
-		batcher: batcher,
-		hedges:  make(chan struct{}, max(c.InHand/8, 1)),
-		parked:  make(map[*ticket]struct{}),
-		known:   make(map[string]*ticket),
+		cfg:    c,
+		wake:   make(chan struct{}, 1),
+		hedges: make(chan struct{}, max(c.InHand/8, 1)),
+		lines:  make(map[string]*line),
+		known:  make(map[string]*ticket),
 	}, nil
 }
 
@@ -56,15 +54,9 @@ func (m *Matchmaker) Submit(ctx context.Context, job governance.Admitted) (Resul
 	if !job.Valid() {
 		return Result{}, ErrNotAdmitted
 	}
-	j := job.Job()
-	ctx, cancel := context.WithDeadline(ctx, j.Deadline)
+	ctx, cancel := context.WithDeadline(ctx, job.Job().Deadline)
 	defer cancel()
-	now := time.Now()
-	t := &ticket{
-		job: job, id: j.ID, ctx: ctx, arrived: now, deadline: j.Deadline, at: -1,
-		rank: now.Add(-time.Duration(j.Priority) * m.cfg.Step),
-		done: make(chan struct{}),
-	}
+	t := m.newTicket(ctx, job, time.Now())
 	if err := m.accept(t); err != nil {
 		return Result{}, err
 	}
@@ -86,21 +78,21 @@ func (m *Matchmaker) accept(t *ticket) error {
 		return ErrStopped
 	case m.known[t.id] != nil:
 		return fmt.Errorf("%w: %s", ErrDuplicate, t.id)
-	case len(m.queue)+len(m.parked) >= m.cfg.Queue:
+	case m.waiting >= m.cfg.Queue:
 		return fmt.Errorf("%w: %d jobs", ErrQueueFull, m.cfg.Queue)
 	}
 	m.serial++
 	t.serial = m.serial
 	m.known[t.id] = t
-	m.push(t)
+	m.enqueue(t)
 	return nil
 }
 
-// Waiting counts the jobs that no hand has yet.
+// Waiting counts the jobs that no hand has.
 func (m *Matchmaker) Waiting() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.queue) + len(m.parked)
+	return m.waiting
 }
 
 // Serve places jobs until ctx ends, then cancels those in hand, waits for them
@@ -113,7 +105,7 @@ func (m *Matchmaker) Serve(ctx context.Context) error {
 	var working sync.WaitGroup
 	defer m.stop()
 	defer working.Wait()
-	recheck := time.NewTimer(m.cfg.Recheck)
+	recheck := time.NewTicker(m.cfg.Recheck)
 	defer recheck.Stop()
 	for {
 		select {
@@ -121,27 +113,66 @@ func (m *Matchmaker) Serve(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		t := m.pop()
-		for t == nil {
+		select { // also when there is always something to place
+		case <-recheck.C:
+			m.Kick()
+		default:
+		}
+		batch, kicks := m.take(hands)
+		for len(batch) == 0 {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
 			case <-m.wake:
 			case <-recheck.C:
 				m.Kick()
-				recheck.Reset(m.cfg.Recheck)
 			}
-			t = m.pop()
+			batch, kicks = m.take(hands)
 		}
-		batch := m.batch(t, hands)
-		m.placeAll(ctx, batch)
-		for _, t := range batch {
+		for i, c := range m.choose(ctx, batch) {
+			next := m.placed(batch[i], c, kicks)
+			if next == nil {
+				<-hands
+				continue
+			}
 			working.Go(func() {
 				defer func() { <-hands }()
-				m.work(ctx, t)
+				next(ctx)
 			})
 		}
 	}
+}
+
+// placed takes in the Chooser's answer for t and returns what a hand shall do about
+// it, nil for nothing.
+func (m *Matchmaker) placed(t *ticket, c Choice, kicks uint64) func(serving context.Context) {
+	if t.started.IsZero() {
+		t.started = time.Now()
+	}
+	switch {
+	case t.ctx.Err() != nil:
+		if c.Err == nil {
+			m.release(c.Placement, noOutcome, t.ctx.Err())
+		}
+		m.end(t, Result{}, ended(t.ctx))
+	case c.Err == nil:
+		m.inHand(t)
+		return func(serving context.Context) { m.work(serving, t, c.Placement) }
+	case errors.Is(c.Err, ErrLook):
+		m.inHand(t)
+		return func(serving context.Context) { m.look(serving, t) }
+	case errors.Is(c.Err, ErrBusy):
+		m.again(t, kicks, true)
+	default:
+		m.end(t, Result{}, t.failed(c.Err))
+	}
+	return nil
+}
+
+func (m *Matchmaker) inHand(t *ticket) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.count(t, false)
 }
 
 // stop ends what no hand has.
@@ -149,21 +180,18 @@ func (m *Matchmaker) stop() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.stopped = true
-	for len(m.queue) > 0 {
-		t := m.queue[len(m.queue)-1]
-		m.queue = m.queue[:len(m.queue)-1]
-		t.at = -1
-		m.finish(t, Result{Attempts: t.attempts}, ErrStopped)
+	for _, l := range m.lines {
+		for len(l.jobs) > 0 {
+			t := l.jobs[len(l.jobs)-1]
+			m.dequeue(t)
+			m.finish(t, Result{Attempts: t.attempts}, ErrStopped)
+		}
 	}
-	for t := range m.parked {
-		t.parked = false
-		m.finish(t, Result{Attempts: t.attempts}, ErrStopped)
-	}
-	clear(m.parked)
 }
 
 // finish ends t. The caller holds mu.
 func (m *Matchmaker) finish(t *ticket, r Result, err error) {
+	m.count(t, false)
 	delete(m.known, t.id)
 	t.result, t.err = r, err
 	close(t.done)

@@ -1,137 +1,177 @@
 package matchmaker
 
 import (
-	"cmp"
 	"container/heap"
-	"context"
 	"time"
-
-	"inos/internal/governance"
-	"inos/internal/identity"
 )
 
-// ticket is a job from Submit to its end.
-type ticket struct {
-	job     governance.Admitted
-	id      string
-	ctx     context.Context // ends with the caller or at the deadline
-	arrived time.Time
-	// rank orders the queue: the time of arrival, less Step for every level of
-	// priority. It never changes, and that is what bounds the waiting of low ones.
-	rank     time.Time
-	deadline time.Time
-	serial   uint64
-
-	at       int // index in the heap, -1 outside
-	parked   bool
-	started  time.Time // when a hand first took it
-	exclude  []identity.PeerID
-	attempts []Attempt
-	busy     int       // answers that a node is busy
-	given    Placement // by a Batcher, for the next attempt
-	hasGiven bool
-
-	done   chan struct{} // closed after result and err are set
-	result Result
-	err    error
+// line is the jobs that wait for the same thing, by rank. One Choose that finds every
+// node busy speaks for all of them: so news of a node costs a try for each line, and
+// not for each job.
+type line struct {
+	key  string
+	jobs tickets
+	busy bool // every node was; no Kick since
+	at   int  // index in Matchmaker.ready, -1: not there
 }
 
-// tickets is a heap by rank, then deadline, then arrival.
-type tickets []*ticket
+// lines is a heap by the first job of each.
+type lines []*line
 
-func (q tickets) Len() int { return len(q) }
+func (q lines) Len() int           { return len(q) }
+func (q lines) Less(i, j int) bool { return q[i].jobs[0].before(q[j].jobs[0]) }
 
-func (q tickets) Less(i, j int) bool {
-	a, b := q[i], q[j]
-	return cmp.Or(a.rank.Compare(b.rank), a.deadline.Compare(b.deadline), cmp.Compare(a.serial, b.serial)) < 0
-}
-
-func (q tickets) Swap(i, j int) {
+func (q lines) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]
 	q[i].at, q[j].at = i, j
 }
 
-func (q *tickets) Push(v any) {
-	t := v.(*ticket)
-	t.at = len(*q)
-	*q = append(*q, t)
+func (q *lines) Push(v any) {
+	l := v.(*line)
+	l.at = len(*q)
+	*q = append(*q, l)
 }
 
-func (q *tickets) Pop() any {
+func (q *lines) Pop() any {
 	old := *q
-	t := old[len(old)-1]
+	l := old[len(old)-1]
 	old[len(old)-1] = nil
 	*q = old[:len(old)-1]
-	t.at = -1
-	return t
+	l.at = -1
+	return l
 }
 
-// push queues t and wakes the loop. The caller holds mu.
-func (m *Matchmaker) push(t *ticket) {
-	heap.Push(&m.queue, t)
-	select {
-	case m.wake <- struct{}{}:
-	default:
+// enqueue has t wait. The caller holds mu.
+func (m *Matchmaker) enqueue(t *ticket) {
+	l := m.lines[t.key]
+	if l == nil {
+		l = &line{key: t.key, at: -1}
+		m.lines[t.key] = l
+	}
+	heap.Push(&l.jobs, t)
+	t.line = l
+	m.count(t, true)
+	m.settle(l)
+}
+
+// count counts t among those that wait, or not. The caller holds mu.
+func (m *Matchmaker) count(t *ticket, waits bool) {
+	switch {
+	case waits && !t.waits:
+		m.waiting++
+	case !waits && t.waits:
+		m.waiting--
+	}
+	t.waits = waits
+}
+
+// dequeue takes t out of its line. The caller holds mu.
+func (m *Matchmaker) dequeue(t *ticket) {
+	l := t.line
+	heap.Remove(&l.jobs, t.at)
+	t.line = nil
+	if len(l.jobs) == 0 {
+		delete(m.lines, l.key)
+	}
+	m.settle(l)
+}
+
+// settle puts l where it belongs after a change. The caller holds mu.
+func (m *Matchmaker) settle(l *line) {
+	switch wanted := len(l.jobs) > 0 && !l.busy; {
+	case wanted && l.at >= 0:
+		heap.Fix(&m.ready, l.at)
+	case wanted:
+		heap.Push(&m.ready, l)
+	case l.at >= 0 && len(l.jobs) == 0:
+		// An empty line cannot be compared: it leaves from the end.
+		i, last := l.at, len(m.ready)-1
+		m.ready.Swap(i, last)
+		m.ready.Pop()
+		if i < last {
+			heap.Fix(&m.ready, i)
+		}
+	case l.at >= 0:
+		heap.Remove(&m.ready, l.at)
+	}
+	if len(m.ready) > 0 {
+		select {
+		case m.wake <- struct{}{}:
+		default:
+		}
 	}
 }
 
-// pop takes the first of the queue, nil when it is empty.
-func (m *Matchmaker) pop() *ticket {
+// batchAtMost bounds the jobs placed together.
+const batchAtMost = 64
+
+// take hands out the first of the jobs that may be placed now, in order, as many as
+// there are hands: one is held for the first already. kicks is for again.
+func (m *Matchmaker) take(hands chan struct{}) (batch []*ticket, kicks uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.queue) == 0 {
-		return nil
+	for len(m.ready) > 0 && len(batch) < batchAtMost {
+		if len(batch) > 0 {
+			select {
+			case hands <- struct{}{}:
+			default:
+				return batch, m.kicks
+			}
+		}
+		t := m.ready[0].jobs[0]
+		m.dequeue(t)
+		batch = append(batch, t)
 	}
-	return heap.Pop(&m.queue).(*ticket)
+	return batch, m.kicks
 }
 
-// park sets t aside until the next Kick, or queues it again at once if there has
+// again has t wait at its old rank; with busy, until the next Kick, unless there has
 // been one since kicks was read.
-func (m *Matchmaker) park(t *ticket, kicks uint64) {
+func (m *Matchmaker) again(t *ticket, kicks uint64, busy bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.stopped {
-		m.finish(t, Result{}, ErrStopped)
+	if t.ctx.Err() != nil { // whoever withdrew it meanwhile did not find it
+		m.finish(t, Result{Attempts: t.attempts, Queued: time.Since(t.arrived)}, ended(t.ctx))
 		return
 	}
-	if m.kicks != kicks {
-		m.push(t)
-		return
-	}
-	t.parked = true
-	m.parked[t] = struct{}{}
-	select { // the loop arms its timer
-	case m.wake <- struct{}{}:
-	default:
+	m.enqueue(t)
+	if busy && m.kicks == kicks {
+		t.line.busy = true
+		m.settle(t.line)
 	}
 }
 
-// Kick tries the waiting jobs again: a node has a slot, or a node is new. It
-// never blocks.
+// Kick tries the waiting jobs again: a node has a slot, or a node is new. It never
+// blocks, and many Kicks cost no more than one until the jobs have been tried.
 func (m *Matchmaker) Kick() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.kicks++
-	for t := range m.parked {
-		t.parked = false
-		m.push(t)
+	if len(m.ready) == len(m.lines) {
+		return
 	}
-	clear(m.parked)
+	for _, l := range m.lines {
+		if l.busy {
+			l.busy = false
+			m.settle(l)
+		}
+	}
+}
+
+func (m *Matchmaker) kickCount() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.kicks
 }
 
 // withdraw takes t out if no hand has it.
 func (m *Matchmaker) withdraw(t *ticket, err error) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	switch {
-	case t.at >= 0:
-		heap.Remove(&m.queue, t.at)
-	case t.parked:
-		t.parked = false
-		delete(m.parked, t)
-	default:
+	if t.line == nil {
 		return false
 	}
+	m.dequeue(t)
 	m.finish(t, Result{Attempts: t.attempts, Queued: time.Since(t.arrived)}, err)
 	return true
 }

@@ -32,6 +32,12 @@ type JobError struct {
 	Code    mesh.JobCode
 	Reason  string // stable code; empty when Code says it all
 	Message string
+	Paid    bool // the node sent a receipt: what it did costs money
+}
+
+// NodeError is what node's answer out, which is not JobOK, means as an error.
+func NodeError(node identity.PeerID, out mesh.JobOutcome) *JobError {
+	return &JobError{Node: node, Code: out.Code, Reason: out.Reason, Message: out.Message, Paid: len(out.Receipt) > 0}
 }
 
 func (e *JobError) Error() string {
@@ -46,8 +52,7 @@ func (e *JobError) Error() string {
 	return s
 }
 
-// Retryable reports whether another node may do better. Running a job twice
-// does no harm: a capsule sees its input and nothing else.
+// Retryable reports whether the same job may succeed later.
 func (e *JobError) Retryable() bool {
 	switch e.Code {
 	case mesh.JobBusy, mesh.JobUnknownCapsule, mesh.JobCrashed, mesh.JobInternal, mesh.JobCancelled:
@@ -56,20 +61,57 @@ func (e *JobError) Retryable() bool {
 	return false
 }
 
+// refusal reports whether the node did not do the job, or says that it cannot be
+// done: which is its word alone.
+func (e *JobError) refusal() bool {
+	switch e.Code {
+	case mesh.JobRejected, mesh.JobCreditExhausted, mesh.JobBadCapsule, mesh.JobFailed:
+		return true
+	}
+	return false
+}
+
+// confirmed reports whether err says, of a job that runs and fails, what another node
+// has said before: that is the capsule's answer then.
+func (t *ticket) confirmed(err error) bool {
+	var now, before *JobError
+	if !errors.As(err, &now) || now.Code != mesh.JobFailed {
+		return false
+	}
+	for _, a := range t.attempts {
+		if errors.As(a.Err, &before) && before.Code == mesh.JobFailed && before.Node != now.Node {
+			return true
+		}
+	}
+	return false
+}
+
+func isBusy(err error) bool {
+	var job *JobError
+	return errors.As(err, &job) && job.Code == mesh.JobBusy
+}
+
 // finalHere are the mesh's errors that no other node would answer differently.
 var finalHere = []error{mesh.ErrClosed, mesh.ErrCancelled}
 
 // Final is what an error of a Runner may be: when it says so, no other node is tried.
 type Final interface{ Final() bool }
 
+// retryable reports whether another node may do better. Whatever a node says of a job,
+// it says for itself: its policy, its credit line, its capsule runtime, its honesty.
+// Running a job twice does no harm: a capsule sees its input and nothing else. Only
+// what was paid for is not tried again: a run that its budget ended.
 func retryable(err error) bool {
 	var says Final
 	if errors.As(err, &says) {
 		return !says.Final()
 	}
+	if errors.Is(err, ErrSilent) {
+		return true
+	}
 	var job *JobError
 	if errors.As(err, &job) {
-		return job.Retryable()
+		return !job.Paid
 	}
 	for _, final := range finalHere {
 		if errors.Is(err, final) {

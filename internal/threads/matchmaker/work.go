@@ -7,83 +7,103 @@ import (
 	"time"
 
 	"inos/internal/governance"
-	"inos/internal/identity"
 	"inos/internal/mesh"
 )
 
-// work tries one node after the other until t ends or has to wait.
-func (m *Matchmaker) work(serving context.Context, t *ticket) {
-	ctx, cancel := context.WithCancelCause(t.ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(serving, func() { cancel(ErrStopped) })()
-	if t.started.IsZero() {
-		t.started = time.Now()
-	}
+var noOutcome mesh.JobOutcome
+
+// work has p's node do t, and what takes over from it, until t has ended or goes back
+// into its line.
+func (m *Matchmaker) work(serving context.Context, t *ticket, p Placement) {
+	ctx, done := within(serving, t.ctx)
+	defer done()
 	for {
 		kicks := m.kickCount()
-		p, err := m.next(ctx, t)
+		a, next := m.attempt(ctx, t, p)
+		r := Result{Placement: a.p, Outcome: a.out}
 		switch {
+		case a.err == nil:
+			m.end(t, r, nil)
 		case ctx.Err() != nil:
-			if err == nil {
-				m.release(p, mesh.JobOutcome{}, ctx.Err())
-			}
-			m.end(t, Result{}, ended(ctx))
-			return
-		case errors.Is(err, ErrBusy):
-			m.park(t, kicks)
-			return
-		case err != nil:
-			m.end(t, Result{}, t.failed(err))
-			return
-		}
-		a := m.attempt(ctx, t, p)
-		p, out, err := a.p, a.out, a.err
-		switch {
-		case err == nil:
-			m.end(t, Result{Placement: p, Outcome: out}, nil)
-			return
-		case ctx.Err() != nil:
-			m.end(t, Result{Placement: p, Outcome: out}, ended(ctx))
-			return
-		case !retryable(err):
-			m.end(t, Result{Placement: p, Outcome: out}, err)
-			return
-		case isBusy(err):
+			m.end(t, r, ended(ctx))
+		case !retryable(a.err) || t.confirmed(a.err):
+			m.end(t, r, a.err)
+		case isBusy(a.err):
 			// The node is well, its slots are taken: it stays a candidate, and the
 			// Chooser has heard of it through Done.
-			if t.busy++; t.busy%busyInARow == 0 {
-				m.park(t, kicks)
-				return
+			t.busy++
+			stale := t.busy%busyInARow == 0
+			if stale && !t.told {
+				t.told = true
+				t.key += " told" // its line waits, and not those that have not asked
 			}
-			continue
+			m.again(t, kicks, stale)
 		case len(t.exclude)+1 >= m.cfg.Attempts:
-			m.end(t, Result{Placement: p, Outcome: out},
-				fmt.Errorf("%w: %d tried, the last one: %w", ErrAttempts, len(t.exclude)+1, err))
-			return
+			m.end(t, r, fmt.Errorf("%w: %d tried, the last one: %w", ErrAttempts, len(t.exclude)+1, a.err))
+		default:
+			t.failedOn(a.p.Node)
+			if next != nil {
+				p = *next
+				continue
+			}
+			m.again(t, kicks, false)
 		}
-		t.exclude = append(t.exclude, p.Node)
+		if next != nil {
+			m.release(*next, noOutcome, ErrOutrun)
+		}
+		return
 	}
 }
 
-// attempt runs t on p, and perhaps on a second node, and gives the slots back.
-func (m *Matchmaker) attempt(ctx context.Context, t *ticket, p Placement) answer {
-	if after, ok := m.hedgeAfter(t, p); ok {
-		return m.hedged(ctx, t, p, after)
+// look has the Chooser find out what it does not know for t, which then waits again.
+func (m *Matchmaker) look(serving context.Context, t *ticket) {
+	ctx, done := within(serving, t.ctx)
+	defer done()
+	w := t.wants()
+	w.Ctx = ctx
+	var failed error
+	func() {
+		defer recovered(&failed)
+		m.cfg.Chooser.Look(ctx, w)
+	}()
+	switch {
+	case ctx.Err() != nil:
+		m.end(t, Result{}, ended(ctx))
+	case failed != nil:
+		m.end(t, Result{}, t.failed(failed))
+	default:
+		m.again(t, 0, false)
 	}
-	a := m.try(ctx, t, p)
-	t.record(a)
-	return a
+}
+
+// within is a job's ctx that also ends with the service.
+func within(serving, job context.Context) (ctx context.Context, done func()) {
+	ctx, cancel := context.WithCancelCause(job)
+	stop := context.AfterFunc(serving, func() { cancel(ErrStopped) })
+	return ctx, func() { stop(); cancel(nil) }
 }
 
 // try runs t on p and gives the slot back.
-func (m *Matchmaker) try(ctx context.Context, t *ticket, p Placement) answer {
+func (m *Matchmaker) try(ctx context.Context, t *ticket, p Placement, alive func()) answer {
 	started := time.Now()
-	out, err := m.run(ctx, t.job, p)
-	if err == nil && out.Code != mesh.JobOK {
-		err = &JobError{Node: p.Node, Code: out.Code, Reason: out.Reason, Message: out.Message}
+	out, err := m.run(ctx, t.job, p, alive)
+	switch {
+	case err == nil && out.Code == mesh.JobOK:
+	case errors.Is(context.Cause(ctx), ErrSilent):
+		err = fmt.Errorf("%w: %w", ErrSilent, cause(p, out, err))
+	case err == nil:
+		err = cause(p, out, nil)
 	}
 	m.release(p, out, err)
 	return answer{p: p, out: out, err: err, started: started, took: time.Since(started)}
+}
+
+// cause is err, or what out says instead.
+func cause(p Placement, out mesh.JobOutcome, err error) error {
+	if err != nil {
+		return err
+	}
+	return NodeError(p.Node, out)
 }
 
 // record keeps a for the job's history.
@@ -104,18 +124,20 @@ const (
 	attemptsKept = 64
 )
 
-func isBusy(err error) bool {
-	var job *JobError
-	return errors.As(err, &job) && job.Code == mesh.JobBusy
-}
-
-// failed is what a Chooser's final error means to the caller: alone when no node
-// was tried, with the last node's error otherwise.
+// failed is what a Chooser's final error means to the caller: alone when no node was
+// tried, with the last node's error otherwise. A single node's refusal speaks for
+// itself.
 func (t *ticket) failed(err error) error {
-	if n := len(t.attempts); n > 0 {
-		return fmt.Errorf("%w: %d tried, the last one: %w; then: %w", ErrAttempts, len(t.exclude), t.attempts[n-1].Err, err)
+	n := len(t.attempts)
+	if n == 0 {
+		return err
 	}
-	return err
+	last := t.attempts[n-1].Err
+	var said *JobError
+	if len(t.exclude) == 1 && errors.As(last, &said) && said.refusal() {
+		return last
+	}
+	return fmt.Errorf("%w: %d tried, the last one: %w; then: %w", ErrAttempts, len(t.exclude), last, err)
 }
 
 func (m *Matchmaker) end(t *ticket, r Result, err error) {
@@ -126,33 +148,33 @@ func (m *Matchmaker) end(t *ticket, r Result, err error) {
 	m.finish(t, r, err)
 }
 
-// next is the placement of t's next attempt: one that its batch gave it, or a new
-// one.
-func (m *Matchmaker) next(ctx context.Context, t *ticket) (Placement, error) {
-	if t.hasGiven {
-		t.hasGiven = false
-		return t.given, nil
-	}
-	return m.choose(ctx, t.job, len(t.attempts)+1, t.exclude)
-}
-
-func (m *Matchmaker) kickCount() uint64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.kicks
-}
-
 // The callees run on goroutines that no supervisor guards: a panic there ends
 // the job, not the kernel.
 
-func (m *Matchmaker) choose(ctx context.Context, job governance.Admitted, attempt int, exclude []identity.PeerID) (p Placement, err error) {
-	defer recovered(&err)
-	return m.cfg.Chooser.Choose(ctx, job, attempt, exclude)
+// choose asks for all of batch.
+func (m *Matchmaker) choose(ctx context.Context, batch []*ticket) []Choice {
+	jobs := make([]Waiting, len(batch))
+	for i, t := range batch {
+		jobs[i] = t.wants()
+	}
+	return m.chooseFor(ctx, jobs)
 }
 
-func (m *Matchmaker) run(ctx context.Context, job governance.Admitted, p Placement) (out mesh.JobOutcome, err error) {
+func (m *Matchmaker) chooseFor(ctx context.Context, jobs []Waiting) (all []Choice) {
+	failed := fmt.Errorf("%w: too few choices", ErrPanic)
+	func() {
+		defer recovered(&failed)
+		all = m.cfg.Chooser.Choose(ctx, jobs)
+	}()
+	for len(all) < len(jobs) {
+		all = append(all, Choice{Err: failed})
+	}
+	return all[:len(jobs)]
+}
+
+func (m *Matchmaker) run(ctx context.Context, job governance.Admitted, p Placement, alive func()) (out mesh.JobOutcome, err error) {
 	defer recovered(&err)
-	return m.cfg.Runner.Run(ctx, job, p)
+	return m.cfg.Runner.Run(ctx, job, p, alive)
 }
 
 func (m *Matchmaker) release(p Placement, out mesh.JobOutcome, err error) {

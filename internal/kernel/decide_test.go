@@ -1,0 +1,439 @@
+package kernel
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/credit"
+	"inos/internal/governance"
+	"inos/internal/identity"
+	"inos/internal/mesh"
+	"inos/internal/scheduler"
+	"inos/internal/scheduler/vivaldi"
+)
+
+// Among more nodes than every placement looks at, a job that ran has its best nodes
+// and why, and one that nobody can run has the whole explanation.
+func TestDecisionsOfALargeMesh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		peers := randomCrowd(rand.New(rand.NewPCG(1, 2)), 3000)
+		k := startOn(t, newCrowd(peers), nil)
+		out, err := k.Dispatch(t.Context(), submission("x", nil))
+		require.NoError(t, err)
+		d := out.Decision
+		require.False(t, d.Counted)
+		require.Equal(t, 3000, d.Considered)
+		require.Len(t, d.Top, topCandidates)
+		require.Equal(t, out.Node, d.Top[0].Node.ID)
+		require.NotEmpty(t, d.Top[topCandidates-1].Parts)
+		require.Equal(t, "highest score", d.Why)
+
+		nobody := governance.Requirements{MaxCost: 1, GeoPrefix: "00", Capabilities: []string{"gpu"}}
+		out, err = k.Dispatch(t.Context(), submission("x", func(s *Submission) { s.Job.Requirements = nobody }))
+		require.ErrorIs(t, err, scheduler.ErrNoCandidate)
+		require.True(t, out.Decision.Counted)
+		require.True(t, out.Decision.Looked)
+		e, err := k.Explain(t.Context(), governance.Job{Requirements: nobody})
+		require.NoError(t, err)
+		require.NotEmpty(t, e.RuledOut)
+		require.Equal(t, e.RuledOut, out.Decision.RuledOut)
+		require.Equal(t, e.Advice(), out.Decision.Advice())
+
+		only := string(peers[0].Profile.Peer)
+		for _, p := range peers {
+			if p.Profile.FreeSlots > 0 {
+				only = string(p.Profile.Peer)
+			}
+		}
+		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+			now := time.Now()
+			r := scheduler.Request{JobID: "j", GeoPrefix: geoOf(peers, only)}
+			for _, p := range peers {
+				if id := string(p.Profile.Peer); id != only && p.Profile.GeoHash == r.GeoPrefix {
+					r.Exclude = append(r.Exclude, p.Profile.Peer)
+				}
+			}
+			require.Equal(t, "only candidate", s.describe(r, nil, now).Why)
+		}))
+	})
+}
+
+func geoOf(peers []mesh.Peer, id string) string {
+	for _, p := range peers {
+		if string(p.Profile.Peer) == id {
+			return p.Profile.GeoHash
+		}
+	}
+	return ""
+}
+
+// A job can be explained from its first moment on, and after its end.
+func TestDecisionOfAJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		home := w.start("home", func(c *Config) { c.Slots = -1 })
+		require.NoError(t, home.shelf.Accept(testBlob()))
+		worker := w.start("worker", func(c *Config) { c.Slots = 1 })
+		w.net.SetLatency(home.Self(), worker.Self(), time.Millisecond)
+		w.meet(home, worker)
+		time.Sleep(time.Minute)
+		long := func(s *Submission) {
+			s.Job.Args, s.Job.Requirements.Capabilities = []string{"10s"}, []string{"simd"}
+		}
+		first, second := submission("x", long), submission("x", long)
+		late := submission("x", func(s *Submission) { long(s); s.Job.Deadline = time.Now().Add(7 * time.Second) })
+		ended := make(chan error, 3)
+		var lateOut Outcome
+		for _, sub := range []Submission{first, second, late} {
+			go func() {
+				out, err := home.Dispatch(t.Context(), sub)
+				if sub.Job.ID == late.Job.ID {
+					lateOut = out
+				}
+				ended <- err
+			}()
+			time.Sleep(time.Second)
+		}
+		d, node, err := home.Decision(t.Context(), first.Job.ID)
+		require.NoError(t, err)
+		require.Equal(t, worker.Self(), node)
+		require.Equal(t, "only candidate", d.Why)
+		d, node, err = home.Decision(t.Context(), second.Job.ID)
+		require.NoError(t, err)
+		require.Empty(t, node, "it waits")
+		require.True(t, d.Counted)
+		require.Equal(t, map[scheduler.Requirement]int{scheduler.NeedSlot: 1}, d.RuledOut)
+
+		_, _, err = worker.Decision(t.Context(), first.Job.ID)
+		require.ErrorIs(t, err, ErrNoJob, "it was dispatched elsewhere")
+		require.Error(t, <-ended)
+		require.Equal(t, 1, lateOut.Decision.Unlocks[scheduler.NeedSlot], "it waited until its end, and hears for what")
+		require.NoError(t, <-ended)
+		require.NoError(t, <-ended)
+		for _, sub := range []Submission{first, second} {
+			d, node, err = home.Decision(t.Context(), sub.Job.ID)
+			require.NoError(t, err)
+			require.Equal(t, worker.Self(), node)
+			require.NotEmpty(t, d.Top)
+		}
+		_, _, err = home.Decision(t.Context(), "no such job")
+		require.ErrorIs(t, err, ErrNoJob)
+	})
+}
+
+// Jobs of this node that wait are not waiting here: its profile does not scare others
+// off.
+func TestOwnJobsAreNoQueueHere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		peers := randomCrowd(rand.New(rand.NewPCG(1, 2)), 5)
+		for i := range peers {
+			peers[i].Profile.FreeSlots, peers[i].Profile.Capabilities = 0, []string{"gpu"}
+		}
+		c := &hearing{crowd: newCrowd(peers)}
+		k := startOn(t, c, func(c *Config) { c.Slots = 2 })
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 10)
+		for range 10 {
+			go func() { _, err := k.Dispatch(ctx, submission("x", needs("gpu"))); ended <- err }()
+		}
+		time.Sleep(30 * time.Second)
+		st, err := k.Status(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 10, st.Waiting)
+		require.Zero(t, c.last.QueueLength)
+		require.EqualValues(t, 2, c.last.FreeSlots)
+		require.NotNil(t, c.last.Coordinate, "and it says where it is")
+		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+			own, ok := s.index.Node(k.Self())
+			require.True(t, ok)
+			require.Zero(t, own.QueueLength)
+		}))
+		cancel()
+		for range 10 {
+			<-ended
+		}
+	})
+}
+
+// hearing is a crowd that keeps what is published.
+type hearing struct {
+	*crowd
+	last mesh.Profile
+}
+
+func (c *hearing) Publish(_ context.Context, p mesh.Profile) error {
+	c.last = p
+	return nil
+}
+
+// News of a node without a free slot wakes nobody, and of one with a slot as many as
+// it has room for.
+func TestNewsWakesWhomItConcerns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newActing(3)
+		for i := range m.peers {
+			m.peers[i].Profile.FreeSlots = 0
+		}
+		m.hangs(func(identity.PeerID) bool { return true })
+		k := startOn(t, m, nil)
+		calm := quiet(t, k)
+		require.NoError(t, k.loop.ask(t.Context(), func(*state) { k.matchmaker = calm }))
+		ctx, cancel := context.WithCancel(t.Context())
+		const jobs = 20
+		ended := make(chan error, jobs)
+		for range jobs {
+			go func() { _, err := k.Dispatch(ctx, submission("x", nil)); ended <- err }()
+		}
+		synctest.Wait()
+		require.Equal(t, jobs, calm.Waiting())
+		p := m.peers[0].Profile
+		p.Sequence++
+		m.events <- mesh.ProfileHeard{Profile: p}
+		synctest.Wait()
+		require.Equal(t, jobs, calm.Waiting())
+		p.Sequence, p.FreeSlots = p.Sequence+1, 3
+		m.events <- mesh.ProfileHeard{Profile: p}
+		synctest.Wait()
+		require.Equal(t, jobs-3, calm.Waiting())
+		cancel()
+		for range jobs {
+			<-ended
+		}
+	})
+}
+
+// What nodes() shows is what choices go by: failures and reputation included.
+func TestNodesShowTheScoreThatCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newActing(3)
+		r := credit.NewReputation(credit.ReputationConfig{})
+		k := startOn(t, m, func(c *Config) { c.Reputation = r })
+		agree := func(s *state) float64 {
+			c, err := s.index.Choose(scheduler.Request{JobID: "j"}, time.Now())
+			require.NoError(t, err)
+			require.Equal(t, m.best, c.Node.ID)
+			for _, n := range s.list() {
+				if n.Profile.Peer == m.best {
+					require.Equal(t, c.Score, n.Score)
+				}
+			}
+			return c.Score
+		}
+		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+			stranger := agree(s)
+			require.Equal(t, 1000.0, stranger)
+			s.index.Blame(m.best, time.Now())
+			require.Equal(t, stranger/2, agree(s))
+			for range 50 {
+				s.note(m.best, credit.DeedDone, time.Now())
+			}
+			f := r.Factor(m.best, time.Now())
+			require.Greater(t, f, 1.1)
+			require.InDelta(t, stranger/2*f, agree(s), factorStep*stranger)
+		}))
+		time.Sleep(50 * time.Minute) // it fades, without any job
+		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+			f := r.Factor(m.best, time.Now())
+			require.InDelta(t, 1000*f, agree(s), 2*factorStep*1000)
+		}))
+	})
+}
+
+// A node that comes back, or is heard of for the first time, counts with what is
+// remembered of it from the start.
+func TestReputationIsThereFromTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newActing(2)
+		r := credit.NewReputation(credit.ReputationConfig{})
+		for range 50 {
+			r.Note(m.best, credit.DeedFailed, time.Now())
+		}
+		k := startOn(t, m, func(c *Config) { c.Reputation = r })
+		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+			c, err := s.index.Choose(scheduler.Request{JobID: "j"}, time.Now())
+			require.NoError(t, err)
+			require.InDelta(t, 1000*r.Factor(m.best, time.Now()), c.Score, 1)
+			require.Less(t, c.Score, 900.0)
+			parts := s.index.Parts(c.Node)
+			require.Equal(t, "reputation", parts[len(parts)-1].Name)
+			s.forget(m.best, time.Now())
+			require.Empty(t, s.factors)
+		}))
+	})
+}
+
+// shy is a crowd whose nodes have not been measured; a ping takes their round trip.
+type shy struct {
+	*acting
+	dead map[identity.PeerID]bool // answer no ping
+}
+
+func (c *shy) Peers() []mesh.Peer {
+	peers := make([]mesh.Peer, len(c.peers))
+	for i, p := range c.peers {
+		p.RTT = 0
+		peers[i] = p
+	}
+	return peers
+}
+
+func (c *shy) Ping(ctx context.Context, id identity.PeerID) (time.Duration, error) {
+	c.count("Ping")
+	if c.dead[id] {
+		<-ctx.Done()
+		return 0, mesh.ContextError(ctx)
+	}
+	rtt, err := c.acting.Ping(ctx, id)
+	select {
+	case <-time.After(rtt):
+		return rtt, err
+	case <-ctx.Done():
+		return 0, mesh.ContextError(ctx)
+	}
+}
+
+func (c *shy) pings() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.calls["Ping"]
+}
+
+// The nodes that look best are measured before a job is placed, once, and a job waits
+// for that no longer than a blink.
+func TestTheBestLookingAreMeasuredFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &shy{acting: newActing(measureFirst), dead: map[identity.PeerID]bool{}}
+		for i := range m.peers {
+			m.peers[i].Profile.CreditCost, m.peers[i].RTT = 1, 50*time.Millisecond
+		}
+		m.best = m.peers[3].Profile.Peer
+		m.peers[3].RTT = 5 * time.Millisecond
+		dead := m.peers[6].Profile.Peer
+		m.dead[dead] = true
+		k := startOn(t, m, func(c *Config) { c.PingEvery = time.Hour })
+		require.Zero(t, m.pings())
+
+		const jobs = 5 // at the same time: all wait for one measurement
+		ended := make(chan Outcome, jobs)
+		for range jobs {
+			go func() {
+				out, err := k.Dispatch(t.Context(), submission("x", nil))
+				if err != nil {
+					out.Node = identity.PeerID(err.Error())
+				}
+				ended <- out
+			}()
+		}
+		best := 0
+		for range jobs {
+			out := <-ended
+			if out.Node == m.best {
+				best++
+			}
+			require.NotEqual(t, dead, out.Node)
+			require.Equal(t, firstTimeout, out.Total)
+		}
+		require.Positive(t, best)
+		pings := m.pings()
+		require.Equal(t, (measureFirst-1)*pingBurst+1, pings)
+
+		out, err := k.Dispatch(t.Context(), submission("x", nil))
+		require.NoError(t, err)
+		require.Equal(t, m.best, out.Node)
+		require.Zero(t, out.Total, "nothing to measure")
+		require.Equal(t, pings, m.pings())
+		time.Sleep(measureAgain)
+		out, err = k.Dispatch(t.Context(), submission("x", nil))
+		require.NoError(t, err)
+		require.Equal(t, firstTimeout, out.Total, "one has never answered, and is asked again")
+		require.Equal(t, pings+1, m.pings())
+		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+			require.Equal(t, 1, s.estimated)
+			s.forget(dead, time.Now())
+			require.Zero(t, s.estimated)
+			s.forget(m.best, time.Now())
+			require.Zero(t, s.estimated)
+		}))
+	})
+}
+
+// A coordinate that puts a node right here does not make it nearer than a measured one
+// could be.
+func TestAnEstimateHasAFloor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := startOn(t, newCrowd(nil), nil)
+		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+			now := time.Now()
+			at := func(c *mesh.Coordinate) mesh.Profile {
+				return mesh.Profile{Peer: peerOf(fmt.Sprint(c.Vec)), CreditCost: 1, FreeSlots: 1, Expires: now.Add(time.Minute), Sequence: 1, Coordinate: c}
+			}
+			zero := make([]float64, vivaldi.Dimensions)
+			near := at(&mesh.Coordinate{Vec: zero, Error: 0.1})
+			s.hear(near, now)
+			for range 200 {
+				s.measured(near.Peer, 100*time.Microsecond)
+			}
+			own := s.coordinate()
+			twin := at(&mesh.Coordinate{Vec: own.Vec, Height: 0, Error: 0.1})
+			twin.Peer = peerOf("twin")
+			s.hear(twin, now)
+			n, ok := s.index.Node(twin.Peer)
+			require.True(t, ok)
+			require.Equal(t, leastEstimate, n.Latency)
+		}))
+	})
+}
+
+// Jobs that wait together get the best for all of them: where each by itself would take
+// the same node, one of them takes the other, and says why.
+func TestBestForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newActing(2)
+		for i := range m.peers {
+			m.peers[i].Profile.FreeSlots = 0
+			m.peers[i].Profile.Capabilities = []string{"simd"}
+		}
+		m.peers[1].Profile.Capabilities = []string{"simd", "gpu"} // the best, and the only one with a gpu
+		m.hangs(func(identity.PeerID) bool { return true })
+		k := startOn(t, m, nil)
+		events, cancelEvents := k.Subscribe(64)
+		defer cancelEvents()
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 2)
+		easy := submission("x", needs("simd"))
+		hard := submission("x", needs("gpu"))
+		for _, sub := range []Submission{easy, hard} {
+			go func() { _, err := k.Dispatch(ctx, sub); ended <- err }()
+			synctest.Wait()
+		}
+		require.NoError(t, k.loop.ask(t.Context(), func(s *state) { // both at once
+			for _, p := range m.peers {
+				profile := p.Profile
+				profile.Sequence, profile.FreeSlots = 2, 1
+				s.hear(profile, time.Now())
+			}
+		}))
+		synctest.Wait()
+		placed := map[string]JobPlacedEvent{}
+		for len(events) > 0 {
+			if e, ok := (<-events).(JobPlacedEvent); ok {
+				placed[e.JobID] = e
+			}
+		}
+		require.Len(t, placed, 2)
+		require.Equal(t, m.peers[0].Profile.Peer, placed[easy.Job.ID].Node)
+		require.Equal(t, "best for all of 2 jobs that waited together", placed[easy.Job.ID].Decision.Why)
+		require.Equal(t, m.best, placed[easy.Job.ID].Decision.Top[0].Node.ID, "as things were")
+		require.Equal(t, m.best, placed[hard.Job.ID].Node)
+		require.Equal(t, "only candidate", placed[hard.Job.ID].Decision.Why)
+		cancel()
+		<-ended
+		<-ended
+	})
+}

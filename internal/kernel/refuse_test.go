@@ -1,0 +1,416 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/capsule"
+	"inos/internal/credit"
+	"inos/internal/governance"
+	"inos/internal/identity"
+	"inos/internal/mesh"
+	"inos/internal/threads/matchmaker"
+)
+
+// acting is a crowd some of whose nodes do something else with a job.
+type acting struct {
+	*crowd
+	best identity.PeerID
+	act  func(ctx context.Context, p identity.PeerID, call mesh.JobCall, onProgress func(mesh.Progress)) (out mesh.JobOutcome, err error, acted bool)
+}
+
+func (c *acting) RunJob(ctx context.Context, p identity.PeerID, call mesh.JobCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
+	if c.act != nil {
+		if out, err, acted := c.act(ctx, p, call, onProgress); acted {
+			c.count("RunJob at " + string(p))
+			return out, err
+		}
+	}
+	return c.crowd.RunJob(ctx, p, call, onProgress)
+}
+
+// at counts the jobs that p was handed and did something else with.
+func (c *acting) at(p identity.PeerID) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.calls["RunJob at "+string(p)]
+}
+
+// newActing makes n alike nodes, of which one, best, is nearer and cheaper.
+func newActing(n int) *acting {
+	c := &acting{crowd: newCrowd(randomCrowd(rand.New(rand.NewPCG(8, 8)), n))}
+	for i := range c.peers {
+		c.peers[i].Profile.FreeSlots, c.peers[i].Profile.CreditCost = 4, 1000
+		c.peers[i].Profile.Expires = time.Now().Add(59 * time.Minute)
+		c.peers[i].RTT = 10 * time.Millisecond
+	}
+	c.peers[n/2].Profile.CreditCost, c.peers[n/2].RTT = 1, time.Millisecond
+	c.best = c.peers[n/2].Profile.Peer
+	return c
+}
+
+// answers makes p answer every job with code and reason.
+func (c *acting) answers(p identity.PeerID, code mesh.JobCode, reason string) {
+	c.act = func(_ context.Context, at identity.PeerID, call mesh.JobCall, _ func(mesh.Progress)) (mesh.JobOutcome, error, bool) {
+		return mesh.JobOutcome{JobID: call.Job.ID, Node: at, Code: code, Reason: reason}, nil, at == p
+	}
+}
+
+// hangs makes the nodes that p says keep every job until its end.
+func (c *acting) hangs(p func(identity.PeerID) bool) {
+	c.act = func(ctx context.Context, at identity.PeerID, _ mesh.JobCall, _ func(mesh.Progress)) (mesh.JobOutcome, error, bool) {
+		if !p(at) {
+			return mesh.JobOutcome{}, nil, false
+		}
+		<-ctx.Done()
+		return mesh.JobOutcome{Code: mesh.JobCancelled}, mesh.ContextError(ctx), true
+	}
+}
+
+// The node that would be chosen first says no to everything, whatever the reason: no
+// job fails for it, and it soon gets no more of them.
+func TestARefusingNodeStopsNoJob(t *testing.T) {
+	for _, c := range []struct {
+		code mesh.JobCode
+		most int // jobs that it gets of 100 at once
+	}{
+		{mesh.JobRejected, 1}, {mesh.JobCreditExhausted, 1}, {mesh.JobBadCapsule, 1},
+		{mesh.JobDeadline, 3}, {mesh.JobFailed, 3}, {mesh.JobInternal, 3}, {mesh.JobCrashed, 3},
+	} {
+		t.Run(c.code.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newActing(10)
+				m.answers(m.best, c.code, "credit_line")
+				k := startOn(t, m, nil)
+				for range 100 {
+					out, err := k.Dispatch(t.Context(), submission("x", nil))
+					require.NoError(t, err)
+					require.NotEqual(t, m.best, out.Node)
+				}
+				require.Equal(t, c.most, m.at(m.best))
+			})
+		})
+	}
+}
+
+// What a node has refused and another has done it does not get again for a while; other
+// jobs it does, and again later, and when there is nobody else.
+func TestARefusalIsRememberedForItsKind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newActing(3)
+		m.answers(m.best, mesh.JobRejected, "policy")
+		k := startOn(t, m, nil)
+		other := func(s *Submission) { s.Job.Capsule = capsule.SumCID([]byte("another")).String() }
+		dispatch := func(change func(*Submission)) (Outcome, error) {
+			return k.Dispatch(t.Context(), submission("x", change))
+		}
+		for range 5 {
+			_, err := dispatch(nil)
+			require.NoError(t, err)
+		}
+		require.Equal(t, 1, m.at(m.best))
+		out, err := dispatch(other)
+		require.NoError(t, err)
+		require.Len(t, out.Attempts, 2, "another capsule")
+		for i, wait := range []time.Duration{refusedFor, 2 * refusedFor, 4 * refusedFor} {
+			time.Sleep(wait - time.Second)
+			_, err = dispatch(nil)
+			require.NoError(t, err)
+			require.Equal(t, 2+i, m.at(m.best), "not yet")
+			time.Sleep(time.Second)
+			_, err = dispatch(nil)
+			require.NoError(t, err)
+			require.Equal(t, 3+i, m.at(m.best), "it is asked again")
+		}
+		m.act = nil // it has changed its mind
+		var others []string
+		for _, p := range m.peers {
+			if p.Profile.Peer != m.best {
+				others = append(others, string(p.Profile.Peer))
+			}
+		}
+		out, err = dispatch(func(s *Submission) { s.Job.Requirements.Exclude = others })
+		require.NoError(t, err, "there is nobody else")
+		require.Equal(t, m.best, out.Node)
+		out, err = dispatch(nil)
+		require.NoError(t, err)
+		require.Equal(t, m.best, out.Node, "it has done one: that is forgiven")
+	})
+}
+
+func TestRefusalsAreBounded(t *testing.T) {
+	var r refusals
+	now := time.Now()
+	for i := range 3 * refusalsAtMost {
+		r.note(kindOfJob{capsule: fmt.Sprint(i % 7)}, identity.PeerID(fmt.Sprint(i)), now.Add(time.Duration(i)*time.Millisecond))
+	}
+	require.LessOrEqual(t, r.count, refusalsAtMost)
+	require.Greater(t, r.count, refusalsAtMost/4)
+	left := 0
+	for k, nodes := range r.by {
+		for id := range nodes {
+			left++
+			r.forgive(k, id)
+		}
+	}
+	require.Zero(t, r.count)
+	require.Empty(t, r.by)
+	require.Positive(t, left)
+}
+
+// A node that accepts jobs and never answers holds each up for a while, and three of
+// them only.
+func TestASilentNodeIsPassedBy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newActing(10)
+		m.hangs(func(p identity.PeerID) bool { return p == m.best })
+		r := credit.NewReputation(credit.ReputationConfig{})
+		k := startOn(t, m, func(c *Config) { c.Reputation, c.Silence = r, 5*time.Second })
+		for range 50 {
+			out, err := k.Dispatch(t.Context(), submission("x", nil))
+			require.NoError(t, err)
+			require.LessOrEqual(t, out.Total, 5*time.Second)
+		}
+		require.Equal(t, 3, m.at(m.best))
+		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+			require.Equal(t, []identity.PeerID{m.best}, s.index.Quarantined())
+			require.Empty(t, s.placements)
+		}))
+		require.Less(t, r.Factor(m.best, time.Now()), 1.0)
+	})
+}
+
+// A run that takes longer than the patience goes on for as long as its node reports
+// something new; a repeated report is no news.
+func TestProgressIsASignOfLife(t *testing.T) {
+	for _, moves := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			m := newActing(3)
+			m.act = func(ctx context.Context, p identity.PeerID, call mesh.JobCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error, bool) {
+				if p != m.best {
+					return mesh.JobOutcome{}, nil, false
+				}
+				for i := range 40 {
+					progress := mesh.Progress{Cost: 1}
+					if moves {
+						progress.Cost = uint64(i)
+					}
+					onProgress(progress)
+					select {
+					case <-time.After(time.Second):
+					case <-ctx.Done():
+						return mesh.JobOutcome{}, mesh.ContextError(ctx), true
+					}
+				}
+				return mesh.JobOutcome{Node: p, Output: call.Input, OutputCID: capsule.SumCID(call.Input).String()}, nil, true
+			}
+			k := startOn(t, m, nil)
+			out, err := k.Dispatch(t.Context(), submission("x", nil))
+			require.NoError(t, err)
+			require.Equal(t, moves, out.Node == m.best)
+			if moves {
+				require.Equal(t, 40*time.Second, out.Total)
+			} else {
+				require.Equal(t, 20*time.Second, out.Total, "a third of its minute")
+			}
+		})
+	}
+}
+
+// A job that hangs wherever it runs marks no node, however often it is sent; different
+// ones that hang on one node do.
+func TestJobsThatHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newActing(5)
+		m.hangs(func(identity.PeerID) bool { return true })
+		r := credit.NewReputation(credit.ReputationConfig{})
+		k := startOn(t, m, func(c *Config) { c.Reputation = r })
+		send := func(name string, change func(*Submission)) {
+			out, err := k.Dispatch(t.Context(), submission("x", func(s *Submission) {
+				s.Job.Deadline, s.Job.Capsule = time.Now().Add(20*time.Second), capsule.SumCID([]byte(name)).String()
+				if change != nil {
+					change(s)
+				}
+			}))
+			require.ErrorIs(t, err, matchmaker.ErrDeadline)
+			require.NotEmpty(t, out.Attempts)
+		}
+		failures := func() (all []float64) {
+			require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+				for _, p := range m.peers {
+					n, _ := s.index.Node(p.Profile.Peer)
+					all = append(all, n.Failures)
+				}
+			}))
+			return all
+		}
+		for range 20 {
+			send("poison", nil)
+		}
+		require.Equal(t, make([]float64, 5), failures())
+		for _, p := range m.peers {
+			require.Equal(t, 1.0, r.Factor(p.Profile.Peer, time.Now()), "late says nothing by itself")
+		}
+		only := func(s *Submission) {
+			for _, p := range m.peers {
+				if p.Profile.Peer != m.best {
+					s.Job.Requirements.Exclude = append(s.Job.Requirements.Exclude, string(p.Profile.Peer))
+				}
+			}
+		}
+		send("a second one", only)
+		require.Equal(t, make([]float64, 5), failures())
+		send("a third one", only)
+		all := failures()
+		require.Positive(t, all[2], "three different ones, and none that it has done")
+		require.Less(t, r.Factor(m.best, time.Now()), 1.0)
+	})
+}
+
+// A crash is held against a node once another one has done the job.
+func TestAContradictedCrashIsTheNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newActing(4)
+		m.answers(m.best, mesh.JobCrashed, "")
+		k := startOn(t, m, nil)
+		_, err := k.Dispatch(t.Context(), submission("x", nil))
+		require.NoError(t, err)
+		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+			n, _ := s.index.Node(m.best)
+			require.InDelta(t, 1, n.Failures, 0.1)
+		}))
+	})
+}
+
+// A job that went well enters the mean of its node's times and clears a node on
+// probation.
+func TestGoodConduct(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newActing(4)
+		m.act = func(_ context.Context, p identity.PeerID, call mesh.JobCall, _ func(mesh.Progress)) (mesh.JobOutcome, error, bool) {
+			return mesh.JobOutcome{Node: p, Output: call.Input, OutputCID: capsule.SumCID(call.Input).String(), Run: 7 * time.Second}, nil, true
+		}
+		k := startOn(t, m, nil)
+		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+			for range 3 {
+				s.index.Blame(m.best, time.Now())
+			}
+			require.NotEmpty(t, s.index.Quarantined())
+		}))
+		time.Sleep(15 * time.Second)
+		out, err := k.Dispatch(t.Context(), submission("x", func(s *Submission) {
+			for _, p := range m.peers {
+				if p.Profile.Peer != m.best {
+					s.Job.Requirements.Exclude = append(s.Job.Requirements.Exclude, string(p.Profile.Peer))
+				}
+			}
+		}))
+		require.NoError(t, err)
+		require.Equal(t, m.best, out.Node)
+		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+			n, _ := s.index.Node(m.best)
+			require.Equal(t, 7*time.Second, n.Service)
+			require.Zero(t, n.Failures, "the probe went well")
+		}))
+	})
+}
+
+// A job that nobody else can have waits for the end of a quarantine, and not longer.
+func TestTheEndOfAQuarantineIsNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newActing(1)
+		k := startOn(t, m, nil)
+		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+			for range 3 {
+				s.index.Blame(m.best, time.Now())
+			}
+		}))
+		// It looks again only when there is news.
+		calm := quiet(t, k)
+		require.NoError(t, k.loop.ask(t.Context(), func(*state) { k.matchmaker = calm }))
+		start := time.Now()
+		_, err := k.Dispatch(t.Context(), submission("x", nil))
+		require.NoError(t, err)
+		require.InDelta(t, 10, time.Since(start).Seconds(), 1.5)
+	})
+}
+
+// quiet is a matchmaker for k that never looks again without news.
+func quiet(t *testing.T, k *Kernel) *matchmaker.Matchmaker {
+	m, err := matchmaker.New(matchmaker.Config{Chooser: chooser{k}, Runner: runner{k}, Recheck: 24 * time.Hour})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = m.Serve(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return m
+}
+
+// broke is a wallet that cannot promise anything.
+type broke struct{ countingWallet }
+
+var errBroke = errors.New("broke")
+
+func (*broke) Promise(governance.Admitted, identity.PeerID, time.Time) ([]byte, error) {
+	return nil, errBroke
+}
+
+// What this node knows itself is final: its own wallet, its own capsules.
+func TestWhatThisNodeKnowsIsFinal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := startOn(t, newActing(5), func(c *Config) { c.Wallet = &broke{} })
+		out, err := k.Dispatch(t.Context(), submission("x", nil))
+		require.ErrorIs(t, err, errBroke)
+		require.NotErrorIs(t, err, matchmaker.ErrAttempts)
+		require.Len(t, out.Attempts, 1)
+
+		for _, code := range []mesh.JobCode{mesh.JobRejected, mesh.JobCreditExhausted, mesh.JobBadCapsule, mesh.JobFailed} {
+			err := believed("n", mesh.JobOutcome{Code: code})
+			var final matchmaker.Final
+			require.ErrorAs(t, err, &final)
+			require.True(t, final.Final())
+			var said *matchmaker.JobError
+			require.ErrorAs(t, err, &said)
+		}
+		for _, code := range []mesh.JobCode{mesh.JobOK, mesh.JobBusy, mesh.JobCrashed, mesh.JobDeadline} {
+			require.NoError(t, believed("n", mesh.JobOutcome{Code: code}))
+		}
+	})
+}
+
+// Hedging is for jobs that have a copy to spare, on other nodes.
+func TestHedgeGuards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newActing(3)
+		k := startOn(t, m, func(c *Config) { c.Hedge = true })
+		for range enoughAnswers {
+			_, err := k.Dispatch(t.Context(), submission("x", nil))
+			require.NoError(t, err)
+		}
+		admitted := func(change func(*Submission)) governance.Admitted {
+			sub := submission("x", change)
+			a, err := k.cfg.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job, Voucher: sub.Voucher}, time.Now())
+			require.NoError(t, err)
+			return a
+		}
+		there := matchmaker.Placement{Node: m.best}
+		_, ok := k.hedge(admitted(nil), there)
+		require.True(t, ok)
+		// This node has answered as often.
+		require.NoError(t, k.loop.ask(t.Context(), func(s *state) { s.nodes[k.Self()] = s.nodes[m.best] }))
+		_, ok = k.hedge(admitted(nil), matchmaker.Placement{Node: k.Self()})
+		require.False(t, ok)
+		_, ok = k.hedge(admitted(func(s *Submission) { s.Voucher = []byte("one") }), there)
+		require.False(t, ok)
+		_, ok = k.hedge(admitted(func(s *Submission) { s.Job.Replicas = 3 }), there)
+		require.False(t, ok)
+		require.NoError(t, k.loop.ask(t.Context(), func(s *state) { delete(s.nodes, k.Self()) }))
+	})
+}

@@ -1,0 +1,105 @@
+package matchmaker
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"inos/internal/governance"
+	"inos/internal/identity"
+)
+
+// ticket is a job from Submit to its end.
+type ticket struct {
+	job     governance.Admitted
+	id      string
+	ctx     context.Context // ends with the caller or at the deadline
+	arrived time.Time
+	// rank orders the jobs: the time of arrival, less Step for every level of
+	// priority, less up to Step for a near deadline. It never changes, and that is
+	// what bounds the waiting of low ones.
+	rank     time.Time
+	deadline time.Time
+	serial   uint64
+
+	key      string    // of its line
+	line     *line     // nil: in hand, or being placed
+	waits    bool      // no hand has it
+	at       int       // index in line.jobs
+	started  time.Time // when a hand first took it
+	exclude  []identity.PeerID
+	attempts []Attempt
+	busy     int  // answers that a node is busy
+	told     bool // it waits apart from those that have not asked
+
+	done   chan struct{} // closed after result and err are set
+	result Result
+	err    error
+}
+
+func (m *Matchmaker) newTicket(ctx context.Context, job governance.Admitted, now time.Time) *ticket {
+	j := job.Job()
+	return &ticket{
+		job: job, id: j.ID, ctx: ctx, arrived: now, deadline: j.Deadline,
+		rank: now.Add(-time.Duration(j.Priority)*m.cfg.Step - urgency(j.Deadline.Sub(now), m.cfg.Step)),
+		key:  keyOf(j, job.Ledger()),
+		done: make(chan struct{}),
+	}
+}
+
+// halfUrgent is how much time left makes a job half as urgent as none.
+const halfUrgent = time.Minute
+
+// urgency is what a deadline is worth in waiting time: nearly step for one that is
+// about to pass, half of it for one in a minute, nothing to speak of for one in hours.
+func urgency(left, step time.Duration) time.Duration {
+	return time.Duration(float64(step) * float64(halfUrgent) / float64(halfUrgent+max(left, 0)))
+}
+
+// keyOf says what a job waits for: where one job of a key finds every node busy, so
+// does every other.
+func keyOf(j governance.Job, ledger identity.LedgerID) string {
+	r := j.Requirements
+	return fmt.Sprintf("%s %s %d %q %q %d %q", j.Capsule, ledger, j.Copies(), r.Capabilities, r.GeoPrefix, r.MaxCost, r.Exclude)
+}
+
+// failedOn excludes node from t's next attempts.
+func (t *ticket) failedOn(node identity.PeerID) {
+	t.exclude = append(t.exclude, node)
+	t.key += " -" + string(node)
+}
+
+// wants is t's next attempt.
+func (t *ticket) wants() Waiting {
+	return Waiting{Ctx: t.ctx, Job: t.job, Attempt: len(t.attempts) + 1, Exclude: t.exclude}
+}
+
+// tickets is a heap by rank, then deadline, then arrival.
+type tickets []*ticket
+
+func (t *ticket) before(o *ticket) bool {
+	return cmp.Or(t.rank.Compare(o.rank), t.deadline.Compare(o.deadline), cmp.Compare(t.serial, o.serial)) < 0
+}
+
+func (q tickets) Len() int           { return len(q) }
+func (q tickets) Less(i, j int) bool { return q[i].before(q[j]) }
+
+func (q tickets) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].at, q[j].at = i, j
+}
+
+func (q *tickets) Push(v any) {
+	t := v.(*ticket)
+	t.at = len(*q)
+	*q = append(*q, t)
+}
+
+func (q *tickets) Pop() any {
+	old := *q
+	t := old[len(old)-1]
+	old[len(old)-1] = nil
+	*q = old[:len(old)-1]
+	return t
+}
