@@ -359,7 +359,7 @@ export interface Inos {
   dispatch(job: DispatchOptions): Promise<DispatchResult>;
   /** Ends a job that is waiting or running, wherever it is: its dispatch rejects with `cancelled`. */
   cancel(jobId: string): Promise<{ jobId: string }>;
-  /** Of a past job by its id, or of one that has not been sent. */
+  /** Of a job by its id, from its first moment on and after its end, or of one that has not been sent. */
   explain(job: string | DispatchOptions): Promise<Explanation>;
   /** Makes a capsule known here, under a name; it is inspected first. */
   publish(name: string, wasm: Uint8Array | ArrayBuffer): Promise<{ name: string; cid: string; bytes: number }>;

@@ -18,6 +18,8 @@ type Boot struct {
 	Capabilities []string
 	CreditCost   uint64 // microcredits per second
 	Slots        int
+	Hedge        bool   // send second copies of slow jobs
+	Near         string // GEOHASH:KM: distance counts
 	Capsules     []BootCapsule
 }
 
@@ -39,6 +41,8 @@ func ReadBoot() (Boot, error) {
 		Capabilities []string `json:"capabilities"`
 		CreditCost   uint64   `json:"creditCost"`
 		Slots        int      `json:"slots"`
+		Hedge        bool     `json:"hedge"`
+		Near         string   `json:"near"`
 		Capsules     []struct {
 			Name string `json:"name"`
 			URL  string `json:"url"`
@@ -49,7 +53,7 @@ func ReadBoot() (Boot, error) {
 	if err := json.Unmarshal([]byte(text), &raw); err != nil {
 		return Boot{}, fmt.Errorf("bridge: __inosConfig: %w", err)
 	}
-	boot := Boot{Name: raw.Name, Bootstrap: raw.Bootstrap, Capabilities: raw.Capabilities, CreditCost: raw.CreditCost, Slots: raw.Slots}
+	boot := Boot{Name: raw.Name, Bootstrap: raw.Bootstrap, Capabilities: raw.Capabilities, CreditCost: raw.CreditCost, Slots: raw.Slots, Hedge: raw.Hedge, Near: raw.Near}
 	for _, c := range raw.Capsules {
 		cid, err := capsule.ParseCID(c.CID)
 		if err != nil {

@@ -28,6 +28,8 @@ type sentinel struct {
 
 // sentinels are looked through in order: the more telling error first.
 var sentinels = []sentinel{
+	{kernel.ErrResult, "wrong_result", final},
+	{matchmaker.ErrAttempts, "all_attempts_failed", retryable},
 	{scheduler.ErrNoCandidate, "no_candidate", retryable},
 	{scheduler.ErrBusy, "all_busy", retryable},
 	{scheduler.ErrRequest, "bad_requirements", final},
@@ -43,7 +45,6 @@ var sentinels = []sentinel{
 	{kernel.ErrInput, "bad_input", final},
 	{kernel.ErrDuplicate, "duplicate_job", final},
 	{kernel.ErrNoJob, CodeUnknownJob, final},
-	{kernel.ErrResult, "wrong_result", final},
 	{kernel.ErrReplicas, "too_few_nodes", retryable},
 	{kernel.ErrDisputed, "disputed", final},
 	{kernel.ErrNoMesh, "not_joined", retryable},
@@ -56,7 +57,6 @@ var sentinels = []sentinel{
 	{matchmaker.ErrCancelled, CodeCancelled, final},
 	{matchmaker.ErrQueueFull, "queue_full", retryable},
 	{matchmaker.ErrBusy, "all_busy", retryable},
-	{matchmaker.ErrAttempts, "all_attempts_failed", retryable},
 	{mesh.ErrAddress, "bad_address", final},
 	{mesh.ErrCertificate, "certificate_mismatch", final},
 	{mesh.ErrSignature, "bad_signature", final},

@@ -49,10 +49,18 @@ func (h *history) get(id string) (pastJob, bool) {
 	return j, ok
 }
 
-// explanation puts a decision into words.
-func explanation(job string, e scheduler.Explanation, names map[identity.PeerID]string, chosen identity.PeerID) explanationView {
-	v := explanationView{JobID: job, Chosen: string(chosen), Considered: considered(e, names, chosen)}
-	v.Summary = fmt.Sprintf("%d nodes known, %d could run it", e.Considered, e.Feasible)
+// explanation puts a decision into words. What was not counted is not spoken of.
+func explanation(job string, e kernel.Decision, names map[identity.PeerID]string, chosen identity.PeerID) explanationView {
+	v := explanationView{JobID: job, Chosen: string(chosen), Considered: considered(e.Explanation, names, chosen)}
+	v.Summary = fmt.Sprintf("%d nodes known", e.Considered)
+	if !e.Counted {
+		v.Summary += ", more than a placement takes the time to count"
+		if chosen != "" {
+			v.Summary += fmt.Sprintf(". Chosen: %s (%s)", nameOf(names, chosen), e.Why)
+		}
+		return v
+	}
+	v.Summary += fmt.Sprintf(", %d could run it", e.Feasible)
 	for _, r := range scheduler.Requirements {
 		if n := e.RuledOut[r]; n > 0 {
 			v.Summary += fmt.Sprintf("; %d ruled out by %s", n, r)
@@ -67,6 +75,14 @@ func explanation(job string, e scheduler.Explanation, names map[identity.PeerID]
 		v.Summary += ". " + strings.ToUpper(text[:1]) + text[1:]
 	}
 	return v
+}
+
+// foreign is what this node knows of the choice of another one.
+func foreign(j kernel.JobInfo, names map[identity.PeerID]string) explanationView {
+	return explanationView{
+		JobID: j.ID, Chosen: string(j.Node), Considered: []consideredView{},
+		Summary: fmt.Sprintf("Dispatched by %s, which chose %s and knows why", nameOf(names, j.From), nameOf(names, j.Node)),
+	}
 }
 
 func nameOf(names map[identity.PeerID]string, id identity.PeerID) string {

@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"inos/internal/identity"
+	"inos/internal/kernel"
 	"inos/internal/scheduler"
 	"inos/internal/submit"
+	"inos/internal/threads/matchmaker"
 )
 
 // order reads a DispatchOptions argument.
@@ -47,8 +49,8 @@ func (a *api) dispatch(ctx context.Context, args []js.Value) (any, error) {
 	out, err := a.cfg.Kernel.Dispatch(ctx, sub)
 	a.history.add(sub.Job.ID, pastJob{input: sub.Job.InputLength, output: uint64(len(out.Output)), score: out.Score, decision: out.Decision, node: out.Node})
 	names := a.names(ctx)
-	if errors.Is(err, scheduler.ErrNoCandidate) {
-		why := explanation(sub.Job.ID, out.Decision.Explanation, names, "").Summary
+	if errors.Is(err, scheduler.ErrNoCandidate) && !errors.Is(err, matchmaker.ErrAttempts) {
+		why := explanation(sub.Job.ID, out.Decision, names, "").Summary
 		return nil, &Error{Code: codeOf(err), Message: fmt.Sprintf("%v: %s", err, why)}
 	}
 	if err != nil {
@@ -80,11 +82,7 @@ func (a *api) cancel(ctx context.Context, args []js.Value) (any, error) {
 func (a *api) explain(ctx context.Context, args []js.Value) (any, error) {
 	names := a.names(ctx)
 	if v := arg(args, 0); v.Type() == js.TypeString {
-		past, ok := a.history.get(v.String())
-		if !ok {
-			return nil, &Error{Code: CodeUnknownJob, Message: fmt.Sprintf("explain: no job %.60q was dispatched from here", v.String())}
-		}
-		return explanation(v.String(), past.decision.Explanation, names, past.node), nil
+		return a.explainJob(ctx, v.String(), names)
 	}
 	order, err := a.order("explain", arg(args, 0))
 	if err != nil {
@@ -102,5 +100,30 @@ func (a *api) explain(ctx context.Context, args []js.Value) (any, error) {
 	if len(d.Top) > 0 {
 		best = d.Top[0].Node.ID
 	}
-	return explanation(sub.Job.ID, d, names, best), nil
+	return explanation(sub.Job.ID, kernel.Decision{Explanation: d, Counted: true}, names, best), nil
+}
+
+// explainJob is about a job under way, then about one that was: the history goes back
+// further than the kernel.
+func (a *api) explainJob(ctx context.Context, id string, names map[identity.PeerID]string) (any, error) {
+	d, node, err := a.cfg.Kernel.Decision(ctx, id)
+	if err == nil {
+		return explanation(id, d, names, node), nil
+	}
+	if !errors.Is(err, kernel.ErrNoJob) {
+		return nil, err
+	}
+	if past, ok := a.history.get(id); ok {
+		return explanation(id, past.decision, names, past.node), nil
+	}
+	jobs, err := a.cfg.Kernel.Jobs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, j := range jobs {
+		if j.ID == id {
+			return foreign(j, names), nil
+		}
+	}
+	return nil, &Error{Code: CodeUnknownJob, Message: fmt.Sprintf("explain: no job %.60q was dispatched from here", id)}
 }

@@ -99,7 +99,7 @@ export const VERBS = {
   },
   explain: {
     params: [{ name: 'job', shape: ['text', JOB] }],
-    does: 'why a job ran where it ran, or where one would',
+    does: 'why a job runs, ran or waits where it does, or where one would run',
     example: `console.table((await inos.explain((await inos.jobs())[0].id)).considered)`,
   },
   publish: {
