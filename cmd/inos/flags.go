@@ -37,6 +37,8 @@ type nodeFlags struct {
 	slots                    int
 	latency                  time.Duration
 	creditLine, allowance    uint64
+	hedge                    bool
+	near                     string
 	otlp                     string
 	killOverdue, verbose     bool
 }
@@ -59,6 +61,8 @@ func (f *nodeFlags) register(set *flag.FlagSet) {
 	set.Uint64Var(&f.creditLine, "credit-line", 10_000_000, "credit granted to a ledger whose first voucher arrives, in microcredits")
 	set.Uint64Var(&f.allowance, "allowance", 100_000_000, "what this node's own ledger may spend, in microcredits")
 	set.BoolVar(&f.killOverdue, "kill-overdue", false, "kill a capsule that does not pause by the deadline, instead of only reporting it")
+	set.BoolVar(&f.hedge, "hedge", false, "send a second copy of this node's own job when the first takes longer than 95 % of its node's last answers did; both may have to be paid")
+	set.StringVar(&f.near, "near", "", "GEOHASH:KM, for example u33db:500: for this node's own jobs a node KM away from there scores half")
 	set.StringVar(&f.otlp, "otlp", "", "OpenTelemetry collector to send spans to over OTLP/HTTP, for example http://127.0.0.1:4318")
 	set.BoolVar(&f.verbose, "v", false, "log every event")
 }

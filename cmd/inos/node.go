@@ -76,6 +76,7 @@ func (n *native) build(f nodeFlags, diag io.Writer) error {
 	cfg := node.Config{
 		Name: f.name, Kind: "native", Capabilities: f.capabilities, GeoHash: f.geo, CreditCost: f.cost,
 		Slots: f.slots, Allowance: f.allowance, StrangerLine: f.creditLine, Overdue: f.overdue(),
+		Hedge: f.hedge, Near: f.near,
 	}
 	if f.data != "" {
 		if err := os.MkdirAll(f.data, 0o700); err != nil {

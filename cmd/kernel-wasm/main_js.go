@@ -53,7 +53,7 @@ func run() error {
 			default: // the next one follows in a quarter of a second
 			}
 		},
-		Slots: cfg.Slots, Runtime: runtime, Log: kept.log, Keep: kept.keep, KeptPolicy: true, Allowance: allowance, StrangerLine: allowance / 10,
+		Slots: cfg.Slots, Hedge: cfg.Hedge, Near: cfg.Near, Runtime: runtime, Log: kept.log, Keep: kept.keep, KeptPolicy: true, Allowance: allowance, StrangerLine: allowance / 10,
 	})
 	if err != nil {
 		return err

@@ -59,7 +59,7 @@ async function loadConfig(): Promise<BootConfig> {
     );
   }
   const absolute = (path: string) => new URL(path, document.baseURI).href;
-  // ?bootstrap=MULTIADDR adds a node, ?alone uses none: for tries by hand.
+  // ?bootstrap=MULTIADDR adds a node, ?alone uses none, ?hedge and ?near=GEOHASH:KM as in BootConfig: for tries by hand.
   const query = new URLSearchParams(location.search);
   const bootstrap = query.has('alone') ? [] : [...query.getAll('bootstrap'), ...(given.bootstrap ?? [])];
   return {
@@ -68,6 +68,8 @@ async function loadConfig(): Promise<BootConfig> {
     name: query.get('name') ?? given.name ?? 'browser',
     bootstrap,
     capabilities: given.capabilities ?? capabilities(),
+    hedge: query.has('hedge') || given.hedge === true,
+    near: query.get('near') ?? given.near ?? '',
     capsules: (given.capsules ?? []).map((capsule) => ({ ...capsule, url: absolute(capsule.url) })),
   };
 }

@@ -54,6 +54,12 @@ type Config struct {
 	Overdue      supervisor.OverduePolicy
 	PublishEvery time.Duration
 	PingEvery    time.Duration
+	// Hedge sends a second copy of this node's own jobs when the first takes unusually
+	// long; see kernel.Config.
+	Hedge bool
+	// Near, as GEOHASH:KM, makes distance count for this node's own jobs: a node KM away
+	// from GEOHASH scores half. Empty: it does not.
+	Near string
 	// OnHeartbeat hears of every heartbeat; it must not block. May be nil.
 	OnHeartbeat func(capsuleID string)
 }
@@ -119,6 +125,10 @@ func New(cfg Config) (*Node, error) {
 			return nil, fmt.Errorf("node: owner: %w", err)
 		}
 	}
+	score, err := scorer(cfg.Near)
+	if err != nil {
+		return nil, err
+	}
 	images := library.NewImages(0)
 	n.Supervisor, err = supervisor.New(supervisor.Config{
 		Runtime: cfg.Runtime, Codec: wire.Capsules{}, Blobs: n.Library, Images: images, Emit: n.note, MaxCapsules: cfg.MaxCapsules,
@@ -144,6 +154,8 @@ func New(cfg Config) (*Node, error) {
 		Wallet:       n.Purse,
 		Upkeep:       n.Purse,
 		Reputation:   n.Reputation,
+		Scorer:       score,
+		Hedge:        cfg.Hedge,
 		PublishEvery: cfg.PublishEvery,
 		PingEvery:    cfg.PingEvery,
 	})

@@ -10,6 +10,10 @@ export interface BootConfig {
   /** Multiaddrs with certificate hashes. */
   bootstrap: string[];
   capabilities: string[];
+  /** A second copy of a job goes out when the first takes unusually long; both may have to be paid. */
+  hedge?: boolean;
+  /** GEOHASH:KM: a node so far away from there scores half. */
+  near?: string;
   capsules: { name: string; url: string; cid: string; bytes: number }[];
   [more: string]: unknown;
 }
