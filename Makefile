@@ -47,7 +47,7 @@ model-check: ## the rings' protocol, exhaustively, with spin
 
 .PHONY: bench-scheduler bench-capsule bench-governance
 bench-scheduler: $(TOOLS)/wasmbrowsertest ## decisions of the scheduler, natively and in Chromium
-	scripts/bench.sh ./internal/scheduler ./internal/threads/matchmaker
+	scripts/bench-scheduler.sh
 bench-capsule: ## capsules beside plain JavaScript, postMessage and Comlink in Chromium, and natively
 	scripts/bench-capsule.sh
 bench-governance: $(TOOLS)/wasmbrowsertest ## admission, vouchers, settlements

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Measures the scheduler natively and in headless Chromium and prints one table,
-# with a plain scan of the formula beside it in the same run; then runs the load
+# with a plain scan of the formula beside it in the same run, and the kernel's whole
+# decision (Place) around it; then runs the load
 # simulation, which writes the tables of docs/scheduler.md and docs/scheduler.svg.
 # BENCH_TIME is how long each figure is measured (default 1s), BENCH_COUNT how often
 # (default 3): the best counts, because whatever else runs on the machine only adds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-what='^Benchmark(Choose|Update|Report|RandomRead|Scan|Assign64|Memory)'
-flags=(-run '^$' -bench "$what" -benchmem -benchtime "${BENCH_TIME:-1s}" -count "${BENCH_COUNT:-3}" -timeout 30m ./internal/scheduler)
+what='^Benchmark(Place|Choose|Update|Report|RandomRead|Scan|Assign64|Memory)'
+flags=(-run '^$' -bench "$what" -benchmem -benchtime "${BENCH_TIME:-1s}" -count "${BENCH_COUNT:-3}" -timeout 30m ./internal/scheduler ./internal/kernel)
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 

@@ -4,9 +4,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# The scheduler has a table of its own.
-if [ "${1:-}" = ./internal/scheduler ]; then exec scripts/bench-scheduler.sh; fi
-
 echo "== native ($(go env GOOS)/$(go env GOARCH), $(nproc) cores)"
 go test -run '^$' -bench . -benchmem "$@"
 

@@ -1,0 +1,96 @@
+package kernel
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/governance"
+	"inos/internal/scheduler"
+	"inos/internal/threads/matchmaker"
+)
+
+// placing is a kernel that knows n nodes, whose loop does not run, and a job that is in
+// its table.
+func placing(t testing.TB, n int, needs ...string) (*state, []matchmaker.Waiting) {
+	gate, err := governance.New(governance.Config{Ledgers: purse{ledgerOf("payer"): 1_000_000}})
+	require.NoError(t, err)
+	k, err := New(Config{Self: peerOf("home"), Kind: "browser", Slots: -1, CreditCost: 1, Gate: gate, Capsules: &workshop{}, Blobs: &shelfOf{}})
+	require.NoError(t, err)
+	s := k.loop.state
+	for _, p := range randomCrowd(rand.New(rand.NewPCG(1, 2)), n) {
+		s.hear(p.Profile, time.Now())
+		s.measured(p.Profile.Peer, p.RTT)
+	}
+	sub := submission("x", func(s *Submission) { s.Job.Requirements.Capabilities = needs })
+	a, err := gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job}, time.Now())
+	require.NoError(t, err)
+	require.True(t, s.jobs.add(&job{admitted: a, sub: &sub, info: JobInfo{ID: sub.Job.ID}}))
+	return s, []matchmaker.Waiting{{Ctx: context.Background(), Job: a, Attempt: 1}}
+}
+
+// putBack returns what the last placement took.
+func (s *state) putBack(p matchmaker.Placement) {
+	s.index.Release(s.placements[p.Ticket].lease)
+	delete(s.placements, p.Ticket)
+}
+
+// BenchmarkPlace is the kernel's whole decision about one job, on its loop: the choice,
+// its description, the slot set aside and given back, and the event.
+func BenchmarkPlace(b *testing.B) {
+	for _, n := range []int{30, 1_000, 100_000} {
+		for _, needs := range [][]string{nil, {"gpu", "simd"}} {
+			name := "any"
+			if needs != nil {
+				name = "caps"
+			}
+			b.Run(fmt.Sprintf("%d/%s", n, name), func(b *testing.B) {
+				s, jobs := placing(b, n, needs...)
+				out := make([]matchmaker.Choice, 1)
+				b.ReportAllocs()
+				for b.Loop() {
+					s.placeAll(jobs, out)
+					if out[0].Err != nil {
+						b.Fatal(out[0].Err)
+					}
+					s.putBack(out[0].Placement)
+				}
+			})
+		}
+	}
+}
+
+// A placement among many nodes, or one that finds all of them busy, describes as much
+// as it can afford: never all nodes.
+func TestAPlacementDoesNotLookAtAllNodes(t *testing.T) {
+	allocations := func(n int, busy bool) float64 {
+		s, jobs := placing(t, n)
+		if busy {
+			for {
+				c, err := s.index.Choose(scheduler.Request{JobID: "j"}, time.Now())
+				if err != nil {
+					break
+				}
+				s.index.Full(c.Node.ID, time.Now())
+			}
+		}
+		out := make([]matchmaker.Choice, 1)
+		return testing.AllocsPerRun(20, func() {
+			s.placeAll(jobs, out)
+			require.Equal(t, busy, out[0].Err != nil)
+			if busy {
+				require.ErrorIs(t, out[0].Err, matchmaker.ErrBusy)
+				return
+			}
+			s.putBack(out[0].Placement)
+		})
+	}
+	few, many := allocations(100, false), allocations(5000, false)
+	require.InDelta(t, few, many, 3)
+	require.Less(t, many, 20.0)
+	require.Less(t, allocations(20, true), 12.0, "and among few, nothing is explained to a job that waits")
+}
