@@ -54,14 +54,13 @@ const (
 	slowUpload = 128 << 10
 )
 
-// patience is how long t's node may be silent; false when it is waited for.
+// patience is how long t's node may be silent; false: without end.
 func (m *Matchmaker) patience(t *ticket) (time.Duration, bool) {
-	left := m.cfg.Attempts - len(t.exclude)
 	j := t.job.Job()
-	if left < 2 || j.Copies() > 1 {
+	if j.Copies() > 1 {
 		return 0, false
 	}
-	share := time.Until(t.deadline) / time.Duration(left)
+	share := time.Until(t.deadline) / time.Duration(m.cfg.Attempts-len(t.exclude))
 	return max(min(share, m.cfg.Silence), leastSilence) + time.Duration(j.InputLength/slowUpload)*time.Second, true
 }
 
