@@ -150,10 +150,6 @@ func (m *Matchmaker) attempt(ctx context.Context, t *ticket, p Placement) (a ans
 		}
 	default:
 	}
-	if next != nil && (f.won.final() || ctx.Err() != nil) { // an answer crossed the cancelling
-		m.release(*next, noOutcome, ErrOutrun)
-		next = nil
-	}
 	return *f.won, next
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/mesh"
 )
 
 // send submits a job without waiting for its end.
@@ -30,6 +31,7 @@ func TestOrder(t *testing.T) {
 		y.behave = works(time.Second)
 		m := serve(t, y, Config{})
 		job := func(priority uint8, deadline time.Duration) string {
+			time.Sleep(5 * time.Millisecond)
 			return send(t, m, func(j *governance.Job) { j.Priority, j.Deadline = priority, time.Now().Add(deadline) })
 		}
 		want := []string{job(0, time.Hour)} // taken at once
@@ -192,6 +194,63 @@ func TestLinesDoNotBlockEachOther(t *testing.T) {
 		_, err := m.Submit(t.Context(), admit(t, nil))
 		require.NoError(t, err)
 		require.Zero(t, time.Since(start))
+	})
+}
+
+// A job that a node has failed waits for the others, and those that it has not failed
+// do not wait with it.
+func TestAnExcludedNodeIsFreeForOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard("a", "b")
+		y.full["a"] = true
+		poison := true
+		y.behave = func(context.Context, governance.Job, identity.PeerID) (out outcome, err error) {
+			if poison {
+				out.Code = mesh.JobCrashed
+			}
+			poison = false
+			return out, nil
+		}
+		m := serve(t, y, Config{Recheck: time.Hour})
+		send(t, m, func(j *governance.Job) { j.Priority = 200 })
+		require.Equal(t, 1, m.Waiting())
+		start := time.Now()
+		r, err := m.Submit(t.Context(), admit(t, nil))
+		require.NoError(t, err)
+		require.EqualValues(t, "b", r.Placement.Node)
+		require.Zero(t, time.Since(start))
+		require.Equal(t, 1, m.Waiting())
+	})
+}
+
+// Those that wait are looked after now and then even if there is always something else
+// to place.
+func TestRecheckBesideAStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard("a", "b")
+		y.full["a"], y.full["b"] = true, true
+		m := serve(t, y, Config{Step: time.Nanosecond})
+		waits := make(chan error, 1)
+		a := admit(t, nil)
+		go func() { _, err := m.Submit(t.Context(), a); waits <- err }()
+		synctest.Wait()
+		y.mu.Lock()
+		y.full["a"] = false // nobody says so
+		y.placing = func() { time.Sleep(100 * time.Millisecond) }
+		y.mu.Unlock()
+		stop := time.After(10 * time.Second)
+		for { // more jobs for nobody than can be told so
+			select {
+			case err := <-waits:
+				require.NoError(t, err)
+				return
+			case <-stop:
+				t.Fatal("forgotten")
+			case <-time.After(40 * time.Millisecond):
+				nobody := admit(t, func(j *governance.Job) { j.Priority, j.Requirements.Exclude = 255, []string{"a", "b"} })
+				go func() { _, _ = m.Submit(t.Context(), nobody) }()
+			}
+		}
 	})
 }
 

@@ -25,6 +25,7 @@ func TestSilence(t *testing.T) {
 		times  times
 		talks  chatty
 		full   identity.PeerID // for the first 85 s
+		roomy  identity.PeerID // has slots without end
 		left   time.Duration
 		cfg    Config
 		change func(*governance.Job)
@@ -57,6 +58,9 @@ func TestSilence(t *testing.T) {
 		{name: "and so is the second copy", nodes: []identity.PeerID{"a", "b", "c"}, times: times{"a": never, "b": never, "c": time.Second},
 			cfg:  Config{Hedge: func(governance.Admitted, Placement) (time.Duration, bool) { return 10 * time.Second, true }},
 			left: time.Hour, node: "c", took: 41 * time.Second, silent: 2},
+		{name: "and the second copy's node has more slots", nodes: []identity.PeerID{"a", "b", "c"}, times: times{"a": never, "b": never, "c": time.Second},
+			cfg:  Config{Hedge: func(governance.Admitted, Placement) (time.Duration, bool) { return 10 * time.Second, true }},
+			left: time.Hour, roomy: "b", node: "c", took: 41 * time.Second, silent: 2},
 		{name: "no third copy when two may fail", nodes: []identity.PeerID{"a", "b", "c"}, times: times{"a": never, "b": 10 * time.Minute, "c": 1},
 			cfg:  Config{Attempts: 2, Hedge: func(governance.Admitted, Placement) (time.Duration, bool) { return 10 * time.Second, true }},
 			left: time.Hour, node: "b", took: 10*time.Minute + 10*time.Second},
@@ -68,6 +72,7 @@ func TestSilence(t *testing.T) {
 				if c.talks != nil {
 					y.talks = c.talks
 				}
+				y.roomy = c.roomy
 				if c.full != "" {
 					y.full[c.full] = true
 					time.AfterFunc(85*time.Second, func() {
@@ -119,6 +124,27 @@ func TestAnAnswerCrossesTheReplacement(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, "a", r.Placement.Node)
 		require.Len(t, r.Attempts, 1)
+		require.Equal(t, []identity.PeerID{"a", "b"}, y.chosen)
+		synctest.Wait()
+		for node, taken := range y.taken {
+			require.False(t, taken, "the slot of %s is back", node)
+		}
+	})
+}
+
+// An answer that comes while the node is given up counts, and the replacement's slot
+// comes back.
+func TestAnAnswerCrossesTheGivingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard("a", "b")
+		y.behave = func(ctx context.Context, _ governance.Job, n identity.PeerID) (outcome, error) {
+			<-ctx.Done()
+			return outcome{Node: n}, nil
+		}
+		m := serve(t, y, Config{})
+		r, err := m.Submit(t.Context(), admit(t, nil))
+		require.NoError(t, err)
+		require.EqualValues(t, "a", r.Placement.Node)
 		require.Equal(t, []identity.PeerID{"a", "b"}, y.chosen)
 		synctest.Wait()
 		for node, taken := range y.taken {

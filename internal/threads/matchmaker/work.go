@@ -48,7 +48,7 @@ func (m *Matchmaker) work(serving context.Context, t *ticket, p Placement) {
 			}
 			m.again(t, kicks, false)
 		}
-		if next != nil {
+		if next != nil { // an answer, or the end, crossed the giving up
 			m.release(*next, noOutcome, ErrOutrun)
 		}
 		return
