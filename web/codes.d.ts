@@ -5,12 +5,13 @@ export type InosErrorCode =
   | 'cross_origin_isolation' // the page was served without COOP/COEP: no shared memory
   | 'webtransport_missing' // this browser cannot reach the mesh
   | 'webassembly_missing'
-  | 'config_load_failed' // /inos.json could not be had
+  | 'wait_async_missing' // this browser's Atomics cannot wait without blocking
+  | 'config_load_failed' // /inos.json could not be had, or says what it must not
   | 'wasm_load_failed' // not found, no network, HTTP error
   | 'wasm_bad_module' // not WebAssembly, or refused by the browser's compiler
   | 'wasm_instantiate_failed' // imports do not fit, or no memory
   | 'worker_failed' // the kernel's Worker could not start
-  | 'boot_timeout' // the kernel started and never became ready
+  | 'boot_timeout' // the kernel never became ready: its script, its bytes or its own start stalled
   | 'bootstrap_unreachable' // no bootstrap node answered; the kernel goes on alone
   | 'kernel_closed' // inos.close() was called
   | 'kernel_crashed' // the kernel exited, panicked or its Worker was killed

@@ -66,6 +66,29 @@ await test('no inos.json', { spoil: { 'inos.json': { status: 404, body: 'gone' }
 await test('inos.json is a page', { spoil: { 'inos.json': { body: '<!doctype html>' } } }, fails('config_load_failed', /inos\.json/));
 await test("the Worker's script is missing", { spoil: { 'kernel.worker': { status: 404, body: '' } } }, fails('worker_failed', /did not load/));
 
+await test('no Atomics.waitAsync', { before: 'delete Atomics.waitAsync' }, fails('wait_async_missing', /Atomics\.waitAsync/));
+for (const [what, boot, text] of [
+  ['capabilities that are no array', { capabilities: 'gpu' }, /capabilities must be an array of strings, not "gpu"/],
+  ['a capsule without a CID', { capsules: [{ name: 'x', url: 'x', cid: 'nope', bytes: 1 }] }, /"x" has no CID/],
+  ['capsules that are no array', { capsules: {} }, /capsules must be an array/],
+]) {
+  await test(`inos.json with ${what}`, { boot }, fails('config_load_failed', text));
+}
+
+console.log('what never comes');
+// The shell's deadlines, which are ten seconds and a minute, ten times sooner.
+const before = `{
+  const { setTimeout, AbortSignal } = globalThis;
+  const { timeout } = AbortSignal;
+  globalThis.setTimeout = (f, ms, ...rest) => setTimeout(f, ms >= 10_000 ? ms / 10 : ms, ...rest);
+  AbortSignal.timeout = (ms) => timeout.call(AbortSignal, ms / 10);
+}`;
+await test('an answer about inos.json', { before, spoil: { 'inos.json': { stall: 'all' } } }, fails('config_load_failed', /did not come within 10 s/));
+await test('the rest of inos.json', { before, spoil: { 'inos.json': { stall: 'rest' } } }, fails('config_load_failed', /did not come within 10 s/));
+await test("an answer about the Worker's script", { before, spoil: { 'kernel.worker': { stall: 'all' } } }, fails('boot_timeout', /Worker did not run after 60 s/));
+await test('an answer about the kernel', { before, spoil: { 'kernel.': (a) => (a.type === 'application/wasm' ? { stall: 'all' } : {}) } }, fails('boot_timeout', /not ready after 60 s/));
+await test('the rest of the kernel', { before, spoil: { 'kernel.': (a) => (a.type === 'application/wasm' ? { stall: 'rest' } : {}) } }, fails('boot_timeout', /not ready after 60 s/));
+
 console.log('what comes instead of the kernel');
 await test('nothing', { spoil: { 'kernel.': (a) => (a.type === 'application/wasm' ? { status: 404, body: 'gone' } : {}) } }, fails('wasm_load_failed', /HTTP 404/));
 await test('half of it', { spoil: { 'kernel.': (a) => (a.type === 'application/wasm' ? { cut: true } : {}) } }, fails('wasm_load_failed', /broke off/));

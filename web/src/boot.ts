@@ -3,6 +3,11 @@ import { InosFailure, asFailure } from './errors';
 import type { KernelLink, WorkerPort } from './rpc/link';
 import type { BootConfig } from './rpc/protocol';
 
+/** How long /inos.json may take to come: it is small. */
+const CONFIG_MS = 10_000;
+/** A CIDv1 of a capsule: raw bytes, SHA-256, in base 32 without spare bits. */
+const CID = /^bafkrei[a-h][a-z2-7]{50}[aeimquy4]$/;
+
 /** What this browser lacks to run a kernel, or null. */
 export function missing(): InosFailure | null {
   if (typeof WebAssembly !== 'object' || typeof WebAssembly.compileStreaming !== 'function') {
@@ -27,6 +32,12 @@ export function missing(): InosFailure | null {
       'This browser has no WebTransport, the only way from here into the mesh. Chromium 114, Firefox 125 and later have it.',
     );
   }
+  if (typeof Atomics.waitAsync !== 'function') {
+    return new InosFailure(
+      'wait_async_missing',
+      'This browser has no Atomics.waitAsync, by which the kernel hears its capsules. Chromium 87 and Firefox 153 have it.',
+    );
+  }
   return null;
 }
 
@@ -48,15 +59,14 @@ async function loadConfig(): Promise<BootConfig> {
   const url = new URL('inos.json', document.baseURI);
   let given: Partial<BootConfig>;
   try {
-    const response = await fetch(url, { cache: 'no-store' });
+    // The signal covers the body too: what begins to come may still stall.
+    const response = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout(CONFIG_MS) });
     if (!response.ok) throw new Error(`HTTP ${response.status} ${response.statusText}`);
-    given = (await response.json()) as Partial<BootConfig>;
-    if (typeof given.kernel !== 'string') throw new Error('it names no kernel');
+    given = checkConfig(await response.json());
   } catch (thrown) {
-    throw new InosFailure(
-      'config_load_failed',
-      `${url.pathname} could not be read, which says where the kernel and the mesh are: ${asFailure(thrown, '').message}`,
-    );
+    const late = thrown instanceof DOMException && thrown.name === 'TimeoutError';
+    const why = late ? `it did not come within ${CONFIG_MS / 1000} s` : asFailure(thrown, '').message;
+    throw new InosFailure('config_load_failed', `${url.pathname} could not be read, which says where the kernel and the mesh are: ${why}`);
   }
   const absolute = (path: string) => new URL(path, document.baseURI).href;
   // ?bootstrap=MULTIADDR adds a node, ?alone uses none, ?hedge and ?near=GEOHASH:KM as in BootConfig: for tries by hand.
@@ -64,7 +74,7 @@ async function loadConfig(): Promise<BootConfig> {
   const bootstrap = query.has('alone') ? [] : [...query.getAll('bootstrap'), ...(given.bootstrap ?? [])];
   return {
     ...given,
-    kernel: absolute(given.kernel),
+    kernel: absolute(given.kernel!),
     name: query.get('name') ?? given.name ?? 'browser',
     bootstrap,
     capabilities: given.capabilities ?? capabilities(),
@@ -72,6 +82,36 @@ async function loadConfig(): Promise<BootConfig> {
     near: query.get('near') ?? given.near ?? '',
     capsules: (given.capsules ?? []).map((capsule) => ({ ...capsule, url: absolute(capsule.url) })),
   };
+}
+
+/**
+ * Returns `given` once every field the kernel reads is of its type, absent or null; throws what is wrong with it. A bad
+ * figure found by the kernel itself would end it.
+ */
+export function checkConfig(given: unknown): Partial<BootConfig> {
+  const isText = (value: unknown) => typeof value === 'string';
+  const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
+  const areTexts = (value: unknown) => Array.isArray(value) && value.every(isText);
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) throw new Error('it is no object');
+  const config = given as Record<string, unknown>;
+  if (!isText(config['kernel'])) throw new Error('it names no kernel');
+  for (const [field, fits, wanted] of [
+    ['name', isText, 'a string'],
+    ['bootstrap', areTexts, 'an array of strings'],
+    ['capabilities', areTexts, 'an array of strings'],
+    ['creditCost', isCount, 'a number of microcredits'],
+    ['slots', Number.isSafeInteger, 'a number'],
+    ['capsules', Array.isArray, 'an array'],
+  ] as const) {
+    const value = config[field];
+    if (value !== undefined && value !== null && !fits(value)) throw new Error(`its ${field} must be ${wanted}, not ${JSON.stringify(value)}`);
+  }
+  for (const capsule of (config['capsules'] ?? []) as unknown[]) {
+    const { name, url, cid } = (capsule ?? {}) as Record<string, unknown>;
+    if (![name, url, cid].every(isText)) throw new Error(`a capsule must have a name, a url and a cid: ${JSON.stringify(capsule)}`);
+    if (!CID.test(cid as string)) throw new Error(`capsule ${JSON.stringify(name)} has no CID of a capsule: ${JSON.stringify(cid)}`);
+  }
+  return config;
 }
 
 /** What this browser offers to jobs. */

@@ -42,6 +42,8 @@ test.each([
   ['status', [1], 'takes no arguments, got 1'],
   ['spawn', ['hash', 3], 'options must be an object {memoryLimit, capabilities, args, creditLedgerId, node, restart, group, strategy}, got 3'],
   ['spawn', ['hash', { memory: 3 }], "options has no field 'memory'; it may have memoryLimit"],
+  ['spawn', ['hash', new Date(0)], 'group, strategy}, got Date'],
+  ['spawn', ['hash', new Map([['memoryLimit', 1]])], 'group, strategy}, got Map'],
   ['resize', ['a', '8'], 'bytes must be a number of at least 0, got string'],
   ['resize', ['a', NaN], 'bytes must be a number of at least 0, got NaN'],
   ['dispatch', ['hash'], 'job must be an object {capsule, method, input'],

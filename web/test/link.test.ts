@@ -112,6 +112,24 @@ test('a kernel that never becomes ready is given up', async () => {
   }
 });
 
+test('a Worker whose script never comes is given up', async () => {
+  vi.useFakeTimers();
+  try {
+    const link = new KernelLink({ released: () => new Promise(() => {}), bootMs: 1000 });
+    const port = new Port();
+    link.start(port, config);
+    const call = link.call('nodes', []);
+    const ends = [link.ready, link.joined, call].map((promise) =>
+      expect(promise).rejects.toMatchObject({ code: 'boot_timeout', retryable: true, message: expect.stringContaining('Worker') as string }),
+    );
+    await vi.advanceTimersByTimeAsync(1000);
+    await Promise.all(ends);
+    expect(port.terminated).toBe(true);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test('a Worker whose script does not load says so', async () => {
   const link = new KernelLink({ released: () => new Promise(() => {}) });
   const port = new Port();

@@ -7,8 +7,9 @@ import { root } from './nodes.mjs';
 const TYPES = { html: 'text/html', js: 'text/javascript', css: 'text/css', wasm: 'application/wasm', json: 'application/json' };
 
 /**
- * `spoil` maps a path to {status, type, body, cut} or a function of the honest
- * answer that returns such; `isolated: false` leaves the isolation headers out.
+ * `spoil` maps a path to {status, type, body, cut, stall} or a function of the honest
+ * answer that returns such; `isolated: false` leaves the isolation headers out. With `cut` the
+ * connection breaks halfway; with `stall` nothing comes: 'all', or 'rest' of a body that has begun.
  */
 export async function serveSpoiled({ spoil = {}, isolated = true, boot = {} } = {}) {
   const build = JSON.parse(await readFile(`${root}dist/build.json`, 'utf8'));
@@ -29,13 +30,15 @@ export async function serveSpoiled({ spoil = {}, isolated = true, boot = {} } = 
     else if (build.files.some((file) => file.path === path)) answer.body = await readFile(`${root}dist/${path}`);
     else answer = { status: 404, type: 'text/plain', body: 'no such file' };
     if (change) answer = { ...answer, ...(typeof change === 'function' ? change(answer) : change) };
+    if (answer.stall === 'all') return;
     response.writeHead(answer.status, { ...headers, 'Content-Type': answer.type, 'Content-Length': Buffer.byteLength(answer.body) });
     if (answer.cut) {
       // Half of it, then the connection breaks.
       response.write(answer.body.subarray(0, answer.body.length >> 1), () => response.destroy());
       return;
     }
-    response.end(answer.body);
+    if (answer.stall === 'rest') response.write(answer.body.slice(0, answer.body.length >> 1));
+    else response.end(answer.body);
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {

@@ -78,8 +78,11 @@ function isBytes(value: unknown): boolean {
   );
 }
 
+/** An object literal, or one of another realm; a Date or a Map has no fields to read and is refused. */
 function isPlain(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isBytes(value);
+  if (typeof value !== 'object' || value === null) return false;
+  const proto: unknown = Object.getPrototypeOf(value);
+  return proto === null || Object.getPrototypeOf(proto) === null;
 }
 
 function describe(shape: Shape): string {

@@ -20,7 +20,7 @@ export interface WorkerPort {
 export interface LinkOptions {
   /** Calls in flight at most. */
   calls?: number;
-  /** How long the kernel may take from its start to ready. */
+  /** How long the kernel may take from start() to ready: its Worker's script, its download and its own start. */
   bootMs?: number;
   /** Resolves when `lock` is free: the Worker that held it is gone. */
   released?: (lock: string, signal: AbortSignal) => Promise<unknown>;
@@ -38,6 +38,7 @@ export class KernelLink implements Kernel {
   readonly #stop = new AbortController();
   #worker: WorkerPort | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #alive = false; // the Worker's script runs
   #ended: InosFailure | null = null;
   #closing: Promise<void> | null = null;
 
@@ -69,9 +70,14 @@ export class KernelLink implements Kernel {
       event.preventDefault();
       const where = event.filename ? ` (${event.filename}:${event.lineno})` : '';
       // Before the Worker lives, an error means that its script did not load.
-      if (this.#timer === undefined) this.fail(new InosFailure('worker_failed', `the kernel's Worker did not start: ${event.message || 'its script did not load'}${where}`));
+      if (!this.#alive) this.fail(new InosFailure('worker_failed', `the kernel's Worker did not start: ${event.message || 'its script did not load'}${where}`));
       else this.#log('error', `${event.message}${where}`);
     };
+    // Runs before the Worker says anything: its script may never come.
+    this.#timer = setTimeout(() => {
+      const what = this.#alive ? 'the kernel was not ready' : "the kernel's Worker did not run";
+      this.fail(new InosFailure('boot_timeout', `${what} after ${this.#bootMs / 1000} s`));
+    }, this.#bootMs);
     worker.postMessage({ t: 'boot', config, origin: performance.timeOrigin });
   }
 
@@ -122,7 +128,8 @@ export class KernelLink implements Kernel {
     if (this.#ended) return;
     switch (message.t) {
       case 'alive':
-        this.#alive(message.lock);
+        this.#alive = true;
+        this.#watch(message.lock);
         return;
       case 'phase':
         this.#emitPhase(message.phase);
@@ -153,11 +160,7 @@ export class KernelLink implements Kernel {
     }
   }
 
-  #alive(lock: string): void {
-    this.#timer = setTimeout(
-      () => this.fail(new InosFailure('boot_timeout', `the kernel was not ready after ${this.#bootMs / 1000} s`)),
-      this.#bootMs,
-    );
+  #watch(lock: string): void {
     this.#released(lock, this.#stop.signal).then(
       () => this.fail(new InosFailure('kernel_crashed', "the kernel's Worker was ended")),
       () => {}, // the link ended first

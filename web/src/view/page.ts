@@ -16,6 +16,7 @@ const TITLES: Record<string, string> = {
   cross_origin_isolation: 'This page is not cross-origin isolated',
   webtransport_missing: 'This browser has no WebTransport',
   webassembly_missing: 'This browser has no WebAssembly',
+  wait_async_missing: 'This browser has no Atomics.waitAsync',
   config_load_failed: 'The server did not say where the kernel is',
   wasm_load_failed: 'The kernel could not be loaded',
   wasm_bad_module: 'The kernel is no WebAssembly module',
