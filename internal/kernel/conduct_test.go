@@ -126,8 +126,11 @@ func TestCoordinatesEstimateLatency(t *testing.T) {
 			}
 			s.hear(profile("stranger", at(40, 0.1)), now)
 			require.InDelta(t, 50, float64(latency(s, peerOf("stranger")))/1e6, 5, "as far as the node beside it")
+			require.True(t, s.info(peerOf("stranger")).Estimated)
+			require.False(t, s.info(peerOf("here")).Estimated, "measured")
 			s.hear(profile("newcomer", at(40, 1)), now)
 			require.Equal(t, 100*time.Millisecond, latency(s, peerOf("newcomer")), "not settled")
+			require.False(t, s.info(peerOf("newcomer")).Estimated)
 			s.hear(profile("flat", &mesh.Coordinate{Vec: []float64{1}, Error: 0.1}), now)
 			require.Equal(t, 100*time.Millisecond, latency(s, peerOf("flat")), "another space")
 			s.hear(profile("liar", at(-1e6, 0)), now)

@@ -48,10 +48,15 @@ type (
 		At
 		Peer identity.PeerID
 	}
-	// Joined: the mesh is attached and has its first peer.
+	// Joined: this node has a peer, and had none. Parted: it has none any more; the
+	// mesh tries to get one back.
 	Joined struct {
 		At
 		Peer identity.PeerID
+	}
+	Parted struct {
+		At
+		Peer identity.PeerID // the last
 	}
 	// JobRejected: governance said no. From is zero for this node's own jobs.
 	JobRejected struct {
@@ -151,6 +156,7 @@ func (NodeGone) Name() string         { return "node:gone" }
 func (PeerConnected) Name() string    { return "peer:connected" }
 func (PeerDisconnected) Name() string { return "peer:disconnected" }
 func (Joined) Name() string           { return "mesh:joined" }
+func (Parted) Name() string           { return "mesh:parted" }
 func (JobRejected) Name() string      { return "job:rejected" }
 func (JobAdmitted) Name() string      { return "job:admitted" }
 func (JobPlacedEvent) Name() string   { return "job:placed" }

@@ -50,6 +50,11 @@ func (k *Kernel) discover(ctx context.Context, capabilities []string) {
 			found[p.Peer] = p
 		}
 	}
+	k.takeIn(ctx, m, found)
+}
+
+// takeIn takes in the profiles of a lookup and measures the nodes that are new.
+func (k *Kernel) takeIn(ctx context.Context, m mesh.Mesh, found map[identity.PeerID]mesh.Profile) {
 	delete(found, k.cfg.Self)
 	if len(found) == 0 {
 		return

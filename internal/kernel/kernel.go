@@ -192,7 +192,7 @@ const dialsAtOnce = 4
 // addresses. It returns when the first has answered; the others go on until ctx
 // or the kernel ends. Errors match ErrJoined (another mesh is attached), ErrStopped, or
 // ErrBootstrap with the error of every address. With no address it returns at
-// once.
+// once. Whether this node is in the mesh, now or later, Joined and Parted say.
 func (k *Kernel) Join(ctx context.Context, m mesh.Mesh, bootstrap []string) error {
 	if err := k.attachMesh(m); err != nil {
 		return err
@@ -203,11 +203,7 @@ func (k *Kernel) Join(ctx context.Context, m mesh.Mesh, bootstrap []string) erro
 	case len(bootstrap) == 0:
 		return nil
 	}
-	type answer struct {
-		peer identity.PeerID
-		err  error
-	}
-	answers := make(chan answer, len(bootstrap))
+	answers := make(chan error, len(bootstrap))
 	tokens := make(chan struct{}, dialsAtOnce)
 	for _, addr := range bootstrap {
 		k.dials.Go(func() {
@@ -216,19 +212,18 @@ func (k *Kernel) Join(ctx context.Context, m mesh.Mesh, bootstrap []string) erro
 			defer context.AfterFunc(k.life, cancel)()
 			tokens <- struct{}{}
 			defer func() { <-tokens }()
-			peer, err := m.Connect(ctx, addr)
-			answers <- answer{peer, err}
+			_, err := m.Connect(ctx, addr)
+			answers <- err
 		})
 	}
 	failed := ErrBootstrap
 	for range bootstrap {
 		select {
-		case a := <-answers:
-			if a.err == nil {
-				k.emit(Joined{at(), a.peer})
+		case err := <-answers:
+			if err == nil {
 				return nil
 			}
-			failed = fmt.Errorf("%w; %w", failed, a.err)
+			failed = fmt.Errorf("%w; %w", failed, err)
 		case <-k.loop.stopped:
 			return ErrStopped
 		}

@@ -63,7 +63,7 @@ func (k *Kernel) awaitMesh(ctx context.Context) (mesh.Mesh, error) {
 
 // meet takes in a peer connected before its events were followed.
 func (s *state) meet(p mesh.Peer, now time.Time) {
-	s.peers[p.Profile.Peer] = p.Connected
+	s.link(p.Profile.Peer, p.Connected, now)
 	s.hear(p.Profile, now)
 	s.measured(p.Profile.Peer, p.RTT)
 }

@@ -114,11 +114,6 @@ func (s *state) lost(id identity.PeerID) {
 }
 
 func (s *state) connection(id identity.PeerID, up bool, now time.Time) {
-	if up {
-		s.peers[id] = true
-	} else {
-		delete(s.peers, id)
-	}
 	if n, ok := s.nodes[id]; ok {
 		n.connected = up
 		if up && n.rtt == 0 {
@@ -130,30 +125,57 @@ func (s *state) connection(id identity.PeerID, up bool, now time.Time) {
 	} else {
 		s.k.emit(PeerDisconnected{At{now}, id})
 	}
+	s.link(id, up, now)
+}
+
+// link notes whether a peer is connected. The first and the last one decide
+// whether this node is in the mesh.
+func (s *state) link(id identity.PeerID, up bool, now time.Time) {
+	before := len(s.peers)
+	if up {
+		s.peers[id] = true
+	} else {
+		delete(s.peers, id)
+	}
+	switch after := len(s.peers); {
+	case before == 0 && after == 1:
+		s.k.emit(Joined{At{now}, id})
+	case before == 1 && after == 0:
+		s.k.emit(Parted{At{now}, id})
+	}
 }
 
 // list describes every known node, this one first, then by id.
 func (s *state) list() []NodeInfo {
 	out := make([]NodeInfo, 0, len(s.nodes)+1)
-	add := func(id identity.PeerID, info NodeInfo) {
-		if n, ok := s.index.Node(id); ok {
-			info.Latency, info.FreeSlots = n.Latency, n.FreeSlots
-			// As the index has it: failures count.
-			info.Score = s.k.cfg.Scorer.Score(n) / (1 + n.Failures)
-		}
-		out = append(out, info)
-	}
-	add(s.k.cfg.Self, NodeInfo{Profile: s.k.profile(s.free, s.sequence), Self: true, Measured: true})
+	out = append(out, s.info(s.k.cfg.Self))
 	ids := make([]identity.PeerID, 0, len(s.nodes))
 	for id := range s.nodes {
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
 	for _, id := range ids {
-		n := s.nodes[id]
-		add(id, NodeInfo{Profile: n.profile, Connected: n.connected, Measured: n.rtt > 0})
+		out = append(out, s.info(id))
 	}
 	return out
+}
+
+// info describes this node or a known one.
+func (s *state) info(id identity.PeerID) NodeInfo {
+	var info NodeInfo
+	if id == s.k.cfg.Self {
+		info = NodeInfo{Profile: s.k.profile(s.free, s.sequence), Self: true, Measured: true}
+	} else {
+		n := s.nodes[id]
+		_, settled := s.estimate(n.profile.Coordinate)
+		info = NodeInfo{Profile: n.profile, Connected: n.connected, Measured: n.rtt > 0, Estimated: n.rtt == 0 && settled}
+	}
+	if n, ok := s.index.Node(id); ok {
+		info.Latency, info.FreeSlots = n.Latency, n.FreeSlots
+		// As the index has it: failures count.
+		info.Score = s.k.cfg.Scorer.Score(n) / (1 + n.Failures)
+	}
+	return info
 }
 
 // owner is who has vouched for owning a known node, zero for nobody.

@@ -73,6 +73,7 @@ type NodeInfo struct {
 	Connected bool
 	Latency   time.Duration // that it is scored with
 	Measured  bool          // Latency is this node's own measurement
+	Estimated bool          // Latency is the distance of the two nodes' coordinates
 	FreeSlots uint32        // net of jobs on their way there
 	Score     float64
 }

@@ -58,7 +58,7 @@ func Test(t *testing.T, host Host) {
 	w := &world{host: host, good: capsule.SumCID(hash), bad: capsule.SumCID(fault), ends: make(chan supervisor.CapsuleEnded, 1000)}
 	var err error
 	w.Supervisor, err = supervisor.New(supervisor.Config{
-		Runtime: host.Runtime, Codec: wire.Capsules{}, Blobs: shelf{w.good: hash, w.bad: fault}, Policy: supervisor.Temporary,
+		Runtime: host.Runtime, Codec: wire.Capsules{}, Blobs: shelf{w.good: hash, w.bad: fault}, Policy: capsule.Temporary,
 		Heartbeat: beat, DegradedAfter: 10, ZombieAfter: 15, KillAfter: 20,
 		StartTimeout: time.Minute, CommandTimeout: time.Minute, CancelGrace: beat,
 		Emit: func(e supervisor.Event) {
