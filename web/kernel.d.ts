@@ -36,7 +36,8 @@ export interface Phase {
 export type PhaseName = 'page' | 'worker' | 'fetched' | 'compiled' | 'started' | 'ready' | 'joined';
 
 export interface Status extends KernelInfo {
-  state: 'booting' | 'ready' | 'joined' | 'closed' | 'crashed';
+  /** 'joined' as long as it has a peer. */
+  state: 'ready' | 'joined';
   uptimeMs: number;
   /** Peers connected now, and profiles known. */
   peers: number;
@@ -46,7 +47,7 @@ export interface Status extends KernelInfo {
   capabilities: string[];
   bootstrap: string[];
   phases: Phase[];
-  /** Navigation start to a ready kernel and to a joined mesh; null when not reached. */
+  /** Navigation start to a ready kernel and to its first peer; null when not reached. */
   readyMs: number | null;
   joinedMs: number | null;
   /** Whether volunteer work runs: it stops for an active user or a low battery. */
@@ -71,10 +72,16 @@ export interface NodeRow {
   freeSlots: number;
   queue: number;
   geohash: string;
-  /** Where the latency comes from: 'ping', 'claim' or 'coordinate'. */
-  latencyFrom: string;
+  /** Measured here, estimated from the two nodes' network coordinates, or at worst what the node claims. */
+  latencyFrom: 'ping' | 'coordinate' | 'claim' | 'self';
   addr: string;
   expiresInMs: number;
+}
+
+/** A node that the DHT has a provider record of. */
+export interface FoundRow extends NodeRow {
+  /** Whether it was known here before, by gossip or from an earlier lookup. */
+  heard: boolean;
 }
 
 export interface CapsuleRow {
@@ -167,7 +174,8 @@ export type FeedSource =
 export interface DispatchOptions {
   /** Name or CID. */
   capsule: string;
-  method: string;
+  /** The capsule's own default when absent. */
+  method?: string;
   /** Text is sent as UTF-8. */
   input?: string | Uint8Array | ArrayBuffer;
   args?: string[];
@@ -306,34 +314,193 @@ export interface VerbHelp {
   example: string;
 }
 
-/** What `on` delivers. The kernel's own types are open: `type` names them all. */
+/** What `on` delivers. */
 export interface KernelEvent {
-  type:
-    | 'phase' // {name, at, detail}
-    | 'log' // {level, text}; of a capsule with its id
-    | 'mesh:joined' // {peers}
-    | 'mesh:unreachable' // {addr, code, message}
-    | 'node' // a profile came, changed or expired
-    | 'peer' // {peerId, connected}
-    | 'capsule' // {id}: a capsule changed state, got memory {memoryBytes}, did not {refusedBytes}, or did not pause {overdue, killed}
-    | 'heartbeat' // {id}: the CapsuleRow of that id is new
-    | 'job' // a job changed state: a JobRow
-    | 'fed' // {id, node, from, bytes, reason}: a stream into a capsule ended
-    | 'broadcast' // mining:start, mining:stop, ...
-    | 'closed'
-    | 'crashed' // {code, message}
-    | (string & {});
+  type: keyof KernelEvents | (string & {});
   [field: string]: unknown;
+}
+
+/** The events by their type. `at` is Unix time, except of a phase. */
+export interface KernelEvents {
+  phase: PhaseEvent;
+  log: LogEvent;
+  'mesh:joined': JoinedEvent;
+  'mesh:parted': PartedEvent;
+  'mesh:unreachable': UnreachableEvent;
+  node: NodeEvent;
+  peer: PeerEvent;
+  capsule: CapsuleEvent;
+  heartbeat: HeartbeatEvent;
+  job: JobEvent;
+  fed: FedEvent;
+  broadcast: BroadcastEvent;
+  shed: ShedEvent;
+  closed: EndEvent;
+  crashed: EndEvent;
+}
+
+/** The boot got further; `at` counts from the navigation's start. */
+export interface PhaseEvent extends Phase {
+  type: 'phase';
+}
+
+/** Something for people to read. */
+export interface LogEvent {
+  type: 'log';
+  at?: number;
+  level: 'debug' | 'info' | 'warn' | 'error';
+  text: string;
+  /** 'shell', 'worker' or 'kernel'; absent for an event of the kernel. */
+  source?: string;
+  /** Of a capsule's own line. */
+  id?: string;
+  /** Events that were dropped. */
+  count?: number;
+}
+
+/** The kernel has a peer, and had none. */
+export interface JoinedEvent {
+  type: 'mesh:joined';
+  at: number;
+  peerId: string;
+  peers: number;
+}
+
+/** It has none any more; it goes on trying. */
+export interface PartedEvent {
+  type: 'mesh:parted';
+  at: number;
+  /** The last one. */
+  peerId: string;
+}
+
+/** No bootstrap node answered; `mesh:joined` may follow later. */
+export interface UnreachableEvent {
+  type: 'mesh:unreachable';
+  code: string;
+  message: string;
+}
+
+/** A node is new here, or has expired or fallen silent. */
+export interface NodeEvent {
+  type: 'node';
+  at: number;
+  peerId: string;
+  name?: string;
+  gone: boolean;
+}
+
+export interface PeerEvent {
+  type: 'peer';
+  at: number;
+  peerId: string;
+  connected: boolean;
+}
+
+/** Something of a capsule changed; what did not is absent. */
+export interface CapsuleEvent {
+  type: 'capsule';
+  at: number;
+  id: string;
+  name?: string;
+  state?: string;
+  /** The state before. */
+  was?: string;
+  reason?: string;
+  /** Instances before this one. */
+  restarts?: number;
+  /** Whether another instance follows. */
+  restart?: boolean;
+  /** A lifecycle command that was answered, with the answer's code. */
+  command?: string;
+  code?: string;
+  congested?: boolean;
+  memoryBytes?: number;
+  memoryEpoch?: number;
+  /** What it asked for and did not get. */
+  refusedBytes?: number;
+  memoryLimit?: number;
+  /** What it did not do in time, after how long, and whether it was killed for it. */
+  overdue?: 'pause';
+  afterMs?: number;
+  killed?: boolean;
+  /** Its ledger ran dry, or pays again: what was done, and why it could not be, if so. */
+  credit?: 'pause' | 'resume' | 'kill';
+  ledger?: string;
+  failed?: string;
+}
+
+/** The CapsuleRow of `id` is new. */
+export interface HeartbeatEvent {
+  type: 'heartbeat';
+  id: string;
+}
+
+/** A job got further; inos.jobs() has its JobRow. */
+export interface JobEvent {
+  type: 'job';
+  at: number;
+  id: string;
+  state: 'rejected' | 'admitted' | 'placed' | 'running' | 'done' | 'failed' | 'cancelled';
+  /** Of a rejection. */
+  code?: string;
+  reason?: string;
+  node?: string;
+  score?: number;
+  attempt?: number;
+  done?: number;
+  total?: number;
+  cost?: number;
+}
+
+/** A stream into a capsule ended. */
+export interface FedEvent {
+  type: 'fed';
+  at: number;
+  id: string;
+  node: string;
+  /** Peer id of who sent it; empty for this kernel. */
+  from: string;
+  bytes: number;
+  reason: string;
+}
+
+/** What the kernel tells all its parts: 'mining:start', 'mining:stop', 'sensors:fidelity', 'capsule:throttled'. */
+export interface BroadcastEvent {
+  type: 'broadcast';
+  at: number;
+  message: string;
+  reason?: string;
+  id?: string;
+  jammed?: boolean;
+}
+
+/** The page did not keep up: so many events were left out just before. */
+export interface ShedEvent {
+  type: 'shed';
+  count: number;
+}
+
+/** The kernel is gone. */
+export interface EndEvent {
+  type: 'closed' | 'crashed';
+  code: string;
+  message: string;
 }
 
 export interface Inos {
   /** Settles once: the kernel is up, or an InosError says why it cannot be. */
   readonly ready: Promise<KernelInfo>;
-  /** Settles once: the kernel is in the mesh, or `bootstrap_unreachable`. */
+  /** Settles once: the kernel has its first peer, or `bootstrap_unreachable`. What comes later the events say. */
   readonly joined: Promise<Status>;
   help(): Promise<VerbHelp[]>;
   status(): Promise<Status>;
   nodes(): Promise<NodeRow[]>;
+  /**
+   * Looks a capability up in the DHT now: the nodes with a provider record for it that answer and still have it. What
+   * only gossip has told is not among them; inos.nodes() has all that is known.
+   */
+  find(capability: string): Promise<FoundRow[]>;
   capsules(): Promise<CapsuleRow[]>;
   /** The capsules this kernel knows and could run. */
   catalog(): Promise<CapsuleOffer[]>;
@@ -386,7 +553,8 @@ export interface Inos {
   /** Dials a multiaddr that ends in /p2p/PEER. */
   connect(multiaddr: string): Promise<{ peerId: string }>;
   /** Calls back for events of one type, or '*'. Returns how to stop. Never rejects. */
-  on(type: KernelEvent['type'] | '*', callback: (event: KernelEvent) => void): () => void;
+  on<T extends keyof KernelEvents>(type: T, callback: (event: KernelEvents[T]) => void): () => void;
+  on(type: string, callback: (event: KernelEvent) => void): () => void;
   close(): Promise<void>;
 }
 

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"syscall/js"
 	"time"
 
@@ -49,7 +48,6 @@ type api struct {
 	started  time.Time
 	history  history
 	streams  streams
-	joined   atomic.Bool
 }
 
 type verb func(ctx context.Context, args []js.Value) (any, error)
@@ -57,7 +55,7 @@ type verb func(ctx context.Context, args []js.Value) (any, error)
 func newAPI(ctx context.Context, cfg Config) *api {
 	a := &api{cfg: cfg, promises: newPromises(ctx), started: time.Now()}
 	a.verbs = map[string]verb{
-		"status": a.status, "nodes": a.nodes, "capsules": a.capsules, "catalog": a.catalog, "jobs": a.jobs,
+		"status": a.status, "nodes": a.nodes, "find": a.find, "capsules": a.capsules, "catalog": a.catalog, "jobs": a.jobs,
 		"spawn": a.spawn, "kill": a.kill, "pause": a.pause, "resume": a.resume, "resize": a.resize, "snapshot": a.snapshot,
 		"dispatch": a.dispatch, "cancel": a.cancel, "explain": a.explain, "connect": a.connect, "close": a.close,
 		"publish": a.publish, "ledger": a.ledger, "why": a.why, "policy": a.policy, "enforce": a.enforce, "trace": a.trace,
@@ -105,7 +103,7 @@ func (a *api) status(ctx context.Context, _ []js.Value) (any, error) {
 		Jobs: len(jobs), Capabilities: some(s.Capabilities), Bootstrap: some(a.cfg.Bootstrap),
 		Mining: s.Mining, Fidelity: s.Fidelity, HeapBytes: mem.HeapAlloc,
 	}
-	if a.joined.Load() {
+	if s.Peers > 0 {
 		v.State = "joined"
 	}
 	return v, nil
@@ -124,13 +122,27 @@ func (a *api) nodes(ctx context.Context, _ []js.Value) (any, error) {
 	return rows, nil
 }
 
-// names maps the known nodes to their names; without an answer there are none.
-func (a *api) names(ctx context.Context) map[identity.PeerID]string {
-	names := map[identity.PeerID]string{}
-	nodes, _ := a.cfg.Kernel.Nodes(ctx)
-	for _, n := range nodes {
-		names[n.Profile.Peer] = n.Profile.Name
+// find answers inos.find(capability): what the DHT has a provider record of now.
+func (a *api) find(ctx context.Context, args []js.Value) (any, error) {
+	capability, err := text("find", "capability", arg(args, 0))
+	if err != nil {
+		return nil, err
 	}
+	found, err := a.cfg.Kernel.Find(ctx, capability)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	rows := []foundView{}
+	for _, n := range found {
+		rows = append(rows, foundView{viewNode(n.NodeInfo, now), n.Heard})
+	}
+	return rows, nil
+}
+
+// names maps nodes to the names they go by; without an answer there are none.
+func (a *api) names(ctx context.Context, ids []identity.PeerID) map[identity.PeerID]string {
+	names, _ := a.cfg.Kernel.Names(ctx, ids)
 	return names
 }
 
@@ -149,15 +161,9 @@ func (a *api) capsules(context.Context, []js.Value) (any, error) {
 }
 
 func (a *api) catalog(context.Context, []js.Value) (any, error) {
-	type offer struct {
-		Name   string `json:"name"`
-		CID    string `json:"cid"`
-		Bytes  uint64 `json:"bytes"`
-		Loaded bool   `json:"loaded"`
-	}
-	rows := []offer{}
+	rows := []offerView{}
 	for _, e := range a.cfg.Library.List() {
-		rows = append(rows, offer{e.Name, e.CID, e.Size, e.Loaded})
+		rows = append(rows, offerView{e.Name, e.CID, e.Size, e.Loaded})
 	}
 	return rows, nil
 }
@@ -167,7 +173,11 @@ func (a *api) jobs(ctx context.Context, _ []js.Value) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := a.names(ctx)
+	ids := make([]identity.PeerID, 0, len(jobs))
+	for _, j := range jobs {
+		ids = append(ids, j.Node)
+	}
+	names := a.names(ctx, ids)
 	rows := []jobView{}
 	for _, j := range jobs {
 		v := jobView{ID: j.ID, Capsule: a.capsuleName(j.Capsule), Method: j.Method, State: string(j.State),

@@ -68,14 +68,18 @@ func ReadBoot() (Boot, error) {
 // are there or ctx ends.
 func Fetch(url string) library.Loader {
 	return func(ctx context.Context) ([]byte, error) {
-		response, err := await(ctx, js.Global().Call("fetch", url))
+		// The signal ends the request and the body: both settle when ctx ends.
+		aborter := js.Global().Get("AbortController").New()
+		abort := func() { aborter.Call("abort") }
+		response, err := await(ctx, js.Global().Call("fetch", url, map[string]any{"signal": aborter.Get("signal")}), abort)
 		if err != nil {
 			return nil, err
 		}
 		if !response.Get("ok").Bool() {
+			abort() // nobody reads the body
 			return nil, fmt.Errorf("%s: HTTP %d", url, response.Get("status").Int())
 		}
-		buffer, err := await(ctx, response.Call("arrayBuffer"))
+		buffer, err := await(ctx, response.Call("arrayBuffer"), abort)
 		if err != nil {
 			return nil, err
 		}

@@ -46,6 +46,7 @@ func TestCodesAreDeclared(t *testing.T) {
 	for _, code := range jobCodes {
 		given = append(given, code)
 	}
+	given = append(given, replyCodes[capsule.OK+1:]...)
 	given = append(given, inSource(t, "capsule", `\{Err\w+, "([a-z_]+)", `)...)
 	given = append(given, inSource(t, "governance", `\b(?:dna|pay|rule)\("([a-z_]+)", "`)...)
 	given = append(given, inSource(t, "credit", `Error\{code: "([a-z_]+)"`)...)
@@ -83,6 +84,12 @@ func TestVerdicts(t *testing.T) {
 		{fmt.Errorf("wrapped: %w", kernel.ErrNoMesh), "not_joined", true},
 		{credit.ErrLedgerRevoked, "ledger_revoked", false},
 		{credit.ErrBusy, "busy", true},
+		{fmt.Errorf("%w: 3 nodes known", scheduler.ErrNoCandidate), "no_candidate", true},
+		{replyError(capsule.Reply{Code: capsule.Refused, Reason: "capsule_not_wasm"}), "capsule_not_wasm", false},
+		{replyError(capsule.Reply{Code: capsule.Refused}), "refused", false},
+		{replyError(capsule.Reply{Code: capsule.Refused, Reason: "busy"}), "busy", true},
+		{replyError(capsule.Reply{Code: capsule.Crashed, Reason: "capsule_not_ready"}), "capsule_not_ready", true},
+		{replyError(capsule.Reply{Code: capsule.Deadline}), "deadline", true},
 		{capsule.ErrPanicked, "capsule_panicked", false},
 		{&capsule.PanicError{Message: "src/lib.rs:3: oh"}, "capsule_panicked", false},
 		{&capsule.RunError{Code: capsule.RunUnknownMethod}, "unknown_method", false},

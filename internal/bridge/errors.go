@@ -98,6 +98,7 @@ func replyError(r capsule.Reply) *Error {
 	if wellFormed(r.Reason) {
 		e.Code = r.Reason
 	}
+	e.Again = capsule.Retryable(e.Code)
 	for _, known := range sentinels {
 		if known.code == e.Code {
 			e.Again = known.retryable

@@ -85,6 +85,18 @@ func foreign(j kernel.JobInfo, names map[identity.PeerID]string) explanationView
 	}
 }
 
+// nodesIn are the nodes that considered would list.
+func nodesIn(e scheduler.Explanation) []identity.PeerID {
+	ids := make([]identity.PeerID, 0, len(e.Top)+len(e.Ruled))
+	for _, c := range e.Top {
+		ids = append(ids, c.Node.ID)
+	}
+	for _, r := range e.Ruled {
+		ids = append(ids, r.Node.ID)
+	}
+	return ids
+}
+
 func nameOf(names map[identity.PeerID]string, id identity.PeerID) string {
 	if n := names[id]; n != "" {
 		return n

@@ -48,14 +48,13 @@ func (a *api) dispatch(ctx context.Context, args []js.Value) (any, error) {
 	}
 	out, err := a.cfg.Kernel.Dispatch(ctx, sub)
 	a.history.add(sub.Job.ID, pastJob{input: sub.Job.InputLength, output: uint64(len(out.Output)), score: out.Score, decision: out.Decision, node: out.Node})
-	names := a.names(ctx)
 	if errors.Is(err, scheduler.ErrNoCandidate) && !errors.Is(err, matchmaker.ErrAttempts) {
-		why := explanation(sub.Job.ID, out.Decision, names, "").Summary
-		return nil, &Error{Code: codeOf(err), Message: fmt.Sprintf("%v: %s", err, why)}
+		return nil, fmt.Errorf("%w: %s", err, explanation(sub.Job.ID, out.Decision, nil, "").Summary)
 	}
 	if err != nil {
 		return nil, err
 	}
+	names := a.names(ctx, append(nodesIn(out.Decision.Explanation), out.Node))
 	return withBytes{
 		plain: outcomeView{
 			JobID: out.JobID, Node: string(out.Node), NodeName: names[out.Node], Local: out.Local, Score: out.Score,
@@ -80,9 +79,8 @@ func (a *api) cancel(ctx context.Context, args []js.Value) (any, error) {
 }
 
 func (a *api) explain(ctx context.Context, args []js.Value) (any, error) {
-	names := a.names(ctx)
 	if v := arg(args, 0); v.Type() == js.TypeString {
-		return a.explainJob(ctx, v.String(), names)
+		return a.explainJob(ctx, v.String())
 	}
 	order, err := a.order("explain", arg(args, 0))
 	if err != nil {
@@ -100,21 +98,22 @@ func (a *api) explain(ctx context.Context, args []js.Value) (any, error) {
 	if len(d.Top) > 0 {
 		best = d.Top[0].Node.ID
 	}
+	names := a.names(ctx, nodesIn(d))
 	return explanation(sub.Job.ID, kernel.Decision{Explanation: d, Counted: true}, names, best), nil
 }
 
 // explainJob is about a job under way, then about one that was: the history goes back
 // further than the kernel.
-func (a *api) explainJob(ctx context.Context, id string, names map[identity.PeerID]string) (any, error) {
+func (a *api) explainJob(ctx context.Context, id string) (any, error) {
 	d, node, err := a.cfg.Kernel.Decision(ctx, id)
-	if err == nil {
-		return explanation(id, d, names, node), nil
-	}
-	if !errors.Is(err, kernel.ErrNoJob) {
+	if err != nil && !errors.Is(err, kernel.ErrNoJob) {
 		return nil, err
 	}
-	if past, ok := a.history.get(id); ok {
-		return explanation(id, past.decision, names, past.node), nil
+	if past, ok := a.history.get(id); err != nil && ok {
+		d, node, err = past.decision, past.node, nil
+	}
+	if err == nil {
+		return explanation(id, d, a.names(ctx, append(nodesIn(d.Explanation), node)), node), nil
 	}
 	jobs, err := a.cfg.Kernel.Jobs(ctx)
 	if err != nil {
@@ -122,7 +121,7 @@ func (a *api) explainJob(ctx context.Context, id string, names map[identity.Peer
 	}
 	for _, j := range jobs {
 		if j.ID == id {
-			return foreign(j, names), nil
+			return foreign(j, a.names(ctx, []identity.PeerID{j.Node, j.From})), nil
 		}
 	}
 	return nil, &Error{Code: CodeUnknownJob, Message: fmt.Sprintf("explain: no job %.60q was dispatched from here", id)}

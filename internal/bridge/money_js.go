@@ -14,28 +14,6 @@ import (
 // historyRows is how many of the newest entries the console shows.
 const historyRows = 200
 
-type balanceView struct {
-	Ledger    string `json:"ledger"`
-	Own       bool   `json:"own"`
-	Balance   int64  `json:"balance"`
-	Held      uint64 `json:"held"`
-	Line      uint64 `json:"line"`
-	Available uint64 `json:"available"`
-	State     string `json:"state"`
-}
-
-type entryView struct {
-	Entry  uint64 `json:"entry"`
-	At     string `json:"at"`
-	Kind   string `json:"kind"`
-	Amount uint64 `json:"amount"`
-	Cost   uint64 `json:"cost"`
-	JobID  string `json:"jobId"`
-	Ledger string `json:"ledger"`
-	Payee  string `json:"payee"`
-	Hash   string `json:"hash"`
-}
-
 // ledger answers inos.ledger(what): what is 'balance' (the default), 'history',
 // 'export' or 'verify'.
 func (a *api) ledger(_ context.Context, args []js.Value) (any, error) {
@@ -58,8 +36,7 @@ func (a *api) ledger(_ context.Context, args []js.Value) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return map[string]any{"ok": true, "entries": r.Entries, "head": hex.EncodeToString(r.Head[:]), "ledgers": r.Ledgers,
-			"held": r.Held, "holds": r.Holds, "owed": r.Owed, "granted": r.Granted, "durable": a.cfg.Durable}, nil
+		return reportView{true, r.Entries, hex.EncodeToString(r.Head[:]), r.Ledgers, r.Held, r.Holds, r.Owed, r.Granted, a.cfg.Durable}, nil
 	}
 	return nil, badArgument("ledger", "what", "'balance', 'history', 'export' or 'verify'", fmt.Sprintf("%.40q", what))
 }
@@ -93,23 +70,6 @@ func (a *api) entries(n int) ([]entryView, error) {
 		return nil
 	})
 	return rows, err
-}
-
-type decisionView struct {
-	JobID         string `json:"jobId"`
-	Admitted      bool   `json:"admitted"`
-	Rule          string `json:"rule"`
-	Code          string `json:"code"`
-	Detail        string `json:"detail"`
-	PolicyVersion uint64 `json:"policyVersion"`
-	At            string `json:"at"`
-	Ledger        string `json:"ledger"`
-	From          string `json:"from"`
-}
-
-func viewDecision(d governance.Decision) decisionView {
-	return decisionView{JobID: d.JobID, Admitted: d.Admitted(), Rule: d.Rule, Code: d.Code, Detail: d.Detail,
-		PolicyVersion: d.PolicyVersion, At: d.At.Format(time.RFC3339Nano), Ledger: string(d.Ledger), From: string(d.From)}
 }
 
 // why answers inos.why(jobId), or without an argument the latest decisions.
@@ -147,7 +107,7 @@ func (a *api) policy(_ context.Context, args []js.Value) (any, error) {
 	}
 	p, err := governance.ParsePolicy(given)
 	if err != nil {
-		return nil, err
+		return nil, &Error{Code: CodeBadArgument, Message: "policy: text: " + err.Error()}
 	}
 	changes, looked, err := a.cfg.Gate.DryRun(p)
 	if err != nil {

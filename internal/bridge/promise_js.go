@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"syscall/js"
 )
@@ -13,6 +14,7 @@ const maxPending = 1024
 // block, and settles one Promise for each.
 type promises struct {
 	ctx     context.Context
+	work    sync.WaitGroup // of the calls, and of what they leave running
 	pending atomic.Int64
 	promise js.Value // the Promise constructor
 	parse   js.Value // JSON
@@ -33,7 +35,7 @@ func (p *promises) start(f func(ctx context.Context) (any, error)) js.Value {
 		return p.rejected(errTooManyCalls)
 	}
 	resolve, reject, promise := p.open()
-	go func() {
+	p.work.Go(func() {
 		defer p.pending.Add(-1)
 		v, err := guard(p.ctx, f)
 		if err != nil {
@@ -49,7 +51,7 @@ func (p *promises) start(f func(ctx context.Context) (any, error)) js.Value {
 			return
 		}
 		resolve.Invoke(out)
-	}()
+	})
 	return promise
 }
 
@@ -86,8 +88,10 @@ func guard(ctx context.Context, f func(context.Context) (any, error)) (v any, er
 	return f(ctx)
 }
 
-// await blocks until a JavaScript promise settles or ctx ends.
-func await(ctx context.Context, promise js.Value) (js.Value, error) {
+// await blocks until a JavaScript promise settles. When ctx ends, it calls abort,
+// which must make the promise settle soon: until then JavaScript may call back, and
+// nothing can be given back.
+func await(ctx context.Context, promise js.Value, abort func()) (js.Value, error) {
 	type settled struct {
 		v   js.Value
 		err error
@@ -97,23 +101,19 @@ func await(ctx context.Context, promise js.Value) (js.Value, error) {
 		done <- settled{v: args[0]}
 		return nil
 	})
+	defer then.Release()
 	catch := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		done <- settled{err: &Error{Code: CodeJavaScript, Message: args[0].Call("toString").String()}}
+		done <- settled{err: &Error{Code: CodeJavaScript, Message: js.Global().Call("String", args[0]).String()}}
 		return nil
 	})
+	defer catch.Release()
 	promise.Call("then", then, catch)
 	select {
 	case s := <-done:
-		then.Release()
-		catch.Release()
 		return s.v, s.err
 	case <-ctx.Done():
-		// The promise still holds both functions: release them when it settles.
-		go func() {
-			<-done
-			then.Release()
-			catch.Release()
-		}()
+		abort()
+		<-done
 		return js.Undefined(), context.Cause(ctx)
 	}
 }

@@ -51,6 +51,20 @@ func (s *streams) remove(id int) {
 	delete(s.open, id)
 }
 
+// end cuts every stream short: whoever waits for one is answered.
+func (s *streams) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, stream := range s.open {
+		switch stream := stream.(type) {
+		case *feeding:
+			_ = stream.to.CloseWithError(errClosed)
+		case *listening:
+			_ = stream.from.Close()
+		}
+	}
+}
+
 // streamOf finds the stream that a verb's first argument names.
 func streamOf[T any](s *streams, verb string, args []js.Value) (id int, stream T, err error) {
 	if n := arg(args, 0); n.Type() == js.TypeNumber {
@@ -89,12 +103,12 @@ func (a *api) feedOpen(ctx context.Context, args []js.Value) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	go func() {
+	a.promises.work.Go(func() {
 		defer close(f.done)
 		f.bytes, f.err = a.cfg.Kernel.Feed(ctx, node, capsuleID, r,
 			kernel.FeedOptions{DNA: governance.Metadata{ModuleID: "inos.console"}})
 		_ = r.CloseWithError(f.err)
-	}()
+	})
 	return map[string]int{"stream": id}, nil
 }
 

@@ -2,23 +2,12 @@ package bridge
 
 import (
 	"context"
+	"fmt"
 	"syscall/js"
 
 	"inos/internal/identity"
 	"inos/internal/trace"
 )
-
-// spanView is one row of inos.trace, for console.table.
-type spanView struct {
-	Name       string  `json:"name"`
-	Node       string  `json:"node"`
-	StartMs    float64 `json:"startMs"`
-	DurationMs float64 `json:"durationMs"`
-	Code       string  `json:"code"`
-	Trace      string  `json:"trace"`
-	Span       string  `json:"span"`
-	Parent     string  `json:"parent"`
-}
 
 // trace answers inos.trace(jobId): the spans of the job's trace on every node that
 // had part in it, in order of start. startMs counts from the first; each node's
@@ -28,7 +17,15 @@ func (a *api) trace(ctx context.Context, args []js.Value) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return viewSpans(a.cfg.Kernel.Trace(id), a.names(ctx)), nil
+	spans := a.cfg.Kernel.Trace(id)
+	if len(spans) == 0 {
+		return nil, &Error{Code: CodeUnknownJob, Message: fmt.Sprintf("trace: no span of a job %.60q is remembered here", id)}
+	}
+	ids := make([]identity.PeerID, 0, len(spans))
+	for _, s := range spans {
+		ids = append(ids, s.Node)
+	}
+	return viewSpans(spans, a.names(ctx, ids)), nil
 }
 
 func viewSpans(spans []trace.Span, names map[identity.PeerID]string) []spanView {

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"runtime"
 	"syscall/js"
 	"testing"
 
@@ -107,11 +108,15 @@ func TestPromisesSettleOnce(t *testing.T) {
 	}))
 	require.Equal(t, CodeJavaScript, code, "an exception of JavaScript is an error here")
 
+	ended := false
 	blocked := p.start(func(ctx context.Context) (any, error) {
 		<-ctx.Done()
+		ended = true
 		return nil, ctx.Err()
 	})
 	cancel()
+	p.work.Wait()
+	require.True(t, ended, "Serve waits for what was under way")
 	_, code = settle(t, blocked)
 	require.Equal(t, CodeKernelClosed, code, "what was pending is rejected")
 	_, code = settle(t, p.start(func(context.Context) (any, error) { return nil, nil }))
@@ -119,15 +124,43 @@ func TestPromisesSettleOnce(t *testing.T) {
 }
 
 func TestAwait(t *testing.T) {
-	v, err := await(t.Context(), eval(`Promise.resolve(7)`))
+	never := func() { t.Error("aborted") }
+	v, err := await(t.Context(), eval(`Promise.resolve(7)`), never)
 	require.NoError(t, err)
 	require.Equal(t, 7, v.Int())
-	_, err = await(t.Context(), eval(`Promise.reject(new TypeError("no"))`))
+	_, err = await(t.Context(), eval(`Promise.reject(new TypeError("no"))`), never)
 	require.ErrorContains(t, err, "TypeError: no")
+	_, err = await(t.Context(), eval(`Promise.reject()`), never)
+	require.ErrorContains(t, err, "undefined")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = await(ctx, eval(`new Promise(() => {})`))
+	pending := eval(`(() => { let reject; return { promise: new Promise((_, r) => { reject = r }), reject: (e) => { reject(e) } } })()`)
+	aborted := false
+	_, err = await(ctx, pending.Get("promise"), func() {
+		aborted = true
+		pending.Call("reject", "aborted")
+	})
 	require.ErrorIs(t, err, context.Canceled)
+	require.True(t, aborted)
+}
+
+// A fetch that is never answered ends with its context, and is ended in the browser.
+func TestFetchEndsWithItsContext(t *testing.T) {
+	js.Global().Set("fetch", eval(`(url, { signal }) => {
+		globalThis.fetched = signal;
+		return new Promise((_, reject) => { signal.addEventListener("abort", () => { reject(signal.reason) }) });
+	}`))
+	defer js.Global().Delete("fetched")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := Fetch("hash.wasm")(ctx)
+		ended <- err
+	}()
+	runtime.Gosched()
+	cancel()
+	require.ErrorIs(t, <-ended, context.Canceled)
+	require.True(t, js.Global().Get("fetched").Get("aborted").Bool())
 }
 
 func TestUnknownVerb(t *testing.T) {

@@ -68,6 +68,11 @@ type nodeView struct {
 	ExpiresInMs  float64  `json:"expiresInMs"`
 }
 
+type foundView struct {
+	nodeView
+	Heard bool `json:"heard"`
+}
+
 func viewNode(n kernel.NodeInfo, now time.Time) nodeView {
 	v := nodeView{
 		PeerID: string(n.Profile.Peer), Name: n.Profile.Name, Kind: n.Profile.Kind, Self: n.Self, Connected: n.Connected || n.Self,
@@ -75,11 +80,13 @@ func viewNode(n kernel.NodeInfo, now time.Time) nodeView {
 		FreeSlots: n.FreeSlots, Queue: n.Profile.QueueLength, GeoHash: n.Profile.GeoHash, LatencyFrom: "claim",
 		ExpiresInMs: ms(n.Profile.Expires.Sub(now)),
 	}
-	if n.Measured {
-		v.LatencyFrom = "ping"
-	}
-	if n.Self {
+	switch {
+	case n.Self:
 		v.LatencyFrom = "self"
+	case n.Measured:
+		v.LatencyFrom = "ping"
+	case n.Estimated:
+		v.LatencyFrom = "coordinate"
 	}
 	if len(n.Profile.Addrs) > 0 {
 		v.Addr = n.Profile.Addrs[0]
@@ -226,7 +233,12 @@ func textOf(output []byte) string {
 	if !utf8.Valid(output) {
 		return hex.EncodeToString(output[:min(len(output), most/2)])
 	}
-	return string(output[:min(len(output), most)])
+	if len(output) > most {
+		for output = output[:most]; !utf8.Valid(output); {
+			output = output[:len(output)-1] // at most three times: a character was cut
+		}
+	}
+	return string(output)
 }
 
 // some is s, or an empty array where JavaScript would get null.

@@ -325,5 +325,6 @@ func TestConfigIsChecked(t *testing.T) {
 	_, err := capsule.Open(t.Context(), f, capsule.Config{})
 	require.ErrorContains(t, err, "Codec")
 	_, err = capsule.Open(t.Context(), f, capsule.Config{Codec: jsonCodec{}, MemoryLimit: capsule.PageSize})
-	require.ErrorContains(t, err, "the module needs 131072")
+	require.ErrorIs(t, err, capsule.ErrMemoryLimit)
+	require.ErrorContains(t, err, "65536 bytes, the module needs 131072")
 }

@@ -17,6 +17,7 @@ var coded = []struct {
 	{ErrNoRun, "capsule_no_run", false},
 	{ErrABIVersion, "capsule_abi_version", false},
 	{ErrImage, "bad_image", false},
+	{ErrMemoryLimit, "capsule_memory_limit", false},
 	{ErrArgs, "capsule_args", false},
 	{ErrUnknownMethod, "unknown_method", false},
 	{ErrBadInput, "bad_input", false},
@@ -30,6 +31,17 @@ var coded = []struct {
 	{ErrStopped, "capsule_stopped", true},
 	{ErrDeadline, "deadline", true},
 	{ErrNotReady, "capsule_not_ready", true},
+}
+
+// Retryable reports whether a call that failed with code, as CodeOf gives it, may
+// succeed later; false for a code that is none of this package's.
+func Retryable(code string) bool {
+	for _, known := range coded {
+		if known.code == code {
+			return known.retryable
+		}
+	}
+	return false
 }
 
 // CodeOf is the stable name of err, and whether the same call may succeed later;

@@ -53,10 +53,11 @@ func (cfg Config) withDefaults(info ModuleInfo) (Config, error) {
 	if cfg.MemoryLimit == 0 || cfg.MemoryLimit > declared {
 		cfg.MemoryLimit = declared
 	}
+	asked := cfg.MemoryLimit
 	// A memory has whole pages, and the limit is one that may be reached.
 	cfg.MemoryLimit -= cfg.MemoryLimit % PageSize
 	if least := uint64(info.MinPages) * PageSize; cfg.MemoryLimit < least {
-		return cfg, fmt.Errorf("capsule: memory limit of %d bytes, the module needs %d", cfg.MemoryLimit, least)
+		return cfg, fmt.Errorf("%w: %d bytes, the module needs %d", ErrMemoryLimit, asked, least)
 	}
 	cfg.Epoch = max(cfg.Epoch, 1)
 	orDefault(&cfg.Heartbeat, DefaultHeartbeat)

@@ -72,6 +72,10 @@ var ErrDeadline = errors.New("capsule: command not answered by its deadline")
 // module's. Final for them.
 var ErrImage = errors.New("capsule: bad image")
 
+// ErrMemoryLimit says that a capsule may not have the memory that its module needs to
+// start. Final for this limit.
+var ErrMemoryLimit = errors.New("capsule: memory limit too small")
+
 // ErrNotReady says that no first heartbeat came in time. Retryable.
 var ErrNotReady = errors.New("capsule: no first heartbeat in time")
 

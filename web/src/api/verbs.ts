@@ -51,6 +51,11 @@ export const VERBS = {
   help: { params: [], does: 'prints the verbs', example: 'inos.help()' },
   status: { params: [], does: 'who this kernel is, its phases and counts', example: 'await inos.status()' },
   nodes: { params: [], does: 'the nodes of the mesh that are known', example: 'console.table(await inos.nodes())' },
+  find: {
+    params: [{ name: 'capability', shape: 'text' }],
+    does: 'the nodes that the DHT has a record of for a capability, looked up now',
+    example: `console.table(await inos.find('storage'))`,
+  },
   capsules: { params: [], does: 'the capsules that run here', example: 'console.table(await inos.capsules())' },
   catalog: { params: [], does: 'the capsules that could run', example: 'console.table(await inos.catalog())' },
   jobs: { params: [], does: 'jobs past and running', example: 'console.table(await inos.jobs())' },

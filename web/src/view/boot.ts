@@ -59,6 +59,12 @@ export class BootView {
     setText(pill, STATE_TEXT[state]);
   }
 
+  /** In the mesh, for the first time or again: that nobody answered is over. */
+  joined(): void {
+    this.setState('joined');
+    for (const notice of byId('notices').querySelectorAll('[data-code=bootstrap_unreachable]')) notice.remove();
+  }
+
   who(info: KernelInfo): void {
     const who = byId('who');
     setText(who, `${info.name} · ${short(info.peerId)}`);

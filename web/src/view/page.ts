@@ -75,6 +75,8 @@ export function mountPage(inos: Inos): void {
 
   inos.on('*', (event: KernelEvent) => {
     if (event.type === 'phase') boot.reached(event as unknown as Phase);
+    if (event.type === 'mesh:joined') boot.joined();
+    if (event.type === 'mesh:parted') boot.setState('apart');
     if (event.type === 'crashed' || event.type === 'closed') ended(asFailure({ name: 'InosError', ...event }, 'kernel_crashed'));
     log.heed(event);
     soon();
@@ -82,7 +84,7 @@ export function mountPage(inos: Inos): void {
 
   inos.ready.then(
     async (info) => {
-      boot.setState('ready');
+      if (boot.state === 'booting') boot.setState('ready');
       boot.who(info);
       poll = setInterval(() => !document.hidden && soon(), POLL_MS);
       await refresh();
@@ -94,13 +96,10 @@ export function mountPage(inos: Inos): void {
     },
     () => {}, // the 'crashed' event came with the same reason
   );
-  inos.joined.then(
-    () => boot.setState('joined'),
-    (thrown: unknown) => {
-      if (over) return;
-      const { code, message } = asFailure(thrown, 'bootstrap_unreachable');
-      boot.setState('apart');
-      boot.notice('warning', 'No node of the mesh answered', `${message}. The kernel runs alone: capsules work here, jobs for other nodes do not.`, code);
-    },
-  );
+  inos.joined.catch((thrown: unknown) => {
+    if (over || boot.state === 'joined') return;
+    const { code, message } = asFailure(thrown, 'bootstrap_unreachable');
+    boot.setState('apart');
+    boot.notice('warning', 'No node of the mesh answered', `${message}. The kernel runs alone: capsules work here, jobs for other nodes do not.`, code);
+  });
 }

@@ -165,7 +165,7 @@ export class GoKernel implements Kernel {
       );
     } else if (event.type === 'mesh:unreachable') {
       this.#joining.reject(
-        new InosFailure('bootstrap_unreachable', `no bootstrap node answered: ${String(event['message'] ?? event['addr'] ?? '')}`),
+        new InosFailure('bootstrap_unreachable', `no bootstrap node answered: ${String(event['message'] ?? '')}`),
       );
     }
     this.#emit(event);
