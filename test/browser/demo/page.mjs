@@ -2,21 +2,18 @@
 // may use nothing but their argument and `inos`.
 import { inPage } from '../lib/chromium.mjs';
 
-/** Waits until every one of `peers` is known to provide `capability`, with a latency of our own; returns all nodes. */
-export async function nodesProviding({ capability, peers }) {
-  const complete = (nodes) => peers.every((id) => nodes.some((n) => n.peerId === id && n.latencyFrom === 'ping' && n.capabilities.includes(capability)));
-  for (;;) {
-    let heard;
-    const news = new Promise((resolve) => (heard = resolve));
-    const off = inos.on('node', heard);
-    const nodes = await inos.nodes();
-    if (complete(nodes)) {
-      off();
-      return nodes.sort((a, b) => Number(b.self) - Number(a.self) || a.name.localeCompare(b.name));
+/**
+ * Looks `capability` up in the DHT until it has a provider record of every one of `peers` and each has been measured: a
+ * node that has just started writes its records soon after. Gossip cannot answer this. Returns the nodes found, how often
+ * was looked, and what inos.nodes() says.
+ */
+export async function found({ capability, peers }) {
+  for (let looked = 1; ; looked++) {
+    const rows = await inos.find(capability);
+    if (peers.every((id) => rows.some((n) => n.peerId === id && n.latencyFrom === 'ping'))) {
+      return { rows: rows.sort((a, b) => a.name.localeCompare(b.name)), looked, nodes: await inos.nodes() };
     }
-    // An event says when to look again; should one be lost, look anyway.
-    await Promise.race([news, new Promise((resolve) => setTimeout(resolve, 500))]);
-    off();
+    await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }
 

@@ -8,7 +8,7 @@ import { inPage } from '../lib/chromium.mjs';
 import { MESH } from '../lib/mesh.mjs';
 import { root } from '../lib/nodes.mjs';
 import { check, duration, figure, say, short, step, table } from '../lib/transcript.mjs';
-import { byTheForm, dispatch, explanations, localCapsule, nodesProviding, lifecycle, marks, rejection } from './page.mjs';
+import { byTheForm, dispatch, explanations, found, lifecycle, localCapsule, marks, rejection } from './page.mjs';
 
 const require = createRequire(new URL('../../../web/package.json', import.meta.url));
 const { blake3 } = await import(pathToFileURL(require.resolve('@noble/hashes/blake3.js')));
@@ -75,16 +75,20 @@ export async function runSteps({ mesh, page }) {
     return status;
   });
 
-  await step("It finds the nodes that provide 'storage' through the DHT", async () => {
+  await step("It finds the nodes that provide 'storage' by their provider records in the DHT", async () => {
     const began = performance.now();
-    const nodes = await inPage(page, nodesProviding, { capability: 'storage', peers: [...natives] }, 60_000);
+    const { rows, looked, nodes } = await inPage(page, found, { capability: 'storage', peers: [...natives] }, 60_000);
     table(
-      ['node', 'link', 'capabilities', 'latency', 'from', 'cost', 'score'],
-      nodes.map((n) => [n.self ? `${n.name} (itself)` : n.name, n.self ? '–' : n.connected ? 'connected' : 'known', n.capabilities.join(','),
+      ['record of', 'heard before', 'link', 'capabilities', 'latency', 'from', 'cost', 'score'],
+      rows.map((n) => [n.name, n.heard ? 'yes' : 'no', n.connected ? 'connected' : 'known', n.capabilities.join(','),
         `${figure(n.latencyMs)} ms`, n.latencyFrom, `${n.creditCost} µc/s`, figure(n.score)]),
     );
+    check(rows.length === natives.size && rows.every((n) => natives.has(n.peerId) && n.capabilities.includes('storage')),
+      `inos.find('storage') has a record of all three, ${duration(performance.now() - began)} later, looked up ${looked} time${looked === 1 ? '' : 's'}; /inos.json named only ${MESH[0].name}`);
     const others = nodes.filter((n) => !n.self);
-    check(others.length === MESH.length && others.every((n) => natives.has(n.peerId)), `it knows all three, ${duration(performance.now() - began)} later; /inos.json named only ${MESH[0].name}`);
+    check(others.length === natives.size && others.every((n) => natives.has(n.peerId)), 'inos.nodes() knows the same three, and itself');
+    const none = await inPage(page, () => inos.find('quantum'));
+    check(none.length === 0, "of 'quantum' there is no record");
   });
 
   const spawned = await step('It spawns the hash capsule in a second Worker and hears its heart', async () => {
@@ -188,7 +192,8 @@ function checkChoice(result, natives) {
   check(chosen && natives.has(result.node) && chosen.peerId === result.node, `${name(chosen)} ran it, after ${result.attempts} attempt${result.attempts === 1 ? '' : 's'}`);
   check(chosen === best((c) => -c.score), `${name(chosen)} has the best score, ${figure(chosen.score)}: ${result.why}`);
   const formula = 1000 / Math.max(chosen.latencyMs, 0.1) / Math.max(chosen.creditCost, 1);
-  say(`by the formula (1000 / ${figure(chosen.latencyMs)}) × (1 / ${chosen.creditCost}) = ${figure(formula)}`);
+  // The score is the formula's, unless the node has failed or its reputation is not a stranger's: here nothing of it is.
+  check(Math.abs(formula - chosen.score) <= 1e-9 * formula, `its score is the formula's: (1000 / ${figure(chosen.latencyMs)}) × (1 / ${chosen.creditCost}) = ${figure(formula)}`);
   // Latencies are measured: on a machine that is busy another may be the nearest.
   const nearest = best((c) => c.latencyMs);
   const cheapest = best((c) => c.creditCost);
