@@ -54,15 +54,34 @@ func fill(x *Index, n int) []identity.PeerID {
 }
 
 var benchRequests = []struct {
-	name string
-	r    Request
+	name   string
+	prefix int // of a GeoHash
+	r      Request
 }{
-	{"any", Request{}},
-	{"caps", Request{Capabilities: []string{"gpu", "storage"}}},
-	{"ceiling", Request{Capabilities: []string{"gpu"}, MaxCost: 500}},
-	{"geo2", Request{Capabilities: []string{"gpu"}, GeoPrefix: "u4"}},
-	{"geo4", Request{GeoPrefix: "u4pr"}},
-	{"exclude", Request{Capabilities: []string{"gpu"}, Exclude: []identity.PeerID{"12D3KooWnode000001", "12D3KooWnode000002", "12D3KooWnode000003"}}},
+	{"any", 0, Request{}},
+	{"caps", 0, Request{Capabilities: []string{"gpu", "storage"}}},
+	{"ceiling", 0, Request{Capabilities: []string{"gpu"}, MaxCost: 500}},
+	{"geo2", 2, Request{Capabilities: []string{"gpu"}}},
+	{"geo4", 4, Request{}},
+	{"exclude", 0, Request{Capabilities: []string{"gpu"}, Exclude: []identity.PeerID{"12D3KooWnode000001", "12D3KooWnode000002", "12D3KooWnode000003"}}},
+}
+
+// benchPlaces are prefixes of places where some node can run r: of 256 nodes, so that
+// neither the places nor the nodes are in a cache.
+func benchPlaces(x *Index, r Request, length int) (places []string) {
+	if length == 0 {
+		return nil
+	}
+	rng := rand.New(rand.NewPCG(9, 9))
+	r.JobID = "place"
+	for len(places) < 256 {
+		slot := int32(rng.IntN(len(x.nodes)))
+		r.GeoPrefix = x.details[slot].geoHash[:length]
+		if _, err := x.Choose(r, epoch0); err == nil {
+			places = append(places, r.GeoPrefix)
+		}
+	}
+	return places
 }
 
 func BenchmarkChoose(b *testing.B) {
@@ -76,9 +95,15 @@ func BenchmarkChoose(b *testing.B) {
 					ids[i] = "0190c5f2-7f6e-7c3e-8a3b-" + strconv.Itoa(100000+i)
 				}
 				r := c.r
+				places := benchPlaces(x, r, c.prefix)
 				for i := 0; b.Loop(); i++ {
 					r.JobID = ids[i%len(ids)]
-					_, _ = x.Choose(r, epoch0)
+					if len(places) > 0 {
+						r.GeoPrefix = places[i%len(places)]
+					}
+					if _, err := x.Choose(r, epoch0); err != nil {
+						b.Fatal(err)
+					}
 				}
 			})
 		}

@@ -10,7 +10,7 @@ import (
 // price and latency, taking and returning slots, failing. At sampled decisions the
 // index agrees with a scan of every node. Seeded.
 func TestLargeChurn(t *testing.T) {
-	const seed, size, steps, samples = 17, 100_000, 40_000, 6
+	const seed, size, steps, samples = 17, 100_000, 40_000, 40
 	t.Logf("seed %d", seed)
 	m := newModel(seed, false, size)
 	for i := range size {

@@ -11,6 +11,9 @@ func prefetchNode(n *treeNode)
 func prefetchRecord(r *record, d *detail)
 
 //go:noescape
+func prefetchLines(r *record)
+
+//go:noescape
 func prefetchFacts(f *facts)
 
 //go:noescape

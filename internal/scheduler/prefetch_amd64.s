@@ -32,3 +32,10 @@ TEXT ·prefetchFacts(SB), NOSPLIT, $0-8
 	MOVQ f+0(FP), AX
 	PREFETCHT0 (AX)
 	RET
+
+// func prefetchLines(r *record)
+TEXT ·prefetchLines(SB), NOSPLIT, $0-8
+	MOVQ r+0(FP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	RET

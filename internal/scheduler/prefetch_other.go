@@ -8,6 +8,8 @@ func prefetchNode(*treeNode) {}
 
 func prefetchRecord(*record, *detail) {}
 
+func prefetchLines(*record) {}
+
 func prefetchFacts(*facts) {}
 
 func prefetchText(string) {}

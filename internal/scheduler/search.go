@@ -18,23 +18,44 @@ func (x *Index) search(s *shelf) (slot int32, ok bool) {
 	return q.tied.winner(x.nodes, q.job), true
 }
 
+// cellAtMost is how many members are looked at rather than walking down: with many
+// groups each is walked as far as its own first node in the place.
+const cellAtMost = 4096
+
 // preferCell decides how to find the best node in a place of m nodes: looking
 // at all m, or walking down from the best of all n, of which one in n/m lies
 // there.
 func (x *Index) preferCell(m int) bool {
-	return m <= 64 || m <= x.Len()/m
+	return m <= cellAtMost || m <= x.Len()/m
 }
+
+// cellAhead is how many members of a cell ahead of the one looked at are asked of the
+// processor: their records lie anywhere, and waiting for one after the other is what
+// the search of a large cell would take its time for.
+const cellAhead = 16
 
 // searchCell looks at every member of a cell.
 func (x *Index) searchCell(s *shelf, members []int32) {
 	q := &x.q
 	ready := s == &x.ready
-	for _, slot := range members {
+	ahead := prefetches && len(members) > cellAhead && x.Len() >= foreseeFrom
+	if ahead {
+		for _, slot := range members[:cellAhead] {
+			prefetchLines(&x.nodes[slot])
+		}
+	}
+	for i, slot := range members {
+		if ahead && i+cellAhead < len(members) {
+			prefetchLines(&x.nodes[members[i+cellAhead]])
+		}
 		r := &x.nodes[slot]
-		if scoreBits(r.score) < q.best || (r.available() > 0) != ready || !x.groupFits(r.group) {
+		if scoreBits(r.score) < q.best || r.cost > q.cursor.f.maxCost || r.expires <= q.cursor.f.now {
 			continue
 		}
-		if e := r.entry(slot); e.passes(q.cursor.f) && x.accepts(&e) {
+		if (r.available() > 0) != ready || !x.groupFits(r.group) {
+			continue
+		}
+		if e := r.entry(slot); x.accepts(&e) {
 			x.offer(&e)
 		}
 	}

@@ -29,10 +29,10 @@ type chooser interface {
 }
 
 // Policies are the ones compared: the plain formula as the kernel's design has
-// it, what the scheduler does, that without the expected waiting time, and the
-// classics.
+// it, what the scheduler does, that without the expected waiting time, the classics,
+// whose jobs queue on their nodes, and the classics with late binding.
 func Policies() []Policy {
-	return []Policy{
+	return append([]Policy{
 		{"plain formula", func(k int, h []*host, _ *rand.Rand) chooser { return &plain{news: newNews(k, h)} }},
 		{"INOS", func(k int, h []*host, _ *rand.Rand) chooser { return newIndexed(k, h, nil) }},
 		{"INOS, slots only", func(k int, h []*host, _ *rand.Rand) chooser { return newIndexed(k, h, noWait{}) }},
@@ -40,7 +40,7 @@ func Policies() []Policy {
 		{"round-robin", func(k int, h []*host, rng *rand.Rand) chooser { return &robin{newNews(k, h), rng.IntN(len(h))} }},
 		{"two choices", func(k int, h []*host, rng *rand.Rand) chooser { return &two{newNews(k, h), rng} }},
 		{"shortest queue", func(k int, h []*host, rng *rand.Rand) chooser { return &shortest{newNews(k, h), rng} }},
-	}
+	}, lateBound()...)
 }
 
 // news is what a kernel knows of the nodes: the last report of each and its own

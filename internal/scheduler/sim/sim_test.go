@@ -33,6 +33,13 @@ func TestAheadOfTheOthers(t *testing.T) {
 			require.Less(t, ours.P99, results[other].P99, "%s: p99 against %s", w.Name, other)
 			require.Less(t, ours.Cost, results[other].Cost, "%s: cost against %s", w.Name, other)
 		}
+		// With late binding they are as quick: the choice is what makes ours cheaper than
+		// all of those but the one that looks at nothing but the price.
+		for _, other := range []string{"random, late", "shortest queue, late", "nearest, late"} {
+			require.Less(t, float64(ours.P99), 1.1*float64(results[other].P99), "%s: p99 against %s", w.Name, other)
+			require.Less(t, ours.Cost, results[other].Cost, "%s: cost against %s", w.Name, other)
+		}
+		require.Less(t, float64(ours.P99), 1.1*float64(results["cheapest, late"].P99), "%s: p99 against the cheapest", w.Name)
 		// What the waiting time itself is for: the choice spreads.
 		slots := results["INOS, slots only"]
 		require.Greater(t, ours.Fairness, slots.Fairness, w.Name)
