@@ -106,7 +106,9 @@ func TestARefusalIsRememberedForItsKind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newActing(3)
 		m.answers(m.best, mesh.JobRejected, "policy")
-		k := startOn(t, m, nil)
+		gate, err := governance.New(governance.Config{Ledgers: purse{ledgerOf("payer"): 1_000_000, ledgerOf("another payer"): 1_000_000}})
+		require.NoError(t, err)
+		k := startOn(t, m, func(c *Config) { c.Gate = gate })
 		other := func(s *Submission) { s.Job.Capsule = capsule.SumCID([]byte("another")).String() }
 		dispatch := func(change func(*Submission)) (Outcome, error) {
 			return k.Dispatch(t.Context(), submission("x", change))
@@ -119,15 +121,20 @@ func TestARefusalIsRememberedForItsKind(t *testing.T) {
 		out, err := dispatch(other)
 		require.NoError(t, err)
 		require.Len(t, out.Attempts, 2, "another capsule")
+		out, err = dispatch(func(s *Submission) {
+			s.Envelope.Metadata.CreditLedgerID = string(ledgerOf("another payer"))
+		})
+		require.NoError(t, err)
+		require.Len(t, out.Attempts, 2, "another ledger")
 		for i, wait := range []time.Duration{refusedFor, 2 * refusedFor, 4 * refusedFor} {
 			time.Sleep(wait - time.Second)
 			_, err = dispatch(nil)
 			require.NoError(t, err)
-			require.Equal(t, 2+i, m.at(m.best), "not yet")
+			require.Equal(t, 3+i, m.at(m.best), "not yet")
 			time.Sleep(time.Second)
 			_, err = dispatch(nil)
 			require.NoError(t, err)
-			require.Equal(t, 3+i, m.at(m.best), "it is asked again")
+			require.Equal(t, 4+i, m.at(m.best), "it is asked again")
 		}
 		m.act = nil // it has changed its mind
 		var others []string
@@ -271,6 +278,46 @@ func TestJobsThatHang(t *testing.T) {
 		all := failures()
 		require.Positive(t, all[2], "three different ones, and none that it has done")
 		require.Less(t, r.Factor(m.best, time.Now()), 1.0)
+	})
+}
+
+// A node that does a job now and then is not blamed for those that hang on it.
+func TestAGoodJobInBetween(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newActing(1)
+		k := startOn(t, m, nil)
+		hang := true
+		m.hangs(func(identity.PeerID) bool { return hang })
+		for i := range 3 * lateWith {
+			hang = i%lateWith != 0
+			_, err := k.Dispatch(t.Context(), submission("x", func(s *Submission) {
+				s.Job.Deadline, s.Job.Capsule = time.Now().Add(5*time.Second), capsule.SumCID(fmt.Append(nil, i)).String()
+			}))
+			require.Equal(t, hang, err != nil)
+		}
+		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+			n, _ := s.index.Node(m.best)
+			require.Zero(t, n.Failures)
+		}))
+	})
+}
+
+// A copy that another one has outrun is not to blame, however it ended.
+func TestOutrunIsNoFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newActing(2)
+		k := startOn(t, m, nil)
+		failures := func(err error) (f float64) {
+			require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+				s.settleBlame(kindOfJob{}, m.peers[0].Profile.Peer, []matchmaker.Attempt{{Node: m.best, Err: err}}, time.Now())
+				n, _ := s.index.Node(m.best)
+				f = n.Failures
+			}))
+			return f
+		}
+		require.Zero(t, failures(fmt.Errorf("%w: %w", matchmaker.ErrOutrun, mesh.ErrTimeout)))
+		require.Zero(t, failures(mesh.ErrUnreachable), "that has been counted")
+		require.Positive(t, failures(mesh.ErrTimeout))
 	})
 }
 
