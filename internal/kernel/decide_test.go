@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
@@ -10,12 +9,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"inos/internal/credit"
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/scheduler"
-	"inos/internal/scheduler/vivaldi"
 )
 
 // Among more nodes than every placement looks at, a job that ran has its best nodes
@@ -205,188 +202,6 @@ func TestNewsWakesWhomItConcerns(t *testing.T) {
 		for range jobs {
 			<-ended
 		}
-	})
-}
-
-// What nodes() shows is what choices go by: failures and reputation included.
-func TestNodesShowTheScoreThatCounts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := newActing(3)
-		r := credit.NewReputation(credit.ReputationConfig{})
-		k := startOn(t, m, func(c *Config) { c.Reputation = r })
-		agree := func(s *state) float64 {
-			c, err := s.index.Choose(scheduler.Request{JobID: "j"}, time.Now())
-			require.NoError(t, err)
-			require.Equal(t, m.best, c.Node.ID)
-			for _, n := range s.list() {
-				if n.Profile.Peer == m.best {
-					require.Equal(t, c.Score, n.Score)
-				}
-			}
-			return c.Score
-		}
-		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
-			stranger := agree(s)
-			require.Equal(t, 1000.0, stranger)
-			s.index.Blame(m.best, time.Now())
-			require.Equal(t, stranger/2, agree(s))
-			for range 50 {
-				s.note(m.best, credit.DeedDone, time.Now())
-			}
-			f := r.Factor(m.best, time.Now())
-			require.Greater(t, f, 1.1)
-			require.InDelta(t, stranger/2*f, agree(s), factorStep*stranger)
-		}))
-		time.Sleep(50 * time.Minute) // it fades, without any job
-		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
-			f := r.Factor(m.best, time.Now())
-			require.InDelta(t, 1000*f, agree(s), 2*factorStep*1000)
-		}))
-	})
-}
-
-// A node that comes back, or is heard of for the first time, counts with what is
-// remembered of it from the start.
-func TestReputationIsThereFromTheStart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := newActing(2)
-		r := credit.NewReputation(credit.ReputationConfig{})
-		for range 50 {
-			r.Note(m.best, credit.DeedFailed, time.Now())
-		}
-		k := startOn(t, m, func(c *Config) { c.Reputation = r })
-		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
-			c, err := s.index.Choose(scheduler.Request{JobID: "j"}, time.Now())
-			require.NoError(t, err)
-			require.InDelta(t, 1000*r.Factor(m.best, time.Now()), c.Score, 1)
-			require.Less(t, c.Score, 900.0)
-			parts := s.index.Parts(c.Node)
-			require.Equal(t, "reputation", parts[len(parts)-1].Name)
-			s.forget(m.best, time.Now())
-			require.Empty(t, s.factors)
-		}))
-	})
-}
-
-// shy is a crowd whose nodes have not been measured; a ping takes their round trip.
-type shy struct {
-	*acting
-	dead map[identity.PeerID]bool // answer no ping
-}
-
-func (c *shy) Peers() []mesh.Peer {
-	peers := make([]mesh.Peer, len(c.peers))
-	for i, p := range c.peers {
-		p.RTT = 0
-		peers[i] = p
-	}
-	return peers
-}
-
-func (c *shy) Ping(ctx context.Context, id identity.PeerID) (time.Duration, error) {
-	c.count("Ping")
-	if c.dead[id] {
-		<-ctx.Done()
-		return 0, mesh.ContextError(ctx)
-	}
-	rtt, err := c.acting.Ping(ctx, id)
-	select {
-	case <-time.After(rtt):
-		return rtt, err
-	case <-ctx.Done():
-		return 0, mesh.ContextError(ctx)
-	}
-}
-
-func (c *shy) pings() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.calls["Ping"]
-}
-
-// The nodes that look best are measured before a job is placed, once, and a job waits
-// for that no longer than a blink.
-func TestTheBestLookingAreMeasuredFirst(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := &shy{acting: newActing(measureFirst), dead: map[identity.PeerID]bool{}}
-		for i := range m.peers {
-			m.peers[i].Profile.CreditCost, m.peers[i].RTT = 1, 50*time.Millisecond
-		}
-		m.best = m.peers[3].Profile.Peer
-		m.peers[3].RTT = 5 * time.Millisecond
-		dead := m.peers[6].Profile.Peer
-		m.dead[dead] = true
-		k := startOn(t, m, func(c *Config) { c.PingEvery = time.Hour })
-		require.Zero(t, m.pings())
-
-		const jobs = 5 // at the same time: all wait for one measurement
-		ended := make(chan Outcome, jobs)
-		for range jobs {
-			go func() {
-				out, err := k.Dispatch(t.Context(), submission("x", nil))
-				if err != nil {
-					out.Node = identity.PeerID(err.Error())
-				}
-				ended <- out
-			}()
-		}
-		best := 0
-		for range jobs {
-			out := <-ended
-			if out.Node == m.best {
-				best++
-			}
-			require.NotEqual(t, dead, out.Node)
-			require.Equal(t, firstTimeout, out.Total)
-		}
-		require.Positive(t, best)
-		pings := m.pings()
-		require.Equal(t, (measureFirst-1)*pingBurst+1, pings)
-
-		out, err := k.Dispatch(t.Context(), submission("x", nil))
-		require.NoError(t, err)
-		require.Equal(t, m.best, out.Node)
-		require.Zero(t, out.Total, "nothing to measure")
-		require.Equal(t, pings, m.pings())
-		time.Sleep(measureAgain)
-		out, err = k.Dispatch(t.Context(), submission("x", nil))
-		require.NoError(t, err)
-		require.Equal(t, firstTimeout, out.Total, "one has never answered, and is asked again")
-		require.Equal(t, pings+1, m.pings())
-		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
-			require.Equal(t, 1, s.estimated)
-			s.forget(dead, time.Now())
-			require.Zero(t, s.estimated)
-			s.forget(m.best, time.Now())
-			require.Zero(t, s.estimated)
-		}))
-	})
-}
-
-// A coordinate that puts a node right here does not make it nearer than a measured one
-// could be.
-func TestAnEstimateHasAFloor(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		k := startOn(t, newCrowd(nil), nil)
-		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
-			now := time.Now()
-			at := func(c *mesh.Coordinate) mesh.Profile {
-				return mesh.Profile{Peer: peerOf(fmt.Sprint(c.Vec)), CreditCost: 1, FreeSlots: 1, Expires: now.Add(time.Minute), Sequence: 1, Coordinate: c}
-			}
-			zero := make([]float64, vivaldi.Dimensions)
-			near := at(&mesh.Coordinate{Vec: zero, Error: 0.1})
-			s.hear(near, now)
-			for range 200 {
-				s.measured(near.Peer, 100*time.Microsecond)
-			}
-			own := s.coordinate()
-			twin := at(&mesh.Coordinate{Vec: own.Vec, Height: 0, Error: 0.1})
-			twin.Peer = peerOf("twin")
-			s.hear(twin, now)
-			n, ok := s.index.Node(twin.Peer)
-			require.True(t, ok)
-			require.Equal(t, leastEstimate, n.Latency)
-		}))
 	})
 }
 
