@@ -147,6 +147,7 @@ func TestOwnJobsAreNoQueueHere(t *testing.T) {
 		require.EqualValues(t, 2, c.last.FreeSlots)
 		require.NotNil(t, c.last.Coordinate, "and it says where it is")
 		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+			s.selfChanged()
 			own, ok := s.index.Node(k.Self())
 			require.True(t, ok)
 			require.Zero(t, own.QueueLength)
@@ -245,6 +246,7 @@ func TestBestForAll(t *testing.T) {
 		require.Equal(t, m.peers[0].Profile.Peer, placed[easy.Job.ID].Node)
 		require.Equal(t, "best for all of 2 jobs that waited together", placed[easy.Job.ID].Decision.Why)
 		require.Equal(t, m.best, placed[easy.Job.ID].Decision.Top[0].Node.ID, "as things were")
+		require.Len(t, placed[easy.Job.ID].Decision.Top, 2, "before any slot was set aside")
 		require.Equal(t, m.best, placed[hard.Job.ID].Node)
 		require.Equal(t, "only candidate", placed[hard.Job.ID].Decision.Why)
 		cancel()
