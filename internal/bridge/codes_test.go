@@ -16,6 +16,7 @@ import (
 	"inos/internal/credit"
 	"inos/internal/governance"
 	"inos/internal/kernel"
+	"inos/internal/library"
 	"inos/internal/mesh"
 	"inos/internal/scheduler"
 	"inos/internal/threads/matchmaker"
@@ -86,6 +87,8 @@ func TestVerdicts(t *testing.T) {
 		{credit.ErrBusy, "busy", true},
 		{fmt.Errorf("%w: 3 nodes known", scheduler.ErrNoCandidate), "no_candidate", true},
 		{replyError(capsule.Reply{Code: capsule.Refused, Reason: "capsule_not_wasm"}), "capsule_not_wasm", false},
+		{fmt.Errorf("%w: of hash", library.ErrMismatch), "cid_mismatch", false},
+		{library.ErrFull, "library_full", true},
 		{replyError(capsule.Reply{Code: capsule.Refused}), "refused", false},
 		{replyError(capsule.Reply{Code: capsule.Refused, Reason: "busy"}), "busy", true},
 		{replyError(capsule.Reply{Code: capsule.Crashed, Reason: "capsule_not_ready"}), "capsule_not_ready", true},

@@ -18,11 +18,21 @@ import (
 )
 
 // Errors of a library. ErrFull is retryable after a Remove; the others are final.
+// They carry stable codes, which a reply to a spawn keeps.
 var (
-	ErrUnknown  = errors.New("library: no such capsule")
-	ErrMismatch = errors.New("library: bytes do not match the CID")
-	ErrFull     = errors.New("library: full")
+	ErrUnknown  error = &fault{"unknown_capsule", "library: no such capsule", false}
+	ErrMismatch error = &fault{"cid_mismatch", "library: bytes do not match the CID", false}
+	ErrFull     error = &fault{"library_full", "library: full", true}
 )
+
+type fault struct {
+	code, text string
+	retryable  bool
+}
+
+func (f *fault) Error() string   { return f.text }
+func (f *fault) Code() string    { return f.code }
+func (f *fault) Retryable() bool { return f.retryable }
 
 // Defaults of Config.
 const (

@@ -46,6 +46,12 @@ func reasonCode(err error) string {
 		return "busy"
 	case errors.Is(err, ErrNoCapsule):
 		return "unknown_capsule"
+	case errors.Is(err, ErrWrongBytes):
+		return "cid_mismatch"
+	}
+	var coded interface{ Code() string } // of where capsules and snapshots come from
+	if errors.As(err, &coded) {
+		return coded.Code()
 	}
 	code, _ := capsule.CodeOf(err)
 	return code

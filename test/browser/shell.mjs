@@ -4,7 +4,11 @@
 import { createHash } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { inPage, launchChromium, openPage } from './lib/chromium.mjs';
+import { startNode, stopNode } from './lib/nodes.mjs';
 import { serveSpoiled } from './lib/spoiled.mjs';
 
 const browser = await launchChromium();
@@ -122,11 +126,56 @@ await once(silent, 'listening');
 await test('a bootstrap node that is down', { boot: { bootstrap: [nobody(silent.address().port)] } }, alone(/./));
 await test('a bootstrap address that does not parse', { boot: { bootstrap: ['/ip4/nowhere'] } }, alone(/./));
 
+await test('no bootstrap node at all', {}, async (page) => {
+  equal(await inPage(page, () => inos.joined.catch((e) => e.code), null, 40_000), 'bootstrap_unreachable', 'inos.joined');
+});
+/** Resolves once inos.status() and the page agree that the kernel is in the mesh, or that it is not. */
+const standing = (page, state, shown) => inPage(page, ({ state, shown }) => new Promise((resolve) => {
+  const look = async () => {
+    const status = await inos.status();
+    if (status.state !== state || document.querySelector('#state').textContent !== shown) return;
+    off();
+    resolve({ peers: status.peers, joinedMs: status.joinedMs, notices: document.querySelectorAll('#notices [data-code]').length });
+  };
+  const off = inos.on('*', look);
+  void look();
+}), { state, shown }, 90_000);
+const folder = await mkdtemp(join(tmpdir(), 'inos-shell-'));
+const port = await new Promise((resolve) => {
+  const socket = createSocket('udp4').bind(0, '127.0.0.1', () => {
+    const { port } = socket.address();
+    socket.close(() => resolve(port));
+  });
+});
+// Its key, and so its certificates and its address, are the same each time.
+const start = () => startNode('late', ['node', '--key', join(folder, 'key'), '--listen', `/ip4/127.0.0.1/udp/${port}/quic-v1/webtransport`, '--capabilities', 'storage']);
+let late = await start();
+const bootstrap = late.ready.addrs;
+await stopNode(late);
+await test('a bootstrap node that comes up later, and goes again', { boot: { bootstrap } }, async (page) => {
+  equal(await inPage(page, () => inos.joined.catch((e) => e.code), null, 60_000), 'bootstrap_unreachable', 'inos.joined');
+  const apart = await standing(page, 'ready', 'ready, alone');
+  equal([apart.peers, apart.joinedMs, apart.notices], [0, null, 1], 'while it is down');
+  late = await start();
+  const joined = await standing(page, 'joined', 'ready, in the mesh');
+  equal([joined.peers, joined.joinedMs > 0, joined.notices], [1, true, 0], 'once it is up');
+  const where = await inPage(page, async () => {
+    const { ledgerId } = await inos.status();
+    return (await inos.dispatch({ capsule: 'hash', input: 'hello', requires: ['storage'], creditLedgerId: ledgerId })).node;
+  }, null, 60_000);
+  equal(where, late.ready.peerId, 'where the job ran');
+  await stopNode(late);
+  const left = await standing(page, 'ready', 'ready, alone');
+  equal([left.peers, left.notices], [0, 0], 'once it is gone');
+});
+await stopNode(late);
+await rm(folder, { recursive: true, force: true });
+
 console.log('a console that is wrong');
 /** Rejects with an InosError of `code` whose message matches. */
-const rejects = (source, code, text) => async (page) => {
-  const error = await inPage(page, `async () => { await inos.ready; return (async () => { ${source} })().then((v) => ({ message: 'it resolved: ' + JSON.stringify(v) }), ({ name, code, message }) => ({ name, code, message })); }`, null, 40_000);
-  equal([error.name, error.code], ['InosError', code], error.message);
+const rejects = (source, code, text, again = false) => async (page) => {
+  const error = await inPage(page, `async () => { await inos.ready; return (async () => { ${source} })().then((v) => ({ message: 'it resolved: ' + JSON.stringify(v) }), ({ name, code, message, retryable }) => ({ name, code, message, retryable })); }`, null, 40_000);
+  equal([error.name, error.code, error.retryable], ['InosError', code, again], error.message);
   if (!text.test(error.message)) throw new Error(`the message does not say it: ${error.message}`);
 };
 await test('an unknown verb', {}, rejects('return inos.foo()', 'unknown_verb', /there are help, status/));
@@ -135,7 +184,10 @@ await test('an unknown field', {}, rejects("return inos.dispatch({ capsul: 'hash
 await test('an address that does not parse', {}, rejects("return inos.connect('nonsense')", 'bad_address', /nonsense/));
 await test('an unknown capsule', {}, rejects("return inos.kill('nobody')", 'unknown_capsule', /nobody/));
 await test('no ledger', {}, rejects("return inos.dispatch({ capsule: 'hash', method: 'sha256', input: 'x' })", 'ledger_missing', /ledger/));
-await test('a requirement nobody meets', {}, rejects("const { ledgerId } = await inos.status(); return inos.dispatch({ capsule: 'hash', method: 'sha256', input: 'x', requires: ['antigravity'], creditLedgerId: ledgerId, deadlineMs: 3000 })", 'no_candidate', /no candidate/));
+await test('a job nobody knows', {}, rejects("return inos.trace('nope')", 'unknown_job', /nope/));
+await test('a policy that does not parse', {}, rejects("return inos.policy('garbage x')", 'bad_argument', /line 1/));
+await test('a memory limit that is too small', {}, rejects("return inos.spawn('hash', { memoryLimit: 1 })", 'capsule_memory_limit', /: 1 bytes/));
+await test('a requirement nobody meets', {}, rejects("const { ledgerId } = await inos.status(); return inos.dispatch({ capsule: 'hash', method: 'sha256', input: 'x', requires: ['antigravity'], creditLedgerId: ledgerId, deadlineMs: 3000 })", 'no_candidate', /no candidate/, true));
 
 console.log('capsules that are none');
 const offer = (name, bytes) => {
@@ -144,14 +196,23 @@ const offer = (name, bytes) => {
   const cid = 'b' + bits.match(/.{1,5}/g).map((five) => 'abcdefghijklmnopqrstuvwxyz234567'[parseInt(five.padEnd(5, '0'), 2)]).join('');
   return { name, url: `data:application/wasm;base64,${Buffer.from(bytes).toString('base64')}`, cid, bytes: bytes.length };
 };
+const memory = (limits) => [...NAMED('env'), ...NAMED('memory'), 2, ...limits];
+const importing = (entry) => [2, entry.length + 1, 1, ...entry];
+const SHARED = importing(memory([3, 17, 0x80, 0x80, 1])); // shared, 17 to 16384 pages
+// inos_control is global 0, inos_run is function 0.
+const EXPORTS = ((body) => [7, body.length, ...body])([2, ...NAMED('inos_control'), 3, 0, ...NAMED('inos_run'), 0, 0]);
+const ABI = (version) => ((body) => [0, body.length, ...body])([...NAMED('inos.abi'), version, 0, 0, 0]);
 for (const [name, bytes, code, text] of [
-  ['no wasm at all', Buffer.from('not a module'), 'refused', /not a WebAssembly module/],
-  ['a module without a memory', wasm(), 'refused', /env\.memory/],
-  ['an unknown import', IMPORTS('elsewhere', 'f'), 'refused', /elsewhere/],
+  ['no wasm at all', Buffer.from('not a module'), 'capsule_not_wasm', /not a WebAssembly module/],
+  ['a module without a memory', wasm(), 'capsule_no_shared_memory', /env\.memory/],
+  ['a memory that is not shared', wasm(...importing(memory([1, 1, 2]))), 'capsule_no_shared_memory', /shared/],
+  ['an unknown import', IMPORTS('elsewhere', 'f'), 'capsule_unknown_import', /elsewhere/],
+  ['no control block', wasm(...SHARED), 'capsule_no_control_block', /inos_control/],
+  ['another ABI', wasm(...SHARED, ...EXPORTS, ...ABI(9)), 'capsule_abi_version', /speaks 9, this host \d/],
 ]) {
   await test(name, { boot: { capsules: [offer('odd', bytes)] } }, rejects("return inos.spawn('odd')", code, text));
 }
-await test('bytes that are not those of the CID', { boot: { capsules: [{ ...offer('odd', wasm()), cid: offer('x', Buffer.from('other')).cid }] } }, rejects("return inos.spawn('odd')", 'refused', /do not match the CID/));
+await test('bytes that are not those of the CID', { boot: { capsules: [{ ...offer('odd', wasm()), cid: offer('x', Buffer.from('other')).cid }] } }, rejects("return inos.spawn('odd')", 'cid_mismatch', /do not match the CID/));
 
 console.log('ends');
 await test('a killed Worker rejects what is pending', {}, async (page) => {
