@@ -108,6 +108,13 @@ func TestPolicyCommands(t *testing.T) {
 	require.ErrorContains(t, err, "line 3")
 }
 
+func TestOnlyHere(t *testing.T) {
+	here := []string{"/ip4/127.0.0.1/udp/4001/quic-v1/webtransport/p2p/Q", "/ip6/::1/udp/4001/quic-v1"}
+	require.True(t, onlyHere(here))
+	require.False(t, onlyHere(append(here, "/ip4/10.0.0.7/udp/4001/quic-v1/webtransport/p2p/Q")))
+	require.False(t, onlyHere([]string{"/ip6/2001:db8::1/udp/4001/quic-v1"}))
+}
+
 func TestOwnerCommand(t *testing.T) {
 	dir := t.TempDir()
 	node, owner, word := filepath.Join(dir, "node"), filepath.Join(dir, "owner"), filepath.Join(dir, "word")

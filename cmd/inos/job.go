@@ -107,8 +107,12 @@ func explain(w io.Writer, out kernel.Outcome) {
 	if out.Node == "" {
 		return
 	}
-	fmt.Fprintf(w, "ran on %s (%s): queued %v, run %v, total %v, cost %d microcredits, capsule bytes moved %d\n",
-		out.Node, out.Decision.Why, out.Queued, out.Run, out.Total, out.Cost, out.Fetched)
+	where := string(out.Node)
+	if why := kernel.WhyThere(out.Decision.Explanation, out.Node); why != "" {
+		where += " (" + why + ")"
+	}
+	fmt.Fprintf(w, "ran on %s: queued %v, run %v, total %v, cost %d microcredits, capsule bytes moved %d\n",
+		where, out.Queued, out.Run, out.Total, out.Cost, out.Fetched)
 }
 
 // writeTrace prints spans as a table, in order of start.

@@ -34,8 +34,24 @@ func runNode(ctx context.Context, args []string, out, diag io.Writer) error {
 	if err != nil {
 		return err
 	}
+	n.sayReach(diag)
 	printJSON(out, n.ready())
 	return n.wait()
+}
+
+// sayReach warns of a node that nobody elsewhere can use.
+func (n *native) sayReach(diag io.Writer) {
+	if onlyHere(n.mesh.Addrs()) {
+		fmt.Fprintln(diag, "inos: only this machine can reach this node: it listens on loopback. "+
+			"-listen /ip4/0.0.0.0/udp/4001/quic-v1/webtransport, with UDP port 4001 open, lets others in")
+	}
+}
+
+// onlyHere reports whether all of a node's multiaddrs are loopback's.
+func onlyHere(addrs []string) bool {
+	return !slices.ContainsFunc(addrs, func(addr string) bool {
+		return !strings.HasPrefix(addr, "/ip4/127.") && !strings.HasPrefix(addr, "/ip6/::1/")
+	})
 }
 
 // native is a node of this process, running.

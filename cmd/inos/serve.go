@@ -28,6 +28,7 @@ func runServe(ctx context.Context, args []string, out, diag io.Writer) error {
 	if err != nil {
 		return err
 	}
+	n.sayReach(diag)
 	return errors.Join(n.serveHTTP(ctx, *dist, *addr, out), n.wait())
 }
 

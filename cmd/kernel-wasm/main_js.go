@@ -38,6 +38,10 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	if n := len(cfg.Bootstrap); n > p2p.MaxBootstrap {
+		fmt.Fprintf(os.Stderr, "kernel: %d bootstrap addresses: the first %d are used\n", n, p2p.MaxBootstrap)
+		cfg.Bootstrap = cfg.Bootstrap[:p2p.MaxBootstrap]
+	}
 	kept, err := openKept()
 	if err != nil {
 		return err

@@ -66,8 +66,8 @@ func explanation(job string, e kernel.Decision, names map[identity.PeerID]string
 			v.Summary += fmt.Sprintf("; %d ruled out by %s", n, r)
 		}
 	}
-	if chosen != "" && e.Why != "" {
-		v.Summary += fmt.Sprintf(". Chosen: %s (%s)", nameOf(names, chosen), e.Why)
+	if why := kernel.WhyThere(e, chosen); why != "" {
+		v.Summary += fmt.Sprintf(". Chosen: %s (%s)", nameOf(names, chosen), why)
 		return v
 	}
 	if advice := e.Advice(); len(advice) > 0 {

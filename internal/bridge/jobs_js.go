@@ -58,7 +58,7 @@ func (a *api) dispatch(ctx context.Context, args []js.Value) (any, error) {
 	return withBytes{
 		plain: outcomeView{
 			JobID: out.JobID, Node: string(out.Node), NodeName: names[out.Node], Local: out.Local, Score: out.Score,
-			Considered: considered(out.Decision.Explanation, names, out.Node), Why: out.Decision.Why, Text: textOf(out.Output),
+			Considered: considered(out.Decision.Explanation, names, out.Node), Why: kernel.WhyThere(out.Decision.Explanation, out.Node), Text: textOf(out.Output),
 			OutputCID: out.OutputCID, Cost: out.Cost, Paid: len(out.Receipt) > 0, CapsuleBytes: out.Fetched, Attempts: len(out.Attempts),
 			QueuedMs: ms(out.Queued), RunMs: ms(out.Run), TotalMs: ms(out.Total),
 		},

@@ -203,7 +203,7 @@ func considered(d scheduler.Explanation, names map[identity.PeerID]string, chose
 		v.Parts = c.String()
 		v.Reason = fmt.Sprintf("score %.4g, rank %d", c.Score, i+1)
 		if v.Chosen {
-			v.Reason = d.Why
+			v.Reason = kernel.WhyThere(d, chosen)
 		}
 		out = append(out, v)
 	}

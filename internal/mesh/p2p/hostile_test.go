@@ -305,7 +305,7 @@ func TestBadConfig(t *testing.T) {
 		"no key":     {},
 		"bootstrap":  {Key: testKey(1), Bootstrap: []string{"x"}},
 		"listen":     {Key: testKey(1), Listen: []string{"x"}},
-		"many":       {Key: testKey(1), Bootstrap: make([]string, maxBootstrap+1)},
+		"many":       {Key: testKey(1), Bootstrap: make([]string, MaxBootstrap+1)},
 		"listen tcp": {Key: testKey(1), Listen: []string{"/ip4/127.0.0.1/tcp/0"}},
 	} {
 		_, err := New(c)

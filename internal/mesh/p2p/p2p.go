@@ -75,8 +75,10 @@ const (
 	defaultSilence     = 15 * time.Second
 	defaultFeedIdle    = time.Minute
 	defaultMaxTransfer = 256 << 20
-	maxBootstrap       = 16
 )
+
+// MaxBootstrap is how many bootstrap peers a node may have.
+const MaxBootstrap = 16
 
 // Mesh implements mesh.Mesh over libp2p. Make one with New.
 type Mesh struct {
@@ -159,8 +161,8 @@ func prepare(cfg *Config) ([]peer.AddrInfo, error) {
 	if len(cfg.Key) != ed25519.PrivateKeySize {
 		return nil, errors.New("p2p: no Ed25519 key")
 	}
-	if len(cfg.Bootstrap) > maxBootstrap {
-		return nil, fmt.Errorf("p2p: %d bootstrap addresses, at most %d", len(cfg.Bootstrap), maxBootstrap)
+	if len(cfg.Bootstrap) > MaxBootstrap {
+		return nil, fmt.Errorf("p2p: %d bootstrap addresses, at most %d", len(cfg.Bootstrap), MaxBootstrap)
 	}
 	infos := make([]peer.AddrInfo, 0, len(cfg.Bootstrap))
 	for _, addr := range cfg.Bootstrap {

@@ -1,0 +1,18 @@
+package kernel
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/scheduler"
+)
+
+func TestWhyThere(t *testing.T) {
+	e := scheduler.Explanation{Why: "highest score", Top: []scheduler.Candidate{
+		{Node: scheduler.Node{ID: "a"}, Score: 3.796}, {Node: scheduler.Node{ID: "b"}, Score: 0.75},
+	}}
+	require.Equal(t, "highest score", WhyThere(e, "a"))
+	require.Equal(t, "score 0.75, rank 2", WhyThere(e, "b"))
+	require.Empty(t, WhyThere(e, "c"))
+}
