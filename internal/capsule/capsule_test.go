@@ -85,53 +85,61 @@ func TestAMisbehavingCapsuleIsKilledAndEverythingPendingAnswered(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer func(f *fake, msg any)
 		is     error
+		says   string
 	}{
 		"room outside the memory": {func(f *fake, msg any) {
 			f.say(capsule.FrameReserved, capsule.Reserved{Ticket: 1, OK: true, Offset: 1 << 20, Length: 8})
-		}, capsule.ErrProtocol},
+		}, capsule.ErrProtocol, ""},
 		"room that wraps around": {func(f *fake, msg any) {
 			f.say(capsule.FrameReserved, capsule.Reserved{Ticket: 1, OK: true, Offset: ^uint64(0), Length: 8})
-		}, capsule.ErrProtocol},
+		}, capsule.ErrProtocol, ""},
 		"room over the control block": {func(f *fake, msg any) {
 			f.say(capsule.FrameReserved, capsule.Reserved{Ticket: 1, OK: true, Offset: block - 4, Length: 8})
-		}, capsule.ErrProtocol},
+		}, capsule.ErrProtocol, "overlaps"},
 		"room over a ring": {func(f *fake, msg any) {
 			f.say(capsule.FrameReserved, capsule.Reserved{Ticket: 1, OK: true, Offset: events + ringSize - 1, Length: 8})
-		}, capsule.ErrProtocol},
+		}, capsule.ErrProtocol, "overlaps"},
 		"too little room": {func(f *fake, msg any) {
 			f.say(capsule.FrameReserved, capsule.Reserved{Ticket: 1, OK: true, Offset: inputAt, Length: 2})
-		}, capsule.ErrProtocol},
+		}, capsule.ErrProtocol, ""},
 		"an answer before its question": {func(f *fake, msg any) {
 			f.say(capsule.FrameRunDone, capsule.RunDone{Ticket: 1})
-		}, capsule.ErrProtocol},
+		}, capsule.ErrProtocol, ""},
 		"the same answer twice": {func(f *fake, msg any) {
 			for range 2 {
 				f.say(capsule.FrameReserved, capsule.Reserved{Ticket: 1, OK: true, Offset: inputAt, Length: 8})
 			}
-		}, capsule.ErrProtocol},
+		}, capsule.ErrProtocol, ""},
 		"a reply to nobody": {func(f *fake, msg any) {
 			f.say(capsule.FrameReply, capsule.Reply{ID: "x", MemoryEpoch: 5})
-		}, capsule.ErrProtocol},
+		}, capsule.ErrProtocol, ""},
 		"progress of nothing": {func(f *fake, msg any) {
 			f.say(capsule.FrameProgress, capsule.Progress{Ticket: 9})
-		}, capsule.ErrProtocol},
+		}, capsule.ErrProtocol, ""},
+		"a heartbeat of an epoch to come": {func(f *fake, msg any) {
+			f.say(capsule.FrameHeartbeat, capsule.Heartbeat{MemoryEpoch: 6})
+		}, capsule.ErrProtocol, "epoch 6"},
 		"a heartbeat of another epoch": {func(f *fake, msg any) {
 			f.say(capsule.FrameHeartbeat, capsule.Heartbeat{MemoryEpoch: 4})
-		}, capsule.ErrProtocol},
+		}, capsule.ErrProtocol, ""},
 		"a frame of the host's": {func(f *fake, msg any) {
 			f.say(capsule.FrameRun, capsule.Run{})
-		}, capsule.ErrProtocol},
+		}, capsule.ErrProtocol, ""},
 		"a broken ring": {func(f *fake, msg any) {
 			f.m.set(block+capsule.OffEventTail, 1<<30)
 			f.ring()
-		}, capsule.ErrRingBroken},
-		"an end": {func(f *fake, msg any) { f.m.set(block+capsule.OffKill, 1) }, capsule.ErrStopped},
+		}, capsule.ErrRingBroken, ""},
+		"an end": {func(f *fake, msg any) { f.m.set(block+capsule.OffKill, 1) }, capsule.ErrStopped, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				k := openFake(t, newFake(serve(c.answer)), capsule.Config{Epoch: 5})
 				var all sync.WaitGroup
-				for range 3 {
+				callers := 3
+				if c.says != "" {
+					callers = 1 // or an answer for the wrong one comes first
+				}
+				for range callers {
 					all.Go(func() {
 						_, err := k.Run(context.Background(), capsule.Task{Input: []byte("12345678")}, nil)
 						if !errors.Is(err, c.is) {
@@ -145,6 +153,7 @@ func TestAMisbehavingCapsuleIsKilledAndEverythingPendingAnswered(t *testing.T) {
 					require.NoError(t, k.Err())
 				} else {
 					require.ErrorIs(t, k.Err(), c.is)
+					require.ErrorContains(t, k.Err(), c.says)
 				}
 			})
 		})

@@ -1,12 +1,14 @@
 package wazero_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"hash/fnv"
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -61,10 +63,28 @@ func TestASlowCapsuleHoldsItsStreamBack(t *testing.T) {
 	require.Positive(t, cleared.Load(), "the congestion was never cleared")
 }
 
+// seen keeps the instance that a capsule runs as.
+type seen struct {
+	capsule.Module
+	in capsule.Instance
+}
+
+func (s *seen) Instantiate(ctx context.Context, epoch uint32, limit uint64) (in capsule.Instance, err error) {
+	s.in, err = s.Module.Instantiate(ctx, epoch, limit)
+	return s.in, err
+}
+
+func (s *seen) word(t *testing.T, off uint32) uint32 {
+	v, err := s.in.Memory().Load32(s.in.Control() + off)
+	require.NoError(t, err)
+	return v
+}
+
 // A capsule paused under a stream has more to read than it can hold: it still
 // hears the commands that come after, and loses nothing.
 func TestACapsulePausedUnderAStreamIsResumed(t *testing.T) {
-	c := open(t, compile(t, sharedRuntime(t), built(t, "wordcount")), capsule.Config{})
+	mod := &seen{Module: compile(t, sharedRuntime(t), built(t, "wordcount"))}
+	c := open(t, mod, capsule.Config{})
 	text := []byte(prose(11, 100_000))
 	command(t, c, capsule.Pause)
 	fed := make(chan error, 1)
@@ -77,8 +97,12 @@ func TestACapsulePausedUnderAStreamIsResumed(t *testing.T) {
 		}
 		fed <- nil
 	}()
-	// Every turn reads as much as the capsule can hold; a few commands have room
-	// behind it.
+	// As much as the capsule holds is in its inbox then, and the ring is full.
+	require.Eventually(t, func() bool {
+		head, tail := mod.word(t, capsule.OffCommandHead), mod.word(t, capsule.OffCommandTail)
+		return tail-head > 60<<10-3008
+	}, time.Minute, time.Millisecond)
+	// A few commands have room behind it.
 	for range 4 {
 		command(t, c, capsule.Pause)
 	}

@@ -135,6 +135,11 @@ func TestSupervisedSnapshot(t *testing.T) {
 		require.Equal(t, supervisor.Healthy, in.State, "a restored capsule runs")
 		require.EqualValues(t, 3, in.Heartbeat.JobsDone)
 	}
+	// Nobody's memory may be longer than what an image may have here.
+	huge := &capsule.Image{ABI: capsule.ABIVersion, CapsuleCID: capsule.SumCID(wasm), Epoch: 1, MemoryBytes: 2 << 30}
+	r = spawn(t, elsewhere, capsule.SpawnParams{Wasm: huge.Encode(false)})
+	require.Equal(t, capsule.Refused, r.Code)
+	require.Contains(t, r.Message, "the limit is 1073741824")
 	broken := append([]byte{}, image[:len(image)/2]...)
 	r = spawn(t, elsewhere, capsule.SpawnParams{Wasm: broken})
 	require.Equal(t, capsule.Refused, r.Code)
