@@ -44,3 +44,18 @@ func (m Meter) Lasts() time.Duration {
 	q, _ := bits.Div64(hi, lo, m.Rate)
 	return time.Duration(min(q, uint64(forever)))
 }
+
+// What a payer forgives of a bill: clocks that run apart by a 64th, and what both sides'
+// timers round.
+const (
+	slackPart = 64
+	slackTime = 50 * time.Millisecond
+)
+
+// Bound is the most, in microcredits, that a run may have cost which its payer waited
+// took for, at price microcredits a second; 0 counts as 1, as it does when nodes are
+// scored.
+func Bound(price uint64, took time.Duration) uint64 {
+	took = max(took, 0)
+	return Meter{Rate: max(price, 1), Max: maxAmount}.Cost(took + took/slackPart + slackTime)
+}

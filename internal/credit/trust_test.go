@@ -180,3 +180,11 @@ func TestOverdraft(t *testing.T) {
 	require.False(t, due)
 	require.Equal(t, "kill", ActionKill.String())
 }
+
+func TestBoundForgivesAFewMilliseconds(t *testing.T) {
+	require.EqualValues(t, 50, Bound(1000, 0))
+	require.EqualValues(t, 50, Bound(1000, -time.Hour))
+	require.EqualValues(t, 64_000+1_000+50, Bound(1000, 64*time.Second))
+	require.EqualValues(t, 1, Bound(0, 0), "a price of nothing counts as one, as in the score")
+	require.EqualValues(t, uint64(maxAmount), Bound(1<<63, 100*time.Hour))
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -97,7 +98,10 @@ func (w *Wallet) Voucher(jobID string, payee identity.PeerID, max uint64, expire
 func (w *Wallet) Remember(v Voucher) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for len(w.open) >= w.cfg.Keep || len(w.order) >= 2*w.cfg.Keep {
+	if len(w.order) >= 2*w.cfg.Keep { // half of them at least are closed
+		w.order = slices.DeleteFunc(w.order, func(n Nonce) bool { _, open := w.open[n]; return !open })
+	}
+	for len(w.open) >= w.cfg.Keep {
 		delete(w.open, w.order[0])
 		w.order = w.order[1:]
 	}
@@ -121,16 +125,19 @@ type Expect struct {
 	Cost       uint64
 }
 
-// Check verifies a worker's receipt against the voucher it answers and against
-// want, keeps it, and closes the voucher. Errors match ErrReceiptMalformed,
-// ErrReceiptForged, ErrReceiptUnknown (also for a second receipt to one voucher)
-// or ErrReceiptMismatch.
+// Check is Read and Close in one.
 func (w *Wallet) Check(receipt []byte, want Expect) error {
-	_, err := w.Read(receipt, want)
+	r, err := w.Read(receipt, want)
+	if err == nil {
+		w.Close(r, receipt)
+	}
 	return err
 }
 
-// Read is Check for callers that need what the receipt says.
+// Read verifies a worker's receipt against the voucher it answers and against want. The
+// voucher stays open until Close: whoever cannot settle it now may try again. Errors match
+// ErrReceiptMalformed, ErrReceiptForged, ErrReceiptUnknown (also for a receipt to a
+// voucher that is closed) or ErrReceiptMismatch.
 func (w *Wallet) Read(receipt []byte, want Expect) (Receipt, error) {
 	r, err := openReceipt(w.cfg.Codec, receipt)
 	if err != nil {
@@ -151,8 +158,8 @@ func (w *Wallet) Read(receipt []byte, want Expect) (Receipt, error) {
 		return Receipt{}, fmt.Errorf("%w: finished before it started", ErrReceiptMismatch)
 	}
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	v, ok := w.open[r.VoucherNonce]
+	w.mu.Unlock()
 	if !ok || r.LedgerID != w.ledger {
 		return Receipt{}, ErrReceiptUnknown
 	}
@@ -162,15 +169,25 @@ func (w *Wallet) Read(receipt []byte, want Expect) (Receipt, error) {
 	if r.Cost > v.MaxAmount {
 		return Receipt{}, fmt.Errorf("%w: cost %d exceeds the voucher's %d", ErrReceiptMismatch, r.Cost, v.MaxAmount)
 	}
+	return r, nil
+}
+
+// Close keeps a receipt that Read has passed, with its signed bytes, and closes the
+// voucher it answers. A second call with one voucher does nothing.
+func (w *Wallet) Close(r Receipt, signed []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, ok := w.open[r.VoucherNonce]; !ok {
+		return
+	}
 	delete(w.open, r.VoucherNonce)
-	kept := KeptReceipt{Receipt: r, Signed: append([]byte(nil), receipt...)}
+	kept := KeptReceipt{Receipt: r, Signed: append([]byte(nil), signed...)}
 	if len(w.receipts) < w.cfg.Keep {
 		w.receipts = append(w.receipts, kept)
 	} else {
 		w.receipts[w.next] = kept
 		w.next = (w.next + 1) % w.cfg.Keep
 	}
-	return r, nil
 }
 
 // Kept returns the receipts checked for a job, oldest first.

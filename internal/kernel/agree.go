@@ -146,7 +146,7 @@ func (b *ballot) run(ctx context.Context, p matchmaker.Placement) vote {
 		if p.Node == b.k.cfg.Self {
 			v.out = b.k.execute(ctx, b.a, b.sub.Input, b.k.fetchFromPeers, progress)
 		} else {
-			v.out, v.promised, v.err = b.k.send(ctx, b.a, p.Node, b.sub, progress)
+			v.out, v.promised, v.err = b.k.send(ctx, b.a, p, b.sub, progress)
 		}
 		v.took = time.Since(v.started)
 		chooser{b.k}.Done(p, v.out, v.err)
@@ -176,7 +176,7 @@ func (b *ballot) end(ctx context.Context, v *vote, err error) {
 	}
 	v.ended = true
 	if v.promised {
-		err = b.k.settle(ctx, b.a, v.out, err)
+		err = b.k.settle(ctx, b.a, v.out, v.took, err)
 	}
 	b.k.judge(ctx, v.place.Node, v.out, err)
 }
@@ -184,7 +184,7 @@ func (b *ballot) end(ctx context.Context, v *vote, err error) {
 // decide counts the votes, reveals the verdict as soon as there is one, and ends
 // every copy.
 func (b *ballot) decide(ctx context.Context) {
-	var open []vote // with an output, before the verdict
+	var open []vote // that claim money, before the verdict
 	var attempts []matchmaker.Attempt
 	said, agreed := false, false
 	say := func(v verdict) {
@@ -199,14 +199,14 @@ func (b *ballot) decide(ctx context.Context) {
 			err = matchmaker.NodeError(v.place.Node, v.out)
 		}
 		attempts = append(attempts, matchmaker.Attempt{Node: v.place.Node, Score: v.place.Score, Started: v.started, Took: v.took, Err: err})
-		if v.cid() == "" {
-			b.end(ctx, &v, v.err)
-			if agreed { // one that failed before is among the attempts
-				// Without a loop there is no score to lower.
-				_ = b.k.loop.tell(context.Background(), func(s *state) { s.contradicted(kindOf(b.a), v.place.Node, err, time.Now()) })
-			}
-		} else {
+		if v.err == nil && claims(v.out) {
 			open = append(open, v)
+		} else {
+			b.end(ctx, &v, v.err)
+		}
+		if agreed && v.cid() == "" { // one that failed before is among the attempts
+			// Without a loop there is no score to lower.
+			_ = b.k.loop.tell(context.Background(), func(s *state) { s.contradicted(kindOf(b.a), v.place.Node, err, time.Now()) })
 		}
 		switch b.count.Add(credit.Vote{Node: v.place.Node, OutputCID: v.cid()}) {
 		case credit.Agreed:
@@ -225,7 +225,7 @@ func (b *ballot) decide(ctx context.Context) {
 	// nobody blamed.
 	for _, v := range open {
 		if v.promised {
-			_ = b.k.settle(ctx, b.a, v.out, fmt.Errorf("%w: disputed", ErrResult))
+			_ = b.k.settle(ctx, b.a, v.out, v.took, fmt.Errorf("%w: disputed", ErrResult))
 		}
 	}
 	if !said {
@@ -240,13 +240,32 @@ func orDisagree(err error) error {
 	return err
 }
 
+// outvoted ends a copy without the output that was agreed on. It is not paid, whatever
+// it claims. Another output is a lie, and so is a bill for more time than went by; of one
+// without an output nobody knows whether its node is to blame, but it has failed where
+// others have not.
+func (b *ballot) outvoted(ctx context.Context, v *vote) {
+	if v.cid() != "" || v.out.Cost > credit.Bound(v.place.Price, v.took) {
+		b.end(ctx, v, fmt.Errorf("%w: %d others agree on another output", ErrResult, b.a.Job().Quorum()))
+		return
+	}
+	v.ended = true
+	if v.promised {
+		b.k.cfg.Wallet.Withdraw(b.a, v.place.Node, time.Now())
+	}
+	switch v.out.Code {
+	case mesh.JobCreditExhausted, mesh.JobCrashed: // of the other ends state.contradicted hears
+		_ = b.k.loop.tell(context.Background(), func(s *state) { s.note(v.place.Node, credit.DeedFailed, time.Now()) })
+	}
+}
+
 // tally ends the copies whose output is known and returns the first that won, with
 // what all of them cost.
 func (b *ballot) tally(ctx context.Context, votes []vote) (won verdict) {
 	var cost uint64
 	for _, v := range votes {
 		if v.cid() != b.count.Output() {
-			b.end(ctx, &v, fmt.Errorf("%w: %d others agree on another output", ErrResult, b.a.Job().Quorum()))
+			b.outvoted(ctx, &v)
 			continue
 		}
 		b.end(ctx, &v, nil)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"inos/internal/credit"
+	"inos/internal/identity"
 	"inos/internal/scheduler"
 	"inos/internal/threads/matchmaker"
 )
@@ -71,7 +72,7 @@ func (b *ballot) candidates(s *state, now time.Time) (order []matchmaker.Placeme
 	look := req
 	var sites []credit.Site
 	var picked []credit.Site
-	scores := make(map[string]float64)
+	found := make(map[identity.PeerID]scheduler.Choice)
 	for range copiesLook {
 		var top [copiesFrom]scheduler.Choice
 		n, err := s.index.TopK(look, now, top[:])
@@ -83,7 +84,7 @@ func (b *ballot) candidates(s *state, now time.Time) (order []matchmaker.Placeme
 		}
 		for _, c := range top[:n] {
 			sites = append(sites, credit.Site{Node: c.Node.ID, GeoHash: c.Node.GeoHash, Owner: string(s.owner(c.Node.ID))})
-			scores[string(c.Node.ID)] = c.Score
+			found[c.Node.ID] = c
 			look.Exclude = append(look.Exclude, c.Node.ID)
 		}
 		if picked = credit.Spread(sites, len(sites), cellLength); len(picked) >= b.n || n < copiesFrom {
@@ -101,7 +102,8 @@ func (b *ballot) candidates(s *state, now time.Time) (order []matchmaker.Placeme
 		return nil, best, err
 	}
 	for _, site := range picked {
-		order = append(order, matchmaker.Placement{Node: site.Node, Score: scores[string(site.Node)]})
+		c := found[site.Node]
+		order = append(order, matchmaker.Placement{Node: site.Node, Score: c.Score, Price: c.Node.CreditCost})
 	}
 	return order, best, nil
 }

@@ -25,6 +25,8 @@ type crowd struct {
 	peers  []mesh.Peer
 	events chan mesh.Event
 	forger identity.PeerID // returns other bytes than it names
+	// answers are what some peers say instead of doing the job.
+	answers map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error)
 
 	mu    sync.Mutex
 	calls map[string]int
@@ -67,12 +69,15 @@ func (c *crowd) Ping(_ context.Context, p identity.PeerID) (time.Duration, error
 	return 0, mesh.ErrUnreachable
 }
 
-func (c *crowd) RunJob(_ context.Context, p identity.PeerID, call mesh.JobCall, _ func(mesh.Progress)) (mesh.JobOutcome, error) {
+func (c *crowd) RunJob(ctx context.Context, p identity.PeerID, call mesh.JobCall, _ func(mesh.Progress)) (mesh.JobOutcome, error) {
 	c.count("RunJob")
 	c.mu.Lock()
 	c.ran = append(c.ran, p)
 	c.mu.Unlock()
 	out := mesh.JobOutcome{JobID: call.Job.ID, Node: p, Output: call.Input, OutputCID: capsule.SumCID(call.Input).String()}
+	if answer := c.answers[p]; answer != nil {
+		return answer(ctx, call)
+	}
 	if p == c.forger {
 		out.Output = []byte("something else")
 	}

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"strings"
 	"time"
 
 	"inos/internal/capsule"
 	"inos/internal/governance"
 	"inos/internal/mesh"
+	"inos/internal/supervisor"
 )
 
 var (
@@ -23,7 +25,7 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, input []byt
 	job := a.Job()
 	out := mesh.JobOutcome{JobID: job.ID, Node: k.cfg.Self}
 	fail := func(err error) mesh.JobOutcome {
-		out.Code, out.Reason, out.Message = codeOf(err), codeText(err), err.Error()
+		out.Code, out.Reason, out.Message = codeOf(err), codeText(err), shortened(err.Error())
 		return out
 	}
 	cid, err := capsule.ParseCID(job.Capsule)
@@ -69,11 +71,13 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, input []byt
 		// The work was done as far as the money went: that far it is paid for, or a
 		// budget of nothing would buy a node's time.
 		out.Code, out.Message = mesh.JobCreditExhausted, err.Error()
-	default:
+	case k.ownEnd(ctx, err):
 		if earning != nil {
 			earning.Refund(finished)
 		}
 		return fail(err)
+	default: // so is what the job itself, its deadline or its sender ended
+		fail(err)
 	}
 	out.Cost = k.costOf(out.Run, job.Budget)
 	if earning != nil {
@@ -85,10 +89,36 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, input []byt
 		settled(codeText(err))
 		if err != nil {
 			out.Output, out.OutputCID, out.Cost = nil, "", 0
-			return fail(err)
+			if out.Code == mesh.JobOK {
+				return fail(err)
+			}
 		}
 	}
 	return out
+}
+
+// ownEnd reports whether a run ended through this node's own doing: nothing is owed
+// for it. A capsule that fell silent, or did not let go when its time was over, was killed
+// for that.
+func (k *Kernel) ownEnd(ctx context.Context, err error) bool {
+	switch code := codeOf(err); {
+	case k.life.Err() != nil, !chargeable(code):
+		return true
+	case code == mesh.JobCrashed && ctx.Err() == nil:
+		return errors.Is(err, capsule.ErrKilled) && !errors.Is(err, supervisor.ErrNoHeartbeat)
+	}
+	return false
+}
+
+// maxMessage is how much of what a capsule says of its failure travels, in bytes: it is
+// no way to bring a result home.
+const maxMessage = 512
+
+func shortened(s string) string {
+	if len(s) <= maxMessage {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
 }
 
 // haveCapsule returns a capsule of this node, after fetching it if it is not

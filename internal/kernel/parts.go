@@ -54,11 +54,13 @@ type Blobs interface {
 // A nil Wallet means that neither happens: vouchers and receipts stay empty.
 // Methods do not block for longer than a write to the ledger's log.
 type Wallet interface {
-	// Promise signs a voucher over the job's budget to payee and holds the amount.
-	Promise(job governance.Admitted, payee identity.PeerID, now time.Time) (voucher []byte, err error)
-	// Pay checks the receipt in out against the job and the output, pays it from
-	// what Promise held and keeps it.
-	Pay(job governance.Admitted, out mesh.JobOutcome, now time.Time) error
+	// Promise signs a voucher over the job's budget to payee and holds the amount. price
+	// is what payee asks for a second, in microcredits: what it was chosen for.
+	Promise(job governance.Admitted, payee identity.PeerID, price uint64, now time.Time) (voucher []byte, err error)
+	// Pay checks the receipt in out against the job, the output, and what took, this
+	// node's own measure of it, can have cost at that price; pays it from what Promise
+	// held and keeps it.
+	Pay(job governance.Admitted, out mesh.JobOutcome, took time.Duration, now time.Time) error
 	// Withdraw gives back what Promise held for payee, which cannot have earned it.
 	// Of a promise to a node whose fate is unknown nothing more is said: what it holds
 	// waits for a late receipt until the voucher expires.
@@ -69,8 +71,7 @@ type Wallet interface {
 
 // Earning is a hold on the payer's ledger. Exactly one of its methods is called.
 type Earning interface {
-	// Collect settles w.Cost and signs the receipt.
-	// Its Code is JobOK, or JobCreditExhausted for a run that the budget ended.
+	// Collect settles w.Cost and signs the receipt. Its Code says how the run ended.
 	Collect(w Work, now time.Time) (receipt []byte, err error)
 	Refund(now time.Time)
 }

@@ -30,14 +30,20 @@ func TestEveryPromiseEnds(t *testing.T) {
 		bad.Job.Method = "crash"
 		_, err = home.Dispatch(t.Context(), bad)
 		require.Error(t, err)
-		require.EqualValues(t, 1, payer.withdrawn.Load())
-		require.EqualValues(t, 1, worker.refunded.Load())
+		require.EqualValues(t, 2, payer.paid.Load(), "a capsule that crashes has run")
+		require.EqualValues(t, 2, worker.earned.Load())
+		there.work.noRoomUntil = time.Now().Add(time.Second)
+		_, err = home.Dispatch(t.Context(), submission("x", func(s *Submission) { s.Job.Deadline = time.Now().Add(time.Second / 2) }))
+		require.Error(t, err)
+		require.Positive(t, payer.withdrawn.Load(), "a node without room has not")
+		require.Positive(t, worker.refunded.Load())
 		require.EqualValues(t, payer.promised.Load(), payer.paid.Load()+payer.withdrawn.Load())
+		time.Sleep(2 * time.Second)
 
 		// A job that brings its own voucher needs no promise.
 		_, err = home.Dispatch(t.Context(), submission("x", func(s *Submission) { s.Voucher = []byte("own") }))
 		require.NoError(t, err)
-		require.EqualValues(t, 2, payer.promised.Load())
+		require.EqualValues(t, payer.promised.Load(), payer.paid.Load()+payer.withdrawn.Load())
 	})
 }
 

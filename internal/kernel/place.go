@@ -192,7 +192,7 @@ func (s *state) setAside(w matchmaker.Waiting, c scheduler.Choice, d Decision, n
 		j.info.State, j.info.Node, j.info.Attempts = JobPlaced, id, w.Attempt
 		s.k.emit(JobPlacedEvent{At{now}, asked.ID, id, c.Score, w.Attempt, j.decision})
 	}
-	return matchmaker.Placement{Node: id, Score: c.Score, Ticket: s.ticket}
+	return matchmaker.Placement{Node: id, Score: c.Score, Price: c.Node.CreditCost, Ticket: s.ticket}
 }
 
 // Done gives the slot back. A node that answered that it is busy counts as full,

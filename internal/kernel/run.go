@@ -48,9 +48,10 @@ func (r runner) Run(ctx context.Context, a governance.Admitted, p matchmaker.Pla
 		out := k.execute(ctx, a, sub.Input, k.fetchFromPeers, progress)
 		return out, believed(p.Node, out)
 	}
-	out, promised, err := k.send(ctx, a, p.Node, sub, progress)
+	began := time.Now()
+	out, promised, err := k.send(ctx, a, p, sub, progress)
 	if promised {
-		err = k.settle(ctx, a, out, err)
+		err = k.settle(ctx, a, out, time.Since(began), err)
 	}
 	k.judge(ctx, p.Node, out, err)
 	return out, err
@@ -74,11 +75,12 @@ func believed(self identity.PeerID, out mesh.JobOutcome) error {
 	return nil
 }
 
-// send has the job done by node and checks the output. promised says that money
+// send has the job done by p's node and checks the output. promised says that money
 // is held for it: settle follows.
-func (k *Kernel) send(ctx context.Context, a governance.Admitted, node identity.PeerID, sub *Submission, progress func(mesh.Progress)) (out mesh.JobOutcome, promised bool, err error) {
+func (k *Kernel) send(ctx context.Context, a governance.Admitted, p matchmaker.Placement, sub *Submission, progress func(mesh.Progress)) (out mesh.JobOutcome, promised bool, err error) {
 	ctx, end := span(ctx, "transfer")
 	defer func() { end(spanCode(out, err)) }()
+	node := p.Node
 	out.Node = node
 	m, err := k.theMesh()
 	if err != nil {
@@ -86,15 +88,19 @@ func (k *Kernel) send(ctx context.Context, a governance.Admitted, node identity.
 	}
 	call := mesh.JobCall{Envelope: sending(ctx, a.Envelope()), Job: sub.Job, Voucher: a.Voucher(), Input: sub.Input}
 	if k.cfg.Wallet != nil && call.Voucher == nil {
-		if call.Voucher, err = k.cfg.Wallet.Promise(a, node, time.Now()); err != nil {
+		if call.Voucher, err = k.cfg.Wallet.Promise(a, node, p.Price, time.Now()); err != nil {
 			out.Code = mesh.JobCreditExhausted
 			return out, false, known{err} // the same wallet pays wherever the job goes
 		}
 		promised = true
 	}
+	began := time.Now()
 	out, err = m.RunJob(ctx, node, call, progress)
 	if err == nil && out.Code == mesh.JobOK {
 		err = checkResult(out)
+	} else if err == nil && out.Code == mesh.JobCreditExhausted && claims(out) && sub.Job.Budget > credit.Bound(p.Price, time.Since(began)) {
+		// A job without a budget of its own has the node's, which may be smaller.
+		err = fmt.Errorf("%w: it cannot have used up the budget by now", ErrResult)
 	}
 	returned(ctx, node, out.Spans)
 	out.Node, out.Spans = node, nil
@@ -105,31 +111,46 @@ func (k *Kernel) send(ctx context.Context, a governance.Admitted, node identity.
 // cannot have been earned: a node that was given up may have done the work and
 // settled it in its own books, so that hold waits for a late receipt until its
 // voucher expires.
-func (k *Kernel) settle(ctx context.Context, a governance.Admitted, out mesh.JobOutcome, err error) error {
+func (k *Kernel) settle(ctx context.Context, a governance.Admitted, out mesh.JobOutcome, took time.Duration, err error) error {
 	_, end := span(ctx, "settle")
+	code := codeText(err)
 	switch {
-	case err == nil && earned(out):
-		if err = k.cfg.Wallet.Pay(a, out, time.Now()); err != nil {
-			if badReceipt(err) {
-				k.cfg.Wallet.Withdraw(a, out.Node, time.Now())
-			}
-			err = fmt.Errorf("%w: %w", ErrResult, err)
+	case err == nil && claims(out):
+		if paid := k.cfg.Wallet.Pay(a, out, took, time.Now()); badReceipt(paid) {
+			k.cfg.Wallet.Withdraw(a, out.Node, time.Now())
+			err = fmt.Errorf("%w: %w", ErrResult, paid)
+			code = codeText(paid)
+		} else if paid != nil {
+			// This node's own books could not be written just now. The work is done and
+			// its hold waits: the node is asked for the receipt again.
+			code = codeText(paid)
 		}
 	case err == nil, errors.Is(err, ErrResult), errors.Is(err, mesh.ErrUnsent):
 		k.cfg.Wallet.Withdraw(a, out.Node, time.Now())
 	}
-	end(codeText(err))
+	end(code)
 	return err
 }
 
-// earned reports whether the node claims money: for a result, or for a run that
-// its budget ended.
-func earned(out mesh.JobOutcome) bool {
-	return out.Code == mesh.JobOK || out.Code == mesh.JobCreditExhausted && len(out.Receipt) > 0
+// claims reports whether the node claims money: for a result, or for the time of a run
+// that ended without one.
+func claims(out mesh.JobOutcome) bool {
+	return out.Code == mesh.JobOK || chargeable(out.Code) && len(out.Receipt) > 0
+}
+
+// chargeable reports whether a run that ended so is paid for as long as it ran. What a
+// job, its deadline, its budget or its sender can bring about has to be, or it would buy
+// a node's time for nothing.
+func chargeable(c mesh.JobCode) bool {
+	switch c {
+	case mesh.JobOK, mesh.JobCreditExhausted, mesh.JobFailed, mesh.JobCrashed, mesh.JobDeadline, mesh.JobCancelled:
+		return true
+	}
+	return false
 }
 
 // badReceipt tells a receipt that will never be paid from a ledger that could not
-// write just now.
+// write just now, or that has settled or refunded the hold before.
 func badReceipt(err error) bool {
 	for _, bad := range []error{credit.ErrReceiptMalformed, credit.ErrReceiptForged, credit.ErrReceiptMismatch, credit.ErrReceiptUnknown, credit.ErrOverHold} {
 		if errors.Is(err, bad) {

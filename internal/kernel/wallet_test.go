@@ -14,16 +14,23 @@ import (
 )
 
 // countingWallet pays and earns without money, and counts.
-type countingWallet struct{ calls, promised, paid, withdrawn, earned, refunded atomic.Int64 }
+type countingWallet struct {
+	calls, promised, paid, withdrawn, earned, refunded atomic.Int64
 
-func (w *countingWallet) Promise(governance.Admitted, identity.PeerID, time.Time) ([]byte, error) {
+	refusal error // of Pay
+}
+
+func (w *countingWallet) Promise(governance.Admitted, identity.PeerID, uint64, time.Time) ([]byte, error) {
 	w.calls.Add(1)
 	w.promised.Add(1)
 	return []byte("voucher"), nil
 }
 
-func (w *countingWallet) Pay(governance.Admitted, mesh.JobOutcome, time.Time) error {
+func (w *countingWallet) Pay(governance.Admitted, mesh.JobOutcome, time.Duration, time.Time) error {
 	w.calls.Add(1)
+	if w.refusal != nil {
+		return w.refusal
+	}
 	w.paid.Add(1)
 	return nil
 }

@@ -180,7 +180,7 @@ func TestPaidReceiptsAreKept(t *testing.T) {
 	for i := range jobs {
 		sub := order(t, payer, 10_000)
 		here := payer.admit(t, sub, nil, "")
-		voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), payer.now)
+		voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), price, payer.now)
 		require.NoError(t, err)
 		earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), worker.now)
 		require.NoError(t, err)
@@ -188,7 +188,7 @@ func TestPaidReceiptsAreKept(t *testing.T) {
 		receipt, err := earning.Collect(w, worker.now)
 		require.NoError(t, err)
 		out := mesh.JobOutcome{JobID: sub.Job.ID, Node: worker.wallet.Peer(), OutputCID: w.OutputCID, Cost: w.Cost, Receipt: receipt}
-		require.NoError(t, payer.purse.Pay(here, out, payer.now))
+		require.NoError(t, payer.purse.Pay(here, out, time.Second, payer.now))
 		costs = append(costs, w.Cost)
 		if i == 500 {
 			open()

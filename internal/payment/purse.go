@@ -33,6 +33,7 @@ type Purse struct {
 	mu       sync.Mutex
 	promised map[promise]promised // what expires is swept out
 	swept    int                  // how many were left then
+	agreed   map[string]agreed    // outputs that were paid of jobs on several nodes, by job
 	proofs   *proofs
 	paid     uint64 // receipts kept, ever
 }
@@ -46,6 +47,11 @@ type Config struct {
 	Keep Keeper
 }
 
+type agreed struct {
+	outputCID string
+	expires   time.Time
+}
+
 type promise struct {
 	job   string
 	payee identity.PeerID
@@ -54,6 +60,17 @@ type promise struct {
 type promised struct {
 	hold    credit.HoldID
 	expires time.Time
+	made    time.Time
+	price   uint64 // microcredits a second, as the payee was chosen for
+	several bool   // of several nodes that must agree
+}
+
+// bound is the most that a promise may cost which was answered after took.
+func (p promised) bound(cost uint64, took time.Duration) error {
+	if most := credit.Bound(p.price, took); cost > most {
+		return fmt.Errorf("payment: %w: %d for %v at %d a second", credit.ErrReceiptMismatch, cost, took, p.price)
+	}
+	return nil
 }
 
 var _ kernel.Wallet = (*Purse)(nil)
@@ -64,7 +81,7 @@ var _ kernel.Wallet = (*Purse)(nil)
 // errors are those of the ledger and the keeper, or match ErrProof.
 func NewPurse(cfg Config, now time.Time) (*Purse, error) {
 	wallet, ledger := cfg.Wallet, cfg.Ledger
-	p := &Purse{wallet: wallet, ledger: ledger, keep: cfg.Keep, promised: make(map[promise]promised)}
+	p := &Purse{wallet: wallet, ledger: ledger, keep: cfg.Keep, promised: make(map[promise]promised), agreed: make(map[string]agreed)}
 	var err error
 	if p.proofs, err = newProofs(cfg.Keep); err != nil {
 		return nil, err
@@ -88,7 +105,7 @@ func NewPurse(cfg Config, now time.Time) (*Purse, error) {
 
 // Promise implements kernel.Wallet. A job that came with a voucher of its own
 // travels with that one: whoever signed it holds the money.
-func (p *Purse) Promise(job governance.Admitted, payee identity.PeerID, now time.Time) ([]byte, error) {
+func (p *Purse) Promise(job governance.Admitted, payee identity.PeerID, price uint64, now time.Time) ([]byte, error) {
 	if job.Voucher() != nil {
 		return job.Voucher(), nil
 	}
@@ -110,49 +127,91 @@ func (p *Purse) Promise(job governance.Admitted, payee identity.PeerID, now time
 	// hold expires, and so does what is remembered of it.
 	if len(p.promised) > 2*p.swept+64 {
 		maps.DeleteFunc(p.promised, func(_ promise, of promised) bool { return now.After(of.expires) })
+		maps.DeleteFunc(p.agreed, func(_ string, on agreed) bool { return now.After(on.expires) })
 		p.swept = len(p.promised)
 	}
-	p.promised[promise{j.ID, payee}] = promised{hold, v.Expires}
+	p.promised[promise{j.ID, payee}] = promised{hold, v.Expires, now, price, j.Copies() > 1}
 	return raw, nil
 }
 
-// Pay implements kernel.Wallet.
-func (p *Purse) Pay(job governance.Admitted, out mesh.JobOutcome, now time.Time) error {
+// Pay implements kernel.Wallet. Errors match those of credit.Wallet.Read and
+// credit.Ledger.Settle. The receipt stays good until it is settled: what the ledger
+// could not write now can be paid later.
+func (p *Purse) Pay(job governance.Admitted, out mesh.JobOutcome, took time.Duration, now time.Time) error {
 	if job.Voucher() != nil {
 		return nil // the signer of that voucher settles it
 	}
 	j := job.Job()
 	r, err := p.wallet.Read(out.Receipt, credit.Expect{
-		JobID: j.ID, Worker: out.Node, CapsuleCID: j.Capsule, InputCID: j.InputCID, OutputCID: out.OutputCID, Cost: out.Cost,
+		JobID: j.ID, Worker: out.Node, CapsuleCID: j.Capsule, InputCID: j.InputCID, OutputCID: out.OutputCID,
 	})
 	if err != nil {
 		return err
 	}
-	if r.Code != uint16(out.Code) {
+	of := promise{j.ID, out.Node}
+	p.mu.Lock()
+	made, known := p.promised[of]
+	p.mu.Unlock()
+	switch {
+	case r.Code != uint16(out.Code):
 		return fmt.Errorf("payment: %w: code is %d, expected %d", credit.ErrReceiptMismatch, r.Code, out.Code)
+	case r.Cost != out.Cost:
+		return fmt.Errorf("payment: %w: cost is %d, expected %d", credit.ErrReceiptMismatch, r.Cost, out.Cost)
+	case r.OutputCID != out.OutputCID:
+		return fmt.Errorf("payment: %w: output %q of a run that had %q", credit.ErrReceiptMismatch, r.OutputCID, out.OutputCID)
+	case known:
+		if err := made.bound(r.Cost, took); err != nil {
+			return err
+		}
 	}
-	if _, err := p.ledger.SettleReceipt(out.Receipt, now); err != nil {
+	if made.several {
+		p.mu.Lock()
+		p.agreed[j.ID] = agreed{out.OutputCID, made.expires}
+		p.mu.Unlock()
+	}
+	return p.settle(of, r, out.Receipt, now)
+}
+
+// settle pays what a receipt says that has been checked.
+func (p *Purse) settle(of promise, r credit.Receipt, signed []byte, now time.Time) error {
+	if _, err := p.ledger.SettleReceipt(signed, now); err != nil {
 		return err
 	}
-	p.forget(promise{j.ID, out.Node})
-	p.keepReceipt(out.Receipt)
+	p.wallet.Close(r, signed)
+	p.forget(of)
+	p.keepReceipt(signed)
 	return nil
 }
 
 // Late takes a receipt that came outside its job: after a restart, or when the
 // node was given up. It is settled at most once, and not at all when the hold has
-// expired: errors match those of credit.Wallet.Read and credit.Ledger.Settle.
+// expired. It may cost what the time until now, or until the job's deadline, costs at the
+// node's price; after a restart, which forgets the price, all that is held. Of several
+// nodes that had to agree only those that did are paid, as far as this run knows. Errors
+// match those of credit.Wallet.Read and credit.Ledger.Settle.
 func (p *Purse) Late(receipt []byte, now time.Time) (credit.Receipt, error) {
 	r, err := p.wallet.Read(receipt, credit.Expect{})
 	if err != nil {
 		return r, err
 	}
-	if _, err := p.ledger.SettleReceipt(receipt, now); err != nil {
-		return r, err
+	of := promise{r.JobID, r.Worker}
+	p.mu.Lock()
+	made, known := p.promised[of]
+	on := p.agreed[r.JobID]
+	p.mu.Unlock()
+	if known {
+		until := now
+		if deadline := made.expires.Add(-settling); until.After(deadline) {
+			until = deadline
+		}
+		if err := made.bound(r.Cost, until.Sub(made.made)); err != nil {
+			return r, err
+		}
+		if made.several && (r.OutputCID == "" || r.OutputCID != on.outputCID) {
+			return r, fmt.Errorf("payment: %w: output %q is not the one agreed on", credit.ErrReceiptMismatch, r.OutputCID)
+		}
 	}
-	p.forget(promise{r.JobID, r.Worker})
-	p.keepReceipt(receipt)
-	return r, nil
+	return r, p.settle(of, r, receipt, now)
 }
 
 // Withdraw implements kernel.Wallet. A hold that cannot be refunded now is

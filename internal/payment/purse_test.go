@@ -18,7 +18,10 @@ import (
 	"inos/internal/wire"
 )
 
-const line = 1000
+const (
+	line  = 1000
+	price = 1000 // a second, of every worker
+)
 
 // party is one node's money side.
 type party struct {
@@ -96,7 +99,7 @@ func done(t *testing.T, payer, worker *party, cost uint64, change func(*kernel.W
 	t.Helper()
 	sub := order(t, payer, 100)
 	here = payer.admit(t, sub, nil, "")
-	voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), payer.now)
+	voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), price, payer.now)
 	require.NoError(t, err)
 	earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), worker.now)
 	require.NoError(t, err)
@@ -113,7 +116,7 @@ func TestPaidJobBetweenTwoNodes(t *testing.T) {
 	payer, worker := newParty(t, 1), newParty(t, 2)
 	sub := order(t, payer, 100)
 	here := payer.admit(t, sub, nil, "")
-	voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), payer.now)
+	voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), price, payer.now)
 	require.NoError(t, err)
 	require.EqualValues(t, -100, payer.spendable(t, payer.wallet.Ledger()), "held before the voucher leaves")
 
@@ -126,11 +129,11 @@ func TestPaidJobBetweenTwoNodes(t *testing.T) {
 	require.EqualValues(t, -30, worker.spendable(t, payer.wallet.Ledger()))
 
 	out := mesh.JobOutcome{JobID: sub.Job.ID, Node: worker.wallet.Peer(), OutputCID: w.OutputCID, Cost: 30, Receipt: receipt}
-	require.NoError(t, payer.purse.Pay(here, out, payer.now))
+	require.NoError(t, payer.purse.Pay(here, out, time.Second, payer.now))
 	require.EqualValues(t, -30, payer.spendable(t, payer.wallet.Ledger()), "the rest came back")
 
 	// Neither side takes any of it twice.
-	require.Error(t, payer.purse.Pay(here, out, payer.now))
+	require.Error(t, payer.purse.Pay(here, out, time.Second, payer.now))
 	_, err = worker.purse.Earn(there, worker.now)
 	require.ErrorIs(t, err, credit.ErrVoucherReplayed)
 	payer.purse.Withdraw(here, worker.wallet.Peer(), payer.now)
@@ -141,7 +144,7 @@ func TestReceiptForOtherFiguresIsNotPaid(t *testing.T) {
 	payer, worker := newParty(t, 1), newParty(t, 2)
 	here, _, receipt := done(t, payer, worker, 30, nil)
 	out := mesh.JobOutcome{JobID: here.Job().ID, Node: worker.wallet.Peer(), OutputCID: capsule.SumCID([]byte("forged")).String(), Cost: 30, Receipt: receipt}
-	require.ErrorIs(t, payer.purse.Pay(here, out, payer.now), credit.ErrReceiptMismatch)
+	require.ErrorIs(t, payer.purse.Pay(here, out, time.Second, payer.now), credit.ErrReceiptMismatch)
 	payer.purse.Withdraw(here, worker.wallet.Peer(), payer.now)
 	require.Zero(t, payer.spendable(t, payer.wallet.Ledger()), "a job nobody accepts costs nothing")
 }
@@ -160,6 +163,6 @@ func TestPromiseNeedsTheLedgersKey(t *testing.T) {
 	p, other := newParty(t, 1), newParty(t, 2)
 	require.NoError(t, p.ledger.OpenAccount(other.wallet.Ledger(), line, p.now))
 	sub := order(t, other, 10)
-	_, err := p.purse.Promise(p.admit(t, sub, nil, ""), "", p.now)
+	_, err := p.purse.Promise(p.admit(t, sub, nil, ""), "", price, p.now)
 	require.ErrorIs(t, err, credit.ErrVoucherMissing)
 }

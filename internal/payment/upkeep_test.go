@@ -65,7 +65,7 @@ func TestReceiptOfARunThatTheBudgetEnded(t *testing.T) {
 	payer, worker := newParty(t, 1), newParty(t, 2)
 	here, _, receipt := done(t, payer, worker, 100, func(w *kernel.Work) { w.OutputCID, w.Code = "", mesh.JobCreditExhausted })
 	out := mesh.JobOutcome{JobID: here.Job().ID, Node: worker.wallet.Peer(), Cost: 100, Receipt: receipt, Code: mesh.JobCreditExhausted}
-	require.NoError(t, payer.purse.Pay(here, out, payer.now))
+	require.NoError(t, payer.purse.Pay(here, out, time.Second, payer.now))
 	require.EqualValues(t, -100, payer.spendable(t, payer.wallet.Ledger()))
 }
 
@@ -73,7 +73,7 @@ func TestReceiptOfAnotherCodeIsRefused(t *testing.T) {
 	payer, worker := newParty(t, 1), newParty(t, 2)
 	here, w, receipt := done(t, payer, worker, 100, func(w *kernel.Work) { w.Code = mesh.JobCreditExhausted })
 	out := mesh.JobOutcome{JobID: here.Job().ID, Node: worker.wallet.Peer(), Cost: 100, Receipt: receipt, OutputCID: w.OutputCID}
-	require.ErrorIs(t, payer.purse.Pay(here, out, payer.now), credit.ErrReceiptMismatch)
+	require.ErrorIs(t, payer.purse.Pay(here, out, time.Second, payer.now), credit.ErrReceiptMismatch)
 }
 
 // A receipt that comes late settles its hold, or finds it expired: never both, in
@@ -83,7 +83,7 @@ func TestLateReceiptAndExpiryExcludeEachOther(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			payer, worker := newParty(t, 1), newParty(t, 2)
 			sub := order(t, payer, 100)
-			voucher, err := payer.purse.Promise(payer.admit(t, sub, nil, ""), worker.wallet.Peer(), payer.now)
+			voucher, err := payer.purse.Promise(payer.admit(t, sub, nil, ""), worker.wallet.Peer(), price, payer.now)
 			require.NoError(t, err)
 			earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), worker.now)
 			require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 	"crypto/ed25519"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -152,11 +153,35 @@ func TestPaidJobAcrossNodes(t *testing.T) {
 	require.Len(t, kept, 1)
 	require.EqualValues(t, mesh.JobCreditExhausted, kept[0].Receipt.Code)
 
+	// One that fails costs what it took, and what it says of that is cut short: a result
+	// that travels as an error is no cheaper than one that does not.
+	before = owes(t, home, ledger)
+	sub, err = submit.New(submit.Order{Capsule: cid, Method: "lie", Args: []string{strings.Repeat("x", 15_000)}, Input: []byte("in"), Budget: 100_000,
+		CreditLedgerID: string(ledger), Module: "test", Device: home.mesh.Self()}, time.Now())
+	require.NoError(t, err)
+	out, err = home.Kernel.Dispatch(t.Context(), sub)
+	require.Error(t, err)
+	require.Positive(t, out.Cost)
+	require.EqualValues(t, out.Cost, owes(t, home, ledger)-before)
+	require.EqualValues(t, owes(t, home, ledger), owes(t, worker, ledger))
+	require.Less(t, len(err.Error()), 1000)
+
 	// A refusal is definite: the hold comes back at once.
 	before = owes(t, home, ledger)
-	_, err = home.Kernel.Dispatch(t.Context(), order(t, home, cid, "panic", 1000, time.Time{}))
+	_, err = home.Kernel.Dispatch(t.Context(), order(t, home, capsule.SumCID([]byte("nowhere")), "echo", 1000, time.Time{}))
 	require.Error(t, err)
 	require.Equal(t, before, owes(t, home, ledger))
+
+	// One that its deadline ended is paid for when its node has been asked for the
+	// receipt.
+	_, err = home.Kernel.Dispatch(t.Context(), order(t, home, cid, "work", 100_000, time.Now().Add(300*time.Millisecond)))
+	require.Error(t, err)
+	require.Eventually(t, func() bool {
+		home.askReceipts(t.Context(), home.mesh)
+		return len(home.Ledger.Holds()) == 0
+	}, time.Minute, 10*time.Millisecond)
+	require.GreaterOrEqual(t, owes(t, home, ledger)-before, int64(200), "0.2 s at the least")
+	require.EqualValues(t, owes(t, home, ledger), owes(t, worker, ledger))
 
 	// The spans of both nodes are here.
 	nodes := map[identity.PeerID]map[string]bool{home.mesh.Self(): {}, worker.mesh.Self(): {}}
@@ -183,7 +208,7 @@ func TestLateReceiptIsSettledOnce(t *testing.T) {
 		sub := order(t, home, capsule.SumCID([]byte("wasm")), "", 1000, time.Now().Add(time.Minute))
 		a, err := home.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job}, time.Now())
 		require.NoError(t, err)
-		voucher, err := home.Purse.Promise(a, worker.mesh.Self(), time.Now())
+		voucher, err := home.Purse.Promise(a, worker.mesh.Self(), price, time.Now())
 		require.NoError(t, err)
 		there, err := worker.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job, Voucher: voucher,
 			From: home.mesh.Self(), Payee: worker.mesh.Self()}, time.Now())
@@ -235,7 +260,7 @@ func TestChequesClearBothBooks(t *testing.T) {
 		sub := order(t, payer, capsule.SumCID([]byte("wasm")), "", amount, time.Time{})
 		here, err := payer.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job}, time.Now())
 		require.NoError(t, err)
-		voucher, err := payer.Purse.Promise(here, worker.mesh.Self(), time.Now())
+		voucher, err := payer.Purse.Promise(here, worker.mesh.Self(), price, time.Now())
 		require.NoError(t, err)
 		there, err := worker.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job, Voucher: voucher,
 			From: payer.mesh.Self(), Payee: worker.mesh.Self()}, time.Now())
@@ -245,7 +270,7 @@ func TestChequesClearBothBooks(t *testing.T) {
 		w := kernel.Work{CapsuleCID: sub.Job.Capsule, InputCID: sub.Job.InputCID, OutputCID: "o", Cost: amount, Started: time.Now(), Finished: time.Now()}
 		receipt, err := earning.Collect(w, time.Now())
 		require.NoError(t, err)
-		require.NoError(t, payer.Purse.Pay(here, mesh.JobOutcome{Node: worker.mesh.Self(), OutputCID: "o", Cost: amount, Receipt: receipt}, time.Now()))
+		require.NoError(t, payer.Purse.Pay(here, mesh.JobOutcome{Node: worker.mesh.Self(), OutputCID: "o", Cost: amount, Receipt: receipt}, time.Hour, time.Now()))
 	}
 	owe(a, b, 900_000)
 	owe(b, a, 600_000)

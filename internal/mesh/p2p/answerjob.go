@@ -215,6 +215,7 @@ func (m *Mesh) sendOutcome(s *frames, out mesh.JobOutcome) error {
 	output := out.Output
 	if uint64(len(output)) > m.cfg.MaxTransfer {
 		out.Code, out.Message, output = mesh.JobFailed, fmt.Sprintf("p2p: output of %d bytes, at most %d", len(output), m.cfg.MaxTransfer), nil
+		out.OutputCID, out.Receipt, out.Cost = "", nil, 0 // the receipt speaks of an output that does not travel
 	}
 	out.Node, out.Output = m.self, nil
 	data, err := wire.EncodeJobFrame(wire.JobFrame{Result: &wire.JobResult{Outcome: out, OutputLength: uint64(len(output))}})

@@ -52,6 +52,7 @@ type Choice struct {
 type Placement struct {
 	Node   identity.PeerID
 	Score  float64
+	Price  uint64 // microcredits a second, as the node was scored with
 	Ticket uint64 // the Chooser's own
 }
 

@@ -32,12 +32,14 @@ type JobError struct {
 	Code    mesh.JobCode
 	Reason  string // stable code; empty when Code says it all
 	Message string
-	Paid    bool // the node sent a receipt: what it did costs money
+	Paid    bool // its budget ended it, and has been paid: another node would cost it again
 }
 
-// NodeError is what node's answer out, which is not JobOK, means as an error.
+// NodeError is what node's answer out, which is not JobOK, means as an error. A run that
+// failed is paid for the time it ran, and tried elsewhere all the same.
 func NodeError(node identity.PeerID, out mesh.JobOutcome) *JobError {
-	return &JobError{Node: node, Code: out.Code, Reason: out.Reason, Message: out.Message, Paid: len(out.Receipt) > 0}
+	return &JobError{Node: node, Code: out.Code, Reason: out.Reason, Message: out.Message,
+		Paid: out.Code == mesh.JobCreditExhausted && len(out.Receipt) > 0}
 }
 
 func (e *JobError) Error() string {

@@ -1,0 +1,223 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/capsule"
+	"inos/internal/credit"
+	"inos/internal/identity"
+	"inos/internal/mesh"
+	"inos/internal/supervisor"
+)
+
+// ends is what a peer answers that claims to have been ended after took.
+func ends(code mesh.JobCode, cost uint64, took time.Duration) func(context.Context, mesh.JobCall) (mesh.JobOutcome, error) {
+	return func(_ context.Context, call mesh.JobCall) (mesh.JobOutcome, error) {
+		time.Sleep(took)
+		return mesh.JobOutcome{JobID: call.Job.ID, Code: code, Cost: cost, Receipt: []byte("receipt")}, nil
+	}
+}
+
+// peersOf are connected peers with one slot each, at 1 microcredit a second.
+func peersOf(names ...string) (peers []mesh.Peer) {
+	for _, n := range names {
+		peers = append(peers, mesh.Peer{Connected: true, RTT: time.Millisecond, Profile: mesh.Profile{
+			Peer: peerOf(n), CreditCost: 1, FreeSlots: 1, Expires: time.Now().Add(time.Hour), Sequence: 1,
+		}})
+	}
+	return peers
+}
+
+// Of several nodes only those are paid that gave the output agreed on: a node without
+// one gets nothing for what it claims, and has not gained a better name.
+func TestOutvotedClaimIsNotPaid(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		answer func(context.Context, mesh.JobCall) (mesh.JobOutcome, error)
+		budget uint64
+		below  float64 // the reputation
+	}{
+		{"its budget used up at once", ends(mesh.JobCreditExhausted, 1000, 0), 1000, 0.25},
+		{"the node's own budget used up at once", ends(mesh.JobCreditExhausted, 1000, 0), 0, 0.25},
+		{"used up", ends(mesh.JobCreditExhausted, 3, 3*time.Second), 3, 0.5},
+		{"crashed", ends(mesh.JobCrashed, 1, time.Second), 0, 0.5},
+		{"late", ends(mesh.JobDeadline, 1, time.Second), 0, 0.5},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				crowd := newCrowd(peersOf("a", "b", "cheat"))
+				crowd.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){peerOf("cheat"): c.answer}
+				pay, seen := &countingWallet{}, credit.NewReputation(credit.ReputationConfig{})
+				k := startOn(t, crowd, func(cfg *Config) { cfg.Wallet, cfg.Reputation = pay, seen })
+				sub := submission("x", copies(3, 2, ""))
+				sub.Job.Budget = c.budget
+				_, err := k.Dispatch(t.Context(), sub)
+				require.NoError(t, err)
+				time.Sleep(time.Minute)
+				require.EqualValues(t, 2, pay.paid.Load())
+				require.EqualValues(t, 1, pay.withdrawn.Load())
+				score, _ := seen.Of(peerOf("cheat"), time.Now())
+				require.Less(t, score, c.below)
+			})
+		})
+	}
+}
+
+// Nobody is paid for a disputed job, not even who claims to have run out of money.
+func TestDisputedClaimIsNotPaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crowd := newCrowd(peersOf("a", "b", "c"))
+		used := ends(mesh.JobCreditExhausted, 3, 3*time.Second)
+		crowd.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){peerOf("a"): used, peerOf("b"): used}
+		pay, seen := &countingWallet{}, credit.NewReputation(credit.ReputationConfig{})
+		k := startOn(t, crowd, func(cfg *Config) { cfg.Wallet, cfg.Reputation = pay, seen })
+		_, err := k.Dispatch(t.Context(), submission("x", copies(3, 2, "")))
+		require.ErrorIs(t, err, ErrDisputed)
+		time.Sleep(time.Minute)
+		require.Zero(t, pay.paid.Load())
+		require.EqualValues(t, 3, pay.withdrawn.Load())
+		score, _ := seen.Of(peerOf("a"), time.Now())
+		require.Equal(t, 0.5, score)
+	})
+}
+
+// A budget is not used up before its time: whoever says so is not paid, and another
+// node is tried.
+func TestBudgetUsedUpTooSoonIsALie(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crowd := newCrowd(peersOf("cheat", "honest"))
+		crowd.peers[1].RTT = time.Second
+		crowd.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){
+			peerOf("cheat"): ends(mesh.JobCreditExhausted, 100, 10*time.Second)}
+		pay, seen := &countingWallet{}, credit.NewReputation(credit.ReputationConfig{})
+		k := startOn(t, crowd, func(cfg *Config) { cfg.Wallet, cfg.Reputation = pay, seen })
+		out, err := k.Dispatch(t.Context(), submission("x", func(s *Submission) { s.Job.Budget = 100 }))
+		require.NoError(t, err)
+		require.Equal(t, peerOf("honest"), out.Node)
+		require.EqualValues(t, 1, pay.paid.Load())
+		require.EqualValues(t, 1, pay.withdrawn.Load())
+		lying, _ := seen.Of(peerOf("cheat"), time.Now())
+		honest, _ := seen.Of(peerOf("honest"), time.Now())
+		require.Less(t, lying, 0.25)
+		require.Greater(t, honest, 0.5, "a job done is noted")
+	})
+}
+
+// A node is judged by its receipt, not by what this node's own ledger cannot write: the
+// result stands and the hold waits. A receipt that will never be paid takes the promise
+// back.
+func TestOnlyABadReceiptIsTheNodesFault(t *testing.T) {
+	for _, c := range []struct {
+		refusal error
+		bad     bool
+	}{
+		{credit.ErrBusy, false}, {credit.ErrFailed, false}, {credit.ErrHoldSettled, false}, {credit.ErrHoldRefunded, false},
+		{credit.ErrReceiptMismatch, true}, {credit.ErrReceiptForged, true}, {credit.ErrReceiptUnknown, true}, {credit.ErrReceiptMalformed, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			crowd := newCrowd(peersOf("node"))
+			pay, seen := &countingWallet{refusal: fmt.Errorf("payment: %w", c.refusal)}, credit.NewReputation(credit.ReputationConfig{})
+			k := startOn(t, crowd, func(cfg *Config) { cfg.Wallet, cfg.Reputation, cfg.Attempts = pay, seen, 1 })
+			out, err := k.Dispatch(t.Context(), submission("x", nil))
+			score, _ := seen.Of(peerOf("node"), time.Now())
+			if c.bad {
+				require.ErrorIs(t, err, ErrResult)
+				require.EqualValues(t, 1, pay.withdrawn.Load(), "%v", c.refusal)
+				require.Less(t, score, 0.25)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, "x", string(out.Output))
+			require.Zero(t, pay.withdrawn.Load(), "%v", c.refusal)
+			require.Greater(t, score, 0.5)
+		})
+	}
+}
+
+// What a job, its deadline or its sender can end is paid for as long as it ran; what
+// the node ended is not.
+func TestWhoPaysForARunThatEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		payer, worker := &countingWallet{}, &countingWallet{}
+		home := w.start("home", func(c *Config) { c.Slots, c.Wallet, c.Attempts = -1, payer, 1 })
+		require.NoError(t, home.shelf.Accept(testBlob()))
+		there := w.start("there", func(c *Config) { c.Wallet = worker })
+		w.meet(home, there)
+		time.Sleep(time.Second)
+		for name, run := range map[string]func() (context.Context, Submission){
+			"deadline": func() (context.Context, Submission) {
+				return t.Context(), submission("x", func(s *Submission) { s.Job.Args, s.Job.Deadline = []string{"10s"}, time.Now().Add(2*time.Second) })
+			},
+			"cancelled": func() (context.Context, Submission) {
+				ctx, cancel := context.WithCancel(t.Context())
+				time.AfterFunc(2*time.Second, cancel)
+				return ctx, submission("x", func(s *Submission) { s.Job.Args = []string{"10s"} })
+			},
+			"crash": func() (context.Context, Submission) {
+				return t.Context(), submission("x", func(s *Submission) { s.Job.Method = "crash" })
+			},
+		} {
+			worker.earned.Store(0)
+			ctx, sub := run()
+			_, err := home.Dispatch(ctx, sub)
+			require.Error(t, err, name)
+			time.Sleep(20 * time.Second)
+			require.EqualValues(t, 1, worker.earned.Load(), name)
+			require.Zero(t, worker.refunded.Load(), name)
+		}
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		for _, c := range []struct {
+			ctx context.Context
+			err error
+			own bool
+		}{
+			{t.Context(), capsule.ErrKilled, true},
+			{gone, fmt.Errorf("%w: did not let go", capsule.ErrKilled), false},
+			{t.Context(), fmt.Errorf("%w: %w", supervisor.ErrNoHeartbeat, capsule.ErrKilled), false},
+			{t.Context(), &capsule.PanicError{Message: "x"}, false},
+			{t.Context(), capsule.ErrRingBroken, false},
+			{t.Context(), capsule.ErrStopped, false},
+			{t.Context(), capsule.ErrBadInput, false},
+			{t.Context(), supervisor.ErrBusy, true},
+			{t.Context(), capsule.ErrABIVersion, true},
+			{t.Context(), errors.New("something else"), true},
+		} {
+			require.Equal(t, c.own, there.ownEnd(c.ctx, c.err), "%v", c.err)
+		}
+		there.stop()
+		require.True(t, there.ownEnd(gone, context.Canceled), "the node has ended, and with it the job")
+	})
+}
+
+// A capsule cannot bring its result home as the text of an error.
+func TestFailureTextIsShort(t *testing.T) {
+	require.Equal(t, "short", shortened("short"))
+	long := shortened(strings.Repeat("\u00e9", 4000))
+	require.LessOrEqual(t, len(long), maxMessage+len("…"))
+	require.True(t, strings.HasSuffix(long, "\u00e9…"))
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		home := w.start("home", func(c *Config) { c.Capsules, c.Attempts = wordy{&workshop{}}, 1 })
+		require.NoError(t, home.shelf.Accept(testBlob()))
+		_, err := home.Dispatch(t.Context(), submission("x", nil))
+		require.Error(t, err)
+		require.Less(t, len(err.Error()), 2*maxMessage)
+	})
+}
+
+// wordy says a lot when it fails.
+type wordy struct{ *workshop }
+
+func (wordy) Run(context.Context, capsule.CID, Limits, capsule.Task, func(done, total uint64)) ([]byte, error) {
+	return nil, fmt.Errorf("%w: %w", capsule.ErrRunFailed, errors.New(strings.Repeat("result ", 2000)))
+}
