@@ -37,17 +37,18 @@ func (l *Ledger) Authorize(ledger identity.LedgerID, jobID string, voucher []byt
 	var available uint64
 	revoked, used := false, false
 	if a != nil {
-		available, revoked = uint64(max(a.balance+int64(a.line), 0)), a.revoked
+		available, revoked = l.state.available(owner, a), a.revoked
 	} else if v != nil {
-		if _, ok := l.state.room(l.cfg.MaxStrangers); ok {
+		if _, ok := l.state.room(l.cfg.MaxStrangers, l.cfg.StrangerAge, now.UnixNano()); ok {
 			available = l.cfg.StrangerLine
 		}
 	}
-	last := l.state.last
+	expired := false
 	if v != nil {
 		hk := holdKey{owner, v.Nonce}
 		_, used = l.state.holds[hk]
-		used = used || l.state.closed[hk] != 0
+		used = used || l.state.spent.of[hk.spent()] != 0
+		expired = l.state.expired(v.Expires.UnixNano(), now.UnixNano())
 	}
 	l.mu.Unlock()
 
@@ -63,7 +64,7 @@ func (l *Ledger) Authorize(ledger identity.LedgerID, jobID string, voucher []byt
 			return 0, ErrVoucherMissing
 		}
 	} else {
-		if v.Expires.UnixNano() <= max(now.UnixNano(), last) {
+		if expired {
 			return 0, ErrVoucherExpired
 		}
 		if v.Expires.Sub(now) > l.cfg.MaxVoucherLife {

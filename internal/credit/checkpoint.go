@@ -1,15 +1,23 @@
 package credit
 
 import (
-	"container/heap"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // A checkpoint is the state in a fixed layout, big endian: magic and version,
 // counts, the records of each table, and the SHA-256 of all that.
-const checkpointMagic = 0x494e_4f53_4c43_0001 // "INOSLC", version 1
+const (
+	checkpointMagic = 0x494e_4f53_4c43_0002 // "INOSLC", version 2
+	firstMagic      = 0x494e_4f53_4c43_0001
+)
+
+// outdated reports whether a checkpoint is of a version before this one: the log says
+// the same.
+func outdated(b []byte) bool { return len(b) >= 8 && binary.BigEndian.Uint64(b) == firstMagic }
 
 type cursor struct {
 	b   []byte
@@ -34,6 +42,13 @@ func (c *cursor) fill(to []byte) {
 	c.b = c.b[copy(to, c.b):]
 }
 
+// sealed is a checkpoint with its sum.
+func sealed(b []byte) []byte {
+	sum := sha256.Sum256(b)
+	return append(b, sum[:]...)
+}
+
+// save returns the checkpoint without its sum, which takes longer than the rest.
 func (s *state) save() []byte {
 	u := binary.BigEndian.AppendUint64
 	for id, a := range s.accounts {
@@ -42,9 +57,9 @@ func (s *state) save() []byte {
 			delete(s.accounts, id)
 		}
 	}
-	b := make([]byte, 0, 128+len(s.accounts)*72+len(s.holds)*128+len(s.closed)*72+len(s.cheques)*80)
-	for _, v := range []uint64{checkpointMagic, s.seq, uint64(s.last), uint64(len(s.accounts)),
-		uint64(len(s.holds)), uint64(len(s.expiry)), uint64(len(s.cheques))} {
+	b := make([]byte, 0, 128+len(s.accounts)*80+len(s.holds)*128+len(s.spent.by)*16+len(s.spent.of)*17+len(s.cheques)*80)
+	for _, v := range []uint64{checkpointMagic, s.seq, uint64(s.last), uint64(s.spent.before), uint64(len(s.accounts)),
+		uint64(len(s.holds)), uint64(len(s.spent.by)), uint64(len(s.cheques))} {
 		b = u(b, v)
 	}
 	b = append(b, s.chain[:]...)
@@ -57,16 +72,19 @@ func (s *state) save() []byte {
 			flags |= 2
 		}
 		b = append(u(b, flags), id.owner[:]...)
-		b = u(u(u(b, uint64(a.balance)), a.line), a.held)
+		b = u(u(u(u(b, uint64(a.balance)), a.line), a.held), uint64(a.moved))
 	}
 	for hk, h := range s.holds {
 		b = append(append(b, hk.ledger[:]...), hk.nonce[:]...)
 		b = append(append(b, h.job[:]...), h.payee[:]...)
 		b = u(u(b, h.amount), uint64(h.expires))
 	}
-	for _, c := range s.expiry {
-		b = append(append(b, c.key.ledger[:]...), c.key.nonce[:]...)
-		b = u(u(b, uint64(c.until)), uint64(s.closed[c.key]))
+	for _, second := range slices.Sorted(maps.Keys(s.spent.by)) {
+		list := s.spent.by[second]
+		b = u(u(b, uint64(second)), uint64(len(list)))
+		for _, k := range list {
+			b = append(append(b, k[:]...), byte(s.spent.of[k]))
+		}
 	}
 	for k, c := range s.cheques {
 		b = append(b, k[:]...)
@@ -74,16 +92,15 @@ func (s *state) save() []byte {
 			b = u(b, v)
 		}
 	}
-	sum := sha256.Sum256(b)
-	return append(b, sum[:]...)
+	return b
 }
 
-// restore reads what save wrote. Errors match ErrCorrupt.
+// restore reads what save wrote, sealed. Errors match ErrCorrupt.
 func restore(b []byte) (*state, error) {
 	bad := func(what string) (*state, error) {
 		return nil, fmt.Errorf("%w: checkpoint: %s", ErrCorrupt, what)
 	}
-	if len(b) < 88+sha256.Size {
+	if len(b) < 96+sha256.Size {
 		return bad("too short")
 	}
 	body := b[:len(b)-sha256.Size]
@@ -96,13 +113,14 @@ func restore(b []byte) (*state, error) {
 	}
 	s := newState()
 	s.seq, s.last = c.u64(), int64(c.u64())
-	accounts, holds, closed, cheques := c.u64(), c.u64(), c.u64(), c.u64()
+	s.spent.before = int64(c.u64())
+	accounts, holds, seconds, cheques := c.u64(), c.u64(), c.u64(), c.u64()
 	c.fill(s.chain[:])
 	for range accounts {
 		flags := c.u64()
 		id := accountID{class: class(flags >> 8)}
 		c.fill(id.owner[:])
-		a := &account{balance: int64(c.u64()), line: c.u64(), held: c.u64(),
+		a := &account{balance: int64(c.u64()), line: c.u64(), held: c.u64(), moved: int64(c.u64()),
 			revoked: flags&1 != 0, stranger: flags&2 != 0}
 		if c.bad {
 			return bad("truncated")
@@ -125,19 +143,23 @@ func restore(b []byte) (*state, error) {
 		}
 		s.holds[hk] = h
 	}
-	for range closed {
-		var x closedUntil
-		c.fill(x.key.ledger[:])
-		c.fill(x.key.nonce[:])
-		x.until = int64(c.u64())
-		end := outcome(c.u64())
+	for range seconds {
+		second, n := int64(c.u64()), c.u64()
+		for range n {
+			var k spentKey
+			var end [1]byte
+			c.fill(k[:])
+			c.fill(end[:])
+			if c.bad {
+				return bad("truncated")
+			}
+			s.spent.of[k] = outcome(end[0])
+			s.spent.list(k, second)
+		}
 		if c.bad {
 			return bad("truncated")
 		}
-		s.expiry = append(s.expiry, x)
-		s.closed[x.key] = end
 	}
-	heap.Init(&s.expiry)
 	for range cheques {
 		var k key
 		c.fill(k[:])

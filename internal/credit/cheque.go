@@ -12,8 +12,9 @@ import (
 // peer's ledger account is what the peer owes (negative), and the peer account
 // is what this node owes. A cheque clears both: Offset sets one against the other,
 // Paid turns what is left into a promise with the drawer's signature on it, which
-// the payee can show to anybody. There is no other money: a cheque is worth what
-// its drawer's word is.
+// the payee can show to anybody. What has been promised is redeemed the same way, by
+// setting it off against what the payee comes to owe. There is no other money: a cheque
+// is worth what its drawer's word is.
 
 // chequeState is how far the cheques between this node and a peer have got.
 type chequeState struct {
@@ -38,12 +39,17 @@ func (s *state) cheque(e *entry) error {
 	}
 	ledger, peer := s.ledger(e.ledger), s.at(classPeer, e.ledger)
 	c := s.cheques[e.ledger]
-	if e.cost > 0 && (e.cost > ledger.owes() || int64(e.cost) > peer.balance) {
+	d := s.debts(e.ledger)
+	if e.kind == KindChequeIn {
+		d = d.promise(e.amount)
+	}
+	set := d.setOff(e.cost)
+	if e.cost > 0 && set.sum() != e.cost {
 		return ErrChequeMismatch
 	}
 	if e.kind == KindChequeOut {
 		drawn := s.at(classDrawn, e.ledger)
-		if int64(e.amount+e.cost) > peer.balance {
+		if int64(e.amount+set.owed) > peer.balance {
 			return ErrChequeMismatch
 		}
 		if err := accept(drawn, e.amount); err != nil {
@@ -69,24 +75,52 @@ func (s *state) cheque(e *entry) error {
 		c.inSeq, c.inPaid = uint64(e.expires), c.inPaid+e.amount
 	}
 	if e.cost > 0 {
-		peer.balance -= int64(e.cost)
-		ledger.balance += int64(e.cost)
+		peer.balance -= int64(set.owed)
+		s.at(classDrawn, e.ledger).balance -= int64(set.drawn)
+		if set.owes > 0 {
+			ledger.balance += int64(set.owes)
+		}
+		s.at(classCheque, e.ledger).balance += int64(set.promised)
 		c.offset += e.cost
 	}
 	s.cheques[e.ledger] = c
 	return nil
 }
 
-// clearable is how much can be set off between this node and the peer.
-func (s *state) clearable(k key) (owed, offset uint64) {
-	if a := s.accounts[accountID{classPeer, k}]; a != nil {
-		owed = uint64(a.balance)
+// debts are what a node and a peer owe each other: for jobs and by cheques.
+type debts struct{ owed, drawn, owes, promised uint64 }
+
+func (d debts) sum() uint64 { return d.owed + d.drawn }
+
+func (s *state) debts(k key) (d debts) {
+	for c, to := range map[class]*uint64{classPeer: &d.owed, classCheque: &d.promised, classDrawn: &d.drawn} {
+		if a := s.accounts[accountID{c, k}]; a != nil {
+			*to = uint64(max(a.balance, -a.balance))
+		}
 	}
-	return owed, min(owed, s.ledger(k).owes())
+	d.owes = s.ledger(k).owes()
+	return d
+}
+
+// promise is d once the peer has promised amount more.
+func (d debts) promise(amount uint64) debts {
+	d.owes -= min(d.owes, amount)
+	d.promised += amount
+	return d
+}
+
+// setOff is what of the debts goes when up to amount is set off: on either side those for
+// jobs first, then those by cheques, which are redeemed. Both nodes take them in this
+// order.
+func (d debts) setOff(amount uint64) (off debts) {
+	amount = min(amount, d.owed+d.drawn, d.owes+d.promised)
+	off.owed, off.owes = min(amount, d.owed), min(amount, d.owes)
+	off.drawn, off.promised = amount-off.owed, amount-off.owes
+	return off
 }
 
 // Draw clears with peer as much as this node's books allow: it sets off what
-// peer owes, promises the rest of what is owed to peer, and returns the signed
+// peer owes and has promised, promises the rest of what is owed to peer, and returns the signed
 // cheque, the same totals again if it is lost and drawn anew. Errors match
 // ErrAmount when nothing is owed.
 func (l *Ledger) Draw(w *Wallet, peer identity.PeerID, now time.Time) ([]byte, error) {
@@ -95,8 +129,9 @@ func (l *Ledger) Draw(w *Wallet, peer identity.PeerID, now time.Time) ([]byte, e
 		return nil, err
 	}
 	l.mu.Lock()
-	owed, offset := l.state.clearable(k)
-	e := entry{kind: KindChequeOut, ledger: k, amount: owed - offset, cost: offset}
+	d := l.state.debts(k)
+	set := d.setOff(maxAmount)
+	e := entry{kind: KindChequeOut, ledger: k, amount: d.owed - set.owed, cost: set.sum()}
 	b, leads, err := l.join(now, []*entry{&e})
 	c := l.state.cheques[k]
 	l.mu.Unlock()
@@ -130,8 +165,8 @@ func (l *Ledger) seal(w *Wallet, peer identity.PeerID, c chequeState, now time.T
 // Take verifies a cheque to self and books it. It sets off what the drawer has
 // set off and these books do not show yet, as far as both debts go: when the two
 // draw at the same time, the larger total counts, not the sum. What is promised
-// clears the drawer's debt, and beyond that is a balance it may spend here; what
-// all its cheques promise is bounded by Config.ChequeLine (ErrLedgerExhausted).
+// clears the drawer's debt and stands against its line in its place, until it is redeemed
+// by what this node comes to owe: a promise is never refused, and never pays for more.
 // ErrChequeStale: this or a newer one has been taken; the cheque is returned all the
 // same.
 func (l *Ledger) Take(raw []byte, self identity.PeerID, now time.Time) (Cheque, error) {
@@ -164,18 +199,7 @@ func (l *Ledger) Take(raw []byte, self identity.PeerID, now time.Time) (Cheque, 
 	}
 	e := entry{kind: KindChequeIn, ledger: k, amount: c.Paid - had.inPaid, expires: int64(c.Sequence)}
 	if c.Offset > had.offset {
-		_, offset := l.state.clearable(k)
-		e.cost = min(offset, c.Offset-had.offset)
-	}
-	if a := l.state.accounts[accountID{classCheque, k}]; e.amount > 0 {
-		promised := e.amount
-		if a != nil {
-			promised += uint64(-a.balance)
-		}
-		if promised > l.cfg.ChequeLine {
-			l.mu.Unlock()
-			return Cheque{}, fmt.Errorf("%w: cheques of one node may promise %d", ErrLedgerExhausted, l.cfg.ChequeLine)
-		}
+		e.cost = l.state.debts(k).promise(e.amount).setOff(c.Offset - had.offset).sum()
 	}
 	b, leads, err := l.join(now, []*entry{&e})
 	l.mu.Unlock()
@@ -198,11 +222,6 @@ func (l *Ledger) Standing(peer identity.PeerID) (Standing, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := Standing{Owes: l.state.ledger(k).owes()}
-	for c, to := range map[class]*uint64{classPeer: &s.Owed, classCheque: &s.Promised, classDrawn: &s.Drawn} {
-		if a := l.state.accounts[accountID{c, k}]; a != nil {
-			*to = uint64(max(a.balance, -a.balance))
-		}
-	}
-	return s, nil
+	d := l.state.debts(k)
+	return Standing{Owes: d.owes, Owed: d.owed, Promised: d.promised, Drawn: d.drawn}, nil
 }

@@ -20,12 +20,12 @@ const (
 	KindWithdraw  Kind = 3  // ledger -> issue
 	KindRevoke    Kind = 4  // the ledger may not pay any more (Amount 0: it may again)
 	KindHold      Kind = 5  // ledger -> held
-	KindSettle    Kind = 6  // held -> peer: Cost; held -> ledger: the rest
+	KindSettle    Kind = 6  // held -> peer, or this node's own ledger: Cost; held -> ledger: the rest
 	KindRefund    Kind = 7  // held -> ledger
 	KindExpire    Kind = 8  // held -> ledger, because the time was over
-	KindChequeIn  Kind = 9  // a cheque of Ledger's owner: cheques -> ledger: Amount; peer -> ledger: Cost
-	KindChequeOut Kind = 10 // a cheque to it: peer -> drawn: Amount; peer -> ledger: Cost
-	KindClose     Kind = 11 // a stranger that owes nothing is forgotten
+	KindChequeIn  Kind = 9  // a cheque of Ledger's owner: cheques -> ledger: Amount; Cost is set off
+	KindChequeOut Kind = 10 // a cheque to it: peer -> drawn: Amount; Cost is set off
+	KindClose     Kind = 11 // a stranger is forgotten; issue -> ledger: Amount, issue -> cheques: Cost, what is written off
 )
 
 var kindNames = map[Kind]string{KindAccount: "account", KindGrant: "grant", KindWithdraw: "withdraw",
@@ -62,7 +62,7 @@ type entry struct {
 	kind    Kind
 	flags   uint8
 	seq     uint64 // counts up from 1
-	at      int64  // Unix nanoseconds, never falls
+	at      int64  // Unix nanoseconds, as the clock had it
 	amount  uint64 // microcredits
 	cost    uint64
 	expires int64
@@ -78,6 +78,8 @@ const (
 	entrySize    = entryBody + sha256.Size
 
 	flagStranger = 1 // KindAccount: opened by a voucher, not by the owner
+	flagOwn      = 2 // KindSettle: the payee is this node, whose ledger it goes to
+	flagKnown    = 4 // KindAccount: this node's owner means it: no stranger any more
 )
 
 type hash = [sha256.Size]byte

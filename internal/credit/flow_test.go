@@ -181,7 +181,7 @@ func TestExpiryAndLateReceipt(t *testing.T) {
 	for i := range 4 {
 		require.NoError(t, l.Grant(payer.Ledger(), 1, testNow.Add(time.Hour+time.Duration(i))))
 	}
-	require.Empty(t, l.state.closed, "its fate is forgotten")
+	require.Empty(t, l.state.spent.of, "its fate is forgotten")
 	require.ErrorIs(t, l.Settle(id, worker.Peer(), 10, testNow), ErrNoHold)
 	_, err = l.Hold(v, 60, testNow)
 	require.ErrorIs(t, err, ErrVoucherExpired)

@@ -1,9 +1,7 @@
 package credit
 
-import "container/heap"
-
 func (s *state) hold(e *entry, a *account, hk holdKey) error {
-	if _, open := s.holds[hk]; open || s.closed[hk] != 0 {
+	if _, open := s.holds[hk]; open || s.spent.of[hk.spent()] != 0 {
 		return ErrVoucherReplayed
 	}
 	if a.revoked {
@@ -12,7 +10,7 @@ func (s *state) hold(e *entry, a *account, hk holdKey) error {
 	if e.amount == 0 {
 		return ErrAmount
 	}
-	if e.expires <= e.at {
+	if s.expired(e.expires, e.at) {
 		return ErrVoucherExpired
 	}
 	held := s.at(classHeld, key{})
@@ -29,7 +27,7 @@ func (s *state) hold(e *entry, a *account, hk holdKey) error {
 func (s *state) end(e *entry, a *account, hk holdKey) error {
 	h, open := s.holds[hk]
 	if !open {
-		switch s.closed[hk] {
+		switch s.spent.of[hk.spent()] {
 		case outcomeSettled:
 			return ErrHoldSettled
 		case outcomeRefunded:
@@ -53,7 +51,16 @@ func (s *state) end(e *entry, a *account, hk holdKey) error {
 			return ErrVoucherWrongPayee
 		}
 		payee := s.at(classPeer, e.peer)
-		if err := first(accept(payee, e.cost), accept(a, h.amount-e.cost)); err != nil {
+		if e.flags&flagOwn != 0 {
+			if payee = s.ledger(e.peer); payee == nil {
+				return ErrCorrupt
+			}
+		}
+		back := h.amount - e.cost
+		if payee == a {
+			back = h.amount
+		}
+		if err := first(accept(payee, e.cost), accept(a, back)); err != nil {
 			return err
 		}
 		payee.balance += int64(e.cost)
@@ -64,7 +71,10 @@ func (s *state) end(e *entry, a *account, hk holdKey) error {
 	a.held -= h.amount
 	a.balance += int64(h.amount - e.cost)
 	delete(s.holds, hk)
-	s.closed[hk] = end
-	heap.Push(&s.expiry, closedUntil{until: max(h.expires, e.at) + int64(remember), key: hk})
+	s.spent.add(hk.spent(), end, max(h.expires, e.at+int64(remember)))
 	return nil
 }
+
+// expired reports whether a voucher's time is over. A clock that falls back makes no
+// voucher good again that may have been forgotten.
+func (s *state) expired(expires, now int64) bool { return expires <= max(now, s.spent.before) }

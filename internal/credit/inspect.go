@@ -12,6 +12,7 @@ import (
 type Balance struct {
 	Ledger   identity.LedgerID
 	Balance  int64  // negative: owed on its credit line
+	Promised uint64 // by its owner's cheques, and not redeemed: that much less may be spent
 	Line     uint64 // how far below 0 it may go
 	Held     uint64 // set aside for jobs, not in Balance
 	Revoked  bool
@@ -19,10 +20,12 @@ type Balance struct {
 }
 
 // Available is what can still be held.
-func (b Balance) Available() uint64 { return uint64(max(b.Balance+int64(b.Line), 0)) }
+func (b Balance) Available() uint64 {
+	return uint64(max(b.Balance+int64(b.Line)-int64(b.Promised), 0))
+}
 
-func balanceOf(k key, a *account) Balance {
-	return Balance{Ledger: k.ledger(), Balance: a.balance, Line: a.line, Held: a.held,
+func (s *state) balanceOf(k key, a *account) Balance {
+	return Balance{Ledger: k.ledger(), Balance: a.balance, Promised: s.promised(k), Line: a.line, Held: a.held,
 		Revoked: a.revoked, Stranger: a.stranger}
 }
 
@@ -38,10 +41,11 @@ func (l *Ledger) Balance(ledger identity.LedgerID) (Balance, bool) {
 	if a == nil {
 		return Balance{}, false
 	}
-	return balanceOf(k, a), true
+	return l.state.balanceOf(k, a), true
 }
 
-// Earned is what settled jobs owe to peer, on this node's books.
+// Earned is what settled jobs owe to peer, on this node's books. What Config.Self earns
+// is in its own balance instead.
 func (l *Ledger) Earned(peer identity.PeerID) int64 {
 	k, err := peerKey(peer)
 	if err != nil {
@@ -61,7 +65,7 @@ func (l *Ledger) Balances() []Balance {
 	var out []Balance
 	for id, a := range l.state.accounts {
 		if id.class == classLedger {
-			out = append(out, balanceOf(id.owner, a))
+			out = append(out, l.state.balanceOf(id.owner, a))
 		}
 	}
 	l.mu.Unlock()
@@ -131,7 +135,7 @@ func (l *Ledger) Fate(id HoldID) Fate {
 	if _, open := l.state.holds[hk]; open {
 		return FateHeld
 	}
-	switch l.state.closed[hk] {
+	switch l.state.spent.of[hk.spent()] {
 	case outcomeSettled:
 		return FateSettled
 	case outcomeRefunded:

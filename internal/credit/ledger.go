@@ -18,20 +18,29 @@ type Config struct {
 	// first voucher arrives; 0 means that only ledgers opened by OpenAccount pay.
 	StrangerLine uint64
 	// MaxStrangers bounds how many such lines are given; 0 means 1024. Past it a
-	// stranger that owes nothing makes room. The most that strangers can owe this
-	// node is the product of the two.
+	// stranger that owes nothing makes room, or one that has not been heard of. The most
+	// that strangers can owe this node is the product of the two.
 	MaxStrangers int
-	// ChequeLine is how much the cheques of one node may promise, in microcredits;
-	// 0 means that cheques only set off debts.
-	ChequeLine uint64
+	// StrangerAge is after how long a stranger that owes all of its line makes room for
+	// another, and what it owes is written off; 0 means a week. One that owes less does
+	// sooner, in proportion.
+	StrangerAge time.Duration
+	// Self is whose ledger this is: what it earns goes to its own ledger account, to be
+	// spent again. Zero: it stays in the payee's account.
+	Self identity.PeerID
 	// MaxVoucherLife is how far ahead a voucher may expire; 0 means 24 h. It bounds
 	// how long its nonce must be remembered.
 	MaxVoucherLife time.Duration
-	// MaxHolds bounds holds and remembered nonces together; 0 means 1,048,576.
+	// MaxHolds bounds the open holds; 0 means 1,048,576.
 	MaxHolds int
+	// MaxSpent bounds the vouchers that have been used and not expired, of which some
+	// 50 bytes each are kept; 0 means 8,388,608: 20,000 a second for 7 minutes.
+	MaxSpent int
 	// MaxPending bounds the movements that wait for one write; 0 means 4096.
 	MaxPending int
-	// CheckpointEvery is how many entries lie between checkpoints; 0 means 65,536.
+	// CheckpointEvery is how many entries lie between checkpoints at least; 0 means
+	// 65,536. As many as there are used vouchers in a checkpoint do, up to a million, so
+	// that what is written stays in proportion.
 	CheckpointEvery int
 	// Grace is how long after its expiry a hold still waits for a late receipt;
 	// 0 means 30 s.
@@ -42,8 +51,8 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Log == nil || c.Codec == nil {
 		return c, fmt.Errorf("%w: a ledger needs a log and a codec", ErrConfig)
 	}
-	if c.MaxStrangers < 0 || c.MaxHolds < 0 || c.MaxPending < 0 || c.CheckpointEvery < 0 ||
-		c.MaxVoucherLife < 0 || c.Grace < 0 || c.StrangerLine > maxAmount || c.ChequeLine > maxAmount {
+	if c.MaxStrangers < 0 || c.StrangerAge < 0 || c.MaxHolds < 0 || c.MaxSpent < 0 || c.MaxPending < 0 || c.CheckpointEvery < 0 ||
+		c.MaxVoucherLife < 0 || c.Grace < 0 || c.StrangerLine > maxAmount {
 		return c, fmt.Errorf("%w: a figure is out of range", ErrConfig)
 	}
 	def := func(n *int, v int) {
@@ -53,8 +62,12 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	def(&c.MaxStrangers, 1024)
 	def(&c.MaxHolds, 1<<20)
+	def(&c.MaxSpent, 1<<23)
 	def(&c.MaxPending, 4096)
 	def(&c.CheckpointEvery, 1<<16)
+	if c.StrangerAge == 0 {
+		c.StrangerAge = 7 * 24 * time.Hour
+	}
 	if c.MaxVoucherLife == 0 {
 		c.MaxVoucherLife = 24 * time.Hour
 	}
@@ -70,6 +83,7 @@ func (c Config) withDefaults() (Config, error) {
 // Safe for concurrent use. The sum over all accounts never changes.
 type Ledger struct {
 	cfg      Config
+	self     key // zero: nobody
 	vouchers voucherCache
 
 	mu     sync.Mutex
@@ -98,11 +112,17 @@ func OpenLedger(cfg Config) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
+	var self key
+	if cfg.Self != "" {
+		if self, err = peerKey(cfg.Self); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+		}
+	}
 	s, marked, err := replay(cfg.Log)
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{cfg: cfg, state: s, names: make(map[identity.LedgerID]key), marked: marked}
+	l := &Ledger{cfg: cfg, self: self, state: s, names: make(map[identity.LedgerID]key), marked: marked}
 	l.vouchers.init()
 	return l, nil
 }
@@ -113,13 +133,15 @@ func replay(log Log) (*state, uint64, error) {
 		return nil, 0, err
 	}
 	s := newState()
-	if saved != nil {
+	if saved != nil && !outdated(saved) {
 		if s, err = restore(saved); err != nil {
 			return nil, 0, err
 		}
 		if s.seq != from {
 			return nil, 0, fmt.Errorf("%w: checkpoint is of entry %d, not %d", ErrCorrupt, s.seq, from)
 		}
+	} else {
+		from = 0
 	}
 	err = log.Replay(from, func(record []byte) error { return s.replayOne(record) })
 	return s, from, err
@@ -172,10 +194,11 @@ func (l *Ledger) join(now time.Time, entries []*entry) (b *batch, leads bool, er
 		return nil, false, ErrBusy
 	}
 	for _, e := range entries {
-		e.seq, e.at = l.state.seq+1, max(now.UnixNano(), l.state.last)
-		if e.kind == KindHold && len(l.state.holds)+len(l.state.closed) >= l.cfg.MaxHolds {
-			err = ErrBusy
-			break
+		e.seq, e.at = l.state.seq+1, now.UnixNano()
+		if e.kind == KindHold {
+			if err = l.mayHold(e); err != nil {
+				break
+			}
 		}
 		if err = l.state.apply(e); err != nil {
 			break
@@ -194,6 +217,22 @@ func (l *Ledger) join(now time.Time, entries []*entry) (b *batch, leads bool, er
 	return b, leads, err
 }
 
+// mayHold is what of a hold depends on this run's bounds and not on the log.
+func (l *Ledger) mayHold(e *entry) error {
+	if len(l.state.holds) >= l.cfg.MaxHolds || len(l.state.spent.of) >= l.cfg.MaxSpent {
+		return ErrBusy
+	}
+	if a := l.state.ledger(e.ledger); a != nil && l.state.promised(e.ledger) > 0 && e.amount > l.state.available(e.ledger, a) {
+		return ErrLedgerExhausted
+	}
+	return nil
+}
+
+// checkpointDue is how many entries after the last checkpoint the next one follows.
+func (l *Ledger) checkpointDue() uint64 {
+	return uint64(max(l.cfg.CheckpointEvery, min(len(l.state.spent.of), 1<<20)))
+}
+
 // write makes b durable, after the batch before it. Meanwhile others fill the
 // next one.
 func (l *Ledger) write(b *batch) {
@@ -209,14 +248,14 @@ func (l *Ledger) write(b *batch) {
 	err := l.failed
 	var saved []byte
 	next := l.state.seq
-	if err == nil && next-l.marked >= uint64(l.cfg.CheckpointEvery) {
+	if err == nil && next-l.marked >= l.checkpointDue() {
 		saved = l.state.save()
 		l.marked = next
 	}
 	l.mu.Unlock()
 	if err == nil {
 		if err = l.cfg.Log.Append(b.records); err == nil && saved != nil {
-			err = l.cfg.Log.SaveCheckpoint(next, saved)
+			err = l.cfg.Log.SaveCheckpoint(next, sealed(saved))
 		}
 		if err != nil {
 			err = fmt.Errorf("%w: %w", ErrFailed, err)

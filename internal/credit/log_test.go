@@ -18,7 +18,7 @@ import (
 func busyLog(t testing.TB) *MemoryLog {
 	t.Helper()
 	log := &MemoryLog{}
-	l := openTest(t, log, func(c *Config) { c.CheckpointEvery = 6; c.StrangerLine = 500; c.ChequeLine = 100 })
+	l := openTest(t, log, func(c *Config) { c.CheckpointEvery = 6; c.StrangerLine = 500 })
 	w, peer := testWallet(t, 1), testWallet(t, 2)
 	require.NoError(t, l.OpenAccount(w.Ledger(), 100, testNow))
 	require.NoError(t, l.Grant(w.Ledger(), 1_000, testNow))

@@ -15,9 +15,10 @@ type HoldID struct {
 }
 
 // OpenAccount makes ledger known, with a credit line in microcredits, or changes
-// the line of a known one (never below what it owes: ErrLedgerExhausted).
+// the line of a known one (never below what it owes: ErrLedgerExhausted). A stranger is
+// none any more.
 func (l *Ledger) OpenAccount(ledger identity.LedgerID, line uint64, now time.Time) error {
-	return l.byOwner(ledger, now, entry{kind: KindAccount, amount: line})
+	return l.byOwner(ledger, now, entry{kind: KindAccount, flags: flagKnown, amount: line})
 }
 
 // Grant moves amount from the issue account to ledger. Errors match
@@ -109,21 +110,21 @@ func (l *Ledger) Welcome(ledger identity.LedgerID, now time.Time) error {
 }
 
 // welcome opens an account for a ledger that is not known, with the stranger's
-// line, in place of an idle stranger's if need be.
+// line, in place of a stranger's that leaves if need be.
 func (l *Ledger) welcome(k key, now time.Time) error {
 	l.mu.Lock()
 	if l.state.ledger(k) != nil {
 		l.mu.Unlock()
 		return nil
 	}
-	victim, ok := l.state.room(l.cfg.MaxStrangers)
+	victim, ok := l.state.room(l.cfg.MaxStrangers, l.cfg.StrangerAge, now.UnixNano())
 	if !ok || l.cfg.StrangerLine == 0 {
 		l.mu.Unlock()
 		return fmt.Errorf("%w: no credit line for strangers", ErrLedgerExhausted)
 	}
 	var entries []*entry
 	if !victim.zero() {
-		entries = append(entries, &entry{kind: KindClose, ledger: victim})
+		entries = append(entries, l.state.closing(victim))
 	}
 	entries = append(entries, &entry{kind: KindAccount, flags: flagStranger, amount: l.cfg.StrangerLine, ledger: k})
 	b, leads, err := l.join(now, entries)
@@ -140,7 +141,17 @@ func (l *Ledger) Settle(id HoldID, payee identity.PeerID, cost uint64, now time.
 	if err != nil {
 		return err
 	}
-	return l.endHold(id, now, entry{kind: KindSettle, cost: cost, peer: k})
+	e := entry{kind: KindSettle, cost: cost, peer: k}
+	if k == l.self {
+		e.flags = flagOwn
+	}
+	return l.endHold(id, now, e)
+}
+
+// Consume is Settle to Config.Self for what this node uses of a budget that it has set
+// itself: the cost does not come back to be spent again.
+func (l *Ledger) Consume(id HoldID, cost uint64, now time.Time) error {
+	return l.endHold(id, now, entry{kind: KindSettle, cost: cost, peer: l.self})
 }
 
 // Refund gives all of a hold back: the job did not run, or nobody owes for it.
@@ -157,6 +168,9 @@ func (l *Ledger) endHold(id HoldID, now time.Time, e entry) error {
 	l.mu.Lock()
 	h := l.state.holds[holdKey{k, id.Nonce}]
 	e.amount, e.job = h.amount, h.job
+	if l.state.ledger(l.self) == nil {
+		e.flags = 0
+	}
 	b, leads, err := l.join(now, []*entry{&e})
 	l.mu.Unlock()
 	return l.finish(b, leads, err)

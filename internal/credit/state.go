@@ -1,19 +1,11 @@
 package credit
 
-import (
-	"container/heap"
-	"time"
-)
 
 // Bounds of every figure: sums of two never overflow an int64.
 const (
 	maxAmount  = 1 << 60
 	maxBalance = 1 << 61
 )
-
-// remember is how long after its end a hold's fate can still be told. A voucher's
-// nonce is remembered at least until the voucher expires.
-const remember = 10 * time.Minute
 
 type class uint8
 
@@ -35,13 +27,13 @@ type account struct {
 	balance  int64
 	line     uint64 // classLedger: the credit line, microcredits
 	held     uint64 // classLedger: part of classHeld that came from here
+	moved    int64  // classLedger: when it was last held, paid or cleared
 	revoked  bool
 	stranger bool
 }
 
-// floor is what a balance never passes. The issue account's is the bound of all
-// figures; a cheque account's is ChequeLine, which Take
-// holds and which may change between runs.
+// floor is what a balance never passes. The issue account's and a cheque account's is
+// the bound of all figures: what a promise is worth is a matter of available.
 func (a *account) floor(c class) int64 {
 	switch c {
 	case classLedger:
@@ -75,20 +67,19 @@ const (
 // replay, and either does an entry whole or leaves everything as it was.
 type state struct {
 	seq       uint64
-	last      int64 // time of the newest entry
+	last      int64 // time of the newest entry, by a clock that may fall back
 	chain     hash
 	before    hash // the chain one entry ago
 	accounts  map[accountID]*account
 	strangers int
 	holds     map[holdKey]hold
-	closed    map[holdKey]outcome
-	expiry    closedHeap // of closed, soonest first
+	spent     spent
 	cheques   map[key]chequeState
 }
 
 func newState() *state {
 	return &state{accounts: make(map[accountID]*account), holds: make(map[holdKey]hold),
-		closed: make(map[holdKey]outcome), cheques: make(map[key]chequeState)}
+		spent: newSpent(), cheques: make(map[key]chequeState)}
 }
 
 func (s *state) at(c class, owner key) *account {
@@ -133,20 +124,18 @@ func first(errs ...error) error {
 
 // apply does e. The caller has set seq and at.
 func (s *state) apply(e *entry) error {
-	if e.seq != s.seq+1 || e.at < s.last {
+	if e.seq != s.seq+1 {
 		return ErrCorrupt
 	}
 	if err := s.move(e); err != nil {
 		return err
 	}
 	s.seq, s.last = e.seq, e.at
-	// Two at most, so that one entry never pays for many: each closes one at most.
-	for range 2 {
-		if len(s.expiry) == 0 || s.expiry[0].until >= s.last {
-			break
-		}
-		delete(s.closed, heap.Pop(&s.expiry).(closedUntil).key)
+	if a := s.ledger(e.ledger); a != nil && e.kind != KindGrant && e.kind != KindWithdraw && e.kind != KindRevoke {
+		a.moved = e.at
 	}
+	// Two at most, so that one entry never pays for many: each spends one at most.
+	s.spent.forget(e.at, 2)
 	return nil
 }
 
@@ -178,11 +167,7 @@ func (s *state) move(e *entry) error {
 		from.balance -= int64(e.amount)
 		to.balance += int64(e.amount)
 	case KindClose:
-		if !a.idle() {
-			return ErrCorrupt
-		}
-		delete(s.accounts, accountID{classLedger, e.ledger})
-		s.strangers--
+		return s.forget(e, a)
 	case KindRevoke:
 		a.revoked = e.amount != 0
 	case KindHold:
@@ -193,23 +178,6 @@ func (s *state) move(e *entry) error {
 		return ErrCorrupt
 	}
 	return nil
-}
-
-// idle reports whether a may be forgotten: a stranger that owes nothing and for
-// which nothing is held. The nonces of its vouchers stay.
-func (a *account) idle() bool { return a.stranger && a.balance == 0 && a.held == 0 && !a.revoked }
-
-// room reports whether another stranger may come, and who has to go for it.
-func (s *state) room(max int) (victim key, ok bool) {
-	if s.strangers < max {
-		return key{}, true
-	}
-	for id, a := range s.accounts {
-		if id.class == classLedger && a.idle() {
-			return id.owner, true
-		}
-	}
-	return key{}, false
 }
 
 func (s *state) open(e *entry, a *account) error {
@@ -225,6 +193,9 @@ func (s *state) open(e *entry, a *account) error {
 		return ErrCorrupt
 	} else if a.balance < -int64(e.amount) {
 		return ErrLedgerExhausted // the debt is larger than the new line
+	} else if a.stranger && e.flags&flagKnown != 0 {
+		a.stranger = false
+		s.strangers--
 	}
 	a.line = e.amount
 	return nil

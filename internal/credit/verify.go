@@ -2,6 +2,7 @@ package credit
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -29,6 +30,9 @@ func Verify(log Log, fn func(Entry) error) (Report, error) {
 	marked, saved, err := log.LoadCheckpoint()
 	if err != nil {
 		return r, err
+	}
+	if outdated(saved) {
+		saved, marked = nil, 0
 	}
 	s := newState()
 	check := func() error {
@@ -86,7 +90,7 @@ func Verify(log Log, fn func(Entry) error) (Report, error) {
 // equal compares everything that decides what a state does next.
 func (s *state) equal(o *state) bool {
 	if s.seq != o.seq || s.last != o.last || s.chain != o.chain || len(s.holds) != len(o.holds) ||
-		len(s.closed) != len(o.closed) || len(s.cheques) != len(o.cheques) {
+		len(s.spent.of) != len(o.spent.of) || s.spent.before != o.spent.before || len(s.cheques) != len(o.cheques) {
 		return false
 	}
 	if !s.sameAccounts(o) || !o.sameAccounts(s) {
@@ -97,8 +101,13 @@ func (s *state) equal(o *state) bool {
 			return false
 		}
 	}
-	for k, c := range s.closed {
-		if o.closed[k] != c {
+	for k, c := range s.spent.of {
+		if o.spent.of[k] != c {
+			return false
+		}
+	}
+	for second, list := range s.spent.by {
+		if !slices.Equal(list, o.spent.by[second]) {
 			return false
 		}
 	}

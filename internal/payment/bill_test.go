@@ -110,7 +110,7 @@ func TestReceiptOutlivesABusyLedger(t *testing.T) {
 	payer, worker := newParty(t, 1), newParty(t, 2)
 	slow := &slowLog{in: make(chan struct{}, 1), free: make(chan struct{})}
 	var err error
-	payer.ledger, err = credit.OpenLedger(credit.Config{Log: slow, Codec: codec, StrangerLine: line, MaxPending: 1})
+	payer.ledger, err = credit.OpenLedger(credit.Config{Log: slow, Codec: codec, Self: payer.wallet.Peer(), StrangerLine: line, MaxPending: 1})
 	require.NoError(t, err)
 	require.NoError(t, payer.ledger.OpenAccount(payer.wallet.Ledger(), line, payer.now))
 	payer.gate, err = governance.New(governance.Config{Ledgers: payer.ledger})

@@ -56,7 +56,7 @@ func openBooks(dir string) (*books, error) {
 	if b.wallet, err = credit.NewWallet(credit.WalletConfig{Key: keyOf(2), Codec: codec}); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
-	b.ledger, err = credit.OpenLedger(credit.Config{Log: b.log, Codec: codec, StrangerLine: 1 << 40, ChequeLine: 1 << 40, CheckpointEvery: 300})
+	b.ledger, err = credit.OpenLedger(credit.Config{Log: b.log, Codec: codec, Self: b.wallet.Peer(), StrangerLine: 1 << 40, CheckpointEvery: 300})
 	if err != nil {
 		return nil, errors.Join(err, b.close())
 	}

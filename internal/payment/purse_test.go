@@ -48,7 +48,7 @@ func partyOf(t *testing.T, seed byte, line uint64) *party {
 	var err error
 	p.wallet, err = credit.NewWallet(credit.WalletConfig{Key: keyOf(seed), Codec: codec})
 	require.NoError(t, err)
-	p.ledger, err = credit.OpenLedger(credit.Config{Log: &credit.MemoryLog{}, Codec: wire.Credit{}, StrangerLine: line, ChequeLine: line})
+	p.ledger, err = credit.OpenLedger(credit.Config{Log: &credit.MemoryLog{}, Codec: wire.Credit{}, Self: p.wallet.Peer(), StrangerLine: line})
 	require.NoError(t, err)
 	require.NoError(t, p.ledger.OpenAccount(p.wallet.Ledger(), line, p.now))
 	p.gate, err = governance.New(governance.Config{Ledgers: p.ledger})

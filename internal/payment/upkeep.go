@@ -102,7 +102,12 @@ func (t *tab) Charge(ran time.Duration, now time.Time) error {
 // that it expired is lost to the node.
 func (t *tab) settle(now time.Time) error {
 	cost := credit.Meter{Rate: t.rate, Max: t.price()}.Cost(t.ran)
-	err := t.purse.ledger.Settle(t.id, t.purse.wallet.Peer(), cost, now)
+	var err error
+	if t.ledger == t.purse.wallet.Ledger() {
+		err = t.purse.ledger.Consume(t.id, cost, now) // or no such capsule would ever run dry
+	} else {
+		err = t.purse.ledger.Settle(t.id, t.purse.wallet.Peer(), cost, now)
+	}
 	if err != nil && !errors.Is(err, credit.ErrHoldRefunded) && !errors.Is(err, credit.ErrNoHold) {
 		return err
 	}

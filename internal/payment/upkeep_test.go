@@ -59,6 +59,7 @@ func TestUpkeepIsPaidByWhoeverSpawned(t *testing.T) {
 	_, err = host.purse.Open("", guest.wallet.Peer(), 1, host.now)
 	require.ErrorIs(t, err, credit.ErrLedgerRevoked)
 	require.Error(t, tab.Charge(9*time.Second, host.now.Add(9*time.Second)), "a revoked ledger runs dry")
+	require.EqualValues(t, 9, host.spendable(t, host.wallet.Ledger()), "what a guest paid can be spent")
 }
 
 func TestReceiptOfARunThatTheBudgetEnded(t *testing.T) {

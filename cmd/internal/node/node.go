@@ -200,7 +200,7 @@ func (n *Node) openLedger(cfg Config) (err error) {
 		return err
 	}
 	n.Ledger, err = credit.OpenLedger(credit.Config{Log: cfg.Log, Codec: wire.Credit{},
-		StrangerLine: cfg.StrangerLine, ChequeLine: cfg.StrangerLine})
+		Self: n.Wallet.Peer(), StrangerLine: cfg.StrangerLine})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,83 @@
+package credit
+
+import (
+	"container/heap"
+	"crypto/sha256"
+	"time"
+)
+
+// remember is how long after its end a hold's fate can still be told, when its voucher
+// has expired before.
+const remember = time.Minute
+
+// spentKey is a holdKey in short: the first half of its SHA-256. Two that are the same
+// by accident are 2^64 vouchers away.
+type spentKey [16]byte
+
+func (hk holdKey) spent() spentKey {
+	var in [len(hk.ledger) + len(hk.nonce)]byte
+	copy(in[copy(in[:], hk.ledger[:]):], hk.nonce[:])
+	sum := sha256.Sum256(in[:])
+	return spentKey(sum[:16])
+}
+
+// spent is the vouchers that have been used, for as long as they could be used again:
+// some 50 bytes each. They are kept by the second in which they may go.
+type spent struct {
+	of     map[spentKey]outcome
+	by     map[int64][]spentKey
+	order  seconds
+	before int64 // Unix nanoseconds: of those that expire until then some are forgotten
+}
+
+func newSpent() spent {
+	return spent{of: make(map[spentKey]outcome), by: make(map[int64][]spentKey)}
+}
+
+// add keeps k until the second that until, in Unix nanoseconds, lies in has passed.
+func (s *spent) add(k spentKey, end outcome, until int64) {
+	s.of[k] = end
+	s.list(k, until/int64(time.Second)+1)
+}
+
+func (s *spent) list(k spentKey, second int64) {
+	list, known := s.by[second]
+	if !known {
+		heap.Push(&s.order, second)
+	}
+	s.by[second] = append(list, k)
+}
+
+// forget drops up to n of those whose time is over. A voucher that expires no later is
+// refused from then on, whatever the clock says.
+func (s *spent) forget(now int64, n int) {
+	for ; n > 0 && len(s.order) > 0; n-- {
+		second := s.order[0]
+		end := second * int64(time.Second)
+		if end >= now {
+			return
+		}
+		list := s.by[second]
+		last := len(list) - 1
+		delete(s.of, list[last])
+		s.before = max(s.before, end)
+		if s.by[second] = list[:last]; last == 0 {
+			delete(s.by, second)
+			heap.Pop(&s.order)
+		}
+	}
+}
+
+// seconds implements heap.Interface, the soonest first.
+type seconds []int64
+
+func (h seconds) Len() int           { return len(h) }
+func (h seconds) Less(i, j int) bool { return h[i] < h[j] }
+func (h seconds) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *seconds) Push(x any)        { *h = append(*h, x.(int64)) }
+func (h *seconds) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return x
+}

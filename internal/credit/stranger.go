@@ -1,0 +1,101 @@
+package credit
+
+import "time"
+
+// A ledger that a voucher opened is a stranger's. There is room for so many of them;
+// past that, whoever owes nothing makes room at once, and whoever owes something when
+// nothing has been heard of them for a while: the whole StrangerAge for a whole line, a
+// thousandth of it for a thousandth. So nobody keeps a place for next to nothing, and
+// what strangers can cost this node is a line for each place and StrangerAge.
+
+// exposure is what a ledger's owner owes, for settled jobs and by cheques that are not
+// redeemed, and what is held for them.
+func (s *state) exposure(k key, a *account) uint64 {
+	return uint64(max(int64(s.promised(k))-a.balance, 0))
+}
+
+// promised is what the cheques of k promise and have not been redeemed for.
+func (s *state) promised(k key) uint64 {
+	if c := s.accounts[accountID{classCheque, k}]; c != nil {
+		return uint64(-c.balance)
+	}
+	return 0
+}
+
+// available is what a ledger may still spend: its balance and its line, less what its
+// owner's cheques promise. A promise turns a debt into a signed one; it pays for nothing.
+func (s *state) available(k key, a *account) uint64 {
+	return uint64(max(a.balance+int64(a.line)-int64(s.promised(k)), 0))
+}
+
+// leaves reports whether a stranger may be forgotten at now: nothing is held for them
+// or owed to them, they have no money here, and what they owe has waited its time.
+func (s *state) leaves(k key, a *account, age time.Duration, now int64) bool {
+	if !s.forgettable(k, a) {
+		return false
+	}
+	owes := s.exposure(k, a)
+	if owes == 0 {
+		return true
+	}
+	wait := float64(age) * min(float64(owes)/float64(max(a.line, 1)), 1)
+	return float64(now-a.moved) >= wait
+}
+
+// forgettable is what of leaves is no matter of time.
+func (s *state) forgettable(k key, a *account) bool {
+	if !a.stranger || a.held != 0 || a.revoked || a.balance > int64(s.promised(k)) {
+		return false
+	}
+	for _, c := range []class{classPeer, classDrawn} {
+		if o := s.accounts[accountID{c, k}]; o != nil && o.balance != 0 {
+			return false
+		}
+	}
+	// Both sides count cheques and what has been set off from the beginning.
+	c := s.cheques[k]
+	return c.outSeq == 0 && c.offset == 0
+}
+
+// room reports whether another stranger may come, and who has to go for it.
+func (s *state) room(max int, age time.Duration, now int64) (victim key, ok bool) {
+	if s.strangers < max {
+		return key{}, true
+	}
+	for id, a := range s.accounts {
+		if id.class == classLedger && s.leaves(id.owner, a, age, now) {
+			return id.owner, true
+		}
+	}
+	return key{}, false
+}
+
+// closing is the entry that forgets a stranger.
+func (s *state) closing(k key) *entry {
+	a := s.ledger(k)
+	return &entry{kind: KindClose, ledger: k, amount: uint64(max(-a.balance, 0)), cost: s.promised(k)}
+}
+
+// forget does a closing entry: what a stranger still owes and has promised is written
+// off, from the issue account. Entries written before there was such a thing are of
+// strangers that owed nothing, and leave their promises.
+func (s *state) forget(e *entry, a *account) error {
+	promised := s.promised(e.ledger)
+	if !a.stranger || a.held != 0 || a.revoked || e.amount != uint64(max(-a.balance, 0)) || e.cost != 0 && e.cost != promised ||
+		a.balance > int64(e.cost) {
+		return ErrCorrupt
+	}
+	issue := s.at(classIssue, key{})
+	if err := spend(issue, classIssue, e.amount+e.cost); err != nil {
+		return err
+	}
+	issue.balance += a.balance
+	delete(s.accounts, accountID{classLedger, e.ledger})
+	s.strangers--
+	if e.cost != 0 {
+		issue.balance -= int64(e.cost)
+		delete(s.accounts, accountID{classCheque, e.ledger})
+		delete(s.cheques, e.ledger)
+	}
+	return nil
+}
