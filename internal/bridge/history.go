@@ -66,7 +66,7 @@ func explanation(job string, e kernel.Decision, names map[identity.PeerID]string
 			v.Summary += fmt.Sprintf("; %d ruled out by %s", n, r)
 		}
 	}
-	if why := kernel.WhyThere(e, chosen); why != "" {
+	if why := kernel.WhyThere(e.Explanation, chosen); why != "" {
 		v.Summary += fmt.Sprintf(". Chosen: %s (%s)", nameOf(names, chosen), why)
 		return v
 	}

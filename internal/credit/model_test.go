@@ -12,10 +12,10 @@ import (
 // model is the same economy, written the slow and obvious way.
 type model struct {
 	forgotten int64 // the ledger's: of the vouchers that expire until then some are not known any more
-	accounts map[byte]*modelAccount
-	holds    map[Nonce]*modelHold // ever made
-	earned   map[byte]int64
-	issued   int64
+	accounts  map[byte]*modelAccount
+	holds     map[Nonce]*modelHold // ever made
+	earned    map[byte]int64
+	issued    int64
 }
 
 type modelAccount struct {

@@ -1,6 +1,5 @@
 package credit
 
-
 // Bounds of every figure: sums of two never overflow an int64.
 const (
 	maxAmount  = 1 << 60
