@@ -119,6 +119,8 @@ func TestDecisionOfAJob(t *testing.T) {
 			require.Equal(t, worker.Self(), node)
 			require.NotEmpty(t, d.Top)
 		}
+		_, _, err = worker.Decision(t.Context(), first.Job.ID)
+		require.ErrorIs(t, err, ErrNoJob, "nor is it remembered there")
 		_, _, err = home.Decision(t.Context(), "no such job")
 		require.ErrorIs(t, err, ErrNoJob)
 	})
