@@ -55,8 +55,8 @@ func explanation(job string, e kernel.Decision, names map[identity.PeerID]string
 	v.Summary = fmt.Sprintf("%d nodes known", e.Considered)
 	if !e.Counted {
 		v.Summary += ", more than a placement takes the time to count"
-		if chosen != "" {
-			v.Summary += fmt.Sprintf(". Chosen: %s (%s)", nameOf(names, chosen), e.Why)
+		if why := kernel.WhyThere(e.Explanation, chosen); why != "" {
+			v.Summary += fmt.Sprintf(". Chosen: %s (%s)", nameOf(names, chosen), why)
 		}
 		return v
 	}

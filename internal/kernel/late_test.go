@@ -164,3 +164,25 @@ func TestOutrunIsNoFault(t *testing.T) {
 		require.Positive(t, failures(mesh.ErrTimeout))
 	})
 }
+
+// A copy that is late, when the others have agreed without it, is its node's fault.
+func TestALateCopyIsItsNodesFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newActing(3)
+		m.hangs(func(p identity.PeerID) bool { return p == m.best })
+		r := credit.NewReputation(credit.ReputationConfig{})
+		k := startOn(t, m, func(c *Config) { c.Reputation = r })
+		out, err := k.Dispatch(t.Context(), submission("x", func(s *Submission) {
+			s.Job.Replicas, s.Job.Budget, s.Job.Deadline = 3, 100, time.Now().Add(20*time.Second)
+		}))
+		require.NoError(t, err)
+		require.Zero(t, out.Total)
+		require.Equal(t, 1.0, r.Factor(m.best, time.Now()))
+		time.Sleep(30 * time.Second)
+		require.Less(t, r.Factor(m.best, time.Now()), 1.0)
+		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+			n, _ := s.index.Node(m.best)
+			require.Positive(t, n.Failures)
+		}))
+	})
+}
