@@ -61,6 +61,9 @@ fn stress(job: &mut Job) -> Outcome {
     let (frames, seed, most) = (number(job, 0)?, number(job, 1)?, number(job, 2)?);
     let mut frame = Vec::new();
     for n in 0..frames {
+        if n % 64 == 0 {
+            job.checkpoint()?; // the memory grows meanwhile: the host is told that it was heard
+        }
         stress_frame(n, seed, most, &mut frame);
         job.emit(&frame)?;
     }

@@ -88,6 +88,32 @@ func TestKill(t *testing.T) {
 	}
 }
 
+// A kill is told to the capsule, wherever it sleeps, before its Worker is
+// terminated: this thread lets no other event come in between.
+func TestAKillIsTold(t *testing.T) {
+	for name, word := range map[string]uint32{"idle": capsule.OffCommandDoorbell, "its ring is full": capsule.OffEventSpace} {
+		t.Run(name, func(t *testing.T) {
+			in := start(t, newRuntime(t), confessesOn(word))
+			<-in.Doorbell()
+			time.Sleep(20 * time.Millisecond) // it may or may not sleep by now
+			before, err := in.Memory().Load32(in.Control() + word)
+			require.NoError(t, err)
+			in.Kill()
+			after, err := in.Memory().Load32(in.Control() + word)
+			require.NoError(t, err)
+			require.Equal(t, before+1, after, "one about to sleep sees a change")
+			told := uint32(0)
+			for until := time.Now().Add(5 * time.Second); told == 0 && time.Now().Before(until); {
+				told, err = in.Memory().Load32(4096)
+				require.NoError(t, err)
+			}
+			require.EqualValues(t, 1, told)
+			<-in.Done()
+			require.ErrorIs(t, in.Err(), capsule.ErrKilled)
+		})
+	}
+}
+
 func TestKillAfterTheEndLetsTheMemoryGo(t *testing.T) {
 	rt := newRuntime(t)
 	before := stats(t, "instances")

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -47,54 +48,103 @@ func stressFrame(n, seed, most uint64, buf []byte) []byte {
 	return le.AppendUint64(buf, ^uint64(canary)^n)
 }
 
-// Frames of random length cross a real Worker's rings, both ways at once, while
-// the memory grows under them: every one arrives, whole, once and in order.
+// Frames of random length cross a real Worker's rings, both ways, while the memory
+// grows under them: every one arrives, whole, once and in order. It grows a page
+// after every so many frames, so that it does from the first to the last.
 func TestStress(t *testing.T) {
-	const seed, most = 42, 300
+	const seed, most, limit = 42, 300, 16 << 20
+	up, down := uint64(*stressFrames), uint64(*stressFrames/50)
 	var due uint64
 	var broken error
 	var want []byte
+	grow := newGrowth()
 	m, err := newRuntime(t).Compile(t.Context(), built("flood"))
 	require.NoError(t, err)
-	c := open(t, m, capsule.Config{MemoryLimit: 16 << 20, OnData: func(p []byte) {
+	c := open(t, m, capsule.Config{MemoryLimit: limit, OnData: func(p []byte) {
 		if want = stressFrame(due, seed, most, want); broken == nil && string(want) != string(p) {
 			broken = fmt.Errorf("frame %d: %d bytes %x, want %d bytes %x", due, len(p), p, len(want), want)
 		}
 		due++
+		grow.pass(due)
 	}})
-	grown, stop := make(chan int, 1), make(chan struct{})
-	go func() {
-		times := 0
-		for bytes := c.MemoryBytes() + capsule.PageSize; bytes <= 16<<20; bytes += capsule.PageSize {
-			select {
-			case <-stop:
-				grown <- times
-				return
-			default:
-			}
-			r, err := c.Command(t.Context(), capsule.Command{Type: capsule.ResizeMem, Resize: &capsule.ResizeParams{Bytes: bytes}})
-			if err == nil && r.Code == capsule.OK {
-				times++
-			}
-		}
-		grown <- times
-	}()
-	// Down, to a capsule that checks them as they come; then up.
-	down := *stressFrames / 50
+	pages := (limit - c.MemoryBytes()) / capsule.PageSize
+	// A third of the pages while frames go down, the rest while they come up.
+	first := grow.run(t, c, pages/3, down)
 	var frame []byte
 	for n := range down {
-		frame = stressFrame(uint64(n), seed+1, most, frame)
+		frame = stressFrame(n, seed+1, most, frame)
 		require.NoError(t, c.Send(t.Context(), frame))
+		grow.pass(n + 1)
 	}
 	out, err := c.Run(t.Context(), capsule.Task{Method: "taken"}, nil)
 	require.NoError(t, err)
-	require.Equal(t, strconv.Itoa(down), string(out))
-	_, err = c.Run(t.Context(), capsule.Task{Method: "stress", Args: []string{strconv.Itoa(*stressFrames), strconv.Itoa(seed), strconv.Itoa(most)}}, nil)
+	require.Equal(t, strconv.FormatUint(down, 10), string(out))
+	whileDown := <-first
+	second := grow.run(t, c, pages-pages/3, up)
+	_, err = c.Run(t.Context(), capsule.Task{Method: "stress", Args: []string{strconv.FormatUint(up, 10), strconv.Itoa(seed), strconv.Itoa(most)}}, nil)
 	require.NoError(t, err)
 	require.NoError(t, broken)
-	require.EqualValues(t, *stressFrames, due)
-	close(stop)
-	times := <-grown
-	require.Positive(t, times)
-	t.Logf("%d frames up, %d down, the memory grown %d times to %d bytes", due, down, times, c.MemoryBytes())
+	require.Equal(t, up, due)
+	whileUp := <-second
+	for name, at := range map[string][]uint64{"down": whileDown, "up": whileUp} {
+		require.Greater(t, len(at), 10, name)
+		between := 0
+		for i := 1; i < len(at); i++ {
+			if at[i] > at[i-1] {
+				between++
+			}
+		}
+		require.Greater(t, between, len(at)/2, "%s: frames pass between one growth and the next: %v", name, at[:10])
+	}
+	require.Less(t, whileDown[0], down/4)
+	require.Greater(t, whileDown[len(whileDown)-1], down/2)
+	require.Less(t, whileUp[0], up/4)
+	require.Greater(t, whileUp[len(whileUp)-1], up/2)
+	t.Logf("%d frames up, %d down, the memory grown %d and %d times to %d bytes", up, down, len(whileUp), len(whileDown), c.MemoryBytes())
+}
+
+// growth grows a capsule's memory as frames pass.
+type growth struct {
+	passed atomic.Uint64
+	bell   chan struct{}
+}
+
+func newGrowth() *growth { return &growth{bell: make(chan struct{}, 1)} }
+
+// pass says how many frames have passed.
+func (g *growth) pass(n uint64) {
+	g.passed.Store(n)
+	if n%64 == 0 {
+		select {
+		case g.bell <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// run grows c by pages, one after each part of frames, and returns how many had
+// passed at each growth.
+func (g *growth) run(t *testing.T, c *capsule.Capsule, pages, frames uint64) <-chan []uint64 {
+	g.passed.Store(0)
+	done := make(chan []uint64, 1)
+	go func() {
+		var at []uint64
+		defer func() { done <- at }()
+		for page := uint64(1); page < pages; page++ {
+			for g.passed.Load() < page*frames/pages {
+				select {
+				case <-g.bell:
+				case <-t.Context().Done():
+					return
+				}
+			}
+			r, err := c.Command(t.Context(), capsule.Command{Type: capsule.ResizeMem, Resize: &capsule.ResizeParams{Bytes: c.MemoryBytes() + capsule.PageSize}})
+			if err != nil || r.Code != capsule.OK {
+				t.Errorf("growth %d: %v %s", page, err, r.Message)
+				return
+			}
+			at = append(at, g.passed.Load())
+		}
+	}()
+	return done
 }

@@ -118,6 +118,16 @@ var (
 		ring,
 	)}
 
+	// confessesOn sleeps on a word of the control block and, woken with the kill word
+	// set, says so at 4096.
+	confessesOn = func(word uint32) sample {
+		return sample{code: join(
+			ring, i32c(at+word), i32c(0), forever, atomicWait, drop,
+			i32c(4096), i32c(at+capsule.OffKill), atomicLoad, atomicStore,
+			loop(),
+		)}
+	}
+
 	// grows adds a page, writes at its start, rings, sleeps for good.
 	grows = sample{code: join(
 		i32c(1), memoryGrow, drop,
