@@ -12,7 +12,7 @@ DIST := dist
 TOOLS := $(BUILD)/tools
 GO_BUILD := go build -trimpath -buildvcs=false -ldflags='-s -w -X main.version=$(VERSION)'
 
-GO_FILES := $(shell find cmd internal schema -name '*.go' -not -name '*_test.go' 2>/dev/null) go.mod go.sum $(BUILD)/go-version
+GO_FILES := $(shell find cmd internal schema \( -name '*.go' -o -name '*.s' \) -not -name '*_test.go' 2>/dev/null) go.mod go.sum $(BUILD)/go-version $(BUILD)/go-modules
 RUST_FILES := $(shell find capsules -name target -prune -o \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' \) -print 2>/dev/null)
 WEB_FILES := $(shell find web/src -type f 2>/dev/null) web/index.html web/kernel.d.ts web/codes.d.ts web/vite.config.ts web/tsconfig.json
 CAPNP := schema/system/v1
@@ -55,7 +55,7 @@ bench-governance: $(TOOLS)/wasmbrowsertest ## admission, vouchers, settlements
 
 .PHONY: fmt vet lint
 fmt: ## format the Go code
-	gofmt -w cmd internal schema
+	gofmt -w $$(scripts/test.sh --go)
 vet: ## go vet, natively and for js/wasm
 	go vet ./...
 	GOOS=js GOARCH=wasm go vet $$(scripts/test-js.sh --vet)
@@ -115,9 +115,18 @@ web/vendor/wasm_exec.js: FORCE | setup-base
 	@mkdir -p $(@D)
 	@from="$$(go env GOROOT)/lib/wasm/wasm_exec.js"; cmp -s "$$from" $@ || cp "$$from" $@
 
+# With what a program is built, besides its source: another Go, or another version,
+# builds it anew.
 $(BUILD)/go-version: FORCE | setup-base
 	@mkdir -p $(@D)
-	@go version | cmp -s - $@ || go version > $@
+	@now="$$(go version) $(VERSION)"; [ "$$now" = "$$(cat $@ 2>/dev/null)" ] || echo "$$now" > $@
+
+# The modules come first and in one line, not a line each among what is built.
+$(BUILD)/go-modules: go.mod go.sum | setup-base
+	@mkdir -p $(@D)
+	@echo "make: Go modules"
+	@{ go list -deps ./cmd/inos && GOOS=js GOARCH=wasm go list -deps ./cmd/kernel-wasm; } > $@.log 2>&1 || { cat $@.log >&2; exit 1; }
+	@rm -f $@.log; touch $@
 
 .PHONY: FORCE
 FORCE:

@@ -35,12 +35,24 @@ flags+=' --cfg sha2_256_backend="soft"'
 # The stack lies lowest in the memory and grows down: used up, it traps, and the
 # host sees by the stack pointer what the trap was.
 flags+=" -C link-arg=-zstack-size=$STACK -C link-arg=--export=inos_control -C link-arg=--export=__stack_pointer"
+
+# quietly COMMAND... leaves out what rustc says each time of atomics, which are what we
+# want; everything else is shown.
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+quietly() {
+    local code=0
+    "$@" 2>"$said" || code=$?
+    awk 'BEGIN { RS = ""; ORS = "\n\n" } !/^warning: unstable feature specified for `-Ctarget-feature`/' "$said" >&2
+    return "$code"
+}
+
 # One cargo run a capsule: within one, cargo would give the SDK the features that
 # any of them asks for to all of them.
 for package in "${packages[@]}"; do
     (
         cd capsules
-        env -u CARGO_BUILD_TARGET -u CARGO_ENCODED_RUSTFLAGS \
+        quietly env -u CARGO_BUILD_TARGET -u CARGO_ENCODED_RUSTFLAGS \
             RUSTC="$WASM_RUSTC" RUSTC_BOOTSTRAP=inos_sdk RUSTFLAGS="$flags" \
             CARGO_TARGET_DIR="$PWD/target/wasm" CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER="$WASM_LD" \
             "$WASM_CARGO" build --quiet --release --target wasm32-unknown-unknown -p "$package"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Prints the path of a wasm32 sysroot whose standard library was compiled with
 # atomics, and builds it first when there is none. With --env it prints the
-# whole toolchain as shell assignments instead, for `eval`.
+# whole toolchain as shell assignments instead, for `eval`; with --check it only
+# says by its exit code whether there is a toolchain.
 #
 # The wasm32 library that Rust ships has no atomics and cannot be linked into a
 # module with a shared memory, so it is compiled once per compiler (about 80 s)
@@ -37,13 +38,14 @@ linker_of() {
     local root host ld
     root=$("$1" --print sysroot)
     host=$("$1" -vV | sed -n 's/^host: //p')
+    # Of the numbered ones those that were tried.
     for ld in "$root/lib/rustlib/$host/bin/rust-lld" /usr/bin/wasm-ld-{22,21,20,19} "$(command -v wasm-ld || true)"; do
         if [ -n "$ld" ] && [ -x "$ld" ]; then echo "$ld"; return 0; fi
     done
     return 1
 }
 
-RUSTC="" SRC="" LD=""
+RUSTC="" SRC="" LD="" CARGO=""
 candidates=()
 if [ -n "${WASM_RUSTC:-}" ]; then
     candidates=("$WASM_RUSTC")
@@ -56,13 +58,18 @@ for rustc in "${candidates[@]}"; do
     SRC=$(library_of "$rustc") || continue
     LD=${WASM_LD:-$(linker_of "$rustc" || true)}
     [ -n "$LD" ] || continue
+    CARGO=${WASM_CARGO:-$(dirname "$rustc")/cargo}
+    [ -n "${WASM_CARGO:-}" ] || [ -x "$CARGO" ] || continue
     RUSTC=$rustc
     break
 done
-[ -n "$RUSTC" ] || fail "no rustc with its library sources and a wasm linker; $INSTALL"
+if [ "${1:-}" = --check ]; then
+    [ -n "$RUSTC" ] && [ -x "$LD" ] && [ -x "$CARGO" ]
+    exit
+fi
+[ -n "$RUSTC" ] || fail "no rustc with its library sources, cargo beside it and a wasm linker; $INSTALL"
 [ -x "$LD" ] || fail "WASM_LD=$LD is not executable"
-CARGO=${WASM_CARGO:-$(dirname "$RUSTC")/cargo}
-[ -x "$CARGO" ] || fail "no cargo beside $RUSTC; $INSTALL, or set WASM_CARGO"
+[ -x "$CARGO" ] || fail "WASM_CARGO=$CARGO is not executable"
 
 STAMP=$({ "$RUSTC" -vV; echo "$FLAGS"; } | { sha256sum 2>/dev/null || shasum -a 256; } | cut -c1-16)
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/inos/rust-sysroot

@@ -16,19 +16,16 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # at_least HAVE WANTED compares dotted versions.
 at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n1)" = "$2" ]; }
 
-# rust_fits reports whether scripts/rust-sysroot.sh will find a compiler with its
-# library's sources and a linker for wasm.
-rust_fits() {
-    local rustc root
-    for rustc in "${WASM_RUSTC:-rustc}" /usr/bin/rustc; do
-        root=$("$rustc" --print sysroot 2>/dev/null) || continue
-        [ -f "$root/lib/rustlib/src/rust/library/std/Cargo.toml" ] || continue
-        [ -n "${WASM_LD:-}" ] || have wasm-ld || compgen -G "$root/lib/rustlib/*/bin/rust-lld" >/dev/null ||
-            compgen -G '/usr/bin/wasm-ld-*' >/dev/null || continue
-        return 0
-    done
+# browser VAR NAME... reports whether test/browser/lib/find.mjs will find one: the
+# program that VAR names, else the first NAME in PATH.
+browser() {
+    local name
+    [ -x "${!1:-}" ] && return
+    for name in "${@:2}"; do have "$name" && return; done
     return 1
 }
+chromium() { browser CHROMIUM chromium chromium-browser google-chrome || need "Chromium" chromium; }
+firefox() { browser FIREFOX firefox-esr firefox || need "Firefox" firefox-esr; }
 
 packages=() # what apt is to install
 missing=()  # the same, for people without apt
@@ -44,17 +41,12 @@ for what in "$@"; do
         have git || need "git" git
         ;;
     rust)
-        rust_fits || need "a Rust toolchain (rustup component add rust-src, or Debian's rustc-web)" rustc-web cargo-web rust-web-src lld-22
+        scripts/rust-sysroot.sh --check ||
+            need "a Rust toolchain with cargo (rustup component add rust-src, or Debian's rustc-web)" rustc-web cargo-web rust-web-src lld-22
         ;;
     cc) have cc || need "a C compiler" gcc libc6-dev ;; # for go test -race and for cargo test
-
-    browsers)
-        [ -x "${CHROMIUM:-}" ] || have chromium || have chromium-browser || have google-chrome || need "Chromium" chromium
-        [ -x "${FIREFOX:-}" ] || have firefox-esr || have firefox || need "Firefox" firefox-esr
-        ;;
-    chromium)
-        [ -x "${CHROMIUM:-}" ] || have chromium || have chromium-browser || have google-chrome || need "Chromium" chromium
-        ;;
+    chromium) chromium ;;
+    browsers) chromium && firefox ;;
     capnp) have capnp || need "Cap'n Proto's compiler" capnproto ;;
     *) fail "unknown need '$what'" ;;
     esac

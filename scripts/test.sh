@@ -3,9 +3,17 @@
 # after a failed stage, and ends with what failed in it and one line that counts
 # them. Stages can be named: scripts/test.sh go-race web. Nothing is skipped: a
 # missing tool fails its stage, except capnp, which only who changes the schema
-# needs. Each stage's output is kept in build/test/NAME.log.
+# needs. Each stage's output is kept in build/test/NAME.log. With --go it prints the
+# folders of Go code instead.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+
+# Where Go code of ours lies.
+go_folders=(bench cmd internal schema scripts test)
+if [ "${1:-}" = --go ]; then
+    echo "${go_folders[@]}"
+    exit
+fi
 
 passed=0
 failed=()
@@ -32,7 +40,7 @@ only=("$@")
 
 formatted() {
     local wrong
-    wrong=$(gofmt -l cmd internal schema scripts) || return
+    wrong=$(gofmt -l "${go_folders[@]}") || return
     [ -z "$wrong" ] || { echo "not gofmt'ed (make fmt): $wrong"; return 1; }
 }
 

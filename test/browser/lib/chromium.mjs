@@ -1,18 +1,12 @@
 // A headless Chromium with an empty profile, and what its pages and Workers say.
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { findBrowser } from './find.mjs';
 
 const require = createRequire(new URL('../../../web/package.json', import.meta.url));
 
-const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/snap/bin/chromium'];
 const KEPT_LINES = 400;
 
-/** The browser's path; a missing browser is an error, never a skipped test. */
-export function chromiumPath() {
-  const found = [process.env.CHROMIUM, ...PLACES].find((path) => path && existsSync(path));
-  if (!found) throw new Error('no Chromium: apt-get install chromium, or set CHROMIUM to its path');
-  return found;
-}
+export const chromiumPath = () => findBrowser('CHROMIUM', ['chromium', 'chromium-browser', 'google-chrome'], 'apt-get install chromium');
 
 export async function launchChromium() {
   const { chromium } = require('playwright-core');

@@ -4,13 +4,13 @@
 // for good in `new Worker` of a nested Worker about every second time, so neither
 // puppeteer nor playwright can drive a page whose kernel spawns capsules.
 import { spawn } from 'node:child_process';
-import { existsSync, watch } from 'node:fs';
+import { watch } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findBrowser } from './find.mjs';
 
-const PLACES = ['/usr/bin/firefox-esr', '/usr/bin/firefox', '/snap/bin/firefox'];
 const START_MS = 60_000;
 const PORT_FILE = 'MarionetteActivePort';
 
@@ -22,12 +22,7 @@ const PREFS = {
   'network.captive-portal-service.enabled': false,
 };
 
-/** The browser's path; a missing browser is an error, never a skipped test. */
-export function firefoxPath() {
-  const found = [process.env.FIREFOX, ...PLACES].find((path) => path && existsSync(path));
-  if (!found) throw new Error('no Firefox: apt-get install firefox-esr, or set FIREFOX to its path');
-  return found;
-}
+export const firefoxPath = () => findBrowser('FIREFOX', ['firefox-esr', 'firefox'], 'apt-get install firefox-esr');
 
 /**
  * Starts Firefox and opens a page of the shape that lib/chromium.mjs's inPage and the demo's steps use. With a `profile`
