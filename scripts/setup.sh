@@ -41,7 +41,7 @@ for what in "$@"; do
         have git || need "git" git
         ;;
     rust)
-        scripts/rust-sysroot.sh --check ||
+        env -u MAKEFLAGS -u MFLAGS scripts/rust-sysroot.sh --check ||
             need "a Rust toolchain with cargo (rustup component add rust-src, or Debian's rustc-web)" rustc-web cargo-web rust-web-src lld-22
         ;;
     cc) have cc || need "a C compiler" gcc libc6-dev ;; # for go test -race and for cargo test

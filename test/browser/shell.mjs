@@ -126,6 +126,11 @@ await once(silent, 'listening');
 await test('a bootstrap node that is down', { boot: { bootstrap: [nobody(silent.address().port)] } }, alone(/./));
 await test('a bootstrap address that does not parse', { boot: { bootstrap: ['/ip4/nowhere'] } }, alone(/./));
 
+await test('seventeen bootstrap nodes', { boot: { bootstrap: Array.from({ length: 17 }, () => nobody(silent.address().port)) } }, async (page) => {
+  const { bootstrap } = await inPage(page, () => inos.status(), null, 20_000);
+  equal(bootstrap.length, 16, 'what is used');
+  if (!page.log.some((line) => line.includes('17 bootstrap addresses: the first 16 are used'))) throw new Error('nothing was said');
+});
 await test('no bootstrap node at all', {}, async (page) => {
   equal(await inPage(page, () => inos.joined.catch((e) => e.code), null, 40_000), 'bootstrap_unreachable', 'inos.joined');
 });

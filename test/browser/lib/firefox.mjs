@@ -9,13 +9,17 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { findBrowser } from './find.mjs';
 
 const START_MS = 60_000;
 const PORT_FILE = 'MarionetteActivePort';
 
+const KEPT_LINES = 400;
+
 const PREFS = {
   'marionette.port': 0, // any free one; Firefox writes it into the profile
+  'devtools.console.stdout.content': true, // what pages and Workers say, and only there
   'datareporting.policy.dataSubmissionEnabled': false,
   'app.update.enabled': false,
   'browser.aboutwelcome.enabled': false,
@@ -33,7 +37,15 @@ export async function launchFirefox({ profile: kept } = {}) {
   await rm(join(profile, PORT_FILE), { force: true }); // of a run before
   await writeFile(join(profile, 'user.js'),
     Object.entries(PREFS).map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`).join(''));
-  const child = spawn(firefoxPath(), ['--headless', '--no-remote', '--marionette', '--profile', profile, 'about:blank'], { stdio: 'ignore' });
+  const child = spawn(firefoxPath(), ['--headless', '--no-remote', '--marionette', '--profile', profile, 'about:blank'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const log = [];
+  for (const output of [child.stdout, child.stderr]) {
+    createInterface(output).on('line', (line) => {
+      if (!/^(console\.|JavaScript (error|warning))/.test(line)) return; // of Firefox itself
+      log.push(line);
+      if (log.length > KEPT_LINES) log.shift();
+    });
+  }
   const ended = new Promise((resolve) => child.once('exit', resolve).once('error', resolve));
   const kill = () => child.kill('SIGKILL');
   process.once('exit', kill); // a driver that ends abruptly must not leave a browser behind
@@ -54,7 +66,7 @@ export async function launchFirefox({ profile: kept } = {}) {
     await send('WebDriver:SetWindowRect', { width: 1280, height: 1300 });
     return {
       version: capabilities.browserVersion,
-      page: pageOf(send),
+      page: pageOf(send, log),
       close,
       /** Ends it as a power failure would: SIGKILL, and nothing is written any more. */
       async kill() {
@@ -129,9 +141,9 @@ function marionette(port) {
 }
 
 /** What the demo's steps need of a page. */
-function pageOf(send) {
+function pageOf(send, log) {
   return {
-    log: [],
+    log,
     goto: (url) => send('WebDriver:Navigate', { url }),
     /** Evaluates an expression beside the page, with the page's globals; a Promise is awaited. The value must be JSON. */
     async evaluate(source) {

@@ -1,7 +1,7 @@
 // The top of the page: the kernel's state, its phases with their times, and what went wrong.
-import type { KernelInfo, Phase, PhaseName } from '../../kernel';
+import type { BalanceRow, KernelInfo, Phase, PhaseName } from '../../kernel';
 import { byId, h, setText } from './dom';
-import { ms, short } from './format';
+import { credits, ms, short } from './format';
 
 const LABELS: Record<PhaseName, string> = {
   page: 'Navigation',
@@ -69,6 +69,12 @@ export class BootView {
     const who = byId('who');
     setText(who, `${info.name} · ${short(info.peerId)}`);
     who.title = `${info.peerId}\n${info.ledgerId}`;
+  }
+
+  /** What the kernel's own ledger can still promise, and whether it works for others. */
+  means(own: BalanceRow | undefined, mining: boolean): void {
+    const money = own ? `${credits(own.available)} credits left to spend${own.held ? `, ${credits(own.held)} set aside for jobs` : ''}` : 'No ledger of its own';
+    setText(byId('means'), `${money} · volunteer work ${mining ? 'runs' : 'rests while you are active or the battery is low'}`);
   }
 
   /** Adds a message that stays; `code` says which, for tests and for people who report it. */

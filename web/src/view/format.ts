@@ -23,6 +23,11 @@ export function figure(n: number): string {
   return String(Number(n.toPrecision(3)));
 }
 
+/** Microcredits as credits. */
+export function credits(micro: number): string {
+  return (micro / 1e6).toLocaleString('en', { maximumFractionDigits: 6 });
+}
+
 /** The end of a peer id or CID, which is where they differ. */
 export function short(id: string): string {
   return id.length > 16 ? `…${id.slice(-8)}` : id;

@@ -51,7 +51,8 @@ export function mountPage(inos: Inos): void {
     timer = undefined;
     if (over) return;
     try {
-      const [n, c, j] = await Promise.all([inos.nodes(), inos.capsules(), inos.jobs()]);
+      const [n, c, j, status, balances] = await Promise.all([inos.nodes(), inos.capsules(), inos.jobs(), inos.status(), inos.ledger()]);
+      boot.means(balances.find((row) => row.own), status.mining);
       nodes.show([...n].sort((a, b) => Number(b.self) - Number(a.self) || b.score - a.score));
       capsules.show(c);
       jobs.show(j);
