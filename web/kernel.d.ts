@@ -266,6 +266,8 @@ export interface BalanceRow {
   own: boolean;
   /** Negative: owed on the credit line. */
   balance: number;
+  /** By its owner's cheques, and not redeemed: that much less is available. */
+  promised: number;
   held: number;
   line: number;
   available: number;
@@ -540,6 +542,13 @@ export interface Inos {
   ledger(what: 'history' | 'export'): Promise<LedgerEntry[]>;
   /** Replays the log and checks every hash; rejects with `log_corrupt` and the entry's number. */
   ledger(what: 'verify'): Promise<LedgerReport>;
+  /**
+   * Gives to a ledger on this node's books, takes back, or sets its credit line; in microcredits. By default its
+   * own ledger: what its allowance and its earnings do not cover. Answers the balances.
+   */
+  ledger(what: 'grant' | 'withdraw' | 'line', amount: number, ledgerId?: string): Promise<BalanceRow[]>;
+  /** A revoked ledger pays for nothing new here, until it is restored. */
+  ledger(what: 'revoke' | 'restore', ledgerId: string): Promise<BalanceRow[]>;
   /** The policy in force, as text. */
   policy(): Promise<string>;
   /** A dry run: what a policy would have decided about the jobs remembered. Puts nothing in force. */

@@ -13,6 +13,7 @@ import (
 
 	"inos/internal/credit"
 	"inos/internal/identity"
+	"inos/internal/store"
 	"inos/internal/wire"
 )
 
@@ -37,8 +38,19 @@ func TestLedgerCommands(t *testing.T) {
 	now := time.Now()
 	require.NoError(t, l.OpenAccount(w.Ledger(), 0, now))
 	require.NoError(t, l.Grant(w.Ledger(), 1_500_000, now))
-	_, _, err = inos(t, "ledger", "verify", "-data", data)
-	require.Error(t, err, "the node is running")
+	// The node is running: its books can be read, and not be changed.
+	for _, read := range []string{"verify", "balance", "history", "export"} {
+		out, diag, err := inos(t, "ledger", read, "-data", data)
+		require.NoError(t, err)
+		require.NotEmpty(t, out)
+		require.Contains(t, diag, "running")
+	}
+	for _, change := range [][]string{{"grant", "-credits", "1"}, {"revoke"}} {
+		_, _, err = inos(t, append(append([]string{"ledger"}, change...), "-data", data, "-ledger", string(w.Ledger()))...)
+		require.ErrorIs(t, err, store.ErrLocked)
+	}
+	_, _, err = inos(t, "ledger", "proofs", "-data", data)
+	require.ErrorIs(t, err, store.ErrLocked)
 	require.NoError(t, errors.Join(l.Close(), done()))
 
 	out, _, err := inos(t, "ledger", "verify", "-data", data)
@@ -62,6 +74,37 @@ func TestLedgerCommands(t *testing.T) {
 		_, diag, err := inos(t, args...)
 		require.ErrorIs(t, err, errUsage)
 		require.Contains(t, diag, "usage: inos ledger")
+	}
+
+	// What the owner may change: by default of the node's own ledger.
+	_, _, err = inos(t, "ledger", "grant", "-data", data, "-credits", "1")
+	require.ErrorContains(t, err, "-ledger or -key")
+	id, _, err := inos(t, "id", "-key", filepath.Join(data, "key"))
+	require.NoError(t, err)
+	self := strings.Fields(id)[1]
+	change := func(args ...string) (string, error) {
+		out, _, err := inos(t, append(append([]string{"ledger"}, args...), "-data", data)...)
+		return out, err
+	}
+	_, err = change("grant", "-credits", "1")
+	require.ErrorIs(t, err, credit.ErrLedgerUnknown)
+	_, err = change("line", "-credits", "20")
+	require.NoError(t, err)
+	out, err = change("grant", "-credits", "12.25")
+	require.NoError(t, err)
+	require.Regexp(t, self+` +12\.25 +0 +0 +20 +32\.25 +open`, out)
+	out, err = change("withdraw", "-credits", "2.25")
+	require.NoError(t, err)
+	require.Regexp(t, self+` +10 +`, out)
+	out, err = change("revoke", "-ledger", string(w.Ledger()))
+	require.NoError(t, err)
+	require.Contains(t, out, "revoked")
+	out, err = change("restore", "-ledger", string(w.Ledger()))
+	require.NoError(t, err)
+	require.NotContains(t, out, "revoked")
+	for _, bad := range [][]string{{"grant"}, {"grant", "-credits", "-1"}, {"revoke"}, {"grant", "-credits", "1", "-ledger", "nobody"}} {
+		_, err = change(bad...)
+		require.Error(t, err, "%v", bad)
 	}
 
 	// A flipped bit is found and named.

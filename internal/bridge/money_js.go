@@ -4,18 +4,43 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"syscall/js"
 	"time"
 
 	"inos/internal/credit"
 	"inos/internal/governance"
+	"inos/internal/identity"
 )
 
 // historyRows is how many of the newest entries the console shows.
 const historyRows = 200
 
+// restEvery is how long reading the log may hold up the rest of the kernel: there is one
+// thread for all. A rest has to be a timer's: it is what lets the browser's events in.
+const (
+	restEvery = 20 * time.Millisecond
+	rest      = time.Millisecond
+)
+
+// resting passes entries on to fn, which may be nil, and rests now and then.
+func resting(fn func(credit.Entry)) func(credit.Entry) error {
+	since := time.Now()
+	return func(e credit.Entry) error {
+		if fn != nil {
+			fn(e)
+		}
+		if time.Since(since) > restEvery {
+			time.Sleep(rest)
+			since = time.Now()
+		}
+		return nil
+	}
+}
+
 // ledger answers inos.ledger(what): what is 'balance' (the default), 'history',
-// 'export' or 'verify'.
+// 'export' or 'verify'; or one of the changes, with an amount where it takes one and a
+// ledger, by default this node's own. They answer the balances.
 func (a *api) ledger(_ context.Context, args []js.Value) (any, error) {
 	what := "balance"
 	if v := arg(args, 0); !v.IsUndefined() {
@@ -32,19 +57,47 @@ func (a *api) ledger(_ context.Context, args []js.Value) (any, error) {
 	case "export":
 		return a.entries(-1)
 	case "verify":
-		r, err := credit.Verify(a.cfg.Log, nil)
+		r, err := credit.Verify(a.cfg.Log, resting(nil))
 		if err != nil {
 			return nil, err
 		}
 		return reportView{true, r.Entries, hex.EncodeToString(r.Head[:]), r.Ledgers, r.Held, r.Holds, r.Owed, r.Granted, a.cfg.Durable}, nil
 	}
-	return nil, badArgument("ledger", "what", "'balance', 'history', 'export' or 'verify'", fmt.Sprintf("%.40q", what))
+	if _, ok := changes[what]; ok {
+		return a.change(what, args[1:])
+	}
+	return nil, badArgument("ledger", "what", "'balance', 'history', 'export', 'verify', 'grant', 'withdraw', 'line', 'revoke' or 'restore'", fmt.Sprintf("%.40q", what))
+}
+
+func (a *api) change(what string, args []js.Value) (any, error) {
+	var amount float64
+	if changes[what].amount {
+		v := arg(args, 0)
+		if v.Type() != js.TypeNumber || v.Float() < 0 || v.Float() > 1<<53 || v.Float() != math.Trunc(v.Float()) {
+			return nil, badArgument("ledger", "amount", "a whole number of microcredits", kindOf(v))
+		}
+		amount, args = v.Float(), args[1:]
+	}
+	of := a.cfg.Wallet.Ledger()
+	if v := arg(args, 0); !v.IsUndefined() {
+		id, err := text("ledger", "ledgerId", v)
+		if err != nil {
+			return nil, err
+		}
+		of = identity.LedgerID(id)
+	} else if !changes[what].amount {
+		return nil, badArgument("ledger", "ledgerId", "a ledger's id", "nothing")
+	}
+	if err := changes[what].do(a.cfg.Ledger, of, uint64(amount), time.Now()); err != nil {
+		return nil, err
+	}
+	return a.balances(), nil
 }
 
 func (a *api) balances() []balanceView {
 	rows := []balanceView{}
 	for _, b := range a.cfg.Ledger.Balances() {
-		v := balanceView{Ledger: string(b.Ledger), Own: b.Ledger == a.cfg.Wallet.Ledger(), Balance: b.Balance, Held: b.Held,
+		v := balanceView{Ledger: string(b.Ledger), Own: b.Ledger == a.cfg.Wallet.Ledger(), Balance: b.Balance, Promised: b.Promised, Held: b.Held,
 			Line: b.Line, Available: b.Available(), State: "open"}
 		switch {
 		case b.Revoked:
@@ -61,14 +114,13 @@ func (a *api) balances() []balanceView {
 // them when n is negative.
 func (a *api) entries(n int) ([]entryView, error) {
 	rows := []entryView{}
-	_, err := credit.Verify(a.cfg.Log, func(e credit.Entry) error {
+	_, err := credit.Verify(a.cfg.Log, resting(func(e credit.Entry) {
 		rows = append(rows, entryView{Entry: e.Sequence, At: e.At.Format(time.RFC3339Nano), Kind: e.Kind.String(), Amount: e.Amount,
 			Cost: e.Cost, JobID: e.JobID, Ledger: string(e.Ledger), Payee: string(e.Peer), Hash: hex.EncodeToString(e.Hash[:])})
 		if n >= 0 && len(rows) > n {
 			rows = rows[1:]
 		}
-		return nil
-	})
+	}))
 	return rows, err
 }
 

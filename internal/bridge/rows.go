@@ -30,6 +30,7 @@ type balanceView struct {
 	Ledger    string `json:"ledger"`
 	Own       bool   `json:"own"`
 	Balance   int64  `json:"balance"`
+	Promised  uint64 `json:"promised"`
 	Held      uint64 `json:"held"`
 	Line      uint64 `json:"line"`
 	Available uint64 `json:"available"`

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"inos/internal/identity"
@@ -28,10 +29,28 @@ func FormatCredits(micro int64) string {
 	return s
 }
 
+// ParseCredits reads what FormatCredits wrote, if it is not negative: "1.5" is
+// 1,500,000. Errors match ErrAmount.
+func ParseCredits(s string) (micro uint64, err error) {
+	whole, part, point := strings.Cut(s, ".")
+	bad := fmt.Errorf("%w: %.40q is no number of credits with 6 decimals at most", ErrAmount, s)
+	if len(part) > 6 || point && part == "" {
+		return 0, bad
+	}
+	digits := whole + part + "000000"[len(part):]
+	if whole == "" || strings.Trim(digits, "0123456789") != "" {
+		return 0, bad
+	}
+	if micro, err = strconv.ParseUint(digits, 10, 64); err != nil || micro > maxAmount {
+		return 0, bad
+	}
+	return micro, nil
+}
+
 // WriteBalances prints a table of every ledger: `inos ledger balance`.
 func WriteBalances(w io.Writer, l *Ledger) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "LEDGER\tBALANCE\tHELD\tLINE\tAVAILABLE\tSTATE")
+	fmt.Fprintln(t, "LEDGER\tBALANCE\tPROMISED\tHELD\tLINE\tAVAILABLE\tSTATE")
 	for _, b := range l.Balances() {
 		status := "open"
 		switch {
@@ -40,7 +59,7 @@ func WriteBalances(w io.Writer, l *Ledger) error {
 		case b.Stranger:
 			status = "stranger"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", b.Ledger, FormatCredits(b.Balance), FormatCredits(int64(b.Held)),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", b.Ledger, FormatCredits(b.Balance), FormatCredits(int64(b.Promised)), FormatCredits(int64(b.Held)),
 			FormatCredits(int64(b.Line)), FormatCredits(int64(b.Available())), status)
 	}
 	return t.Flush()

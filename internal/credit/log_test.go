@@ -122,6 +122,18 @@ func TestCommandsPrint(t *testing.T) {
 	require.ErrorContains(t, WriteVerify(&out, log), "entry 5")
 }
 
+func TestParseCredits(t *testing.T) {
+	for text, want := range map[string]uint64{"0": 0, "1": 1_000_000, "1.5": 1_500_000, "0.000001": 1, "12.340000": 12_340_000} {
+		got, err := ParseCredits(text)
+		require.NoError(t, err, text)
+		require.Equal(t, want, got)
+	}
+	for _, bad := range []string{"", "-1", ".5", "1.", "1.0000001", "1e3", "1_000", "+1", " 1", "99999999999999999999", "1152921504607"} {
+		_, err := ParseCredits(bad)
+		require.ErrorIs(t, err, ErrAmount, bad)
+	}
+}
+
 func TestFormatCredits(t *testing.T) {
 	for micro, want := range map[int64]string{0: "0", 1: "0.000001", 1_500_000: "1.5", -2_000_000: "-2", -1: "-0.000001",
 		-1 << 63: "-9223372036854.775808"} {

@@ -126,8 +126,12 @@ export const VERBS = {
     example: 'console.table(await inos.trace((await inos.jobs())[0].id))',
   },
   ledger: {
-    params: [{ name: 'what', shape: 'text', optional: true }],
-    does: `the credit kept here: 'balance', 'history', 'export' or 'verify'`,
+    params: [
+      { name: 'what', shape: 'text', optional: true },
+      { name: 'amount', shape: ['number', 'text'], optional: true },
+      { name: 'ledgerId', shape: 'text', optional: true },
+    ],
+    does: `the credit kept here: 'balance', 'history', 'export' or 'verify'; 'grant', 'withdraw', 'line', 'revoke' and 'restore' change it`,
     example: `console.table(await inos.ledger('history'))`,
   },
   policy: {
