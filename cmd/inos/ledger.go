@@ -39,11 +39,11 @@ func openLedger(data string, diag io.Writer) (store.Dir, *store.Log, func() erro
 	return dir, log, func() error { return errors.Join(log.Close(), dir.Close()) }, nil
 }
 
-// warn says what a crash, or damage, left behind in a log. Nothing acknowledged is
-// lost by what is mended here; the rest is found by `inos ledger verify`.
+// warn says what a crash, or damage, left behind in a log. A crash alone loses nothing
+// acknowledged by what is mended here; other damage is found by `inos ledger verify`.
 func warn(diag io.Writer, found store.Recovery) {
 	if found.Cut > 0 {
-		fmt.Fprintf(diag, "inos: warning: the ledger ended in a torn write: %d bytes that were never acknowledged have been cut off\n", found.Cut)
+		fmt.Fprintf(diag, "inos: warning: the ledger's last %d bytes were not whole and have been cut off: a write that a crash tore, or damage to the newest entries\n", found.Cut)
 	}
 	if found.Marks > 0 {
 		fmt.Fprintln(diag, "inos: warning: the ledger's newest end mark did not verify; the one before it counts")

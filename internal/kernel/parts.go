@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"inos/internal/capsule"
@@ -85,11 +86,15 @@ type Upkeep interface {
 	Open(ledger identity.LedgerID, from identity.PeerID, rate uint64, now time.Time) (Tab, error)
 }
 
+// ErrNotCharged: a capsule could not be charged, for no fault of its ledger's. Retryable.
+var ErrNotCharged = errors.New("kernel: capsule could not be charged")
+
 // Tab is what one capsule costs its ledger. One goroutine uses it.
 type Tab interface {
 	Ledger() identity.LedgerID
 	// Charge pays for what ran since the last call and sets some more aside; an error
-	// says that the ledger cannot pay for what comes next.
+	// says that the ledger cannot pay for what comes next, or, when it matches
+	// ErrNotCharged, that this node could not write it down: it is charged the next time.
 	Charge(ran time.Duration, now time.Time) error
 	// Close pays for what ran and gives back what is set aside.
 	Close(ran time.Duration, now time.Time)

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -192,9 +193,13 @@ func (k *Kernel) charge(id string, c *kept, now time.Time) {
 		return
 	}
 	broke := c.tab.Charge(max(ran, 0), now)
-	action := c.over.Observe(broke != nil, now)
+	dry := broke != nil && !errors.Is(broke, ErrNotCharged)
+	if !dry && broke != nil && c.dry {
+		return // nobody knows
+	}
+	action := c.over.Observe(dry, now)
 	k.keep.mu.Lock()
-	c.dry = broke != nil
+	c.dry = dry
 	k.keep.mu.Unlock()
 	if action == credit.ActionNone {
 		return

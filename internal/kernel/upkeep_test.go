@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -21,6 +22,7 @@ type till struct {
 	mu     sync.Mutex
 	left   time.Duration
 	closed int
+	fault  error // of Charge
 }
 
 func (b *till) Open(ledger identity.LedgerID, from identity.PeerID, _ uint64, _ time.Time) (Tab, error) {
@@ -38,6 +40,9 @@ func (b *till) Ledger() identity.LedgerID { return ledgerOf("payer") }
 func (b *till) Charge(ran time.Duration, _ time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.fault != nil {
+		return b.fault
+	}
 	if b.left -= ran; b.left <= 0 {
 		return errDry
 	}
@@ -54,6 +59,18 @@ func (b *till) shut() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.closed
+}
+
+func (b *till) mend() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fault = nil
+}
+
+func (b *till) rest() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.left
 }
 
 func (b *till) put(d time.Duration) {
@@ -114,6 +131,31 @@ func TestDryCapsuleIsPausedThenKilled(t *testing.T) {
 			}
 		}
 		require.Equal(t, []string{"pause", "resume", "pause", "kill"}, actions)
+	})
+}
+
+// A node whose own books cannot be written says nothing of the ledger that pays: the
+// capsule runs on, and is charged when they can. Paused time costs nothing.
+func TestUnwrittenChargeIsNotDry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		money := &till{left: time.Hour, fault: fmt.Errorf("%w: disk full", ErrNotCharged)}
+		home := w.start("home", func(c *Config) { c.Upkeep = money })
+		r, err := home.Command(t.Context(), "", capsule.Command{ID: "1", Type: capsule.Spawn,
+			Spawn: &capsule.SpawnParams{CID: "c", CreditLedgerID: string(ledgerOf("payer"))}})
+		require.NoError(t, err)
+		time.Sleep(5 * time.Minute)
+		require.Zero(t, home.work.told(capsule.Pause))
+		require.Zero(t, home.work.told(capsule.Kill))
+		money.mend()
+		home.CapsuleEvent(supervisor.CapsuleStateChanged{ID: r.CapsuleID, From: supervisor.Healthy, To: supervisor.Paused})
+		time.Sleep(2 * time.Second)
+		before := money.rest()
+		time.Sleep(time.Minute)
+		require.Equal(t, before, money.rest(), "paused")
+		home.CapsuleEvent(supervisor.CapsuleStateChanged{ID: r.CapsuleID, From: supervisor.Paused, To: supervisor.Healthy})
+		time.Sleep(time.Minute)
+		require.InDelta(t, time.Minute, before-money.rest(), float64(2*time.Second))
 	})
 }
 

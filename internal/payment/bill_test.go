@@ -13,6 +13,7 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/credit"
 	"inos/internal/governance"
+	"inos/internal/identity"
 	"inos/internal/kernel"
 	"inos/internal/mesh"
 	"inos/internal/payment"
@@ -103,6 +104,55 @@ func TestLateReceiptOfAnOutvotedNode(t *testing.T) {
 	_, err = payer.purse.Late(receipts[two], later)
 	require.NoError(t, err)
 	require.EqualValues(t, -60-100, payer.spendable(t, payer.wallet.Ledger()), "two are paid, the third's hold expires")
+}
+
+// A payer that has been told that its voucher is not known takes its money back: the
+// voucher is not taken after that.
+func TestDeniedVoucherIsNotTaken(t *testing.T) {
+	payer, worker := newParty(t, 1), newParty(t, 2)
+	sub := order(t, payer, 100)
+	voucher, err := payer.purse.Promise(payer.admit(t, sub, nil, ""), worker.wallet.Peer(), price, payer.now)
+	require.NoError(t, err)
+	held := payer.ledger.Holds()[0]
+	answer, err := worker.purse.Answer(held.ID, worker.now)
+	require.NoError(t, err)
+	require.Empty(t, answer)
+	payer.purse.Denied(held, payer.now)
+	require.Zero(t, payer.spendable(t, payer.wallet.Ledger()))
+	there := worker.admit(t, sub, voucher, payer.wallet.Peer())
+	for range 2 {
+		_, err = worker.purse.Earn(there, worker.now)
+		require.ErrorIs(t, err, credit.ErrVoucherReplayed)
+	}
+	require.Empty(t, worker.ledger.Holds())
+
+	// One payer's questions fill no more than its share, and go with time.
+	ask := func(ledger identity.LedgerID, n int, now time.Time) error {
+		_, err := worker.purse.Answer(credit.HoldID{Ledger: ledger, Nonce: credit.Nonce{byte(n), byte(n >> 8), 1}}, now)
+		return err
+	}
+	for n := range 63 {
+		require.NoError(t, ask(payer.wallet.Ledger(), n, worker.now))
+	}
+	require.ErrorIs(t, ask(payer.wallet.Ledger(), 63, worker.now), payment.ErrUndecided)
+	require.NoError(t, ask(worker.wallet.Ledger(), 0, worker.now))
+	require.NoError(t, ask(payer.wallet.Ledger(), 1000, worker.now.Add(25*time.Hour)))
+}
+
+// A receipt is told of for as long as its proof is kept, which is longer than the ledger
+// remembers the voucher.
+func TestReceiptIsToldOfAfterItsVoucher(t *testing.T) {
+	payer, worker := newParty(t, 1), newParty(t, 2)
+	_, _, receipt := done(t, payer, worker, 30, nil)
+	id := payer.ledger.Holds()[0].ID
+	later := worker.now.Add(time.Hour)
+	for range 3 {
+		require.NoError(t, worker.ledger.Grant(worker.wallet.Ledger(), 1, later))
+	}
+	require.Equal(t, credit.FateUnknown, worker.ledger.Fate(id))
+	answer, err := worker.purse.Answer(id, later)
+	require.NoError(t, err)
+	require.Equal(t, receipt, answer)
 }
 
 // A receipt that the payer's own ledger could not settle just now is as good as before.

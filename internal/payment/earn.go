@@ -20,6 +20,14 @@ func (p *Purse) Earn(job governance.Admitted, now time.Time) (kernel.Earning, er
 		if err != nil {
 			return nil, err
 		}
+		// Only now that it is held: between the two its payer might be told otherwise.
+		p.mu.Lock()
+		_, denied := p.denied.until[hold]
+		p.mu.Unlock()
+		if denied {
+			err = fmt.Errorf("payment: %w: its payer has been told that it is not", credit.ErrVoucherReplayed)
+			return nil, errors.Join(err, p.ledger.Refund(hold, now))
+		}
 		if h, ok := p.ledger.HoldOf(hold); ok {
 			until = h.Expires
 		}

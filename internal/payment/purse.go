@@ -35,6 +35,7 @@ type Purse struct {
 	swept    int                  // how many were left then
 	agreed   map[string]agreed    // outputs that were paid of jobs on several nodes, by job
 	proofs   *proofs
+	denied   denials
 	paid     uint64 // receipts kept, ever
 }
 
@@ -81,7 +82,8 @@ var _ kernel.Wallet = (*Purse)(nil)
 // errors are those of the ledger and the keeper, or match ErrProof.
 func NewPurse(cfg Config, now time.Time) (*Purse, error) {
 	wallet, ledger := cfg.Wallet, cfg.Ledger
-	p := &Purse{wallet: wallet, ledger: ledger, keep: cfg.Keep, promised: make(map[promise]promised), agreed: make(map[string]agreed)}
+	p := &Purse{wallet: wallet, ledger: ledger, keep: cfg.Keep, promised: make(map[promise]promised), agreed: make(map[string]agreed),
+		denied: newDenials()}
 	var err error
 	if p.proofs, err = newProofs(cfg.Keep); err != nil {
 		return nil, err

@@ -92,10 +92,16 @@ func (t *tab) Charge(ran time.Duration, now time.Time) error {
 			return nil
 		}
 		if err := t.settle(now); err != nil {
+			return fmt.Errorf("payment: %w: %w", kernel.ErrNotCharged, err)
+		}
+	}
+	err := t.hold(now)
+	for _, dry := range []error{nil, credit.ErrLedgerExhausted, credit.ErrLedgerRevoked, credit.ErrLedgerUnknown} {
+		if errors.Is(err, dry) {
 			return err
 		}
 	}
-	return t.hold(now)
+	return fmt.Errorf("payment: %w: %w", kernel.ErrNotCharged, err)
 }
 
 // settle pays for what ran of the advance. One that nobody charged for so long

@@ -94,7 +94,7 @@ func TestLateReceiptAndExpiryExcludeEachOther(t *testing.T) {
 			require.Len(t, held, 1)
 			require.Empty(t, payer.purse.Lost(payer.now), "its job may be in hand")
 			require.Len(t, payer.purse.Lost(held[0].Expires), 1, "its deadline has passed")
-			answer, err := worker.purse.Answer(held[0].ID)
+			answer, err := worker.purse.Answer(held[0].ID, time.Now())
 			require.NoError(t, err)
 			require.Equal(t, receipt, answer)
 

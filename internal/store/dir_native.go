@@ -46,7 +46,7 @@ func (d *osDir) Open(name string) (File, error) {
 	}
 	if missing != nil {
 		// The file's name is durable only when its directory is.
-		if err := syncDir(d.path); err != nil {
+		if err := flushDir(d.path); err != nil {
 			return nil, errors.Join(err, f.Close())
 		}
 	}
@@ -60,10 +60,14 @@ func (d *osDir) Remove(name string) error {
 	if err := os.Remove(filepath.Join(d.path, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("store: %w", err)
 	}
-	return syncDir(d.path)
+	return flushDir(d.path)
 }
 
 func (d *osDir) Close() error { return d.lock.Close() }
+
+// flush and flushDir are the operating system's, in variables so that a test sees that
+// they are called.
+var flush, flushDir = syncData, syncDir
 
 type osFile struct{ *os.File }
 
@@ -75,4 +79,4 @@ func (f osFile) Size() (int64, error) {
 	return info.Size(), nil
 }
 
-func (f osFile) Sync() error { return syncData(f.File) }
+func (f osFile) Sync() error { return flush(f.File) }

@@ -139,7 +139,8 @@ func (l *Log) SaveCheckpoint(next uint64, state []byte) error {
 	if next != l.end.next {
 		return fmt.Errorf("store: checkpoint of %d records, the log has %d", next, l.end.next)
 	}
-	if err := l.check.save(next, l.end.offset, state); err != nil {
+	// The mark first: what a checkpoint adds up was acknowledged, and stays so.
+	if err := errors.Join(l.ends.Sync(), l.check.save(next, l.end.offset, state)); err != nil {
 		l.failed = fmt.Errorf("%w: %w", ErrFailed, err)
 		return l.failed
 	}

@@ -9,7 +9,7 @@ import (
 type Recovery struct {
 	Records uint64 // in the log
 	Bytes   int64
-	Cut     int64 // bytes of a torn write that were cut off
+	Cut     int64 // bytes at the end that were no whole frame and have been cut off
 	Marks   int   // end marks that did not verify: 0, or 1 after a crash
 	// Emptied are the checkpoint files that did not verify, because a crash tore the
 	// last save or because they are damaged. They have been emptied: the other one, or
@@ -17,9 +17,10 @@ type Recovery struct {
 	Emptied []string
 }
 
-// OpenLog opens the log called name, or makes it. A torn tail is cut off. Errors
-// match ErrCorrupt when what lies after the last end mark is neither whole nor
-// torn; damage before it is found by Replay and Verify.
+// OpenLog opens the log called name, or makes it. A torn tail is cut off: the write that
+// a crash tore, unless the disk has damaged the newest frame since the last checkpoint,
+// which looks the same. Errors match ErrCorrupt when a whole frame follows what is not
+// whole; damage before the last end mark is found by Replay and Verify.
 func OpenLog(dir Dir, name string) (*Log, Recovery, error) {
 	l := &Log{dir: dir, name: name}
 	r, err := l.open()
@@ -53,6 +54,7 @@ func (l *Log) open() (r Recovery, err error) {
 		return r, &Corruption{l.name + ".log", size, 0,
 			fmt.Sprintf("%d bytes were acknowledged, the file has %d", l.end.offset, size)}
 	}
+	marked := l.end.offset
 	// Whole frames after the mark count: they were written, and perhaps acknowledged,
 	// before the mark was.
 	stop, err := l.scan(l.end.offset, l.end.next, size, func(f frameHead, end int64) {
@@ -75,8 +77,8 @@ func (l *Log) open() (r Recovery, err error) {
 			return r, err
 		}
 	}
-	if r.Cut > 0 || r.Marks > 0 {
-		if err = l.mark(); err != nil {
+	if r.Cut > 0 || r.Marks > 0 || l.end.offset > marked {
+		if err = errors.Join(l.mark(), l.ends.Sync()); err != nil {
 			return r, err
 		}
 	}

@@ -30,7 +30,8 @@ func (l *Log) readEnds() (bad int, err error) {
 }
 
 // mark writes the end mark; it is durable with the next sync of its file, which
-// Close does. A mark that lags only means that more is scanned.
+// SaveCheckpoint and Close do, and opening. A mark that lags means that more is scanned,
+// and that damage to the newest frame is taken for a write that a crash tore.
 func (l *Log) mark() error {
 	l.end.generation++
 	_, err := l.ends.WriteAt(l.end.encode(), int64(l.end.generation%2)*endSlot)

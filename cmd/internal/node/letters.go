@@ -147,7 +147,7 @@ func (n *Node) answerReceipt(_ context.Context, from identity.PeerID, body []byt
 		return nil, mesh.ErrProtocol
 	}
 	copy(nonce[:], body)
-	return n.Purse.Answer(credit.HoldID{Ledger: identity.LedgerID(identity.LedgerPrefix + string(from)), Nonce: nonce})
+	return n.Purse.Answer(credit.HoldID{Ledger: identity.LedgerID(identity.LedgerPrefix + string(from)), Nonce: nonce}, now())
 }
 
 // sendCheques clears with the connected nodes to which this one owes enough.
