@@ -22,6 +22,12 @@ var (
 type message func(s *state)
 
 // eventLoop owns the state: nothing else touches it.
+//
+// A message that panics ends Serve, and the supervisor starts it anew on the same
+// state: jobs and nodes are kept, and so is what the message had changed before it
+// panicked. At worst a slot or a job's id stays taken until the node starts again.
+// Whoever asked hears ErrPanicked; a ServiceFailed event has the panic itself. When
+// it happens too often the supervisor backs off, and messages wait as long.
 type eventLoop struct {
 	mail    chan message
 	stopped chan struct{} // closed when Run returns

@@ -237,24 +237,6 @@ func TestCapsuleEvents(t *testing.T) {
 	})
 }
 
-// A part that panics is started again, and the kernel goes on.
-func TestLoopSurvivesAPanic(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		k := startOn(t, newCrowd(nil), nil)
-		events, cancel := k.Subscribe(64)
-		defer cancel()
-		require.ErrorIs(t, k.loop.ask(t.Context(), func(*state) { panic("as asked") }), ErrPanicked)
-		_, err := k.Status(t.Context())
-		require.NoError(t, err)
-		for e := range events {
-			if f, ok := e.(ServiceFailed); ok {
-				require.Contains(t, f.Message, "as asked")
-				break
-			}
-		}
-	})
-}
-
 func TestAfterTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,7 +40,14 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 		out.Code, out.Reason = mesh.JobBusy, "requirements"
 		return out
 	}
-	if busy := k.admitHere(ctx, a, from, started); busy != "" {
+	switch busy, err := k.admitHere(ctx, a, from, started); {
+	case errors.Is(err, ErrPanicked):
+		out.Code, out.Message = mesh.JobInternal, err.Error()
+		return out
+	case err != nil: // stopping, or the caller is gone
+		out.Code, out.Message = mesh.JobBusy, err.Error()
+		return out
+	case busy != "":
 		out.Code, out.Message = mesh.JobBusy, busy
 		return out
 	}
@@ -91,9 +99,10 @@ func (k *Kernel) lacks(r governance.Requirements) string {
 }
 
 // admitHere takes a slot and puts the job in the table, or says why not.
-func (k *Kernel) admitHere(ctx context.Context, a governance.Admitted, from identity.PeerID, now time.Time) (busy string) {
+// Errors are the loop's.
+func (k *Kernel) admitHere(ctx context.Context, a governance.Admitted, from identity.PeerID, now time.Time) (busy string, err error) {
 	asked := a.Job()
-	if err := k.loop.ask(ctx, func(s *state) {
+	err = k.loop.ask(ctx, func(s *state) {
 		if s.free == 0 {
 			busy = "no free slot"
 			return
@@ -107,8 +116,6 @@ func (k *Kernel) admitHere(ctx context.Context, a governance.Admitted, from iden
 		}
 		s.takeSlot()
 		k.emit(JobAdmitted{At{now}, asked.ID, from, a.Decision()})
-	}); err != nil {
-		return err.Error()
-	}
-	return busy
+	})
+	return busy, err
 }
