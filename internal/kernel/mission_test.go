@@ -14,6 +14,7 @@ import (
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/threads/watcher"
 )
 
 // The three tests that the mission names. The second, on the watcher, is
@@ -60,8 +61,8 @@ func TestMissionDispatchTakesTheOptimalNode(t *testing.T) {
 
 // Mission test 2, through a whole kernel: 10,000 signals a second for 10 s, from
 // the host and from capsules, while jobs are dispatched. No Signal waits, every one
-// is accounted for, subscribers that read nothing hold up nobody, and mining stops
-// and starts as it must.
+// is accounted for, every jam and end of a capsule is told, to the event, subscribers
+// that read nothing hold up nobody, and mining stops and starts as it must.
 func TestMissionTenThousandSignalsASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(1, 3))
@@ -72,12 +73,25 @@ func TestMissionTenThousandSignalsASecond(t *testing.T) {
 		defer cancel()
 		const total, perMilli = 100_000, 10
 		sent, jobs := 0, 0
+		jams, deaths := uint64(0), uint64(0)
+		jammed := make(map[string]bool)
 		for sent < total {
 			for range perMilli {
+				signal := randomSignal(rng)
 				before := time.Now()
-				require.NoError(t, k.Signal(randomSignal(rng)))
+				require.NoError(t, k.Signal(signal))
 				require.Zero(t, time.Since(before))
 				sent++
+				switch s := signal.(type) {
+				case watcher.Heartbeat:
+					if s.Congested && !jammed[s.CapsuleID] {
+						jams++
+					}
+					jammed[s.CapsuleID] = s.Congested
+				case watcher.Ended:
+					deaths++
+					jammed[s.CapsuleID] = false
+				}
 			}
 			if sent%10_000 == 0 {
 				_, err := k.Dispatch(t.Context(), submission("x", nil))
@@ -113,12 +127,17 @@ func TestMissionTenThousandSignalsASecond(t *testing.T) {
 			case JobEnded:
 				ends++
 				require.NoError(t, e.Err)
+			case CapsuleChanged:
+				jams -= e.Capsule.Jams
+				deaths -= e.Capsule.Ends
 			case Dropped:
 				t.Fatalf("%d events lost by a subscriber with room", e.Count)
 			}
 		}
 		require.True(t, run, "the last edge told is the state in force")
 		require.Equal(t, jobs, ends)
+		require.Zero(t, jams, "jams not told, or told too often")
+		require.Zero(t, deaths, "ends not told, or told too often")
 		require.NotZero(t, st.Dropped, "the deaf subscriber's")
 		t.Logf("%d signals, %d told, %d merged, %d edges of mining, %d events dropped for the deaf subscriber",
 			stats.Put, stats.Taken, stats.Merged, edges, st.Dropped)

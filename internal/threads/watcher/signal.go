@@ -13,8 +13,8 @@ var ErrSignal = errors.New("watcher: bad signal")
 
 // Signal is one of Activity, Battery, Visibility, Heartbeat and Ended.
 //
-// When signals arrive faster than they are looked at, those of one kind (of one
-// capsule, for the last two) become one. What matters is kept: the latest figures;
+// When signals arrive faster than they are looked at, those of one kind become
+// one, and so do all of one capsule. What matters is kept: the latest figures;
 // the time of the last activity; that a capsule was congested at all; every jam
 // and every end, by number.
 type Signal interface {

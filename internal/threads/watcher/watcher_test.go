@@ -105,6 +105,48 @@ func TestStateSurvivesARestart(t *testing.T) {
 	})
 }
 
+// Of activities that wait together the last one counts, in whatever order they come;
+// one that is said to lie ahead counts as now.
+func TestActivitiesMerge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newListener()
+		w := New(Config{Listener: l, IdleAfter: 30 * time.Second})
+		ago := func(d time.Duration) Activity { return Activity{At: time.Now().Add(-d)} }
+		for _, s := range []Signal{ago(20 * time.Second), ago(5 * time.Second), ago(25 * time.Second)} {
+			require.NoError(t, w.Offer(s))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		served := make(chan struct{})
+		go func() { defer close(served); _ = w.Serve(ctx) }()
+		pass(24 * time.Second)
+		require.Equal(t, []bool{false}, runs(l.get().minings))
+		pass(2 * time.Second)
+		require.Equal(t, []bool{false, true}, runs(l.get().minings))
+		require.NoError(t, w.Offer(ago(-time.Hour)))
+		pass(31 * time.Second)
+		require.Equal(t, []bool{false, true, false, true}, runs(l.get().minings))
+		cancel()
+		<-served
+	})
+}
+
+// Charging is part of what is told of the host.
+func TestHostIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newListener()
+		w := serve(t, Config{Listener: l})
+		for _, s := range []Signal{Battery{0.5, false}, Battery{0.5, true}, Battery{0.5, true}, Visibility{false}} {
+			require.NoError(t, w.Offer(s))
+			synctest.Wait()
+		}
+		now := time.Now()
+		require.Equal(t, []Host{
+			{Visible: true, Battery: 0.5, At: now}, {Visible: true, Battery: 0.5, Charging: true, At: now},
+			{Battery: 0.5, Charging: true, At: now},
+		}, l.get().hosts)
+	})
+}
+
 // pass lets d go by, and what is due by then happen.
 func pass(d time.Duration) {
 	time.Sleep(d)
