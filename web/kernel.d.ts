@@ -50,7 +50,7 @@ export interface Status extends KernelInfo {
   /** Navigation start to a ready kernel and to its first peer; null when not reached. */
   readyMs: number | null;
   joinedMs: number | null;
-  /** Whether volunteer work runs: it stops for an active user or a low battery. */
+  /** Whether this node takes jobs of other nodes: it does not for an active user or a low battery. */
   mining: boolean;
   /** How fine the sensors run: it sinks when a capsule is congested. */
   fidelity: string;

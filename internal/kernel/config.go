@@ -51,6 +51,9 @@ type Config struct {
 	Unmeasured time.Duration
 
 	IdleAfter time.Duration // a user who did nothing for as long is not active; 0 means 30 s
+	// Tireless nodes take jobs of other nodes while their user is active or their battery
+	// low, too.
+	Tireless bool
 
 	Jobs     int // jobs of this node queued or placed at a time; 0 means 1024
 	InHand   int // of them being placed or run at a time; 0 means 64

@@ -107,8 +107,10 @@ type (
 		Reply   capsule.Reply
 		Err     error
 	}
-	// MiningStop and MiningStart: work done only while nobody needs the machine must
-	// end, or may go on. One of them comes at the start.
+	// MiningStop and MiningStart: this node takes no more jobs of other nodes, since its
+	// user is active or its battery low, or takes them again. Jobs in hand are finished,
+	// own ones go on. Work of its own kind that is done only while nobody needs the
+	// machine should follow them. One of them comes at the start.
 	MiningStop struct {
 		At
 		Reason string

@@ -95,7 +95,7 @@ func (k *Kernel) publish(ctx context.Context) error {
 			return ctx.Err()
 		}
 		var p mesh.Profile
-		if err := k.loop.ask(ctx, func(s *state) { p = k.profile(s.free, s.sequence); p.Coordinate = s.coordinate() }); err != nil {
+		if err := k.loop.ask(ctx, func(s *state) { p = k.profile(s.offered(), s.sequence); p.Coordinate = s.coordinate() }); err != nil {
 			return err
 		}
 		pub, cancel := context.WithTimeout(ctx, publishTimeout)

@@ -164,7 +164,7 @@ func (s *state) list() []NodeInfo {
 func (s *state) info(id identity.PeerID) NodeInfo {
 	var info NodeInfo
 	if id == s.k.cfg.Self {
-		info = NodeInfo{Profile: s.k.profile(s.free, s.sequence), Self: true, Measured: true}
+		info = NodeInfo{Profile: s.k.profile(s.offered(), s.sequence), Self: true, Measured: true}
 	} else {
 		n := s.nodes[id]
 		_, settled := s.estimate(n.profile.Coordinate)

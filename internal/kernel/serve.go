@@ -103,7 +103,11 @@ func (k *Kernel) lacks(r governance.Requirements) string {
 func (k *Kernel) admitHere(ctx context.Context, a governance.Admitted, from identity.PeerID, now time.Time) (busy string, err error) {
 	asked := a.Job()
 	err = k.loop.ask(ctx, func(s *state) {
-		if s.free == 0 {
+		switch {
+		case s.resting:
+			busy = resting
+			return
+		case s.free == 0:
 			busy = "no free slot"
 			return
 		}

@@ -28,9 +28,10 @@ type state struct {
 
 	spawners map[string]identity.PeerID // of capsules that other nodes spawned
 
-	free     int // own slots
-	cooling  int // own slots to be free from the next tick on
-	serving  int // jobs that run here
+	free     int  // own slots
+	resting  bool // no jobs of other nodes
+	cooling  int  // own slots to be free from the next tick on
+	serving  int  // jobs that run here
 	sequence uint64
 	done     uint64
 	failed   uint64

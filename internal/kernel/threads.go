@@ -31,16 +31,21 @@ func (k *Kernel) CapsuleEnded(id string, why error) error {
 // shuts it while the capsule is congested.
 func (k *Kernel) Valve(capsuleID string) *adjuster.Valve { return k.adjuster.Valve(capsuleID) }
 
-// listener passes what the watcher and the adjuster decide on. Its methods do not block.
+// listener passes what the watcher and the adjuster decide on. Mining waits for room in
+// the loop's mailbox, and signals wait and merge as long; the others do not block.
 type listener struct{ k *Kernel }
 
 // Mining implements watcher.Listener.
 func (l listener) Mining(m watcher.Mining) {
-	if m.Run {
-		l.k.emit(MiningStart{At{m.At}, m.Reason})
-	} else {
-		l.k.emit(MiningStop{At{m.At}, m.Reason})
-	}
+	// The kernel's end is the only error, and then nobody works.
+	_ = l.k.loop.tell(l.k.life, func(s *state) {
+		s.rest(!m.Run)
+		if m.Run {
+			l.k.emit(MiningStart{At{m.At}, m.Reason})
+		} else {
+			l.k.emit(MiningStop{At{m.At}, m.Reason})
+		}
+	})
 }
 
 // Host implements watcher.Listener.

@@ -147,6 +147,7 @@ func New(cfg Config) (*Node, error) {
 		GeoHash:      cfg.GeoHash,
 		CreditCost:   cfg.CreditCost,
 		Slots:        cfg.Slots,
+		Tireless:     cfg.Kind == "native", // nobody sits at one
 		Gate:         n.Gate,
 		Capsules:     kernel.Supervised(n.Supervisor),
 		Blobs:        n.Library,
