@@ -14,7 +14,7 @@ GO_BUILD := go build -trimpath -buildvcs=false -ldflags='-s -w -X main.version=$
 
 GO_FILES := $(shell find cmd internal schema \( -name '*.go' -o -name '*.s' \) -not -name '*_test.go' 2>/dev/null) go.mod go.sum $(BUILD)/go-version $(BUILD)/go-modules
 RUST_FILES := $(shell find capsules -name target -prune -o \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' \) -print 2>/dev/null)
-WEB_FILES := $(shell find web/src -type f 2>/dev/null) web/index.html web/kernel.d.ts web/codes.d.ts web/vite.config.ts web/tsconfig.json
+WEB_FILES := $(shell find web/src -type f 2>/dev/null) web/index.html web/kernel.d.ts web/events.d.ts web/codes.d.ts web/vite.config.ts web/tsconfig.json
 CAPNP := schema/system/v1
 # Two at a time, unless the caller said how many.
 PARALLEL = $(MAKE) $(if $(findstring jobserver,$(MAKEFLAGS)),,-j2)

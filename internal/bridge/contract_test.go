@@ -22,12 +22,23 @@ type fields map[string]bool
 
 func (f fields) names() []string { return slices.Sorted(maps.Keys(f)) }
 
-// contract is every interface of web/kernel.d.ts, with what it extends.
+// declarations are the files of the contract.
+func declarations(t *testing.T) string {
+	t.Helper()
+	var all string
+	for _, name := range []string{"kernel", "events"} {
+		b, err := os.ReadFile("../../web/" + name + ".d.ts")
+		require.NoError(t, err)
+		all += string(b)
+	}
+	return all
+}
+
+// contract is every interface of web/kernel.d.ts and web/events.d.ts, with what it
+// extends.
 func contract(t *testing.T) map[string]fields {
 	t.Helper()
-	b, err := os.ReadFile("../../web/kernel.d.ts")
-	require.NoError(t, err)
-	text := regexp.MustCompile(`(?s)/\*.*?\*/|//[^\n]*`).ReplaceAllString(string(b), "")
+	text := regexp.MustCompile(`(?s)/\*.*?\*/|//[^\n]*`).ReplaceAllString(declarations(t), "")
 	all := map[string]fields{}
 	for _, m := range regexp.MustCompile(`(?ms)^export interface (\w+)(?: extends (\w+))? \{\n(.*?)^\}`).FindAllStringSubmatch(text, -1) {
 		f := fields{}
@@ -142,9 +153,7 @@ func TestEventsAreAsDeclared(t *testing.T) {
 // interfaceOf is the interface that KernelEvents names for an event's type.
 func interfaceOf(t *testing.T, event string) string {
 	t.Helper()
-	b, err := os.ReadFile("../../web/kernel.d.ts")
-	require.NoError(t, err)
-	m := regexp.MustCompile(`(?m)^  '?` + regexp.QuoteMeta(event) + `'?: (\w+Event);`).FindStringSubmatch(string(b))
+	m := regexp.MustCompile(`(?m)^  '?` + regexp.QuoteMeta(event) + `'?: (\w+Event);`).FindStringSubmatch(declarations(t))
 	require.NotNil(t, m, event)
 	return strings.TrimSpace(m[1])
 }
