@@ -11,11 +11,14 @@ import (
 
 // model is the same economy, written the slow and obvious way.
 type model struct {
-	forgotten int64 // the ledger's: of the vouchers that expire until then some are not known any more
-	accounts  map[byte]*modelAccount
-	holds     map[Nonce]*modelHold // ever made
-	earned    map[byte]int64
-	issued    int64
+	forgotten  int64 // the ledger's: of the vouchers that expire until then some are not known any more
+	remembered bool  // the ledger's: whether the voucher in question is
+	latest     int64 // of all that could ever be forgotten
+
+	accounts map[byte]*modelAccount
+	holds    map[modelID]*modelHold // ever made
+	earned   map[byte]int64
+	issued   int64
 }
 
 type modelAccount struct {
@@ -23,12 +26,18 @@ type modelAccount struct {
 	revoked             bool
 }
 
+// modelID names a hold: two ledgers may use the same nonce.
+type modelID struct {
+	ledger byte
+	nonce  Nonce
+}
+
 type modelHold struct {
-	ledger, payee byte // payee 0: any
-	amount        int64
-	expires       time.Time
-	ended         time.Time
-	end           error // nil while open
+	payee   byte // 0: any
+	amount  int64
+	expires time.Time
+	ended   time.Time
+	end     error // nil while open
 }
 
 var errAny = errors.New("any error")
@@ -43,7 +52,8 @@ func (m *model) hold(v Voucher, ledger, payee byte, amount int64, now time.Time)
 	case a == nil:
 		return ErrLedgerUnknown
 	}
-	if h := m.holds[v.Nonce]; h != nil && h.ledger == ledger {
+	// A nonce whose voucher has expired may be used again, in another voucher.
+	if h := m.holds[modelID{ledger, v.Nonce}]; h != nil && (h.end == nil || m.remembered || h.until() > m.forgotten) {
 		if h.end != nil && (!v.Expires.After(now) || v.Expires.UnixNano() <= m.forgotten) {
 			return errAny // replayed or, when that is forgotten, expired
 		}
@@ -60,26 +70,21 @@ func (m *model) hold(v Voucher, ledger, payee byte, amount int64, now time.Time)
 		return ErrLedgerExhausted
 	}
 	a.balance, a.held = a.balance-amount, a.held+amount
-	m.holds[v.Nonce] = &modelHold{ledger: ledger, payee: payee, amount: amount, expires: v.Expires}
+	m.holds[modelID{ledger, v.Nonce}] = &modelHold{payee: payee, amount: amount, expires: v.Expires}
 	return nil
 }
 
-// spentUntil is when the last of what has been used, so far, can be forgotten.
-func (m *model) spentUntil() (until int64) {
-	for _, h := range m.holds {
-		if h.end != nil {
-			until = max(until, h.expires.UnixNano(), h.ended.Add(remember).UnixNano())
-		}
-	}
-	return until + int64(time.Second)
+// until is when what has been used can be forgotten, at the earliest.
+func (h *modelHold) until() int64 {
+	return max(h.expires.UnixNano(), h.ended.Add(remember).UnixNano())
 }
 
 func (m *model) end(n Nonce, ledger, payee byte, cost int64, settle bool, now time.Time) error {
-	h := m.holds[n]
+	h := m.holds[modelID{ledger, n}]
 	switch {
 	case m.accounts[ledger] == nil:
 		return ErrLedgerUnknown
-	case h == nil || h.ledger != ledger:
+	case h == nil:
 		return ErrNoHold
 	case h.end != nil:
 		return h.end
@@ -91,6 +96,7 @@ func (m *model) end(n Nonce, ledger, payee byte, cost int64, settle bool, now ti
 	a := m.accounts[ledger]
 	a.held, a.balance = a.held-h.amount, a.balance+h.amount-cost
 	h.end, h.ended = ErrHoldRefunded, now
+	m.latest = max(m.latest, h.until())
 	if settle {
 		m.earned[payee] += cost
 		h.end = ErrHoldSettled
@@ -127,7 +133,7 @@ func TestLedgerAgainstModel(t *testing.T) {
 			return l
 		}
 		l := open()
-		m := &model{accounts: map[byte]*modelAccount{}, holds: map[Nonce]*modelHold{}, earned: map[byte]int64{}}
+		m := &model{accounts: map[byte]*modelAccount{}, holds: map[modelID]*modelHold{}, earned: map[byte]int64{}}
 		now := testNow
 		amount := rapid.OneOf(rapid.Int64Range(0, 200), rapid.Just(int64(maxAmount)), rapid.Just(int64(maxAmount+1)))
 		who, nonce := rapid.ByteRange(1, 4), rapid.ByteRange(1, 12)
@@ -138,6 +144,7 @@ func TestLedgerAgainstModel(t *testing.T) {
 			ledger, n := who.Draw(t, "ledger"), Nonce{nonce.Draw(t, "nonce")}
 			id := HoldID{testLedger(ledger), n}
 			a := m.accounts[ledger]
+			m.remembered = l.state.spent.of[holdKey{mustOwner(t, ledger), n}.spent()] != 0
 			tear := rapid.IntRange(0, 9).Draw(t, "tear") == 0
 			log.fail, log.keep = tear, tear && rapid.Bool().Draw(t, "keep")
 			before, _ := l.Head()
@@ -238,9 +245,9 @@ func TestLedgerAgainstModel(t *testing.T) {
 				gone, err := l.Expire(now)
 				require.NoError(t, err)
 				due := 0
-				for n, h := range m.holds {
+				for id, h := range m.holds {
 					if h.end == nil && !h.expires.After(now.Add(-30*time.Second)) {
-						require.NoError(t, m.end(n, h.ledger, 0, 0, false, now))
+						require.NoError(t, m.end(id.nonce, id.ledger, 0, 0, false, now))
 						due++
 					}
 				}
@@ -278,11 +285,17 @@ func TestLedgerAgainstModel(t *testing.T) {
 			}
 			agree(t, l, m)
 			m.forgotten = l.state.spent.before
-			require.LessOrEqual(t, m.forgotten, m.spentUntil(), "no voucher is refused that nobody has used")
+			require.LessOrEqual(t, m.forgotten, m.latest+int64(time.Second), "no voucher is refused that nobody has used")
 		}
 		_, err := Verify(log, nil)
 		require.NoError(t, err)
 	})
+}
+
+func mustOwner(t require.TestingT, n byte) key {
+	k, err := peerKey(testPeer(n))
+	require.NoError(t, err)
+	return k
 }
 
 func agree(t *rapid.T, l *Ledger, m *model) {

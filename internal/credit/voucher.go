@@ -7,7 +7,8 @@ import (
 	"inos/internal/identity"
 )
 
-// Nonce makes a voucher unique: 16 random bytes. A nonce pays once.
+// Nonce makes a voucher unique: 16 random bytes. A nonce pays once for as long as a
+// voucher with it is good.
 type Nonce [16]byte
 
 // Voucher promises to pay up to MaxAmount for one job until Expires. The ledger's
