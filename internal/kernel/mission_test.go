@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -160,15 +161,29 @@ func TestMissionNoLedgerNoJob(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(1, 4))
-		c, work, pay := newCrowd(randomCrowd(rng, 100)), &workshop{}, &countingWallet{}
+		c, work, pay, shelf := newCrowd(randomCrowd(rng, 100)), &workshop{}, &countingWallet{}, &countingShelf{}
 		k := startOn(t, c, func(cfg *Config) {
-			cfg.Capsules, cfg.Wallet, cfg.Slots = work, pay, 4
+			cfg.Capsules, cfg.Wallet, cfg.Slots, cfg.Blobs = work, pay, 4, shelf
 			cfg.Capabilities = []string{"gpu"}
 		})
+		time.Sleep(2 * time.Second) // the node has said that it is there
+		calls := maps.Clone(c.calls)
+		require.Equal(t, map[string]int{"Publish": 1}, calls)
+		sequence := func() (n uint64) {
+			require.NoError(t, k.loop.ask(t.Context(), func(s *state) { n = s.sequence }))
+			return n
+		}
+		began := sequence()
 		events, cancel := k.Subscribe(1024)
 		defer cancel()
 		for id, reason := range bad {
-			sub := submission("x", func(s *Submission) { s.Envelope.Metadata.CreditLedgerID = id })
+			sub := submission("x", func(s *Submission) {
+				s.Envelope.Metadata.CreditLedgerID = id
+				s.Job.Requirements.Capabilities = []string{"gpu"} // this node has it, and others
+				if len(id)%2 == 0 {
+					s.Job.Requirements.Capabilities = []string{"what nobody has"}
+				}
+			})
 			before := time.Now()
 			out, err := k.Dispatch(t.Context(), sub)
 			require.Zero(t, time.Since(before), "at once")
@@ -179,21 +194,31 @@ func TestMissionNoLedgerNoJob(t *testing.T) {
 			require.Empty(t, out.Attempts)
 
 			// The same from another node.
-			fetched := 0
-			served := k.HandleJob(t.Context(), peerOf("other"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Input: sub.Input},
+			fetched, read := 0, 0
+			call := mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job,
+				Body: func(context.Context) ([]byte, error) { read++; return sub.Input, nil }}
+			served := k.HandleJob(t.Context(), peerOf("other"), call,
 				func(context.Context, capsule.CID) (mesh.Blob, error) { fetched++; return testBlob(), nil }, nil)
 			require.Equal(t, mesh.JobRejected, served.Code)
 			require.Equal(t, reason, served.Reason)
 			require.Zero(t, fetched, "no capsule travels for it")
+			require.Zero(t, read, "no input travels for it")
+
+			var spans []string
+			for _, s := range k.Trace(sub.Job.ID) {
+				spans = append(spans, s.Name)
+			}
+			require.ElementsMatch(t, []string{"dispatch", "admit", "serve", "admit"}, spans, "that it was asked and not admitted, and no more")
 		}
-		synctest.Wait()
+		time.Sleep(2 * time.Second) // long enough to publish what has changed
 		for len(events) > 0 {
 			require.IsType(t, JobRejected{}, <-events, "nothing else happened")
 		}
 		jobs, err := k.Jobs(t.Context())
 		require.NoError(t, err)
 		require.Empty(t, jobs, "the table never had it")
-		require.Empty(t, c.calls, "the mesh was never asked")
+		require.Equal(t, calls, c.calls, "the mesh was never asked, and there was nothing to publish")
+		require.Zero(t, shelf.calls.Load(), "no capsule was looked for")
 		require.Zero(t, work.runs.Load(), "no capsule ran")
 		require.Zero(t, pay.calls.Load(), "no money moved")
 		st, err := k.Status(t.Context())
@@ -202,6 +227,7 @@ func TestMissionNoLedgerNoJob(t *testing.T) {
 		require.EqualValues(t, 2*len(bad), st.Rejected)
 		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
 			require.Zero(t, s.ticket, "the scheduler placed nothing")
+			require.Equal(t, began, s.sequence, "no slot was taken and given back")
 		}))
 
 		// And a good one goes through, with the same parts.

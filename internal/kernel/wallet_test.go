@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
@@ -55,6 +56,27 @@ func (e *countingEarning) Collect(Work, time.Time) ([]byte, error) {
 func (e *countingEarning) Refund(time.Time) { e.refunded.Add(1) }
 
 func watcherBattery(level float64) watcher.Signal { return watcher.Battery{Level: level} }
+
+// countingShelf is an empty shelf that counts what it is asked.
+type countingShelf struct {
+	shelfOf
+	calls atomic.Int64
+}
+
+func (s *countingShelf) Has(cid capsule.CID) bool {
+	s.calls.Add(1)
+	return s.shelfOf.Has(cid)
+}
+
+func (s *countingShelf) Capsule(ctx context.Context, cid capsule.CID) (mesh.Blob, error) {
+	s.calls.Add(1)
+	return s.shelfOf.Capsule(ctx, cid)
+}
+
+func (s *countingShelf) Accept(b mesh.Blob) error {
+	s.calls.Add(1)
+	return s.shelfOf.Accept(b)
+}
 
 // randomSignal is anything a host or a capsule may report.
 func randomSignal(rng *rand.Rand) watcher.Signal {
