@@ -159,7 +159,7 @@ func (a *api) policy(_ context.Context, args []js.Value) (any, error) {
 	}
 	p, err := governance.ParsePolicy(given)
 	if err != nil {
-		return nil, &Error{Code: CodeBadArgument, Message: "policy: text: " + err.Error()}
+		return nil, err
 	}
 	changes, looked, err := a.cfg.Gate.DryRun(p)
 	if err != nil {

@@ -190,7 +190,7 @@ await test('an address that does not parse', {}, rejects("return inos.connect('n
 await test('an unknown capsule', {}, rejects("return inos.kill('nobody')", 'unknown_capsule', /nobody/));
 await test('no ledger', {}, rejects("return inos.dispatch({ capsule: 'hash', method: 'sha256', input: 'x' })", 'ledger_missing', /ledger/));
 await test('a job nobody knows', {}, rejects("return inos.trace('nope')", 'unknown_job', /nope/));
-await test('a policy that does not parse', {}, rejects("return inos.policy('garbage x')", 'bad_argument', /line 1/));
+await test('a policy that does not parse', {}, rejects("return inos.policy('garbage x')", 'policy_invalid', /line 1/));
 await test('a memory limit that is too small', {}, rejects("return inos.spawn('hash', { memoryLimit: 1 })", 'capsule_memory_limit', /: 1 bytes/));
 await test('a requirement nobody meets', {}, rejects("const { ledgerId } = await inos.status(); return inos.dispatch({ capsule: 'hash', method: 'sha256', input: 'x', requires: ['antigravity'], creditLedgerId: ledgerId, deadlineMs: 3000 })", 'no_candidate', /no candidate/, true));
 
