@@ -108,6 +108,7 @@ func TestALogIsBounded(t *testing.T) {
 		ask()
 		require.InDelta(t, 1000, heard, 10)
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		require.Equal(t, lines, heard+missing, "without another line")
 		ask()
 		require.InDelta(t, 1200, heard, 20)
