@@ -23,7 +23,7 @@ verify() {
         cd "$dir"
         spin "${@:2}" -a "$models/$model.pml" >spin.out 2>&1 || { cat spin.out; exit 1; }
         gcc -O2 -w -DSAFETY -DVECTORSZ=2048 -DMEMLIM=1500 -o pan pan.c
-        timeout 60 ./pan -m1000000
+        timeout 180 ./pan -m1000000
     ) >"$scratch/report" 2>&1 || { cat "$scratch/report" >&2; return 1; }
     if ! grep -q 'errors: ' "$scratch/report" || grep -q 'error: max search depth too small\|out of memory\|Search not completed' <(grep -v '^Warning: Search not completed' "$scratch/report"); then
         cat "$scratch/report" >&2
@@ -58,9 +58,11 @@ holds events
 holds events -DSIZE=8 -DFRAMES=3
 holds events -DKILL -DFRAMES=3
 holds commands
-holds commands -DSIZE=8
 holds commands -DDATA
 holds commands -DDATA -DSIZE=8 -DLAST_LONG
+holds commands -DHEAR
+holds commands -DFREEZE -DDATA
+holds paused
 fails events -DBREAK_NO_SECOND_LOOK
 fails events -DBREAK_TAIL_FIRST
 fails events -DBREAK_HEAD_FIRST
@@ -72,4 +74,13 @@ fails commands -DBREAK_OVERWRITE
 fails commands -DBREAK_NO_WAITING -DDATA -DSIZE=8 -DLAST_LONG
 fails commands -DBREAK_NO_SECOND_LOOK -DDATA
 fails commands -DBREAK_EARLY_RING -DDATA
+fails commands -DBREAK_EARLY_LOOK
+fails commands -DHEAR -DBREAK_HEAR_WITHOUT_LOCK
+fails commands -DFREEZE -DDATA -DBREAK_STAYS_HELD
+fails commands -DFREEZE -DDATA -DBREAK_THAW_UNHEARD
+fails commands -DFREEZE -DDATA -DBREAK_FREEZE_UNSEEN
+fails paused -DBREAK_NO_SPARE
+fails paused -DBREAK_IN_ORDER
+fails paused -DBREAK_NO_SKIP
+fails paused -DBREAK_IDLE
 echo "model-check: the rings lose, overwrite and repeat nothing, and every wait ends"

@@ -234,7 +234,9 @@ impl<S: Space + Copy> Link<S> {
             true => self.commands.used(&space) != 0,
             false => space.load(self.commands.tail) != self.searched,
         };
-        if self.control.killed() || news {
+        let request = self.control.load(OFF_FREEZE);
+        let freeze = request != 0 && self.control.load(OFF_FROZEN) >> 2 != request;
+        if self.control.killed() || news || freeze {
             return;
         }
         let looks = self.control.load(OFF_LOOKS);

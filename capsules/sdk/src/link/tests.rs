@@ -64,6 +64,23 @@ fn a_place_once_searched_is_none_four_gib_later() {
     assert_eq!(e.link.searched, e.space.load(e.host.tail));
 }
 
+// A request that rang after the turn looked for it and before the capsule goes to sleep
+// is not slept through.
+#[test]
+fn does_not_sleep_on_a_request_to_freeze() {
+    let mut e = ends(0);
+    e.link.control.store(OFF_HEARTBEAT_MS, 20);
+    e.link.turn();
+    e.link.due = false;
+    e.link.control.store(OFF_FREEZE, 7);
+    e.link.idle();
+    assert!(!e.link.due, "it slept until its next heartbeat");
+    e.link.turn();
+    assert_eq!(e.link.control.load(OFF_FROZEN), 7 << 2 | FREEZE_NOT_PAUSED);
+    e.link.idle();
+    assert!(e.link.due, "what is answered keeps nobody awake");
+}
+
 #[test]
 fn is_busy_while_it_has_data() {
     let mut e = ends(0);
