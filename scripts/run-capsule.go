@@ -2,12 +2,14 @@
 
 // Runs one method of a capsule on this machine, without a mesh: input from
 // standard input, output to standard output, what the capsule says to standard
-// error.
+// error. With -stream the input goes up the capsule's stream instead, as it comes, and
+// the method runs after its end.
 //
-//	go run scripts/run-capsule.go [-method NAME] [-memory BYTES] FILE.wasm [ARG...] <input >output
+//	go run scripts/run-capsule.go [-stream] [-method NAME] [-memory BYTES] FILE.wasm [ARG...] <input >output
 package main
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -24,13 +26,14 @@ import (
 func main() {
 	method := flag.String("method", "", "method to call; empty means the capsule's first")
 	memory := flag.Uint64("memory", 0, "the most memory it may have, in bytes; 0 means what it declares")
+	stream := flag.Bool("stream", false, "send the input as a stream, then call the method without")
 	flag.Parse()
 	if flag.NArg() == 0 {
 		flag.Usage()
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, flag.Arg(0), *memory, capsule.Task{Method: *method, Args: flag.Args()[1:]})
+	err := run(ctx, flag.Arg(0), *memory, *stream, capsule.Task{Method: *method, Args: flag.Args()[1:]})
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -38,13 +41,15 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, path string, memory uint64, task capsule.Task) (err error) {
+func run(ctx context.Context, path string, memory uint64, stream bool, task capsule.Task) (err error) {
 	wasm, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	if task.Input, err = io.ReadAll(os.Stdin); err != nil {
-		return err
+	if !stream {
+		if task.Input, err = io.ReadAll(os.Stdin); err != nil {
+			return err
+		}
 	}
 	rt, err := wazero.New(wazero.Config{})
 	if err != nil {
@@ -64,12 +69,37 @@ func run(ctx context.Context, path string, memory uint64, task capsule.Task) (er
 		return err
 	}
 	ready := time.Now()
+	in := len(task.Input)
+	if stream {
+		if in, err = feed(ctx, c); err != nil {
+			return err
+		}
+	}
 	out, err := c.Run(ctx, task, func(p capsule.Progress) { fmt.Fprintf(os.Stderr, "\r%d of %d\033[K", p.Done, p.Total) })
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "\r\033[Kspawned in %s, ran in %s: %d bytes in, %d out\n",
-		ready.Sub(start).Round(time.Microsecond), time.Since(ready).Round(time.Microsecond), len(task.Input), len(out))
+		ready.Sub(start).Round(time.Microsecond), time.Since(ready).Round(time.Microsecond), in, len(out))
 	_, err = os.Stdout.Write(out)
 	return err
+}
+
+// feed sends standard input up c's stream, and returns how long it was.
+func feed(ctx context.Context, c *capsule.Capsule) (n int, err error) {
+	for frame := make([]byte, 16<<10); ; {
+		got, err := os.Stdin.Read(frame)
+		if got > 0 {
+			n += got
+			if err := c.Send(ctx, bytes.Clone(frame[:got])); err != nil {
+				return n, err
+			}
+		}
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
 }
