@@ -141,8 +141,10 @@ func TestFeedsThatAreNotRead(t *testing.T) {
 			errs <- err
 		}()
 	}
-	began := time.Now()
-	for time.Since(began) < idle+idle/4 { // the connection is of use all the while
+	turn := time.NewTicker(idle / 50)
+	defer turn.Stop()
+	for range 50 + 15 { // the connection is of use all the while
+		<-turn.C
 		_, err := a.Ping(t.Context(), b.Self())
 		require.NoError(t, err)
 		_, err = a.Command(t.Context(), b.Self(), mesh.CommandCall{Command: capsule.Command{ID: "1", Type: capsule.Resume, Target: "c"}})
