@@ -41,6 +41,11 @@ test: ## everything that must pass
 	@$(PARALLEL) dist native
 	scripts/test.sh
 
+.PHONY: test-kills
+test-kills: ## the ledger killed 50 times in each browser; make test does it 6 times
+	@scripts/setup.sh base browsers
+	node test/browser/store/run.mjs 50
+
 .PHONY: model-check
 model-check: ## the rings' protocol, exhaustively, with spin
 	scripts/model-check.sh
@@ -51,7 +56,8 @@ bench-scheduler: $(TOOLS)/wasmbrowsertest ## decisions of the scheduler, nativel
 bench-capsule: ## capsules beside plain JavaScript, postMessage and Comlink in Chromium, and natively
 	scripts/bench-capsule.sh
 bench-governance: $(TOOLS)/wasmbrowsertest ## admission, vouchers, settlements
-	scripts/bench.sh ./internal/governance ./internal/credit ./internal/store
+	scripts/bench.sh ./internal/governance ./internal/credit ./internal/store ./internal/payment
+	node test/browser/store/run.mjs 0 chromium
 
 .PHONY: fmt vet lint
 fmt: ## format the Go code

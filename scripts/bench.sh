@@ -9,7 +9,7 @@ go test -run '^$' -bench . -benchmem "$@"
 
 browser=()
 for package in "$@"; do
-    case $package in */wazero | */store) ;; *) browser+=("$package") ;; esac
+    case $package in */wazero | */store | */payment) ;; *) browser+=("$package") ;; esac
 done
 echo "== Chromium"
 scripts/setup.sh chromium

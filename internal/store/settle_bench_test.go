@@ -146,6 +146,46 @@ func settleBench(b *testing.B, log credit.Log, workers int) {
 	}
 }
 
+// BenchmarkHoldAndSettle: each op is a hold and its settlement, both durable, 500 at a
+// time, while the ledger's clock runs as if 20,000 came a second and their vouchers lived
+// for two minutes. With -benchtime=5000000x it passes the state in which as many vouchers
+// are forgotten as are used.
+func BenchmarkHoldAndSettle(b *testing.B) {
+	l, err := credit.OpenLedger(credit.Config{Log: openStore(b, b.TempDir()), Codec: noCodec{}})
+	require.NoError(b, err)
+	require.NoError(b, l.OpenAccount(payer, 1<<59, crashNow))
+	var next atomic.Int64
+	var failed atomic.Value
+	var wg sync.WaitGroup
+	b.ResetTimer()
+	start := time.Now()
+	for range 500 {
+		wg.Go(func() {
+			for failed.Load() == nil {
+				i := next.Add(1)
+				if i > int64(b.N) {
+					return
+				}
+				at := crashNow.Add(time.Duration(i) * time.Second / 20_000)
+				v := voucher(uint64(i))
+				v.Expires = at.Add(2 * time.Minute)
+				id, err := l.Hold(v, 10, at)
+				if err == nil {
+					err = l.Settle(id, worker, 5, at)
+				}
+				if err != nil {
+					failed.Store(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "settled/s")
+	if err := failed.Load(); err != nil {
+		b.Fatal(err)
+	}
+}
+
 // BenchmarkRestart: the time from opening a store with a million entries to the
 // first acknowledged entry.
 func BenchmarkRestart(b *testing.B) {

@@ -6,6 +6,8 @@
 //
 //   node test/browser/store/run.mjs [ROUNDS] [chromium] [firefox] [million]      (50, both)
 //
+// With 0 rounds nothing is killed: what is left is how many settlements a second there are.
+//
 // `million` settles half a million times and says how long a restart on that takes.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,0 +1,149 @@
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/capsule"
+	"inos/internal/credit"
+	"inos/internal/governance"
+	"inos/internal/identity"
+	"inos/internal/kernel"
+	"inos/internal/mesh"
+	"inos/internal/mesh/inproc"
+	"inos/internal/submit"
+)
+
+// idle is a runtime that nothing is run on.
+type idle struct{}
+
+func (idle) Compile(context.Context, []byte) (capsule.Module, error) {
+	return nil, capsule.ErrNotWasm
+}
+func (idle) Close() error { return nil }
+
+// drawer is a Keeper in memory.
+type drawer struct {
+	mu sync.Mutex
+	of map[string][]byte
+}
+
+func (d *drawer) Get(key string) ([]byte, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	v, ok := d.of[key]
+	return v, ok
+}
+
+func (d *drawer) Put(key string, value []byte) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.of == nil {
+		d.of = make(map[string][]byte)
+	}
+	d.of[key] = slices.Clone(value)
+	return nil
+}
+
+func (d *drawer) Delete(key string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.of, key)
+	return nil
+}
+
+func (d *drawer) Keys(prefix string) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(d.of)), func(k string) bool { return !strings.HasPrefix(k, prefix) })
+}
+
+// post is an in-process mesh that carries notes.
+type post struct {
+	mesh.Mesh
+	to map[identity.PeerID]*Node
+}
+
+func (p post) Tell(ctx context.Context, to identity.PeerID, name string, body []byte) ([]byte, error) {
+	n := p.to[to]
+	if n == nil {
+		return nil, mesh.ErrUnreachable
+	}
+	return n.Notes()[name](ctx, p.Self(), body)
+}
+
+// What a node does of its own accord: it gives back holds whose time is over, asks after
+// vouchers whose fate it does not know, and keeps what it has seen of others.
+func TestNodeLooksAfterItsBooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		key := func(seed byte) ed25519.PrivateKey { return ed25519.NewKeyFromSeed(append(make([]byte, 31), seed)) }
+		kept := &drawer{}
+		build := func(seed byte, keep *drawer) *Node {
+			n, err := New(Config{Key: key(seed), Kind: "native", CreditCost: 1000, Slots: -1, Runtime: idle{}, Allowance: 1_000_000, StrangerLine: 1_000_000, Keep: keep})
+			require.NoError(t, err)
+			return n
+		}
+		home, worker := build(1, kept), build(2, &drawer{})
+		net := inproc.New(inproc.Config{})
+		defer net.Close()
+		joined, err := net.Join(key(1), home.Kernel)
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- home.Run(ctx, post{joined, map[identity.PeerID]*Node{worker.Wallet.Peer(): worker}}) }()
+		synctest.Wait()
+
+		// One job is done, and its result is lost; one node never answers.
+		away := identity.PeerIDOf(key(3).Public().(ed25519.PublicKey))
+		for _, payee := range []identity.PeerID{worker.Wallet.Peer(), away} {
+			sub, err := submit.New(submit.Order{Capsule: capsule.SumCID([]byte("wasm")), Budget: 1000, Deadline: time.Now().Add(30 * time.Second),
+				CreditLedgerID: string(home.Wallet.Ledger()), Module: "test", Device: home.Wallet.Peer()}, time.Now())
+			require.NoError(t, err)
+			a, err := home.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job}, time.Now())
+			require.NoError(t, err)
+			voucher, err := home.Purse.Promise(a, payee, 1000, time.Now())
+			require.NoError(t, err)
+			if payee == away {
+				continue
+			}
+			there, err := worker.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job, Voucher: voucher,
+				From: home.Wallet.Peer(), Payee: payee}, time.Now())
+			require.NoError(t, err)
+			earning, err := worker.Purse.Earn(there, time.Now())
+			require.NoError(t, err)
+			_, err = earning.Collect(kernel.Work{CapsuleCID: sub.Job.Capsule, InputCID: sub.Job.InputCID, Cost: 400, Started: time.Now(), Finished: time.Now()}, time.Now())
+			require.NoError(t, err)
+		}
+		home.Reputation.Note(away, credit.DeedDisagree, time.Now())
+		bad, _ := home.Reputation.Of(away, time.Now())
+		require.Len(t, home.Ledger.Holds(), 2)
+		time.Sleep(45 * time.Second)
+		require.Len(t, home.Ledger.Holds(), 1, "the receipt has been asked for")
+		b, _ := home.Ledger.Balance(home.Wallet.Ledger())
+		require.EqualValues(t, -400-1000, b.Balance)
+		time.Sleep(2 * time.Minute)
+		require.Empty(t, home.Ledger.Holds(), "silence has its end")
+		b, _ = home.Ledger.Balance(home.Wallet.Ledger())
+		require.EqualValues(t, -400, b.Balance)
+
+		seen := func(of identity.PeerID) float64 {
+			score, _ := build(1, kept).Reputation.Of(of, time.Now())
+			return score
+		}
+		require.InDelta(t, bad, seen(away), 0.01, "kept while it runs")
+		home.Reputation.Note(worker.Wallet.Peer(), credit.DeedDone, time.Now())
+		require.Equal(t, 0.5, seen(worker.Wallet.Peer()))
+		cancel()
+		<-ended
+		require.Greater(t, seen(worker.Wallet.Peer()), 0.5, "and when it ends")
+	})
+}
