@@ -132,6 +132,7 @@ func TestHeartbeatsAreBounded(t *testing.T) {
 		_, err := c.Command(t.Context(), capsule.Command{Type: capsule.Pause})
 		require.NoError(t, err)
 		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
 		require.EqualValues(t, beats+1, c.LastHeartbeat().Sequence)
 		require.LessOrEqual(t, heard, 110)
 	})

@@ -109,6 +109,7 @@ func TestWhoLooksTakesAnswersOnly(t *testing.T) {
 		c, err := capsule.Open(t.Context(), s, capsule.Config{Codec: jsonCodec{}, OnHeartbeat: func(capsule.Heartbeat) { beats++ }})
 		require.NoError(t, err)
 		defer end(c)
+		synctest.Wait() // the pump sleeps
 		began := time.Now()
 		_, err = c.Command(t.Context(), capsule.Command{Type: capsule.Resume})
 		require.NoError(t, err)
