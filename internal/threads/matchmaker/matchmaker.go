@@ -164,7 +164,7 @@ func (m *Matchmaker) placed(t *ticket, c Choice, kicks uint64) func(serving cont
 	case errors.Is(c.Err, ErrBusy):
 		m.again(t, kicks, true)
 	default:
-		m.end(t, Result{}, t.failed(c.Err))
+		m.end(t, t.last, t.failed(c.Err))
 	}
 	return nil
 }

@@ -30,8 +30,9 @@ type ticket struct {
 	started  time.Time // when a hand first took it
 	exclude  []identity.PeerID
 	attempts []Attempt
-	busy     int  // answers that a node is busy
-	told     bool // it waits apart from those that have not asked
+	last     Result // of the last node that failed: what it cost stands, whoever was to be next
+	busy     int    // answers that a node is busy
+	told     bool   // it waits apart from those that have not asked
 
 	done   chan struct{} // closed after result and err are set
 	result Result

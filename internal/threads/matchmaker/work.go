@@ -42,6 +42,7 @@ func (m *Matchmaker) work(serving context.Context, t *ticket, p Placement) {
 			m.end(t, r, fmt.Errorf("%w: %d tried, the last one: %w", ErrAttempts, len(t.exclude)+1, a.err))
 		default:
 			t.failedOn(a.p.Node)
+			t.last = r
 			if next != nil {
 				p = *next
 				continue
@@ -70,7 +71,7 @@ func (m *Matchmaker) look(serving context.Context, t *ticket) {
 	case ctx.Err() != nil:
 		m.end(t, Result{}, ended(ctx))
 	case failed != nil:
-		m.end(t, Result{}, t.failed(failed))
+		m.end(t, t.last, t.failed(failed))
 	default:
 		m.again(t, 0, false)
 	}
