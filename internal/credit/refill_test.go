@@ -147,6 +147,14 @@ func TestStrangersAgeOut(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 101, r.Granted)
 
+	// A clock that was ahead when it was last heard of keeps nobody's place for good.
+	_, err = arrive(6, 1, testNow.Add(1000*time.Hour))
+	require.NoError(t, err)
+	_, err = arrive(7, 1, now.Add(time.Minute))
+	require.NoError(t, err)
+	_, err = arrive(8, 1, now.Add(2*time.Minute))
+	require.NoError(t, err)
+
 	// Who has something held, has money, is revoked, or has been told to stay, does not go.
 	far := now.Add(1000 * time.Hour)
 	l = openTest(t, &MemoryLog{}, func(c *Config) { c.StrangerLine, c.MaxStrangers = 1000, 1 })
