@@ -47,7 +47,7 @@ func (l *Ledger) Authorize(ledger identity.LedgerID, jobID string, voucher []byt
 	if v != nil {
 		hk := holdKey{owner, v.Nonce}
 		_, used = l.state.holds[hk]
-		used = used || l.state.spent.of[hk.spent()] != 0
+		used = used || l.state.spent.of[v.spent] != 0
 		expired = l.state.expired(v.Expires.UnixNano(), now.UnixNano())
 	}
 	l.mu.Unlock()
@@ -114,7 +114,8 @@ func (l *Ledger) key(ledger identity.LedgerID) (key, error) {
 // openVoucher is a voucher whose signature has been verified.
 type openVoucher struct {
 	Voucher
-	key key // the ledger's
+	key   key // the ledger's
+	spent spentKey
 }
 
 func (v *openVoucher) fits(jobID string, payee identity.PeerID) error {
@@ -179,6 +180,7 @@ func (c *voucherCache) open(codec Codec, raw []byte) (*openVoucher, error) {
 	if v.key, err = peerKey(signer); err != nil {
 		return nil, ErrVoucherForged
 	}
+	v.spent = holdKey{v.key, voucher.Nonce}.spent()
 	c.mu.Lock()
 	c.keep(string(raw), v)
 	c.mu.Unlock()

@@ -176,7 +176,7 @@ func (b *ballot) end(ctx context.Context, v *vote, err error) {
 	}
 	v.ended = true
 	if v.promised {
-		err = b.k.settle(ctx, b.a, v.out, v.took, err)
+		err = b.k.settle(ctx, b.a, &v.out, v.took, err)
 	}
 	b.k.judge(ctx, v.place.Node, v.out, err)
 }
@@ -225,7 +225,7 @@ func (b *ballot) decide(ctx context.Context) {
 	// nobody blamed.
 	for _, v := range open {
 		if v.promised {
-			_ = b.k.settle(ctx, b.a, v.out, v.took, fmt.Errorf("%w: disputed", ErrResult))
+			_ = b.k.settle(ctx, b.a, &v.out, v.took, fmt.Errorf("%w: disputed", ErrResult))
 		}
 	}
 	if !said {

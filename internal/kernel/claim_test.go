@@ -136,6 +136,7 @@ func TestOnlyABadReceiptIsTheNodesFault(t *testing.T) {
 			}
 			require.NoError(t, err)
 			require.Equal(t, "x", string(out.Output))
+			require.Empty(t, out.Receipt, "which says that it has been paid")
 			require.Zero(t, pay.withdrawn.Load(), "%v", c.refusal)
 			require.Greater(t, score, 0.5)
 		})

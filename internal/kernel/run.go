@@ -51,7 +51,7 @@ func (r runner) Run(ctx context.Context, a governance.Admitted, p matchmaker.Pla
 	began := time.Now()
 	out, promised, err := k.send(ctx, a, p, sub, progress)
 	if promised {
-		err = k.settle(ctx, a, out, time.Since(began), err)
+		err = k.settle(ctx, a, &out, time.Since(began), err)
 	}
 	k.judge(ctx, p.Node, out, err)
 	return out, err
@@ -107,23 +107,24 @@ func (k *Kernel) send(ctx context.Context, a governance.Admitted, p matchmaker.P
 	return out, promised, err
 }
 
-// settle pays for what node did or takes the promise back. It takes back only what
+// settle pays for what node did or takes the promise back. The receipt stays in out only
+// if it has been settled. It takes back only what
 // cannot have been earned: a node that was given up may have done the work and
 // settled it in its own books, so that hold waits for a late receipt until its
 // voucher expires.
-func (k *Kernel) settle(ctx context.Context, a governance.Admitted, out mesh.JobOutcome, took time.Duration, err error) error {
+func (k *Kernel) settle(ctx context.Context, a governance.Admitted, out *mesh.JobOutcome, took time.Duration, err error) error {
 	_, end := span(ctx, "settle")
 	code := codeText(err)
 	switch {
-	case err == nil && claims(out):
-		if paid := k.cfg.Wallet.Pay(a, out, took, time.Now()); badReceipt(paid) {
+	case err == nil && claims(*out):
+		if paid := k.cfg.Wallet.Pay(a, *out, took, time.Now()); badReceipt(paid) {
 			k.cfg.Wallet.Withdraw(a, out.Node, time.Now())
 			err = fmt.Errorf("%w: %w", ErrResult, paid)
 			code = codeText(paid)
 		} else if paid != nil {
 			// This node's own books could not be written just now. The work is done and
 			// its hold waits: the node is asked for the receipt again.
-			code = codeText(paid)
+			out.Receipt, code = nil, codeText(paid)
 		}
 	case err == nil, errors.Is(err, ErrResult), errors.Is(err, mesh.ErrUnsent):
 		k.cfg.Wallet.Withdraw(a, out.Node, time.Now())
