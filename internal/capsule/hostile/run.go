@@ -59,7 +59,7 @@ func Test(t *testing.T, host Host) {
 	var err error
 	w.Supervisor, err = supervisor.New(supervisor.Config{
 		Runtime: host.Runtime, Codec: wire.Capsules{}, Blobs: shelf{w.good: hash, w.bad: fault}, Policy: capsule.Temporary,
-		Heartbeat: beat, DegradedAfter: 10, ZombieAfter: 15, KillAfter: 20,
+		Heartbeat: beat, DegradedAfter: 20, ZombieAfter: 30, KillAfter: 40,
 		StartTimeout: time.Minute, CommandTimeout: time.Minute, CancelGrace: beat,
 		Emit: func(e supervisor.Event) {
 			if e, ok := e.(supervisor.CapsuleEnded); ok {

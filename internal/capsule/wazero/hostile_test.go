@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -65,23 +64,21 @@ func newWorld(t *testing.T, capsules ...[]byte) world {
 	return w
 }
 
-// mapped is how much memory the process has mapped that is not Go's, in bytes; 0
-// where that is not known. What Go has reserved and not mapped does not count.
-func mapped() (n uint64) {
+// code is how many bytes of compiled code the process has mapped; 0 where that is not
+// known.
+func code() (n uint64) {
 	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
 		return 0
 	}
 	for line := range strings.Lines(string(maps)) {
 		var from, to uint64
-		var may string
-		if _, err := fmt.Sscanf(line, "%x-%x %s", &from, &to, &may); err == nil && may != "---p" {
-			n += to - from
+		var may, rest string
+		if _, err := fmt.Sscanf(line, "%x-%x %s %s %s %s", &from, &to, &may, &rest, &rest, &rest); err == nil && may == "r-xp" && rest == "0" {
+			n += to - from // it belongs to no file
 		}
 	}
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return n - min(m.Sys, n)
+	return n
 }
 
 // Whatever a capsule does: see package hostile.
@@ -90,8 +87,10 @@ func TestHostileCapsules(t *testing.T) {
 	require.NoError(t, err)
 	hostile.Test(t, hostile.Host{
 		Runtime: rt, Built: built, BoundsWords: true,
-		Holds: func() map[string]int { return map[string]int{"mapped": int(mapped())} },
-		Slack: map[string]int{"mapped": 16 << 20}, // a memory of fault has 64 MiB
+		Holds: func() map[string]int {
+			return map[string]int{"memories, in bytes": int(wazero.Reserved()), "code, in bytes": int(code())}
+		},
+		Slack: map[string]int{"code, in bytes": 4 << 20}, // of the modules that are kept
 	})
 	require.NoError(t, rt.Close())
 }

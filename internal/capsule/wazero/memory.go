@@ -28,6 +28,9 @@ type memory struct {
 	notify func(off uint32)
 }
 
+// reserved is the length of all reservations there are, for tests.
+var reserved atomic.Int64
+
 var (
 	_ capsule.Memory            = (*memory)(nil)
 	_ experimental.LinearMemory = (*memory)(nil)

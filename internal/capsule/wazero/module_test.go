@@ -20,24 +20,24 @@ func variant(wasm []byte, n int) []byte {
 
 // A Runtime keeps as many modules as it is told; the code of all others goes.
 func TestModulesAreBounded(t *testing.T) {
-	if mapped() == 0 {
-		t.Skip("this system does not say how much is mapped")
+	if code() == 0 {
+		t.Skip("this system does not say what is mapped")
 	}
 	const kept, variants = 2, 40
 	rt, err := wazero.New(wazero.Config{Modules: kept})
 	require.NoError(t, err)
 	hash := built(t, "hash")
 	held := compile(t, rt, hash)
-	before := mapped()
+	before := code()
 	compile(t, rt, variant(hash, -1))
-	one := mapped() - before
+	one := code() - before
 	require.Positive(t, one)
 	for n := range variants {
 		compile(t, rt, variant(hash, n))
 	}
 	require.Eventually(t, func() bool {
 		runtime.GC()
-		return mapped() < before+(kept+4)*one
+		return code() < before+(kept+4)*one
 	}, time.Minute, 10*time.Millisecond, "%d modules of %d bytes", variants, one)
 	// Whoever holds one may go on using it, and it is none that was compiled again.
 	in, err := held.Instantiate(t.Context(), 1, 0)
