@@ -86,21 +86,20 @@ func TestStress(t *testing.T) {
 	require.NoError(t, broken)
 	require.Equal(t, up, due)
 	whileUp := <-second
-	for name, at := range map[string][]uint64{"down": whileDown, "up": whileUp} {
-		require.Greater(t, len(at), 10, name)
-		between := 0
-		for i := 1; i < len(at); i++ {
-			if at[i] > at[i-1] {
-				between++
-			}
-		}
-		require.Greater(t, between, len(at)/2, "%s: frames pass between one growth and the next: %v", name, at[:10])
-	}
-	require.Less(t, whileDown[0], down/4)
-	require.Greater(t, whileDown[len(whileDown)-1], down/2)
-	require.Less(t, whileUp[0], up/4)
-	require.Greater(t, whileUp[len(whileUp)-1], up/2)
+	require.GreaterOrEqual(t, tenths(whileDown, down), 8, "of the frames down: %d", whileDown)
+	require.GreaterOrEqual(t, tenths(whileUp, up), 8, "of the frames up: %d", whileUp)
 	t.Logf("%d frames up, %d down, the memory grown %d and %d times to %d bytes", up, down, len(whileUp), len(whileDown), c.MemoryBytes())
+}
+
+// tenths is in how many tenths of the frames the memory grew. It does so between two
+// turns of the pump, which may take some thousand frames each.
+func tenths(at []uint64, frames uint64) int {
+	grew := map[uint64]bool{}
+	for _, n := range at {
+		grew[n*10/frames] = true
+	}
+	delete(grew, 10) // after the last frame
+	return len(grew)
 }
 
 // growth grows a capsule's memory as frames pass.
