@@ -7,7 +7,7 @@
 import { randomBytes } from 'node:crypto';
 import { inPage, launchChromium, openPage } from '../lib/chromium.mjs';
 import { startNode, stopAll } from '../lib/nodes.mjs';
-import { nodesProviding } from '../demo/page.mjs';
+import { found } from '../demo/page.mjs';
 import { startCollector } from './collector.mjs';
 
 const WAIT_MS = 60_000;
@@ -35,7 +35,7 @@ try {
     await inos.joined;
     return inos.status();
   }, null, WAIT_MS);
-  await inPage(page, nodesProviding, { capability: 'storage', peers: [worker] }, WAIT_MS);
+  await inPage(page, found, { capability: 'storage', peers: [worker] }, WAIT_MS);
 
   const [trace, parent] = [randomBytes(16).toString('hex'), randomBytes(8).toString('hex')];
   const job = await inPage(page, async ({ ledger, traceParent }) => {
