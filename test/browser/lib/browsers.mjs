@@ -1,22 +1,25 @@
 // The two browsers behind one shape, for pages that post what they have to say:
-// browsers[name]() starts one with an empty profile; open(url) shows a page; close()
-// ends it.
-import { launchChromium } from './chromium.mjs';
+// browsers[name]() starts one with an empty profile; open(url) shows a page; log() is what
+// its console said last, and what became of its requests; close() ends it.
+import { launchChromium, openPage } from './chromium.mjs';
 import { launchFirefox } from './firefox.mjs';
 
 export const browsers = {
   async chromium() {
     const browser = await launchChromium();
+    let page;
     return {
       version: browser.version(),
       async open(url) {
-        await (await browser.newPage()).goto(url);
+        page = await openPage(browser);
+        await page.goto(url);
       },
+      log: () => page?.log ?? [],
       close: () => browser.close(),
     };
   },
   async firefox() {
     const { version, page, close } = await launchFirefox();
-    return { version, open: (url) => page.goto(url), close };
+    return { version, open: (url) => page.goto(url), log: () => page.log, close };
   },
 };

@@ -54,17 +54,23 @@ function stopPeer({ p }) {
 }
 
 let onReport = () => {};
+let reported = 0; // the number of the last post that was taken
 
-// Starts the Worker with what the hash says and posts what it reports, in order.
+// Starts the Worker with what the hash says and posts what it reports, in order. A post
+// that fails or is not answered goes out again, under its number: one lost on a connection
+// that the server was just closing would otherwise end the report.
 const page = `<!doctype html><meta charset="utf-8"><title>mesh</title>
 <script type="module">
-let waiting = [], posting = Promise.resolve();
+let waiting = [], posting = Promise.resolve(), number = 0;
+const post = async (reports) => {
+  for (number++; ; await new Promise((again) => setTimeout(again, 200))) {
+    const sent = fetch('/report', { method: 'POST', body: JSON.stringify({ number, reports }), signal: AbortSignal.timeout(10_000) });
+    if (await sent.then((r) => r.ok, () => false)) return;
+  }
+};
 const report = (m) => {
   waiting.push(m);
-  posting = posting.then(() => {
-    const now = waiting.splice(0);
-    return now.length && fetch('/report', { method: 'POST', body: JSON.stringify(now) });
-  });
+  posting = posting.then(() => waiting.length && post(waiting.splice(0)));
 };
 const w = new Worker('/worker.js', { type: 'module' });
 w.onmessage = ({ data }) => report(data);
@@ -126,7 +132,11 @@ function serve() {
     if (req.url === '/report') {
       let body = '';
       for await (const chunk of req) body += chunk;
-      JSON.parse(body).forEach(onReport);
+      const { number, reports } = JSON.parse(body);
+      if (number > reported) {
+        reported = number;
+        reports.forEach(onReport);
+      }
       return void res.writeHead(204).end();
     }
     const f = files[req.url];
@@ -142,6 +152,7 @@ async function runIn(name, url) {
   const up = async (...args) => { const p = await startPeer(...args); peers.push(p); return p.addr; };
   let browser;
   const counts = { passed: 0, failed: 0 };
+  reported = 0;
   try {
     const plain = await up('-plain');
     const node = await up('-cap', 'gpu');
@@ -161,7 +172,7 @@ async function runIn(name, url) {
       if (/^FAIL (unhandled|worker)/.test(m.line)) counts.failed++;
     };
     await browser.open(url + '#' + encodeURIComponent(JSON.stringify([plain, node, far, victim, plainVictim])));
-    const timer = setTimeout(() => { counts.failed++; console.log(`FAIL ${name}: no end after ${limit / 1000} s`); finish(); }, limit);
+    const timer = setTimeout(() => { counts.failed++; console.log([`FAIL ${name}: no end after ${limit / 1000} s`, ...browser.log()].join('\n')); finish(); }, limit);
     await finished;
     clearTimeout(timer);
     if (!said && !counts.failed) counts.failed++;
