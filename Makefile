@@ -46,6 +46,10 @@ test-kills: ## the ledger killed 50 times in each browser; make test does it 6 t
 	@scripts/setup.sh base browsers
 	node test/browser/store/run.mjs 50
 
+.PHONY: fuzz
+fuzz: | setup-base ## every decoder and parser, FUZZ_TIME (10s) each
+	scripts/fuzz.sh
+
 .PHONY: model-check
 model-check: ## the rings' protocol, exhaustively, with spin
 	scripts/model-check.sh
