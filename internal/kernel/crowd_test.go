@@ -94,7 +94,7 @@ func (c *crowd) Command(context.Context, identity.PeerID, mesh.CommandCall) (cap
 	return capsule.Reply{}, mesh.ErrUnreachable
 }
 
-func (c *crowd) FetchCapsule(context.Context, identity.PeerID, capsule.CID) (mesh.Blob, error) {
+func (c *crowd) FetchCapsule(context.Context, identity.PeerID, mesh.FetchCall) (mesh.Blob, error) {
 	c.count("FetchCapsule")
 	return mesh.Blob{}, mesh.ErrNotFound
 }

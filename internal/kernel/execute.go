@@ -132,7 +132,7 @@ func (k *Kernel) haveCapsule(ctx context.Context, cid capsule.CID, fetch mesh.Fe
 	if fetch == nil {
 		return mesh.Blob{}, 0, fmt.Errorf("%w: %s is not on this node", errFetch, cid)
 	}
-	if blob, err = fetch(ctx, cid); err != nil {
+	if blob, err = fetch(ctx, k.fetchCall(ctx, cid)); err != nil {
 		return mesh.Blob{}, 0, fmt.Errorf("%w: %w", errFetch, err)
 	}
 	// Accept checks the bytes against the manifest's CID; this one against the job's.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"inos/internal/capsule"
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
@@ -198,7 +197,7 @@ func TestMissionNoLedgerNoJob(t *testing.T) {
 			call := mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job,
 				Body: func(context.Context) ([]byte, error) { read++; return sub.Input, nil }}
 			served := k.HandleJob(t.Context(), peerOf("other"), call,
-				func(context.Context, capsule.CID) (mesh.Blob, error) { fetched++; return testBlob(), nil }, nil)
+				func(context.Context, mesh.FetchCall) (mesh.Blob, error) { fetched++; return testBlob(), nil }, nil)
 			require.Equal(t, mesh.JobRejected, served.Code)
 			require.Equal(t, reason, served.Reason)
 			require.Zero(t, fetched, "no capsule travels for it")

@@ -166,6 +166,37 @@ func TestCommandsCrossTheMesh(t *testing.T) {
 	})
 }
 
+// wrongDNA are envelopes of something that is no job which no node lets in.
+var wrongDNA = map[string]func(*governance.Envelope){
+	"no envelope":      func(e *governance.Envelope) { *e = governance.Envelope{} },
+	"another kind":     func(e *governance.Envelope) { e.Type = mesh.FeedType },
+	"no id":            func(e *governance.Envelope) { e.ID = "" },
+	"a day old":        func(e *governance.Envelope) { e.Timestamp = e.Timestamp.Add(-24 * time.Hour) },
+	"a false ledger":   func(e *governance.Envelope) { e.Metadata.CreditLedgerID = "ledger:me" },
+	"a broken trace":   func(e *governance.Envelope) { e.Metadata.TraceParent = "00-1" },
+	"a field too long": func(e *governance.Envelope) { e.Metadata.UserID = string(make([]byte, 1<<16)) },
+}
+
+// A capsule travels to who asks with DNA in order; to others it is not there.
+func TestFetchesWithoutDNA(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		home, server := w.start("home", nil), w.start("server", nil)
+		w.meet(home, server)
+		require.NoError(t, server.shelf.Accept(testBlob()))
+		fetch := func(change func(*governance.Envelope)) error {
+			call := home.fetchCall(t.Context(), testBlob().Manifest.CID)
+			change(&call.Envelope)
+			_, err := home.mesh.FetchCapsule(t.Context(), server.Self(), call)
+			return err
+		}
+		for what, change := range wrongDNA {
+			require.ErrorIs(t, fetch(change), mesh.ErrNotFound, what)
+		}
+		require.NoError(t, fetch(func(*governance.Envelope) {}))
+	})
+}
+
 // A command's DNA is looked at before anything else.
 func TestCommandsWithoutDNA(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -181,15 +212,7 @@ func TestCommandsWithoutDNA(t *testing.T) {
 			require.NoError(t, err)
 			return r
 		}
-		for what, change := range map[string]func(*governance.Envelope){
-			"no envelope":      func(e *governance.Envelope) { *e = governance.Envelope{} },
-			"another kind":     func(e *governance.Envelope) { e.Type = mesh.FeedType },
-			"no id":            func(e *governance.Envelope) { e.ID = "" },
-			"a day old":        func(e *governance.Envelope) { e.Timestamp = e.Timestamp.Add(-24 * time.Hour) },
-			"a false ledger":   func(e *governance.Envelope) { e.Metadata.CreditLedgerID = "ledger:me" },
-			"a broken trace":   func(e *governance.Envelope) { e.Metadata.TraceParent = "00-1" },
-			"a field too long": func(e *governance.Envelope) { e.Metadata.UserID = string(make([]byte, 1<<16)) },
-		} {
+		for what, change := range wrongDNA {
 			require.Equal(t, capsule.Denied, send(change).Code, what)
 		}
 		require.Empty(t, server.work.commands)

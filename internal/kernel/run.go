@@ -199,17 +199,17 @@ func news(report func(mesh.Progress), alive func()) func(mesh.Progress) {
 const fetchFromAtMost = 8
 
 // fetchFromPeers looks for a capsule on the connected peers, one after the other.
-func (k *Kernel) fetchFromPeers(ctx context.Context, cid capsule.CID) (mesh.Blob, error) {
+func (k *Kernel) fetchFromPeers(ctx context.Context, call mesh.FetchCall) (mesh.Blob, error) {
 	m, err := k.theMesh()
 	if err != nil {
 		return mesh.Blob{}, err
 	}
-	failed := fmt.Errorf("%w: %s", mesh.ErrNotFound, cid)
+	failed := fmt.Errorf("%w: %s", mesh.ErrNotFound, call.CID)
 	for i, p := range m.Peers() {
 		if i == fetchFromAtMost {
 			break
 		}
-		blob, err := m.FetchCapsule(ctx, p.Profile.Peer, cid)
+		blob, err := m.FetchCapsule(ctx, p.Profile.Peer, call)
 		if err == nil {
 			return blob, nil
 		}

@@ -122,7 +122,7 @@ func (k *Kernel) fetch(ctx context.Context, from identity.PeerID, cid capsule.CI
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errFetch, err)
 	}
-	blob, err := m.FetchCapsule(ctx, from, cid)
+	blob, err := m.FetchCapsule(ctx, from, k.fetchCall(ctx, cid))
 	switch {
 	case err != nil:
 	case capsule.SumCID(blob.Wasm) != cid:
@@ -140,14 +140,23 @@ func (k *Kernel) fetch(ctx context.Context, from identity.PeerID, cid capsule.CI
 	return image, nil
 }
 
-// Capsule hands out a capsule this node has, or a snapshot: whoever knows a
-// snapshot's CID was told it by whoever had it made. It implements mesh.Handler.
-func (k *Kernel) Capsule(ctx context.Context, cid capsule.CID) (mesh.Blob, bool) {
-	if k.cfg.Blobs.Has(cid) {
-		blob, err := k.cfg.Blobs.Capsule(ctx, cid)
+// fetchCall asks for a capsule with this node's DNA.
+func (k *Kernel) fetchCall(ctx context.Context, cid capsule.CID) mesh.FetchCall {
+	return mesh.FetchCall{Envelope: k.Message(ctx, mesh.FetchType), CID: cid}
+}
+
+// HandleFetch hands out a capsule this node has, or a snapshot: whoever knows a
+// snapshot's CID was told it by whoever had it made. Whose DNA is not in order is told
+// that there is none. It implements mesh.Handler.
+func (k *Kernel) HandleFetch(ctx context.Context, _ identity.PeerID, call mesh.FetchCall) (mesh.Blob, bool) {
+	if err := k.pass(call.Envelope, mesh.FetchType); err != nil {
+		return mesh.Blob{}, false
+	}
+	if k.cfg.Blobs.Has(call.CID) {
+		blob, err := k.cfg.Blobs.Capsule(ctx, call.CID)
 		return blob, err == nil
 	}
-	image, ok, err := k.image(ctx, cid)
+	image, ok, err := k.image(ctx, call.CID)
 	if err != nil || !ok {
 		return mesh.Blob{}, false
 	}

@@ -109,6 +109,15 @@ type CommandCall struct {
 	Command  capsule.Command
 }
 
+// FetchType is the type of the Envelope that a request for a capsule travels in.
+const FetchType = "capsule:fetch:v1"
+
+// FetchCall asks another node for a capsule, or for a snapshot of one.
+type FetchCall struct {
+	Envelope governance.Envelope
+	CID      capsule.CID
+}
+
 // JobCode says how a job ended on its node.
 type JobCode uint16
 
@@ -182,7 +191,7 @@ type Mesh interface {
 	// Command sends a lifecycle command to a capsule on p.
 	Command(ctx context.Context, p identity.PeerID, call CommandCall) (capsule.Reply, error)
 	// FetchCapsule gets a capsule from p; CID and signature have been checked.
-	FetchCapsule(ctx context.Context, p identity.PeerID, cid capsule.CID) (Blob, error)
+	FetchCapsule(ctx context.Context, p identity.PeerID, call FetchCall) (Blob, error)
 	// Peers lists the connected peers.
 	Peers() []Peer
 	// Events delivers until Close: bounded, oldest profile events shed first.
@@ -213,8 +222,8 @@ type Handler interface {
 	// caller, over the same connection.
 	HandleJob(ctx context.Context, from identity.PeerID, call JobCall, fetch FetchFunc, onProgress func(Progress)) JobOutcome
 	HandleCommand(ctx context.Context, from identity.PeerID, call CommandCall) capsule.Reply
-	// Capsule returns a capsule this node has.
-	Capsule(ctx context.Context, cid capsule.CID) (Blob, bool)
+	// HandleFetch returns a capsule this node has and lets from have.
+	HandleFetch(ctx context.Context, from identity.PeerID, call FetchCall) (Blob, bool)
 }
 
 // NoteFunc answers a note of another node: a short message with a short answer, by
@@ -238,4 +247,4 @@ type Courier interface {
 }
 
 // FetchFunc gets a capsule from whoever asked for the job.
-type FetchFunc func(ctx context.Context, cid capsule.CID) (Blob, error)
+type FetchFunc func(ctx context.Context, call FetchCall) (Blob, error)

@@ -4,21 +4,45 @@ import (
 	"errors"
 	"fmt"
 
+	"inos/internal/governance"
 	systemv1 "inos/schema/system/v1"
 )
 
-// CapsuleFrame is one frame of /inos/capsule/1: exactly one field is set.
+// CapsuleFrame is one frame of the answer on /inos/capsule/1: exactly one field is set.
 type CapsuleFrame struct {
-	Want    *CapsuleWant
 	Have    []byte // a signed manifest
 	Chunk   *CapsuleChunk
 	Missing string // the CID that is not there
 }
 
-// CapsuleWant asks for a capsule, from a chunk on.
+// CapsuleWant asks for a capsule, from a chunk on. It is the payload of an Envelope.
 type CapsuleWant struct {
 	CID       string
 	FromChunk uint32
+}
+
+// WithFetch returns env with w as its payload.
+func WithFetch(env governance.Envelope, w CapsuleWant) (governance.Envelope, error) {
+	data, err := build(systemv1.NewRootCapsuleWant, func(s systemv1.CapsuleWant, p *put) {
+		p.do(s.SetCid(w.CID))
+		s.SetFromChunk(w.FromChunk)
+	})
+	if err != nil {
+		return governance.Envelope{}, err
+	}
+	env.Payload = governance.Payload{TypeID: systemv1.CapsuleWant_TypeID, Data: data}
+	return env, nil
+}
+
+// FetchOf returns what env asks for. Errors match ErrMalformed.
+func FetchOf(env governance.Envelope) (w CapsuleWant, err error) {
+	if env.Payload.TypeID != systemv1.CapsuleWant_TypeID {
+		return w, fmt.Errorf("%w: payload type %#x is not a CapsuleWant", ErrMalformed, env.Payload.TypeID)
+	}
+	err = parse(env.Payload.Data, systemv1.ReadRootCapsuleWant, func(s systemv1.CapsuleWant, g *get) {
+		w = CapsuleWant{CID: g.text(s.Cid()), FromChunk: s.FromChunk()}
+	})
+	return w, err
 }
 
 // CapsuleChunk is one chunk of a capsule's bytes.
@@ -31,13 +55,6 @@ type CapsuleChunk struct {
 func EncodeCapsuleFrame(f CapsuleFrame) ([]byte, error) {
 	return build(systemv1.NewRootCapsuleFrame, func(s systemv1.CapsuleFrame, p *put) {
 		switch {
-		case f.Want != nil:
-			w, err := s.NewWant()
-			p.do(err)
-			if p.err == nil {
-				p.do(w.SetCid(f.Want.CID))
-				w.SetFromChunk(f.Want.FromChunk)
-			}
 		case f.Have != nil:
 			h, err := s.NewHave()
 			p.do(err)
@@ -64,10 +81,6 @@ func DecodeCapsuleFrame(data []byte) (CapsuleFrame, error) {
 	var f CapsuleFrame
 	err := parse(data, systemv1.ReadRootCapsuleFrame, func(s systemv1.CapsuleFrame, g *get) {
 		switch w := s.Which(); w {
-		case systemv1.CapsuleFrame_Which_want:
-			r, err := s.Want()
-			g.keep(err)
-			f.Want = &CapsuleWant{CID: g.text(r.Cid()), FromChunk: r.FromChunk()}
 		case systemv1.CapsuleFrame_Which_have:
 			r, err := s.Have()
 			g.keep(err)

@@ -19,9 +19,10 @@ func FuzzDecoders(f *testing.F) {
 	frame, _ := wire.EncodeJobFrame(wire.JobFrame{Request: &wire.JobRequest{Envelope: env}})
 	manifest, _ := wire.EncodeManifest(capsule.Manifest{Chunks: [][32]byte{{1}}})
 	feed, _ := wire.WithFeed(governance.Envelope{}, "c", 1)
+	fetch, _ := wire.WithFetch(governance.Envelope{}, wire.CapsuleWant{CID: "c", FromChunk: 1})
 	sent, _ := wire.WithCommand(governance.Envelope{}, capsule.Command{})
 	feedType := feed.Payload.TypeID
-	for _, seed := range [][]byte{env, feed.Payload.Data, profile, signed, cmd, frame, manifest, nil, {0}} {
+	for _, seed := range [][]byte{env, feed.Payload.Data, fetch.Payload.Data, profile, signed, cmd, frame, manifest, nil, {0}} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -42,6 +43,7 @@ func FuzzDecoders(f *testing.F) {
 		_, _ = wire.DecodeFeedFrame(b)
 		_, _ = wire.CommandOf(governance.Envelope{Payload: governance.Payload{TypeID: sent.Payload.TypeID, Data: b}})
 		_, _, _ = wire.FeedOf(governance.Envelope{Payload: governance.Payload{TypeID: feedType, Data: b}})
+		_, _ = wire.FetchOf(governance.Envelope{Payload: governance.Payload{TypeID: fetch.Payload.TypeID, Data: b}})
 		_, _ = wire.DecodeSpans(b)
 		for kind := range capsule.FrameKind(17) {
 			_, _ = wire.Capsules{}.Decode(kind, b)

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"inos/internal/capsule"
+	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/wire"
@@ -152,7 +153,7 @@ func TestFramesRoundTrip(t *testing.T) {
 	_, err := wire.EncodeJobFrame(wire.JobFrame{})
 	require.Error(t, err)
 	for _, want := range []wire.CapsuleFrame{
-		{Want: &wire.CapsuleWant{CID: "c", FromChunk: 3}}, {Have: []byte{1}},
+		{Have: []byte{1}},
 		{Chunk: &wire.CapsuleChunk{Index: 4, Data: []byte{5}}}, {Missing: "c"},
 	} {
 		b, err := wire.EncodeCapsuleFrame(want)
@@ -163,4 +164,12 @@ func TestFramesRoundTrip(t *testing.T) {
 	}
 	_, err = wire.EncodeCapsuleFrame(wire.CapsuleFrame{})
 	require.Error(t, err)
+	want := wire.CapsuleWant{CID: "c", FromChunk: 3}
+	env, err := wire.WithFetch(governance.Envelope{ID: "e"}, want)
+	require.NoError(t, err)
+	got, err := wire.FetchOf(env)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	_, err = wire.FetchOf(governance.Envelope{Payload: governance.Payload{Data: env.Payload.Data}})
+	require.ErrorIs(t, err, wire.ErrMalformed, "of another type")
 }

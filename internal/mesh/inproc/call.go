@@ -182,8 +182,8 @@ func (m *Member) RunJob(ctx context.Context, p identity.PeerID, jc mesh.JobCall,
 		if other.handler == nil {
 			return mesh.JobOutcome{JobID: jc.Job.ID, Code: mesh.JobInternal, Message: "inproc: no handler", Node: other.self}
 		}
-		fetch := func(ctx context.Context, cid capsule.CID) (mesh.Blob, error) {
-			return other.FetchCapsule(ctx, m.self, cid)
+		fetch := func(ctx context.Context, call mesh.FetchCall) (mesh.Blob, error) {
+			return other.FetchCapsule(ctx, m.self, call)
 		}
 		return other.handler.HandleJob(ctx, m.self, jc, fetch, report)
 	})
@@ -204,7 +204,7 @@ func (m *Member) Command(ctx context.Context, p identity.PeerID, cc mesh.Command
 
 // FetchCapsule asks p's handler and checks the CID. Manifests carry no
 // signature that could be checked here.
-func (m *Member) FetchCapsule(ctx context.Context, p identity.PeerID, cid capsule.CID) (mesh.Blob, error) {
+func (m *Member) FetchCapsule(ctx context.Context, p identity.PeerID, fc mesh.FetchCall) (mesh.Blob, error) {
 	type answer struct {
 		blob mesh.Blob
 		ok   bool
@@ -213,16 +213,16 @@ func (m *Member) FetchCapsule(ctx context.Context, p identity.PeerID, cid capsul
 		if other.handler == nil {
 			return answer{}
 		}
-		blob, ok := other.handler.Capsule(ctx, cid)
+		blob, ok := other.handler.HandleFetch(ctx, m.self, fc)
 		return answer{blob, ok}
 	})
 	switch {
 	case err != nil:
 		return mesh.Blob{}, err
 	case !a.ok:
-		return mesh.Blob{}, fmt.Errorf("%w: capsule %s on %s", mesh.ErrNotFound, cid, p)
-	case capsule.SumCID(a.blob.Wasm) != cid:
-		return mesh.Blob{}, fmt.Errorf("%w: capsule %s from %s has other bytes", mesh.ErrProtocol, cid, p)
+		return mesh.Blob{}, fmt.Errorf("%w: capsule %s on %s", mesh.ErrNotFound, fc.CID, p)
+	case capsule.SumCID(a.blob.Wasm) != fc.CID:
+		return mesh.Blob{}, fmt.Errorf("%w: capsule %s from %s has other bytes", mesh.ErrProtocol, fc.CID, p)
 	}
 	return a.blob, nil
 }

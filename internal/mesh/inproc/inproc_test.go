@@ -46,7 +46,7 @@ func (w *worker) HandleJob(ctx context.Context, from identity.PeerID, call mesh.
 			out.Code = mesh.JobUnknownCapsule
 			return out
 		}
-		blob, err := fetch(ctx, cid)
+		blob, err := fetch(ctx, mesh.FetchCall{CID: cid})
 		if err != nil {
 			out.Code = mesh.JobUnknownCapsule
 			return out
@@ -65,8 +65,8 @@ func (w *worker) HandleCommand(_ context.Context, _ identity.PeerID, call mesh.C
 	return capsule.Reply{ID: call.Command.ID, Code: capsule.OK}
 }
 
-func (w *worker) Capsule(_ context.Context, cid capsule.CID) (mesh.Blob, bool) {
-	b, ok := w.blobs[cid]
+func (w *worker) HandleFetch(_ context.Context, _ identity.PeerID, call mesh.FetchCall) (mesh.Blob, bool) {
+	b, ok := w.blobs[call.CID]
 	return b, ok
 }
 
@@ -115,9 +115,9 @@ func TestCallsTakeTheLinksTime(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "c1", reply.ID)
 
-		_, err = a.FetchCapsule(ctx, p, capsule.SumCID(wasm))
+		_, err = a.FetchCapsule(ctx, p, mesh.FetchCall{CID: capsule.SumCID(wasm)})
 		require.ErrorIs(t, err, mesh.ErrNotFound)
-		blob, err := b.FetchCapsule(ctx, a.Self(), capsule.SumCID(wasm))
+		blob, err := b.FetchCapsule(ctx, a.Self(), mesh.FetchCall{CID: capsule.SumCID(wasm)})
 		require.NoError(t, err)
 		require.Equal(t, wasm, blob.Wasm)
 	})

@@ -10,20 +10,26 @@ import (
 	"inos/internal/wire"
 )
 
-// answerCapsule serves one fetch: want in, have and chunks out, or missing.
-func (m *Mesh) answerCapsule(ctx context.Context, _ identity.PeerID, s *frames) error {
-	f, err := readCapsuleFrame(s, replyFrame)
+// answerCapsule serves one fetch: a want in its envelope comes in, have and chunks go
+// out, or missing.
+func (m *Mesh) answerCapsule(ctx context.Context, from identity.PeerID, s *frames) error {
+	data, err := s.read(replyFrame)
 	if err != nil {
 		return err
 	}
-	if f.Want == nil {
-		return fmt.Errorf("%w: no want", mesh.ErrProtocol)
+	env, err := wire.DecodeEnvelope(data)
+	if err != nil {
+		return err
 	}
-	cid, err := capsule.ParseCID(f.Want.CID)
+	want, err := wire.FetchOf(env)
+	if err != nil {
+		return err
+	}
+	cid, err := capsule.ParseCID(want.CID)
 	if err != nil {
 		return fmt.Errorf("%w: %w", mesh.ErrProtocol, err)
 	}
-	blob, ok := m.capsule(ctx, cid)
+	blob, ok := m.capsule(ctx, from, mesh.FetchCall{Envelope: env, CID: cid})
 	if !ok {
 		return sendCapsuleFrame(s, wire.CapsuleFrame{Missing: cid.String()})
 	}
@@ -31,7 +37,7 @@ func (m *Mesh) answerCapsule(ctx context.Context, _ identity.PeerID, s *frames) 
 		return err
 	}
 	size := int(blob.Manifest.ChunkSize)
-	for i := int(f.Want.FromChunk); i < len(blob.Manifest.Chunks); i++ {
+	for i := int(want.FromChunk); i < len(blob.Manifest.Chunks); i++ {
 		data := blob.Wasm[i*size : min((i+1)*size, len(blob.Wasm))]
 		frame, err := wire.EncodeCapsuleFrame(wire.CapsuleFrame{Chunk: &wire.CapsuleChunk{Index: uint32(i), Data: data}})
 		if err != nil {
@@ -45,15 +51,15 @@ func (m *Mesh) answerCapsule(ctx context.Context, _ identity.PeerID, s *frames) 
 }
 
 // capsule asks the handler; a blob whose figures do not agree is not there.
-func (m *Mesh) capsule(ctx context.Context, cid capsule.CID) (mesh.Blob, bool) {
+func (m *Mesh) capsule(ctx context.Context, from identity.PeerID, call mesh.FetchCall) (mesh.Blob, bool) {
 	if m.cfg.Handler == nil {
 		return mesh.Blob{}, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.Silence)
 	defer cancel()
-	blob, ok := m.cfg.Handler.Capsule(ctx, cid)
+	blob, ok := m.cfg.Handler.HandleFetch(ctx, from, call)
 	if !ok || len(blob.SignedManifest) == 0 || uint64(len(blob.Wasm)) != blob.Manifest.Size ||
-		fits(blob.Manifest, cid, m.cfg.MaxTransfer) != nil {
+		fits(blob.Manifest, call.CID, m.cfg.MaxTransfer) != nil {
 		return mesh.Blob{}, false
 	}
 	return blob, true

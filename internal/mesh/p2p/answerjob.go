@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"inos/internal/capsule"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/wire"
@@ -150,8 +149,8 @@ func (m *Mesh) handleJob(ctx context.Context, from identity.PeerID, call mesh.Jo
 	if m.cfg.Handler == nil {
 		return mesh.JobOutcome{JobID: call.Job.ID, Code: mesh.JobInternal, Message: "p2p: no handler"}
 	}
-	fetch := func(ctx context.Context, cid capsule.CID) (mesh.Blob, error) {
-		return m.FetchCapsule(ctx, from, cid)
+	fetch := func(ctx context.Context, call mesh.FetchCall) (mesh.Blob, error) {
+		return m.FetchCapsule(ctx, from, call)
 	}
 	onProgress := func(p mesh.Progress) {
 		for {

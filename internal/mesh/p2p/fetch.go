@@ -27,12 +27,13 @@ const (
 // CID. A stream that breaks is resumed after the last good chunk, here and in
 // the next call for the same CID. Errors: mesh.ErrNotFound, ErrSignature,
 // ErrProtocol (a chunk or a figure is wrong), and RunJob's.
-func (m *Mesh) FetchCapsule(ctx context.Context, p identity.PeerID, cid capsule.CID) (mesh.Blob, error) {
+func (m *Mesh) FetchCapsule(ctx context.Context, p identity.PeerID, call mesh.FetchCall) (mesh.Blob, error) {
+	cid := call.CID
 	part := m.partial.take(cid)
 	var err error
 	for range fetchTries {
 		before := part.chunks()
-		if err = m.fetchOnce(ctx, p, cid, part); err == nil {
+		if err = m.fetchOnce(ctx, p, call, part); err == nil {
 			return part.blob(cid)
 		}
 		if !errors.Is(err, mesh.ErrUnreachable) || part.chunks() == before {
@@ -43,18 +44,23 @@ func (m *Mesh) FetchCapsule(ctx context.Context, p identity.PeerID, cid capsule.
 	return mesh.Blob{}, err
 }
 
-func (m *Mesh) fetchOnce(ctx context.Context, p identity.PeerID, cid capsule.CID, part *part) error {
+func (m *Mesh) fetchOnce(ctx context.Context, p identity.PeerID, call mesh.FetchCall, part *part) error {
 	s, end, err := m.open(ctx, p, CapsuleProtocol)
 	if err != nil {
 		return err
 	}
-	err = m.receive(s, cid, part)
+	err = m.receive(s, call, part)
 	end(err)
 	return m.explain(ctx, p, err)
 }
 
-func (m *Mesh) receive(s *frames, cid capsule.CID, part *part) error {
-	want, err := wire.EncodeCapsuleFrame(wire.CapsuleFrame{Want: &wire.CapsuleWant{CID: cid.String(), FromChunk: uint32(part.chunks())}})
+func (m *Mesh) receive(s *frames, call mesh.FetchCall, part *part) error {
+	cid := call.CID
+	env, err := wire.WithFetch(call.Envelope, wire.CapsuleWant{CID: cid.String(), FromChunk: uint32(part.chunks())})
+	if err != nil {
+		return err
+	}
+	want, err := wire.EncodeEnvelope(env)
 	if err != nil {
 		return err
 	}

@@ -229,10 +229,10 @@ func TestResume(t *testing.T) {
 	a.partial.keep(blob.Manifest.CID, half)
 	s, end, err := a.open(t.Context(), b.Self(), CapsuleProtocol)
 	require.NoError(t, err)
-	require.NoError(t, a.receive(s, blob.Manifest.CID, half), "chunks 5 to 9 only")
+	require.NoError(t, a.receive(s, mesh.FetchCall{CID: blob.Manifest.CID}, half), "chunks 5 to 9 only")
 	end(nil)
 	require.Equal(t, blob.Wasm, half.data)
-	got, err := a.FetchCapsule(t.Context(), b.Self(), blob.Manifest.CID)
+	got, err := a.FetchCapsule(t.Context(), b.Self(), mesh.FetchCall{CID: blob.Manifest.CID})
 	require.NoError(t, err)
 	require.Equal(t, blob.Wasm, got.Wasm)
 }

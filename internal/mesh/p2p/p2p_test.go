@@ -63,7 +63,7 @@ func (w *worker) HandleJob(ctx context.Context, from identity.PeerID, call mesh.
 		onProgress(mesh.Progress{Done: 1, Total: 2, Cost: 7})
 	case "fetch":
 		cid, _ := capsule.ParseCID(call.Job.Capsule)
-		blob, err := fetch(ctx, cid)
+		blob, err := fetch(ctx, mesh.FetchCall{CID: cid})
 		if err != nil {
 			out.Code, out.Message = mesh.JobUnknownCapsule, err.Error()
 			return out
@@ -83,10 +83,10 @@ func (w *worker) HandleCommand(ctx context.Context, from identity.PeerID, call m
 	return capsule.Reply{Code: capsule.OK, CapsuleID: call.Command.Target, Message: string(from)}
 }
 
-func (w *worker) Capsule(_ context.Context, cid capsule.CID) (mesh.Blob, bool) {
+func (w *worker) HandleFetch(_ context.Context, _ identity.PeerID, call mesh.FetchCall) (mesh.Blob, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	b, ok := w.blobs[cid]
+	b, ok := w.blobs[call.CID]
 	return b, ok
 }
 
@@ -235,7 +235,7 @@ func TestFourNodes(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, mesh.JobOK, out.Code, out.Message)
 	require.EqualValues(t, len(blob.Wasm), out.FetchedBytes)
-	got, err := c.FetchCapsule(ctx, a.Self(), blob.Manifest.CID)
+	got, err := c.FetchCapsule(ctx, a.Self(), mesh.FetchCall{CID: blob.Manifest.CID})
 	require.ErrorIs(t, err, mesh.ErrNotFound)
 	require.Nil(t, got.Wasm)
 
@@ -329,7 +329,7 @@ func TestArtificialLatencyIsPipelined(t *testing.T) {
 	// after the other, this would take a second, and the handler's end would wait.
 	blob := makeBlob(t, 4<<20, 64<<10)
 	b.w.add(blob)
-	got, err := a.FetchCapsule(t.Context(), b.Self(), blob.Manifest.CID)
+	got, err := a.FetchCapsule(t.Context(), b.Self(), mesh.FetchCall{CID: blob.Manifest.CID})
 	require.NoError(t, err)
 	require.Equal(t, blob.Wasm, got.Wasm)
 }

@@ -48,11 +48,12 @@ struct CapsuleManifest {
 }
 
 # One frame of /inos/capsule/1, preceded by its length as an unsigned varint.
-# The side that needs a capsule asks: want {cid, from chunk}; the side that has
-# it answers: have {manifest}, chunk*, or missing.
+# The side that needs a capsule asks with an Envelope of type capsule:fetch:v1 whose
+# payload is a CapsuleWant; the side that has it answers: have {manifest}, chunk*, or
+# missing.
 struct CapsuleFrame {
   union {
-    want @0 :CapsuleWant;
+    want @0 :CapsuleWant;    # not sent: it travels in the Envelope
     have @1 :CapsuleHave;
     chunk @2 :CapsuleChunk;
     missing @3 :Text;        # the CID

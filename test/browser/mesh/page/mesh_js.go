@@ -47,8 +47,8 @@ func (h handler) HandleCommand(_ context.Context, _ identity.PeerID, call mesh.C
 	return capsule.Reply{CapsuleID: "browser:" + call.Command.Target}
 }
 
-func (h handler) Capsule(_ context.Context, cid capsule.CID) (mesh.Blob, bool) {
-	return h.blob, cid == h.blob.Manifest.CID
+func (h handler) HandleFetch(_ context.Context, _ identity.PeerID, call mesh.FetchCall) (mesh.Blob, bool) {
+	return h.blob, call.CID == h.blob.Manifest.CID
 }
 
 func makeBlob(key ed25519.PrivateKey, size, chunk int) mesh.Blob {

@@ -102,7 +102,7 @@ func (w *worker) do(ctx context.Context, from identity.PeerID, call mesh.JobCall
 			return nil, err
 		}
 		start := time.Now()
-		blob, err := fetch(ctx, cid)
+		blob, err := fetch(ctx, mesh.FetchCall{CID: cid})
 		if err != nil {
 			return nil, err
 		}
@@ -145,4 +145,6 @@ func (w *worker) HandleCommand(_ context.Context, _ identity.PeerID, call mesh.C
 	return capsule.Reply{Code: capsule.OK, CapsuleID: call.Command.Target, Timestamp: time.Now()}
 }
 
-func (w *worker) Capsule(context.Context, capsule.CID) (mesh.Blob, bool) { return mesh.Blob{}, false }
+func (w *worker) HandleFetch(context.Context, identity.PeerID, mesh.FetchCall) (mesh.Blob, bool) {
+	return mesh.Blob{}, false
+}
