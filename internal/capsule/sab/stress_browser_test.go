@@ -15,8 +15,8 @@ import (
 	"inos/internal/capsule"
 )
 
-// node test/browser/capsule/run.mjs -- -stress=10000000 -test.run=TestStress
-var stressFrames = flag.Int("stress", 500_000, "frames of TestStress")
+// node test/browser/capsule/run.mjs -- -stress=500000 -test.run=TestStress
+var stressFrames = flag.Int("stress", 10_000_000, "frames of TestStress")
 
 // canary is around what a frame carries; capsules/flood makes the same.
 const canary = 0x1d05_c0de_ca9a_21e5

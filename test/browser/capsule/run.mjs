@@ -25,7 +25,7 @@ const { values } = parseArgs({
     browser: { type: 'string', multiple: true },
     wasm: { type: 'string' },
     capsules: { type: 'string', default: 'build/capsules' },
-    seconds: { type: 'string', default: '240' }, // for all tests in one browser
+    seconds: { type: 'string', default: '500' }, // for all tests in one browser
   },
 });
 
@@ -96,7 +96,7 @@ async function inBrowser(name, url) {
   const browser = await browsers[name]();
   let timer;
   try {
-    const flags = ['-test.v', '-test.timeout=200s', ...testFlags];
+    const flags = ['-test.v', '-test.timeout=450s', ...testFlags];
     const query = [['program', '/capsule.test.wasm'], ...needed.map((n) => ['capsule', n]), ...flags.map((a) => ['arg', a])];
     await browser.open(url + '?' + new URLSearchParams(query));
     const late = new Promise((_, reject) => {
