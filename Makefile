@@ -42,7 +42,7 @@ test: ## everything that must pass
 	scripts/test.sh
 
 .PHONY: test-kills
-test-kills: ## the ledger killed 50 times in each browser; make test does it 6 times
+test-kills: ## the ledger killed 50 times in each browser; make test kills Firefox's 6 times
 	@scripts/setup.sh base browsers
 	node test/browser/store/run.mjs 50
 

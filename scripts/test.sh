@@ -63,6 +63,8 @@ generated() {
     make generate && git diff --exit-code -- schema capsules/sdk/src/generated
 }
 
+killed() { node test/browser/store/run.mjs 50 chromium && node test/browser/store/run.mjs 6 firefox; }
+
 # One compiler for all of it: another's rustdoc in PATH could not read its crates.
 rust() {
     (
@@ -85,7 +87,7 @@ stage web-test "unit tests of the shell" npm --prefix web run --silent --logleve
 stage shell "the shell's bad days, in Chromium" node test/browser/shell.mjs
 stage capsule "capsules in Workers, in browsers" node test/browser/capsule/run.mjs
 stage mesh "the mesh, in browsers" node test/browser/mesh/run.mjs
-stage store "the ledger survives kills, in browsers" node test/browser/store/run.mjs 6
+stage store "the ledger survives kills, in browsers" killed
 stage trace "a browser's spans reach a collector, by way of a native node" node test/browser/trace/run.mjs
 stage demo "one job, all the way, in Chromium" node test/browser/demo.mjs
 stage demo-firefox "one job, all the way, in Firefox" node test/browser/demo.mjs --firefox
