@@ -1,4 +1,4 @@
-/* Both rings at once: the host sends commands (internal/capsule/ring.go Push, pump.go
+/* Both rings at once: the host sends commands (internal/capsule/producer.go Push, pump.go
  * flush, hurry.go sendNow), the capsule takes them, answers each
  * (capsules/sdk/src/link.rs turn, send, idle) and the host reads the answers, by its
  * pump (Drain) or by who looks for one (hear, pop). Counters and waits as in

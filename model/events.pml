@@ -1,5 +1,5 @@
 /* The event ring: the capsule produces (capsules/sdk/src/ring.rs push,
- * link.rs send), the host consumes (internal/capsule/ring.go Drain), woken by
+ * link.rs send), the host consumes (internal/capsule/consumer.go Drain), woken by
  * the doorbell loop (web/src/capsule/instance.ts listen, or
  * internal/capsule/wazero/instance.go listen) and pump.go.
  *

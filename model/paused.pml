@@ -1,6 +1,6 @@
 /* A capsule that is paused under a stream: its inbox is full, so it takes nothing out
  * of its ring, and lifecycle commands have to reach it all the same. The host keeps
- * SPARE cells of the ring for them (internal/capsule/pump.go flushAt, ring.go push) and
+ * SPARE cells of the ring for them (internal/capsule/pump.go flushAt, producer.go push) and
  * lets them overtake what has no room; the capsule takes them out from among the unread
  * frames and leaves a SKIP behind (capsules/sdk/src/ring.rs take_ahead, link.rs turn,
  * idle). A frame takes one cell, the inbox holds one frame; the host hears of room by
