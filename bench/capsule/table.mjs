@@ -20,14 +20,14 @@ export function table(figures) {
   }
   const floor = get('command', 'spinning');
   row('– plain JavaScript that looks for 30 µs before it sleeps: the floor', us(floor.P50), us(floor.P99), `${(inos.P50 / floor.P50).toFixed(1)} × its time`, '', '');
+  const native = get('command', 'native');
+  row('– under wazero, natively', us(native.P50), us(native.P99), '', '', '');
   const paced = get('paced', 'inos');
   row('Command after 3 ms of silence, both threads asleep', us(paced.P50), us(paced.P99), '', '', '');
   for (const [by, name] of [['atomics', 'plain JavaScript, Atomics.wait/waitAsync'], ['postMessage', 'postMessage'], ['comlink', 'comlink']]) {
     const p = get('paced', by);
     row(`– ${name}`, us(p.P50), us(p.P99), `${(paced.P50 / p.P50).toFixed(2)} × its time`, '', '');
   }
-  const native = get('command', 'native');
-  row('– under wazero, natively', us(native.P50), us(native.P99), '', '', '');
 
   const rate = (f) => `${(f.Value / 1e6).toFixed(2)} M/s`;
   const one = get('events', 'one capsule'), many = get('events', /^\d+ capsules$/), allocs = get('events', 'our allocations'), wakeups = get('events', "Go's own allocations");
