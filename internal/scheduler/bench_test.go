@@ -62,6 +62,7 @@ var benchRequests = []struct {
 	{"caps", 0, Request{Capabilities: []string{"gpu", "storage"}}},
 	{"ceiling", 0, Request{Capabilities: []string{"gpu"}, MaxCost: 500}},
 	{"geo2", 2, Request{Capabilities: []string{"gpu"}}},
+	{"geo3", 3, Request{}},
 	{"geo4", 4, Request{}},
 	{"exclude", 0, Request{Capabilities: []string{"gpu"}, Exclude: []identity.PeerID{"12D3KooWnode000001", "12D3KooWnode000002", "12D3KooWnode000003"}}},
 }
@@ -107,6 +108,32 @@ func BenchmarkChoose(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkChooseTied is a decision among nodes that all have the same score, of 256
+// sets of capabilities.
+func BenchmarkChooseTied(b *testing.B) {
+	for _, n := range sizes()[:2] {
+		x := New(Config{})
+		rng := rand.New(rand.NewPCG(7, 7))
+		for i := range n {
+			v := randomNode(rng, i, false, epoch0)
+			v.Latency, v.CreditCost, v.FreeSlots, v.QueueLength, v.Expires = time.Millisecond, 1, 1, 0, epoch0.Add(time.Hour)
+			require.NoError(b, x.Upsert(v, epoch0))
+		}
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			b.ReportAllocs()
+			ids := make([]string, 1024)
+			for i := range ids {
+				ids[i] = "0190c5f2-7f6e-7c3e-8a3b-" + strconv.Itoa(100000+i)
+			}
+			for i := 0; b.Loop(); i++ {
+				if _, err := x.Choose(Request{JobID: ids[i%len(ids)]}, epoch0); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -139,6 +139,7 @@ func (x *Index) Upsert(n Node, now time.Time) error {
 	x.wheel.schedule(d, r.expires, slot)
 	if !known {
 		r.group = x.caps.acquire(n.Capabilities)
+		x.cells.note(r, d, slot)
 		is := x.standing(slot)
 		is.shelf.insert(x.nodes, r.group, is.mask, &is.entry)
 		return nil
@@ -232,6 +233,9 @@ func (x *Index) SetLatency(id identity.PeerID, d time.Duration) error {
 // replace moves slot's entry from where it was to where the record says.
 func (x *Index) replace(slot int32, was *standing) {
 	is := x.standing(slot)
+	if was.score != is.score || was.group != is.group {
+		x.cells.note(&x.nodes[slot], &x.details[slot], slot)
+	}
 	switch {
 	case was.shelf != is.shelf || was.group != is.group || was.score != is.score:
 		was.shelf.remove(x.nodes, was.group, was.mask, &was.entry)

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"cmp"
+	"math"
 
 	"github.com/stretchr/testify/require"
 )
@@ -41,23 +42,36 @@ func (x *Index) checkInvariants(t require.TestingT) {
 	}
 	require.Equal(t, x.Len(), members)
 	require.Len(t, x.caps.byIDs, len(x.caps.groups)-len(x.caps.freeGroup))
-	for level, n := range cellLevels {
-		listed := 0
-		for key, slots := range x.cells.at[level] {
-			for i, slot := range slots {
-				holds(t, int(x.details[slot].cell[level]) == i, "the node knows its place in the cell")
-				holds(t, x.nodes[slot].geo.within(key), "the node lies in the cell")
-			}
-			listed += len(slots)
-		}
-		deep := 0
-		for slot := range x.nodes {
-			if x.nodes[slot].id != "" && x.nodes[slot].geo.length() >= n {
-				deep++
-			}
-		}
-		require.Equal(t, deep, listed)
+	checkCells(t, x)
+}
+
+// checkCells looks every node up in its region and its cell, and counts who is there.
+func checkCells(t require.TestingT, x *Index) {
+	inRegions, inCells := 0, 0
+	for _, members := range x.cells.regions {
+		inRegions += len(members)
 	}
+	for _, members := range x.cells.at {
+		holds(t, len(members) > 0, "an empty cell is not kept")
+		inCells += len(members)
+	}
+	for slot := range x.nodes {
+		r, at := &x.nodes[slot], x.details[slot].listed
+		if r.id == "" || r.geo.length() < regionLevel {
+			continue
+		}
+		inRegions--
+		m := x.cells.region(r.geo)[at.region]
+		holds(t, m == r.member(int32(slot)), "a region tells what is so")
+		score := float64(math.Float32frombits(m.score))
+		holds(t, score >= r.score && score <= r.score*(1+1e-6)+1e-44, "the score is rounded up, and not far")
+		if r.geo.length() >= cellLevel {
+			inCells--
+			holds(t, int(x.cells.at[r.geo.prefix(cellLevel)][at.cell]) == slot, "a cell has its node where the node says")
+		}
+	}
+	require.Zero(t, inRegions, "who is listed in a region is known")
+	require.Zero(t, inCells, "who is listed in a cell is known")
 }
 
 // holds is require.True without its price, for what is asked by the hundred

@@ -37,7 +37,7 @@ type record struct {
 type detail struct {
 	geoHash string
 	due     int64 // the wheel's bucket that will look at this node
-	cell    [len(cellLevels)]int32
+	listed  listing
 }
 
 func (x *Index) node(slot int32) Node {

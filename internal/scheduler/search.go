@@ -7,9 +7,7 @@ func (x *Index) search(s *shelf) (slot int32, ok bool) {
 	if s.count == 0 {
 		return 0, false
 	}
-	if members, ok := x.cells.lookup(q.geo); ok && x.preferCell(len(members)) {
-		x.searchCell(s, members)
-	} else {
+	if !x.searchPlace(s) {
 		x.descend(s)
 	}
 	if q.tied.n == 0 {
@@ -18,15 +16,27 @@ func (x *Index) search(s *shelf) (slot int32, ok bool) {
 	return q.tied.winner(x.nodes, q.job), true
 }
 
-// cellAtMost is how many members are looked at rather than walking down: with many
-// groups each is walked as far as its own first node in the place.
-const cellAtMost = 4096
-
-// preferCell decides how to find the best node in a place of m nodes: looking
-// at all m, or walking down from the best of all n, of which one in n/m lies
-// there.
-func (x *Index) preferCell(m int) bool {
-	return m <= cellAtMost || m <= x.Len()/m
+// searchPlace looks at every node of the place asked for; false when it is better to
+// walk down, or no place was asked for.
+func (x *Index) searchPlace(s *shelf) bool {
+	q := &x.q
+	switch n := q.geo.length(); {
+	case n < regionLevel:
+		return false
+	case n < cellLevel:
+		members := x.cells.region(q.geo)
+		if !x.lookAtAll(len(members)) {
+			return false
+		}
+		x.searchRegion(s, members)
+	default:
+		members := x.cells.at[q.geo.prefix(cellLevel)]
+		if !x.lookAtAll(len(members)) {
+			return false
+		}
+		x.searchCell(s, members)
+	}
+	return true
 }
 
 // cellAhead is how many members of a cell ahead of the one looked at are asked of the
@@ -34,10 +44,8 @@ func (x *Index) preferCell(m int) bool {
 // the search of a large cell would take its time for.
 const cellAhead = 16
 
-// searchCell looks at every member of a cell.
+// searchCell offers the members that meet every requirement.
 func (x *Index) searchCell(s *shelf, members []int32) {
-	q := &x.q
-	ready := s == &x.ready
 	ahead := prefetches && len(members) > cellAhead && x.Len() >= foreseeFrom
 	if ahead {
 		for _, slot := range members[:cellAhead] {
@@ -48,16 +56,27 @@ func (x *Index) searchCell(s *shelf, members []int32) {
 		if ahead && i+cellAhead < len(members) {
 			prefetchLines(&x.nodes[members[i+cellAhead]])
 		}
-		r := &x.nodes[slot]
-		if scoreBits(r.score) < q.best || r.cost > q.cursor.f.maxCost || r.expires <= q.cursor.f.now {
-			continue
-		}
-		if (r.available() > 0) != ready || !x.groupFits(r.group) {
-			continue
-		}
-		if e := r.entry(slot); x.accepts(&e) {
-			x.offer(&e)
-		}
+		x.consider(s, slot)
+	}
+}
+
+// lookAtAll decides how to find the best node in a place of m nodes: looking at all m,
+// or walking down from the best of all n, of which one in n/m lies there. A step down
+// takes some eight times as long as a look.
+func (x *Index) lookAtAll(m int) bool { return m <= 64 || m <= 8*x.Len()/m }
+
+// consider offers the node if it belongs to s and meets every requirement.
+func (x *Index) consider(s *shelf, slot int32) {
+	q := &x.q
+	r := &x.nodes[slot]
+	if scoreBits(r.score) < q.best || r.cost > q.cursor.f.maxCost || r.expires <= q.cursor.f.now {
+		return
+	}
+	if (r.available() > 0) != (s == &x.ready) || !x.groupFits(r.group) {
+		return
+	}
+	if e := r.entry(slot); x.accepts(&e) {
+		x.offer(&e)
 	}
 }
 
@@ -115,6 +134,10 @@ func (x *Index) offer(e *entry) bool {
 func (x *Index) searchTree(t *tree) {
 	q := &x.q
 	c := &q.cursor
+	if q.tied.n > 0 && t.best == q.best {
+		x.offerTied(t, q.best)
+		return
+	}
 	ok := c.first(t)
 	for ok && c.score >= q.best && !x.accepts(&c.entry) {
 		ok = c.next()
@@ -127,15 +150,22 @@ func (x *Index) searchTree(t *tree) {
 	if !c.next() || c.score != score {
 		return
 	}
-	// More nodes may tie: take them in the order of the ring, from the job's point
-	// to the end and from the first one to the job's point.
 	q.tied.drop(slot)
+	x.offerTied(t, score)
+}
+
+// offerTied offers the nodes of one group that have this score in the order of the
+// ring, from the job's point to the end and from the first one to the job's point, as
+// far as the window takes them.
+func (x *Index) offerTied(t *tree, score score64) {
+	q := &x.q
+	c := &q.cursor
 	from := entry{score: score, slot: noSlot, facts: facts{hash: q.job}}
 	if !x.offerRing(c.seek(x.nodes, t, &from), score, 1<<64-1) {
 		return
 	}
 	from.hash = 0
-	if q.job > 0 {
+	if q.job > 0 && q.tied.takes(ringDistance(q.job, 0)) {
 		x.offerRing(c.seek(x.nodes, t, &from), score, q.job-1)
 	}
 }

@@ -66,6 +66,9 @@ func (w *window) add(nodes []record, dist uint64, slot int32) bool {
 	return true
 }
 
+// takes reports whether add could take a node at this distance.
+func (w *window) takes(dist uint64) bool { return w.n < tieWindow || dist <= w.dist[tieWindow-1] }
+
 // winner is the node of the window with the highest weight for job.
 func (w *window) winner(nodes []record, job uint64) int32 {
 	best, weight := w.slot[0], rendezvous(job, nodes[w.slot[0]].hash)
