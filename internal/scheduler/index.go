@@ -37,6 +37,7 @@ type Index struct {
 	leaseID uint32
 	blames  map[int32]*blame // by slot, of nodes that failed not long ago
 	absent  absent
+	gone    departed
 
 	q     query  // scratch of the decision in hand
 	epoch uint32 // of the marks on excluded nodes
@@ -60,6 +61,7 @@ func New(c Config) *Index {
 		leases:   make(map[int32][]held),
 		blames:   make(map[int32]*blame),
 		absent:   make(absent),
+		gone:     make(departed),
 	}
 	x.ready.grove, x.busy.grove, x.q.cursor.g = &x.grove, &x.grove, &x.grove
 	return x
@@ -97,14 +99,21 @@ func (x *Index) Upsert(n Node, now time.Time) error {
 	if !validScore(score) {
 		return fmt.Errorf("%w: %v", ErrScore, score)
 	}
-	if known && n.Sequence < x.nodes[slot].seq {
-		return fmt.Errorf("%w: sequence %d after %d", ErrReplayed, n.Sequence, x.nodes[slot].seq)
+	var last uint64
+	if known {
+		last = x.nodes[slot].seq
+	} else {
+		last = x.gone[n.ID].seq
+	}
+	if n.Sequence < last {
+		return fmt.Errorf("%w: sequence %d after %d", ErrReplayed, n.Sequence, last)
 	}
 	if !known {
 		if x.ids.count >= x.maxNodes {
 			return fmt.Errorf("%w: %d nodes", ErrFull, x.ids.count)
 		}
 		slot = x.add(n)
+		delete(x.gone, n.ID)
 		if b := x.absent.take(n.ID, unixNano(now)); b != nil {
 			x.blames[slot] = b
 			x.nodes[slot].trust, x.nodes[slot].failures = b.trust, float32(b.count)
@@ -180,7 +189,7 @@ func (x *Index) add(n Node) int32 {
 	return slot
 }
 
-// Remove forgets id, except for its failures, and reports whether it was known.
+// Remove forgets id, except for its failures and its last sequence number, and reports whether it was known.
 func (x *Index) Remove(id identity.PeerID) bool {
 	slot, ok := x.ids.find(x.nodes, id)
 	if !ok {
@@ -193,6 +202,7 @@ func (x *Index) Remove(id identity.PeerID) bool {
 	x.caps.release(r.group)
 	x.ids.remove(id, slot)
 	delete(x.leases, slot)
+	x.gone.keep(id, r.seq, r.expires)
 	if b := x.blames[slot]; b != nil {
 		delete(x.blames, slot)
 		x.absent.keep(id, b)

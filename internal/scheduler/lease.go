@@ -56,7 +56,11 @@ func (x *Index) reported(slot int32, free uint32, now time.Time) {
 			}
 		}
 	}
-	r.capacity = uint32(min(max(seen, uint64(r.capacity)), 1<<32-1))
+	// What is believed beyond that is given up slot by slot: jobs of others may hide
+	// slots for a while, but a node may also have fewer than it had, or a report that
+	// had crossed a job on its way may have been taken for more slots.
+	believed := uint64(max(r.capacity, 1) - 1)
+	r.capacity = uint32(min(max(seen, believed), 1<<32-1))
 }
 
 // Acquire sets one slot of id aside; false when id is unknown or has none free.

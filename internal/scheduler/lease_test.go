@@ -83,3 +83,41 @@ func TestLeases(t *testing.T) {
 	x.Release(Lease{})
 	require.EqualValues(t, 2, free())
 }
+
+// A node that shrinks, or whose report had crossed jobs on their way, is not believed
+// to have the slots for ever.
+func TestSlotsFollowTheReports(t *testing.T) {
+	x := New(Config{})
+	now, seq := epoch0, uint64(0)
+	report := func(free uint32) Node {
+		seq++
+		require.NoError(t, x.Upsert(node("a", free, seq), now))
+		n, _ := x.Node("node-a")
+		return n
+	}
+	report(2)
+	var leases []Lease
+	for range 2 {
+		l, ok := x.Acquire("node-a", now)
+		require.True(t, ok)
+		leases = append(leases, l)
+	}
+	now = now.Add(time.Minute)
+	report(2) // older than both jobs, and late
+	for _, l := range leases {
+		x.Release(l)
+	}
+	for _, free := range []uint32{2, 2} {
+		n := report(free)
+		require.Equal(t, free, n.FreeSlots)
+	}
+	require.EqualValues(t, 2, report(2).Slots)
+	require.EqualValues(t, 8, report(8).Slots)
+	var n Node
+	for range 7 {
+		n = report(1)
+	}
+	require.EqualValues(t, 1, n.Slots)
+	require.EqualValues(t, 1, n.FreeSlots)
+	require.Zero(t, report(0).Slots)
+}

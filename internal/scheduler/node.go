@@ -23,7 +23,7 @@ type Node struct {
 	Sequence     uint64 // counts up with every profile the node signs
 
 	// What the index adds to a report; Upsert ignores these four.
-	Slots    uint32        // free or not, as far as known
+	Slots    uint32        // free or not, as far as the reports tell
 	InFlight uint32        // jobs sent there from here and not ended: leases held
 	Service  time.Duration // how long a job takes there, on average; 0 until Observe
 	Failures float64       // failures that were its own, decayed: see Blame

@@ -22,7 +22,7 @@ type record struct {
 	group    int32
 	free     uint32 // slots, as reported
 	queue    uint32
-	capacity uint32 // slots that the node is known to have
+	capacity uint32 // slots that the node is believed to have
 	held     uint32 // leases
 	used     uint32 // of them, taken since the last report
 	back     uint32 // leases taken before the last report and returned since

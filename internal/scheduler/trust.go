@@ -128,6 +128,7 @@ func (x *Index) Reconsider(now time.Time) (back bool) {
 		x.replace(slot, &was)
 	}
 	x.absent.reconsider(t)
+	x.gone.reconsider(t)
 	return back
 }
 

@@ -31,7 +31,7 @@ func (n Node) Wait() time.Duration {
 
 // Observe tells how long a job ran on id, without the way there and back. It
 // enters the average of the node and of all nodes; the latter is what a node
-// starts with. Unknown nodes and times below zero are ignored.
+// starts with that comes later, or whose first job this is. Unknown nodes and times below zero are ignored.
 func (x *Index) Observe(id identity.PeerID, ran time.Duration) {
 	if ran <= 0 {
 		return
