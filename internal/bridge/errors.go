@@ -78,7 +78,10 @@ func verdict(err error) (code string, again bool) {
 		if wellFormed(job.Reason) {
 			return job.Reason, job.Retryable()
 		}
-		return jobCodes[job.Code], job.Retryable()
+		if code, known := jobCodes[job.Code]; known {
+			return code, job.Retryable()
+		}
+		return jobCodes[mesh.JobInternal], job.Retryable()
 	}
 	if code, again = capsule.CodeOf(err); code != "" {
 		return code, again

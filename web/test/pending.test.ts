@@ -52,6 +52,15 @@ test('what cannot be sent rejects its own call only', async () => {
   expect(await other).toBe('still here');
 });
 
+test('a failure of sending keeps its own code', async () => {
+  const pending = new Pending();
+  const failing = pending.open(() => {
+    throw new InosFailure('kernel_crashed', 'the kernel is not up');
+  });
+  await expect(failing).rejects.toMatchObject({ code: 'kernel_crashed', message: 'the kernel is not up' });
+  expect(pending.size).toBe(0);
+});
+
 test('late and unknown answers are ignored', () => {
   const pending = new Pending();
   pending.resolve(7, 'nobody asked');

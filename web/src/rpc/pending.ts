@@ -22,7 +22,7 @@ export class Pending {
     return this.#calls.size;
   }
 
-  /** Makes a call and hands its id to `send`; what `send` throws rejects the call. */
+  /** Makes a call and hands its id to `send`; what `send` throws rejects the call: a failure as it is, anything else as `bad_argument`. */
   open(send: (id: number) => void): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#ended) {
@@ -39,7 +39,7 @@ export class Pending {
         send(id);
       } catch (thrown) {
         this.#calls.delete(id);
-        reject(new InosFailure('bad_argument', `the arguments cannot be sent to the kernel: ${String(thrown)}`));
+        reject(thrown instanceof InosFailure ? thrown : new InosFailure('bad_argument', `the arguments cannot be sent to the kernel: ${String(thrown)}`));
       }
     });
   }
