@@ -175,6 +175,19 @@ await test('a bootstrap node that comes up later, and goes again', { boot: { boo
 });
 await stopNode(late);
 await rm(folder, { recursive: true, force: true });
+// Another node altogether: another key, port and certificate.
+const elsewhere = () => startNode('elsewhere', ['node', '--listen', '/ip4/127.0.0.1/udp/0/quic-v1/webtransport', '--capabilities', 'storage']);
+let other = await elsewhere();
+const today = (answer) => ({ body: JSON.stringify({ ...JSON.parse(answer.body), bootstrap: other.ready.addrs }) });
+await test('a bootstrap node that comes back elsewhere', { spoil: { 'inos.json': today } }, async (page) => {
+  await standing(page, 'joined', 'ready, in the mesh');
+  await stopNode(other);
+  await standing(page, 'ready', 'ready, alone');
+  other = await elsewhere();
+  await standing(page, 'joined', 'ready, in the mesh');
+  equal((await inPage(page, () => inos.nodes())).some((node) => node.peerId === other.ready.peerId && node.connected), true, 'whom it is connected to');
+});
+await stopNode(other);
 
 console.log('a console that is wrong');
 /** Rejects with an InosError of `code` whose message matches. */

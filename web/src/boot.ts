@@ -55,7 +55,7 @@ export async function boot(link: KernelLink, makeWorker: () => WorkerPort): Prom
   }
 }
 
-async function loadConfig(): Promise<BootConfig> {
+export async function loadConfig(): Promise<BootConfig> {
   const url = new URL('inos.json', document.baseURI);
   let given: Partial<BootConfig>;
   try {

@@ -1,8 +1,9 @@
 // The page: puts `inos` on the window, shows the kernel, boots it.
 import './style.css';
 import { consoleApi } from './api/console';
-import { boot } from './boot';
+import { boot, loadConfig } from './boot';
 import { watchHost } from './host-sensors';
+import { rejoin } from './rejoin';
 import { KernelLink } from './rpc/link';
 import { mountPage } from './view/page';
 
@@ -16,6 +17,7 @@ void boot(link, () => new Worker(new URL('./kernel.worker.ts', import.meta.url),
   link.ready.then(
     () => {
       const stop = watchHost((sample) => link.sense(sample));
+      rejoin(link, config.bootstrap, async () => (await loadConfig()).bootstrap);
       link.on('closed', stop);
       link.on('crashed', stop);
       console.info('INOS kernel is ready: inos.help() lists what it can do.');

@@ -3,9 +3,8 @@ package webtransport
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 // Chromium keeps failed sessions among the 64 it lets be pending in a page, for
@@ -17,16 +16,19 @@ const (
 	failureRefill = 5 * time.Second
 )
 
+// budget is what dials may cost. Each sets a failure aside when it begins, so that
+// dials that run at the same time cannot fail on the same allowance, and gives it back
+// when it was none.
 type budget struct {
-	slots    chan struct{}
-	failures *rate.Limiter
+	slots chan struct{}
+
+	mu    sync.Mutex
+	left  float64 // failures; below 0: so many wait
+	since time.Time
 }
 
 func newBudget() *budget {
-	return &budget{
-		slots:    make(chan struct{}, dialsAtOnce),
-		failures: rate.NewLimiter(rate.Every(failureRefill), failureBurst),
-	}
+	return &budget{slots: make(chan struct{}, dialsAtOnce), left: failureBurst, since: time.Now()}
 }
 
 // begin waits for a free slot and for failures to be forgiven, and returns how
@@ -38,26 +40,27 @@ func (b *budget) begin(ctx context.Context) (end func(ok bool), err error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if err := b.forgiven(ctx); err != nil {
+	if err := b.setAside(ctx); err != nil {
 		<-b.slots
 		return nil, err
 	}
 	return func(ok bool) {
-		if !ok {
-			b.failures.Allow() // takes a token if there is one
+		if ok {
+			b.add(1)
 		}
 		<-b.slots
 	}, nil
 }
 
-// forgiven waits until the failures of the past leave room for one more.
-func (b *budget) forgiven(ctx context.Context) error {
-	missing := 1 - b.failures.Tokens()
-	if missing <= 0 {
+// setAside takes one failure, and waits until those of the past leave room for it.
+func (b *budget) setAside(ctx context.Context) error {
+	left := b.add(-1)
+	if left >= 0 {
 		return nil
 	}
-	wait := time.Duration(missing * float64(failureRefill))
+	wait := time.Duration(-left * float64(failureRefill))
 	if until, ok := ctx.Deadline(); ok && time.Until(until) < wait {
+		b.add(1)
 		return fmt.Errorf("%w: next one in %s", ErrBackoff, wait.Round(time.Millisecond))
 	}
 	t := time.NewTimer(wait)
@@ -66,6 +69,18 @@ func (b *budget) forgiven(ctx context.Context) error {
 	case <-t.C:
 		return nil
 	case <-ctx.Done():
+		b.add(1)
 		return fmt.Errorf("%w: %w", ErrBackoff, ctx.Err())
 	}
+}
+
+// add forgives what time has forgiven, adds n and returns what is left.
+func (b *budget) add(n float64) float64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	b.left = min(b.left+float64(now.Sub(b.since))/float64(failureRefill), failureBurst)
+	b.since = now
+	b.left = min(b.left+n, failureBurst)
+	return b.left
 }

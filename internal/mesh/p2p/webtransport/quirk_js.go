@@ -24,9 +24,14 @@ func userAgent() string {
 	return ""
 }
 
-// identifyLine ends what the opener of an identify stream has to say.
+// identifyLine ends what the opener of an identify stream has to say, which is the
+// negotiation of it and no more than openingBytes.
 var identifyLine = []byte("/ipfs/id/1.0.0\n")
 
+const openingBytes = 64
+
 // lastWords reports whether p is known to be the last that the opener of a stream
-// writes.
-func lastWords(p []byte) bool { return stopDiscards && bytes.HasSuffix(p, identifyLine) }
+// writes; sent counts all that it has written.
+func lastWords(p []byte, sent int) bool {
+	return stopDiscards && sent <= openingBytes && bytes.HasSuffix(p, identifyLine)
+}

@@ -47,6 +47,8 @@ type stream struct {
 	writeErr error // final
 	finSent  bool
 	dropped  bool
+
+	sent int // bytes written, as far as the quirk asks; the writer's own
 }
 
 // Values of stream.arrived besides a number of bytes.
@@ -148,7 +150,7 @@ func (s *stream) Write(p []byte) (int, error) {
 		case late:
 			return written, os.ErrDeadlineExceeded
 		case written == len(p):
-			if s.opener && lastWords(p) {
+			if s.opener && lastWords(p, s.sent) {
 				return written, s.CloseWrite()
 			}
 			return written, nil
@@ -157,6 +159,7 @@ func (s *stream) Write(p []byte) (int, error) {
 			s.writing.Add(1)
 			hostWrite(s.handle, unsafe.Pointer(unsafe.SliceData(p[written:])), uint32(n))
 			written += n
+			s.sent = min(s.sent+n, openingBytes+1)
 			continue
 		}
 		select {
