@@ -7,6 +7,7 @@ package mesh
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"inos/internal/capsule"
@@ -136,14 +137,18 @@ const (
 	JobCreditExhausted
 )
 
+var jobCodes = [...]string{"ok", "rejected", "busy", "unknownCapsule", "badCapsule", "failed", "crashed", "deadline",
+	"cancelled", "internal", "creditExhausted"}
+
+// Known reports whether c is one of the above: a newer node may say others.
+func (c JobCode) Known() bool { return int(c) < len(jobCodes) }
+
 // String is the code's name in the schema.
 func (c JobCode) String() string {
-	names := [...]string{"ok", "rejected", "busy", "unknownCapsule", "badCapsule", "failed", "crashed", "deadline",
-		"cancelled", "internal", "creditExhausted"}
-	if int(c) < len(names) {
-		return names[c]
+	if !c.Known() {
+		return "code " + strconv.Itoa(int(c))
 	}
-	return "unknown"
+	return jobCodes[c]
 }
 
 // Progress is a report from a running job.

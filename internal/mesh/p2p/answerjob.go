@@ -72,17 +72,34 @@ func (m *Mesh) answerJob(ctx context.Context, from identity.PeerID, s *frames) e
 	return err
 }
 
-// readInput reads length bytes of input frames.
+// inputRate is how fast an input has to come on average, in bytes a second: a job that
+// waits for its input holds a slot.
+const inputRate = 32 << 10
+
+// atInputRate is how long n bytes may take.
+func atInputRate(silence time.Duration, n uint64) time.Duration {
+	return silence + time.Duration(float64(n)/inputRate*float64(time.Second))
+}
+
+// readInput reads length bytes of input frames. An input that drips is given up:
+// mesh.ErrTimeout.
 func readInput(ctx context.Context, s *frames, length uint64) (input []byte, err error) {
-	defer context.AfterFunc(ctx, func() { _ = s.s.SetReadDeadline(time.Unix(1, 0)) })()
+	allowed := atInputRate(s.silence, length)
+	late := time.Now().Add(allowed)
+	s.readUntil(late)
+	defer s.readUntil(time.Time{})
+	defer context.AfterFunc(ctx, func() { s.readUntil(time.Unix(1, 0)) })()
 	for uint64(len(input)) < length {
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
 		data, err := s.read(chunkFrame)
 		if err != nil {
-			if cause := context.Cause(ctx); cause != nil {
+			switch cause := context.Cause(ctx); {
+			case cause != nil:
 				err = cause
+			case isTimeout(err) && !time.Now().Before(late):
+				err = fmt.Errorf("%w: %d of %d bytes of input came within %s", mesh.ErrTimeout, len(input), length, allowed)
 			}
 			return nil, err
 		}

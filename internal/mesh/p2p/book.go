@@ -11,17 +11,21 @@ import (
 	"inos/internal/wire"
 )
 
-// bookSize bounds the profiles remembered; expired ones go first, then those
-// that expire next.
+// bookSize bounds the profiles remembered. Expired ones go first, then the strangers
+// heard of last: who makes up nodes by the thousand drives out its own.
 const bookSize = 4096
 
 // errStale refuses a profile that is no newer than the one known: a replay, or
 // a copy that came by another way.
 var errStale = errors.New("p2p: profile is not newer than the one known")
 
+// errTooMany refuses a node not heard of before, for now.
+var errTooMany = errors.New("p2p: too many new nodes from there")
+
 // book remembers the newest verified profile of each node, as it was signed.
 type book struct {
-	now func() time.Time
+	now  func() time.Time
+	keep func(identity.PeerID) bool // is never forgotten to make room; may be nil
 
 	mu    sync.Mutex
 	pages map[identity.PeerID]page
@@ -30,6 +34,7 @@ type book struct {
 type page struct {
 	profile mesh.Profile
 	signed  []byte
+	since   time.Time
 }
 
 func newBook(now func() time.Time) *book {
@@ -40,6 +45,12 @@ func newBook(now func() time.Time) *book {
 // mesh.ErrProfile, mesh.ErrProtocol or errStale; with errStale the profile known
 // is returned.
 func (b *book) take(signed []byte) (mesh.Profile, error) {
+	return b.takeNews(signed, func() bool { return true })
+}
+
+// takeNews is take that asks before it takes in a node not heard of before: errTooMany
+// when the answer is no.
+func (b *book) takeNews(signed []byte, news func() bool) (mesh.Profile, error) {
 	payload, signer, err := wire.Open(wire.DomainProfile, signed)
 	if err != nil {
 		if errors.Is(err, wire.ErrSignature) {
@@ -63,29 +74,36 @@ func (b *book) take(signed []byte) (mesh.Profile, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if known, ok := b.pages[p.Peer]; ok && known.profile.Sequence >= p.Sequence {
+	known, ok := b.pages[p.Peer]
+	switch {
+	case ok && known.profile.Sequence >= p.Sequence:
 		return known.profile.Clone(), errStale
+	case !ok && !news():
+		return mesh.Profile{}, fmt.Errorf("%w: %s", errTooMany, p.Peer)
+	case !ok:
+		known.since = now
+		if len(b.pages) >= bookSize {
+			b.forgetOne(now)
+		}
 	}
-	if len(b.pages) >= bookSize {
-		b.forgetOne(now)
-	}
-	b.pages[p.Peer] = page{profile: p, signed: append([]byte(nil), signed...)}
+	b.pages[p.Peer] = page{profile: p, signed: append([]byte(nil), signed...), since: known.since}
 	return p.Clone(), nil
 }
 
+// forgetOne makes room for one more.
 func (b *book) forgetOne(now time.Time) {
-	var first identity.PeerID
-	var at time.Time
+	var last identity.PeerID
+	var since time.Time
 	for p, pg := range b.pages {
 		if !pg.profile.Expires.After(now) {
 			delete(b.pages, p)
 			return
 		}
-		if first == "" || pg.profile.Expires.Before(at) {
-			first, at = p, pg.profile.Expires
+		if (last == "" || pg.since.After(since)) && (b.keep == nil || !b.keep(p)) {
+			last, since = p, pg.since
 		}
 	}
-	delete(b.pages, first)
+	delete(b.pages, last)
 }
 
 // get returns the newest profile of p, expired or not.

@@ -10,9 +10,9 @@ import (
 
 	"github.com/ipfs/go-cid"
 	dht "github.com/libp2p/go-libp2p-kad-dht"
+	"github.com/libp2p/go-libp2p-kad-dht/records"
 	kb "github.com/libp2p/go-libp2p-kbucket"
 	"github.com/libp2p/go-libp2p/core/host"
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/multiformats/go-multihash"
 
@@ -21,12 +21,10 @@ import (
 
 const (
 	capabilityKey  = "inos/capability/1/"
-	maxProviders   = 256 // looked at by one Find
-	findersAtOnce  = 8
-	providerTime   = 5 * time.Second  // to connect to a provider and hear its profile
+	maxProviders   = 256              // looked at by one Find
 	lookupTime     = 15 * time.Second // of a Find that the caller does not bound
-	quietTime      = 500 * time.Millisecond
-	reprovideEvery = 10 * time.Minute // records live two days; nodes and routes less
+	reprovideEvery = 10 * time.Minute
+	provideFor     = 3 * reprovideEvery // Kademlia's two days would list the dead of yesterday
 	settle         = 250 * time.Millisecond
 	askAgain       = time.Second
 	enoughHolders  = 20 // Kademlia's k: a newcomer is one of many then
@@ -34,7 +32,8 @@ const (
 )
 
 func newDHT(ctx context.Context, h host.Host) (*dht.IpfsDHT, error) {
-	return dht.New(ctx, dhtHost(h), dht.Mode(dhtMode), dht.ProtocolPrefix(Prefix), dht.DisableValues())
+	return dht.New(ctx, dhtHost(h), dht.Mode(dhtMode), dht.ProtocolPrefix(Prefix), dht.DisableValues(),
+		dht.ProviderManagerOpts(records.ProvideValidity(provideFor), records.ProviderAddrTTL(provideFor)))
 }
 
 // keyOf is the DHT key under which the nodes with capability are found.
@@ -53,7 +52,8 @@ type provider struct {
 	kicked chan struct{} // capacity 1
 
 	mu           sync.Mutex
-	capabilities []string
+	capabilities []string // that the records shall be of
+	written      bool     // they are
 }
 
 // kick says that a peer appeared which may hold records.
@@ -61,10 +61,12 @@ func (p *provider) kick() { ring(p.kicked) }
 
 func (p *provider) set(ctx context.Context, capabilities []string) error {
 	p.mu.Lock()
-	same := slices.Equal(p.capabilities, capabilities)
-	p.capabilities = slices.Clone(capabilities)
+	if !slices.Equal(p.capabilities, capabilities) {
+		p.capabilities, p.written = slices.Clone(capabilities), false
+	}
+	written := p.written
 	p.mu.Unlock()
-	if same {
+	if written {
 		return nil // run keeps the records alive
 	}
 	return p.put(ctx)
@@ -73,16 +75,19 @@ func (p *provider) set(ctx context.Context, capabilities []string) error {
 func (p *provider) run() {
 	again := time.NewTimer(reprovideEvery)
 	defer again.Stop()
+	soon := false
 	for {
 		select {
 		case <-p.kicked:
-			if p.m.dht.RoutingTable().Size() >= enoughHolders {
+			if soon || p.m.dht.RoutingTable().Size() >= enoughHolders {
 				continue
 			}
 			// Peers come in groups, and the routing table takes one in only after
 			// asking it something.
 			again.Reset(settle)
+			soon = true
 		case <-again.C:
+			soon = false
 			ctx, cancel := context.WithTimeout(p.m.life, time.Minute)
 			_ = p.put(ctx) // comes again
 			cancel()
@@ -105,6 +110,16 @@ func (p *provider) put(ctx context.Context) error {
 	p.mu.Lock()
 	capabilities := p.capabilities
 	p.mu.Unlock()
+	if err := p.write(ctx, capabilities); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.written = slices.Equal(p.capabilities, capabilities)
+	return nil
+}
+
+func (p *provider) write(ctx context.Context, capabilities []string) error {
 	var wg sync.WaitGroup
 	errs := make([]error, len(capabilities))
 	slots := make(chan struct{}, 4)
@@ -127,8 +142,10 @@ func (p *provider) put(ctx context.Context) error {
 
 // Find asks the DHT for providers of capability, connects to each and hears its
 // profile, eight at a time. Providers that cannot be reached, whose profile has
-// expired or no longer names the capability are left out. When ctx ends, what
-// was found so far is returned, or the error if that is nothing.
+// expired or no longer names the capability are left out. It returns when nobody is
+// left to be heard, or, once somebody was, when nobody else is within a while; whom it
+// has begun to dial then is an event when heard. When ctx ends, what was found so far is
+// returned, or the error if that is nothing.
 func (m *Mesh) Find(ctx context.Context, capability string) ([]mesh.Profile, error) {
 	if err := m.alive(); err != nil {
 		return nil, err
@@ -140,35 +157,8 @@ func (m *Mesh) Find(ctx context.Context, capability string) ([]mesh.Profile, err
 	lookup, cancel := context.WithTimeout(ctx, lookupTime)
 	defer cancel()
 	m.awaitRoute(lookup)
-	var (
-		mu    sync.Mutex
-		found []mesh.Profile
-		wg    sync.WaitGroup
-	)
-	slots := make(chan struct{}, findersAtOnce)
-	seen := map[peer.ID]bool{m.id: true}
-	// A lookup ends only when the last peer on its way has answered or timed out,
-	// and a dead one takes seconds. What comes comes early: once somebody has been
-	// heard, quiet means that nobody else will be.
-	quiet := time.AfterFunc(lookupTime, cancel)
-	defer quiet.Stop()
-	for info := range m.dht.FindProvidersAsync(lookup, key, maxProviders) {
-		if seen[info.ID] {
-			continue
-		}
-		seen[info.ID] = true
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			if p, ok := m.hear(lookup, info); ok && has(p, capability) {
-				mu.Lock()
-				found = append(found, p)
-				mu.Unlock()
-				quiet.Reset(quietTime)
-			}
-		})
-	}
-	wg.Wait()
+	f := &finding{m: m, heard: make(chan hearing, maxProviders)}
+	found := f.run(lookup, m.dht.FindProvidersAsync(lookup, key, maxProviders), capability)
 	if len(found) == 0 {
 		if err := m.alive(); err != nil {
 			return nil, err
@@ -177,18 +167,4 @@ func (m *Mesh) Find(ctx context.Context, capability string) ([]mesh.Profile, err
 	}
 	slices.SortFunc(found, func(a, b mesh.Profile) int { return cmp.Compare(a.Peer, b.Peer) })
 	return found, nil
-}
-
-// hear connects to a provider and returns its newest profile.
-func (m *Mesh) hear(ctx context.Context, info peer.AddrInfo) (mesh.Profile, bool) {
-	ctx, cancel := context.WithTimeout(ctx, providerTime)
-	defer cancel()
-	if err := m.host.Connect(ctx, info); err != nil {
-		return mesh.Profile{}, false
-	}
-	if p, ok := m.book.fresh(nameOf(info.ID)); ok {
-		return p, true
-	}
-	p, err := m.exchange(ctx, info.ID)
-	return p, err == nil
 }

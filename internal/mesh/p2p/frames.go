@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -36,6 +37,7 @@ const (
 type frames struct {
 	s       network.Stream
 	silence time.Duration
+	limit   limit
 	r       *bufio.Reader
 	w       *bufio.Writer
 	in      []byte // the last frame read
@@ -48,32 +50,70 @@ func newFrames(s network.Stream, silence time.Duration) *frames {
 // read returns the next frame, valid until the following read. io.EOF means
 // that the peer ended the stream between frames.
 func (f *frames) read(limit int) ([]byte, error) {
-	if err := f.s.SetReadDeadline(time.Now().Add(f.silence)); err != nil {
+	if err := f.wait(f.silence); err != nil {
 		return nil, err
 	}
 	return f.readPatiently(limit)
 }
 
+// limit is a time after which nothing is read any more, whatever a frame may take.
+type limit struct {
+	mu sync.Mutex
+	at time.Time // none when zero
+}
+
+// wait gives what is read next so long, within the limit.
+func (f *frames) wait(d time.Duration) error {
+	f.limit.mu.Lock()
+	defer f.limit.mu.Unlock()
+	at := time.Now().Add(d)
+	if !f.limit.at.IsZero() && f.limit.at.Before(at) {
+		at = f.limit.at
+	}
+	return f.s.SetReadDeadline(at)
+}
+
+// readUntil sets the limit, also for a read that waits now. The zero time takes it away.
+func (f *frames) readUntil(at time.Time) {
+	f.limit.mu.Lock()
+	defer f.limit.mu.Unlock()
+	f.limit.at = at
+	_ = f.s.SetReadDeadline(at) // one that cannot be set is on a stream that has ended
+}
+
 // readPatiently is read, but the deadline in force, if any, stays until the
 // frame has begun.
 func (f *frames) readPatiently(limit int) ([]byte, error) {
+	n, err := f.length(limit)
+	if err != nil {
+		return nil, err
+	}
+	return f.body(n)
+}
+
+// length reads how long the next frame is; its body follows.
+func (f *frames) length(limit int) (int, error) {
 	n, err := varint.ReadUvarint(f.r)
 	switch {
 	case errors.Is(err, varint.ErrOverflow), errors.Is(err, varint.ErrNotMinimal):
-		return nil, fmt.Errorf("%w: frame length: %v", mesh.ErrProtocol, err)
+		return 0, fmt.Errorf("%w: frame length: %v", mesh.ErrProtocol, err)
 	case err != nil:
-		return nil, err
+		return 0, err
+	case n > uint64(limit):
+		return 0, fmt.Errorf("%w: frame of %d bytes, at most %d", mesh.ErrProtocol, n, limit)
 	}
-	if n > uint64(limit) {
-		return nil, fmt.Errorf("%w: frame of %d bytes, at most %d", mesh.ErrProtocol, n, limit)
-	}
+	return int(n), nil
+}
+
+// body reads n bytes, valid until the following read.
+func (f *frames) body(n int) ([]byte, error) {
 	// Memory follows the bytes that came, not the length that was claimed.
 	f.in = f.in[:0]
-	for left := int(n); left > 0; {
+	for left := n; left > 0; {
 		step := min(left, growStep)
 		at := len(f.in)
 		if cap(f.in)-at < step {
-			grown := make([]byte, at, min(int(n), max(2*cap(f.in), at+step)))
+			grown := make([]byte, at, min(n, max(2*cap(f.in), at+step)))
 			copy(grown, f.in)
 			f.in = grown
 		}
@@ -86,7 +126,7 @@ func (f *frames) readPatiently(limit int) ([]byte, error) {
 		}
 		left -= step
 		if left > 0 {
-			if err := f.s.SetReadDeadline(time.Now().Add(f.silence)); err != nil {
+			if err := f.wait(f.silence); err != nil {
 				return nil, err
 			}
 		}

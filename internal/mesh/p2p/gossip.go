@@ -56,9 +56,9 @@ func (m *Mesh) judge(from peer.ID, msg *pubsub.Message) pubsub.ValidationResult 
 	if from == m.id {
 		return pubsub.ValidationAccept
 	}
-	p, err := m.book.take(msg.GetData())
+	p, err := m.book.takeNews(msg.GetData(), func() bool { return m.guard.news(from) })
 	switch {
-	case errors.Is(err, errStale):
+	case errors.Is(err, errStale), errors.Is(err, errTooMany):
 		return pubsub.ValidationIgnore
 	case err != nil:
 		return pubsub.ValidationReject

@@ -21,6 +21,11 @@ const (
 	streamsAtOnce    = 128  // per peer and protocol
 	streamsInAll     = 1024
 	maxWait          = time.Second // that a stream is held back for its peer's rate
+
+	newsPerSecond = 50   // nodes not heard of before, from one peer
+	newsBurst     = 1024 // at first
+
+	largeAtOnce = 4 // commands that carry a module, in all; one per peer
 )
 
 var inosProtocols = []protocol.ID{ProfileProtocol, CapsuleProtocol, JobProtocol, LifecycleProtocol, FeedProtocol,
@@ -32,14 +37,70 @@ type guard struct {
 	mu    sync.Mutex
 	peers map[peer.ID]*allowance
 	all   int
+	large chan struct{}
 }
 
 type allowance struct {
-	rate *rate.Limiter
-	open map[protocol.ID]int
+	rate  *rate.Limiter
+	news  *rate.Limiter
+	large chan struct{}
+	open  map[protocol.ID]int
 }
 
-func newGuard() *guard { return &guard{peers: map[peer.ID]*allowance{}} }
+// idle says that nothing would be forgotten with it.
+func (a *allowance) idle() bool {
+	for _, n := range a.open {
+		if n > 0 {
+			return false
+		}
+	}
+	return a.rate.Tokens() >= streamBurst && a.news.Tokens() >= newsBurst
+}
+
+func newGuard() *guard {
+	return &guard{peers: map[peer.ID]*allowance{}, large: make(chan struct{}, largeAtOnce)}
+}
+
+// of is p's allowance. Called with mu held.
+func (g *guard) of(p peer.ID) *allowance {
+	a := g.peers[p]
+	if a == nil {
+		a = &allowance{
+			rate:  rate.NewLimiter(streamsPerSecond, streamBurst),
+			news:  rate.NewLimiter(newsPerSecond, newsBurst),
+			large: make(chan struct{}, 1),
+			open:  map[protocol.ID]int{},
+		}
+		g.peers[p] = a
+	}
+	return a
+}
+
+// news reports whether p may tell of one more node that nobody has told of before.
+func (g *guard) news(p peer.ID) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.of(p).news.Allow()
+}
+
+// room waits until a large command of p may be read, and returns what gives the room
+// back.
+func (g *guard) room(ctx context.Context, p peer.ID) (release func(), err error) {
+	g.mu.Lock()
+	own := g.of(p).large
+	g.mu.Unlock()
+	for i, ch := range []chan struct{}{own, g.large} {
+		select {
+		case ch <- struct{}{}:
+		case <-ctx.Done():
+			if i > 0 {
+				<-own
+			}
+			return nil, context.Cause(ctx)
+		}
+	}
+	return func() { <-g.large; <-own }, nil
+}
 
 // admit counts a stream in, after making it wait when p is a little too fast. It
 // refuses when p is much too fast, or has too many streams open.
@@ -62,11 +123,7 @@ func (g *guard) admit(ctx context.Context, p peer.ID, id protocol.ID) bool {
 func (g *guard) reserve(p peer.ID, id protocol.ID) (time.Duration, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	a := g.peers[p]
-	if a == nil {
-		a = &allowance{rate: rate.NewLimiter(streamsPerSecond, streamBurst), open: map[protocol.ID]int{}}
-		g.peers[p] = a
-	}
+	a := g.of(p)
 	if g.all >= streamsInAll || a.open[id] >= atOnce(id) {
 		return 0, false
 	}
@@ -113,17 +170,11 @@ func (g *guard) done(p peer.ID, id protocol.ID) {
 func (g *guard) forget(p peer.ID) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	a := g.peers[p]
-	if a == nil || a.rate.Tokens() < streamBurst {
-		g.sweep()
+	if a := g.peers[p]; a != nil && a.idle() {
+		delete(g.peers, p)
 		return
 	}
-	for _, n := range a.open {
-		if n > 0 {
-			return
-		}
-	}
-	delete(g.peers, p)
+	g.sweep()
 }
 
 // sweep drops the peers whose rate has recovered, once there are many.
@@ -132,14 +183,8 @@ func (g *guard) sweep() {
 	if len(g.peers) < many {
 		return
 	}
-next:
 	for p, a := range g.peers {
-		for _, n := range a.open {
-			if n > 0 {
-				continue next
-			}
-		}
-		if a.rate.Tokens() >= streamBurst {
+		if a.idle() {
 			delete(g.peers, p)
 		}
 	}
@@ -174,6 +219,8 @@ func (m *Mesh) serve(id protocol.ID, f answer) {
 			return
 		}
 		defer m.guard.done(from, id)
+		m.holds.take(from)
+		defer m.holds.release(from)
 		ctx, cancel := context.WithCancel(m.life)
 		defer cancel()
 		if err := f(ctx, nameOf(from), newFrames(s, m.cfg.Silence)); err != nil {

@@ -11,6 +11,7 @@ import (
 	ic "github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	ma "github.com/multiformats/go-multiaddr"
@@ -50,12 +51,19 @@ func newHost(cfg Config, key ic.PrivKey) (host.Host, func() error, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("p2p: resource limits: %w", err)
 	}
+	// Without one of ours, libp2p's own has 192 at the most, jobs or not.
+	conns, err := connmgr.NewConnManager(cfg.MaxPeers*3/4, cfg.MaxPeers, connmgr.WithGracePeriod(cfg.peerGrace))
+	if err != nil {
+		_ = resources.Close()
+		return nil, nil, fmt.Errorf("p2p: connection limits: %w", err)
+	}
 	wt := &lingering{}
 	options := []libp2p.Option{
 		libp2p.Identity(key),
 		libp2p.Transport(wt.make),
 		libp2p.Transport(quic.NewTransport),
 		libp2p.ResourceManager(resources),
+		libp2p.ConnectionManager(conns),
 		libp2p.UserAgent(userAgent),
 		libp2p.DisableRelay(),
 		libp2p.DisableMetrics(),

@@ -69,12 +69,20 @@ type Config struct {
 	// MaxTransfer bounds the bytes of one job's input, one job's output and one
 	// capsule; 0 means 256 MiB.
 	MaxTransfer uint64
+	// MaxPeers is how many peers may be connected before those that there is no
+	// stream with are closed, natively; 0 means 512. What a browser connects to are
+	// the nodes that it chose itself.
+	MaxPeers int
+
+	peerGrace time.Duration // for a new connection; 0 means 30 s
 }
 
 const (
 	defaultSilence     = 15 * time.Second
 	defaultFeedIdle    = time.Minute
 	defaultMaxTransfer = 256 << 20
+	defaultMaxPeers    = 512
+	defaultPeerGrace   = 30 * time.Second
 )
 
 // MaxBootstrap is how many bootstrap peers a node may have.
@@ -92,6 +100,7 @@ type Mesh struct {
 	book    *book
 	peers   *peers
 	guard   *guard
+	holds   *holds
 	partial *partials
 	feeds   feeds
 	events  *mesh.EventQueue
@@ -136,6 +145,7 @@ func New(cfg Config) (*Mesh, error) {
 		partial: newPartials(),
 		events:  mesh.NewEventQueue(0),
 	}
+	m.book.keep = m.isNear
 	m.provide = &provider{m: m, kicked: make(chan struct{}, 1)}
 	m.life, m.endLife = context.WithCancel(context.Background())
 	if err := m.start(key, bootstrap); err != nil {
@@ -157,6 +167,12 @@ func prepare(cfg *Config) ([]peer.AddrInfo, error) {
 	}
 	if cfg.MaxTransfer == 0 {
 		cfg.MaxTransfer = defaultMaxTransfer
+	}
+	if cfg.MaxPeers <= 0 {
+		cfg.MaxPeers = defaultMaxPeers
+	}
+	if cfg.peerGrace <= 0 {
+		cfg.peerGrace = defaultPeerGrace
 	}
 	if len(cfg.Key) != ed25519.PrivateKeySize {
 		return nil, errors.New("p2p: no Ed25519 key")
@@ -185,6 +201,7 @@ func (m *Mesh) start(key ic.PrivKey, bootstrap []peer.AddrInfo) error {
 	if m.cfg.ArtificialLatency > 0 {
 		m.host = &lateHost{Host: inner, by: m.cfg.ArtificialLatency, life: m.life, enter: m.enter, leave: m.work.Done}
 	}
+	m.holds = newHolds(m.host.ConnManager())
 	if err := m.watchPeers(); err != nil {
 		return err
 	}

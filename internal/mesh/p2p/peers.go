@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -84,6 +85,21 @@ func (ps *peers) untilLeft(p peer.ID) <-chan struct{} {
 	}
 	ps.left[p] = append(ps.left[p], ch)
 	return ch
+}
+
+// isNear says that p is this node or connected to it.
+func (m *Mesh) isNear(p identity.PeerID) bool {
+	if p == m.self {
+		return true
+	}
+	id, err := peerID(p)
+	return err == nil && m.peers.isHere(id)
+}
+
+func (ps *peers) isHere(p peer.ID) bool {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return ps.here[p]
 }
 
 // watchPeers turns the host's events into the mesh's.
@@ -189,6 +205,7 @@ func (m *Mesh) connect(ctx context.Context, info peer.AddrInfo) error {
 // keepConnected dials info whenever there is no connection to it.
 func (m *Mesh) keepConnected(info peer.AddrInfo) {
 	const first, longest = 500 * time.Millisecond, 30 * time.Second
+	m.host.ConnManager().Protect(info.ID, holdBootstrap)
 	m.goWork(func() {
 		pause := first
 		for m.life.Err() == nil {
@@ -200,7 +217,8 @@ func (m *Mesh) keepConnected(info peer.AddrInfo) {
 					return
 				}
 			}
-			t := time.NewTimer(pause)
+			// Not all who lost the same node come back at the same moment.
+			t := time.NewTimer(pause + rand.N(pause/4))
 			select {
 			case <-t.C:
 			case <-m.life.Done():
@@ -245,12 +263,15 @@ func (m *Mesh) open(ctx context.Context, p identity.PeerID, id protocol.ID) (*fr
 	}
 	openCtx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
+	m.holds.take(pid)
 	s, err := m.host.NewStream(openCtx, pid, id)
 	if err != nil {
+		m.holds.release(pid)
 		return nil, nil, m.explain(ctx, p, fmt.Errorf("%w: %w", errNoConnection, err))
 	}
 	stop := context.AfterFunc(ctx, func() { _ = s.Reset() })
 	return newFrames(s, m.cfg.Silence), func(err error) {
+		defer m.holds.release(pid)
 		stop()
 		if err != nil {
 			_ = s.Reset()

@@ -146,8 +146,11 @@ func (m *Mesh) swap(with identity.PeerID, s *frames, opener bool) (mesh.Profile,
 	}
 	m.heard(p)
 	// What came by exchange has not been through gossip: pass it on, for those
-	// who joined before its owner or were not known to it.
-	_ = m.gossip.publish(m.life, theirs)
+	// who joined before its owner or were not known to it. Who has news all the time is
+	// heard, and not passed on.
+	if id, err := peerID(with); err == nil && m.guard.news(id) {
+		_ = m.gossip.publish(m.life, theirs)
+	}
 	return p, nil
 }
 

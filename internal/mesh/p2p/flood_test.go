@@ -1,0 +1,78 @@
+package p2p
+
+import (
+	"testing"
+	"time"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/identity"
+	"inos/internal/mesh"
+)
+
+// strangers are nodes that somebody made up.
+func strangers(t *testing.T, n int) (signed [][]byte) {
+	for i := range n {
+		signed = append(signed, signedProfile(t, 50_000+i, testKey(50_000+i), func(p *mesh.Profile) { p.Expires = time.Now().Add(10 * time.Minute) }))
+	}
+	return signed
+}
+
+// Whoever makes up nodes by the thousand drives out none but his own.
+func TestAFloodForgetsItself(t *testing.T) {
+	now := time.Now()
+	b := newBook(func() time.Time { return now })
+	near := testID(2)
+	b.keep = func(p identity.PeerID) bool { return p == near }
+	take := func(i int, life time.Duration) {
+		_, err := b.take(signedProfile(t, i, testKey(i), func(p *mesh.Profile) { p.Expires = now.Add(life) }))
+		require.NoError(t, err)
+		now = now.Add(time.Millisecond)
+	}
+	take(1, time.Minute) // heard of before the flood, and the first to expire
+	take(4, time.Hour)   // and the last
+	made := strangers(t, bookSize+100)
+	for i, signed := range made {
+		if i == bookSize+50 { // there is no room
+			take(2, time.Minute) // connected meanwhile
+		}
+		_, err := b.take(signed)
+		require.NoError(t, err)
+		now = now.Add(time.Millisecond)
+	}
+	require.Len(t, b.pages, bookSize)
+	require.Contains(t, b.pages, testID(1))
+	require.Contains(t, b.pages, testID(4))
+	require.Contains(t, b.pages, near)
+	require.Contains(t, b.pages, testID(50_000), "who was there first stays")
+	// A renewal makes nobody a newcomer.
+	_, err := b.take(signedProfile(t, 1, testKey(1), func(p *mesh.Profile) { p.Sequence += 1 << 20; p.Expires = now.Add(time.Hour) }))
+	require.NoError(t, err)
+	take(3, time.Hour)
+	require.Contains(t, b.pages, testID(1))
+	require.Contains(t, b.pages, testID(3), "a newcomer is heard")
+}
+
+// From one neighbour so many new nodes are heard at a time, and from another more.
+func TestNewNodesAreRated(t *testing.T) {
+	a, b := pair(t, 430, nil)
+	c := start(t, 432, nil)
+	taken, ignored := 0, 0
+	for _, signed := range strangers(t, newsBurst+200) {
+		switch a.judge(b.id, &pubsub.Message{Message: &pb.Message{Data: signed}}) {
+		case pubsub.ValidationAccept:
+			taken++
+		case pubsub.ValidationIgnore:
+			ignored++
+		}
+	}
+	require.GreaterOrEqual(t, taken, newsBurst)
+	require.Positive(t, ignored)
+	require.Equal(t, newsBurst+200, taken+ignored, "nobody is accused")
+	fresh := signedProfile(t, 99, testKey(99), nil)
+	require.Equal(t, pubsub.ValidationAccept, a.judge(c.id, &pubsub.Message{Message: &pb.Message{Data: fresh}}))
+	newer := signedProfile(t, 99, testKey(99), func(p *mesh.Profile) { p.Sequence += 10 })
+	require.Equal(t, pubsub.ValidationAccept, a.judge(b.id, &pubsub.Message{Message: &pb.Message{Data: newer}}), "a known node is no news")
+}
