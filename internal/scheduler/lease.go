@@ -56,10 +56,13 @@ func (x *Index) reported(slot int32, free uint32, now time.Time) {
 			}
 		}
 	}
-	// What is believed beyond that is given up slot by slot: jobs of others may hide
-	// slots for a while, but a node may also have fewer than it had, or a report that
-	// had crossed a job on its way may have been taken for more slots.
-	believed := uint64(max(r.capacity, 1) - 1)
+	// What is believed beyond even all leases is given up slot by slot: jobs of others
+	// may hide slots for a while, but a node may also have fewer than it had, or a
+	// report that had crossed a job on its way may have been taken for more slots.
+	believed := uint64(r.capacity)
+	if believed > uint64(free)+uint64(r.held) {
+		believed--
+	}
 	r.capacity = uint32(min(max(seen, believed), 1<<32-1))
 }
 
