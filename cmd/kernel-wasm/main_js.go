@@ -21,6 +21,10 @@ import (
 // version is set by the linker (Makefile).
 var version = "dev"
 
+// maxNodes bounds what a page keeps of other nodes: some 45 MB of them, whoever makes
+// them up.
+const maxNodes = 100_000
+
 // allowance is what the kernel's own ledger may promise: 100 credits.
 const allowance = 100_000_000
 
@@ -57,7 +61,7 @@ func run() error {
 			default: // the next one follows in a quarter of a second
 			}
 		},
-		Slots: cfg.Slots, Hedge: cfg.Hedge, Near: cfg.Near, Runtime: runtime, Log: kept.log, Keep: kept.keep, KeptPolicy: true, Allowance: allowance, StrangerLine: allowance / 10,
+		Nodes: maxNodes, Slots: cfg.Slots, Hedge: cfg.Hedge, Near: cfg.Near, Runtime: runtime, Log: kept.log, Keep: kept.keep, KeptPolicy: true, Allowance: allowance, StrangerLine: allowance / 10,
 	})
 	if err != nil {
 		return err

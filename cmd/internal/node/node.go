@@ -51,6 +51,7 @@ type Config struct {
 	// KeptPolicy starts with the policy that was taken last, where Policy is none.
 	KeptPolicy   bool
 	MaxCapsules  int // live at once
+	Nodes        int // known at most; 0 means 1<<20
 	Overdue      supervisor.OverduePolicy
 	PublishEvery time.Duration
 	PingEvery    time.Duration
@@ -156,6 +157,7 @@ func New(cfg Config) (*Node, error) {
 		Upkeep:       n.Purse,
 		Reputation:   n.Reputation,
 		Scorer:       score,
+		Nodes:        cfg.Nodes,
 		Hedge:        cfg.Hedge,
 		PublishEvery: cfg.PublishEvery,
 		PingEvery:    cfg.PingEvery,
