@@ -174,3 +174,22 @@ func TestLookupsAreBounded(t *testing.T) {
 		require.Len(t, f.lookups, findAtMost)
 	})
 }
+
+// A capsule is asked for at a few peers, and at others the next time.
+func TestFetchesAskOthersEachTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(randomCrowd(rand.New(rand.NewPCG(1, 6)), 40))
+		k := startOn(t, c, nil)
+		asked := map[identity.PeerID]bool{}
+		for range 20 {
+			c.fetched = nil
+			_, err := k.fetchFromPeers(t.Context(), k.fetchCall(t.Context(), testBlob().Manifest.CID))
+			require.ErrorIs(t, err, mesh.ErrNotFound)
+			require.Len(t, c.fetched, fetchFromAtMost)
+			for _, p := range c.fetched {
+				asked[p] = true
+			}
+		}
+		require.Greater(t, len(asked), 2*fetchFromAtMost)
+	})
+}

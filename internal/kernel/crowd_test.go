@@ -31,6 +31,8 @@ type crowd struct {
 	mu    sync.Mutex
 	calls map[string]int
 	ran   []identity.PeerID
+	// fetched are those asked for a capsule.
+	fetched []identity.PeerID
 }
 
 func newCrowd(peers []mesh.Peer) *crowd {
@@ -94,8 +96,11 @@ func (c *crowd) Command(context.Context, identity.PeerID, mesh.CommandCall) (cap
 	return capsule.Reply{}, mesh.ErrUnreachable
 }
 
-func (c *crowd) FetchCapsule(context.Context, identity.PeerID, mesh.FetchCall) (mesh.Blob, error) {
+func (c *crowd) FetchCapsule(_ context.Context, p identity.PeerID, _ mesh.FetchCall) (mesh.Blob, error) {
 	c.count("FetchCapsule")
+	c.mu.Lock()
+	c.fetched = append(c.fetched, p)
+	c.mu.Unlock()
 	return mesh.Blob{}, mesh.ErrNotFound
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -198,17 +200,17 @@ func news(report func(mesh.Progress), alive func()) func(mesh.Progress) {
 // fetchFromAtMost bounds how many peers are asked for a capsule.
 const fetchFromAtMost = 8
 
-// fetchFromPeers looks for a capsule on the connected peers, one after the other.
+// fetchFromPeers looks for a capsule on some of the connected peers, one after the
+// other: on others each time, so that what only one of many has is found in the end.
 func (k *Kernel) fetchFromPeers(ctx context.Context, call mesh.FetchCall) (mesh.Blob, error) {
 	m, err := k.theMesh()
 	if err != nil {
 		return mesh.Blob{}, err
 	}
 	failed := fmt.Errorf("%w: %s", mesh.ErrNotFound, call.CID)
-	for i, p := range m.Peers() {
-		if i == fetchFromAtMost {
-			break
-		}
+	peers := slices.Clone(m.Peers())
+	rand.Shuffle(len(peers), func(i, j int) { peers[i], peers[j] = peers[j], peers[i] })
+	for _, p := range peers[:min(len(peers), fetchFromAtMost)] {
 		blob, err := m.FetchCapsule(ctx, p.Profile.Peer, call)
 		if err == nil {
 			return blob, nil
