@@ -46,6 +46,9 @@ func (k *Kernel) Command(ctx context.Context, node identity.PeerID, cmd capsule.
 			return capsule.Reply{}, err
 		}
 		dna.CreditLedgerID = cmd.Spawn.CreditLedgerID
+		if cmd, err = k.named(ctx, cmd); err != nil {
+			return capsule.Reply{}, err
+		}
 	}
 	r, err := m.Command(ctx, node, mesh.CommandCall{Envelope: k.message(ctx, mesh.CommandType, dna), Command: cmd})
 	k.snapshotMade(node, cmd, r)

@@ -104,6 +104,34 @@ func (k *Kernel) gather(ctx context.Context, from identity.PeerID, cmd capsule.C
 	return err
 }
 
+// named is a Spawn for another node without the bytes of its module or snapshot, which
+// are kept here for that node to fetch: its gate decides before they travel.
+func (k *Kernel) named(ctx context.Context, cmd capsule.Command) (capsule.Command, error) {
+	b := cmd.Spawn.Wasm
+	if len(b) == 0 || k.cfg.Snapshots == nil {
+		return cmd, nil
+	}
+	cid := capsule.SumCID(b)
+	switch {
+	case capsule.IsImage(b):
+		if err := k.cfg.Snapshots.PutImage(ctx, cid, b); err != nil {
+			return cmd, err
+		}
+	case !k.cfg.Blobs.Has(cid):
+		blob, err := k.cfg.Snapshots.Seal("spawned", b)
+		if err == nil {
+			err = k.cfg.Blobs.Accept(blob)
+		}
+		if err != nil {
+			return cmd, err
+		}
+	}
+	spawn := *cmd.Spawn
+	spawn.CID, spawn.Wasm = cid.String(), nil
+	cmd.Spawn = &spawn
+	return cmd, nil
+}
+
 // imageLimit is the longest memory of a snapshot taken in here, in bytes.
 const imageLimit = 1 << 30
 

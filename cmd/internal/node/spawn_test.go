@@ -72,6 +72,22 @@ func TestASpawnOnAnotherNodeIsTheSameAsHere(t *testing.T) {
 	}
 }
 
+// A module given as bytes goes to another node by its name: a command is short, and
+// what it names travels once it has been let in.
+func TestASpawnOfBytesElsewhere(t *testing.T) {
+	home, away := neighbours(t, 96)
+	wasm := built(t, "image") // more than a command may hold
+	require.Greater(t, len(wasm), 64<<10)
+	spawn := capsule.Command{ID: "1", Type: capsule.Spawn, Spawn: &capsule.SpawnParams{Wasm: wasm}}
+	r := command(t, home, away, spawn)
+	require.True(t, away.Library.Has(capsule.SumCID(wasm)))
+	command(t, home, away, capsule.Command{Type: capsule.Pause, Target: r.CapsuleID})
+	image := command(t, home, away, capsule.Command{Type: capsule.Snapshot, Target: r.CapsuleID})
+	command(t, home, away, capsule.Command{Type: capsule.Kill, Target: r.CapsuleID})
+	require.NotEmpty(t, image.SnapshotCID)
+	require.Equal(t, wasm, spawn.Spawn.Wasm, "the caller's command is left alone")
+}
+
 // A snapshot has its capsule's arguments, unless its spawn brings others.
 func TestASnapshotKeepsTheArguments(t *testing.T) {
 	home := start(t, 93, nil)

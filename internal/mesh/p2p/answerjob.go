@@ -76,15 +76,10 @@ func (m *Mesh) answerJob(ctx context.Context, from identity.PeerID, s *frames) e
 // waits for its input holds a slot.
 const inputRate = 32 << 10
 
-// atInputRate is how long n bytes may take.
-func atInputRate(silence time.Duration, n uint64) time.Duration {
-	return silence + time.Duration(float64(n)/inputRate*float64(time.Second))
-}
-
 // readInput reads length bytes of input frames. An input that drips is given up:
 // mesh.ErrTimeout.
 func readInput(ctx context.Context, s *frames, length uint64) (input []byte, err error) {
-	allowed := atInputRate(s.silence, length)
+	allowed := s.silence + time.Duration(float64(length)/inputRate*float64(time.Second))
 	late := time.Now().Add(allowed)
 	s.readUntil(late)
 	defer s.readUntil(time.Time{})

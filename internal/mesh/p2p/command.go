@@ -75,35 +75,10 @@ func (m *Mesh) patience(cmd capsule.Command) time.Duration {
 	return min(max(cmd.Deadline.Sub(m.cfg.Now()), 0), maxCommand)
 }
 
-// readCommand reads the envelope of a command. One that carries a module is read when
-// there is room for it, and has to come at the rate of an input: the gate can judge
-// only what has been read.
-func (m *Mesh) readCommand(ctx context.Context, s *frames) ([]byte, error) {
-	if err := s.wait(m.cfg.Silence); err != nil {
-		return nil, err
-	}
-	n, err := s.length(commandFrame)
-	if err != nil {
-		return nil, err
-	}
-	if n > replyFrame {
-		waiting, cancel := context.WithTimeout(ctx, m.cfg.Silence)
-		release, err := m.guard.room(waiting, s.s.Conn().RemotePeer())
-		cancel()
-		if err != nil {
-			return nil, err
-		}
-		defer release()
-	}
-	s.readUntil(time.Now().Add(atInputRate(m.cfg.Silence, uint64(n))))
-	defer s.readUntil(time.Time{})
-	return s.body(n)
-}
-
 // answerCommand serves one command. The handler's context ends at the command's
 // deadline and when the caller goes away.
 func (m *Mesh) answerCommand(ctx context.Context, from identity.PeerID, s *frames) error {
-	data, err := m.readCommand(ctx, s)
+	data, err := s.read(commandFrame)
 	if err != nil {
 		return err
 	}

@@ -3,10 +3,8 @@ package p2p
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/identity"
@@ -90,53 +88,4 @@ func (l hasty) HandleJob(ctx context.Context, from identity.PeerID, call mesh.Jo
 		return body(ctx)
 	}
 	return l.reader.HandleJob(ctx, from, call, fetch, report)
-}
-
-// One peer reads in one large command at a time, all peers together a few.
-func TestRoomForLargeCommands(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := newGuard()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		var releases []func()
-		for i := range largeAtOnce {
-			release, err := g.room(ctx, peer.ID([]byte{byte(i)}))
-			require.NoError(t, err)
-			releases = append(releases, release)
-		}
-		waits := func(p peer.ID) <-chan error {
-			done := make(chan error, 1)
-			go func() {
-				release, err := g.room(ctx, p)
-				if err == nil {
-					release()
-				}
-				done <- err
-			}()
-			synctest.Wait()
-			return done
-		}
-		full, own := waits("another"), waits(peer.ID([]byte{0}))
-		require.Empty(t, full)
-		require.Empty(t, own)
-		releases[1]()
-		synctest.Wait()
-		require.NoError(t, <-full)
-		require.Empty(t, own, "its own is still being read")
-		releases[0]()
-		synctest.Wait()
-		require.NoError(t, <-own)
-		releases[2]()
-		releases[3]()
-		require.Empty(t, g.large)
-
-		release, err := g.room(ctx, "p")
-		require.NoError(t, err)
-		gone, end := context.WithCancel(ctx)
-		end()
-		_, err = g.room(gone, "p")
-		require.ErrorIs(t, err, context.Canceled)
-		release()
-		require.Empty(t, g.large, "who gives up takes no room")
-	})
 }

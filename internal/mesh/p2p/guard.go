@@ -24,8 +24,6 @@ const (
 
 	newsPerSecond = 50   // nodes not heard of before, from one peer
 	newsBurst     = 1024 // at first
-
-	largeAtOnce = 4 // commands that carry a module, in all; one per peer
 )
 
 var inosProtocols = []protocol.ID{ProfileProtocol, CapsuleProtocol, JobProtocol, LifecycleProtocol, FeedProtocol,
@@ -37,13 +35,11 @@ type guard struct {
 	mu    sync.Mutex
 	peers map[peer.ID]*allowance
 	all   int
-	large chan struct{}
 }
 
 type allowance struct {
 	rate  *rate.Limiter
 	news  *rate.Limiter
-	large chan struct{}
 	open  map[protocol.ID]int
 }
 
@@ -58,7 +54,7 @@ func (a *allowance) idle() bool {
 }
 
 func newGuard() *guard {
-	return &guard{peers: map[peer.ID]*allowance{}, large: make(chan struct{}, largeAtOnce)}
+	return &guard{peers: map[peer.ID]*allowance{}}
 }
 
 // of is p's allowance. Called with mu held.
@@ -68,7 +64,6 @@ func (g *guard) of(p peer.ID) *allowance {
 		a = &allowance{
 			rate:  rate.NewLimiter(streamsPerSecond, streamBurst),
 			news:  rate.NewLimiter(newsPerSecond, newsBurst),
-			large: make(chan struct{}, 1),
 			open:  map[protocol.ID]int{},
 		}
 		g.peers[p] = a
@@ -81,25 +76,6 @@ func (g *guard) news(p peer.ID) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.of(p).news.Allow()
-}
-
-// room waits until a large command of p may be read, and returns what gives the room
-// back.
-func (g *guard) room(ctx context.Context, p peer.ID) (release func(), err error) {
-	g.mu.Lock()
-	own := g.of(p).large
-	g.mu.Unlock()
-	for i, ch := range []chan struct{}{own, g.large} {
-		select {
-		case ch <- struct{}{}:
-		case <-ctx.Done():
-			if i > 0 {
-				<-own
-			}
-			return nil, context.Cause(ctx)
-		}
-	}
-	return func() { <-g.large; <-own }, nil
 }
 
 // admit counts a stream in, after making it wait when p is a little too fast. It

@@ -54,7 +54,7 @@ struct HealthHeartbeat {
 
 struct SpawnParams {
   cid @0 :Text;              # the capsule; its bytes are fetched unless wasm is set
-  wasm @1 :Data;
+  wasm @1 :Data;             # here only: to another node a module goes by its cid
   memoryLimit @2 :UInt64;    # bytes; 0 means what the module declares
   capabilities @3 :List(Text); # what it may use: the node must have and allow them
   args @4 :List(Text);       # the capsule's, through all its restarts
