@@ -73,6 +73,8 @@ func (f *finding) run(ctx context.Context, named <-chan peer.AddrInfo, capabilit
 			return f.found
 		case <-ctx.Done():
 			return f.found
+		case <-f.m.life.Done():
+			return f.found
 		}
 		switch {
 		case len(f.found) == 0 || len(f.queue) > 0: // the whole time
