@@ -37,7 +37,10 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, input []byt
 	if err != nil || fetched > 0 {
 		had(spanCode(out, err)) // one that was here already is not worth a span
 	}
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() == context.DeadlineExceeded:
+		return fail(ctx.Err())
+	case err != nil:
 		return fail(err)
 	}
 	out.FetchedBytes = fetched

@@ -59,9 +59,12 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 	if err == nil {
 		err = checkInput(a.Job(), input)
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		out = k.execute(ctx, a, input, fetch, progress)
-	} else {
+	case ctx.Err() == context.DeadlineExceeded:
+		out.Code, out.Reason, out.Message = mesh.JobDeadline, codeText(ctx.Err()), "kernel: the input did not come within the job's deadline"
+	default:
 		out = k.refuse(out, from, err)
 	}
 	out.Queued = queued

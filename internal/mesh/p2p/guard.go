@@ -38,9 +38,9 @@ type guard struct {
 }
 
 type allowance struct {
-	rate  *rate.Limiter
-	news  *rate.Limiter
-	open  map[protocol.ID]int
+	rate *rate.Limiter
+	news *rate.Limiter
+	open map[protocol.ID]int
 }
 
 // idle says that nothing would be forgotten with it.
@@ -62,9 +62,9 @@ func (g *guard) of(p peer.ID) *allowance {
 	a := g.peers[p]
 	if a == nil {
 		a = &allowance{
-			rate:  rate.NewLimiter(streamsPerSecond, streamBurst),
-			news:  rate.NewLimiter(newsPerSecond, newsBurst),
-			open:  map[protocol.ID]int{},
+			rate: rate.NewLimiter(streamsPerSecond, streamBurst),
+			news: rate.NewLimiter(newsPerSecond, newsBurst),
+			open: map[protocol.ID]int{},
 		}
 		g.peers[p] = a
 	}
