@@ -25,6 +25,7 @@ var errTooMany = errors.New("p2p: too many new nodes from there")
 // book remembers the newest verified profile of each node, as it was signed.
 type book struct {
 	now  func() time.Time
+	size int
 	keep func(identity.PeerID) bool // is never forgotten to make room; may be nil
 
 	mu    sync.Mutex
@@ -38,7 +39,7 @@ type page struct {
 }
 
 func newBook(now func() time.Time) *book {
-	return &book{now: now, pages: map[identity.PeerID]page{}}
+	return &book{now: now, size: bookSize, pages: map[identity.PeerID]page{}}
 }
 
 // take verifies a Signed profile and keeps it. Errors match mesh.ErrSignature,
@@ -82,7 +83,7 @@ func (b *book) takeNews(signed []byte, news func() bool) (mesh.Profile, error) {
 		return mesh.Profile{}, fmt.Errorf("%w: %s", errTooMany, p.Peer)
 	case !ok:
 		known.since = now
-		if len(b.pages) >= bookSize {
+		if len(b.pages) >= b.size {
 			b.forgetOne(now)
 		}
 	}

@@ -51,7 +51,7 @@ func drip(t *testing.T, from, to *node, length int) {
 func TestDrippingInputIsGivenUp(t *testing.T) {
 	read := make(chan error, 1)
 	a := start(t, 420, func(c *Config) {
-		c.Silence = 500 * time.Millisecond
+		c.Silence = 3 * time.Second
 		c.Handler = reader{c.Handler.(*worker), read}
 	})
 	b := start(t, 421, nil, a)
