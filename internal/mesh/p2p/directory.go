@@ -72,10 +72,13 @@ func (p *provider) set(ctx context.Context, capabilities []string) error {
 	return p.put(ctx)
 }
 
+// run writes the records again and again: soon after a peer has come, since whoever is
+// to keep one may not be in the routing table yet, or lose it, and nobody says so; then
+// ever more seldom.
 func (p *provider) run() {
 	again := time.NewTimer(reprovideEvery)
 	defer again.Stop()
-	soon := false
+	soon, pause := false, reprovideEvery
 	for {
 		select {
 		case <-p.kicked:
@@ -85,7 +88,7 @@ func (p *provider) run() {
 			// Peers come in groups, and the routing table takes one in only after
 			// asking it something.
 			again.Reset(settle)
-			soon = true
+			soon, pause = true, askAgain
 		case <-again.C:
 			soon = false
 			ctx, cancel := context.WithTimeout(p.m.life, time.Minute)
@@ -95,10 +98,10 @@ func (p *provider) run() {
 				// The DHT asks a newcomer once whether it answers; an answer lost is a
 				// peer lost. This makes it ask all connected peers again.
 				_ = p.m.dht.Bootstrap(p.m.life)
-				again.Reset(askAgain)
-				continue
+				pause = askAgain
 			}
-			again.Reset(reprovideEvery)
+			again.Reset(pause)
+			pause = min(4*pause, reprovideEvery)
 		case <-p.m.life.Done():
 			return
 		}
