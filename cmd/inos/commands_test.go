@@ -13,6 +13,7 @@ import (
 
 	"inos/internal/credit"
 	"inos/internal/identity"
+	"inos/internal/keyfile"
 	"inos/internal/store"
 	"inos/internal/wire"
 )
@@ -31,7 +32,7 @@ func TestLedgerCommands(t *testing.T) {
 	require.NoError(t, err)
 	l, err := credit.OpenLedger(credit.Config{Log: log, Codec: wire.Credit{}})
 	require.NoError(t, err)
-	key, err := loadKey("")
+	key, err := keyfile.Generate()
 	require.NoError(t, err)
 	w, err := credit.NewWallet(credit.WalletConfig{Key: key, Codec: wire.Credit{}})
 	require.NoError(t, err)
@@ -79,7 +80,7 @@ func TestLedgerCommands(t *testing.T) {
 	// What the owner may change: by default of the node's own ledger.
 	_, _, err = inos(t, "ledger", "grant", "-data", data, "-credits", "1")
 	require.ErrorContains(t, err, "-ledger or -key")
-	id, _, err := inos(t, "id", "-key", filepath.Join(data, "key"))
+	id, _, err := inos(t, "id", "-make", "-key", filepath.Join(data, "key"))
 	require.NoError(t, err)
 	self := strings.Fields(id)[1]
 	change := func(args ...string) (string, error) {
@@ -124,6 +125,8 @@ func TestPolicyCommands(t *testing.T) {
 	out, _, err := inos(t, "policy", "check", text)
 	require.NoError(t, err)
 	require.Equal(t, "ok: policy \"night\", version 3\n", out)
+	_, _, err = inos(t, "id", "-make", "-key", key)
+	require.NoError(t, err)
 	_, _, err = inos(t, "policy", "sign", "-key", key, "-out", signed, text)
 	require.NoError(t, err)
 	out, _, err = inos(t, "policy", "show", signed)
@@ -162,11 +165,12 @@ func TestOwnerCommand(t *testing.T) {
 	dir := t.TempDir()
 	node, owner, word := filepath.Join(dir, "node"), filepath.Join(dir, "owner"), filepath.Join(dir, "word")
 	id := func(key string) identity.PeerID {
-		out, _, err := inos(t, "id", "-key", key)
+		out, _, err := inos(t, "id", "-make", "-key", key)
 		require.NoError(t, err)
 		peer, _, _ := strings.Cut(out, "\n")
 		return identity.PeerID(peer)
 	}
+	id(owner)
 	out, _, err := inos(t, "owner", "-key", owner, "-node", string(id(node)), "-out", word)
 	require.NoError(t, err)
 	require.Equal(t, string(id(owner))+" owns "+string(id(node))+"\n", out)

@@ -27,7 +27,7 @@ func runJob(ctx context.Context, args []string, out, diag io.Writer) error {
 	path := set.String("capsule", "", ".wasm file of the capsule (required)")
 	method := set.String("method", "", "method of the capsule; empty means its default")
 	input := set.String("input", "-", "file of the input; - means standard input")
-	key := set.String("key", "", "key file of the paying ledger; none: a ledger for this run only")
+	key := set.String("key", "", "key file of the paying ledger (inos id -make); none: a ledger for this run only")
 	ledger := set.String("ledger", "", "ledger id to name in the job; default: the key's own")
 	budget := set.Uint64("budget", 0, "the most it may cost, in microcredits; 0 means the policy's ceiling")
 	replicas := set.Uint("replicas", 1, "nodes that run it, spread over places; each may cost the budget")
@@ -44,6 +44,11 @@ func runJob(ctx context.Context, args []string, out, diag io.Writer) error {
 	if len(bootstrap) == 0 || *path == "" {
 		fmt.Fprintln(diag, "inos job: -bootstrap and -capsule are required")
 		return errUsage
+	}
+	if *key != "" {
+		if _, err := haveKey(*key); err != nil {
+			return err // a job does not make another payer of a mistyped path
+		}
 	}
 	data, err := readInput(*input)
 	if err != nil {

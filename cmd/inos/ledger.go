@@ -7,12 +7,14 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
 	"inos/internal/credit"
 	"inos/internal/identity"
+	"inos/internal/keyfile"
 	"inos/internal/payment"
 	"inos/internal/store"
 	"inos/internal/wire"
@@ -39,6 +41,19 @@ func openLedger(data string, diag io.Writer) (store.Dir, *store.Log, func() erro
 	return dir, log, func() error { return errors.Join(log.Close(), dir.Close()) }, nil
 }
 
+// tell says what the next node to open a log will mend; see warn.
+func tell(diag io.Writer, found store.Recovery) {
+	if found.Cut > 0 {
+		fmt.Fprintf(diag, "inos: the ledger's last %d bytes are not whole, and are left out here: the next node to open it cuts them off\n", found.Cut)
+	}
+	if found.Marks > 0 {
+		fmt.Fprintln(diag, "inos: the ledger's newest end mark does not verify; the one before it counts")
+	}
+	for _, name := range found.Emptied {
+		fmt.Fprintf(diag, "inos: checkpoint %s does not verify; the ledger is read without it\n", name)
+	}
+}
+
 // warn says what a crash, or damage, left behind in a log. A crash alone loses nothing
 // acknowledged by what is mended here; other damage is found by `inos ledger verify`.
 func warn(diag io.Writer, found store.Recovery) {
@@ -57,7 +72,8 @@ const ledgerUsage = `usage: inos ledger {balance | history | export | verify} -d
        inos ledger proofs -data FOLDER
        inos ledger {grant | withdraw | line} -data FOLDER [-ledger LEDGER] -credits N
        inos ledger {revoke | restore} -data FOLDER -ledger LEDGER
-The first four read a running node's books as well; for the others it must not be running.`
+The first four read a running node's books as well; for the others it must not be running.
+The first five change nothing in FOLDER.`
 
 // ledgerFlags are those of all of inos ledger's commands.
 type ledgerFlags struct {
@@ -91,44 +107,53 @@ func runLedger(_ context.Context, args []string, out, diag io.Writer) error {
 	case "grant", "withdraw", "line", "revoke", "restore":
 		return changeLedger(args[0], f, out, diag)
 	case "proofs":
-		return showProofs(f, out, diag)
+		return showProofs(f, out)
 	}
 	fmt.Fprintf(diag, "inos ledger: no command %q\n%s\n", args[0], ledgerUsage)
 	return errUsage
 }
 
 // readLedger prints what is in the books, as they are now when their node is running.
+// It changes nothing in the folder.
 func readLedger(command string, f ledgerFlags, out, diag io.Writer) (err error) {
-	var log credit.Log
-	check := func() error { return nil }
-	_, own, done, err := openLedger(f.data, diag)
-	switch {
-	case errors.Is(err, store.ErrLocked):
-		view, err := store.OpenView(f.data, ledgerName)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintln(diag, "inos: the node is running: its ledger as of now, without the checkpoint")
-		log, done = view, view.Close
-	case err != nil:
-		return err
-	default:
-		log, check = own, own.Verify
+	log, found, running, err := store.ReadLog(f.data, ledgerName)
+	if err != nil {
+		return noLedger(f.data, err)
 	}
-	defer func() { err = errors.Join(err, done()) }()
+	defer func() { err = errors.Join(err, log.Close()) }()
+	if running {
+		fmt.Fprintln(diag, "inos: the node is running: its ledger as of now, without the checkpoint")
+	}
+	tell(diag, found)
 	switch command {
 	case "history":
 		return credit.WriteHistory(out, log, identity.LedgerID(f.ledger), f.last)
 	case "export":
 		return credit.Export(out, log)
 	case "verify":
-		return errors.Join(check(), credit.WriteVerify(out, log))
+		return errors.Join(log.Verify(), credit.WriteVerify(out, log))
 	}
 	l, err := credit.OpenLedger(credit.Config{Log: log, Codec: wire.Credit{}})
 	if err != nil {
 		return err
 	}
 	return errors.Join(credit.WriteBalances(out, l), l.Close())
+}
+
+// noLedger says so where there is none; other errors stay as they are.
+func noLedger(data string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no ledger in %s: expected the folder that a node has as its -data (%w)", data, fs.ErrNotExist)
+	}
+	return err
+}
+
+// busyLedger says that the node has to end first; other errors stay as they are.
+func busyLedger(data string, err error) error {
+	if errors.Is(err, store.ErrLocked) {
+		return fmt.Errorf("a node is running with %s, or somebody reads it: end that first (%w)", data, err)
+	}
+	return noLedger(data, err)
 }
 
 // changeLedger is what a node's owner may do to a ledger on its books.
@@ -149,9 +174,12 @@ func changeLedger(command string, f ledgerFlags, out, diag io.Writer) (err error
 			return fmt.Errorf("-credits: %w", err)
 		}
 	}
+	if _, err := os.Stat(filepath.Join(f.data, ledgerName+".log")); err != nil {
+		return noLedger(f.data, err) // only a node makes one
+	}
 	_, log, done, err := openLedger(f.data, diag)
 	if err != nil {
-		return err
+		return busyLedger(f.data, err)
 	}
 	defer func() { err = errors.Join(err, done()) }()
 	l, err := credit.OpenLedger(credit.Config{Log: log, Codec: wire.Credit{}})
@@ -182,22 +210,20 @@ func ownLedger(f ledgerFlags) (identity.LedgerID, error) {
 	if f.key == "" {
 		f.key = filepath.Join(f.data, "key")
 	}
-	if _, err := os.Stat(f.key); err != nil {
-		return "", fmt.Errorf("which ledger is the node's own? Say -ledger or -key: %w", err)
-	}
-	key, err := loadKey(f.key)
+	key, err := keyfile.Load(f.key)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("which ledger is the node's own? Say -ledger or -key: %w", err)
 	}
 	return identity.LedgerIDOf(key.Public().(ed25519.PublicKey)), nil
 }
 
-func showProofs(f ledgerFlags, out, diag io.Writer) (err error) {
-	dir, _, done, err := openLedger(f.data, diag)
+// showProofs prints what a node that is not running can show for what it is owed.
+func showProofs(f ledgerFlags, out io.Writer) (err error) {
+	dir, err := store.OpenReading(f.data)
 	if err != nil {
-		return err
+		return busyLedger(f.data, err)
 	}
-	defer func() { err = errors.Join(err, done()) }()
+	defer func() { err = errors.Join(err, dir.Close()) }()
 	kept, err := store.OpenKV(dir, keepName)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -18,6 +19,7 @@ import (
 	"inos/cmd/internal/node"
 	"inos/internal/capsule/wazero"
 	"inos/internal/governance"
+	"inos/internal/keyfile"
 	"inos/internal/mesh/p2p"
 	"inos/internal/store"
 	"inos/internal/trace/otlp"
@@ -122,7 +124,7 @@ func (n *native) build(f nodeFlags, diag io.Writer) error {
 		}
 		cfg.Export = n.spans.Offer
 	}
-	if cfg.Key, err = loadKey(f.key); err != nil {
+	if cfg.Key, err = keyOf(f.key); err != nil {
 		return err
 	}
 	if cfg.Ownership, err = loadOwnership(f.owner); err != nil {
@@ -155,6 +157,15 @@ func (n *native) build(f nodeFlags, diag io.Writer) error {
 	}
 	n.undo = append(n.undo, n.mesh.Close)
 	return nil
+}
+
+// keyOf is the key in path, made there if there is none; without a path it is one for
+// this run only.
+func keyOf(path string) (ed25519.PrivateKey, error) {
+	if path == "" {
+		return keyfile.Generate()
+	}
+	return keyfile.LoadOrMake(path)
 }
 
 // close undoes build, the last part first.

@@ -17,7 +17,7 @@ const ownerUsage = "usage: inos owner -key FILE -node PEERID -out FILE"
 // it in its profile (inos node -owner FILE) and never sees the owner's key.
 func runOwner(_ context.Context, args []string, out, diag io.Writer) error {
 	set := flag.NewFlagSet("owner", flag.ContinueOnError)
-	path := set.String("key", "", "the owner's key file, made if missing; it need not be on the node's machine")
+	path := set.String("key", "", "the owner's key file (inos id -make); it need not be on the node's machine")
 	of := set.String("node", "", "peer id of the node (inos id)")
 	to := set.String("out", "", "file to write, for inos node -owner")
 	if err := parse(set, args, diag); err != nil {
@@ -27,7 +27,7 @@ func runOwner(_ context.Context, args []string, out, diag io.Writer) error {
 		fmt.Fprintln(diag, ownerUsage)
 		return errUsage
 	}
-	key, err := loadKey(*path)
+	key, err := haveKey(*path)
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func signPolicy(text, keyPath, to string, diag io.Writer) error {
 		fmt.Fprintln(diag, policyUsage)
 		return errUsage
 	}
-	key, err := loadKey(keyPath)
+	key, err := haveKey(keyPath)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/governance"
+	"inos/internal/keyfile"
 	"inos/internal/wire"
 )
 
@@ -46,7 +47,7 @@ func TestPolicyIsReadAgainOnHangup(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "policy")
 	write := func(p governance.Policy, keyPath string) {
-		k, err := loadKey(filepath.Join(dir, keyPath))
+		k, err := keyfile.LoadOrMake(filepath.Join(dir, keyPath))
 		require.NoError(t, err)
 		raw, err := wire.Policies{}.SealPolicy(p, k)
 		require.NoError(t, err)
@@ -91,7 +92,7 @@ func TestPolicyIsReadAgainOnHangup(t *testing.T) {
 func TestPolicyVersionOutlivesTheProgram(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "policy")
-	k, err := loadKey(filepath.Join(dir, "key"))
+	k, err := keyfile.LoadOrMake(filepath.Join(dir, "key"))
 	require.NoError(t, err)
 	run := func(version uint64) error {
 		raw, err := wire.Policies{}.SealPolicy(governance.Policy{Version: version}, k)

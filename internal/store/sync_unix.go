@@ -9,8 +9,14 @@ import (
 	"syscall"
 )
 
-func lockFile(f *os.File) error {
-	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+// lockFile locks f for this process alone, until it is closed. Errors match ErrLocked.
+func lockFile(f *os.File) error { return flock(f, syscall.LOCK_EX) }
+
+// shareFile locks f against lockFile, until it is closed. Errors match ErrLocked.
+func shareFile(f *os.File) error { return flock(f, syscall.LOCK_SH) }
+
+func flock(f *os.File, how int) error {
+	err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return ErrLocked
 	}

@@ -15,10 +15,16 @@ const (
 	lockViolation   = syscall.Errno(33) // ERROR_LOCK_VIOLATION
 )
 
-// lockFile locks the first byte until the file is closed (LockFileEx).
-func lockFile(f *os.File) error {
+// lockFile locks the first byte for this process alone until the file is closed
+// (LockFileEx). Errors match ErrLocked.
+func lockFile(f *os.File) error { return lockByte(f, exclusiveLock) }
+
+// shareFile locks it against lockFile.
+func shareFile(f *os.File) error { return lockByte(f, 0) }
+
+func lockByte(f *os.File, how uintptr) error {
 	var at syscall.Overlapped
-	ok, _, err := lockFileEx.Call(f.Fd(), exclusiveLock|failImmediately, 0, 1, 0, uintptr(unsafe.Pointer(&at)))
+	ok, _, err := lockFileEx.Call(f.Fd(), how|failImmediately, 0, 1, 0, uintptr(unsafe.Pointer(&at)))
 	if ok != 0 {
 		return nil
 	}
