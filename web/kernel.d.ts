@@ -181,7 +181,7 @@ export interface DispatchOptions {
   /** Text is sent as UTF-8. */
   input?: string | Uint8Array | ArrayBuffer;
   args?: string[];
-  /** Capabilities the node must have, every one. */
+  /** Capabilities the node must have, every one: words of lower-case letters, digits, `-`, `_` and `.`. */
   requires?: string[];
   /** The most the job may cost, in microcredits. */
   budget?: number;

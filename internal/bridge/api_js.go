@@ -9,6 +9,7 @@ import (
 	"syscall/js"
 	"time"
 
+	"inos/internal/capsule"
 	"inos/internal/credit"
 	"inos/internal/governance"
 	"inos/internal/identity"
@@ -127,6 +128,9 @@ func (a *api) find(ctx context.Context, args []js.Value) (any, error) {
 	capability, err := text("find", "capability", arg(args, 0))
 	if err != nil {
 		return nil, err
+	}
+	if err := capsule.CheckCapability(capability); err != nil {
+		return nil, &Error{Code: CodeBadArgument, Message: "find: " + err.Error()}
 	}
 	found, err := a.cfg.Kernel.Find(ctx, capability)
 	if err != nil {

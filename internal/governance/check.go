@@ -71,9 +71,9 @@ func (p Policy) Check() error {
 			return bad("empty capsule cid")
 		}
 	}
-	for _, c := range append(append([]string(nil), p.Capabilities...), p.DenyCapabilities...) {
-		if !word(c) {
-			return bad("capability %q", c)
+	for _, list := range [2][]string{p.Capabilities, p.DenyCapabilities} {
+		if err := capsule.CheckCapabilities(list); err != nil {
+			return bad("%v", err)
 		}
 	}
 	for _, g := range p.Residency {

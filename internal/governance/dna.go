@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"inos/internal/capsule"
 	"inos/internal/identity"
 )
 
@@ -208,12 +209,13 @@ func (r *ruleset) checkBounds(job *Job, now time.Time) *Rejection {
 	if total > maxArgBytes {
 		return r.fixed(tooLong)
 	}
-	for _, list := range [2][]string{job.Requirements.Capabilities, job.Requirements.Exclude} {
-		for _, s := range list {
-			if len(s) > maxIDField {
-				return r.fixed(tooLong)
-			}
+	for _, s := range job.Requirements.Exclude {
+		if len(s) > maxIDField {
+			return r.fixed(tooLong)
 		}
+	}
+	if err := capsule.CheckCapabilities(job.Requirements.Capabilities); err != nil {
+		return reject(badJob, r.policy.Version, err.Error())
 	}
 	if n := job.Copies(); n > MaxReplicas || job.Quorum() > n || 2*job.Quorum() <= n {
 		return reject(badJob, r.policy.Version, "replicas")

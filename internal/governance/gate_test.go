@@ -120,6 +120,7 @@ func TestRejections(t *testing.T) {
 		"trace":                {change: func(r *Request) { r.Envelope.Metadata.TraceParent = "00-1-2-3" }, want: ErrTraceMalformed, code: "trace_malformed"},
 		"long field":           {change: func(r *Request) { r.Envelope.Metadata.UserID = strings.Repeat("u", 300) }, want: ErrFieldTooLong, code: "field_too_long"},
 		"too many args":        {change: func(r *Request) { r.Job.Args = make([]string, 65) }, want: ErrFieldTooLong, code: "field_too_long"},
+		"no capability":        {change: func(r *Request) { r.Job.Requirements.Capabilities = []string{"Two words"} }, want: ErrJobMalformed, code: "job_malformed"},
 		"no capsule":           {change: func(r *Request) { r.Job.Capsule = "" }, want: ErrJobMalformed, code: "job_malformed"},
 		"past deadline":        {change: func(r *Request) { r.Job.Deadline = testNow }, want: ErrDeadlinePassed, code: "deadline_passed"},
 		"required field":       {policy: Policy{Require: []Field{FieldUserID}}, want: ErrMetadataMissing, code: "metadata_missing"},

@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"inos/internal/capsule"
+	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 )
@@ -192,4 +194,15 @@ func TestFetchesAskOthersEachTime(t *testing.T) {
 		}
 		require.Greater(t, len(asked), 2*fetchFromAtMost)
 	})
+}
+
+// A node does not start with what no job could ask it for.
+func TestCapabilitiesAreWords(t *testing.T) {
+	c := Config{Self: "n", Gate: new(governance.Gate), Capsules: Supervised(nil), Blobs: struct{ Blobs }{}, Capabilities: []string{"storage", "GPU"}}
+	_, err := c.withDefaults()
+	require.ErrorIs(t, err, ErrConfig)
+	require.ErrorIs(t, err, capsule.ErrCapability)
+	c.Capabilities = c.Capabilities[:1]
+	_, err = c.withDefaults()
+	require.NoError(t, err)
 }

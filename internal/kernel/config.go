@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"inos/internal/capsule"
 	"inos/internal/credit"
 	"inos/internal/identity"
 	"inos/internal/scheduler"
@@ -81,6 +82,9 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("%w: no Self", ErrConfig)
 	case c.Gate == nil || c.Capsules == nil || c.Blobs == nil:
 		return c, fmt.Errorf("%w: Gate, Capsules and Blobs are required", ErrConfig)
+	}
+	if err := capsule.CheckCapabilities(c.Capabilities); err != nil {
+		return c, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	def := func(d *time.Duration, v time.Duration) {
 		if *d <= 0 {

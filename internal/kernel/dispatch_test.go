@@ -97,7 +97,7 @@ func TestDirectoryIsAskedWhenNobodyKnownWillDo(t *testing.T) {
 		require.True(t, out.Decision.Looked)
 		require.Equal(t, 6*time.Millisecond, out.Decision.Latency, "measured before the choice")
 
-		_, err = home.Dispatch(t.Context(), submission("x", needs("no such thing")))
+		_, err = home.Dispatch(t.Context(), submission("x", needs("no-such-thing")))
 		require.ErrorIs(t, err, scheduler.ErrNoCandidate)
 	})
 }

@@ -47,6 +47,7 @@ func TestProfileCheck(t *testing.T) {
 		"far expiry":   func(p *Profile) { p.Expires = now.Add(2 * MaxProfileLife) },
 		"latency":      func(p *Profile) { p.Latency = -1 },
 		"capability":   func(p *Profile) { p.Capabilities = []string{""} },
+		"no word":      func(p *Profile) { p.Capabilities = []string{"GPU"} },
 		"capabilities": func(p *Profile) { p.Capabilities = make([]string, MaxCapabilities+1) },
 		"nan":          func(p *Profile) { p.Coordinate.Vec[0] = math.NaN() },
 		"inf":          func(p *Profile) { p.Coordinate.Adjustment = math.Inf(1) },

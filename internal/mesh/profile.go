@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"inos/internal/capsule"
 )
 
 // ErrProfile refuses a profile whose figures no scheduler may see: not finite,
@@ -14,12 +16,11 @@ var ErrProfile = errors.New("mesh: profile refused")
 
 // Bounds of a profile; what exceeds them is refused, not cut.
 const (
-	MaxCapabilities    = 64
-	MaxCapabilityBytes = 64
-	MaxProfileAddrs    = 32
-	MaxProfileLife     = time.Hour
-	maxTextBytes       = 256
-	maxCoordinateDims  = 32
+	MaxCapabilities   = 64
+	MaxProfileAddrs   = 32
+	MaxProfileLife    = time.Hour
+	maxTextBytes      = 256
+	maxCoordinateDims = 32
 )
 
 // Check reports whether p may be believed as far as its own text goes; who
@@ -42,10 +43,8 @@ func (p Profile) Check(now time.Time) error {
 	case len(p.Name) > maxTextBytes || len(p.Kind) > maxTextBytes || len(p.GeoHash) > maxTextBytes:
 		return fmt.Errorf("%w: a text longer than %d bytes", ErrProfile, maxTextBytes)
 	}
-	for _, c := range p.Capabilities {
-		if c == "" || len(c) > MaxCapabilityBytes {
-			return fmt.Errorf("%w: capability %.80q", ErrProfile, c)
-		}
+	if err := capsule.CheckCapabilities(p.Capabilities); err != nil {
+		return fmt.Errorf("%w: %w", ErrProfile, err)
 	}
 	for _, a := range p.Addrs {
 		if len(a) > 2*maxTextBytes {
