@@ -44,7 +44,8 @@ type Profile struct {
 	CreditCost   uint64 // microcredits per second of capsule time
 	FreeSlots    uint32
 	QueueLength  uint32
-	Expires      time.Time
+	Expires      time.Time // by this node's clock, wherever the profile came from
+	Issued       time.Time // when the node signed it; zero from one that does not say
 	Sequence     uint64
 	Addrs        []string // multiaddrs
 	Coordinate   *Coordinate
@@ -69,7 +70,10 @@ type JobCall struct {
 	Envelope governance.Envelope // its payload is the Job
 	Job      governance.Job
 	Voucher  []byte // signed, as on the wire; nil when the ledger is known there
-	Input    []byte
+	// Ahead is how far the caller's clock is ahead of this node's: what is signed in there
+	// is in the caller's time, all the rest in this node's.
+	Ahead time.Duration
+	Input []byte
 	// Body reads the input where it is still on its way: nothing is kept for a job
 	// that is not admitted. Nil where Input is all there. Called once at most.
 	Body func(ctx context.Context) ([]byte, error)

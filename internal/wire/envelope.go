@@ -2,16 +2,22 @@ package wire
 
 import (
 	"fmt"
+	"time"
 
 	capnp "capnproto.org/go/capnp/v3"
 
+	"inos/internal/clock"
 	"inos/internal/governance"
 	systemv1 "inos/schema/system/v1"
 )
 
-// EncodeEnvelope writes e. Where e.Wire holds the envelope as it arrived, the
-// fields that this program does not know are carried over from it.
-func EncodeEnvelope(e governance.Envelope) ([]byte, error) {
+// EncodeEnvelope writes e, without the time at which it leaves. Where e.Wire holds the
+// envelope as it arrived, the fields that this program does not know are carried over
+// from it.
+func EncodeEnvelope(e governance.Envelope) ([]byte, error) { return SendEnvelope(e, time.Time{}) }
+
+// SendEnvelope is EncodeEnvelope for a node that sends it at now, by its own clock.
+func SendEnvelope(e governance.Envelope, now time.Time) ([]byte, error) {
 	_, seg, err := capnp.NewMessage(capnp.SingleSegment(nil))
 	if err != nil {
 		return nil, fmt.Errorf("wire: %w", err)
@@ -51,7 +57,10 @@ func EncodeEnvelope(e governance.Envelope) ([]byte, error) {
 
 	p.do(env.SetId(e.ID))
 	p.do(env.SetType(e.Type))
-	env.SetTimestamp(nanos(e.Timestamp))
+	if env.SetTimestamp(nanos(e.Timestamp)); !now.IsZero() {
+		env.SetTimestamp(nanos(clock.Told(e.Timestamp, now)))
+	}
+	env.SetSentAt(nanos(now))
 	env.SetVersion(e.Version)
 	p.do(meta.SetModuleId(e.Metadata.ModuleID))
 	p.do(meta.SetUserId(e.Metadata.UserID))
@@ -94,15 +103,37 @@ func copies(env systemv1.Envelope) error {
 	return scratch.SetRoot(env.ToPtr())
 }
 
-// DecodeEnvelope reads an envelope and keeps a copy of data in its Wire.
-// Errors match ErrMalformed.
+// DecodeEnvelope reads an envelope and keeps a copy of data in its Wire. Its times are
+// those of the sender's clock. Errors match ErrMalformed.
 func DecodeEnvelope(data []byte) (governance.Envelope, error) {
+	e, _, err := decodeEnvelope(data)
+	return e, err
+}
+
+// ReceiveEnvelope is DecodeEnvelope for a node that receives it at now, by its own clock,
+// with its times told in that clock. ahead is how far the sender's is ahead of it, less
+// the time on the way: what the sender says, or known, of one that says nothing.
+func ReceiveEnvelope(data []byte, now time.Time, known time.Duration) (e governance.Envelope, ahead time.Duration, err error) {
+	e, sent, err := decodeEnvelope(data)
+	if err != nil {
+		return e, 0, err
+	}
+	if ahead = known; !sent.IsZero() {
+		ahead = sent.Sub(now)
+	}
+	e.Timestamp = clock.Here(e.Timestamp, ahead, now)
+	return e, ahead, nil
+}
+
+func decodeEnvelope(data []byte) (governance.Envelope, time.Time, error) {
 	var e governance.Envelope
+	var sent time.Time
 	err := parse(data, systemv1.ReadRootEnvelope, func(s systemv1.Envelope, g *get) {
 		e.ID = g.text(s.Id())
 		e.Type = g.text(s.Type())
 		e.Timestamp = instant(s.Timestamp())
 		e.Version = s.Version()
+		sent = instant(s.SentAt())
 		m, err := s.Metadata()
 		g.keep(err)
 		e.Metadata = governance.Metadata{
@@ -121,8 +152,8 @@ func DecodeEnvelope(data []byte) (governance.Envelope, error) {
 		g.keep(copies(s))
 	})
 	if err != nil {
-		return governance.Envelope{}, err
+		return governance.Envelope{}, sent, err
 	}
 	e.Wire = append([]byte(nil), data...)
-	return e, nil
+	return e, sent, nil
 }

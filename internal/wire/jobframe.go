@@ -24,6 +24,7 @@ type JobRequest struct {
 	Envelope []byte
 	Voucher  []byte
 	Manifest []byte
+	Timeout  time.Duration // that the job has from the sending on; 0: only its deadline says
 }
 
 // JobResult is an outcome and the length of the output that follows it in
@@ -31,6 +32,7 @@ type JobRequest struct {
 type JobResult struct {
 	Outcome      mesh.JobOutcome
 	OutputLength uint64
+	SentAt       time.Time // by the node's clock; zero from one that does not say
 }
 
 // EncodeJobFrame writes f. An f with no field set is an error.
@@ -45,6 +47,7 @@ func EncodeJobFrame(f JobFrame) ([]byte, error) {
 				p.do(r.SetEnvelope(f.Request.Envelope))
 				p.do(r.SetVoucher(f.Request.Voucher))
 				p.do(r.SetManifest(f.Request.Manifest))
+				r.SetTimeoutNs(f.Request.Timeout.Nanoseconds())
 			}
 		case f.Input != nil:
 			p.do(s.SetInput(f.Input))
@@ -91,6 +94,7 @@ func putResult(s systemv1.JobResult, p *put, r *JobResult) {
 	p.do(s.SetReceipt(o.Receipt))
 	s.SetCapsuleFetchedBytes(o.FetchedBytes)
 	putSpans(p, s.NewSpans, o.Spans)
+	s.SetSentAt(nanos(r.SentAt))
 }
 
 // DecodeJobFrame reads one frame. Errors match ErrMalformed.
@@ -105,6 +109,7 @@ func DecodeJobFrame(data []byte) (JobFrame, error) {
 				Envelope: g.data(r.Envelope()),
 				Voucher:  g.data(r.Voucher()),
 				Manifest: g.data(r.Manifest()),
+				Timeout:  time.Duration(r.TimeoutNs()),
 			}
 		case systemv1.JobFrame_Which_input:
 			f.Input = notNil(g.data(s.Input()))
@@ -147,6 +152,7 @@ func getResult(s systemv1.JobResult, g *get) *JobResult {
 			Spans:        getSpans(g)(s.Spans()),
 		},
 		OutputLength: s.OutputLength(),
+		SentAt:       instant(s.SentAt()),
 	}
 }
 

@@ -25,6 +25,7 @@ func EncodeProfile(p mesh.Profile) ([]byte, error) {
 		s.SetFreeSlots(p.FreeSlots)
 		s.SetQueueLength(p.QueueLength)
 		s.SetExpires(nanos(p.Expires))
+		s.SetIssued(nanos(p.Issued))
 		s.SetSequence(p.Sequence)
 		w.texts(s.NewAddrs, p.Addrs)
 		if len(p.Ownership) > 0 {
@@ -68,6 +69,7 @@ func DecodeProfile(data []byte) (mesh.Profile, error) {
 			FreeSlots:    s.FreeSlots(),
 			QueueLength:  s.QueueLength(),
 			Expires:      instant(s.Expires()),
+			Issued:       instant(s.Issued()),
 			Sequence:     s.Sequence(),
 			Addrs:        g.texts(s.Addrs()),
 			Ownership:    g.data(s.Ownership()),

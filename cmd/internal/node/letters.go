@@ -51,7 +51,7 @@ func noteType(name string) string { return "note:" + name + ":v1" }
 func (n *Node) tell(ctx context.Context, to mesh.Courier, p identity.PeerID, name string, body []byte) ([]byte, error) {
 	env := n.Kernel.Message(ctx, noteType(name))
 	env.Payload.Data = body
-	raw, err := wire.EncodeEnvelope(env)
+	raw, err := wire.SendEnvelope(env, now())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
 	}
@@ -61,7 +61,7 @@ func (n *Node) tell(ctx context.Context, to mesh.Courier, p identity.PeerID, nam
 // opened hands answer what lay in an envelope that the gate let pass.
 func (n *Node) opened(name string, answer mesh.NoteFunc) mesh.NoteFunc {
 	return func(ctx context.Context, from identity.PeerID, raw []byte) ([]byte, error) {
-		env, err := wire.DecodeEnvelope(raw)
+		env, _, err := wire.ReceiveEnvelope(raw, now(), 0)
 		if err != nil {
 			return nil, err
 		}

@@ -17,7 +17,7 @@ func (m *Mesh) answerCapsule(ctx context.Context, from identity.PeerID, s *frame
 	if err != nil {
 		return err
 	}
-	env, err := wire.DecodeEnvelope(data)
+	env, _, err := m.received(from, data)
 	if err != nil {
 		return err
 	}

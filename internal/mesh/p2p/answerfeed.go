@@ -32,7 +32,7 @@ func (m *Mesh) answerFeed(ctx context.Context, from identity.PeerID, s *frames) 
 		return err
 	}
 	call := mesh.FeedCall{}
-	if call.Envelope, err = wire.DecodeEnvelope(data); err != nil {
+	if call.Envelope, _, err = m.received(from, data); err != nil {
 		return err
 	}
 	var window uint32

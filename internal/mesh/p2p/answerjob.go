@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"inos/internal/clock"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/wire"
@@ -27,7 +28,7 @@ const signOfLife = 2 * time.Second
 // until the handler asks for it. The handler's context ends when the caller cancels,
 // resets the stream or goes away, and at the job's deadline.
 func (m *Mesh) answerJob(ctx context.Context, from identity.PeerID, s *frames) error {
-	call, err := m.readRequest(s)
+	call, err := m.readRequest(from, s)
 	if err != nil {
 		return err
 	}
@@ -110,7 +111,7 @@ func readInput(ctx context.Context, s *frames, length uint64) (input []byte, err
 	return input, nil
 }
 
-func (m *Mesh) readRequest(s *frames) (mesh.JobCall, error) {
+func (m *Mesh) readRequest(from identity.PeerID, s *frames) (mesh.JobCall, error) {
 	data, err := s.read(requestFrame)
 	if err != nil {
 		return mesh.JobCall{}, err
@@ -122,7 +123,8 @@ func (m *Mesh) readRequest(s *frames) (mesh.JobCall, error) {
 	if f.Request == nil {
 		return mesh.JobCall{}, fmt.Errorf("%w: no request", mesh.ErrProtocol)
 	}
-	env, err := wire.DecodeEnvelope(f.Request.Envelope)
+	now := m.cfg.Now()
+	env, ahead, err := wire.ReceiveEnvelope(f.Request.Envelope, now, m.ahead(from))
 	if err != nil {
 		return mesh.JobCall{}, err
 	}
@@ -133,7 +135,12 @@ func (m *Mesh) readRequest(s *frames) (mesh.JobCall, error) {
 	if job.InputLength > m.cfg.MaxTransfer {
 		return mesh.JobCall{}, fmt.Errorf("%w: input of %d bytes, at most %d", mesh.ErrProtocol, job.InputLength, m.cfg.MaxTransfer)
 	}
-	call := mesh.JobCall{Envelope: env, Job: job}
+	if f.Request.Timeout > 0 {
+		job.Deadline = now.Add(f.Request.Timeout)
+	} else {
+		job.Deadline = clock.Here(job.Deadline, ahead, now)
+	}
+	call := mesh.JobCall{Envelope: env, Job: job, Ahead: ahead}
 	if len(f.Request.Voucher) > 0 {
 		call.Voucher = f.Request.Voucher
 	}
@@ -229,7 +236,7 @@ func (m *Mesh) sendOutcome(s *frames, out mesh.JobOutcome) error {
 		out.OutputCID, out.Receipt, out.Cost = "", nil, 0 // the receipt speaks of an output that does not travel
 	}
 	out.Node, out.Output = m.self, nil
-	data, err := wire.EncodeJobFrame(wire.JobFrame{Result: &wire.JobResult{Outcome: out, OutputLength: uint64(len(output))}})
+	data, err := wire.EncodeJobFrame(wire.JobFrame{Result: &wire.JobResult{Outcome: out, OutputLength: uint64(len(output)), SentAt: m.cfg.Now()}})
 	if err != nil {
 		return err
 	}

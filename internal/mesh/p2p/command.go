@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"inos/internal/capsule"
+	"inos/internal/clock"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/wire"
@@ -28,7 +29,7 @@ func (m *Mesh) Command(ctx context.Context, p identity.PeerID, call mesh.Command
 	env, err := wire.WithCommand(call.Envelope, cmd)
 	var data []byte
 	if err == nil {
-		data, err = wire.EncodeEnvelope(env)
+		data, err = wire.SendEnvelope(env, m.cfg.Now())
 	}
 	if err != nil {
 		return capsule.Reply{}, fmt.Errorf("%w: command: %w", mesh.ErrProtocol, err)
@@ -83,15 +84,18 @@ func (m *Mesh) answerCommand(ctx context.Context, from identity.PeerID, s *frame
 		return err
 	}
 	var call mesh.CommandCall
-	if call.Envelope, err = wire.DecodeEnvelope(data); err != nil {
+	var ahead time.Duration
+	if call.Envelope, ahead, err = m.received(from, data); err != nil {
 		return err
 	}
 	cmd, err := wire.CommandOf(call.Envelope)
 	if err != nil {
 		return err
 	}
-	if cmd.Timeout > 0 {
-		cmd.Deadline, cmd.Timeout = m.cfg.Now().Add(min(cmd.Timeout, maxCommand)), 0
+	if now := m.cfg.Now(); cmd.Timeout > 0 {
+		cmd.Deadline, cmd.Timeout = now.Add(min(cmd.Timeout, maxCommand)), 0
+	} else {
+		cmd.Deadline = clock.Here(cmd.Deadline, ahead, now)
 	}
 	call.Command = cmd
 	ctx, cancel := context.WithTimeout(ctx, m.patience(cmd))

@@ -36,7 +36,7 @@ func (m *Mesh) Feed(ctx context.Context, p identity.PeerID, call mesh.FeedCall, 
 	}
 	f := &feeding{onTaken: onTaken, news: make(chan struct{}, 1), over: make(chan struct{})}
 	defer m.feeds.leave(pid, f)
-	header, err := feedHeader(call, m.feeds.join(pid, f))
+	header, err := m.feedHeader(call, m.feeds.join(pid, f))
 	if err != nil {
 		return mesh.FeedEnd{}, fmt.Errorf("%w: %w: %w", mesh.ErrUnsent, mesh.ErrProtocol, err)
 	}
@@ -69,12 +69,12 @@ func (m *Mesh) Feed(ctx context.Context, p identity.PeerID, call mesh.FeedCall, 
 	return result, m.explain(ctx, p, err)
 }
 
-func feedHeader(call mesh.FeedCall, window uint32) ([]byte, error) {
+func (m *Mesh) feedHeader(call mesh.FeedCall, window uint32) ([]byte, error) {
 	env, err := wire.WithFeed(call.Envelope, call.Capsule, window)
 	if err != nil {
 		return nil, err
 	}
-	header, err := wire.EncodeEnvelope(env)
+	header, err := wire.SendEnvelope(env, m.cfg.Now())
 	if err == nil && len(header) > feedFrame {
 		err = fmt.Errorf("envelope of %d bytes, at most %d", len(header), feedFrame)
 	}

@@ -60,7 +60,7 @@ func (m *Mesh) receive(s *frames, call mesh.FetchCall, part *part) error {
 	if err != nil {
 		return err
 	}
-	want, err := wire.EncodeEnvelope(env)
+	want, err := wire.SendEnvelope(env, m.cfg.Now())
 	if err != nil {
 		return err
 	}

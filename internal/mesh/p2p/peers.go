@@ -17,6 +17,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"inos/internal/clock"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 )
@@ -32,12 +33,13 @@ const (
 type peers struct {
 	mu   sync.Mutex
 	rtt  map[peer.ID]time.Duration
+	time map[peer.ID]clock.Offset // of their clocks
 	here map[peer.ID]bool
 	left map[peer.ID][]chan struct{} // woken when that peer disconnects
 }
 
 func newPeers() *peers {
-	return &peers{rtt: map[peer.ID]time.Duration{}, here: map[peer.ID]bool{}, left: map[peer.ID][]chan struct{}{}}
+	return &peers{rtt: map[peer.ID]time.Duration{}, time: map[peer.ID]clock.Offset{}, here: map[peer.ID]bool{}, left: map[peer.ID][]chan struct{}{}}
 }
 
 func (ps *peers) setRTT(p peer.ID, rtt time.Duration) {
@@ -54,6 +56,23 @@ func (ps *peers) getRTT(p peer.ID) time.Duration {
 	return ps.rtt[p]
 }
 
+// measured takes in what a measurement says of p's clock.
+func (ps *peers) measured(p peer.ID, o clock.Offset) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if ps.here[p] {
+		ps.time[p] = ps.time[p].With(o)
+	}
+}
+
+// clock is how far p's clock is ahead of this node's, if that has been measured over a
+// connection that is there.
+func (ps *peers) clock(p peer.ID) clock.Offset {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return ps.time[p]
+}
+
 // set notes that p is here or not, and says whether that is news.
 func (ps *peers) set(p peer.ID, here bool) bool {
 	ps.mu.Lock()
@@ -67,6 +86,7 @@ func (ps *peers) set(p peer.ID, here bool) bool {
 	}
 	delete(ps.here, p)
 	delete(ps.rtt, p)
+	delete(ps.time, p)
 	for _, ch := range ps.left[p] {
 		close(ch)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 
@@ -67,11 +68,13 @@ func (m *Mesh) request(call mesh.JobCall) ([]byte, error) {
 			return nil, fmt.Errorf("%w: job: %w", mesh.ErrProtocol, err)
 		}
 	}
-	envelope, err := wire.EncodeEnvelope(env)
+	now := m.cfg.Now()
+	envelope, err := wire.SendEnvelope(env, now)
 	if err != nil {
 		return nil, fmt.Errorf("%w: envelope: %w", mesh.ErrProtocol, err)
 	}
-	request, err := wire.EncodeJobFrame(wire.JobFrame{Request: &wire.JobRequest{Envelope: envelope, Voucher: call.Voucher}})
+	request, err := wire.EncodeJobFrame(wire.JobFrame{Request: &wire.JobRequest{Envelope: envelope, Voucher: call.Voucher,
+		Timeout: remaining(call.Job.Deadline, now)}})
 	if err != nil {
 		return nil, fmt.Errorf("%w: request: %w", mesh.ErrProtocol, err)
 	}
@@ -79,6 +82,15 @@ func (m *Mesh) request(call mesh.JobCall) ([]byte, error) {
 		return nil, fmt.Errorf("%w: request of %d bytes, at most %d", mesh.ErrProtocol, len(request), requestFrame)
 	}
 	return request, nil
+}
+
+// remaining is how long there is until deadline: what travels instead of it, since the two
+// clocks may differ by more. 0 says that there is none.
+func remaining(deadline, now time.Time) time.Duration {
+	if deadline.IsZero() {
+		return 0
+	}
+	return max(deadline.Sub(now), 1)
 }
 
 func sendJob(s *frames, request, input []byte) error {
@@ -154,6 +166,7 @@ func (m *Mesh) await(p identity.PeerID, s *frames, onProgress func(mesh.Progress
 			}
 			result = f.Result
 			tame(&result.Outcome)
+			m.retime(result.Outcome.Spans, p, result.SentAt)
 		case f.Output != nil && result != nil && uint64(len(output)+len(f.Output)) <= result.OutputLength:
 			output = append(output, f.Output...)
 		default:

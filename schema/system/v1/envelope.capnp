@@ -13,6 +13,8 @@ struct Envelope {
   metadata @3 :Metadata;
   payload @4 :Payload;
   version @5 :UInt32;
+  sentAt @6 :Int64;     # Unix nanoseconds of the sender's clock as this left it, so that the receiver
+                        # can tell how far that clock is from its own; 0 from one that does not say
 }
 
 struct Metadata {

@@ -13,12 +13,12 @@ type Envelope capnp.Struct
 const Envelope_TypeID = 0xbab0629aa6204a1c
 
 func NewEnvelope(s *capnp.Segment) (Envelope, error) {
-	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 16, PointerCount: 4})
+	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 24, PointerCount: 4})
 	return Envelope(st), err
 }
 
 func NewRootEnvelope(s *capnp.Segment) (Envelope, error) {
-	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 16, PointerCount: 4})
+	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 24, PointerCount: 4})
 	return Envelope(st), err
 }
 
@@ -154,12 +154,20 @@ func (s Envelope) SetVersion(v uint32) {
 	capnp.Struct(s).SetUint32(8, v)
 }
 
+func (s Envelope) SentAt() int64 {
+	return int64(capnp.Struct(s).Uint64(16))
+}
+
+func (s Envelope) SetSentAt(v int64) {
+	capnp.Struct(s).SetUint64(16, uint64(v))
+}
+
 // Envelope_List is a list of Envelope.
 type Envelope_List = capnp.StructList[Envelope]
 
 // NewEnvelope creates a new list of Envelope.
 func NewEnvelope_List(s *capnp.Segment, sz int32) (Envelope_List, error) {
-	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 16, PointerCount: 4}, sz)
+	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 24, PointerCount: 4}, sz)
 	return capnp.StructList[Envelope](l), err
 }
 

@@ -31,6 +31,8 @@ struct JobRequest {
   envelope @0 :Data;         # an Envelope whose payload is a Job
   voucher @1 :Data;          # a Signed credit voucher, empty when the ledger is known
   manifest @2 :Data;         # a Signed manifest of the capsule
+  timeoutNs @3 :Int64;       # how long the job has from now on, whatever its deadline says: clocks
+                             # differ; 0 means that there is only the deadline
 }
 
 enum JobCode {
@@ -61,6 +63,7 @@ struct JobResult {
   receipt @10 :Data;         # a Signed receipt
   capsuleFetchedBytes @11 :UInt64;  # bytes of capsule that had to travel for this job
   spans @12 :List(Span);     # what the node did for this job, when
+  sentAt @13 :Int64;         # Unix nanoseconds of the node's clock as this left it
 }
 
 # One piece of work within a trace (W3C Trace Context). A list of them is also what

@@ -385,12 +385,12 @@ type JobRequest capnp.Struct
 const JobRequest_TypeID = 0xd04ef84a4c895206
 
 func NewJobRequest(s *capnp.Segment) (JobRequest, error) {
-	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 0, PointerCount: 3})
+	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 8, PointerCount: 3})
 	return JobRequest(st), err
 }
 
 func NewRootJobRequest(s *capnp.Segment) (JobRequest, error) {
-	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 0, PointerCount: 3})
+	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 8, PointerCount: 3})
 	return JobRequest(st), err
 }
 
@@ -465,12 +465,20 @@ func (s JobRequest) SetManifest(v []byte) error {
 	return capnp.Struct(s).SetData(2, v)
 }
 
+func (s JobRequest) TimeoutNs() int64 {
+	return int64(capnp.Struct(s).Uint64(0))
+}
+
+func (s JobRequest) SetTimeoutNs(v int64) {
+	capnp.Struct(s).SetUint64(0, uint64(v))
+}
+
 // JobRequest_List is a list of JobRequest.
 type JobRequest_List = capnp.StructList[JobRequest]
 
 // NewJobRequest creates a new list of JobRequest.
 func NewJobRequest_List(s *capnp.Segment, sz int32) (JobRequest_List, error) {
-	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 0, PointerCount: 3}, sz)
+	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 8, PointerCount: 3}, sz)
 	return capnp.StructList[JobRequest](l), err
 }
 
@@ -577,12 +585,12 @@ type JobResult capnp.Struct
 const JobResult_TypeID = 0xd739001417edd3cf
 
 func NewJobResult(s *capnp.Segment) (JobResult, error) {
-	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 48, PointerCount: 7})
+	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 56, PointerCount: 7})
 	return JobResult(st), err
 }
 
 func NewRootJobResult(s *capnp.Segment) (JobResult, error) {
-	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 48, PointerCount: 7})
+	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 56, PointerCount: 7})
 	return JobResult(st), err
 }
 
@@ -792,13 +800,20 @@ func (s JobResult) NewSpans(n int32) (Span_List, error) {
 	err = capnp.Struct(s).SetPtr(6, l.ToPtr())
 	return l, err
 }
+func (s JobResult) SentAt() int64 {
+	return int64(capnp.Struct(s).Uint64(48))
+}
+
+func (s JobResult) SetSentAt(v int64) {
+	capnp.Struct(s).SetUint64(48, uint64(v))
+}
 
 // JobResult_List is a list of JobResult.
 type JobResult_List = capnp.StructList[JobResult]
 
 // NewJobResult creates a new list of JobResult.
 func NewJobResult_List(s *capnp.Segment, sz int32) (JobResult_List, error) {
-	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 48, PointerCount: 7}, sz)
+	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 56, PointerCount: 7}, sz)
 	return capnp.StructList[JobResult](l), err
 }
 

@@ -16,13 +16,14 @@ struct NodeProfile {
   creditCost @4 :UInt64;     # microcredits per second of capsule time
   freeSlots @5 :UInt32;
   queueLength @6 :UInt32;
-  expires @7 :Int64;         # Unix nanoseconds
+  expires @7 :Int64;         # Unix nanoseconds of the node's clock
   sequence @8 :UInt64;       # counts up; an older one is a replay
   addrs @9 :List(Text);      # multiaddrs
   coordinate @10 :Coordinate;
   name @11 :Text;            # for people; never used to decide
   kind @12 :Text;            # "native" or "browser"
   ownership @13 :Data;       # Signed of domain "inos/owner/1": the owner's word that peerId is theirs; empty: the node's own
+  issued @14 :Int64;         # Unix nanoseconds of the node's clock as it signed this: good for expires - issued
 }
 
 # A Vivaldi network coordinate (Dabek et al., SIGCOMM 2004), units of seconds.

@@ -15,12 +15,12 @@ type NodeProfile capnp.Struct
 const NodeProfile_TypeID = 0xb46870524124de2b
 
 func NewNodeProfile(s *capnp.Segment) (NodeProfile, error) {
-	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 40, PointerCount: 8})
+	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 48, PointerCount: 8})
 	return NodeProfile(st), err
 }
 
 func NewRootNodeProfile(s *capnp.Segment) (NodeProfile, error) {
-	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 40, PointerCount: 8})
+	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 48, PointerCount: 8})
 	return NodeProfile(st), err
 }
 
@@ -259,12 +259,20 @@ func (s NodeProfile) SetOwnership(v []byte) error {
 	return capnp.Struct(s).SetData(7, v)
 }
 
+func (s NodeProfile) Issued() int64 {
+	return int64(capnp.Struct(s).Uint64(40))
+}
+
+func (s NodeProfile) SetIssued(v int64) {
+	capnp.Struct(s).SetUint64(40, uint64(v))
+}
+
 // NodeProfile_List is a list of NodeProfile.
 type NodeProfile_List = capnp.StructList[NodeProfile]
 
 // NewNodeProfile creates a new list of NodeProfile.
 func NewNodeProfile_List(s *capnp.Segment, sz int32) (NodeProfile_List, error) {
-	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 40, PointerCount: 8}, sz)
+	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 48, PointerCount: 8}, sz)
 	return capnp.StructList[NodeProfile](l), err
 }
 
