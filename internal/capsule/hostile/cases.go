@@ -90,6 +90,9 @@ func Cases(hash []byte) []Case {
 
 		// No end.
 		{Name: "endless loop", Task: capsule.Task{Method: "spin"}, Time: flood, Is: supervisor.ErrTimeLimit},
+		{Name: "doubling", Is: supervisor.ErrNoHeartbeat},
+		{Name: "fills", Is: supervisor.ErrNoHeartbeat},
+		{Name: "copies", Is: supervisor.ErrNoHeartbeat},
 		{Name: "silence", Is: supervisor.ErrNoHeartbeat},
 		{Name: "grows", Is: supervisor.ErrNoHeartbeat},
 		{Name: "blocked-wait", Is: supervisor.ErrNoHeartbeat},

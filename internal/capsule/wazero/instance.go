@@ -15,6 +15,7 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 
 	"inos/internal/capsule"
+	"inos/internal/capsule/instrument"
 )
 
 // waitCap bounds every wait on the doorbell: wazero does not interrupt one.
@@ -99,7 +100,12 @@ func (in *instance) build(ctx context.Context, m *module, most, epoch uint32, im
 			return nil, fmt.Errorf("%w: %w", capsule.ErrImage, err)
 		}
 	}
-	resolve := func(string) api.Module { return in.env } // Inspect: there is no other import
+	resolve := func(name string) api.Module {
+		if name == instrument.ImportModule {
+			return nil // the runtime's own, by its name
+		}
+		return in.env // Inspect: there is no other import
+	}
 	guarded := in.guard(ctx)
 	body, err := m.rt.rt.InstantiateModule(experimental.WithImportResolver(ctx, resolve), m.code, anonymous)
 	guarded()

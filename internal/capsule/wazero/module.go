@@ -8,6 +8,7 @@ import (
 	"github.com/tetratelabs/wazero"
 
 	"inos/internal/capsule"
+	"inos/internal/capsule/instrument"
 )
 
 // module is compiled code, shared by its instances. The code goes with it, once
@@ -24,6 +25,9 @@ type module struct {
 // compile compiles the module, and the helper with the limits of its memory: what
 // an instance may have less than that, its reservation says.
 func (m *module) compile(ctx context.Context, wasm []byte) (err error) {
+	if wasm, err = instrument.Rewrite(wasm); err != nil {
+		return fmt.Errorf("%w: %w", ErrCompile, err)
+	}
 	if m.code, err = m.rt.rt.CompileModule(ctx, wasm); err != nil {
 		return fmt.Errorf("%w: %w", ErrCompile, err)
 	}

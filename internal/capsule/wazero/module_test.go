@@ -13,9 +13,19 @@ import (
 	"inos/internal/capsule/wazero"
 )
 
-// variant is wasm with a custom section of its own, so that it is another module.
+// variant is wasm with one type more, so that it is another module with code of its
+// own: custom sections make no difference to that. The first section is the types'.
 func variant(wasm []byte, n int) []byte {
-	return slices.Concat(wasm, []byte{0, 6, 1, 'n'}, binary.LittleEndian.AppendUint32(nil, uint32(n)))
+	const header = 8
+	length, a := binary.Uvarint(wasm[header+1:])
+	count, b := binary.Uvarint(wasm[header+1+a:])
+	types := wasm[header+1+a+b:][:int(length)-b]
+	body := slices.Concat(binary.AppendUvarint(nil, count+1), types, []byte{0x60, 32})
+	for bit := range 32 {
+		body = append(body, 0x7f-byte(n>>bit&1)) // i32 or i64
+	}
+	body = append(body, 0)
+	return slices.Concat(wasm[:header], []byte{1}, binary.AppendUvarint(nil, uint64(len(body))), body, wasm[header+1+a+int(length):])
 }
 
 // A Runtime keeps as many modules as it is told; the code of all others goes.

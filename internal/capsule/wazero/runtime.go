@@ -74,14 +74,17 @@ func New(cfg Config) (*Runtime, error) {
 	}
 	config := wazero.NewRuntimeConfig().
 		WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesThreads).
-		WithCloseOnContextDone(true).
 		WithDebugInfoEnabled(false).
 		WithCompilationCache(cache)
 	if cfg.Modules <= 0 {
 		cfg.Modules = DefaultModules
 	}
+	rt := wazero.NewRuntimeWithConfig(context.Background(), config)
+	if err := provideInterrupt(rt); err != nil {
+		return nil, errors.Join(err, rt.Close(context.Background()), cache.Close(context.Background()))
+	}
 	return &Runtime{
-		rt:        wazero.NewRuntimeWithConfig(context.Background(), config),
+		rt:        rt,
 		cache:     cache,
 		limit:     cfg.Modules,
 		modules:   map[capsule.CID]*module{},
