@@ -5,6 +5,10 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
+# Services and CI often have none: the user database knows it.
+ifeq ($(HOME),)
+export HOME := $(shell unset HOME; echo ~)
+endif
 
 VERSION := 0.1.0
 BUILD := build
@@ -12,38 +16,56 @@ DIST := dist
 TOOLS := $(BUILD)/tools
 GO_BUILD := go build -trimpath -buildvcs=false -ldflags='-s -w -X main.version=$(VERSION)'
 
-GO_FILES := $(shell find cmd internal schema \( -name '*.go' -o -name '*.s' \) -not -name '*_test.go' 2>/dev/null) go.mod go.sum $(BUILD)/go-version $(BUILD)/go-modules
-RUST_FILES := $(shell find capsules -name target -prune -o \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' \) -print 2>/dev/null)
-WEB_FILES := $(shell find web/src -type f 2>/dev/null) web/index.html web/kernel.d.ts web/events.d.ts web/codes.d.ts web/vite.config.ts web/tsconfig.json
+GO_SOURCES := $(shell find cmd internal schema \( -name '*.go' -o -name '*.s' \) -not -name '*_test.go' 2>/dev/null) go.mod go.sum
+RUST_SOURCES := $(shell find capsules -name target -prune -o \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' \) -print 2>/dev/null) $(wildcard capsules/hostile/*.wat)
+WEB_SOURCES := $(shell find web/src -type f 2>/dev/null) web/index.html web/kernel.d.ts web/events.d.ts web/codes.d.ts web/vite.config.ts web/tsconfig.json
+# The list is one of them: a source that is gone builds anew, too.
+GO_FILES := $(GO_SOURCES) $(BUILD)/go-version $(BUILD)/go-modules $(BUILD)/go-sources
+RUST_FILES := $(RUST_SOURCES) $(BUILD)/rust-sources
+WEB_FILES := $(WEB_SOURCES) $(BUILD)/web-sources
 CAPNP := schema/system/v1
 # Two at a time, unless the caller said how many.
 PARALLEL = $(MAKE) $(if $(findstring jobserver,$(MAKEFLAGS)),,-j2)
+
+# What each goal needs. It is looked for before anything is made, for all goals at
+# once, so that what is missing is named in one line and nothing is half done.
+needs_demo := rust chromium
+needs_run := rust
+needs_test := rust cc browsers
+needs_test-kills := browsers
+needs_test-clean-room := room
+needs_model-check := spin
+needs_bench-scheduler := chromium
+needs_bench-capsule := rust chromium
+needs_bench-governance := chromium
+needs_capsules := rust
+needs_dist := rust
+needs_generate := rust capnp
+needs_generate-go := capnp
+needs_setup := rust cc browsers
+NEEDS := $(sort base $(foreach goal,$(MAKECMDGOALS),$(needs_$(goal))))
 
 .DEFAULT_GOAL := help
 
 ##@ Run it
 .PHONY: demo
-demo: ## one job, all the way, in a real browser, with a transcript
-	@scripts/setup.sh base rust chromium
+demo: setup-base ## one job, all the way, in a real browser, with a transcript
 	@$(PARALLEL) dist native
 	node test/browser/demo.mjs
 
 .PHONY: run
-run: ## start three nodes and serve the shell until Ctrl-C
-	@scripts/setup.sh base rust
+run: setup-base ## start three nodes and serve the shell until Ctrl-C
 	@$(PARALLEL) dist native
 	node test/browser/demo.mjs --serve
 
 ##@ Test it
 .PHONY: test
-test: ## everything that must pass
-	@scripts/setup.sh base rust cc browsers
+test: setup-base ## everything that must pass
 	@$(PARALLEL) dist native
 	scripts/test.sh
 
 .PHONY: test-kills
-test-kills: ## the ledger killed 50 times in each browser; make test kills Firefox's 6 times
-	@scripts/setup.sh base browsers
+test-kills: web/node_modules/.package-lock.json ## the ledger killed 50 times in each browser; make test kills Firefox's 6 times
 	node test/browser/store/run.mjs 50
 
 .PHONY: fuzz
@@ -51,22 +73,22 @@ fuzz: | setup-base ## every decoder and parser, FUZZ_TIME (10s) each
 	scripts/fuzz.sh
 
 .PHONY: model-check
-model-check: ## the rings' protocol, exhaustively, with spin
+model-check: setup-base ## the rings' protocol, exhaustively, with spin
 	scripts/model-check.sh
 
 .PHONY: bench-scheduler bench-capsule bench-governance
 bench-scheduler: $(TOOLS)/wasmbrowsertest ## decisions of the scheduler, natively and in Chromium
 	scripts/bench-scheduler.sh
-bench-capsule: ## capsules beside plain JavaScript, postMessage and Comlink in Chromium, and natively
+bench-capsule: web/node_modules/.package-lock.json ## capsules beside plain JavaScript, postMessage and Comlink in Chromium, and natively
 	scripts/bench-capsule.sh
-bench-governance: $(TOOLS)/wasmbrowsertest ## admission, vouchers, settlements
+bench-governance: $(TOOLS)/wasmbrowsertest web/node_modules/.package-lock.json ## admission, vouchers, settlements
 	scripts/bench.sh ./internal/governance ./internal/credit ./internal/store ./internal/payment
 	node test/browser/store/run.mjs 0 chromium
 
 .PHONY: fmt vet lint
-fmt: ## format the Go code
+fmt: | setup-base ## format the Go code
 	gofmt -w $$(scripts/test.sh --go)
-vet: ## go vet, natively and for js/wasm
+vet: | setup-base ## go vet, natively and for js/wasm
 	go vet ./...
 	GOOS=js GOARCH=wasm go vet $$(scripts/test-js.sh --vet)
 lint: $(TOOLS)/staticcheck vet ## vet and staticcheck
@@ -96,7 +118,7 @@ $(BUILD)/inos: $(GO_FILES) | setup-base
 	CGO_ENABLED=0 $(GO_BUILD) -o $@ ./cmd/inos
 	@touch $@
 
-$(BUILD)/capsules/.built: $(RUST_FILES) $(wildcard capsules/hostile/*.wat) scripts/assemble-hostile.mjs scripts/build-capsules.sh scripts/rust-sysroot.sh web/node_modules/.package-lock.json | setup-base setup-rust
+$(BUILD)/capsules/.built: $(RUST_FILES) scripts/assemble-hostile.mjs scripts/build-capsules.sh scripts/rust-sysroot.sh web/node_modules/.package-lock.json | setup-base setup-rust
 	@echo "make: capsules"
 	env -u MAKEFLAGS -u MFLAGS scripts/build-capsules.sh
 	node scripts/assemble-hostile.mjs # for tests
@@ -118,6 +140,18 @@ web/node_modules/.package-lock.json: web/package.json web/package-lock.json web/
 	@echo "make: npm packages of the shell"
 	cd web && npm ci --loglevel=error
 	@touch $@
+
+# sources NAMES notes the names in the target, which changes only when they are others.
+define sources
+	@mkdir -p $(@D)
+	@names='$(sort $1)'; cmp -s - $@ <<<"$$names" || echo "$$names" > $@
+endef
+$(BUILD)/go-sources: FORCE | setup-base
+	$(call sources,$(GO_SOURCES))
+$(BUILD)/rust-sources: FORCE | setup-base
+	$(call sources,$(RUST_SOURCES))
+$(BUILD)/web-sources: FORCE | setup-base
+	$(call sources,$(WEB_SOURCES))
 
 # Go's own loader has to be of the Go that builds the kernel. FORCE looks each
 # time; the file changes only with Go.
@@ -146,7 +180,6 @@ FORCE:
 generate: generate-go ## regenerate the Go and Rust code of the schema (needs capnp)
 	scripts/generate-rust.sh
 generate-go: $(TOOLS)/capnpc-go
-	@$(MAKE) setup-capnp
 	PATH="$$PWD/$(TOOLS):$$PATH" capnp compile -I "$$(go list -m -f '{{.Dir}}' capnproto.org/go/capnp/v3)/std" -ogo $(CAPNP)/*.capnp
 
 $(TOOLS)/capnpc-go: go.mod | setup-base
@@ -157,16 +190,15 @@ $(TOOLS)/staticcheck: | setup-base
 $(TOOLS)/wasmbrowsertest: | setup-base
 	GOBIN="$$PWD/$(TOOLS)" go install github.com/agnivade/wasmbrowsertest@v0.11.0
 
-.PHONY: setup setup-base setup-rust setup-capnp
-setup: web/node_modules/.package-lock.json ## install what is missing for demo and test
-	@scripts/setup.sh base rust cc browsers
+.PHONY: setup setup-base setup-rust
+setup: setup-base ## install what is missing for demo and test
 	@scripts/rust-sysroot.sh
+	@$(MAKE) web/node_modules/.package-lock.json
 setup-base:
-	@scripts/setup.sh base
-setup-rust:
+	@scripts/setup.sh $(NEEDS)
+# For who asks for a file that needs Rust, by its name.
+setup-rust: setup-base
 	@scripts/setup.sh rust
-setup-capnp:
-	@scripts/setup.sh capnp
 
 .PHONY: clean
 clean: ## remove what was built here (caches outside the checkout stay)

@@ -1,13 +1,14 @@
 // Assembles the hostile capsules, capsules/hostile/*.wat, to build/capsules/hostile/.
 // Each is put behind prelude.wat, unless it is a module of its own. None is
 // validated: one of them is not valid.
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 const root = new URL('../', import.meta.url);
 const { parseWat } = await createRequire(new URL('web/package.json', root))('wabt')();
 const from = new URL('capsules/hostile/', root);
 const to = new URL('build/capsules/hostile/', root);
+rmSync(to, { recursive: true, force: true }); // an older commit's, too
 mkdirSync(to, { recursive: true });
 const read = (name) => readFileSync(new URL(name, from), 'utf8');
 const prelude = read('prelude.wat');

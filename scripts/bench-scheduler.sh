@@ -7,6 +7,7 @@
 # (default 3): the best counts, because whatever else runs on the machine only adds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+scripts/setup.sh base chromium
 
 what='^Benchmark(Place|Choose|Update|Report|RandomRead|Scan|Assign64|Memory)'
 flags=(-run '^$' -bench "$what" -benchmem -benchtime "${BENCH_TIME:-1s}" -count "${BENCH_COUNT:-3}" -timeout 30m ./internal/scheduler ./internal/kernel)
@@ -15,8 +16,7 @@ trap 'rm -rf "$out"' EXIT
 
 echo "machine: $(go version | cut -d' ' -f3-), $(nproc) cores, load average $(cut -d' ' -f1-3 /proc/loadavg)"
 go test "${flags[@]}" >"$out/native" || { cat "$out/native"; exit 1; }
-scripts/setup.sh chromium
-WASM_HEADLESS=on GOOS=js GOARCH=wasm go test -exec "$PWD/build/tools/wasmbrowsertest" "${flags[@]}" >"$out/chromium" 2>"$out/noise" ||
+WASM_HEADLESS=on GOOS=js GOARCH=wasm go test -exec "'$PWD/build/tools/wasmbrowsertest'" "${flags[@]}" >"$out/chromium" 2>"$out/noise" ||
     { cat "$out/chromium" "$out/noise"; exit 1; }
 
 # One line a benchmark: its name, then time and allocations, or bytes, of both.

@@ -3,6 +3,7 @@
 # that are pure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+scripts/setup.sh base chromium
 
 echo "== native ($(go env GOOS)/$(go env GOARCH), $(nproc) cores)"
 go test -run '^$' -bench . -benchmem "$@"
@@ -12,5 +13,4 @@ for package in "$@"; do
     case $package in */wazero | */store | */payment) ;; *) browser+=("$package") ;; esac
 done
 echo "== Chromium"
-scripts/setup.sh chromium
-WASM_HEADLESS=on GOOS=js GOARCH=wasm go test -exec "$PWD/build/tools/wasmbrowsertest" -run '^$' -bench . -benchmem "${browser[@]}" 2>&1 | { grep -v IPAddressSpace || true; }
+WASM_HEADLESS=on GOOS=js GOARCH=wasm go test -exec "'$PWD/build/tools/wasmbrowsertest'" -run '^$' -bench . -benchmem "${browser[@]}" 2>&1 | { grep -v IPAddressSpace || true; }

@@ -27,14 +27,16 @@ done
 [ ${#names[@]} -gt 0 ] || { echo "build-capsules: no such capsule: $*" >&2; exit 1; }
 
 # The SDK needs one unstable intrinsic, memory.atomic.wait32.
-flags="--sysroot $WASM_SYSROOT -C target-feature=+atomics,+bulk-memory,+mutable-globals,+simd128"
-flags+=" -C link-arg=--import-memory -C link-arg=--shared-memory -C link-arg=--max-memory=$MAX_MEMORY"
-# sha2's own SIMD code loops where its plain code is unrolled. Under wazero, which
-# looks for termination at every turn of a loop, that is 3.5 times slower.
-flags+=' --cfg sha2_256_backend="soft"'
-# The stack lies lowest in the memory and grows down: used up, it traps, and the
-# host sees by the stack pointer what the trap was.
-flags+=" -C link-arg=-zstack-size=$STACK -C link-arg=--export=inos_control -C link-arg=--export=__stack_pointer"
+flags=(--sysroot "$WASM_SYSROOT" -C target-feature=+atomics,+bulk-memory,+mutable-globals,+simd128
+    -C link-arg=--import-memory -C link-arg=--shared-memory -C "link-arg=--max-memory=$MAX_MEMORY"
+    # sha2's own SIMD code loops where its plain code is unrolled. Under wazero, which
+    # looks for termination at every turn of a loop, that is 3.5 times slower.
+    --cfg 'sha2_256_backend="soft"'
+    # The stack lies lowest in the memory and grows down: used up, it traps, and the
+    # host sees by the stack pointer what the trap was.
+    -C "link-arg=-zstack-size=$STACK" -C link-arg=--export=inos_control -C link-arg=--export=__stack_pointer)
+# Not RUSTFLAGS, which cargo cuts at spaces: the sysroot's path may have some.
+encoded=$(IFS=$'\x1f' && echo "${flags[*]}")
 
 # quietly COMMAND... leaves out what rustc says each time of atomics, which are what we
 # want; everything else is shown.
@@ -52,8 +54,8 @@ quietly() {
 for package in "${packages[@]}"; do
     (
         cd capsules
-        quietly env -u CARGO_BUILD_TARGET -u CARGO_ENCODED_RUSTFLAGS \
-            RUSTC="$WASM_RUSTC" RUSTC_BOOTSTRAP=inos_sdk RUSTFLAGS="$flags" \
+        quietly env -u CARGO_BUILD_TARGET CARGO_ENCODED_RUSTFLAGS="$encoded" \
+            RUSTC="$WASM_RUSTC" RUSTC_BOOTSTRAP=inos_sdk \
             CARGO_TARGET_DIR="$PWD/target/wasm" CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER="$WASM_LD" \
             "$WASM_CARGO" build --quiet --release --target wasm32-unknown-unknown -p "$package"
     )
@@ -71,4 +73,10 @@ for name in "${names[@]}"; do
     fi
     files+=("$to")
 done
+# What an older commit left there is not one of this one's.
+if [ $# -eq 0 ]; then
+    for old in build/capsules/*.wasm; do
+        [[ " ${files[*]} " == *" $old "* ]] || rm -f "$old"
+    done
+fi
 go run scripts/inspect-capsules.go "${files[@]}"

@@ -7,9 +7,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 VERSION=0.27.0 # of crate capnpc; goes with capnp 0.27 in capsules/sdk/Cargo.toml
-TOOLS=${XDG_CACHE_HOME:-$HOME/.cache}/inos/capnpc-rust-$VERSION
+TOOLS=${XDG_CACHE_HOME:-~/.cache}/inos/capnpc-rust-$VERSION
 
-command -v capnp >/dev/null || { echo "generate-rust: no capnp; apt-get install capnproto" >&2; exit 1; }
+scripts/setup.sh base rust capnp
 if [ ! -x "$TOOLS/bin/capnpc-rust" ]; then
     # The compiler that the capsules are built with, whatever else is in PATH.
     eval "$(scripts/rust-sysroot.sh --env)"

@@ -4,12 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-if ! command -v spin >/dev/null; then
-    as_root=()
-    [ "$(id -u)" = 0 ] || as_root=(sudo -n)
-    { "${as_root[@]}" apt-get -q update && "${as_root[@]}" apt-get -q install -y --no-install-recommends spin gcc libc6-dev; } >/dev/null 2>&1 ||
-        { echo "model-check: please install spin and gcc (on Debian: apt-get install spin gcc libc6-dev)" >&2; exit 1; }
-fi
+scripts/setup.sh spin
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT

@@ -39,7 +39,7 @@ linker_of() {
     root=$("$1" --print sysroot)
     host=$("$1" -vV | sed -n 's/^host: //p')
     # Of the numbered ones those that were tried.
-    for ld in "$root/lib/rustlib/$host/bin/rust-lld" /usr/bin/wasm-ld-{22,21,20,19} "$(command -v wasm-ld || true)"; do
+    for ld in "$root/lib/rustlib/$host/bin/rust-lld" /usr/bin/wasm-ld-{22,21,20,19} "$(type -P wasm-ld || true)"; do
         if [ -n "$ld" ] && [ -x "$ld" ]; then echo "$ld"; return 0; fi
     done
     return 1
@@ -72,7 +72,7 @@ fi
 [ -x "$CARGO" ] || fail "WASM_CARGO=$CARGO is not executable"
 
 STAMP=$({ "$RUSTC" -vV; echo "$FLAGS"; } | { sha256sum 2>/dev/null || shasum -a 256; } | cut -c1-16)
-CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/inos/rust-sysroot
+CACHE=${XDG_CACHE_HOME:-~/.cache}/inos/rust-sysroot # ~ is there without HOME, too
 SYSROOT=$CACHE/$STAMP
 
 answer() {
@@ -87,7 +87,7 @@ answer() {
 # The folder appears by one rename, so that it is complete whenever it exists.
 [ ! -d "$SYSROOT" ] || answer "$@"
 mkdir -p "$CACHE"
-if command -v flock >/dev/null; then
+if type -P flock >/dev/null; then
     exec 9>"$CACHE/$STAMP.lock"
     flock 9
     [ ! -d "$SYSROOT" ] || answer "$@"

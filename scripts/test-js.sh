@@ -16,4 +16,4 @@ if [ "${1:-}" = --vet ]; then
     echo "$packages"
     exit
 fi
-go test -exec "$(go env GOROOT)/lib/wasm/go_js_wasm_exec" "$@" $(grep -Ev "$ELSEWHERE" <<<"$packages")
+go test -exec "'$(go env GOROOT)/lib/wasm/go_js_wasm_exec'" "$@" $(grep -Ev "$ELSEWHERE" <<<"$packages")

@@ -56,7 +56,7 @@ lean() {
 }
 
 generated() {
-    if ! command -v capnp >/dev/null; then
+    if ! type -P capnp >/dev/null; then
         echo "capnp is not installed: the committed code is taken as it is"
         return 0
     fi

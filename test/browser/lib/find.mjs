@@ -1,12 +1,12 @@
 // Where a browser is: the program that an environment variable names, else the first
 // of some names in PATH. scripts/setup.sh installs one when this finds none.
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 const runs = (path) => {
   try {
     accessSync(path, constants.X_OK);
-    return true;
+    return statSync(path).isFile(); // of a folder, too, X_OK holds
   } catch {
     return false;
   }
