@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -17,50 +16,58 @@ import (
 	"inos/internal/trace"
 )
 
-// runJob joins the mesh for one job: it publishes the capsule, dispatches, prints
-// who was considered on diag and the output on out.
-func runJob(ctx context.Context, args []string, out, diag io.Writer) error {
-	set := flag.NewFlagSet("job", flag.ContinueOnError)
-	var bootstrap, requires list
-	set.Var(&bootstrap, "bootstrap", "multiaddrs of nodes to join (required)")
-	set.Var(&requires, "requires", "capabilities the node must have")
-	path := set.String("capsule", "", ".wasm file of the capsule (required)")
-	method := set.String("method", "", "method of the capsule; empty means its default")
-	input := set.String("input", "-", "file of the input; - means standard input")
-	key := set.String("key", "", "key file of the paying ledger (inos id -make); none: a ledger for this run only")
-	ledger := set.String("ledger", "", "ledger id to name in the job; default: the key's own")
-	budget := set.Uint64("budget", 0, "the most it may cost, in microcredits; 0 means the policy's ceiling")
-	replicas := set.Uint("replicas", 1, "nodes that run it, spread over places; each may cost the budget")
-	agree := set.Uint("agree", 0, "of them must return the same output; 0 means more than half")
-	spans := set.Bool("trace", false, "print the job's spans on every node afterwards")
-	timeout := set.Duration("timeout", time.Minute, "give up after this")
-	if err := parse(set, args, diag); err != nil {
+type jobCmd struct {
+	Bootstrap []dialAddr    `required:"" placeholder:"MULTIADDR" help:"Multiaddrs of nodes to join."`
+	Capsule   string        `required:"" placeholder:"FILE" help:".wasm file of the capsule."`
+	Requires  []capability  `placeholder:"WORD" help:"Capabilities the node must have."`
+	Method    string        `placeholder:"NAME" help:"Method of the capsule; none: its default."`
+	Input     string        `default:"-" placeholder:"FILE" help:"File of the input; - (the default) is standard input."`
+	Key       string        `placeholder:"FILE" help:"Key file of the paying ledger (inos id --make); none: a ledger for this run only."`
+	Ledger    ledgerID      `placeholder:"LEDGER" help:"Ledger id to name in the job; none: the key's own."`
+	Budget    *microcredits `placeholder:"N" help:"The most it may cost, in microcredits; none: the policy's ceiling."`
+	Replicas  count         `default:"1" placeholder:"N" help:"Nodes that run it, spread over places; each may cost the budget (default ${default})."`
+	Agree     count         `default:"0" placeholder:"N" help:"Of them must return the same output; 0 (the default) means more than half."`
+	Trace     bool          `help:"Print the job's spans on every node afterwards."`
+	Timeout   duration      `default:"1m" placeholder:"TIME" help:"Give up after this (default ${default})."`
+}
+
+// check refuses what does not fit together.
+func (c *jobCmd) check(s *session) error {
+	switch {
+	case c.Replicas < 1 || c.Replicas > governance.MaxReplicas:
+		return s.wrong("--replicas %d: expected 1 to %d", c.Replicas, governance.MaxReplicas)
+	case c.Agree > c.Replicas:
+		return s.wrong("--agree %d: expected at most --replicas, which is %d", c.Agree, c.Replicas)
+	case c.Budget != nil && *c.Budget == 0:
+		return s.wrong("--budget 0 pays for nothing: expected the most it may cost, in microcredits, or no --budget at all")
+	case c.Timeout == 0:
+		return s.wrong("--timeout 0s leaves no time: expected how long to wait, for example 30s")
+	}
+	return nil
+}
+
+// Run joins the mesh for one job: it publishes the capsule, dispatches, prints who was
+// considered on diag and the output on out.
+func (c *jobCmd) Run(s *session) error {
+	if err := c.check(s); err != nil {
 		return err
 	}
-	if *replicas > governance.MaxReplicas || *agree > *replicas {
-		fmt.Fprintf(diag, "inos job: -replicas is at most %d, -agree at most -replicas\n", governance.MaxReplicas)
-		return errUsage
-	}
-	if len(bootstrap) == 0 || *path == "" {
-		fmt.Fprintln(diag, "inos job: -bootstrap and -capsule are required")
-		return errUsage
-	}
-	if *key != "" {
-		if _, err := haveKey(*key); err != nil {
+	if c.Key != "" {
+		if _, err := haveKey(c.Key); err != nil {
 			return err // a job does not make another payer of a mistyped path
 		}
 	}
-	data, err := readInput(*input)
+	data, err := readInput(c.Input, s.in)
 	if err != nil {
 		return err
 	}
-	wasm, err := os.ReadFile(*path)
+	wasm, err := os.ReadFile(c.Capsule)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, *timeout)
+	ctx, cancel := context.WithTimeout(s.ctx, time.Duration(c.Timeout))
 	defer cancel()
-	n, err := start(ctx, nodeFlags{name: "job", key: *key, slots: -1, allowance: 100_000_000}, diag)
+	n, err := start(ctx, nodeFlags{Name: "job", Key: c.Key, Listen: []listenAddr{"/ip4/127.0.0.1/udp/0/quic-v1/webtransport"}, Allowance: 100_000_000}, s.diag)
 	if err != nil {
 		return err
 	}
@@ -68,39 +75,43 @@ func runJob(ctx context.Context, args []string, out, diag io.Writer) error {
 		n.stop()
 		_ = n.wait()
 	}()
-	name, _, _ := strings.Cut(filepath.Base(*path), ".")
+	name, _, _ := strings.Cut(filepath.Base(c.Capsule), ".")
 	cid, err := n.Library.Publish(name, wasm)
 	if err != nil {
 		return err
 	}
-	if err := n.Kernel.Join(ctx, n.mesh, bootstrap); err != nil {
+	if err := n.Kernel.Join(ctx, n.mesh, texts(c.Bootstrap)); err != nil {
 		return err
 	}
-	if *ledger == "" {
-		*ledger = string(n.Wallet.Ledger())
+	if c.Ledger == "" {
+		c.Ledger = ledgerID(n.Wallet.Ledger())
+	}
+	var budget uint64
+	if c.Budget != nil {
+		budget = uint64(*c.Budget)
 	}
 	sub, err := submit.New(submit.Order{
-		Capsule: cid, Method: *method, Input: data, Requirements: governance.Requirements{Capabilities: requires},
-		Budget: *budget, Replicas: uint8(*replicas), Agree: uint8(*agree), CreditLedgerID: *ledger, Module: "inos.job", Device: n.mesh.Self(),
+		Capsule: cid, Method: c.Method, Input: data, Requirements: governance.Requirements{Capabilities: texts(c.Requires)},
+		Budget: budget, Replicas: uint8(c.Replicas), Agree: uint8(c.Agree), CreditLedgerID: string(c.Ledger), Module: "inos.job", Device: n.mesh.Self(),
 	}, time.Now())
 	if err != nil {
 		return err
 	}
 	result, err := n.Kernel.Dispatch(ctx, sub)
-	explain(diag, result)
-	if *spans {
-		writeTrace(diag, n.Kernel.Trace(sub.Job.ID))
+	explain(s.diag, result)
+	if c.Trace {
+		writeTrace(s.diag, n.Kernel.Trace(sub.Job.ID))
 	}
 	if err != nil {
 		return err
 	}
-	_, err = out.Write(result.Output)
+	_, err = s.out.Write(result.Output)
 	return err
 }
 
-func readInput(path string) ([]byte, error) {
+func readInput(path string, in io.Reader) ([]byte, error) {
 	if path == "-" {
-		return io.ReadAll(os.Stdin)
+		return io.ReadAll(in)
 	}
 	return os.ReadFile(path)
 }

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"context"
 	"crypto/ed25519"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"io/fs"
 
 	"inos/internal/identity"
@@ -17,34 +14,28 @@ import (
 func haveKey(path string) (ed25519.PrivateKey, error) {
 	key, err := keyfile.Load(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no key file %s: inos id -make -key %s makes one", path, path)
+		return nil, fmt.Errorf("there is no key file %s: inos id --make --key %s makes one", path, path)
 	}
 	return key, err
 }
 
-func runID(_ context.Context, args []string, out, diag io.Writer) error {
-	set := flag.NewFlagSet("id", flag.ContinueOnError)
-	path := set.String("key", "", "key file")
-	make := set.Bool("make", false, "make the key file if there is none")
-	if err := parse(set, args, diag); err != nil {
-		return err
-	}
-	if *path == "" {
-		fmt.Fprintln(diag, "inos id: -key is required")
-		return errUsage
-	}
+type idCmd struct {
+	Key  string `required:"" placeholder:"FILE" help:"Key file."`
+	Make bool   `help:"Make the key file if there is none."`
+}
+
+// Run prints who a key is.
+func (c *idCmd) Run(s *session) error {
 	load := haveKey
-	if *make {
+	if c.Make {
 		load = keyfile.LoadOrMake
 	}
-	key, err := load(*path)
+	key, err := load(c.Key)
 	if err != nil {
 		return err
 	}
-	pub := key.Public().(ed25519.PublicKey)
-	fmt.Fprintln(out, identity.PeerIDOf(pub))
-	fmt.Fprintln(out, identity.LedgerIDOf(pub))
-	return nil
+	_, err = fmt.Fprintf(s.out, "%s\n%s\n", peerOf(key), ledgerOf(key))
+	return err
 }
 
 func peerOf(key ed25519.PrivateKey) identity.PeerID {

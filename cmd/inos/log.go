@@ -11,10 +11,10 @@ import (
 // log writes the kernel's events to diag: warnings always, the rest with -v.
 func (n *native) log(ctx context.Context, f nodeFlags, diag io.Writer) {
 	level := slog.LevelInfo
-	if f.verbose {
+	if f.Verbose {
 		level = slog.LevelDebug
 	}
-	logger := slog.New(slog.NewTextHandler(diag, &slog.HandlerOptions{Level: level})).With("node", f.name)
+	logger := slog.New(slog.NewTextHandler(diag, &slog.HandlerOptions{Level: level})).With("node", string(f.Name))
 	events, cancel := n.Kernel.Subscribe(1024)
 	defer cancel()
 	for {

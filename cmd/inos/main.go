@@ -5,76 +5,57 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"slices"
 	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"inos/internal/cli"
 )
 
-// command is one subcommand. run returns when it is done or ctx ends.
-type command struct {
-	does string
-	run  func(ctx context.Context, args []string, out, diag io.Writer) error
+// version is set when the program is linked.
+var version = "development"
+
+// session is what a command runs in: ctx ends with the first signal to stop, in and out
+// are for results, diag for everything else.
+type session struct {
+	ctx    context.Context
+	in     io.Reader
+	out    io.Writer
+	diag   io.Writer
+	chosen *kong.Context
 }
 
-func commands() map[string]command {
-	return map[string]command{
-		"node":   {"lend this machine: run capsules for the mesh", runNode},
-		"serve":  {"a node that also serves the browser shell over HTTP", runServe},
-		"job":    {"run one job on the mesh and print its result", runJob},
-		"ledger": {"balance, history, export and verify a node's ledger; proofs of what it is owed", runLedger},
-		"policy": {"show, check and sign what a node allows", runPolicy},
-		"owner":  {"vouch for owning a node", runOwner},
-		"id":     {"print the peer id and ledger id of a key file", runID},
-	}
+// wrong is a usage error of the command that runs.
+func (s *session) wrong(format string, args ...any) error {
+	return cli.Wrong(s.chosen, format, args...)
 }
-
-// errUsage has been explained to the user already.
-var errUsage = errors.New("usage")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := dispatch(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	err := dispatch(&session{ctx: ctx, in: os.Stdin, out: os.Stdout, diag: os.Stderr}, os.Args[1:])
 	stop()
-	switch {
-	case err == nil || errors.Is(err, flag.ErrHelp) || errors.Is(err, context.Canceled):
-	case errors.Is(err, errUsage):
-		os.Exit(2)
-	default:
-		fmt.Fprintln(os.Stderr, "inos:", err)
-		os.Exit(1)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, said(err))
 	}
+	os.Exit(exitCode(err))
 }
 
-func dispatch(ctx context.Context, args []string, out, diag io.Writer) error {
-	all := commands()
-	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
-		usage(diag, all)
-		if len(args) == 0 {
-			return errUsage
-		}
+// dispatch runs one command line. Errors are *cli.UsageError, or the command's.
+func dispatch(s *session, args []string) error {
+	program := cli.Program{
+		Name:        "inos",
+		Description: "A node of the INOS mesh, and tools to use and inspect one. Every flag can be given as a variable INOS_FLAG or in a TOML file, too.",
+		Vars:        kong.Vars{"version": "inos " + version},
+	}
+	var err error
+	if s.chosen, err = program.Parse(&grammar{}, args, s.out); errors.Is(err, cli.ErrShown) {
 		return nil
+	} else if err != nil {
+		return err
 	}
-	c, ok := all[args[0]]
-	if !ok {
-		fmt.Fprintf(diag, "inos: no command %q\n", args[0])
-		usage(diag, all)
-		return errUsage
-	}
-	return c.run(ctx, args[1:], out, diag)
-}
-
-func usage(w io.Writer, all map[string]command) {
-	fmt.Fprintln(w, "usage: inos COMMAND [flags]; inos COMMAND -h lists its flags")
-	names := make([]string, 0, len(all))
-	for name := range all {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		fmt.Fprintf(w, "  %-8s %s\n", name, all[name].does)
-	}
+	return s.chosen.Run(s)
 }

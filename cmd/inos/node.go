@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"inos/cmd/internal/node"
 	"inos/internal/capsule/wazero"
@@ -25,19 +25,16 @@ import (
 	"inos/internal/trace/otlp"
 )
 
-func runNode(ctx context.Context, args []string, out, diag io.Writer) error {
-	set := flag.NewFlagSet("node", flag.ContinueOnError)
-	var f nodeFlags
-	f.register(set)
-	if err := parse(set, args, diag); err != nil {
-		return err
-	}
-	n, err := start(ctx, f, diag)
+type nodeCmd struct{ nodeFlags }
+
+// Run runs a node until it is told to stop.
+func (c *nodeCmd) Run(s *session) error {
+	n, err := start(s.ctx, c.nodeFlags, s.diag)
 	if err != nil {
 		return err
 	}
-	n.sayReach(diag)
-	printJSON(out, n.ready())
+	n.sayReach(s.diag)
+	printJSON(s.out, n.ready())
 	return n.wait()
 }
 
@@ -45,7 +42,7 @@ func runNode(ctx context.Context, args []string, out, diag io.Writer) error {
 func (n *native) sayReach(diag io.Writer) {
 	if onlyHere(n.mesh.Addrs()) {
 		fmt.Fprintln(diag, "inos: only this machine can reach this node: it listens on loopback. "+
-			"-listen /ip4/0.0.0.0/udp/4001/quic-v1/webtransport, with UDP port 4001 open, lets others in")
+			"--listen /ip4/0.0.0.0/udp/4001/quic-v1/webtransport, with UDP port 4001 open, lets others in")
 	}
 }
 
@@ -79,7 +76,7 @@ func start(ctx context.Context, f nodeFlags, diag io.Writer) (*native, error) {
 	if n.spans != nil {
 		n.watch.Go(func() { _ = n.spans.Serve(ctx) }) // it ends with ctx only
 	}
-	if f.policy != "" {
+	if f.Policy != "" {
 		hangup, try := make(chan os.Signal, 1), make(chan os.Signal, 1)
 		signal.Notify(hangup, syscall.SIGHUP) // from here on it does not end the program
 		notifyTry(try)
@@ -92,18 +89,18 @@ func start(ctx context.Context, f nodeFlags, diag io.Writer) (*native, error) {
 // build makes the parts in order; close undoes as many as there are.
 func (n *native) build(f nodeFlags, diag io.Writer) error {
 	cfg := node.Config{
-		Name: f.name, Kind: "native", Capabilities: f.capabilities, GeoHash: f.geo, CreditCost: f.cost,
-		Slots: f.slots, Allowance: f.allowance, StrangerLine: f.creditLine, Overdue: f.overdue(),
-		Hedge: f.hedge, Near: f.near,
+		Name: string(f.Name), Kind: "native", Capabilities: texts(f.Capabilities), GeoHash: string(f.Geo), CreditCost: uint64(f.Cost),
+		Slots: f.slots(), Allowance: uint64(f.Allowance), StrangerLine: uint64(f.CreditLine), Overdue: f.overdue(),
+		Hedge: f.Hedge, Near: string(f.Near),
 	}
-	if f.data != "" {
-		if err := os.MkdirAll(f.data, 0o700); err != nil {
+	if f.Data != "" {
+		if err := os.MkdirAll(f.Data, 0o700); err != nil {
 			return err
 		}
-		if f.key == "" {
-			f.key = filepath.Join(f.data, "key")
+		if f.Key == "" {
+			f.Key = filepath.Join(f.Data, "key")
 		}
-		dir, log, done, err := openLedger(f.data, diag)
+		dir, log, done, err := openLedger(f.Data, diag)
 		if err != nil {
 			return err
 		}
@@ -117,20 +114,20 @@ func (n *native) build(f nodeFlags, diag io.Writer) error {
 		cfg.Keep = keep
 	}
 	var err error
-	if f.otlp != "" {
-		n.spans, err = otlp.New(f.otlp, func(err error) { fmt.Fprintln(diag, "inos: spans lost:", err) })
+	if f.OTLP != "" {
+		n.spans, err = otlp.New(string(f.OTLP), func(err error) { fmt.Fprintln(diag, "inos: spans lost:", err) })
 		if err != nil {
 			return err
 		}
 		cfg.Export = n.spans.Offer
 	}
-	if cfg.Key, err = keyOf(f.key); err != nil {
+	if cfg.Key, err = keyOf(f.Key); err != nil {
 		return err
 	}
-	if cfg.Ownership, err = loadOwnership(f.owner); err != nil {
+	if cfg.Ownership, err = loadOwnership(f.Owner); err != nil {
 		return err
 	}
-	if cfg.Policy, err = loadPolicy(f.policy, f.signers(cfg.Key)); err != nil {
+	if cfg.Policy, err = loadPolicy(f.Policy, f.signers(peerOf(cfg.Key))); err != nil {
 		return err
 	}
 	runtime, err := wazero.New(wazero.Config{})
@@ -143,14 +140,11 @@ func (n *native) build(f nodeFlags, diag io.Writer) error {
 		return err
 	}
 	n.undo = append(n.undo, n.Ledger.Close)
-	if err := n.publish(f.capsules); err != nil {
+	if err := n.publish(f.Capsules); err != nil {
 		return err
 	}
-	if len(f.listen) == 0 {
-		f.listen = list{"/ip4/127.0.0.1/udp/0/quic-v1/webtransport"}
-	}
 	n.mesh, err = p2p.New(p2p.Config{
-		Key: cfg.Key, Handler: n.Kernel, Notes: n.Notes(), Listen: f.listen, Bootstrap: f.bootstrap, ArtificialLatency: f.latency,
+		Key: cfg.Key, Handler: n.Kernel, Notes: n.Notes(), Listen: texts(f.Listen), Bootstrap: texts(f.Bootstrap), ArtificialLatency: time.Duration(f.Latency),
 	})
 	if err != nil {
 		return err
@@ -186,7 +180,7 @@ func (n *native) reloadOn(ctx context.Context, hangup, try chan os.Signal, f nod
 	for {
 		select {
 		case <-hangup:
-			p, err := loadPolicy(f.policy, f.signersOf(n.mesh.Self()))
+			p, err := loadPolicy(f.Policy, f.signers(n.mesh.Self()))
 			var done governance.Enforced
 			if err == nil {
 				done, err = n.Replace(p)
@@ -198,7 +192,7 @@ func (n *native) reloadOn(ctx context.Context, hangup, try chan os.Signal, f nod
 			fmt.Fprintf(diag, "inos: policy %q version %d is in force; under it ", p.Name, p.Version)
 			_ = governance.ShowDryRun(diag, done.Changes, done.Looked) // diagnostics that are gone cannot be told
 		case <-try:
-			p, err := loadPolicy(f.policy, f.signersOf(n.mesh.Self()))
+			p, err := loadPolicy(f.Policy, f.signers(n.mesh.Self()))
 			if err != nil {
 				fmt.Fprintln(diag, "inos: policy would not be taken:", err)
 				continue
@@ -245,7 +239,7 @@ func (n *native) publish(dir string) error {
 		return err
 	}
 	if len(paths) == 0 {
-		return fmt.Errorf("-capsules: no .wasm in %s", dir)
+		return fmt.Errorf("--capsules: no .wasm in %s", dir)
 	}
 	for _, path := range paths {
 		wasm, err := os.ReadFile(path)

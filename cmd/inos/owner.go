@@ -1,52 +1,38 @@
 package main
 
 import (
-	"context"
-	"flag"
 	"fmt"
-	"io"
 	"os"
 
 	"inos/internal/identity"
 	"inos/internal/wire"
 )
 
-const ownerUsage = "usage: inos owner -key FILE -node PEERID -out FILE"
+type ownerCmd struct {
+	Key  string `required:"" placeholder:"FILE" help:"The owner's key file (inos id --make); it need not be on the node's machine."`
+	Node peerID `required:"" placeholder:"PEERID" help:"Peer id of the node (inos id)."`
+	Out  string `required:"" placeholder:"FILE" help:"File to write, for inos node --owner."`
+}
 
-// runOwner writes the word of a key's owner that a node is theirs. The node carries
-// it in its profile (inos node -owner FILE) and never sees the owner's key.
-func runOwner(_ context.Context, args []string, out, diag io.Writer) error {
-	set := flag.NewFlagSet("owner", flag.ContinueOnError)
-	path := set.String("key", "", "the owner's key file (inos id -make); it need not be on the node's machine")
-	of := set.String("node", "", "peer id of the node (inos id)")
-	to := set.String("out", "", "file to write, for inos node -owner")
-	if err := parse(set, args, diag); err != nil {
-		return err
-	}
-	if *path == "" || *of == "" || *to == "" {
-		fmt.Fprintln(diag, ownerUsage)
-		return errUsage
-	}
-	key, err := haveKey(*path)
+// Run writes the word of a key's owner that a node is theirs. The node carries it in
+// its profile (inos node --owner FILE) and never sees the owner's key.
+func (c *ownerCmd) Run(s *session) error {
+	key, err := haveKey(c.Key)
 	if err != nil {
 		return err
 	}
-	word, err := wire.SealOwnership(identity.PeerID(*of), key)
+	word, err := wire.SealOwnership(identity.PeerID(c.Node), key)
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(*to, word, 0o644); err != nil {
+	if err := os.WriteFile(c.Out, word, 0o644); err != nil {
 		return err
 	}
-	owner, err := wire.OpenOwnership(word, identity.PeerID(*of))
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(out, "%s owns %s\n", owner, *of)
+	_, err = fmt.Fprintf(s.out, "%s owns %s\n", peerOf(key), c.Node)
 	return err
 }
 
-// loadOwnership reads what runOwner wrote; no path is no owner.
+// loadOwnership reads what ownerCmd wrote; no path is no owner.
 func loadOwnership(path string) ([]byte, error) {
 	if path == "" {
 		return nil, nil

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"context"
-	"flag"
 	"fmt"
-	"io"
 	"os"
 
 	"inos/internal/governance"
@@ -12,59 +9,58 @@ import (
 	"inos/internal/wire"
 )
 
-const policyUsage = "usage: inos policy {show SIGNED | check TEXT | sign -key FILE -out SIGNED TEXT}"
+type (
+	policyCmd struct {
+		Show  showPolicyCmd  `cmd:"" help:"Print a signed policy and who signed it, or the default one with the figures that it means."`
+		Check checkPolicyCmd `cmd:"" help:"Read a policy written as text and name the line that is wrong."`
+		Sign  signPolicyCmd  `cmd:"" help:"Sign a policy written as text."`
+	}
+	showPolicyCmd struct {
+		File string `arg:"" optional:"" help:"Signed policy; none: the default one."`
+	}
+	checkPolicyCmd struct {
+		File string `arg:"" help:"Policy as text."`
+	}
+	signPolicyCmd struct {
+		File string `arg:"" help:"Policy as text."`
+		Key  string `required:"" placeholder:"FILE" help:"Key file to sign with (inos id --make)."`
+		Out  string `required:"" placeholder:"FILE" help:"File to write, for inos node --policy."`
+	}
+)
 
-func runPolicy(_ context.Context, args []string, out, diag io.Writer) error {
-	if len(args) == 0 {
-		fmt.Fprintln(diag, policyUsage)
-		return errUsage
+func (c *showPolicyCmd) Run(s *session) error {
+	if c.File == "" {
+		return governance.ShowPolicy(s.out, governance.Policy{})
 	}
-	set := flag.NewFlagSet("policy "+args[0], flag.ContinueOnError)
-	set.SetOutput(diag)
-	key := set.String("key", "", "sign: key file")
-	to := set.String("out", "", "sign: file of the signed policy")
-	if err := set.Parse(args[1:]); err != nil {
-		return errUsage
+	raw, err := os.ReadFile(c.File)
+	if err == nil {
+		_, _, err = governance.ShowSigned(s.out, raw, wire.Policies{})
 	}
-	if args[0] == "show" && set.NArg() == 0 {
-		return governance.ShowPolicy(out, governance.Policy{})
-	}
-	if set.NArg() != 1 {
-		fmt.Fprintln(diag, policyUsage)
-		return errUsage
-	}
-	text, err := os.ReadFile(set.Arg(0))
-	if err != nil {
-		return err
-	}
-	switch args[0] {
-	case "show":
-		_, _, err := governance.ShowSigned(out, text, wire.Policies{})
-		return err
-	case "check":
-		_, err := governance.CheckPolicy(out, string(text))
-		return err
-	case "sign":
-		return signPolicy(string(text), *key, *to, diag)
-	}
-	fmt.Fprintf(diag, "inos policy: no command %q\n%s\n", args[0], policyUsage)
-	return errUsage
+	return err
 }
 
-func signPolicy(text, keyPath, to string, diag io.Writer) error {
-	if keyPath == "" || to == "" {
-		fmt.Fprintln(diag, policyUsage)
-		return errUsage
+func (c *checkPolicyCmd) Run(s *session) error {
+	text, err := os.ReadFile(c.File)
+	if err == nil {
+		_, err = governance.CheckPolicy(s.out, string(text))
 	}
-	key, err := haveKey(keyPath)
+	return err
+}
+
+func (c *signPolicyCmd) Run(*session) error {
+	text, err := os.ReadFile(c.File)
 	if err != nil {
 		return err
 	}
-	signed, err := governance.SignPolicy(text, wire.Policies{}, key)
+	key, err := haveKey(c.Key)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, signed, 0o644)
+	signed, err := governance.SignPolicy(string(text), wire.Policies{}, key)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(c.Out, signed, 0o644)
 }
 
 // loadPolicy reads a signed policy that one of signers must have signed. No path
@@ -86,5 +82,5 @@ func loadPolicy(path string, signers []string) (governance.Policy, error) {
 			return p, nil
 		}
 	}
-	return governance.Policy{}, fmt.Errorf("%s: %w: %s (allow it with -policy-signer)", path, governance.ErrPolicySigner, signer)
+	return governance.Policy{}, fmt.Errorf("%s: %w: %s (allow it with --policy-signer)", path, governance.ErrPolicySigner, signer)
 }

@@ -47,7 +47,10 @@ func TestNothingIsMadeOfAPathThatIsNotThere(t *testing.T) {
 	for _, data := range []string{missing, empty, text} {
 		for _, command := range [][]string{{"balance"}, {"history"}, {"export"}, {"verify"}, {"proofs"},
 			{"grant", "-credits", "1"}, {"withdraw", "-credits", "1"}, {"line", "-credits", "1"}, {"revoke"}, {"restore"}} {
-			args := append(append([]string{"ledger"}, command...), "-data", data, "-ledger", "ledger:"+peer)
+			args := append(append([]string{"ledger"}, command...), "--data", data)
+			if len(command) > 1 || command[0] == "revoke" || command[0] == "restore" {
+				args = append(args, "--ledger", "ledger:"+peer)
+			}
 			_, _, err := inos(t, args...)
 			require.Error(t, err, "%v", args)
 			require.Contains(t, err.Error(), data, "%v", args)

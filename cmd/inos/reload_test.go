@@ -56,7 +56,7 @@ func TestPolicyIsReadAgainOnHangup(t *testing.T) {
 	}
 	write(governance.Policy{Name: "first", Version: 1}, "key")
 	diag := until{make(chan string, 1024)}
-	n, err := start(t.Context(), nodeFlags{name: "n", key: filepath.Join(dir, "key"), policy: path, slots: 1}, diag)
+	n, err := start(t.Context(), nodeFlags{Name: "n", Key: filepath.Join(dir, "key"), Policy: path, Slots: 1, Listen: []listenAddr{"/ip4/127.0.0.1/udp/0/quic-v1"}}, diag)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		n.stop()
@@ -98,7 +98,7 @@ func TestPolicyVersionOutlivesTheProgram(t *testing.T) {
 		raw, err := wire.Policies{}.SealPolicy(governance.Policy{Version: version}, k)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(path, raw, 0o600))
-		n, err := start(t.Context(), nodeFlags{name: "n", key: filepath.Join(dir, "key"), policy: path, slots: 1, data: filepath.Join(dir, "data")}, io.Discard)
+		n, err := start(t.Context(), nodeFlags{Name: "n", Key: filepath.Join(dir, "key"), Policy: path, Slots: 1, Data: filepath.Join(dir, "data"), Listen: []listenAddr{"/ip4/127.0.0.1/udp/0/quic-v1"}}, io.Discard)
 		if err != nil {
 			return err
 		}

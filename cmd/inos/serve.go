@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -14,22 +13,20 @@ import (
 	"inos/internal/serve"
 )
 
-// runServe runs a node and serves the shell that joins it.
-func runServe(ctx context.Context, args []string, out, diag io.Writer) error {
-	set := flag.NewFlagSet("serve", flag.ContinueOnError)
-	var f nodeFlags
-	f.register(set)
-	dist := set.String("dist", "dist", "folder of the packed shell (make web)")
-	addr := set.String("http", "127.0.0.1:0", "address to serve it on")
-	if err := parse(set, args, diag); err != nil {
-		return err
-	}
-	n, err := start(ctx, f, diag)
+type serveCmd struct {
+	nodeFlags
+	Dist string  `default:"dist" placeholder:"FOLDER" help:"Folder of the packed shell, as make dist makes it (default ${default})."`
+	HTTP tcpAddr `name:"http" default:"127.0.0.1:0" placeholder:"HOST:PORT" help:"Address to serve it on (default ${default})."`
+}
+
+// Run runs a node and serves the shell that joins it.
+func (c *serveCmd) Run(s *session) error {
+	n, err := start(s.ctx, c.nodeFlags, s.diag)
 	if err != nil {
 		return err
 	}
-	n.sayReach(diag)
-	return errors.Join(n.serveHTTP(ctx, *dist, *addr, out), n.wait())
+	n.sayReach(s.diag)
+	return errors.Join(n.serveHTTP(s.ctx, c.Dist, string(c.HTTP), s.out), n.wait())
 }
 
 // serveHTTP serves until ctx ends or the server fails; either way the node is

@@ -77,7 +77,7 @@ func (p Policy) Check() error {
 		}
 	}
 	for _, g := range p.Residency {
-		if !geoPrefix(g) {
+		if !IsGeoHash(g) {
 			return bad("residency %q is no GeoHash prefix", g)
 		}
 	}
@@ -101,7 +101,9 @@ func (p Policy) Check() error {
 	return nil
 }
 
-func geoPrefix(s string) bool {
+// IsGeoHash says whether s is a GeoHash, or the first characters of one: 1 to 12 of its
+// base32 digits.
+func IsGeoHash(s string) bool {
 	if len(s) == 0 || len(s) > 12 {
 		return false
 	}

@@ -25,3 +25,9 @@ func scorer(near string) (scheduler.Scorer, error) {
 	}
 	return s, nil
 }
+
+// CheckNear says whether near has the form of Config.Near.
+func CheckNear(near string) error {
+	_, err := scorer(near)
+	return err
+}

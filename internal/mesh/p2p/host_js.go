@@ -28,6 +28,9 @@ import (
 // kind is what Profile.Kind says of this build.
 const kind = "browser"
 
+// dials is what an address lacks that this build cannot dial.
+const dials = "a browser cannot dial it: expected one with /webtransport, as a node prints it when it starts"
+
 // dhtMode: nobody can dial a browser, so it keeps no records for others.
 const dhtMode = dht.ModeClient
 

@@ -15,12 +15,13 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	ma "github.com/multiformats/go-multiaddr"
-
-	"inos/internal/mesh"
 )
 
 // kind is what Profile.Kind says of this build.
 const kind = "native"
+
+// dials is what an address lacks that this build cannot dial.
+const dials = "nothing here dials it: expected one with /quic-v1, as a node prints it when it starts"
 
 // dhtMode: whoever can be dialled keeps records for the others.
 const dhtMode = dht.ModeServer
@@ -29,8 +30,8 @@ const dhtMode = dht.ModeServer
 // function returned closes it.
 func newHost(cfg Config, key ic.PrivKey) (host.Host, func() error, error) {
 	for _, addr := range cfg.Listen {
-		if _, err := ma.NewMultiaddr(addr); err != nil {
-			return nil, nil, fmt.Errorf("%w: listen %.200q: %v", mesh.ErrAddress, addr, err)
+		if err := CheckListen(addr); err != nil {
+			return nil, nil, err
 		}
 	}
 	limits := rcmgr.DefaultLimits
@@ -77,6 +78,9 @@ func newHost(cfg Config, key ic.PrivKey) (host.Host, func() error, error) {
 	h, err := libp2p.New(options...)
 	if err != nil {
 		_ = resources.Close()
+		if len(cfg.Listen) > 0 {
+			return nil, nil, fmt.Errorf("p2p: cannot listen on %s: %w", strings.Join(cfg.Listen, ", "), err)
+		}
 		return nil, nil, fmt.Errorf("p2p: host: %w", err)
 	}
 	return h, func() error {
