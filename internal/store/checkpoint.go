@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 )
 
 // checkpoints keeps the last checkpoint in two files written in turn, so that
@@ -59,7 +58,7 @@ func readCheck(f File) (h checkHead, err error) {
 		return h, err
 	}
 	b := make([]byte, size)
-	if _, err := f.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
+	if err := readAt(f, b, 0); err != nil {
 		return h, err
 	}
 	h.damaged = true
@@ -89,10 +88,13 @@ func (c *checkpoints) save(next uint64, offset int64, state []byte) error {
 	}
 	b = append(b, state...)
 	binary.LittleEndian.PutUint32(b[4:], crc32.Checksum(b[8:], castagnoli))
-	if _, err := c.files[i].WriteAt(b, 0); err != nil {
-		return err
+	err := writeAt(c.files[i], b, 0)
+	if err == nil {
+		err = c.files[i].Sync()
 	}
-	if err := c.files[i].Sync(); err != nil {
+	if err != nil {
+		c.heads[i] = checkHead{damaged: true}
+		_, _ = c.empty() // or when it is opened, or written the next time
 		return err
 	}
 	c.heads[i] = checkHead{generation: generation, next: next, offset: offset, length: uint64(len(state))}
@@ -132,6 +134,9 @@ func (c *checkpoints) load() (uint64, []byte, error) {
 // verify reads both files again.
 func (c *checkpoints) verify() error {
 	for i, f := range c.files {
+		if c.heads[i].damaged {
+			continue // a save failed, and left the other one
+		}
 		h, err := readCheck(f)
 		if err != nil {
 			return err

@@ -6,18 +6,22 @@ import (
 	"io"
 )
 
-// Errors of this package. ErrLocked is retryable when the other holder has gone;
-// the others are final. A platform without a durable place returns
-// errors.ErrUnsupported.
+// Errors of this package. ErrLocked is retryable when the other holder has gone, ErrSpace
+// once there is room, ErrFailed when what it wraps is over; the others are final. A
+// platform without a durable place returns errors.ErrUnsupported.
 var (
+	// ErrRefused: the browser has storage and gives none of it: in a private window, or
+	// where site data is blocked, or for a reason that it keeps to itself.
+	ErrRefused = errors.New("store: the browser refused")
+	// ErrSpace: the disk, or what the browser allows this site of it, is full.
+	ErrSpace   = errors.New("store: no space left")
 	ErrLocked  = errors.New("store: another process or tab has this store open")
 	ErrCorrupt = errors.New("store: damaged")
 	ErrClosed  = errors.New("store: closed")
 	ErrTooBig  = errors.New("store: record too big")
 	ErrName    = errors.New("store: bad name")
-	// ErrFailed: a write failed before, so that nobody knows what is on the disk.
-	// Open the store again.
-	ErrFailed = errors.New("store: an earlier write failed")
+	// ErrFailed: what was to be written is not acknowledged; what was before, stays.
+	ErrFailed = errors.New("store: could not be written")
 )
 
 // Corruption says where a store is damaged. It matches ErrCorrupt.
@@ -44,6 +48,29 @@ type File interface {
 	Truncate(size int64) error
 	Sync() error
 	Close() error
+}
+
+// writeAt writes all of b. A file that says it wrote less, or more, without an error has
+// failed all the same.
+func writeAt(f File, b []byte, off int64) error {
+	n, err := f.WriteAt(b, off)
+	if err == nil && n != len(b) {
+		err = fmt.Errorf("store: wrote %d of %d bytes: %w", n, len(b), io.ErrShortWrite)
+	}
+	return err
+}
+
+// readAt reads all of b, which the file's size says is there: less is no damage to what
+// is stored, and must not be taken for it.
+func readAt(f File, b []byte, off int64) error {
+	n, err := f.ReadAt(b, off)
+	if n == len(b) {
+		return nil
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("store: read %d of %d bytes: %w", n, len(b), err)
 }
 
 // Dir holds files by name. Open makes the file if there is none; the name

@@ -28,6 +28,7 @@ type KV struct {
 	current int
 	number  uint64 // of the takeover
 	written int    // since the takeover
+	rival   bool   // the other log may hold contents that look newer
 
 	mu    sync.Mutex
 	data  map[string][]byte
@@ -55,7 +56,7 @@ func OpenKV(dir Dir, name string) (*KV, error) {
 	}
 	if kv.current < 0 {
 		kv.data, kv.current = make(map[string][]byte), 1
-		if err := kv.takeover(); err != nil {
+		if err := kv.takeover(kv.data); err != nil {
 			return nil, errors.Join(err, kv.Close())
 		}
 	}
@@ -87,15 +88,16 @@ func (kv *KV) Keys(prefix string) []string {
 	return out
 }
 
-// Put sets key to a copy of value. Calls that wait together share one write.
-// Errors match ErrTooBig, ErrFull or ErrFailed.
+// Put sets key to a copy of value. Calls that wait together share one write. Errors match
+// ErrTooBig, ErrFull or ErrFailed; after one the key is as it was.
 func (kv *KV) Put(key string, value []byte) error {
 	if len(key) == 0 || len(key) > MaxKey || len(value) > MaxValue {
 		return fmt.Errorf("%w: key of %d bytes, value of %d", ErrTooBig, len(key), len(value))
 	}
 	kv.mu.Lock()
 	grown := kv.bytes + len(value)
-	if old, ok := kv.data[key]; ok {
+	old, ok := kv.data[key]
+	if ok {
 		grown -= len(old)
 	} else {
 		grown += len(key)
@@ -105,12 +107,12 @@ func (kv *KV) Put(key string, value []byte) error {
 		return ErrFull
 	}
 	kv.data[key], kv.bytes = slices.Clone(value), grown
-	b, leads := kv.join(putRecord(key, value))
+	b, leads := kv.join(putRecord(key, value), kvUndo{key, old, ok})
 	kv.mu.Unlock()
 	return kv.finish(b, leads)
 }
 
-// Delete removes key; none is no error.
+// Delete removes key; none is no error. Errors match ErrFailed; after one it is as it was.
 func (kv *KV) Delete(key string) error {
 	kv.mu.Lock()
 	old, ok := kv.data[key]
@@ -120,7 +122,7 @@ func (kv *KV) Delete(key string) error {
 	}
 	delete(kv.data, key)
 	kv.bytes -= len(key) + len(old)
-	b, leads := kv.join(append([]byte{kvDelete}, key...))
+	b, leads := kv.join(append([]byte{kvDelete}, key...), kvUndo{key, old, true})
 	kv.mu.Unlock()
 	return kv.finish(b, leads)
 }

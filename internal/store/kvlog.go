@@ -48,16 +48,19 @@ func readKV(l *Log) (number uint64, data map[string][]byte, err error) {
 	return started, data, err
 }
 
-// takeover writes the contents to the other log and goes on there.
-func (kv *KV) takeover() error {
+// takeover writes the contents to the other log and goes on there. One that fails may
+// have left contents there that look whole and newer: until they are gone nothing more is
+// written, or it would be lost with the next opening.
+func (kv *KV) takeover(contents map[string][]byte) error {
 	next := kv.logs[1-kv.current]
+	kv.rival = true
 	if err := next.Reset(); err != nil {
 		return err
 	}
 	batch := [][]byte{binary.LittleEndian.AppendUint64([]byte{kvStart}, kv.number+1)}
 	size := 0
-	for _, k := range slices.Sorted(maps.Keys(kv.data)) {
-		r := putRecord(k, kv.data[k])
+	for _, k := range slices.Sorted(maps.Keys(contents)) {
+		r := putRecord(k, contents[k])
 		if size += len(r) + 4; size > maxFrame/2 {
 			if err := next.Append(batch); err != nil {
 				return err
@@ -69,7 +72,7 @@ func (kv *KV) takeover() error {
 	if err := next.Append(append(batch, []byte{kvWhole})); err != nil {
 		return err
 	}
-	kv.current, kv.written = 1-kv.current, 0
+	kv.current, kv.written, kv.rival = 1-kv.current, 0, false
 	kv.number++
 	return nil
 }
@@ -84,19 +87,27 @@ func putRecord(key string, value []byte) []byte {
 // after the batch before; the others wait.
 type kvBatch struct {
 	records [][]byte
+	undo    []kvUndo // by record
 	bytes   int
 	before  *kvBatch
 	done    chan struct{}
 	err     error
 }
 
+// kvUndo is what a key had before a change: nothing, unless had.
+type kvUndo struct {
+	key string
+	old []byte
+	had bool
+}
+
 // join puts r in the open batch. The caller holds mu.
-func (kv *KV) join(r []byte) (b *kvBatch, leads bool) {
+func (kv *KV) join(r []byte, undo kvUndo) (b *kvBatch, leads bool) {
 	if b = kv.batch; b == nil || b.bytes+len(r)+4 > maxFrame {
 		b, leads = &kvBatch{before: kv.last, done: make(chan struct{})}, true
 		kv.batch, kv.last = b, b
 	}
-	b.records = append(b.records, r)
+	b.records, b.undo = append(b.records, r), append(b.undo, undo)
 	b.bytes += len(r) + 4
 	return b, leads
 }
@@ -117,21 +128,73 @@ func (kv *KV) finish(b *kvBatch, leads bool) error {
 		kv.batch = nil
 	}
 	kv.mu.Unlock()
-	b.err = kv.logs[kv.current].Append(b.records)
-	if kv.written += b.bytes + frameHeader; b.err == nil {
-		b.err = kv.tidy()
+	if b.err = kv.write(b); b.err != nil {
+		kv.mu.Lock()
+		kv.revert(b)
+		kv.mu.Unlock()
+	} else {
+		b.undo = nil
+		if kv.written += b.bytes + frameHeader; kv.tidy(b) != nil {
+			kv.written /= 2 // the log that there is will do until a later batch
+		}
 	}
 	close(b.done)
 	return b.err
 }
 
+// write appends b, once what a failed takeover left is gone.
+func (kv *KV) write(b *kvBatch) error {
+	if kv.rival {
+		if err := kv.logs[1-kv.current].Reset(); err != nil {
+			return err
+		}
+		kv.rival = false
+	}
+	return kv.logs[kv.current].Append(b.records)
+}
+
+// revert takes the changes of b, which are not on the disk, out of the contents. Batches
+// that wait behind it may have changed the same keys again: then it is their undo that
+// goes further back. The caller holds mu.
+func (kv *KV) revert(b *kvBatch) {
+	for _, u := range slices.Backward(b.undo) {
+		var later *kvUndo // the first change of the key after b
+		for w := kv.last; w != nil && w != b; w = w.before {
+			if i := slices.IndexFunc(w.undo, func(o kvUndo) bool { return o.key == u.key }); i >= 0 {
+				later = &w.undo[i]
+			}
+		}
+		if later != nil {
+			later.old, later.had = u.old, u.had
+			continue
+		}
+		if now, ok := kv.data[u.key]; ok {
+			kv.bytes -= len(u.key) + len(now)
+			delete(kv.data, u.key)
+		}
+		if u.had {
+			kv.data[u.key] = u.old
+			kv.bytes += len(u.key) + len(u.old)
+		}
+	}
+}
+
 // tidy starts the other log over when this one has grown to several times the
-// contents. These may hold what waits for the next write: there it is written again.
-func (kv *KV) tidy() error {
+// contents, as they are without what waits behind b: that may be refused yet.
+func (kv *KV) tidy(b *kvBatch) error {
 	kv.mu.Lock()
-	defer kv.mu.Unlock()
 	if kv.written < 1<<20+2*kv.bytes {
+		kv.mu.Unlock()
 		return nil
 	}
-	return kv.takeover()
+	contents := maps.Clone(kv.data)
+	for w := kv.last; w != nil && w != b; w = w.before {
+		for _, u := range slices.Backward(w.undo) {
+			if delete(contents, u.key); u.had {
+				contents[u.key] = u.old
+			}
+		}
+	}
+	kv.mu.Unlock()
+	return kv.takeover(contents)
 }

@@ -21,8 +21,10 @@ type Log struct {
 	failed  error
 }
 
-// Append adds records as one frame: after a crash all of them are there or none.
-// After an error the log refuses everything with ErrFailed.
+// Append adds records as one frame: after a crash all of them are there or none. One that
+// fails, matching ErrFailed and what failed, adds nothing: what of it may have reached the
+// file is taken off again, at once or, where that fails too, before the next write or
+// read. So the log goes on as soon as the disk does.
 func (l *Log) Append(records [][]byte) error {
 	if len(records) == 0 {
 		return nil
@@ -39,14 +41,15 @@ func (l *Log) Append(records [][]byte) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.failed != nil {
-		return l.failed
+	if err := l.repair(); err != nil {
+		return err
 	}
 	l.scratch = appendFrame(l.scratch[:0], l.end.next, records)
 	err := l.write(l.scratch, len(records))
 	if err != nil {
-		l.failed = fmt.Errorf("%w: %w", ErrFailed, err)
-		return l.failed
+		err = l.fail(err)
+		_ = l.repair() // tried again before the next write
+		return err
 	}
 	if cap(l.scratch) > 1<<20 {
 		l.scratch = nil
@@ -55,15 +58,50 @@ func (l *Log) Append(records [][]byte) error {
 }
 
 func (l *Log) write(frame []byte, records int) error {
-	if _, err := l.file.WriteAt(frame, l.end.offset); err != nil {
+	if err := writeAt(l.file, frame, l.end.offset); err != nil {
 		return err
 	}
 	if err := l.file.Sync(); err != nil {
 		return err
 	}
+	before := l.end
 	l.end.offset += int64(len(frame))
 	l.end.next += uint64(records)
-	return l.mark()
+	if err := l.mark(); err != nil {
+		l.end.offset, l.end.next = before.offset, before.next
+		return err
+	}
+	return nil
+}
+
+// fail notes that the files may hold more than l.end says.
+func (l *Log) fail(err error) error {
+	l.failed = fmt.Errorf("%w: %w", ErrFailed, err)
+	return l.failed
+}
+
+// repair makes the files say again what has been acknowledged, after a write that
+// failed; otherwise it does nothing. The caller holds mu.
+func (l *Log) repair() error {
+	if l.failed == nil || !errors.Is(l.failed, ErrFailed) {
+		return l.failed
+	}
+	// The marks first, both: none may speak of what goes.
+	err := errors.Join(l.mark(), l.mark())
+	if err == nil {
+		err = l.ends.Sync()
+	}
+	if err == nil {
+		err = l.file.Truncate(l.end.offset)
+	}
+	if err == nil {
+		err = l.file.Sync()
+	}
+	if err != nil {
+		return l.fail(err)
+	}
+	l.failed = nil
+	return nil
 }
 
 // Len is the number of records.
@@ -79,7 +117,8 @@ func (l *Log) Len() uint64 {
 // from is where the checkpoint starts.
 func (l *Log) Replay(from uint64, fn func(record []byte) error) error {
 	l.mu.Lock()
-	end, failed := l.end, l.failed
+	failed := l.repair()
+	end := l.end
 	offset, index := l.check.start(from)
 	l.mu.Unlock()
 	if failed != nil {
@@ -94,7 +133,8 @@ func (l *Log) Replay(from uint64, fn func(record []byte) error) error {
 // Verify reads the whole log and the checkpoint. Damage is a *Corruption.
 func (l *Log) Verify() error {
 	l.mu.Lock()
-	end, failed := l.end, l.failed
+	failed := l.repair()
+	end := l.end
 	l.mu.Unlock()
 	if failed != nil {
 		return failed
@@ -128,21 +168,23 @@ func (l *Log) replay(offset int64, index, from uint64, end endMark, fn func([]by
 }
 
 // SaveCheckpoint keeps state as what the first next records add up to, durably
-// and in place of the checkpoint before; a crash leaves one of the two. next is
-// at most Len, and the end of an Append.
+// and in place of the checkpoint before; a crash leaves one of the two, and so does an
+// error. next is at most Len, and the end of an Append.
 func (l *Log) SaveCheckpoint(next uint64, state []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.failed != nil {
-		return l.failed
+	if err := l.repair(); err != nil {
+		return err
 	}
 	if next != l.end.next {
 		return fmt.Errorf("store: checkpoint of %d records, the log has %d", next, l.end.next)
 	}
 	// The mark first: what a checkpoint adds up was acknowledged, and stays so.
-	if err := errors.Join(l.ends.Sync(), l.check.save(next, l.end.offset, state)); err != nil {
-		l.failed = fmt.Errorf("%w: %w", ErrFailed, err)
-		return l.failed
+	if err := l.ends.Sync(); err != nil {
+		return fmt.Errorf("%w: %w", ErrFailed, err)
+	}
+	if err := l.check.save(next, l.end.offset, state); err != nil {
+		return fmt.Errorf("%w: %w", ErrFailed, err)
 	}
 	return nil
 }
@@ -153,25 +195,12 @@ func (l *Log) SaveCheckpoint(next uint64, state []byte) error {
 func (l *Log) Reset() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.failed != nil {
+	if l.failed != nil && !errors.Is(l.failed, ErrFailed) {
 		return l.failed
 	}
-	l.end.offset, l.end.next = 0, 0
-	err := errors.Join(l.mark(), l.mark()) // both slots: no mark may speak of what goes
-	if err == nil {
-		err = l.ends.Sync()
-	}
-	if err == nil {
-		err = l.file.Truncate(0)
-	}
-	if err == nil {
-		err = l.file.Sync()
-	}
-	if err != nil {
-		l.failed = fmt.Errorf("%w: %w", ErrFailed, err)
-		return l.failed
-	}
-	return nil
+	// What repair does is what is needed, with nothing acknowledged.
+	l.end.offset, l.end.next, l.failed = 0, 0, ErrFailed
+	return l.repair()
 }
 
 // LoadCheckpoint returns the newest checkpoint, nil state when there is none.

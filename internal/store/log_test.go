@@ -69,15 +69,15 @@ func TestLogSurvivesTornWrites(t *testing.T) {
 			}
 			crash := rapid.IntRange(0, 3).Draw(t, "crash") == 0
 			if crash {
+				off := false
 				d.Fault = func(name, op string) error {
-					if name == "test.log" && op == "sync" {
+					if off = off || name == "test.log" && op == "sync"; off {
 						return errors.New("power off")
 					}
 					return nil
 				}
 			}
 			err := l.Append(batch)
-			d.Fault = nil
 			if !crash {
 				require.NoError(t, err)
 				want, pending = append(want, pending...), nil
@@ -88,6 +88,7 @@ func TestLogSurvivesTornWrites(t *testing.T) {
 			}
 			require.ErrorIs(t, err, ErrFailed)
 			require.ErrorIs(t, l.Append(batch), ErrFailed)
+			d.Fault = nil
 			d.Crash(func(name string, durable, now []byte) []byte {
 				if len(now) <= len(durable) {
 					return now // end marks: overwritten in place, written since or not
@@ -186,7 +187,7 @@ func TestKVAgainstMap(t *testing.T) {
 				require.NoError(t, kv.Delete(k))
 				delete(want, k)
 			case 1:
-				require.NoError(t, kv.takeover())
+				require.NoError(t, kv.takeover(kv.data))
 			case 2:
 				if rapid.Bool().Draw(t, "crash") {
 					d.Crash(nil)
@@ -203,7 +204,7 @@ func TestKVAgainstMap(t *testing.T) {
 					}
 					return nil
 				}
-				if kv.takeover() != nil {
+				if kv.takeover(kv.data) != nil {
 					d.Fault = nil
 					d.Crash(nil)
 					kv, err = OpenKV(d, "kv")

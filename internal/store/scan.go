@@ -1,7 +1,6 @@
 package store
 
 import (
-	"errors"
 	"fmt"
 	"io"
 )
@@ -9,8 +8,12 @@ import (
 // readEnds takes the newer of the two end marks.
 func (l *Log) readEnds() (bad int, err error) {
 	var b [2 * endSlot]byte
-	n, err := l.ends.ReadAt(b[:], 0)
-	if err != nil && !errors.Is(err, io.EOF) {
+	size, err := l.ends.Size()
+	if err != nil {
+		return 0, err
+	}
+	n := int(min(size, 2*endSlot))
+	if err := readAt(l.ends, b[:n], 0); err != nil {
 		return 0, err
 	}
 	for i := range 2 {
@@ -34,8 +37,7 @@ func (l *Log) readEnds() (bad int, err error) {
 // and that damage to the newest frame is taken for a write that a crash tore.
 func (l *Log) mark() error {
 	l.end.generation++
-	_, err := l.ends.WriteAt(l.end.encode(), int64(l.end.generation%2)*endSlot)
-	return err
+	return writeAt(l.ends, l.end.encode(), int64(l.end.generation%2)*endSlot)
 }
 
 // scan reads frames from offset on and calls fn after each whole one. stop says
@@ -92,7 +94,7 @@ func (l *Log) frameAfter(offset, size int64) (bool, error) {
 		return false, nil
 	}
 	b := make([]byte, min(size-offset, 2*maxFrame))
-	if _, err := l.file.ReadAt(b, offset); err != nil && !errors.Is(err, io.EOF) {
+	if err := readAt(l.file, b, offset); err != nil {
 		return false, err
 	}
 	for i := 0; i+frameHeader <= len(b); i++ {
