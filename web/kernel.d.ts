@@ -27,7 +27,20 @@ export interface KernelInfo {
   ledgerId: string;
   name: string;
   version: string;
+  /** Whether key and ledger outlast this tab. When false, both are new and go with it; `durableReason` says why. */
+  durable: boolean;
+  /** Empty when durable. */
+  durableReason: StorageReason;
+  /** The same in the browser's own words. */
+  durableDetail: string;
 }
+
+/**
+ * Why key and ledger last as long as the tab: another tab of this browser has them open; the browser keeps no files for
+ * this page, as in a private window; it lacks what is needed; this site's storage was full at the start; or what is kept
+ * does not verify, and was left as it is.
+ */
+export type StorageReason = '' | 'second_tab' | 'storage_refused' | 'storage_unsupported' | 'storage_full' | 'storage_damaged';
 
 /** One step of the boot; `at` counts from the navigation's start. */
 export interface Phase {

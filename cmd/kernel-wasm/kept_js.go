@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
+	"inos/cmd/internal/node"
+	"inos/internal/bridge"
 	"inos/internal/credit"
 	"inos/internal/payment"
 	"inos/internal/store"
@@ -14,27 +17,44 @@ import (
 
 // kept is what outlasts the page: the kernel's key and its ledger's log, in the
 // origin private file system. A tab that finds them in another tab's hands, or a
-// browser without them, gets a key and a log for itself alone.
+// browser that refuses them, gets a key and a log for itself alone. Key and log go
+// together: a key whose ledger was empty again would break the promises it has signed.
 type kept struct {
 	key     ed25519.PrivateKey
 	log     credit.Log
 	keep    payment.Keeper // nil: nothing else is kept
-	durable bool
+	storage bridge.Storage
 	close   func() error
 }
 
 const seedKey = "identity/seed"
 
+// keptNode builds a node on what is kept. Where nothing can be kept, or what is kept
+// cannot be read or written, it builds one on a new key and a ledger that lasts as long
+// as the tab, leaves what is there as it is, and says why in kept.storage.
+func keptNode(build func(kept) (*node.Node, error)) (kept, *node.Node, error) {
+	k, err := openKept()
+	if err == nil {
+		n, failed := build(k)
+		if failed == nil {
+			return k, n, nil
+		}
+		// What refused to be read or written may refuse to be closed: the browser has it back
+		// with the Worker.
+		_ = k.close()
+		err = failed
+	}
+	fmt.Fprintln(os.Stderr, "kernel: the ledger and the key last as long as this tab:", firstLine(err))
+	if k, err = forgetful(err); err != nil {
+		return kept{}, nil, err
+	}
+	n, err := build(k)
+	return k, n, err
+}
+
 func openKept() (kept, error) {
 	dir, err := store.OpenDir("inos")
-	switch {
-	case errors.Is(err, store.ErrLocked):
-		fmt.Fprintln(os.Stderr, "kernel: another tab keeps this browser's ledger; this one's lasts as long as the tab")
-		return forgetful()
-	case errors.Is(err, errors.ErrUnsupported):
-		fmt.Fprintln(os.Stderr, "kernel: this browser keeps no files here; the ledger lasts as long as the tab:", err)
-		return forgetful()
-	case err != nil:
+	if err != nil {
 		return kept{}, err
 	}
 	log, _, err := store.OpenLog(dir, "ledger")
@@ -49,7 +69,7 @@ func openKept() (kept, error) {
 	if err != nil {
 		return kept{}, errors.Join(err, kv.Close(), log.Close(), dir.Close())
 	}
-	return kept{key: key, log: log, keep: kv, durable: true,
+	return kept{key: key, log: log, keep: kv, storage: bridge.Storage{Durable: true},
 		close: func() error { return errors.Join(kv.Close(), log.Close(), dir.Close()) }}, nil
 }
 
@@ -63,7 +83,30 @@ func keptKey(kv *store.KV) (key ed25519.PrivateKey, err error) {
 	return key, kv.Put(seedKey, key.Seed())
 }
 
-func forgetful() (kept, error) {
+// forgetful is a key and a log for this tab alone.
+func forgetful(why error) (kept, error) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
-	return kept{key: key, log: &credit.MemoryLog{}, close: func() error { return nil }}, err
+	return kept{key: key, log: &credit.MemoryLog{}, close: func() error { return nil },
+		storage: bridge.Storage{Reason: reasonOf(why), Detail: firstLine(why)}}, err
+}
+
+// firstLine leaves out what failed because of the first failure.
+func firstLine(err error) string {
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	return text
+}
+
+// reasonOf is the stable word for why nothing is kept: StorageReason of web/kernel.d.ts.
+func reasonOf(why error) string {
+	switch {
+	case errors.Is(why, store.ErrLocked):
+		return "second_tab"
+	case errors.Is(why, errors.ErrUnsupported):
+		return "storage_unsupported"
+	case errors.Is(why, store.ErrSpace):
+		return "storage_full"
+	case errors.Is(why, store.ErrRefused):
+		return "storage_refused"
+	}
+	return "storage_damaged" // it can be read, and is not what was written
 }

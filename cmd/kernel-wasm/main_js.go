@@ -46,22 +46,19 @@ func run() error {
 		fmt.Fprintf(os.Stderr, "kernel: %d bootstrap addresses: the first %d are used\n", n, p2p.MaxBootstrap)
 		cfg.Bootstrap = cfg.Bootstrap[:p2p.MaxBootstrap]
 	}
-	kept, err := openKept()
-	if err != nil {
-		return err
-	}
-	key := kept.key
 	runtime := sab.New(sab.Config{})
 	heartbeats := make(chan string, 256)
-	n, err := node.New(node.Config{
-		Key: key, Name: cfg.Name, Kind: "browser", Capabilities: cfg.Capabilities, CreditCost: cfg.CreditCost,
-		OnHeartbeat: func(id string) {
-			select {
-			case heartbeats <- id:
-			default: // the next one follows in a quarter of a second
-			}
-		},
-		Nodes: maxNodes, Slots: cfg.Slots, Hedge: cfg.Hedge, Near: cfg.Near, Runtime: runtime, Log: kept.log, Keep: kept.keep, KeptPolicy: true, Allowance: allowance, StrangerLine: allowance / 10,
+	kept, n, err := keptNode(func(k kept) (*node.Node, error) {
+		return node.New(node.Config{
+			Key: k.key, Name: cfg.Name, Kind: "browser", Capabilities: cfg.Capabilities, CreditCost: cfg.CreditCost,
+			OnHeartbeat: func(id string) {
+				select {
+				case heartbeats <- id:
+				default: // the next one follows in a quarter of a second
+				}
+			},
+			Nodes: maxNodes, Slots: cfg.Slots, Hedge: cfg.Hedge, Near: cfg.Near, Runtime: runtime, Log: k.log, Keep: k.keep, KeptPolicy: true, Allowance: allowance, StrangerLine: allowance / 10,
+		})
 	})
 	if err != nil {
 		return err
@@ -71,7 +68,7 @@ func run() error {
 	}
 	// What cannot be dialled is reported when joining; it must not stop the kernel.
 	dialable := slices.DeleteFunc(slices.Clone(cfg.Bootstrap), func(addr string) bool { return p2p.CheckAddr(addr) != nil })
-	mesh, err := p2p.New(p2p.Config{Key: key, Handler: n.Kernel, Notes: n.Notes(), Bootstrap: dialable})
+	mesh, err := p2p.New(p2p.Config{Key: kept.key, Handler: n.Kernel, Notes: n.Notes(), Bootstrap: dialable})
 	if err != nil {
 		return err
 	}
@@ -87,7 +84,7 @@ func run() error {
 		Join:    func(ctx context.Context) error { return n.Kernel.Join(ctx, mesh, cfg.Bootstrap) },
 		Connect: func(ctx context.Context, addr string) (identity.PeerID, error) { return mesh.Connect(ctx, addr) },
 		Enforce: n.Enforce,
-		Gate:    n.Gate, Wallet: n.Wallet, Ledger: n.Ledger, Log: kept.log, Durable: kept.durable, Heartbeats: heartbeats, Version: version, Bootstrap: cfg.Bootstrap, Close: cancel,
+		Gate:    n.Gate, Wallet: n.Wallet, Ledger: n.Ledger, Log: kept.log, Storage: kept.storage, Heartbeats: heartbeats, Version: version, Bootstrap: cfg.Bootstrap, Close: cancel,
 	})
 	work.Wait()
 	return errors.Join(<-ended, mesh.Close(), runtime.Close(), n.Ledger.Close(), kept.close())

@@ -31,7 +31,7 @@ type Config struct {
 	Wallet    *credit.Wallet
 	Ledger    *credit.Ledger
 	Log       credit.Log // the ledger's
-	Durable   bool       // Log outlasts the page
+	Storage   Storage    // where Log is
 	Version   string
 	Bootstrap []string
 	// Close asks the program to end.
@@ -103,6 +103,7 @@ func (a *api) status(ctx context.Context, _ []js.Value) (any, error) {
 		UptimeMs: ms(time.Since(a.started)), Peers: s.Peers, Nodes: s.Nodes, Capsules: len(a.cfg.Capsules.Capsules()),
 		Jobs: len(jobs), Capabilities: some(s.Capabilities), Bootstrap: some(a.cfg.Bootstrap),
 		Mining: s.Mining, Fidelity: s.Fidelity, HeapBytes: mem.HeapAlloc,
+		Durable: a.cfg.Storage.Durable, DurableReason: a.cfg.Storage.Reason, DurableDetail: a.cfg.Storage.Detail,
 	}
 	if s.Peers > 0 {
 		v.State = "joined"

@@ -61,7 +61,7 @@ func (a *api) ledger(_ context.Context, args []js.Value) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return reportView{true, r.Entries, hex.EncodeToString(r.Head[:]), r.Ledgers, r.Held, r.Holds, r.Owed, r.Granted, a.cfg.Durable}, nil
+		return reportView{true, r.Entries, hex.EncodeToString(r.Head[:]), r.Ledgers, r.Held, r.Holds, r.Owed, r.Granted, a.cfg.Storage.Durable}, nil
 	}
 	if _, ok := changes[what]; ok {
 		return a.change(what, args[1:])

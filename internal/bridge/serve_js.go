@@ -55,6 +55,7 @@ func Serve(ctx context.Context, cfg Config) {
 	if ready := global.Get("__inosReady"); ready.Type() == js.TypeFunction {
 		ready.Invoke(map[string]any{
 			"peerId": string(cfg.Kernel.Self()), "ledgerId": string(cfg.Wallet.Ledger()), "name": cfg.Name, "version": cfg.Version,
+			"durable": cfg.Storage.Durable, "durableReason": cfg.Storage.Reason, "durableDetail": cfg.Storage.Detail,
 		})
 	}
 	// The page listens now: what comes of joining reaches it.

@@ -32,6 +32,13 @@ type CapsuleRow struct {
 // The views are what the console shows: flat, so that console.table reads well.
 // web/kernel.d.ts names the same fields. Times are milliseconds.
 
+// Storage says whether this node's key and ledger outlast the page.
+type Storage struct {
+	Durable bool
+	Reason  string // why not: StorageReason of web/kernel.d.ts; empty when they do
+	Detail  string // the same in the words of what refused
+}
+
 type statusView struct {
 	PeerID       string   `json:"peerId"`
 	LedgerID     string   `json:"ledgerId"`
@@ -48,6 +55,10 @@ type statusView struct {
 	Mining       bool     `json:"mining"`
 	Fidelity     string   `json:"fidelity"`
 	HeapBytes    uint64   `json:"heapBytes"`
+
+	Durable       bool   `json:"durable"`
+	DurableReason string `json:"durableReason"`
+	DurableDetail string `json:"durableDetail"`
 }
 
 type nodeView struct {

@@ -3,26 +3,27 @@ package store
 import (
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"syscall/js"
+	"time"
 )
 
 // lockWait is how long OpenDir waits for another tab, or for the Worker of this
-// one that is just ending, in milliseconds.
-const lockWait = 3000
+// one that is just ending, and Open for such a Worker's files.
+const lockWait = 3 * time.Second
 
 // OpenDir opens the directory called path in the origin private file system, made
 // if there is none, and holds a Web Lock on it until Close or the end of the
 // Worker. It must run in a dedicated Worker, in a goroutine of its own (never in a
 // callback from JavaScript): only there does a file have synchronous access with
-// a flush. Errors match ErrLocked when another tab has the directory and
-// errors.ErrUnsupported where the browser lacks what is needed.
+// a flush. Errors match ErrLocked when another tab has the directory,
+// errors.ErrUnsupported where the browser lacks what is needed, and ErrRefused or
+// ErrSpace when it has it and says no, as Firefox does in a private window.
 func OpenDir(path string) (Dir, error) {
 	storage := js.Global().Get("navigator").Get("storage")
 	locks := js.Global().Get("navigator").Get("locks")
 	handle := js.Global().Get("FileSystemFileHandle")
-	if storage.IsUndefined() || locks.IsUndefined() || handle.IsUndefined() ||
+	if storage.IsUndefined() || storage.Get("getDirectory").IsUndefined() || locks.IsUndefined() || handle.IsUndefined() ||
 		handle.Get("prototype").Get("createSyncAccessHandle").IsUndefined() {
 		return nil, fmt.Errorf("store: origin private file system with synchronous access: %w", errors.ErrUnsupported)
 	}
@@ -50,7 +51,8 @@ func OpenDir(path string) (Dir, error) {
 	return d, nil
 }
 
-// webLock takes an exclusive lock; release gives it back.
+// webLock takes an exclusive lock; release gives it back. Errors match ErrLocked when
+// somebody else has held it for lockWait, ErrRefused when the browser gives none.
 func webLock(locks js.Value, name string) (release func(), err error) {
 	var resolve js.Value
 	held := make(chan struct{})
@@ -64,8 +66,12 @@ func webLock(locks js.Value, name string) (release func(), err error) {
 		close(held)
 		return hold
 	})
-	signal := js.Global().Get("AbortSignal").Call("timeout", lockWait)
-	request := locks.Call("request", name, map[string]any{"signal": signal}, granted)
+	signal := js.Global().Get("AbortSignal").Call("timeout", lockWait.Milliseconds())
+	request, err := invoke(locks, "request", name, map[string]any{"signal": signal}, granted)
+	if err != nil {
+		granted.Release()
+		return nil, err
+	}
 	done := make(chan error, 1)
 	go func() {
 		_, err := await(request)
@@ -79,7 +85,13 @@ func webLock(locks js.Value, name string) (release func(), err error) {
 			<-done
 		}, nil
 	case err := <-done:
-		return nil, fmt.Errorf("%w: %v", ErrLocked, err)
+		if n := domName(err); n == "TimeoutError" || n == "AbortError" { // the signal's
+			return nil, fmt.Errorf("%w: its Web Lock %q was not free within %v", ErrLocked, name, lockWait)
+		}
+		if err == nil {
+			err = errors.New("the request ended without a grant")
+		}
+		return nil, refused("locks.request", err)
 	}
 }
 
@@ -96,15 +108,19 @@ func (d *opfsDir) Open(name string) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	access, err := call(file, "createSyncAccessHandle")
-	if err != nil {
-		var e js.Error
-		if errors.As(err, &e) && e.Value.Get("name").String() == "NoModificationAllowedError" {
-			return nil, fmt.Errorf("%w: %s", ErrLocked, name)
+	// The Web Lock is this tab's, so whoever else has the file open is a Worker of it
+	// that is ending: its lock went first. Nothing says when its files follow.
+	var access js.Value
+	for pause, until := 10*time.Millisecond, time.Now().Add(lockWait); ; pause *= 2 {
+		access, err = call(file, "createSyncAccessHandle")
+		if err == nil {
+			return &opfsFile{access: access, buffer: js.Global().Get("Uint8Array").New(opfsBuffer)}, nil
 		}
-		return nil, err
+		if domName(err) != "NoModificationAllowedError" || time.Now().Add(pause).After(until) {
+			return nil, err
+		}
+		time.Sleep(pause)
 	}
-	return &opfsFile{access: access, buffer: js.Global().Get("Uint8Array").New(opfsBuffer)}, nil
 }
 
 func (d *opfsDir) Remove(name string) error {
@@ -112,8 +128,7 @@ func (d *opfsDir) Remove(name string) error {
 		return err
 	}
 	_, err := call(d.handle, "removeEntry", name)
-	var e js.Error
-	if errors.As(err, &e) && e.Value.Get("name").String() == "NotFoundError" {
+	if domName(err) == "NotFoundError" {
 		return nil
 	}
 	return err
@@ -122,126 +137,4 @@ func (d *opfsDir) Remove(name string) error {
 func (d *opfsDir) Close() error {
 	d.release()
 	return nil
-}
-
-// opfsBuffer is how much crosses to JavaScript at a time, in bytes.
-const opfsBuffer = 256 << 10
-
-// opfsFile wraps a FileSystemSyncAccessHandle, whose methods block the Worker.
-type opfsFile struct {
-	access js.Value
-	buffer js.Value
-}
-
-func (f *opfsFile) transfer(method string, view js.Value, off int64) (int, error) {
-	v, err := invoke(f.access, method, view, map[string]any{"at": float64(off)})
-	if err != nil {
-		return 0, err
-	}
-	return v.Int(), nil
-}
-
-func (f *opfsFile) ReadAt(p []byte, off int64) (int, error) {
-	done := 0
-	for done < len(p) {
-		want := min(len(p)-done, opfsBuffer)
-		view := f.buffer.Call("subarray", 0, want)
-		n, err := f.transfer("read", view, off+int64(done))
-		if err != nil {
-			return done, err
-		}
-		js.CopyBytesToGo(p[done:done+n], view)
-		if done += n; n == 0 {
-			return done, io.EOF
-		}
-	}
-	return done, nil
-}
-
-func (f *opfsFile) WriteAt(p []byte, off int64) (int, error) {
-	done := 0
-	for done < len(p) {
-		want := min(len(p)-done, opfsBuffer)
-		view := f.buffer.Call("subarray", 0, want)
-		js.CopyBytesToJS(view, p[done:done+want])
-		n, err := f.transfer("write", view, off+int64(done))
-		if err != nil {
-			return done, err
-		}
-		if done += n; n == 0 {
-			return done, io.ErrShortWrite
-		}
-	}
-	return done, nil
-}
-
-func (f *opfsFile) Size() (int64, error) {
-	v, err := invoke(f.access, "getSize")
-	if err != nil {
-		return 0, err
-	}
-	return int64(v.Float()), nil
-}
-
-func (f *opfsFile) Truncate(size int64) error {
-	_, err := invoke(f.access, "truncate", float64(size))
-	return err
-}
-
-func (f *opfsFile) Sync() error {
-	_, err := invoke(f.access, "flush")
-	return err
-}
-
-func (f *opfsFile) Close() error {
-	_, err := invoke(f.access, "close")
-	return err
-}
-
-// invoke calls a method; what JavaScript throws is returned.
-func invoke(v js.Value, method string, args ...any) (result js.Value, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			e, ok := r.(js.Error)
-			if !ok {
-				panic(r)
-			}
-			err = fmt.Errorf("store: %s: %w", method, e)
-		}
-	}()
-	return v.Call(method, args...), nil
-}
-
-// call invokes a method and waits for the promise it returns.
-func call(v js.Value, method string, args ...any) (js.Value, error) {
-	p, err := invoke(v, method, args...)
-	if err != nil {
-		return js.Value{}, err
-	}
-	if v, err = await(p); err != nil {
-		return js.Value{}, fmt.Errorf("store: %s: %w", method, err)
-	}
-	return v, nil
-}
-
-// await blocks the goroutine until p settles.
-func await(p js.Value) (js.Value, error) {
-	type settled struct {
-		value js.Value
-		err   error
-	}
-	done := make(chan settled, 1)
-	then := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		done <- settled{value: args[0]}
-		return nil
-	})
-	defer then.Release()
-	catch := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		done <- settled{err: js.Error{Value: args[0]}}
-		return nil
-	})
-	defer catch.Release()
-	p.Call("then", then, catch)
-	s := <-done
-	return s.value, s.err
 }

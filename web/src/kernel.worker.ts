@@ -18,12 +18,18 @@ let kernel: GoKernel | null = null;
 const outbox = new Outbox((batch) => scope.postMessage({ t: 'events', batch }));
 
 // The page asks for the same lock, and gets it the moment this Worker is gone,
-// however it went: the one sign that a killed Worker cannot fail to give.
+// however it went: the one sign that a killed Worker cannot fail to give. A browser
+// that blocks site data gives no lock; then a killed Worker is not noticed.
 const lock = `inos-kernel/${crypto.randomUUID()}`;
-void navigator.locks.request(lock, () => {
-  scope.postMessage({ t: 'alive', lock });
-  return new Promise(() => {});
-});
+Promise.resolve(
+  navigator.locks?.request(lock, () => {
+    scope.postMessage({ t: 'alive', lock });
+    return new Promise(() => {});
+  }),
+).then(
+  () => scope.postMessage({ t: 'alive', lock: null }),
+  () => scope.postMessage({ t: 'alive', lock: null }),
+);
 
 scope.onmessage = ({ data }) => {
   switch (data.t) {

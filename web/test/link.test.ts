@@ -5,6 +5,8 @@ import { deferred } from '../src/deferred';
 import { KernelLink, type WorkerPort } from '../src/rpc/link';
 import type { BootConfig, FromKernel, ToKernel } from '../src/rpc/protocol';
 
+const KEPT = { durable: true, durableReason: '', durableDetail: '' } as const;
+
 class Port implements WorkerPort {
   onmessage: WorkerPort['onmessage'] = null;
   onerror: WorkerPort['onerror'] = null;
@@ -23,7 +25,7 @@ class Port implements WorkerPort {
 }
 
 const config: BootConfig = { kernel: 'k.wasm', name: 'tab', bootstrap: [], capabilities: [], capsules: [] };
-const info = { peerId: 'p', ledgerId: 'ledger:p', name: 'tab', version: '1' };
+const info = { peerId: 'p', ledgerId: 'ledger:p', name: 'tab', version: '1', ...KEPT };
 
 function started() {
   const lock = deferred<void>();

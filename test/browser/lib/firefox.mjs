@@ -30,13 +30,13 @@ export const firefoxPath = () => findBrowser('FIREFOX', ['firefox-esr', 'firefox
 
 /**
  * Starts Firefox and opens a page of the shape that lib/chromium.mjs's inPage and the demo's steps use. With a `profile`
- * (a folder) it starts on that one and leaves it.
+ * (a folder) it starts on that one and leaves it; `prefs` are set besides its own.
  */
-export async function launchFirefox({ profile: kept } = {}) {
+export async function launchFirefox({ profile: kept, prefs = {} } = {}) {
   const profile = kept ?? await mkdtemp(join(tmpdir(), 'inos-firefox-'));
   await rm(join(profile, PORT_FILE), { force: true }); // of a run before
   await writeFile(join(profile, 'user.js'),
-    Object.entries(PREFS).map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`).join(''));
+    Object.entries({ ...PREFS, ...prefs }).map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`).join(''));
   const child = spawn(firefoxPath(), ['--headless', '--no-remote', '--marionette', '--profile', profile, 'about:blank'], { stdio: ['ignore', 'pipe', 'pipe'] });
   const log = [];
   for (const output of [child.stdout, child.stderr]) {

@@ -19,6 +19,8 @@ export interface Listener {
 
 /** How long a terminated Worker may take to let go of its lock. */
 const GoneWithinMs = 10_000;
+/** How long it is given where the browser gives no lock to see it by. */
+const UnseenMs = 2000;
 
 /** After so many rings in a row without a wait, let other events through ... */
 const RingsInARow = 16;
@@ -100,13 +102,19 @@ export class CapsuleInstance {
     void this.whenGone().then(() => this.listener.gone());
   }
 
-  /** Resolves when the Worker's lock is free: true, or false when that took too long. */
+  /**
+   * Resolves when the Worker's lock is free: true, or false when that took too long. A browser that gives no locks does
+   * not say: then true after as long as it may take.
+   */
   private whenGone(): Promise<boolean> {
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), GoneWithinMs);
     return navigator.locks
       .request(this.lock, { signal: limit.signal }, () => true)
-      .catch(() => false)
+      .catch((err: unknown) => {
+        if (!(err instanceof DOMException && err.name === 'SecurityError')) return false;
+        return new Promise<boolean>((gone) => setTimeout(() => gone(true), UnseenMs));
+      })
       .finally(() => clearTimeout(timer));
   }
 

@@ -124,7 +124,8 @@ function describe(err: unknown): string {
 
 /**
  * Takes a Web Lock that only the end of this Worker lets go of. terminate() says
- * nothing when it is through, so the host waits for this lock instead.
+ * nothing when it is through, so the host waits for this lock instead; where the
+ * browser gives none, since it blocks site data, it waits for as long as that may take.
  */
 function hold(name: string): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -133,6 +134,6 @@ function hold(name: string): Promise<void> {
         resolve();
         return new Promise<never>(() => undefined);
       })
-      .catch(reject);
+      .catch((err: unknown) => (err instanceof DOMException && err.name === 'SecurityError' ? resolve() : reject(err)));
   });
 }

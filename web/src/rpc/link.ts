@@ -129,7 +129,7 @@ export class KernelLink implements Kernel {
     switch (message.t) {
       case 'alive':
         this.#alive = true;
-        this.#watch(message.lock);
+        if (message.lock !== null) this.#watch(message.lock);
         return;
       case 'phase':
         this.#emitPhase(message.phase);

@@ -37,8 +37,8 @@ export type ToKernel =
   | { t: 'ack' };
 
 export type FromKernel =
-  /** The Worker holds the Web Lock `lock` for as long as it lives. */
-  | { t: 'alive'; lock: string }
+  /** The Worker's script runs. It holds the Web Lock `lock` for as long as it lives; null where the browser gives none. */
+  | { t: 'alive'; lock: string | null }
   | { t: 'phase'; phase: Phase }
   | { t: 'ready'; info: KernelInfo }
   | { t: 'joined'; status: Status }

@@ -1,5 +1,5 @@
 // The top of the page: the kernel's state, its phases with their times, and what went wrong.
-import type { BalanceRow, KernelInfo, Phase, PhaseName } from '../../kernel';
+import type { BalanceRow, KernelInfo, Phase, PhaseName, Status } from '../../kernel';
 import { byId, h, setText } from './dom';
 import { credits, ms, short } from './format';
 
@@ -71,14 +71,14 @@ export class BootView {
     who.title = `${info.peerId}\n${info.ledgerId}`;
   }
 
-  /** What the kernel's own ledger can still promise, and whether it works for others. */
-  means(own: BalanceRow | undefined, mining: boolean): void {
+  /** What the kernel's own ledger can still promise, and how long that lasts, and whether it works for others. */
+  means(own: BalanceRow | undefined, { mining, durable }: Status): void {
     const money = own ? `${credits(own.available)} credits left to spend${own.held ? `, ${credits(own.held)} set aside for jobs` : ''}` : 'No ledger of its own';
-    setText(byId('means'), `${money} · volunteer work ${mining ? 'runs' : 'rests while you are active or the battery is low'}`);
+    setText(byId('means'), `${money}${durable ? '' : ' · key and ledger last as long as this tab'} · volunteer work ${mining ? 'runs' : 'rests while you are active or the battery is low'}`);
   }
 
   /** Adds a message that stays; `code` says which, for tests and for people who report it. */
-  notice(kind: 'error' | 'warning', title: string, text: string, code: string): void {
+  notice(kind: 'error' | 'warning', title: string, text: string, code: string): HTMLElement {
     const [first = '', ...rest] = text.trim().split('\n');
     const notice = h(
       'div',
@@ -89,5 +89,6 @@ export class BootView {
       h('p', { class: 'code' }, h('code', {}, code), ' ', h('button', { type: 'button', class: 'small', onclick: () => location.reload() }, 'Reload')),
     );
     byId('notices').append(notice);
+    return notice;
   }
 }

@@ -7,6 +7,7 @@ import { byId } from './dom';
 import { showHints } from './hints';
 import { JobForm } from './job';
 import { LogView } from './log';
+import { showStorage } from './storage';
 import { capsulesTable, jobsTable, nodesTable } from './tables';
 
 const REFRESH_MS = 200;
@@ -45,6 +46,7 @@ export function mountPage(inos: Inos): void {
 
   let timer: ReturnType<typeof setTimeout> | undefined;
   let poll: ReturnType<typeof setInterval> | undefined;
+  const end = new AbortController();
   let over = false;
 
   const refresh = async () => {
@@ -52,7 +54,7 @@ export function mountPage(inos: Inos): void {
     if (over) return;
     try {
       const [n, c, j, status, balances] = await Promise.all([inos.nodes(), inos.capsules(), inos.jobs(), inos.status(), inos.ledger()]);
-      boot.means(balances.find((row) => row.own), status.mining);
+      boot.means(balances.find((row) => row.own), status);
       nodes.show([...n].sort((a, b) => Number(b.self) - Number(a.self) || b.score - a.score));
       capsules.show(c);
       jobs.show(j);
@@ -66,6 +68,7 @@ export function mountPage(inos: Inos): void {
 
   const ended = (error: InosFailure) => {
     over = true;
+    end.abort();
     clearTimeout(timer);
     clearInterval(poll);
     form.disable();
@@ -87,6 +90,7 @@ export function mountPage(inos: Inos): void {
     async (info) => {
       if (boot.state === 'booting') boot.setState('ready');
       boot.who(info);
+      showStorage(boot, info, end.signal);
       poll = setInterval(() => !document.hidden && soon(), POLL_MS);
       await refresh();
       try {

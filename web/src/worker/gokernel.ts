@@ -148,8 +148,8 @@ export class GoKernel implements Kernel {
       if (!bridge) throw new InosFailure('kernel_crashed', 'the kernel said it was ready without its API');
       this.#phases.reach('ready');
       bridge.onEvent((event) => this.#fromKernel(event));
-      const { peerId, ledgerId, name, version } = info ?? ((await this.call('status', [])) as Status);
-      this.#readiness.resolve({ peerId, ledgerId, name, version });
+      const { peerId, ledgerId, name, version, durable, durableReason, durableDetail } = info ?? ((await this.call('status', [])) as Status);
+      this.#readiness.resolve({ peerId, ledgerId, name, version, durable, durableReason, durableDetail });
     } catch (thrown) {
       this.#readiness.reject(asFailure(thrown, 'kernel_crashed'));
     }

@@ -1,0 +1,207 @@
+// What becomes of the key and the ledger where a browser keeps nothing, keeps it for
+// another tab, or runs out of room: the kernel starts, says so on the page and in
+// inos.status(), and works. In Chromium with an origin private file system that refuses
+// at each of its calls in turn, and in Firefox as it is in a private window and where
+// site data is blocked. Needs dist (make dist). Ends with "N passed, N failed".
+//
+//   node test/browser/storage.mjs [PART OF A NAME]... [--shots FOLDER]
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { inPage, launchChromium, openPage } from './lib/chromium.mjs';
+import { launchFirefox } from './lib/firefox.mjs';
+import { serveSpoiled } from './lib/spoiled.mjs';
+
+const words = process.argv.slice(2);
+const at = words.indexOf('--shots');
+const shots = at < 0 ? null : words.splice(at, 2)[1];
+if (shots) await mkdir(shots, { recursive: true });
+let passed = 0;
+let failed = 0;
+
+async function test(name, body) {
+  if (words.length > 0 && !words.some((part) => name.includes(part))) return;
+  try {
+    await body();
+    passed++;
+    console.log(`ok   ${name}`);
+  } catch (error) {
+    failed++;
+    console.log(`FAIL ${name}\n     ${error.stack ?? error}\n     ${(error.log ?? []).slice(-15).join('\n     ')}`);
+  }
+}
+
+function equal(got, wanted, what) {
+  if (JSON.stringify(got) !== JSON.stringify(wanted)) throw new Error(`${what}: got ${JSON.stringify(got)}, wanted ${JSON.stringify(wanted)}`);
+}
+
+/** Makes the shell's kernel Worker run `source` first. */
+const first = (source) => ({ 'kernel.worker': (answer) => ({ body: `${source}\n${answer.body}` }) });
+
+/** What the page and the console say of where the ledger is, once the kernel is ready; and that a job is run and paid for. */
+const standing = () => inos.ready.then(async (info) => {
+  const status = await inos.status();
+  const job = await inos.dispatch({ capsule: 'hash', method: 'sha256', input: 'hello', creditLedgerId: info.ledgerId });
+  const notice = document.querySelector('#notices [data-code]:not([data-code=bootstrap_unreachable])');
+  return {
+    ready: [info.durable, info.durableReason],
+    status: [status.durable, status.durableReason],
+    detail: status.durableDetail,
+    verified: (await inos.ledger('verify')).durable,
+    job: job.text.slice(0, 15),
+    peerId: status.peerId,
+    notice: notice?.dataset.code ?? '',
+    text: notice?.textContent ?? '',
+    means: document.querySelector('#means').textContent,
+  };
+});
+
+/** The page of a kernel whose ledger lasts as long as the tab, for `reason`. */
+async function lasting(page, reason, detail, text) {
+  const seen = await inPage(page, standing, null, 40_000);
+  equal([seen.ready, seen.status, seen.verified], [[false, reason], [false, reason], false], 'durable, and why');
+  equal([seen.notice, seen.job], [reason, 'sha256 2cf24dba'], 'the notice on the page, and the job');
+  for (const [pattern, where] of [[detail, seen.detail], [text, seen.text], [/last as long as this tab/, seen.means]]) {
+    if (!pattern.test(where)) throw new Error(`it does not say ${pattern}: ${where}`);
+  }
+  return seen;
+}
+
+const chromium = await launchChromium();
+
+/** Runs `body` with a page of its own browser context that shows the shell as `given` serves it. */
+async function inChromium(given, body) {
+  const server = await serveSpoiled(given);
+  const page = await openPage(chromium);
+  try {
+    await page.goto(server.url);
+    await body(page, server);
+  } catch (error) {
+    throw Object.assign(error, { log: page.log });
+  } finally {
+    await page.context().close();
+    await server.close();
+  }
+}
+
+// Each call of the origin private file system, and what it throws from its nth use on.
+const throwing = (type, method, name, from = 1) => `{
+  const honest = ${type}.prototype.${method};
+  let uses = 0;
+  ${type}.prototype.${method} = function (...args) {
+    if (++uses >= ${from}) ${
+      ['read', 'write', 'flush', 'truncate', 'getSize'].includes(method) ? 'throw' : 'return Promise.reject('
+    } new DOMException('on purpose', '${name}')${['read', 'write', 'flush', 'truncate', 'getSize'].includes(method) ? '' : ')'};
+    return honest.apply(this, args);
+  };
+}`;
+const HANDLE = 'FileSystemSyncAccessHandle';
+for (const [type, method, name, from] of [
+  ['StorageManager', 'getDirectory', 'SecurityError'],
+  ['FileSystemDirectoryHandle', 'getDirectoryHandle', 'NotAllowedError'],
+  ['FileSystemDirectoryHandle', 'getFileHandle', 'UnknownError'],
+  ['FileSystemDirectoryHandle', 'getFileHandle', 'QuotaExceededError', 4],
+  ['FileSystemFileHandle', 'createSyncAccessHandle', 'InvalidStateError'],
+  ['FileSystemFileHandle', 'createSyncAccessHandle', 'NoModificationAllowedError'],
+  ['FileSystemFileHandle', 'createSyncAccessHandle', 'NoModificationAllowedError', 3],
+  ['LockManager', 'request', 'SecurityError'],
+  [HANDLE, 'getSize', 'InvalidStateError'],
+  [HANDLE, 'write', 'QuotaExceededError'],
+  [HANDLE, 'write', 'InvalidStateError', 6],
+  [HANDLE, 'flush', 'UnknownError'],
+  [HANDLE, 'flush', 'QuotaExceededError', 4],
+]) {
+  await test(`${method} throws ${name}${from ? ` the ${from}. time` : ''}`, () =>
+    inChromium({ spoil: first(throwing(type, method, name, from)) }, (page) =>
+      lasting(page, name === 'QuotaExceededError' ? 'storage_full' : 'storage_refused', new RegExp(`${name}.*on purpose`), /Reload$/)));
+}
+await test('a read throws on a later visit', () => {
+  let spoiled = false;
+  const spoil = { 'kernel.worker': (answer) => ({ body: `${spoiled ? throwing(HANDLE, 'read', 'NotAllowedError', 2) : ''}\n${answer.body}` }) };
+  return inChromium({ spoil }, async (page) => {
+    const before = await inPage(page, standing);
+    equal(before.status, [true, ''], 'the first visit');
+    spoiled = true;
+    await page.reload();
+    const { peerId } = await lasting(page, 'storage_refused', /NotAllowedError/, /normal window/);
+    if (peerId === before.peerId) throw new Error('a key whose ledger could not be read was used');
+    spoiled = false;
+    await page.reload();
+    const after = await inPage(page, standing);
+    equal([after.status, after.peerId, after.notice], [[true, ''], before.peerId, ''], 'what was kept, once it can be read again');
+  });
+});
+await test('a browser without the file system', () =>
+  inChromium({ spoil: first('delete FileSystemFileHandle.prototype.createSyncAccessHandle') }, (page) =>
+    lasting(page, 'storage_unsupported', /synchronous access/, /Chromium 108/)));
+await test('a short write that is called a success', () =>
+  inChromium({ spoil: first(`FileSystemSyncAccessHandle.prototype.write = ((honest) => function (bytes, options) {
+    return honest.call(this, bytes.subarray(0, bytes.length >> 1), options);
+  })(FileSystemSyncAccessHandle.prototype.write)`) }, (page) => lasting(page, 'storage_full', /wrote \d+ of \d+ bytes/, /Make room/)));
+await test('what is kept is damaged', () => {
+  let spoiled = false;
+  const damage = `const damaged = new Map();
+    FileSystemSyncAccessHandle.prototype.read = ((honest) => function (bytes, options) {
+      const n = honest.call(this, bytes, options);
+      if (options.at === 0 && n > 60) bytes[50] ^= 1;
+      return n;
+    })(FileSystemSyncAccessHandle.prototype.read)`;
+  return inChromium({ spoil: { 'kernel.worker': (answer) => ({ body: `${spoiled ? damage : ''}\n${answer.body}` }) } }, async (page) => {
+    const before = await inPage(page, standing);
+    spoiled = true;
+    await page.reload();
+    await lasting(page, 'storage_damaged', /damaged|verify/, /clear this site's data/);
+    spoiled = false;
+    await page.reload();
+    equal((await inPage(page, standing)).peerId, before.peerId, 'what was left as it is');
+  });
+});
+
+await test('a second tab', () => inChromium({}, async (page, server) => {
+  const one = await inPage(page, standing);
+  equal([one.status, one.notice], [[true, ''], ''], 'the first tab');
+  const second = await page.context().newPage();
+  await second.goto(server.url);
+  const two = await lasting(second, 'second_tab', /another process or tab/, /This is a second tab.*close it and reload this one/s);
+  if (shots) await second.screenshot({ path: join(shots, 'second-tab.png') });
+  await page.close();
+  await second.waitForSelector('#notices [data-code=first_tab_gone]');
+  equal(await second.locator('#notices [data-code=second_tab]').count(), 0, 'the notice that is over');
+  equal(await inPage(second, () => inos.status().then((s) => s.peerId)), two.peerId, 'it does not take over by itself');
+  if (shots) await second.screenshot({ path: join(shots, 'first-tab-gone.png') });
+  await second.reload();
+  const taken = await inPage(second, standing);
+  equal([taken.status, taken.peerId, taken.notice], [[true, ''], one.peerId, ''], 'after the reload');
+}));
+await test('a reload right away keeps the ledger', () => inChromium({}, async (page) => {
+  const { peerId } = await inPage(page, standing);
+  for (let i = 0; i < 3; i++) {
+    await page.reload();
+    const again = await inPage(page, standing);
+    equal([again.status, again.peerId], [[true, ''], peerId], `reload ${i + 1}`);
+  }
+}));
+await chromium.close();
+
+/** The same shell in a Firefox with `prefs`. */
+async function inFirefox(prefs, shot, body) {
+  const server = await serveSpoiled({});
+  let browser;
+  try {
+    browser = await launchFirefox({ prefs });
+    await browser.page.goto(server.url);
+    await body(browser.page);
+    if (shots) await browser.page.screenshot({ path: join(shots, shot) });
+  } catch (error) {
+    throw Object.assign(error, { log: browser?.page.log });
+  } finally {
+    await browser?.close();
+    await server.close();
+  }
+}
+await test('a private window of Firefox', () =>
+  inFirefox({ 'browser.privatebrowsing.autostart': true }, 'firefox-private.png', (page) => lasting(page, 'storage_refused', /SecurityError/, /normal window/)));
+await test('a Firefox that blocks site data', () =>
+  inFirefox({ 'network.cookie.cookieBehavior': 2 }, 'firefox-blocked.png', (page) => lasting(page, 'storage_refused', /SecurityError/, /allow it to store data/)));
+
+console.log(`\n${passed} passed, ${failed} failed`);
+process.exit(failed === 0 && passed > 0 ? 0 : 1);

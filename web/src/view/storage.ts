@@ -1,0 +1,63 @@
+// What the page says where key and ledger do not outlast the tab, and why.
+import type { KernelInfo, StorageReason } from '../../kernel';
+import type { BootView } from './boot';
+
+/** Held by the kernel that keeps this site's ledger, for as long as it lives (internal/store/dir_js.go). */
+const LEDGER_LOCK = 'inos.store/inos';
+
+const INSTEAD = 'The kernel runs with a new key and an empty ledger, which last as long as this tab.';
+
+const NOTES: Record<Exclude<StorageReason, ''>, { title: string; text: string }> = {
+  second_tab: {
+    title: 'This is a second tab',
+    text:
+      'Another tab of this browser runs the kernel and keeps its key and its ledger. This tab has a key and a ledger of its ' +
+      'own, new and empty, which last as long as the tab. Go on in the other tab, or close it and reload this one.',
+  },
+  storage_refused: {
+    title: 'This browser keeps nothing for this page',
+    text:
+      `${INSTEAD} So it is in a private window, and where site data is blocked. To keep them, open this page in a normal ` +
+      'window, allow it to store data, and reload.',
+  },
+  storage_unsupported: {
+    title: 'This browser cannot keep the ledger',
+    text: `${INSTEAD} It lacks the origin private file system, which Chromium 108, Firefox 111 and later have, or it is switched off.`,
+  },
+  storage_full: {
+    title: "This site's storage is full",
+    text: `${INSTEAD} What is kept was left as it is, and could not be written to. Make room on the disk or in the browser's site data, then reload.`,
+  },
+  storage_damaged: {
+    title: 'What this browser keeps for this page does not verify',
+    text:
+      `${INSTEAD} What is kept was left as it is. If a reload says the same, clear this site's data in the browser's settings ` +
+      'to start over: the old key and what is on its ledger are lost then.',
+  },
+};
+
+/**
+ * Shows why nothing outlasts the tab, if so. In a second tab it says when the first one has gone, until `signal` aborts:
+ * this tab does not take over by itself, since its own ledger would end with it.
+ */
+export function showStorage(boot: BootView, info: KernelInfo, signal: AbortSignal): void {
+  const reason = info.durableReason;
+  if (info.durable || !reason) return;
+  const { title, text } = NOTES[reason];
+  const second = reason === 'second_tab';
+  const notice = boot.notice('warning', title, second ? text : `${text}\n${info.durableDetail}`, reason);
+  if (!second) return;
+  navigator.locks.request(LEDGER_LOCK, { mode: 'shared', signal }, () => {}).then(
+    () => {
+      if (signal.aborted) return;
+      notice.remove();
+      boot.notice(
+        'warning',
+        'The first tab has gone',
+        'Reload this page to take over its key and its ledger. What is on the ledger of this tab ends with the reload, so it does not happen by itself.',
+        'first_tab_gone',
+      );
+    },
+    () => {}, // aborted, or this browser has no such lock to wait for
+  );
+}
