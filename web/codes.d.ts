@@ -72,6 +72,7 @@ export type KernelErrorCode =
   | 'disputed'
   | 'duplicate_job'
   | 'field_too_long'
+  | 'funds_held'
   | 'hold_refunded'
   | 'hold_settled'
   | 'hold_unknown'

@@ -11,8 +11,10 @@ import (
 
 // Authorize says how much of a job ledger covers: amount, or, when amount is 0,
 // as much as the voucher and the balance allow up to ceiling. It reserves nothing
-// and does not block. Without a voucher only the local console (from is zero) and
-// the ledger's own node may spend. payee zero means that any node may be paid.
+// and does not block. What is held for other jobs counts as well: it may come free, and
+// a job of the local console (from is zero) waits for it. One from elsewhere is refused
+// until it has: ErrFundsHeld. Without a voucher only the local console and the ledger's
+// own node may spend. payee zero means that any node may be paid.
 func (l *Ledger) Authorize(ledger identity.LedgerID, jobID string, voucher []byte, from, payee identity.PeerID,
 	amount, ceiling uint64, now time.Time) (covered uint64, err error) {
 	var v *openVoucher
@@ -34,10 +36,11 @@ func (l *Ledger) Authorize(ledger identity.LedgerID, jobID string, voucher []byt
 
 	l.mu.Lock()
 	a := l.state.ledger(owner)
-	var available uint64
+	var available, held uint64
 	revoked, used := false, false
 	if a != nil {
-		available, revoked = l.state.available(owner, a), a.revoked
+		available, held = l.spendable(owner, a)
+		revoked = a.revoked
 	} else if v != nil {
 		if _, ok := l.state.room(l.cfg.MaxStrangers, l.cfg.StrangerAge, now.UnixNano()); ok {
 			available = l.cfg.StrangerLine
@@ -55,7 +58,7 @@ func (l *Ledger) Authorize(ledger identity.LedgerID, jobID string, voucher []byt
 	if revoked {
 		return 0, ErrLedgerRevoked
 	}
-	limit := min(ceiling, available)
+	limit := min(ceiling, available+held)
 	if v == nil {
 		if a == nil {
 			return 0, ErrLedgerUnknown
@@ -78,11 +81,16 @@ func (l *Ledger) Authorize(ledger identity.LedgerID, jobID string, voucher []byt
 		}
 		limit = min(limit, v.MaxAmount)
 	}
+	asked := amount
 	if amount == 0 {
 		amount = limit
 	}
-	if amount == 0 || amount > available {
-		return 0, ErrLedgerExhausted
+	missing := amount == 0 || amount > available+held
+	if from != "" && !missing { // half a run helps nobody who could have a whole one soon
+		missing = available == 0 || asked > available
+	}
+	if missing {
+		return 0, &Shortage{Ledger: ledger, Needed: max(asked, 1), Available: available, Held: held}
 	}
 	return amount, nil
 }

@@ -14,12 +14,13 @@ func (e *Error) Code() string { return e.code }
 // Retryable reports whether the same call may succeed later.
 func (e *Error) Retryable() bool { return e.retryable }
 
-// What a ledger or a wallet refuses. All are final, except ErrBusy.
+// What a ledger or a wallet refuses. All are final, except ErrFundsHeld and ErrBusy.
 var (
 	ErrLedgerMalformed   = &Error{code: "ledger_malformed", text: "ledger id is malformed"}
 	ErrLedgerUnknown     = &Error{code: "ledger_unknown", text: "ledger is unknown and no voucher came"}
 	ErrLedgerRevoked     = &Error{code: "ledger_revoked", text: "ledger is revoked"}
 	ErrLedgerExhausted   = &Error{code: "ledger_exhausted", text: "ledger cannot cover the amount"}
+	ErrFundsHeld         = &Error{code: "funds_held", text: "what the ledger has is held for other jobs", retryable: true}
 	ErrVoucherMissing    = &Error{code: "voucher_missing", text: "voucher is missing"}
 	ErrVoucherMalformed  = &Error{code: "voucher_malformed", text: "voucher does not decode"}
 	ErrVoucherForged     = &Error{code: "voucher_forged", text: "voucher is not signed by the ledger's key"}

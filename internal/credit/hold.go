@@ -1,6 +1,7 @@
 package credit
 
-func (s *state) hold(e *entry, a *account, hk holdKey) error {
+// mayHold is what a hold is refused for besides its amount.
+func (s *state) mayHold(e *entry, a *account, hk holdKey) error {
 	if _, open := s.holds[hk]; open || s.spent.of[hk.spent()] != 0 {
 		return ErrVoucherReplayed
 	}
@@ -12,6 +13,13 @@ func (s *state) hold(e *entry, a *account, hk holdKey) error {
 	}
 	if s.expired(e.expires, e.at) {
 		return ErrVoucherExpired
+	}
+	return nil
+}
+
+func (s *state) hold(e *entry, a *account, hk holdKey) error {
+	if err := s.mayHold(e, a, hk); err != nil {
+		return err
 	}
 	held := s.at(classHeld, key{})
 	if err := first(spend(a, classLedger, e.amount), accept(held, e.amount)); err != nil {

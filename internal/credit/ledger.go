@@ -86,14 +86,19 @@ type Ledger struct {
 	self     key // zero: nobody
 	vouchers voucherCache
 
-	mu     sync.Mutex
-	state  *state
-	names  map[identity.LedgerID]key // of known accounts
-	batch  *batch                    // open for joining
-	last   *batch                    // newest, open or not
-	marked uint64                    // entries in the last checkpoint
-	failed error
-	closed bool
+	mu    sync.Mutex
+	state *state
+	names map[identity.LedgerID]key // of known accounts
+	batch *batch                    // open for joining
+	// What is set aside for holds to come, by ledger; whether somebody was refused for
+	// want of funds since the last time onFreed was called.
+	reserved map[key]uint64
+	short    bool
+	onFreed  func()
+	last     *batch // newest, open or not
+	marked   uint64 // entries in the last checkpoint
+	failed   error
+	closed   bool
 }
 
 // batch is the records that one write makes durable. Whoever opens it writes it,
@@ -101,6 +106,7 @@ type Ledger struct {
 type batch struct {
 	records [][]byte
 	before  *batch
+	frees   bool // one of them may let somebody spend more
 	done    chan struct{}
 	err     error
 }
@@ -122,7 +128,7 @@ func OpenLedger(cfg Config) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{cfg: cfg, self: self, state: s, names: make(map[identity.LedgerID]key), marked: marked}
+	l := &Ledger{cfg: cfg, self: self, state: s, names: make(map[identity.LedgerID]key), reserved: make(map[key]uint64), marked: marked}
 	l.vouchers.init()
 	return l, nil
 }
@@ -175,6 +181,12 @@ func (l *Ledger) finish(b *batch, leads bool, err error) error {
 	}
 	if leads {
 		l.write(b)
+		if b.frees {
+			l.mu.Lock()
+			tell := l.freed()
+			l.mu.Unlock()
+			tell()
+		}
 	} else {
 		<-b.done
 	}
@@ -213,6 +225,7 @@ func (l *Ledger) join(now time.Time, entries []*entry) (b *batch, leads bool, er
 			b = l.batch
 		}
 		b.records = append(b.records, record)
+		b.frees = b.frees || e.kind != KindHold
 	}
 	return b, leads, err
 }
@@ -222,10 +235,11 @@ func (l *Ledger) mayHold(e *entry) error {
 	if len(l.state.holds) >= l.cfg.MaxHolds || len(l.state.spent.of) >= l.cfg.MaxSpent {
 		return ErrBusy
 	}
-	if a := l.state.ledger(e.ledger); a != nil && l.state.promised(e.ledger) > 0 && e.amount > l.state.available(e.ledger, a) {
-		return ErrLedgerExhausted
+	a := l.state.ledger(e.ledger)
+	if a == nil || e.amount > maxAmount || l.state.mayHold(e, a, holdKey{e.ledger, e.nonce}) != nil {
+		return nil // apply says the same, and why
 	}
-	return nil
+	return l.covers(e.ledger, a, e.amount)
 }
 
 // checkpointDue is how many entries after the last checkpoint the next one follows.

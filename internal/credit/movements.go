@@ -55,8 +55,20 @@ func (l *Ledger) byOwner(ledger identity.LedgerID, now time.Time, e entry) error
 // Hold sets amount aside for v's job, on the word of the caller that v is genuine:
 // the payer calls it before its own voucher leaves the node. amount is at most
 // v.MaxAmount. Errors match ErrLedgerUnknown, ErrLedgerRevoked,
-// ErrLedgerExhausted, ErrVoucherExpired, ErrVoucherReplayed, ErrVoucherTooSmall.
+// ErrVoucherExpired, ErrVoucherReplayed, ErrVoucherTooSmall, or are a *Shortage.
 func (l *Ledger) Hold(v Voucher, amount uint64, now time.Time) (HoldID, error) {
+	return l.hold(v, amount, nil, now)
+}
+
+// hold is Hold, of what r has set aside if r is not nil. r is closed in any case.
+func (l *Ledger) hold(v Voucher, amount uint64, r *Reservation, now time.Time) (id HoldID, err error) {
+	if r != nil {
+		defer func() {
+			if err != nil {
+				r.Release()
+			}
+		}()
+	}
 	k, err := l.key(v.LedgerID)
 	if err != nil {
 		return HoldID{}, err
@@ -77,7 +89,22 @@ func (l *Ledger) Hold(v Voucher, amount uint64, now time.Time) (HoldID, error) {
 	if v.Expires.Sub(now) > l.cfg.MaxVoucherLife {
 		return HoldID{}, fmt.Errorf("%w: expires more than %v ahead", ErrVoucherMalformed, l.cfg.MaxVoucherLife)
 	}
-	return HoldID{v.LedgerID, v.Nonce}, l.commit(now, &e)
+	if r != nil && (r.key != k || amount > r.amount) {
+		return HoldID{}, ErrOverHold
+	}
+	l.mu.Lock()
+	if r != nil && !r.close() {
+		l.mu.Unlock()
+		return HoldID{}, ErrNoHold
+	}
+	b, leads, err := l.join(now, []*entry{&e})
+	tell := func() {}
+	if r != nil && (err != nil || amount < r.amount) {
+		tell = l.freed()
+	}
+	l.mu.Unlock()
+	tell()
+	return HoldID{v.LedgerID, v.Nonce}, l.finish(b, leads, err)
 }
 
 // HoldVoucher verifies a voucher that came from elsewhere and holds amount for

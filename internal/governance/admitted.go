@@ -46,7 +46,8 @@ const RuleAdmitted = "admitted"
 func (a Admitted) Valid() bool { return a.a != nil }
 
 // Job is the job with the policy's defaults filled in: Budget is what the
-// ledger has been found to cover (microcredits, never 0) and Deadline is set.
+// ledger has been found to cover (microcredits, never 0). Deadline is zero when
+// neither the job nor the policy has one: then its run has limits, its waiting none.
 // Slices are shared with the request; do not write to them.
 func (a Admitted) Job() Job {
 	if a.a == nil {

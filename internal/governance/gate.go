@@ -12,10 +12,11 @@ import (
 type Ledgers interface {
 	// Authorize reports how many microcredits of the job ledger covers: amount, or,
 	// when amount is 0, as much as voucher and balance allow up to ceiling. It
-	// reserves nothing and must not block. voucher is nil when none came; from is
+	// reserves nothing and must not block. What is held for other jobs counts for a job of
+	// the local console, which waits for it. voucher is nil when none came; from is
 	// the sender (zero: the local console), payee the node that would be paid
 	// (zero: any). An error that has a method Code() string is reported under that
-	// code if governance knows it.
+	// code if governance knows it, and with its Detail() string.
 	Authorize(ledger identity.LedgerID, jobID string, voucher []byte, from, payee identity.PeerID,
 		amount, ceiling uint64, now time.Time) (covered uint64, err error)
 }
@@ -97,7 +98,7 @@ func (g *Gate) Admit(req Request, now time.Time) (Admitted, error) {
 	if rej == nil {
 		serial := g.serial.Add(1)
 		deadline := req.Job.Deadline
-		if deadline.IsZero() {
+		if deadline.IsZero() && r.policy.DefaultDeadline > 0 {
 			deadline = now.Add(r.policy.DefaultDeadline)
 		}
 		if rej = g.quota.take(r, ledger, serial, deadline, now); rej == nil {
@@ -170,8 +171,12 @@ func (r *ruleset) fromLedgers(err error) *Rejection {
 	}
 	rej := reject(kind, r.policy.Version, "")
 	rej.cause = err
-	if kind == creditRefused {
+	var detailed interface{ Detail() string }
+	switch {
+	case kind == creditRefused:
 		rej.Detail = err.Error()
+	case errors.As(err, &detailed):
+		rej.Detail = detailed.Detail()
 	}
 	return rej
 }

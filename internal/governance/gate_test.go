@@ -76,7 +76,7 @@ func TestAdmitFillsDefaults(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, a.Valid())
 	require.EqualValues(t, 1_000, a.Job().Budget)
-	require.Equal(t, testNow.Add(DefaultDeadline), a.Job().Deadline)
+	require.Zero(t, a.Job().Deadline, "a deadline is the caller's wish, or the policy's")
 	require.Equal(t, req.Envelope, a.Envelope())
 	require.Equal(t, testLedger(1), a.Ledger())
 	d := a.Decision()
@@ -180,7 +180,7 @@ func TestNoLedgerAllocatesNothing(t *testing.T) {
 }
 
 func TestRateAndConcurrency(t *testing.T) {
-	g := testGate(t, Policy{Rate: Rate{PerMinute: 60, Burst: 2}, Concurrency: 3})
+	g := testGate(t, Policy{Rate: Rate{PerMinute: 60, Burst: 2}, Concurrency: 3, DefaultDeadline: time.Minute})
 	req := testRequest()
 	var running []Admitted
 	for range 2 {

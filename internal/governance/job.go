@@ -9,7 +9,7 @@ type Job struct {
 	Method       string
 	Args         []string
 	Requirements Requirements
-	Deadline     time.Time // zero means the policy's default
+	Deadline     time.Time // zero means the policy's default, or none
 	InputLength  uint64    // bytes
 	InputCID     string
 	Budget       uint64 // microcredits: the most the job may cost; 0 means the policy's ceiling

@@ -27,7 +27,7 @@ type Policy struct {
 
 	Budget          uint64        // microcredits a job may cost; 0 means DefaultBudget
 	Priority        uint8         // highest allowed; 0 means 255
-	DefaultDeadline time.Duration // for jobs without; 0 means DefaultDeadline
+	DefaultDeadline time.Duration // for jobs without; 0 means that these have none
 	MaxDeadline     time.Duration // 0 means DefaultMaxDeadline
 
 	Rate        Rate // per ledger
@@ -50,7 +50,6 @@ const (
 	DefaultMaxSkew     = 2 * time.Minute
 	DefaultMaxAge      = time.Hour
 	DefaultBudget      = 10_000_000 // microcredits: 10 credits
-	DefaultDeadline    = time.Minute
 	DefaultMaxDeadline = time.Hour
 	DefaultMaxMemory   = 1 << 30
 	DefaultMaxRun      = 10 * time.Minute
@@ -106,7 +105,6 @@ func (p Policy) withDefaults() Policy {
 	}
 	def(&p.MaxSkew, DefaultMaxSkew)
 	def(&p.MaxAge, DefaultMaxAge)
-	def(&p.DefaultDeadline, DefaultDeadline)
 	def(&p.MaxDeadline, DefaultMaxDeadline)
 	def(&p.MaxRun, DefaultMaxRun)
 	if p.Budget == 0 {

@@ -82,6 +82,9 @@ func (q *quota) take(r *ruleset, l identity.LedgerID, serial uint64, deadline, n
 		return r.fixed(rateExceeded)
 	}
 	if most > 0 {
+		if deadline.IsZero() { // a job without one counts for as long as the longest
+			deadline = now.Add(r.policy.MaxDeadline)
+		}
 		s.running[serial] = deadline.Add(overdue)
 	}
 	return nil

@@ -41,6 +41,7 @@ var (
 	ledgerUnknown     = pay("ledger_unknown", "ledger is unknown and no voucher came")
 	ledgerRevoked     = pay("ledger_revoked", "ledger is revoked")
 	ledgerExhausted   = pay("ledger_exhausted", "ledger cannot cover the amount")
+	fundsHeld         = &sentinel{code: "funds_held", rule: "credit.funds_held", text: "what the ledger has is held for other jobs", retryable: true}
 	voucherMissing    = pay("voucher_missing", "voucher is missing")
 	voucherMalformed  = pay("voucher_malformed", "voucher does not decode")
 	voucherForged     = pay("voucher_forged", "voucher is not signed by the ledger's key")
@@ -86,6 +87,7 @@ var (
 	ErrLedgerUnknown    error = ledgerUnknown
 	ErrLedgerRevoked    error = ledgerRevoked
 	ErrLedgerExhausted  error = ledgerExhausted
+	ErrFundsHeld        error = fundsHeld
 	ErrVoucherMissing   error = voucherMissing
 	ErrVoucherMalformed error = voucherMalformed
 	ErrVoucherForged    error = voucherForged
@@ -114,7 +116,7 @@ var (
 // creditSentinels finds the sentinel of a code that a Ledgers returned.
 var creditSentinels = func() map[string]*sentinel {
 	m := map[string]*sentinel{ledgerMalformed.code: ledgerMalformed}
-	for _, s := range []*sentinel{ledgerUnknown, ledgerRevoked, ledgerExhausted, voucherMissing,
+	for _, s := range []*sentinel{ledgerUnknown, ledgerRevoked, ledgerExhausted, fundsHeld, voucherMissing,
 		voucherMalformed, voucherForged, voucherExpired, voucherReplayed, voucherWrongJob,
 		voucherWrongPayee, voucherTooSmall, creditRefused} {
 		m[s.code] = s

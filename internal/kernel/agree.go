@@ -85,7 +85,10 @@ func (b *ballot) hold(ctx context.Context, p matchmaker.Placement) (mesh.JobOutc
 		return mesh.JobOutcome{}, err
 	}
 	// The copies outlive the caller's wait, not its giving up before the verdict.
-	running, cancel := context.WithDeadline(context.WithoutCancel(ctx), b.a.Job().Deadline)
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	if deadline := b.a.Job().Deadline; !deadline.IsZero() { // else each copy has an end of its own
+		running, cancel = context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	}
 	stopCaller := context.AfterFunc(ctx, cancel)
 	stopLife := context.AfterFunc(k.life, cancel)
 	b.admits.hold()
@@ -143,10 +146,14 @@ func (b *ballot) run(ctx context.Context, p matchmaker.Placement) vote {
 	for {
 		v := vote{place: p, started: time.Now()}
 		progress := b.k.progress(b.a.Job().ID, b.sub.OnProgress)
-		if p.Node == b.k.cfg.Self {
-			v.out = b.k.execute(ctx, b.a, b.sub.Input, b.k.fetchFromPeers, progress)
-		} else {
-			v.out, v.promised, v.err = b.k.send(ctx, b.a, p, b.sub, progress)
+		o, err := b.k.offerOf(ctx, p.Ticket)
+		switch {
+		case err != nil:
+			v.err = err
+		case p.Node == b.k.cfg.Self:
+			v.out = b.k.execute(ctx, b.a, o.terms, b.sub.Input, b.k.fetchFromPeers, progress)
+		default:
+			v.out, v.promised, v.err = b.k.send(ctx, b.a, p, o, b.sub, progress)
 		}
 		v.took = time.Since(v.started)
 		chooser{b.k}.Done(p, v.out, v.err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"inos/internal/credit"
+	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/scheduler"
 	"inos/internal/threads/matchmaker"
@@ -31,11 +32,11 @@ const (
 // choose sets slots of n nodes aside, all of them or none, under one ticket. Errors
 // match matchmaker.ErrBusy when enough nodes are known and too few are free, and
 // ErrReplicas when too few are known. It runs on the loop.
-func (b *ballot) choose(s *state) (lead matchmaker.Placement, err error) {
+func (b *ballot) choose(s *state) matchmaker.Choice {
 	now := time.Now()
 	order, best, err := b.candidates(s, now)
 	if err != nil {
-		return lead, err
+		return matchmaker.Choice{Err: err}
 	}
 	var places []matchmaker.Placement
 	b.spares = nil
@@ -47,13 +48,15 @@ func (b *ballot) choose(s *state) (lead matchmaker.Placement, err error) {
 		places = append(places, p)
 	}
 	if len(places) < b.n {
-		for _, p := range places {
-			s.giveBack(p)
-		}
-		return lead, fmt.Errorf("%w: %d of %d free", matchmaker.ErrBusy, len(places), b.n)
+		s.giveBack(places)
+		return matchmaker.Choice{Err: fmt.Errorf("%w: %d of %d free", matchmaker.ErrBusy, len(places), b.n)}
+	}
+	if err := s.fundAll(b.a.Job().ID, places, now); err != nil {
+		s.giveBack(places)
+		return short(err)
 	}
 	s.ticket++
-	lead = places[0]
+	lead := places[0]
 	lead.Ticket = s.ticket
 	s.crews[s.ticket] = places
 	if j := s.jobs.get(b.a.Job().ID, ""); j != nil {
@@ -62,7 +65,7 @@ func (b *ballot) choose(s *state) (lead matchmaker.Placement, err error) {
 		j.decide(d)
 		j.info.State, j.info.Node, j.info.Attempts = JobPlaced, lead.Node, b.n
 	}
-	return lead, nil
+	return matchmaker.Choice{Placement: lead}
 }
 
 // candidates are nodes of as many owners, best first, spread over GeoHash cells as
@@ -126,21 +129,37 @@ func (s *state) reserve(p *matchmaker.Placement, capsule string, now time.Time) 
 	return ok
 }
 
-func (s *state) giveBack(p matchmaker.Placement) {
-	slot := s.placements[p.Ticket]
-	delete(s.placements, p.Ticket)
-	if slot.own {
-		s.returnSlot()
-	} else {
-		s.index.Release(slot.lease)
+// reservePaid is reserve with what the copy can cost.
+func (s *state) reservePaid(p *matchmaker.Placement, asked governance.Job, now time.Time) bool {
+	if !s.reserve(p, asked.Capsule, now) {
+		return false
+	}
+	one := []matchmaker.Placement{*p}
+	if s.fundAll(asked.ID, one, now) != nil {
+		s.giveBack(one)
+		return false
+	}
+	return true
+}
+
+// giveBack gives back the slots of places, and what is set aside with them. The caller
+// has the queue kicked if anybody may have seen them taken.
+func (s *state) giveBack(places []matchmaker.Placement) {
+	for _, p := range places {
+		slot := s.placements[p.Ticket]
+		delete(s.placements, p.Ticket)
+		slot.offer.release()
+		if slot.own {
+			s.freeSlot()
+		} else {
+			s.index.Release(slot.lease)
+		}
 	}
 }
 
 // disband gives back the slots of a crew that has not set out.
 func (s *state) disband(ticket uint64) {
-	for _, p := range s.crews[ticket] {
-		s.giveBack(p)
-	}
+	s.giveBack(s.crews[ticket])
 	delete(s.crews, ticket)
 }
 
@@ -172,7 +191,7 @@ func (b *ballot) trySpare(ctx context.Context) (p matchmaker.Placement, ok bool)
 	defer b.mu.Unlock()
 	for i := range b.spares {
 		p = b.spares[i]
-		if b.k.loop.ask(ctx, func(s *state) { ok = s.reserve(&p, b.a.Job().Capsule, time.Now()) }) != nil {
+		if b.k.loop.ask(ctx, func(s *state) { ok = s.reservePaid(&p, b.a.Job(), time.Now()) }) != nil {
 			return p, false
 		}
 		if ok {

@@ -84,7 +84,8 @@ func (s *state) contradicted(kind kindOfJob, node identity.PeerID, err error, no
 	}
 }
 
-// answerTimes are the last times from hand-over to answer of one node.
+// answerTimes are the last times from hand-over to answer of one node, or the last run
+// times of one method.
 type answerTimes struct {
 	last [32]time.Duration // a ring
 	n    int               // ever
@@ -97,6 +98,9 @@ func (t *answerTimes) add(d time.Duration) {
 	t.last[t.n%len(t.last)] = d
 	t.n++
 }
+
+// longest is the longest of the last ones.
+func (t *answerTimes) longest() time.Duration { return slices.Max(t.last[:]) }
 
 // p95 is the time within which 95 % of the last answers came.
 func (t *answerTimes) p95() (time.Duration, bool) {

@@ -10,6 +10,7 @@ import (
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/threads/matchmaker"
 )
 
 // Errors of Dispatch besides those of governance (a *governance.Rejection), the
@@ -76,11 +77,19 @@ func (k *Kernel) dispatch(ctx context.Context, sub *Submission, started time.Tim
 	out.Code, out.Node, out.Score = o.Code, res.Placement.Node, res.Placement.Score
 	out.Local = out.Node == k.cfg.Self
 	out.Attempts, out.Queued = res.Attempts, res.Queued+o.Queued
-	out.Run, out.Fetched, out.Cost = o.Run, o.FetchedBytes, o.Cost
+	out.Run, out.Fetched, out.Cost = o.Run, o.FetchedBytes, max(o.Cost, paidFor(res.Attempts))
 	out.Output, out.OutputCID, out.Receipt = o.Output, o.OutputCID, o.Receipt
 	k.leave(a, &out, o, err)
 	out.Total = time.Since(started)
 	return out, err
+}
+
+// paidFor is what all attempts together have cost, in microcredits.
+func paidFor(attempts []matchmaker.Attempt) (sum uint64) {
+	for _, a := range attempts {
+		sum += a.Cost
+	}
+	return sum
 }
 
 // enter puts the job in the table.

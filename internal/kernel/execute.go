@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"inos/internal/capsule"
+	"inos/internal/credit"
 	"inos/internal/governance"
 	"inos/internal/mesh"
 	"inos/internal/supervisor"
@@ -20,8 +21,9 @@ var (
 )
 
 // execute runs an admitted job on this node's own capsules. The caller has taken
-// a slot. It returns when the job has ended; ctx's end ends it.
-func (k *Kernel) execute(ctx context.Context, a governance.Admitted, input []byte, fetch mesh.FetchFunc, onProgress func(mesh.Progress)) mesh.JobOutcome {
+// a slot. It returns when the job has ended; ctx's end ends it. terms.Amount is the most
+// that it may cost; less is held when its time is short, and only that may be billed.
+func (k *Kernel) execute(ctx context.Context, a governance.Admitted, terms Terms, input []byte, fetch mesh.FetchFunc, onProgress func(mesh.Progress)) mesh.JobOutcome {
 	job := a.Job()
 	out := mesh.JobOutcome{JobID: job.ID, Node: k.cfg.Self}
 	fail := func(err error) mesh.JobOutcome {
@@ -47,18 +49,29 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, input []byt
 	if err := k.cfg.Gate.Start(a, blob.Manifest, blob.Publisher); err != nil {
 		return k.refuse(out, a.From(), err)
 	}
+	now := time.Now()
+	limits, byBudget := k.limits(job, terms.Amount, blob.Manifest, now)
+	if limits.Time > 0 {
+		terms.Amount, terms.Until = min(terms.Amount, credit.Bound(k.cfg.CreditCost, limits.Time)), now.Add(min(limits.Time, longestRun))
+	}
 	var earning Earning
 	if k.cfg.Wallet != nil {
-		if earning, err = k.cfg.Wallet.Earn(a, time.Now()); err != nil {
+		switch earning, err = k.cfg.Wallet.Earn(a, terms, now); {
+		case heldUp(err):
+			out.Code, out.Message, out.Reason = mesh.JobBusy, err.Error(), codeText(err)
+			return out
+		case err != nil:
 			out.Code, out.Message, out.Reason = mesh.JobCreditExhausted, err.Error(), codeText(err)
 			return out
 		}
+		if left := earning.Until().Sub(now); limits.Time == 0 || left < limits.Time {
+			limits.Time, byBudget = max(left, time.Millisecond), false
+		}
 	}
-	limits, byBudget := k.limits(job, blob.Manifest, time.Now())
 	task := capsule.Task{Method: job.Method, Args: job.Args, Input: input}
 	running, ran := span(ctx, "run")
 	started := time.Now()
-	report, stop := k.metered(started, job.Budget, onProgress)
+	report, stop := k.metered(started, terms.Amount, onProgress)
 	output, err := k.cfg.Capsules.Run(running, cid, limits, task, report)
 	stop()
 	finished := time.Now()
@@ -82,7 +95,7 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, input []byt
 	default: // so is what the job itself, its deadline or its sender ended
 		fail(err)
 	}
-	out.Cost = k.costOf(out.Run, job.Budget)
+	out.Cost = k.costOf(out.Run, terms.Amount)
 	if earning != nil {
 		_, settled := span(ctx, "settle")
 		out.Receipt, err = earning.Collect(Work{
@@ -150,7 +163,7 @@ func (k *Kernel) haveCapsule(ctx context.Context, cid capsule.CID, fetch mesh.Fe
 
 // limits of a run: the capsule's own, cut to what the policy, the deadline and the
 // budget leave. byBudget says that the budget is the shortest.
-func (k *Kernel) limits(job governance.Job, m capsule.Manifest, now time.Time) (l Limits, byBudget bool) {
+func (k *Kernel) limits(job governance.Job, budget uint64, m capsule.Manifest, now time.Time) (l Limits, byBudget bool) {
 	l = Limits{MemoryBytes: m.MemoryLimit, Time: m.TimeLimit}
 	memory, run := k.cfg.Gate.Limits()
 	if l.MemoryBytes == 0 || memory < l.MemoryBytes {
@@ -162,7 +175,7 @@ func (k *Kernel) limits(job governance.Job, m capsule.Manifest, now time.Time) (
 	if left := job.Deadline.Sub(now); !job.Deadline.IsZero() && (l.Time == 0 || left < l.Time) {
 		l.Time = max(left, time.Millisecond)
 	}
-	if paid := affordable(job.Budget, k.cfg.CreditCost); paid > 0 && (l.Time == 0 || paid < l.Time) {
+	if paid := affordable(budget, k.cfg.CreditCost); paid > 0 && (l.Time == 0 || paid < l.Time) {
 		l.Time, byBudget = paid, true
 	}
 	return l, byBudget

@@ -22,6 +22,9 @@ type job struct {
 	ballot   *ballot     // nil: one node runs it
 	cancel   context.CancelCauseFunc
 
+	outran    time.Duration // the longest run that turned out to be too short
+	outlasted uint64        // and the most microcredits that turned out to be too little
+
 	looked   int       // the last attempt that the directory was asked for
 	lookedAt time.Time // when
 	asked    bool      // it was, ever

@@ -91,6 +91,9 @@ func New(c Config) (*Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.Wallet != nil {
+		c.Wallet.OnFreed(k.matchmaker.Kick)
+	}
 	k.watcher = watcher.New(watcher.Config{Listener: listener{k}, IdleAfter: c.IdleAfter})
 	k.adjuster = adjuster.New(adjuster.Config{Listener: listener{k}})
 	k.fidelity.Store(uint32(adjuster.Full))

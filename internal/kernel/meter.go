@@ -26,6 +26,7 @@ func (k *Kernel) metered(started time.Time, budget uint64, onProgress func(mesh.
 		onProgress(last)
 	}
 	end, ended := make(chan struct{}), make(chan struct{})
+	debit() // the first one says that the run has begun
 	go func() {
 		defer close(ended)
 		tick := time.NewTicker(meterEvery)

@@ -55,9 +55,16 @@ type Blobs interface {
 // A nil Wallet means that neither happens: vouchers and receipts stay empty.
 // Methods do not block for longer than a write to the ledger's log.
 type Wallet interface {
-	// Promise signs a voucher over the job's budget to payee and holds the amount. price
-	// is what payee asks for a second, in microcredits: what it was chosen for.
-	Promise(job governance.Admitted, payee identity.PeerID, price uint64, now time.Time) (voucher []byte, err error)
+	// Reserve sets amount aside on ledger, or all that it can ever pay, when that is less
+	// but least at least. It writes nothing. Errors match credit.ErrFundsHeld when there
+	// will be enough once what is held for other jobs has been settled.
+	Reserve(ledger identity.LedgerID, amount, least uint64) (Funds, error)
+	// OnFreed has f called after a Reserve that failed, when there may be more. f does not
+	// block.
+	OnFreed(f func())
+	// Promise signs a voucher over t.Amount to payee and holds that. It is good until
+	// some time after t.Until.
+	Promise(job governance.Admitted, payee identity.PeerID, t Terms, now time.Time) (voucher []byte, err error)
 	// Pay checks the receipt in out against the job, the output, and what took, this
 	// node's own measure of it, can have cost at that price; pays it from what Promise
 	// held and keeps it.
@@ -66,12 +73,15 @@ type Wallet interface {
 	// Of a promise to a node whose fate is unknown nothing more is said: what it holds
 	// waits for a late receipt until the voucher expires.
 	Withdraw(job governance.Admitted, payee identity.PeerID, now time.Time)
-	// Earn holds the job's budget on the ledger that pays, before the job runs.
-	Earn(job governance.Admitted, now time.Time) (Earning, error)
+	// Earn holds t.Amount on the ledger that pays, before the job runs. Errors match
+	// credit.ErrFundsHeld when other jobs of that ledger are in the way.
+	Earn(job governance.Admitted, t Terms, now time.Time) (Earning, error)
 }
 
-// Earning is a hold on the payer's ledger. Exactly one of its methods is called.
+// Earning is a hold on the payer's ledger. Exactly one of Collect and Refund is called.
 type Earning interface {
+	// Until is when it expires: a run that has not ended by then is not paid.
+	Until() time.Time
 	// Collect settles w.Cost and signs the receipt. Its Code says how the run ended.
 	Collect(w Work, now time.Time) (receipt []byte, err error)
 	Refund(now time.Time)

@@ -159,6 +159,6 @@ func TestDebitsAreReported(t *testing.T) {
 		})
 		_, err := home.Dispatch(t.Context(), sub)
 		require.Error(t, err)
-		require.Equal(t, []uint64{1, 10, 20, 30}, costs)
+		require.Equal(t, []uint64{1, 1, 10, 20, 30}, costs, "the first one says that the run has begun")
 	})
 }

@@ -86,7 +86,7 @@ func (s *state) placeTogether(jobs []matchmaker.Waiting, out []matchmaker.Choice
 	for k, c := range choices {
 		if c.Node.ID != "" {
 			decisions[k].Latency, decisions[k].Took = c.Node.Latency, time.Since(started)/time.Duration(len(reqs))
-			out[which[k]].Placement = s.setAside(jobs[which[k]], c, decisions[k], now)
+			out[which[k]] = s.setAside(jobs[which[k]], c, decisions[k], now)
 		}
 	}
 	for k, c := range choices {
@@ -110,7 +110,7 @@ func (s *state) placeOne(w matchmaker.Waiting, now time.Time) matchmaker.Choice 
 	}
 	d := s.describe(req, top, now)
 	d.Latency, d.Took = top[0].Node.Latency, time.Since(started)
-	return matchmaker.Choice{Placement: s.setAside(w, top[0], d, now)}
+	return s.setAside(w, top[0], d, now)
 }
 
 // best are the best nodes for req: as many as a Decision names, and while some nodes'
@@ -137,8 +137,7 @@ func (s *state) placeNowhere(w matchmaker.Waiting, req scheduler.Request, now ti
 		if again == nil {
 			d := s.describe(req, nil, now)
 			d.Latency = c.Node.Latency
-			none.Placement = s.setAside(w, c, d, now)
-			return none
+			return s.setAside(w, c, d, now)
 		}
 		err = again
 	}
@@ -163,8 +162,7 @@ func (s *state) placeCopies(w matchmaker.Waiting, now time.Time) (c matchmaker.C
 	if j == nil || j.ballot == nil {
 		return matchmaker.Choice{Err: fmt.Errorf("%w: job %s is not in the table", ErrStopped, w.Job.Job().ID)}
 	}
-	c.Placement, c.Err = j.ballot.choose(s)
-	if !errors.Is(c.Err, ErrReplicas) {
+	if c = j.ballot.choose(s); !errors.Is(c.Err, ErrReplicas) {
 		return c
 	}
 	switch {
@@ -176,10 +174,18 @@ func (s *state) placeCopies(w matchmaker.Waiting, now time.Time) (c matchmaker.C
 	return c
 }
 
-// setAside takes the slot of a choice.
-func (s *state) setAside(w matchmaker.Waiting, c scheduler.Choice, d Decision, now time.Time) matchmaker.Placement {
+// setAside takes the slot of a choice, and what the run can cost of its ledger.
+func (s *state) setAside(w matchmaker.Waiting, c scheduler.Choice, d Decision, now time.Time) matchmaker.Choice {
 	id, asked := c.Node.ID, w.Job.Job()
-	slot := placement{at: now, capsule: asked.Capsule}
+	slot := placement{at: now, capsule: asked.Capsule, method: asked.Method}
+	j := s.jobs.get(asked.ID, "")
+	if j != nil {
+		var err error
+		if slot.offer, err = s.fund(j, c.Node.CreditCost, now); err != nil {
+			j.decide(d)
+			return short(err)
+		}
+	}
 	if id == s.k.cfg.Self {
 		slot.own = s.takeSlot()
 	} else {
@@ -187,12 +193,12 @@ func (s *state) setAside(w matchmaker.Waiting, c scheduler.Choice, d Decision, n
 	}
 	s.ticket++
 	s.placements[s.ticket] = slot
-	if j := s.jobs.get(asked.ID, ""); j != nil {
+	if j != nil {
 		j.decide(d)
 		j.info.State, j.info.Node, j.info.Attempts = JobPlaced, id, w.Attempt
 		s.k.emit(JobPlacedEvent{At{now}, asked.ID, id, c.Score, w.Attempt, j.decision})
 	}
-	return matchmaker.Placement{Node: id, Score: c.Score, Price: c.Node.CreditCost, Ticket: s.ticket}
+	return matchmaker.Choice{Placement: matchmaker.Placement{Node: id, Score: c.Score, Price: c.Node.CreditCost, Ticket: s.ticket}}
 }
 
 // Done gives the slot back. A node that answered that it is busy counts as full,
@@ -207,6 +213,10 @@ func (c chooser) Done(p matchmaker.Placement, out mesh.JobOutcome, err error) {
 		}
 		slot := s.placements[p.Ticket]
 		delete(s.placements, p.Ticket)
+		slot.offer.release()
+		if err == nil && out.Code == mesh.JobOK {
+			s.runs.add(method{slot.capsule, slot.method}, min(out.Run, time.Since(slot.at)))
+		}
 		switch {
 		case slot.own && out.Code == mesh.JobBusy:
 			s.cooling++ // its capsules have no room; not before the next tick

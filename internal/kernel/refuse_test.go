@@ -255,7 +255,7 @@ type broke struct{ countingWallet }
 
 var errBroke = errors.New("broke")
 
-func (*broke) Promise(governance.Admitted, identity.PeerID, uint64, time.Time) ([]byte, error) {
+func (*broke) Promise(governance.Admitted, identity.PeerID, Terms, time.Time) ([]byte, error) {
 	return nil, errBroke
 }
 

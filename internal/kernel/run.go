@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"inos/internal/capsule"
@@ -35,28 +36,69 @@ func (r runner) Run(ctx context.Context, a governance.Admitted, p matchmaker.Pla
 		return b.hold(ctx, p)
 	}
 	var sub *Submission
+	var o offer
 	if err := k.loop.ask(ctx, func(s *state) {
 		if j := s.jobs.get(job.ID, ""); j != nil {
 			sub = j.sub
 		}
+		o = s.placements[p.Ticket].offer
 	}); err != nil {
 		return mesh.JobOutcome{}, err
 	}
 	if sub == nil {
 		return mesh.JobOutcome{}, fmt.Errorf("%w: job %s is not in the table", ErrStopped, job.ID)
 	}
-	progress := news(k.progress(job.ID, sub.OnProgress), alive)
+	var running clock
+	progress := news(running.started(k.progress(job.ID, sub.OnProgress)), alive)
 	if p.Node == k.cfg.Self {
-		out := k.execute(ctx, a, sub.Input, k.fetchFromPeers, progress)
+		out := k.execute(ctx, a, o.terms, sub.Input, k.fetchFromPeers, progress)
+		if k.outlasted(ctx, sub, o, out) {
+			return out, again(o, out)
+		}
 		return out, believed(p.Node, out)
 	}
 	began := time.Now()
-	out, promised, err := k.send(ctx, a, p, sub, progress)
+	out, promised, err := k.send(ctx, a, p, o, sub, progress)
 	if promised {
 		err = k.settle(ctx, a, &out, time.Since(began), err)
 	}
 	k.judge(ctx, p.Node, out, err)
+	if err == nil && k.outlasted(ctx, sub, o, out) {
+		return out, again(o, out)
+	}
+	if err != nil && out.Run == 0 {
+		out.Run = running.elapsed()
+	}
 	return out, err
+}
+
+// again says that a run has used up what was set aside for it. It has been paid, and is
+// repeated with more.
+func again(o offer, out mesh.JobOutcome) error {
+	return fmt.Errorf("%w: %d microcredits were set aside for %v of it and it ran on; more is set aside the next time", matchmaker.ErrRepeat, o.terms.Amount, out.Run)
+}
+
+// clock says since when a job runs, as far as its node reports.
+type clock struct{ since atomic.Pointer[time.Time] }
+
+// started passes reports on and notes the first one of a job that runs: it has cost
+// something.
+func (c *clock) started(report func(mesh.Progress)) func(mesh.Progress) {
+	return func(p mesh.Progress) {
+		if p.Cost > 0 && c.since.Load() == nil {
+			now := time.Now()
+			c.since.CompareAndSwap(nil, &now)
+		}
+		report(p)
+	}
+}
+
+func (c *clock) elapsed() time.Duration {
+	since := c.since.Load()
+	if since == nil {
+		return 0
+	}
+	return time.Since(*since)
 }
 
 // known is an error that holds wherever the job goes: this node has found it itself.
@@ -79,7 +121,7 @@ func believed(self identity.PeerID, out mesh.JobOutcome) error {
 
 // send has the job done by p's node and checks the output. promised says that money
 // is held for it: settle follows.
-func (k *Kernel) send(ctx context.Context, a governance.Admitted, p matchmaker.Placement, sub *Submission, progress func(mesh.Progress)) (out mesh.JobOutcome, promised bool, err error) {
+func (k *Kernel) send(ctx context.Context, a governance.Admitted, p matchmaker.Placement, o offer, sub *Submission, progress func(mesh.Progress)) (out mesh.JobOutcome, promised bool, err error) {
 	ctx, end := span(ctx, "transfer")
 	defer func() { end(spanCode(out, err)) }()
 	node := p.Node
@@ -88,9 +130,19 @@ func (k *Kernel) send(ctx context.Context, a governance.Admitted, p matchmaker.P
 	if err != nil {
 		return out, false, err
 	}
+	terms := o.terms
+	terms.Until = o.until(a.Job(), time.Now())
+	if a.Job().Deadline.IsZero() { // who has not answered by then has no promise any more
+		var done context.CancelFunc
+		ctx, done = context.WithDeadline(ctx, terms.Until)
+		defer done()
+	}
 	call := mesh.JobCall{Envelope: sending(ctx, a.Envelope()), Job: sub.Job, Voucher: a.Voucher(), Input: sub.Input}
+	call.Job.Budget = min(call.Job.Budget, terms.Amount) // no node takes a voucher for less
 	if k.cfg.Wallet != nil && call.Voucher == nil {
-		if call.Voucher, err = k.cfg.Wallet.Promise(a, node, p.Price, time.Now()); err != nil {
+		if call.Voucher, err = k.cfg.Wallet.Promise(a, node, terms, time.Now()); heldUp(err) {
+			return out, false, fmt.Errorf("%w: %w", matchmaker.ErrRepeat, err) // somebody else was faster
+		} else if err != nil {
 			out.Code = mesh.JobCreditExhausted
 			return out, false, known{err} // the same wallet pays wherever the job goes
 		}
@@ -100,7 +152,7 @@ func (k *Kernel) send(ctx context.Context, a governance.Admitted, p matchmaker.P
 	out, err = m.RunJob(ctx, node, call, progress)
 	if err == nil && out.Code == mesh.JobOK {
 		err = checkResult(out)
-	} else if err == nil && out.Code == mesh.JobCreditExhausted && claims(out) && sub.Job.Budget > credit.Bound(p.Price, time.Since(began)) {
+	} else if err == nil && out.Code == mesh.JobCreditExhausted && claims(out) && sub.Job.Budget > 0 && terms.Amount > credit.Bound(p.Price, time.Since(began)) {
 		// A job without a budget of its own has the node's, which may be smaller.
 		err = fmt.Errorf("%w: it cannot have used up the budget by now", ErrResult)
 	}

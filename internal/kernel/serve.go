@@ -53,7 +53,10 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 	}
 	progress := k.progress(call.Job.ID, onProgress)
 	queued := time.Since(started)
-	ctx, cancel := context.WithDeadline(ctx, a.Job().Deadline)
+	ctx, cancel := context.WithCancel(ctx)
+	if deadline := a.Job().Deadline; !deadline.IsZero() {
+		ctx, cancel = context.WithDeadline(ctx, deadline)
+	}
 	defer cancel()
 	input, err := call.ReadInput(ctx)
 	if err == nil {
@@ -61,7 +64,7 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 	}
 	switch {
 	case err == nil:
-		out = k.execute(ctx, a, input, fetch, progress)
+		out = k.execute(ctx, a, Terms{Price: k.cfg.CreditCost, Amount: a.Job().Budget}, input, fetch, progress)
 	case ctx.Err() == context.DeadlineExceeded:
 		out.Code, out.Reason, out.Message = mesh.JobDeadline, codeText(ctx.Err()), "kernel: the input did not come within the job's deadline"
 	default:
@@ -80,6 +83,10 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 }
 
 func (k *Kernel) refuse(out mesh.JobOutcome, from identity.PeerID, err error) mesh.JobOutcome {
+	if errors.Is(err, governance.ErrFundsHeld) { // the line is there, but other jobs have it
+		out.Code, out.Reason, out.Message = mesh.JobBusy, reasonOf(err), err.Error()
+		return out
+	}
 	k.rejected(out.JobID, from, err)
 	out.Code, out.Reason, out.Message = mesh.JobRejected, reasonOf(err), err.Error()
 	return out

@@ -23,6 +23,7 @@ type state struct {
 	ticket     uint64
 	jobs       jobTable
 	refusals   refusals
+	runs       runTimes
 	factors    map[identity.PeerID]float64 // of those that are no strangers; see trusting
 	estimated  int                         // nodes known and never measured
 
@@ -43,6 +44,8 @@ type placement struct {
 	lease   scheduler.Lease
 	at      time.Time
 	capsule string
+	method  string
+	offer   offer
 }
 
 // newState starts with this node alone. Errors are the scheduler's.
@@ -55,6 +58,7 @@ func newState(k *Kernel) (*state, error) {
 		placements: make(map[uint64]placement),
 		crews:      make(map[uint64][]matchmaker.Placement),
 		jobs:       newJobTable(),
+		runs:       make(runTimes),
 		factors:    make(map[identity.PeerID]float64),
 		spawners:   make(map[string]identity.PeerID),
 		free:       k.cfg.Slots,
@@ -93,11 +97,16 @@ func (s *state) takeSlot() bool {
 	return true
 }
 
+// returnSlot gives one back to whoever waits for it.
 func (s *state) returnSlot() {
+	s.freeSlot()
+	s.k.matchmaker.Kick()
+}
+
+func (s *state) freeSlot() {
 	s.free++
 	s.serving--
 	s.selfChanged()
-	s.k.matchmaker.Kick()
 }
 
 // selfChanged brings this node's own entry of the index up to date and has the

@@ -39,7 +39,7 @@ type Outcome struct {
 	Fetched   uint64               // bytes of capsule that travelled for this job
 	Output    []byte
 	OutputCID string // checked against Output
-	Cost      uint64 // microcredits
+	Cost      uint64 // microcredits, of all runs that were paid for
 	Receipt   []byte // signed; nil without a wallet
 }
 

@@ -21,7 +21,20 @@ type countingWallet struct {
 	refusal error // of Pay
 }
 
-func (w *countingWallet) Promise(governance.Admitted, identity.PeerID, uint64, time.Time) ([]byte, error) {
+func (w *countingWallet) Reserve(_ identity.LedgerID, amount, _ uint64) (Funds, error) {
+	return countingFunds(amount), nil
+}
+
+func (w *countingWallet) OnFreed(func()) {}
+
+// countingFunds are as much as one likes.
+type countingFunds uint64
+
+func (f countingFunds) Amount() uint64            { return uint64(f) }
+func (f countingFunds) Split(amount uint64) Funds { return countingFunds(amount) }
+func (countingFunds) Release()                    {}
+
+func (w *countingWallet) Promise(governance.Admitted, identity.PeerID, Terms, time.Time) ([]byte, error) {
 	w.calls.Add(1)
 	w.promised.Add(1)
 	return []byte("voucher"), nil
@@ -41,7 +54,7 @@ func (w *countingWallet) Withdraw(governance.Admitted, identity.PeerID, time.Tim
 	w.withdrawn.Add(1)
 }
 
-func (w *countingWallet) Earn(governance.Admitted, time.Time) (Earning, error) {
+func (w *countingWallet) Earn(governance.Admitted, Terms, time.Time) (Earning, error) {
 	w.calls.Add(1)
 	return (*countingEarning)(w), nil
 }
@@ -54,6 +67,8 @@ func (e *countingEarning) Collect(Work, time.Time) ([]byte, error) {
 }
 
 func (e *countingEarning) Refund(time.Time) { e.refunded.Add(1) }
+
+func (e *countingEarning) Until() time.Time { return time.Now().Add(time.Hour) }
 
 func watcherBattery(level float64) watcher.Signal { return watcher.Battery{Level: level} }
 

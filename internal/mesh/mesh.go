@@ -68,8 +68,8 @@ type Coordinate struct {
 // JobCall is a job on its way to another node.
 type JobCall struct {
 	Envelope governance.Envelope // its payload is the Job
-	Job      governance.Job
-	Voucher  []byte // signed, as on the wire; nil when the ledger is known there
+	Job      governance.Job      // with the budget that it has on this node
+	Voucher  []byte              // signed, as on the wire; nil when the ledger is known there
 	// Ahead is how far the caller's clock is ahead of this node's: what is signed in there
 	// is in the caller's time, all the rest in this node's.
 	Ahead time.Duration

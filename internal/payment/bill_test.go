@@ -82,9 +82,9 @@ func TestLateReceiptOfAnOutvotedNode(t *testing.T) {
 	here := payer.admit(t, sub, nil, "")
 	receipts := map[*party][]byte{}
 	for _, w := range []*party{one, two, three} {
-		voucher, err := payer.purse.Promise(here, w.wallet.Peer(), price, payer.now)
+		voucher, err := payer.purse.Promise(here, w.wallet.Peer(), terms(sub, payer.now), payer.now)
 		require.NoError(t, err)
-		earning, err := w.purse.Earn(w.admit(t, sub, voucher, payer.wallet.Peer()), w.now)
+		earning, err := w.purse.Earn(w.admit(t, sub, voucher, payer.wallet.Peer()), terms(sub, w.now), w.now)
 		require.NoError(t, err)
 		job := work(sub, 30, w.now)
 		if w == three {
@@ -111,7 +111,7 @@ func TestLateReceiptOfAnOutvotedNode(t *testing.T) {
 func TestDeniedVoucherIsNotTaken(t *testing.T) {
 	payer, worker := newParty(t, 1), newParty(t, 2)
 	sub := order(t, payer, 100)
-	voucher, err := payer.purse.Promise(payer.admit(t, sub, nil, ""), worker.wallet.Peer(), price, payer.now)
+	voucher, err := payer.purse.Promise(payer.admit(t, sub, nil, ""), worker.wallet.Peer(), terms(sub, payer.now), payer.now)
 	require.NoError(t, err)
 	held := payer.ledger.Holds()[0]
 	answer, err := worker.purse.Answer(held.ID, worker.now)
@@ -121,7 +121,7 @@ func TestDeniedVoucherIsNotTaken(t *testing.T) {
 	require.Zero(t, payer.spendable(t, payer.wallet.Ledger()))
 	there := worker.admit(t, sub, voucher, payer.wallet.Peer())
 	for range 2 {
-		_, err = worker.purse.Earn(there, worker.now)
+		_, err = worker.purse.Earn(there, terms(sub, worker.now), worker.now)
 		require.ErrorIs(t, err, credit.ErrVoucherReplayed)
 	}
 	require.Empty(t, worker.ledger.Holds())

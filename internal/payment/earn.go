@@ -12,11 +12,11 @@ import (
 )
 
 // Earn implements kernel.Wallet.
-func (p *Purse) Earn(job governance.Admitted, now time.Time) (kernel.Earning, error) {
+func (p *Purse) Earn(job governance.Admitted, t kernel.Terms, now time.Time) (kernel.Earning, error) {
 	j := job.Job()
-	until := j.Deadline.Add(settling) // of a voucher nobody knows better
+	until := t.Until.Add(settling) // of a voucher nobody knows better
 	if raw := job.Voucher(); raw != nil {
-		hold, err := p.ledger.HoldVoucher(raw, j.ID, p.wallet.Peer(), j.Budget, now)
+		hold, err := p.ledger.HoldVoucher(raw, j.ID, p.wallet.Peer(), t.Amount, now)
 		if err != nil {
 			return nil, err
 		}
@@ -36,12 +36,12 @@ func (p *Purse) Earn(job governance.Admitted, now time.Time) (kernel.Earning, er
 	// Admission let this ledger spend here without a voucher: the nonce only names
 	// the hold.
 	v := credit.Voucher{
-		LedgerID: job.Ledger(), JobID: j.ID, Payee: p.wallet.Peer(), MaxAmount: j.Budget, Expires: until,
+		LedgerID: job.Ledger(), JobID: j.ID, Payee: p.wallet.Peer(), MaxAmount: t.Amount, Expires: until,
 	}
 	if _, err := rand.Read(v.Nonce[:]); err != nil {
 		return nil, fmt.Errorf("payment: nonce: %w", err)
 	}
-	hold, err := p.ledger.Hold(v, j.Budget, now)
+	hold, err := p.hold(v, t, now)
 	if err != nil {
 		return nil, err
 	}
@@ -55,6 +55,9 @@ type earning struct {
 	hold  credit.HoldID
 	until time.Time // when it expires
 }
+
+// Until implements kernel.Earning.
+func (e *earning) Until() time.Time { return e.until }
 
 // Collect implements kernel.Earning. The receipt of another's job is kept before the
 // hold is settled.

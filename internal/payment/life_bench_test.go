@@ -60,7 +60,7 @@ func life(payer, worker *party) error {
 		return err
 	}
 	defer payer.gate.Done(here)
-	voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), price, payer.now)
+	voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), terms(sub, payer.now), payer.now)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func life(payer, worker *party) error {
 		return err
 	}
 	defer worker.gate.Done(there)
-	earning, err := worker.purse.Earn(there, worker.now)
+	earning, err := worker.purse.Earn(there, terms(sub, worker.now), worker.now)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func (b *party) doJob(payer *credit.Wallet) (credit.Nonce, error) {
 		return credit.Nonce{}, err
 	}
 	defer b.gate.Done(a)
-	earning, err := b.purse.Earn(a, now)
+	earning, err := b.purse.Earn(a, terms(sub, now), now)
 	if err != nil {
 		return credit.Nonce{}, err
 	}
@@ -61,7 +61,7 @@ func TestProofsCatchUp(t *testing.T) {
 		sub := order(t, payer, budget)
 		v, raw, err := payer.wallet.Issue(sub.Job.ID, b.wallet.Peer(), budget, b.now.Add(time.Minute))
 		require.NoError(t, err)
-		e, err := p.Earn(b.admit(t, sub, raw, payer.wallet.Peer()), b.now)
+		e, err := p.Earn(b.admit(t, sub, raw, payer.wallet.Peer()), terms(sub, b.now), b.now)
 		require.NoError(t, err)
 		_, err = e.Collect(work(sub, cost, b.now), b.now)
 		return credit.HoldID{Ledger: payer.wallet.Ledger(), Nonce: v.Nonce}, err
@@ -180,9 +180,9 @@ func TestPaidReceiptsAreKept(t *testing.T) {
 	for i := range jobs {
 		sub := order(t, payer, 10_000)
 		here := payer.admit(t, sub, nil, "")
-		voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), price, payer.now)
+		voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), terms(sub, payer.now), payer.now)
 		require.NoError(t, err)
-		earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), worker.now)
+		earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), terms(sub, worker.now), worker.now)
 		require.NoError(t, err)
 		w := work(sub, uint64(i+1), worker.now)
 		receipt, err := earning.Collect(w, worker.now)

@@ -105,9 +105,35 @@ func NewPurse(cfg Config, now time.Time) (*Purse, error) {
 	return p, nil
 }
 
+// funds are kernel.Funds.
+type funds struct{ *credit.Reservation }
+
+// Split implements kernel.Funds.
+func (f funds) Split(amount uint64) kernel.Funds { return funds{f.Reservation.Split(amount)} }
+
+// Reserve implements kernel.Wallet.
+func (p *Purse) Reserve(ledger identity.LedgerID, amount, least uint64) (kernel.Funds, error) {
+	r, err := p.ledger.Reserve(ledger, amount, least)
+	if err != nil {
+		return nil, err
+	}
+	return funds{r}, nil
+}
+
+// OnFreed implements kernel.Wallet.
+func (p *Purse) OnFreed(f func()) { p.ledger.OnFreed(f) }
+
+// hold holds t.Amount for v, of what t.Funds have set aside if there are any.
+func (p *Purse) hold(v credit.Voucher, t kernel.Terms, now time.Time) (credit.HoldID, error) {
+	if f, ok := t.Funds.(funds); ok {
+		return f.Hold(v, t.Amount, now)
+	}
+	return p.ledger.Hold(v, t.Amount, now)
+}
+
 // Promise implements kernel.Wallet. A job that came with a voucher of its own
 // travels with that one: whoever signed it holds the money.
-func (p *Purse) Promise(job governance.Admitted, payee identity.PeerID, price uint64, now time.Time) ([]byte, error) {
+func (p *Purse) Promise(job governance.Admitted, payee identity.PeerID, t kernel.Terms, now time.Time) ([]byte, error) {
 	if job.Voucher() != nil {
 		return job.Voucher(), nil
 	}
@@ -115,11 +141,11 @@ func (p *Purse) Promise(job governance.Admitted, payee identity.PeerID, price ui
 		return nil, fmt.Errorf("payment: %w: this node does not hold the key of %s", credit.ErrVoucherMissing, job.Ledger())
 	}
 	j := job.Job()
-	v, raw, err := p.wallet.Issue(j.ID, payee, j.Budget, j.Deadline.Add(settling))
+	v, raw, err := p.wallet.Issue(j.ID, payee, t.Amount, t.Until.Add(settling))
 	if err != nil {
 		return nil, err
 	}
-	hold, err := p.ledger.Hold(v, j.Budget, now)
+	hold, err := p.hold(v, t, now)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +158,7 @@ func (p *Purse) Promise(job governance.Admitted, payee identity.PeerID, price ui
 		maps.DeleteFunc(p.agreed, func(_ string, on agreed) bool { return now.After(on.expires) })
 		p.swept = len(p.promised)
 	}
-	p.promised[promise{j.ID, payee}] = promised{hold, v.Expires, now, price, j.Copies() > 1}
+	p.promised[promise{j.ID, payee}] = promised{hold, v.Expires, now, t.Price, j.Copies() > 1}
 	return raw, nil
 }
 

@@ -87,6 +87,11 @@ func order(t *testing.T, payer *party, budget uint64) kernel.Submission {
 	return sub
 }
 
+// terms are those of a job on a worker of these tests.
+func terms(sub kernel.Submission, now time.Time) kernel.Terms {
+	return kernel.Terms{Price: price, Amount: sub.Job.Budget, Until: now.Add(time.Minute)}
+}
+
 // work is what the worker did for sub, at a cost.
 func work(sub kernel.Submission, cost uint64, now time.Time) kernel.Work {
 	return kernel.Work{CapsuleCID: sub.Job.Capsule, InputCID: sub.Job.InputCID, OutputCID: capsule.SumCID([]byte("out")).String(),
@@ -99,9 +104,9 @@ func done(t *testing.T, payer, worker *party, cost uint64, change func(*kernel.W
 	t.Helper()
 	sub := order(t, payer, 100)
 	here = payer.admit(t, sub, nil, "")
-	voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), price, payer.now)
+	voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), terms(sub, payer.now), payer.now)
 	require.NoError(t, err)
-	earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), worker.now)
+	earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), terms(sub, worker.now), worker.now)
 	require.NoError(t, err)
 	w = work(sub, cost, worker.now)
 	if change != nil {
@@ -116,12 +121,12 @@ func TestPaidJobBetweenTwoNodes(t *testing.T) {
 	payer, worker := newParty(t, 1), newParty(t, 2)
 	sub := order(t, payer, 100)
 	here := payer.admit(t, sub, nil, "")
-	voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), price, payer.now)
+	voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), terms(sub, payer.now), payer.now)
 	require.NoError(t, err)
 	require.EqualValues(t, -100, payer.spendable(t, payer.wallet.Ledger()), "held before the voucher leaves")
 
 	there := worker.admit(t, sub, voucher, payer.wallet.Peer())
-	earning, err := worker.purse.Earn(there, worker.now)
+	earning, err := worker.purse.Earn(there, terms(sub, worker.now), worker.now)
 	require.NoError(t, err)
 	w := work(sub, 30, worker.now)
 	receipt, err := earning.Collect(w, worker.now)
@@ -134,7 +139,7 @@ func TestPaidJobBetweenTwoNodes(t *testing.T) {
 
 	// Neither side takes any of it twice.
 	require.Error(t, payer.purse.Pay(here, out, time.Second, payer.now))
-	_, err = worker.purse.Earn(there, worker.now)
+	_, err = worker.purse.Earn(there, terms(sub, worker.now), worker.now)
 	require.ErrorIs(t, err, credit.ErrVoucherReplayed)
 	payer.purse.Withdraw(here, worker.wallet.Peer(), payer.now)
 	require.EqualValues(t, -30, payer.spendable(t, payer.wallet.Ledger()))
@@ -153,7 +158,7 @@ func TestJobOnOwnNode(t *testing.T) {
 	p := newParty(t, 1)
 	sub := order(t, p, 100)
 	a := p.admit(t, sub, nil, "")
-	earning, err := p.purse.Earn(a, p.now)
+	earning, err := p.purse.Earn(a, terms(sub, p.now), p.now)
 	require.NoError(t, err)
 	earning.Refund(p.now)
 	require.Zero(t, p.spendable(t, p.wallet.Ledger()))
@@ -163,6 +168,6 @@ func TestPromiseNeedsTheLedgersKey(t *testing.T) {
 	p, other := newParty(t, 1), newParty(t, 2)
 	require.NoError(t, p.ledger.OpenAccount(other.wallet.Ledger(), line, p.now))
 	sub := order(t, other, 10)
-	_, err := p.purse.Promise(p.admit(t, sub, nil, ""), "", price, p.now)
+	_, err := p.purse.Promise(p.admit(t, sub, nil, ""), "", terms(sub, p.now), p.now)
 	require.ErrorIs(t, err, credit.ErrVoucherMissing)
 }

@@ -84,9 +84,9 @@ func TestLateReceiptAndExpiryExcludeEachOther(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			payer, worker := newParty(t, 1), newParty(t, 2)
 			sub := order(t, payer, 100)
-			voucher, err := payer.purse.Promise(payer.admit(t, sub, nil, ""), worker.wallet.Peer(), price, payer.now)
+			voucher, err := payer.purse.Promise(payer.admit(t, sub, nil, ""), worker.wallet.Peer(), terms(sub, payer.now), payer.now)
 			require.NoError(t, err)
-			earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), worker.now)
+			earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), terms(sub, worker.now), worker.now)
 			require.NoError(t, err)
 			receipt, err := earning.Collect(work(sub, 30, worker.now), worker.now)
 			require.NoError(t, err)

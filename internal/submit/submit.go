@@ -30,7 +30,7 @@ type Order struct {
 	Input          []byte
 	Requirements   governance.Requirements
 	Priority       uint8
-	Deadline       time.Time // zero: the policy's default
+	Deadline       time.Time // zero: the policy's default, or none
 	Budget         uint64    // microcredits; 0: the policy's ceiling
 	Replicas       uint8     // nodes that run it, each for Budget at most; 0 and 1 mean one
 	Agree          uint8     // of them must return the same output; 0: more than half

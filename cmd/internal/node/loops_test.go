@@ -110,7 +110,7 @@ func TestNodeLooksAfterItsBooks(t *testing.T) {
 			require.NoError(t, err)
 			a, err := home.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job}, time.Now())
 			require.NoError(t, err)
-			voucher, err := home.Purse.Promise(a, payee, 1000, time.Now())
+			voucher, err := home.Purse.Promise(a, payee, termsOf(sub, 1000), time.Now())
 			require.NoError(t, err)
 			if payee == away {
 				continue
@@ -118,7 +118,7 @@ func TestNodeLooksAfterItsBooks(t *testing.T) {
 			there, err := worker.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job, Voucher: voucher,
 				From: home.Wallet.Peer(), Payee: payee}, time.Now())
 			require.NoError(t, err)
-			earning, err := worker.Purse.Earn(there, time.Now())
+			earning, err := worker.Purse.Earn(there, termsOf(sub, 1000), time.Now())
 			require.NoError(t, err)
 			_, err = earning.Collect(kernel.Work{CapsuleCID: sub.Job.Capsule, InputCID: sub.Job.InputCID, Cost: 400, Started: time.Now(), Finished: time.Now()}, time.Now())
 			require.NoError(t, err)
@@ -146,4 +146,13 @@ func TestNodeLooksAfterItsBooks(t *testing.T) {
 		<-ended
 		require.Greater(t, seen(worker.Wallet.Peer()), 0.5, "and when it ends")
 	})
+}
+
+// termsOf are those of a run of sub's job at price microcredits a second.
+func termsOf(sub kernel.Submission, price uint64) kernel.Terms {
+	t := kernel.Terms{Price: price, Amount: sub.Job.Budget, Until: sub.Job.Deadline}
+	if t.Until.IsZero() {
+		t.Until = time.Now().Add(time.Minute)
+	}
+	return t
 }

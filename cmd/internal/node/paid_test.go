@@ -208,12 +208,12 @@ func TestLateReceiptIsSettledOnce(t *testing.T) {
 		sub := order(t, home, capsule.SumCID([]byte("wasm")), "", 1000, time.Now().Add(time.Minute))
 		a, err := home.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job}, time.Now())
 		require.NoError(t, err)
-		voucher, err := home.Purse.Promise(a, worker.mesh.Self(), price, time.Now())
+		voucher, err := home.Purse.Promise(a, worker.mesh.Self(), termsOf(sub, price), time.Now())
 		require.NoError(t, err)
 		there, err := worker.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job, Voucher: voucher,
 			From: home.mesh.Self(), Payee: worker.mesh.Self()}, time.Now())
 		require.NoError(t, err)
-		earning, err := worker.Purse.Earn(there, time.Now())
+		earning, err := worker.Purse.Earn(there, termsOf(sub, price), time.Now())
 		require.NoError(t, err)
 		switch i {
 		case 0:
@@ -260,12 +260,12 @@ func TestChequesClearBothBooks(t *testing.T) {
 		sub := order(t, payer, capsule.SumCID([]byte("wasm")), "", amount, time.Time{})
 		here, err := payer.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job}, time.Now())
 		require.NoError(t, err)
-		voucher, err := payer.Purse.Promise(here, worker.mesh.Self(), price, time.Now())
+		voucher, err := payer.Purse.Promise(here, worker.mesh.Self(), termsOf(sub, price), time.Now())
 		require.NoError(t, err)
 		there, err := worker.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job, Voucher: voucher,
 			From: payer.mesh.Self(), Payee: worker.mesh.Self()}, time.Now())
 		require.NoError(t, err)
-		earning, err := worker.Purse.Earn(there, time.Now())
+		earning, err := worker.Purse.Earn(there, termsOf(sub, price), time.Now())
 		require.NoError(t, err)
 		w := kernel.Work{CapsuleCID: sub.Job.Capsule, InputCID: sub.Job.InputCID, OutputCID: "o", Cost: amount, Started: time.Now(), Finished: time.Now()}
 		receipt, err := earning.Collect(w, time.Now())

@@ -51,19 +51,19 @@ func (m *Mesh) RunJob(ctx context.Context, p identity.PeerID, call mesh.JobCall,
 }
 
 // request encodes the call's first frame. The job inside says how long the input
-// is, whatever the caller wrote there.
+// is and what it may cost on this node, whatever the caller wrote there.
 func (m *Mesh) request(call mesh.JobCall) ([]byte, error) {
 	if uint64(len(call.Input)) > m.cfg.MaxTransfer {
 		return nil, fmt.Errorf("%w: input of %d bytes, at most %d", mesh.ErrProtocol, len(call.Input), m.cfg.MaxTransfer)
 	}
 	env := call.Envelope
 	inside, err := wire.JobOf(env)
-	if err != nil || inside.InputLength != uint64(len(call.Input)) {
+	if err != nil || inside.InputLength != uint64(len(call.Input)) || inside.Budget != call.Job.Budget {
 		job := call.Job
 		if err == nil {
 			job = inside
 		}
-		job.InputLength = uint64(len(call.Input))
+		job.InputLength, job.Budget = uint64(len(call.Input)), call.Job.Budget
 		if env, err = wire.WithJob(env, job); err != nil {
 			return nil, fmt.Errorf("%w: job: %w", mesh.ErrProtocol, err)
 		}

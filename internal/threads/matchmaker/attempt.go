@@ -35,6 +35,14 @@ type answer struct {
 // final reports whether nothing better can come.
 func (a *answer) final() bool { return a.err == nil || !retryable(a.err) }
 
+// cost is what the node has been paid for.
+func (a *answer) cost() uint64 {
+	if len(a.out.Receipt) == 0 {
+		return 0
+	}
+	return a.out.Cost
+}
+
 // hedgeAfter says after how long a second copy of t shall be sent if p has not
 // answered. Both copies count as attempts: none is sent when t has only one left.
 func (m *Matchmaker) hedgeAfter(t *ticket, p Placement) (d time.Duration, ok bool) {
@@ -230,7 +238,7 @@ func (f *flight) landed(a answer) {
 		}
 		t.record(a)
 	default:
-		if f.won != nil && !isBusy(f.won.err) {
+		if f.won != nil && !isBusy(f.won.err) && !errors.Is(f.won.err, ErrRepeat) {
 			t.failedOn(f.won.p.Node)
 		}
 		t.record(a)

@@ -41,11 +41,15 @@ type Waiting struct {
 
 // Choice is a Placement, or why there is none: an Err that matches ErrBusy makes the
 // job wait for the next Kick, with every other job of the same requirements, capsule,
-// ledger, copies and exclusions; one that matches ErrLook has Look called; any other
+// ledger, copies, exclusions and Apart; one that matches ErrLook has Look called; any other
 // is final for the job.
 type Choice struct {
 	Placement
 	Err error
+	// For says in a few words what a job waits for when Err makes it wait: "a free slot"
+	// when empty. Apart keeps jobs in lines of their own that lack different things; it has
+	// few values.
+	For, Apart string
 }
 
 // Placement is a slot of a node set aside for a job.
@@ -89,8 +93,8 @@ type Config struct {
 }
 
 // Errors of Submit. ErrQueueFull and ErrStopped are retryable; the others are
-// final for the job. ErrBusy and ErrLook are for Choosers and never come out of
-// Submit.
+// final for the job. ErrBusy, ErrLook and ErrRepeat are for Choosers and Runners
+// and never come out of Submit.
 var (
 	ErrConfig      = errors.New("matchmaker: a Chooser and a Runner are required")
 	ErrNotAdmitted = errors.New("matchmaker: job was not admitted")
@@ -98,11 +102,14 @@ var (
 	ErrQueueFull   = errors.New("matchmaker: queue is full")
 	ErrStopped     = errors.New("matchmaker: stopped")
 	ErrBusy        = errors.New("matchmaker: every node is busy")
-	ErrLook        = errors.New("matchmaker: too little is known of the nodes")
-	ErrDeadline    = errors.New("matchmaker: deadline has passed")
-	ErrCancelled   = errors.New("matchmaker: cancelled")
-	ErrAttempts    = errors.New("matchmaker: no node could do the job")
-	ErrPanic       = errors.New("matchmaker: a callee panicked")
+	// ErrRepeat is a Runner's: the node is well and the attempt counts for nothing, but
+	// the job has to be placed anew.
+	ErrRepeat    = errors.New("matchmaker: the job has to be sent again")
+	ErrLook      = errors.New("matchmaker: too little is known of the nodes")
+	ErrDeadline  = errors.New("matchmaker: deadline has passed")
+	ErrCancelled = errors.New("matchmaker: cancelled")
+	ErrAttempts  = errors.New("matchmaker: no node could do the job")
+	ErrPanic     = errors.New("matchmaker: a callee panicked")
 )
 
 func (c Config) withDefaults() (Config, error) {

@@ -54,7 +54,7 @@ func (m *Matchmaker) Submit(ctx context.Context, job governance.Admitted) (Resul
 	if !job.Valid() {
 		return Result{}, ErrNotAdmitted
 	}
-	ctx, cancel := context.WithDeadline(ctx, job.Job().Deadline)
+	ctx, cancel := within(ctx, job.Job().Deadline)
 	defer cancel()
 	t := m.newTicket(ctx, job, time.Now())
 	if err := m.accept(t); err != nil {
@@ -159,9 +159,11 @@ func (m *Matchmaker) placed(t *ticket, c Choice, kicks uint64) func(serving cont
 		m.inHand(t)
 		return func(serving context.Context) { m.work(serving, t, c.Placement) }
 	case errors.Is(c.Err, ErrLook):
+		t.lacks(c)
 		m.inHand(t)
 		return func(serving context.Context) { m.look(serving, t) }
 	case errors.Is(c.Err, ErrBusy):
+		t.lacks(c)
 		m.again(t, kicks, true)
 	default:
 		m.end(t, t.last, t.failed(c.Err))
@@ -189,18 +191,26 @@ func (m *Matchmaker) stop() {
 	}
 }
 
+// within is ctx with a deadline, unless that is zero.
+func within(ctx context.Context, deadline time.Time) (context.Context, context.CancelFunc) {
+	if deadline.IsZero() {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline)
+}
+
 // finish ends t. The caller holds mu.
 func (m *Matchmaker) finish(t *ticket, r Result, err error) {
 	m.count(t, false)
 	delete(m.known, t.id)
-	t.result, t.err = r, err
+	t.result, t.err = r, t.late(err, time.Now())
 	close(t.done)
 }
 
 // ended says in this package's terms why ctx is over.
 func ended(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("%w: %w", ErrDeadline, ctx.Err())
+		return passed{}
 	}
 	return fmt.Errorf("%w: %w", ErrCancelled, context.Cause(ctx))
 }

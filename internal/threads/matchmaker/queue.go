@@ -43,10 +43,11 @@ func (q *lines) Pop() any {
 
 // enqueue has t wait. The caller holds mu.
 func (m *Matchmaker) enqueue(t *ticket) {
-	l := m.lines[t.key]
+	key := t.key + t.apart
+	l := m.lines[key]
 	if l == nil {
-		l = &line{key: t.key, at: -1}
-		m.lines[t.key] = l
+		l = &line{key: key, at: -1}
+		m.lines[key] = l
 	}
 	heap.Push(&l.jobs, t)
 	t.line = l

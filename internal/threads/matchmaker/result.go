@@ -23,6 +23,7 @@ type Attempt struct {
 	Score   float64
 	Started time.Time
 	Took    time.Duration
+	Cost    uint64 // that it has been paid, in microcredits, however it ended
 	Err     error
 }
 

@@ -14,7 +14,7 @@ import (
 type ticket struct {
 	job     governance.Admitted
 	id      string
-	ctx     context.Context // ends with the caller or at the deadline
+	ctx     context.Context // ends with the caller or at the deadline, if it has one
 	arrived time.Time
 	// rank orders the jobs: the time of arrival, less Step for every level of
 	// priority, less up to Step for a near deadline. It never changes, and that is
@@ -30,9 +30,14 @@ type ticket struct {
 	started  time.Time // when a hand first took it
 	exclude  []identity.PeerID
 	attempts []Attempt
-	last     Result // of the last node that failed: what it cost stands, whoever was to be next
-	busy     int    // answers that a node is busy
-	told     bool   // it waits apart from those that have not asked
+	last     Result        // of the last node that failed: what it cost stands, whoever was to be next
+	busy     int           // answers that a node is busy
+	told     bool          // it waits apart from those that have not asked
+	apart    string        // of Choice.Apart, as of the last one
+	waitsFor string        // since the last Choice
+	with     time.Duration // it was with nodes
+	ran      time.Duration // of that, as far as is known
+	lastNode identity.PeerID
 
 	done   chan struct{} // closed after result and err are set
 	result Result
@@ -41,9 +46,13 @@ type ticket struct {
 
 func (m *Matchmaker) newTicket(ctx context.Context, job governance.Admitted, now time.Time) *ticket {
 	j := job.Job()
+	deadline := j.Deadline
+	if deadline.IsZero() {
+		deadline = never
+	}
 	return &ticket{
-		job: job, id: j.ID, ctx: ctx, arrived: now, deadline: j.Deadline,
-		rank: now.Add(-time.Duration(j.Priority)*m.cfg.Step - urgency(j.Deadline.Sub(now), m.cfg.Step)),
+		job: job, id: j.ID, ctx: ctx, arrived: now, deadline: deadline, waitsFor: "its turn",
+		rank: now.Add(-time.Duration(j.Priority)*m.cfg.Step - urgency(deadline.Sub(now), m.cfg.Step)),
 		key:  keyOf(j, job.Ledger()),
 		done: make(chan struct{}),
 	}
@@ -53,7 +62,7 @@ func (m *Matchmaker) newTicket(ctx context.Context, job governance.Admitted, now
 const halfUrgent = time.Minute
 
 // urgency is what a deadline is worth in waiting time: nearly step for one that is
-// about to pass, half of it for one in a minute, nothing to speak of for one in hours.
+// about to pass, half of it for one in a minute, nothing to speak of for one in hours or for none.
 func urgency(left, step time.Duration) time.Duration {
 	return time.Duration(float64(step) * float64(halfUrgent) / float64(halfUrgent+max(left, 0)))
 }

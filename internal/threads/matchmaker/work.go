@@ -15,11 +15,12 @@ var noOutcome mesh.JobOutcome
 // work has p's node do t, and what takes over from it, until t has ended or goes back
 // into its line.
 func (m *Matchmaker) work(serving context.Context, t *ticket, p Placement) {
-	ctx, done := within(serving, t.ctx)
+	ctx, done := underway(serving, t.ctx)
 	defer done()
 	for {
-		kicks := m.kickCount()
+		kicks, began := m.kickCount(), time.Now()
 		a, next := m.attempt(ctx, t, p)
+		t.spent(a, time.Since(began))
 		r := Result{Placement: a.p, Outcome: a.out}
 		switch {
 		case a.err == nil:
@@ -38,6 +39,8 @@ func (m *Matchmaker) work(serving context.Context, t *ticket, p Placement) {
 				t.key += " told" // its line waits, and not those that have not asked
 			}
 			m.again(t, kicks, stale)
+		case errors.Is(a.err, ErrRepeat):
+			m.again(t, kicks, false)
 		case len(t.exclude)+1 >= m.cfg.Attempts:
 			m.end(t, r, fmt.Errorf("%w: %d tried, the last one: %w", ErrAttempts, len(t.exclude)+1, a.err))
 		default:
@@ -58,7 +61,7 @@ func (m *Matchmaker) work(serving context.Context, t *ticket, p Placement) {
 
 // look has the Chooser find out what it does not know for t, which then waits again.
 func (m *Matchmaker) look(serving context.Context, t *ticket) {
-	ctx, done := within(serving, t.ctx)
+	ctx, done := underway(serving, t.ctx)
 	defer done()
 	w := t.wants()
 	w.Ctx = ctx
@@ -77,8 +80,8 @@ func (m *Matchmaker) look(serving context.Context, t *ticket) {
 	}
 }
 
-// within is a job's ctx that also ends with the service.
-func within(serving, job context.Context) (ctx context.Context, done func()) {
+// underway is a job's ctx that also ends with the service.
+func underway(serving, job context.Context) (ctx context.Context, done func()) {
 	ctx, cancel := context.WithCancelCause(job)
 	stop := context.AfterFunc(serving, func() { cancel(ErrStopped) })
 	return ctx, func() { stop(); cancel(nil) }
@@ -113,7 +116,7 @@ func (t *ticket) record(a answer) {
 		t.attempts = append(t.attempts[:1], t.attempts[2:]...)
 	}
 	t.attempts = append(t.attempts, Attempt{
-		Node: a.p.Node, Score: a.p.Score, Started: a.started, Took: a.took, Err: a.err,
+		Node: a.p.Node, Score: a.p.Score, Started: a.started, Took: a.took, Cost: a.cost(), Err: a.err,
 	})
 }
 

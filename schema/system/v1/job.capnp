@@ -12,7 +12,7 @@ struct Job {
   args @3 :List(Text);
   requirements @4 :Requirements;
   priority @5 :UInt8;        # 0 lowest, 255 highest
-  deadline @6 :Int64;        # Unix nanoseconds, 0 means the policy's default
+  deadline @6 :Int64;        # Unix nanoseconds, 0 means the policy's default, or none
   inputLength @7 :UInt64;    # bytes that follow the request
   inputCid @8 :Text;
   budget @9 :UInt64;         # microcredits, the most this job may cost, on each node

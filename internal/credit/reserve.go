@@ -1,0 +1,172 @@
+package credit
+
+import (
+	"fmt"
+	"time"
+
+	"inos/internal/identity"
+)
+
+// Shortage says that a ledger cannot pay a sum now. It matches ErrLedgerExhausted, and
+// ErrFundsHeld when only what is held for other jobs is in the way: then the same call
+// may succeed once those have been settled. Sums are in microcredits.
+type Shortage struct {
+	Ledger    identity.LedgerID
+	Needed    uint64
+	Available uint64
+	Held      uint64 // for jobs that have been placed, or are about to be
+}
+
+// Temporary reports whether the sum is covered once nothing is held any more.
+func (s *Shortage) Temporary() bool { return s.Needed <= s.Available+s.Held }
+
+// Detail is the sums and the remedy.
+func (s *Shortage) Detail() string {
+	sums := fmt.Sprintf("%d microcredits are needed, %d are available and %d are held for other jobs", s.Needed, s.Available, s.Held)
+	if s.Temporary() {
+		return sums + ": wait until some of them have been settled"
+	}
+	return fmt.Sprintf("%s: set a smaller budget, or grant %s more (inos.ledger('grant', microcredits) in the console, inos ledger grant on the command line)",
+		sums, s.Ledger)
+}
+
+func (s *Shortage) kind() *Error {
+	if s.Temporary() {
+		return ErrFundsHeld
+	}
+	return ErrLedgerExhausted
+}
+
+func (s *Shortage) Error() string { return s.kind().Error() + ": " + s.Detail() }
+
+// Code is that of ErrFundsHeld or of ErrLedgerExhausted.
+func (s *Shortage) Code() string { return s.kind().Code() }
+
+// Retryable implements what Error does.
+func (s *Shortage) Retryable() bool { return s.Temporary() }
+
+// Is matches ErrLedgerExhausted, and ErrFundsHeld if it is temporary.
+func (s *Shortage) Is(target error) bool {
+	return target == ErrLedgerExhausted || target == ErrFundsHeld && s.Temporary()
+}
+
+// Reservation sets a part of what a ledger may spend aside for one hold to come. It
+// lasts as long as the program. Exactly one of Hold and Release has an effect.
+type Reservation struct {
+	l      *Ledger
+	ledger identity.LedgerID
+	key    key
+	amount uint64
+	open   bool // under the ledger's lock
+}
+
+// Amount is what is set aside, in microcredits.
+func (r *Reservation) Amount() uint64 { return r.amount }
+
+// Reserve sets amount of what ledger may spend aside, or all that it could ever spend,
+// when that is less but least at least: what is held for other jobs counts as well, and
+// has to come free first. It does not block and writes nothing. Errors match
+// ErrLedgerUnknown, ErrLedgerRevoked, ErrAmount, or are a *Shortage.
+func (l *Ledger) Reserve(ledger identity.LedgerID, amount, least uint64) (*Reservation, error) {
+	k, err := l.key(ledger)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.state.ledger(k)
+	switch {
+	case a == nil:
+		return nil, ErrLedgerUnknown
+	case a.revoked:
+		return nil, ErrLedgerRevoked
+	case amount == 0 || amount > maxAmount:
+		return nil, ErrAmount
+	}
+	available, held := l.spendable(k, a)
+	if all := available + held; all < amount && all >= max(least, 1) {
+		amount = all
+	}
+	if err := l.covers(k, a, amount); err != nil {
+		return nil, err
+	}
+	l.reserved[k] += amount
+	return &Reservation{l: l, ledger: ledger, key: k, amount: amount, open: true}, nil
+}
+
+// Hold makes a hold of what is set aside, as Ledger.Hold does; amount is at most that.
+// The rest is free again, and so is all of it when there is an error.
+func (r *Reservation) Hold(v Voucher, amount uint64, now time.Time) (HoldID, error) {
+	return r.l.hold(v, amount, r, now)
+}
+
+// Split takes amount out of what is set aside: a reservation of its own. r is
+// open and at least as large.
+func (r *Reservation) Split(amount uint64) *Reservation {
+	r.l.mu.Lock()
+	defer r.l.mu.Unlock()
+	part := &Reservation{l: r.l, ledger: r.ledger, key: r.key, amount: min(amount, r.amount), open: r.open}
+	r.amount -= part.amount
+	return part
+}
+
+// Release gives back what has not become a hold. Calling it again is harmless.
+func (r *Reservation) Release() {
+	r.l.mu.Lock()
+	tell := func() {}
+	if r.close() {
+		tell = r.l.freed()
+	}
+	r.l.mu.Unlock()
+	tell()
+}
+
+// close ends the reservation, if it has not ended before. The caller holds the lock.
+func (r *Reservation) close() bool {
+	if !r.open {
+		return false
+	}
+	r.open = false
+	if r.l.reserved[r.key] -= r.amount; r.l.reserved[r.key] == 0 {
+		delete(r.l.reserved, r.key)
+	}
+	return true
+}
+
+// spendable is what a ledger may spend now, and what is held or set aside of it. The
+// caller holds the lock.
+func (l *Ledger) spendable(k key, a *account) (available, held uint64) {
+	reserved := l.reserved[k]
+	available = l.state.available(k, a)
+	return available - min(available, reserved), a.held + reserved
+}
+
+// covers says whether a ledger can pay amount now: a *Shortage if it cannot. The caller
+// holds the lock.
+func (l *Ledger) covers(k key, a *account, amount uint64) error {
+	available, held := l.spendable(k, a)
+	if amount <= available {
+		return nil
+	}
+	l.short = true
+	return &Shortage{Ledger: k.ledger(), Needed: amount, Available: available, Held: held}
+}
+
+// OnFreed has f called after somebody could not be paid for and there may be more to
+// spend now: a hold has ended, a reservation was given back, a ledger was granted
+// something. f must not block; it replaces the one before.
+func (l *Ledger) OnFreed(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.onFreed = f
+}
+
+// freed is what to call, without the lock, after money has come free. The caller holds
+// the lock.
+func (l *Ledger) freed() func() {
+	if !l.short || l.onFreed == nil {
+		return func() {}
+	}
+	l.short = false
+	return l.onFreed
+}

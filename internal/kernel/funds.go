@@ -1,0 +1,197 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/bits"
+	"time"
+
+	"inos/internal/credit"
+	"inos/internal/governance"
+	"inos/internal/mesh"
+	"inos/internal/threads/matchmaker"
+)
+
+const (
+	// reachTime is how long a job without a deadline may take besides its run: capsule
+	// and input have to travel. An input has inputRate, in bytes a second, on top.
+	reachTime = 5 * time.Minute
+	inputRate = 32 << 10
+	// longestRun bounds what is promised ahead: no voucher lives for longer than a day.
+	longestRun = 12 * time.Hour
+	// outgrow is how many times more is set aside for a run that has outlasted what was.
+	outgrow = 4
+)
+
+// Terms are what one run of a job may cost and how long it may take.
+type Terms struct {
+	Price  uint64    // microcredits a second, as the node was chosen for
+	Amount uint64    // the most it may cost, in microcredits
+	Until  time.Time // it has ended by then, or counts as lost
+	Funds  Funds     // that Amount is taken from; nil: from what the ledger has then
+}
+
+// Funds are set aside on a ledger for one run.
+type Funds interface {
+	// Amount is how much, in microcredits.
+	Amount() uint64
+	// Split takes amount out of them, which is no more than they are.
+	Split(amount uint64) Funds
+	// Release gives back what has not been held. Calling it again is harmless.
+	Release()
+}
+
+// offer is what is set aside with a slot: the terms of the run but its end.
+type offer struct {
+	terms Terms
+	run   time.Duration // that Amount pays for, as far as time limits it
+}
+
+func (o offer) release() {
+	if o.terms.Funds != nil {
+		o.terms.Funds.Release()
+	}
+}
+
+// fund sets aside what a run of j's job on a node of this price can cost: the price
+// times the time until its deadline or, without one, what such runs usually take; never
+// more than the budget, or than the ledger can pay. Errors match credit.ErrFundsHeld
+// when the money is there but held for other jobs: then there will be enough.
+func (s *state) fund(j *job, price uint64, now time.Time) (o offer, err error) {
+	a := j.admitted
+	o = s.offerFor(j, price, now)
+	if s.k.cfg.Wallet == nil || a.Voucher() != nil {
+		return o, nil
+	}
+	least := o.terms.Amount
+	if j.sub.Job.Budget == 0 { // less than usual is better than nothing: most runs need far less
+		least = j.outlasted + 1
+	}
+	if o.terms.Funds, err = s.k.cfg.Wallet.Reserve(a.Ledger(), o.terms.Amount, least); err == nil {
+		o.terms.Amount = o.terms.Funds.Amount()
+	}
+	return o, err
+}
+
+// fundAll is fund for the copies of a job, all of them or none.
+func (s *state) fundAll(jobID string, places []matchmaker.Placement, now time.Time) error {
+	j := s.jobs.get(jobID, "")
+	if j == nil {
+		return fmt.Errorf("%w: job %s is not in the table", ErrStopped, jobID)
+	}
+	offers := make([]offer, len(places))
+	var sum uint64
+	for i, p := range places {
+		offers[i] = s.offerFor(j, p.Price, now)
+		sum += offers[i].terms.Amount
+	}
+	if s.k.cfg.Wallet != nil {
+		least := sum
+		if j.sub.Job.Budget == 0 {
+			least = uint64(len(offers))
+		}
+		funds, err := s.k.cfg.Wallet.Reserve(j.admitted.Ledger(), sum, least)
+		if err != nil {
+			return err
+		}
+		cut := funds.Amount() < sum
+		for i := range offers {
+			if cut {
+				offers[i].terms.Amount = funds.Amount() / uint64(len(offers)-i)
+			}
+			offers[i].terms.Funds = funds.Split(offers[i].terms.Amount)
+		}
+	}
+	for i, p := range places {
+		slot := s.placements[p.Ticket]
+		slot.offer = offers[i]
+		s.placements[p.Ticket] = slot
+	}
+	return nil
+}
+
+// offerFor is what a run can cost and take, before anything is set aside.
+func (s *state) offerFor(j *job, price uint64, now time.Time) (o offer) {
+	asked := j.admitted.Job()
+	o.run = s.runOf(j, price, now)
+	o.terms = Terms{Price: price, Amount: asked.Budget}
+	if j.sub.Job.Budget == 0 || !asked.Deadline.IsZero() {
+		o.terms.Amount = min(asked.Budget, credit.Bound(price, o.run))
+	}
+	return o
+}
+
+// runOf is how long a run of j's job may take on a node of this price.
+func (s *state) runOf(j *job, price uint64, now time.Time) time.Duration {
+	asked := j.admitted.Job()
+	_, limit := s.k.cfg.Gate.Limits()
+	if limit <= 0 {
+		limit = longestRun
+	}
+	run := limit
+	switch {
+	case !asked.Deadline.IsZero():
+		return max(min(asked.Deadline.Sub(now), longestRun), time.Millisecond)
+	case j.sub.Job.Budget > 0: // it says what the run may cost, and so how long it may take
+		if paid := affordable(asked.Budget, price); paid > 0 {
+			run = max(run, paid)
+		}
+	case j.ballot == nil && price > 0:
+		run = s.runs.usual(method{asked.Capsule, asked.Method}, limit)
+		run = max(run, outgrow*min(j.outran, longestRun))
+	}
+	return min(run, longestRun)
+}
+
+// until is when a run that is sent now has ended.
+func (o offer) until(asked governance.Job, now time.Time) time.Time {
+	if !asked.Deadline.IsZero() {
+		return asked.Deadline
+	}
+	return now.Add(o.run + reachTime + time.Duration(asked.InputLength/inputRate)*time.Second)
+}
+
+// short is the Choice of a job that cannot be paid for now: it waits for what is held,
+// in a line with those that need about as much, or has failed.
+func short(err error) matchmaker.Choice {
+	var lack *credit.Shortage
+	if !errors.As(err, &lack) || !lack.Temporary() {
+		return matchmaker.Choice{Err: err}
+	}
+	return matchmaker.Choice{
+		Err:   fmt.Errorf("%w: %w", matchmaker.ErrBusy, err),
+		For:   "funds (" + lack.Detail() + ")",
+		Apart: fmt.Sprintf(" needs 2^%d", bits.Len64(lack.Needed)),
+	}
+}
+
+// offerOf is what was set aside with ticket's slot. The slot keeps it: what has not
+// become a hold is given back with the slot.
+func (k *Kernel) offerOf(ctx context.Context, ticket uint64) (o offer, err error) {
+	err = k.loop.ask(ctx, func(s *state) { o = s.placements[ticket].offer })
+	return o, err
+}
+
+// outlasted reports whether a run on o ended because what was set aside for it was used
+// up, though its caller has set no budget: it is sent again, and more is set aside.
+func (k *Kernel) outlasted(ctx context.Context, sub *Submission, o offer, out mesh.JobOutcome) bool {
+	if sub.Job.Budget > 0 || out.Code != mesh.JobCreditExhausted || len(out.Receipt) == 0 || out.Cost < o.terms.Amount || o.terms.Funds == nil {
+		return false
+	}
+	again := false
+	// Without a loop nothing is sent again.
+	_ = k.loop.ask(ctx, func(s *state) {
+		j := s.jobs.get(sub.Job.ID, "")
+		if j == nil || o.terms.Amount >= j.admitted.Job().Budget {
+			return // that is the most that any job may cost
+		}
+		again = true
+		j.outran, j.outlasted = max(j.outran, o.run), max(j.outlasted, o.terms.Amount)
+		s.runs.add(method{sub.Job.Capsule, sub.Job.Method}, out.Run)
+	})
+	return again
+}
+
+// heldUp reports whether err, of a hold that could not be made, is one that passes.
+func heldUp(err error) bool { return errors.Is(err, credit.ErrFundsHeld) }

@@ -1,0 +1,51 @@
+package kernel
+
+import "time"
+
+const (
+	// startRun is the run time that money is set aside for while too few runs of a
+	// method are on record.
+	startRun = time.Minute
+	// runMargin times the 95th percentile of the last runs is what is set aside for the
+	// next one, leastRun at the least.
+	runMargin = 4
+	leastRun  = 10 * time.Second
+	// methodsAtMost bounds the methods on record. Past it any one is forgotten.
+	methodsAtMost = 1024
+)
+
+// method is what run times are recorded by.
+type method struct{ capsule, name string }
+
+// runTimes are the last run times of each method, wherever they ran. A longer history
+// would say less: what a method does changes with its inputs.
+type runTimes map[method]*answerTimes
+
+func (r runTimes) add(m method, d time.Duration) {
+	t := r[m]
+	if t == nil {
+		if len(r) >= methodsAtMost {
+			for any := range r {
+				delete(r, any)
+				break
+			}
+		}
+		t = &answerTimes{}
+		r[m] = t
+	}
+	t.add(max(d, 0))
+}
+
+// usual is how long a run of m takes, with a margin that few runs pass: at most limit,
+// which is more than 0.
+func (r runTimes) usual(m method, limit time.Duration) time.Duration {
+	d := startRun
+	if t := r[m]; t != nil {
+		if p95, enough := t.p95(); enough {
+			d = runMargin * min(p95, limit)
+		} else {
+			d = max(d, runMargin*min(t.longest(), limit))
+		}
+	}
+	return min(max(d, leastRun), limit)
+}
