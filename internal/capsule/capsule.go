@@ -11,6 +11,7 @@ import (
 // answered with the reason.
 type Capsule struct {
 	cfg  Config
+	born time.Time // of its clock
 	info ModuleInfo
 	inst Instance
 	mem  Memory

@@ -53,9 +53,10 @@ func open(ctx context.Context, mod Module, cfg Config,
 		return nil, err
 	}
 	cb, err := attach(ctx, inst)
+	born := time.Now()
 	if err == nil {
 		err = errors.Join(cb.SetEpoch(cfg.Epoch), cb.SetHeartbeat(uint32(max(cfg.Heartbeat.Milliseconds(), 1))),
-			cb.SetClock(time.Now().UnixNano()), cb.SetLooks(looks(inst.Memory())))
+			cb.SetClock(born.UnixNano()), cb.SetLooks(looks(inst.Memory())))
 	}
 	if err != nil {
 		inst.Kill()
@@ -63,7 +64,7 @@ func open(ctx context.Context, mod Module, cfg Config,
 		return nil, err
 	}
 	c := &Capsule{
-		cfg: cfg, info: mod.Info(), inst: inst, mem: inst.Memory(), cb: cb,
+		cfg: cfg, born: born, info: mod.Info(), inst: inst, mem: inst.Memory(), cb: cb,
 		taskSlots:    make(chan struct{}, cfg.MaxTasks),
 		commandSlots: make(chan struct{}, cfg.MaxCommands),
 		wake:         make(chan struct{}, 1),

@@ -71,10 +71,14 @@ func (c *Capsule) pump() {
 
 // keepTime sets the capsule's clock.
 func (c *Capsule) keepTime() {
-	if err := c.cb.SetClock(time.Now().UnixNano()); err != nil {
+	if err := c.cb.SetClock(c.clockAt(time.Now())); err != nil {
 		c.fail(err)
 	}
 }
+
+// clockAt is what the capsule's clock says at now: it runs on evenly when this machine's
+// clock is set, or a capsule would miss its heartbeats for as long as that was put back.
+func (c *Capsule) clockAt(now time.Time) int64 { return c.born.UnixNano() + int64(now.Sub(c.born)) }
 
 // turn takes events, if it shall, looks at the state and fills the command ring.
 // more says that there may be further events, works that the capsule has something
@@ -156,7 +160,7 @@ func (c *Capsule) flushAt(now time.Time) error {
 		return nil
 	}
 	if now.Sub(c.clock) >= clockGrain {
-		if err := c.cb.SetClock(now.UnixNano()); err != nil {
+		if err := c.cb.SetClock(c.clockAt(now)); err != nil {
 			return err
 		}
 		c.clock = now

@@ -81,6 +81,17 @@ func TestOffsetIsRenewed(t *testing.T) {
 	require.Equal(t, quick, best.With(quick))
 }
 
+// When this machine's own clock is set, everybody is as far ahead of it as that.
+func TestOwnClockIsSet(t *testing.T) {
+	wall := clocktest.New(0)
+	o := clock.Offset{Ahead: 40 * time.Second, RTT: time.Millisecond, At: wall.Now()}
+	wall.Set(time.Hour)
+	require.Equal(t, 40*time.Second-time.Hour, o.AheadAt(wall.Now()))
+	same := clock.Offset{Ahead: 40*time.Second - time.Hour, RTT: 2 * time.Millisecond, At: wall.Now()}
+	require.Equal(t, o, o.With(same), "the two agree")
+	require.Zero(t, clock.Offset{}.AheadAt(wall.Now()))
+}
+
 func TestMedian(t *testing.T) {
 	require.Zero(t, clock.Median(nil))
 	require.Equal(t, 2*time.Second, clock.Median([]time.Duration{3 * time.Second, 2 * time.Second, time.Second}))

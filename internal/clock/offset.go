@@ -22,6 +22,14 @@ func Exchange(asked, heard, answered time.Time) Offset {
 	return Offset{Ahead: answered.Round(0).Sub(heard.Round(0).Add(-rtt / 2)), RTT: rtt, At: heard}
 }
 
+// AheadAt is Ahead by what this machine's clock says now, which may have been set since.
+func (o Offset) AheadAt(now time.Time) time.Duration {
+	if !o.Known() {
+		return 0
+	}
+	return o.Ahead - (now.Round(0).Sub(o.At.Round(0)) - now.Sub(o.At))
+}
+
 // Known reports whether o has been measured.
 func (o Offset) Known() bool { return !o.At.IsZero() }
 
@@ -29,7 +37,7 @@ func (o Offset) Known() bool { return !o.At.IsZero() }
 // trip, since what is added to it on the way is added on one side. The newer one counts
 // when the other is old, or when the two cannot both be true: a clock has been set.
 func (o Offset) With(newer Offset) Offset {
-	apart := newer.Ahead - o.Ahead
+	apart := newer.Ahead - o.AheadAt(newer.At)
 	if !o.Known() || newer.RTT <= o.RTT || newer.At.Sub(o.At) >= renewAfter || max(apart, -apart) > (o.RTT+newer.RTT)/2+leeway {
 		return newer
 	}

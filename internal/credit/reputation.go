@@ -65,13 +65,14 @@ func NewReputation(cfg ReputationConfig) *Reputation {
 	return &Reputation{cfg: cfg, of: make(map[identity.PeerID]evidence)}
 }
 
-// aged is e as it counts now. A clock that falls back ages nothing.
+// aged is e as it counts now. Evidence of a time to come was kept when the clock was wrong:
+// it ages from now on.
 func (r *Reputation) aged(e evidence, now time.Time) evidence {
 	if d := now.Sub(e.at); d > 0 && !e.at.IsZero() {
 		f := math.Exp2(-float64(d) / float64(r.cfg.HalfLife))
 		e.good, e.bad = e.good*f, e.bad*f
 		e.at = now
-	} else if e.at.IsZero() {
+	} else {
 		e.at = now
 	}
 	return e

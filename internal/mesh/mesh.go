@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"inos/internal/capsule"
+	"inos/internal/clock"
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/trace"
@@ -176,6 +177,7 @@ type Peer struct {
 	Connected bool
 	Addr      string        // the multiaddr in use, empty when not connected
 	RTT       time.Duration // last measured, 0 when never
+	Clock     clock.Offset  // of its clock, as measured over the connection
 }
 
 // Mesh is a node's membership. All methods are safe for concurrent use, block

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"inos/internal/capsule"
+	"inos/internal/clock"
 )
 
 // ErrProfile refuses a profile whose figures no scheduler may see: not finite,
@@ -16,12 +17,62 @@ var ErrProfile = errors.New("mesh: profile refused")
 
 // Bounds of a profile; what exceeds them is refused, not cut.
 const (
-	MaxCapabilities   = 64
-	MaxProfileAddrs   = 32
-	MaxProfileLife    = time.Hour
+	MaxCapabilities = 64
+	MaxProfileAddrs = 32
+	MaxProfileLife  = time.Hour
+	// MaxProfileRelay is how long after it was signed a profile is heard that somebody else
+	// brings, by this node's clock, which may be wrong: a profile cannot be sent round again
+	// for longer, whatever else has been forgotten of it.
+	MaxProfileRelay   = 72 * time.Hour
 	maxTextBytes      = 256
 	maxCoordinateDims = 32
 )
+
+// ErrTime refuses a profile for what this node's clock says, which may be this node's
+// fault: it is not held against whoever brought it.
+var ErrTime = fmt.Errorf("%w: out of its time", ErrProfile)
+
+// Source is how a profile came, and what is known of the clock it was signed by.
+type Source struct {
+	// Direct: its node itself gave it, over its own connection, just now.
+	Direct bool
+	// Ahead is how far the node's clock is ahead of this one's. Measured: over a connection
+	// to it; otherwise it is how far clocks are ahead in general.
+	Ahead    time.Duration
+	Measured bool
+}
+
+// Heard is p as it counts on this node, heard now: expiry and issue are told in this
+// node's time and run on by its monotonic clock. A profile says for how long it is good
+// from its issue on. What the node itself brings counts from now; what others bring
+// counts from its issue, as the measured clock tells it with a tolerance of
+// clock.Tolerance, and from now where the clock has not been measured: then it must not
+// be older or newer than MaxProfileRelay. One that does not say when it was issued is good
+// until its expiry. Errors match ErrProfile.
+func (p Profile) Heard(from Source, now time.Time) (Profile, error) {
+	if p.Issued.IsZero() {
+		p.Expires = clock.Here(p.Expires, from.Ahead, now)
+		return p, nil
+	}
+	life := p.Expires.Sub(p.Issued)
+	if life <= 0 || life > MaxProfileLife {
+		return p, fmt.Errorf("%w: good for %s, at most %s", ErrProfile, life, MaxProfileLife)
+	}
+	p.Issued = clock.Here(p.Issued, from.Ahead, now)
+	age := now.Sub(p.Issued)
+	switch {
+	case from.Direct:
+		age = 0
+	case from.Measured:
+		age = max(age-clock.Tolerance, 0)
+	case age.Abs() > MaxProfileRelay:
+		return p, fmt.Errorf("%w: issued %s ago by this node's clock, at most %s", ErrTime, age, MaxProfileRelay)
+	default:
+		age = 0
+	}
+	p.Expires = now.Add(life - age)
+	return p, nil
+}
 
 // Check reports whether p may be believed as far as its own text goes; who
 // signed it and whether it is a replay is the caller's question. Errors match
@@ -31,9 +82,9 @@ func (p Profile) Check(now time.Time) error {
 	case p.Peer == "":
 		return fmt.Errorf("%w: no peer", ErrProfile)
 	case !p.Expires.After(now):
-		return fmt.Errorf("%w: expired %s ago", ErrProfile, now.Sub(p.Expires))
+		return fmt.Errorf("%w: expired %s ago", ErrTime, now.Sub(p.Expires))
 	case p.Expires.Sub(now) > MaxProfileLife:
-		return fmt.Errorf("%w: expires in %s, more than %s", ErrProfile, p.Expires.Sub(now), MaxProfileLife)
+		return fmt.Errorf("%w: expires in %s, more than %s", ErrTime, p.Expires.Sub(now), MaxProfileLife)
 	case p.Latency < 0:
 		return fmt.Errorf("%w: negative latency", ErrProfile)
 	case len(p.Capabilities) > MaxCapabilities:

@@ -276,7 +276,7 @@ func BenchmarkScan(b *testing.B) {
 		for _, id := range ids {
 			need |= maskOf(id)
 		}
-		now := unixNano(epoch0)
+		now := epoch0.UnixNano()
 		b.Run(strconv.Itoa(n)+"/caps", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

@@ -100,7 +100,7 @@ func (x *Index) prepare(r Request, now time.Time) (bool, error) {
 	q := &x.q
 	q.geo = geo
 	q.job = hashText(r.JobID)
-	q.cursor.f = filter{maxCost: r.MaxCost, now: unixNano(now)}
+	q.cursor.f = filter{maxCost: r.MaxCost, now: x.line.Nanos(now)}
 	if r.MaxCost == 0 {
 		q.cursor.f.maxCost = 1<<64 - 1
 	}

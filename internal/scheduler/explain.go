@@ -93,7 +93,7 @@ func (x *Index) Explain(r Request, now time.Time, top int) (Explanation, error) 
 		missed[1] = !n.geo.within(x.q.geo)
 		missed[2] = n.cost > x.q.cursor.f.maxCost
 		missed[3] = n.available() == 0 && n.trust != quarantined
-		missed[4] = n.expires <= unixNano(now)
+		missed[4] = n.expires <= x.line.Nanos(now)
 		missed[5] = len(excluded) > 0 && excluded[n.id]
 		missed[6] = n.trust == quarantined
 		misses, last := 0, 0

@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"inos/internal/clock"
 	"inos/internal/identity"
 )
 
@@ -19,6 +20,8 @@ type Config struct {
 type Index struct {
 	scorer   Scorer
 	maxNodes int
+
+	line clock.Line // of every time kept here
 
 	caps    *capabilities
 	cells   *cells
@@ -114,7 +117,7 @@ func (x *Index) Upsert(n Node, now time.Time) error {
 		}
 		slot = x.add(n)
 		delete(x.gone, n.ID)
-		if b := x.absent.take(n.ID, unixNano(now)); b != nil {
+		if b := x.absent.take(n.ID, x.line.Nanos(now)); b != nil {
 			x.blames[slot] = b
 			x.nodes[slot].trust, x.nodes[slot].failures = b.trust, float32(b.count)
 			n = x.added(slot, n)
@@ -144,7 +147,7 @@ func (x *Index) Upsert(n Node, now time.Time) error {
 			r.score = score
 		}
 	}
-	r.expires = unixNano(n.Expires)
+	r.expires = x.line.Nanos(n.Expires)
 	x.wheel.schedule(d, r.expires, slot)
 	if !known {
 		r.group = x.caps.acquire(n.Capabilities)

@@ -49,7 +49,7 @@ func (x *Index) reported(slot int32, free uint32, now time.Time) {
 	// Leases old enough to have reached the node are part of the report.
 	seen := uint64(free)
 	if r.held > 0 {
-		limit := unixNano(now) - int64(r.latency+settle)
+		limit := x.line.Nanos(now) - int64(r.latency+settle)
 		for _, h := range x.leases[slot] {
 			if h.at <= limit {
 				seen++
@@ -80,7 +80,7 @@ func (x *Index) Acquire(id identity.PeerID, now time.Time) (Lease, bool) {
 	r.used++
 	r.held++
 	x.leaseID++
-	x.leases[slot] = append(x.leases[slot], held{x.leaseID, unixNano(now), r.report})
+	x.leases[slot] = append(x.leases[slot], held{x.leaseID, x.line.Nanos(now), r.report})
 	x.rescore(slot)
 	x.replace(slot, &was)
 	return Lease{slot: slot, gen: r.gen, id: x.leaseID}, true

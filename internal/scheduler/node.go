@@ -3,7 +3,6 @@ package scheduler
 import (
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"inos/internal/identity"
@@ -82,17 +81,4 @@ func validCapabilities(names []string) error {
 		}
 	}
 	return nil
-}
-
-// unixNano is t.UnixNano without its overflow: times past the year 2262 count
-// as the last one that fits.
-func unixNano(t time.Time) int64 {
-	const lastSecond = math.MaxInt64 / int64(time.Second)
-	switch s := t.Unix(); {
-	case s >= lastSecond:
-		return math.MaxInt64
-	case s <= -lastSecond:
-		return math.MinInt64
-	}
-	return t.UnixNano()
 }

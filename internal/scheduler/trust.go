@@ -81,7 +81,7 @@ func (b *blame) pass(now int64) (back bool) {
 // Blame counts a failure of id that was its own, and not the job's. A node that is not
 // known any more, or not yet, is remembered for when it comes.
 func (x *Index) Blame(id identity.PeerID, now time.Time) {
-	t := unixNano(now)
+	t := x.line.Nanos(now)
 	slot, ok := x.ids.find(x.nodes, id)
 	if !ok {
 		x.absent.blame(id, t)
@@ -103,7 +103,7 @@ func (x *Index) Praise(id identity.PeerID, now time.Time) {
 	slot, ok := x.ids.find(x.nodes, id)
 	if !ok {
 		if b := x.absent[id]; b != nil {
-			b.passed(unixNano(now))
+			b.passed(x.line.Nanos(now))
 		}
 		return
 	}
@@ -112,7 +112,7 @@ func (x *Index) Praise(id identity.PeerID, now time.Time) {
 		return
 	}
 	was := x.standing(slot)
-	b.passed(unixNano(now))
+	b.passed(x.line.Nanos(now))
 	x.judge(slot, b)
 	x.replace(slot, &was)
 }
@@ -120,7 +120,7 @@ func (x *Index) Praise(id identity.PeerID, now time.Time) {
 // Reconsider ends the quarantines that are over and lets the counts decay. It
 // reports whether a node came back. Call it every second or so.
 func (x *Index) Reconsider(now time.Time) (back bool) {
-	t := unixNano(now)
+	t := x.line.Nanos(now)
 	for slot, b := range x.blames {
 		was := x.standing(slot)
 		back = b.pass(t) || back

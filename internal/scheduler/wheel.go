@@ -36,7 +36,7 @@ func (w *wheel) schedule(d *detail, expires int64, slot int32) {
 // every second or so, with times that do not run backwards.
 func (x *Index) Sweep(now time.Time, gone func(identity.PeerID)) {
 	w := &x.wheel
-	limit := unixNano(now) / int64(time.Second)
+	limit := x.line.Nanos(now) / int64(time.Second)
 	if limit < w.next {
 		return
 	}
@@ -65,7 +65,7 @@ func (x *Index) sweepBucket(due int64, now time.Time, gone func(identity.PeerID)
 		d.due = never
 		switch {
 		case r.id == "":
-		case r.expires > unixNano(now):
+		case r.expires > x.line.Nanos(now):
 			x.wheel.schedule(d, r.expires, slot)
 		default:
 			id := r.id

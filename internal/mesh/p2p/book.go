@@ -27,6 +27,8 @@ type book struct {
 	now  func() time.Time
 	size int
 	keep func(identity.PeerID) bool // is never forgotten to make room; may be nil
+	// from says what is known of a node's clock; nil: it is this node's.
+	from func(identity.PeerID, time.Time) mesh.Source
 
 	mu    sync.Mutex
 	pages map[identity.PeerID]page
@@ -42,16 +44,16 @@ func newBook(now func() time.Time) *book {
 	return &book{now: now, size: bookSize, pages: map[identity.PeerID]page{}}
 }
 
-// take verifies a Signed profile and keeps it. Errors match mesh.ErrSignature,
-// mesh.ErrProfile, mesh.ErrProtocol or errStale; with errStale the profile known
-// is returned.
-func (b *book) take(signed []byte) (mesh.Profile, error) {
-	return b.takeNews(signed, func() bool { return true })
+// take verifies a Signed profile and keeps it. giver is who gave it, if that may be its
+// node itself. Errors match mesh.ErrSignature, mesh.ErrProfile, mesh.ErrProtocol or
+// errStale; with errStale the profile known is returned.
+func (b *book) take(signed []byte, giver identity.PeerID) (mesh.Profile, error) {
+	return b.takeNews(signed, giver, func() bool { return true })
 }
 
 // takeNews is take that asks before it takes in a node not heard of before: errTooMany
 // when the answer is no.
-func (b *book) takeNews(signed []byte, news func() bool) (mesh.Profile, error) {
+func (b *book) takeNews(signed []byte, giver identity.PeerID, news func() bool) (mesh.Profile, error) {
 	payload, signer, err := wire.Open(wire.DomainProfile, signed)
 	if err != nil {
 		if errors.Is(err, wire.ErrSignature) {
@@ -70,8 +72,16 @@ func (b *book) takeNews(signed []byte, news func() bool) (mesh.Profile, error) {
 		return mesh.Profile{}, fmt.Errorf("%w: profile of %.80q signed by %s", mesh.ErrSignature, string(p.Peer), signer)
 	}
 	now := b.now()
-	if err := p.Check(now); err != nil {
-		return mesh.Profile{}, err
+	source := mesh.Source{}
+	if b.from != nil {
+		source = b.from(p.Peer, now)
+	}
+	source.Direct = p.Peer == giver
+	if p, err = p.Heard(source, now); err == nil {
+		err = p.Check(now)
+	}
+	if err != nil {
+		return mesh.Profile{Peer: p.Peer}, err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -28,7 +28,7 @@ func TestAFloodForgetsItself(t *testing.T) {
 	near := testID(2)
 	b.keep = func(p identity.PeerID) bool { return p == near }
 	take := func(i int, life time.Duration) {
-		_, err := b.take(signedProfile(t, i, testKey(i), func(p *mesh.Profile) { p.Expires = now.Add(life) }))
+		_, err := b.take(signedProfile(t, i, testKey(i), func(p *mesh.Profile) { p.Expires = now.Add(life) }), "")
 		require.NoError(t, err)
 		now = now.Add(time.Millisecond)
 	}
@@ -39,7 +39,7 @@ func TestAFloodForgetsItself(t *testing.T) {
 		if i == 250 { // there is no room
 			take(2, time.Minute) // connected meanwhile
 		}
-		_, err := b.take(signed)
+		_, err := b.take(signed, "")
 		require.NoError(t, err)
 		now = now.Add(time.Millisecond)
 	}
@@ -49,7 +49,7 @@ func TestAFloodForgetsItself(t *testing.T) {
 	require.Contains(t, b.pages, near)
 	require.Contains(t, b.pages, testID(50_000), "who was there first stays")
 	// A renewal makes nobody a newcomer.
-	_, err := b.take(signedProfile(t, 1, testKey(1), func(p *mesh.Profile) { p.Sequence += 1 << 20; p.Expires = now.Add(time.Hour) }))
+	_, err := b.take(signedProfile(t, 1, testKey(1), func(p *mesh.Profile) { p.Sequence += 1 << 20; p.Expires = now.Add(time.Hour) }), "")
 	require.NoError(t, err)
 	take(3, time.Hour)
 	require.Contains(t, b.pages, testID(1))

@@ -56,9 +56,12 @@ func (m *Mesh) judge(from peer.ID, msg *pubsub.Message) pubsub.ValidationResult 
 	if from == m.id {
 		return pubsub.ValidationAccept
 	}
-	p, err := m.book.takeNews(msg.GetData(), func() bool { return m.guard.news(from) })
+	p, err := m.book.takeNews(msg.GetData(), "", func() bool { return m.guard.news(from) })
+	if errors.Is(err, mesh.ErrTime) {
+		m.doubt(p.Peer)
+	}
 	switch {
-	case errors.Is(err, errStale), errors.Is(err, errTooMany):
+	case errors.Is(err, errStale), errors.Is(err, errTooMany), errors.Is(err, mesh.ErrTime):
 		return pubsub.ValidationIgnore
 	case err != nil:
 		return pubsub.ValidationReject

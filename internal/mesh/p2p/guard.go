@@ -179,6 +179,7 @@ func (m *Mesh) serveStreams() {
 	for _, name := range []string{mesh.NoteTrace, mesh.NoteReceipt, mesh.NoteCheque} {
 		m.serve(noteProtocol(name), m.answerNote(name))
 	}
+	m.serve(ClockProtocol, m.answerClock)
 	m.servePing()
 }
 

@@ -88,29 +88,29 @@ func signedProfile(t *testing.T, i int, key ed25519.PrivateKey, change func(*mes
 func TestBookRefuses(t *testing.T) {
 	b := newBook(time.Now)
 	good := signedProfile(t, 1, testKey(1), nil)
-	_, err := b.take(good)
+	_, err := b.take(good, "")
 	require.NoError(t, err)
-	_, err = b.take(good)
+	_, err = b.take(good, "")
 	require.ErrorIs(t, err, errStale, "replayed")
-	_, err = b.take(signedProfile(t, 1, testKey(1), func(p *mesh.Profile) { p.Sequence = 5 }))
+	_, err = b.take(signedProfile(t, 1, testKey(1), func(p *mesh.Profile) { p.Sequence = 5 }), "")
 	require.ErrorIs(t, err, errStale, "older")
-	_, err = b.take(signedProfile(t, 1, testKey(2), nil))
+	_, err = b.take(signedProfile(t, 1, testKey(2), nil), "")
 	require.ErrorIs(t, err, mesh.ErrSignature, "signed by another")
 	bent := append([]byte(nil), good...)
 	bent[len(bent)/2] ^= 1
-	_, err = b.take(bent)
+	_, err = b.take(bent, "")
 	require.Error(t, err, "bent")
-	_, err = b.take([]byte("nonsense"))
+	_, err = b.take([]byte("nonsense"), "")
 	require.ErrorIs(t, err, mesh.ErrProtocol)
-	_, err = b.take(signedProfile(t, 3, testKey(3), func(p *mesh.Profile) { p.Expires = time.Now().Add(-time.Second) }))
+	_, err = b.take(signedProfile(t, 3, testKey(3), func(p *mesh.Profile) { p.Expires = time.Now().Add(-time.Second) }), "")
 	require.ErrorIs(t, err, mesh.ErrProfile, "expired")
-	_, err = b.take(signedProfile(t, 3, testKey(3), func(p *mesh.Profile) { p.Coordinate = &mesh.Coordinate{Vec: []float64{math.NaN()}} }))
+	_, err = b.take(signedProfile(t, 3, testKey(3), func(p *mesh.Profile) { p.Coordinate = &mesh.Coordinate{Vec: []float64{math.NaN()}} }), "")
 	require.Error(t, err, "NaN")
-	_, err = b.take(signedProfile(t, 3, testKey(3), func(p *mesh.Profile) { p.Latency = -1 }))
+	_, err = b.take(signedProfile(t, 3, testKey(3), func(p *mesh.Profile) { p.Latency = -1 }), "")
 	require.Error(t, err, "negative")
 	other, err := wire.Seal(wire.DomainVoucher, []byte("x"), testKey(1))
 	require.NoError(t, err)
-	_, err = b.take(other)
+	_, err = b.take(other, "")
 	require.ErrorIs(t, err, mesh.ErrSignature, "another domain")
 }
 
@@ -119,7 +119,7 @@ func TestBookIsBounded(t *testing.T) {
 	for i := range bookSize {
 		b.pages[identity.PeerID(binary.BigEndian.AppendUint32(nil, uint32(i)))] = page{profile: mesh.Profile{Expires: time.Now().Add(time.Hour)}}
 	}
-	_, err := b.take(signedProfile(t, 1, testKey(1), nil))
+	_, err := b.take(signedProfile(t, 1, testKey(1), nil), "")
 	require.NoError(t, err)
 	require.Len(t, b.pages, bookSize)
 }
@@ -143,7 +143,7 @@ func TestForgedGossip(t *testing.T) {
 	require.Equal(t, testID(131), e.(mesh.ProfileHeard).Profile.Peer)
 	_, known := a.book.get(testID(130))
 	require.False(t, known)
-	_, err := a.book.take(true1)
+	_, err := a.book.take(true1, "")
 	require.ErrorIs(t, err, errStale)
 }
 

@@ -35,6 +35,7 @@ const (
 	TraceProtocol     = protocol.ID("/inos/trace/1")
 	ReceiptProtocol   = protocol.ID("/inos/receipt/1")
 	ChequeProtocol    = protocol.ID("/inos/cheque/1")
+	ClockProtocol     = protocol.ID("/inos/clock/1")
 	profileTopic      = "/inos/profile/1"
 	userAgent         = "inos/1"
 )
@@ -58,8 +59,11 @@ type Config struct {
 	// ArtificialLatency delays every answer of this node, pings included, to
 	// stand for distance in demonstrations.
 	ArtificialLatency time.Duration
-	// Now is the clock against which profiles expire; nil means time.Now.
+	// Now is this machine's clock, with its monotonic reading; nil means time.Now.
 	Now func() time.Time
+	// Sequence is the number that the profiles of this key have reached: the next has a
+	// higher one, whatever the clock says. See Mesh.Sequence.
+	Sequence uint64
 	// Silence is how long a peer may keep a stream waiting for its next frame;
 	// 0 means 15 s. A node that runs a job reports well within it.
 	Silence time.Duration
@@ -103,6 +107,7 @@ type Mesh struct {
 	holds   *holds
 	partial *partials
 	feeds   feeds
+	clocks  chan struct{} // a token for each clock being measured out of turn
 	events  *mesh.EventQueue
 	provide *provider
 
@@ -143,9 +148,11 @@ func New(cfg Config) (*Mesh, error) {
 		peers:   newPeers(),
 		guard:   newGuard(),
 		partial: newPartials(),
+		clocks:  make(chan struct{}, greetings),
 		events:  mesh.NewEventQueue(0),
 	}
-	m.book.keep = m.isNear
+	m.book.keep, m.book.from = m.isNear, m.source
+	m.sequence = cfg.Sequence
 	m.provide = &provider{m: m, kicked: make(chan struct{}, 1)}
 	m.life, m.endLife = context.WithCancel(context.Background())
 	if err := m.start(key, bootstrap); err != nil {

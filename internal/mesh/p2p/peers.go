@@ -34,6 +34,7 @@ type peers struct {
 	mu   sync.Mutex
 	rtt  map[peer.ID]time.Duration
 	time map[peer.ID]clock.Offset // of their clocks
+	mid  clock.Offset             // of the middle one of them
 	here map[peer.ID]bool
 	left map[peer.ID][]chan struct{} // woken when that peer disconnects
 }
@@ -62,6 +63,7 @@ func (ps *peers) measured(p peer.ID, o clock.Offset) {
 	defer ps.mu.Unlock()
 	if ps.here[p] {
 		ps.time[p] = ps.time[p].With(o)
+		ps.reckon(o.At)
 	}
 }
 
@@ -71,6 +73,23 @@ func (ps *peers) clock(p peer.ID) clock.Offset {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	return ps.time[p]
+}
+
+// middle is how far the connected peers' clocks are ahead of this node's: the middle one.
+func (ps *peers) middle(now time.Time) time.Duration {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return ps.mid.AheadAt(now)
+}
+
+// reckon finds the middle one anew, with mu held: for every profile that comes by gossip it
+// would be too much.
+func (ps *peers) reckon(now time.Time) {
+	all := make([]time.Duration, 0, len(ps.time))
+	for _, o := range ps.time {
+		all = append(all, o.AheadAt(now))
+	}
+	ps.mid = clock.Offset{Ahead: clock.Median(all), At: now}
 }
 
 // set notes that p is here or not, and says whether that is news.
@@ -173,6 +192,9 @@ func (m *Mesh) identified(e event.EvtPeerIdentificationCompleted, greeting chan 
 	if slices.Contains(e.Protocols, kadProtocol) {
 		m.provide.kick()
 	}
+	if slices.Contains(e.Protocols, ClockProtocol) {
+		m.meetClock(e.Peer)
+	}
 	if e.Conn.Stat().Direction != network.DirOutbound || !slices.Contains(e.Protocols, ProfileProtocol) {
 		return
 	}
@@ -257,7 +279,7 @@ func (m *Mesh) Peers() []mesh.Peer {
 		p := nameOf(id)
 		profile, _ := m.book.get(p)
 		profile.Peer = p
-		one := mesh.Peer{Profile: profile, Connected: true, RTT: m.peers.getRTT(id)}
+		one := mesh.Peer{Profile: profile, Connected: true, RTT: m.peers.getRTT(id), Clock: m.peers.clock(id)}
 		if conns := m.host.Network().ConnsToPeer(id); len(conns) > 0 {
 			one.Addr = conns[0].RemoteMultiaddr().String() + "/p2p/" + string(p)
 		}

@@ -48,6 +48,9 @@ func (m *Mesh) Ping(ctx context.Context, p identity.PeerID) (time.Duration, erro
 func (m *Mesh) ping(ctx context.Context, id peer.ID) (time.Duration, error) {
 	pingCtx, cancel := context.WithTimeout(ctx, pingTime)
 	defer cancel()
+	if speaks, _ := m.host.Peerstore().FirstSupportedProtocol(id, ClockProtocol); speaks != "" {
+		return m.askClock(pingCtx, id)
+	}
 	r, ok := <-ping.Ping(pingCtx, m.host, id)
 	if !ok {
 		// The service ends its channel without a result when its context ends.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"inos/internal/clock"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/wire"
@@ -50,9 +51,12 @@ func (m *Mesh) sign(p mesh.Profile) ([]byte, error) {
 	}
 	m.signing.Lock()
 	defer m.signing.Unlock()
-	// Starting from the clock, a node that restarts is not taken for a replay.
-	m.sequence = max(m.sequence+1, uint64(m.cfg.Now().UnixMilli()))
+	// Starting from the clock, a node that restarts is not taken for a replay; nor one whose
+	// clock has been put back meanwhile, if it knows where it was.
+	now := m.cfg.Now()
+	m.sequence = max(m.sequence+1, uint64(now.UnixMilli()))
 	p.Sequence = m.sequence
+	p.Issued, p.Expires = now, clock.Told(p.Expires, now)
 	payload, err := wire.EncodeProfile(p)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", mesh.ErrProfile, err)
@@ -64,8 +68,15 @@ func (m *Mesh) sign(p mesh.Profile) ([]byte, error) {
 	if len(signed) > profileFrame {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", mesh.ErrProfile, len(signed), profileFrame)
 	}
-	_, err = m.book.take(signed)
+	_, err = m.book.take(signed, m.self)
 	return signed, err
+}
+
+// Sequence is the number of the last profile signed, or that of Config.
+func (m *Mesh) Sequence() uint64 {
+	m.signing.Lock()
+	defer m.signing.Unlock()
+	return m.sequence
 }
 
 // tellOthers exchanges profiles with peers that gossip does not reach yet.
@@ -135,7 +146,7 @@ func (m *Mesh) swap(with identity.PeerID, s *frames, opener bool) (mesh.Profile,
 	if len(theirs) == 0 {
 		return mesh.Profile{}, fmt.Errorf("%w: %s has published no profile", mesh.ErrNotFound, with)
 	}
-	p, err := m.book.take(theirs)
+	p, err := m.book.take(theirs, with)
 	switch {
 	case errors.Is(err, errStale) && p.Peer == with:
 		return p, nil

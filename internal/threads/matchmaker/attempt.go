@@ -83,7 +83,8 @@ type flight struct {
 	answers chan answer
 	relief  chan Choice
 	open    int
-	news    atomic.Int64 // when a node last reported, Unix nanoseconds
+	began   time.Time
+	news    atomic.Int64 // when a node last reported, in nanoseconds from began
 	won     *answer
 
 	mu    sync.Mutex
@@ -95,7 +96,7 @@ type flight struct {
 // cancelled and waited for. When all are silent for too long and another node has a
 // slot, they are given up; next is that slot.
 func (m *Matchmaker) attempt(ctx context.Context, t *ticket, p Placement) (a answer, next *Placement) {
-	f := &flight{m: m, t: t, answers: make(chan answer, 2), relief: make(chan Choice, 1)}
+	f := &flight{m: m, t: t, began: time.Now(), answers: make(chan answer, 2), relief: make(chan Choice, 1)}
 	f.ctx, f.cancel = context.WithCancelCause(ctx)
 	defer f.cancel(nil)
 	defer f.copies.Wait()
@@ -162,9 +163,9 @@ func (m *Matchmaker) attempt(ctx context.Context, t *ticket, p Placement) (a ans
 }
 
 // alive notes that a node has reported.
-func (f *flight) alive() { f.news.Store(time.Now().UnixNano()) }
+func (f *flight) alive() { f.news.Store(int64(time.Since(f.began))) }
 
-func (f *flight) silent() time.Duration { return time.Since(time.Unix(0, f.news.Load())) }
+func (f *flight) silent() time.Duration { return time.Since(f.began) - time.Duration(f.news.Load()) }
 
 func (f *flight) launch(p Placement) {
 	f.open++
