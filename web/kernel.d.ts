@@ -196,14 +196,22 @@ export interface DispatchOptions {
   args?: string[];
   /** Capabilities the node must have, every one: words of lower-case letters, digits, `-`, `_` and `.`. */
   requires?: string[];
-  /** The most the job may cost, in microcredits. */
+  /**
+   * The most the job may cost, in microcredits: a whole number from 1 on, and so much is held while it runs, or what it can
+   * cost until its deadline. Absent: what such runs usually cost at the node's price is held, and a run that takes longer is
+   * paid and repeated with more.
+   */
   budget?: number;
-  /** The most the node may charge, in microcredits a second. */
+  /** The most the node may charge, in microcredits a second; from 1 on. */
   maxCost?: number;
   /** GeoHash prefix the node must lie in. */
   geo?: string;
   /** 0 lowest, 255 highest. */
   priority?: number;
+  /**
+   * How long it may take from this call on, waiting included; from 1 on. The error of one that has passed (`deadline`) says how
+   * long the job waited, for what, and how long it ran. Absent: it has the time it needs.
+   */
   deadlineMs?: number;
   /** Who pays. A job without one is rejected. */
   creditLedgerId?: string;
@@ -229,6 +237,7 @@ export interface DispatchResult {
   /** The output as text, when it is UTF-8; otherwise hex. */
   text: string;
   outputCid: string;
+  /** In microcredits, of all runs that were paid for. */
   cost: number;
   /** True when the node's signed receipt was checked and settled. */
   paid: boolean;

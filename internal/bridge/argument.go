@@ -3,6 +3,7 @@ package bridge
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,20 +19,68 @@ type dispatchArgs struct {
 	Method         string   `json:"method"`
 	Args           []string `json:"args"`
 	Requires       []string `json:"requires"`
-	Budget         uint64   `json:"budget"`
-	MaxCost        uint64   `json:"maxCost"`
+	Budget         whole    `json:"budget"`
+	MaxCost        whole    `json:"maxCost"`
 	Geo            string   `json:"geo"`
 	Priority       uint8    `json:"priority"`
-	DeadlineMs     float64  `json:"deadlineMs"`
+	DeadlineMs     whole    `json:"deadlineMs"`
 	CreditLedgerID string   `json:"creditLedgerId"`
-	Replicas       uint8    `json:"replicas"`
-	Agree          uint8    `json:"agree"`
+	Replicas       whole    `json:"replicas"`
+	Agree          whole    `json:"agree"`
 	TraceParent    string   `json:"traceParent"`
 }
 
-func (a dispatchArgs) order(cid capsule.CID, input []byte, self identity.PeerID, now time.Time) submit.Order {
+// check says what is no figure: nothing means no limit, so that 0, which is none, never
+// does. Errors are *Error of CodeBadArgument.
+func (a dispatchArgs) check(verb string) error {
+	for _, f := range []struct {
+		name, of, without string
+		given             whole
+		most              uint64
+	}{
+		{"budget", "a whole number of microcredits", "no budget", a.Budget, mostBudget},
+		{"maxCost", "a whole number of microcredits a second", "any price", a.MaxCost, mostBudget},
+		{"deadlineMs", "a whole number of milliseconds", "no deadline", a.DeadlineMs, mostDeadline},
+		{"replicas", "a whole number of nodes", "one node", a.Replicas, governance.MaxReplicas},
+		{"agree", "a whole number of nodes", "a majority", a.Agree, governance.MaxReplicas},
+	} {
+		if f.given.raw == "" || f.given.n >= 1 && f.given.n <= f.most {
+			continue
+		}
+		return &Error{Code: CodeBadArgument, Message: fmt.Sprintf("%s: job.%s: expected %s from 1 to %d, got %.40s; leave it out for %s",
+			verb, f.name, f.of, f.most, f.given.raw, f.without)}
+	}
+	return nil
+}
+
+const (
+	// mostBudget is what JavaScript counts to without leaving a number out, and
+	// mostDeadline a hundred years in milliseconds.
+	mostBudget   = 1<<53 - 1
+	mostDeadline = 100 * 366 * 24 * 60 * 60 * 1000
+)
+
+// whole is a whole number, or what was given instead: then it is 0.
+type whole struct {
+	n   uint64
+	raw string // JSON, empty when nothing was given
+}
+
+// UnmarshalJSON implements json.Unmarshaler. NaN and the infinities come as null.
+func (w *whole) UnmarshalJSON(b []byte) error {
+	w.raw = string(b)
+	if w.raw == "null" {
+		w.raw = "no finite number"
+	}
+	w.n, _ = strconv.ParseUint(string(b), 10, 64) // 0 when it is none
+	return nil
+}
+
+// order is the job that a asks for. It was asked at that time, from which its deadline
+// counts.
+func (a dispatchArgs) order(cid capsule.CID, input []byte, self identity.PeerID, asked time.Time) submit.Order {
 	o := submit.Order{
-		Replicas: a.Replicas, Agree: a.Agree,
+		Replicas: uint8(a.Replicas.n), Agree: uint8(a.Agree.n),
 		Capsule: cid,
 		Method:  a.Method,
 		Args:    a.Args,
@@ -39,17 +88,17 @@ func (a dispatchArgs) order(cid capsule.CID, input []byte, self identity.PeerID,
 		Requirements: governance.Requirements{
 			Capabilities: a.Requires,
 			GeoPrefix:    a.Geo,
-			MaxCost:      a.MaxCost,
+			MaxCost:      a.MaxCost.n,
 		},
 		Priority:       a.Priority,
-		Budget:         a.Budget,
+		Budget:         a.Budget.n,
 		CreditLedgerID: a.CreditLedgerID,
 		Module:         "inos.console",
 		Device:         self,
 		TraceParent:    a.TraceParent,
 	}
-	if a.DeadlineMs > 0 {
-		o.Deadline = now.Add(time.Duration(a.DeadlineMs * float64(time.Millisecond)))
+	if a.DeadlineMs.n > 0 {
+		o.Deadline = asked.Add(time.Duration(a.DeadlineMs.n) * time.Millisecond)
 	}
 	return o
 }

@@ -1,7 +1,9 @@
 package bridge
 
 import (
+	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -43,6 +45,36 @@ func TestSpawnOptions(t *testing.T) {
 		require.ErrorContains(t, err, says)
 		require.Equal(t, CodeBadArgument, codeOf(err))
 	}
+}
+
+// What is no whole number from 1 on is an error that says so: 0 is never a way to say
+// that there is no limit.
+func TestFiguresOfADispatch(t *testing.T) {
+	for _, field := range []string{"budget", "maxCost", "deadlineMs", "replicas", "agree"} {
+		for _, bad := range []string{"0", "-0", "-1", "1.5", "1e3", "1e400", "null", `"8"`, `""`, "true", "[1]", "{}", "18446744073709551616", "9007199254740992"} {
+			var d dispatchArgs
+			require.NoError(t, json.Unmarshal([]byte(`{"`+field+`":`+bad+`}`), &d))
+			err := d.check("dispatch")
+			require.ErrorContains(t, err, "dispatch: job."+field+": expected a whole number of", bad)
+			require.ErrorContains(t, err, "leave it out for")
+			require.Equal(t, CodeBadArgument, codeOf(err))
+		}
+		var d dispatchArgs
+		require.NoError(t, json.Unmarshal([]byte(`{"`+field+`":3}`), &d))
+		require.NoError(t, d.check("dispatch"))
+	}
+	var d dispatchArgs
+	require.NoError(t, json.Unmarshal([]byte(`{"capsule":"hash"}`), &d))
+	require.NoError(t, d.check("dispatch"))
+	now := time.Now()
+	require.Zero(t, d.order(capsule.SumCID(nil), nil, "", now).Deadline, "no deadline unless somebody wants one")
+	require.NoError(t, json.Unmarshal([]byte(`{"deadlineMs":8000,"budget":7,"maxCost":5,"replicas":3,"agree":2}`), &d))
+	o := d.order(capsule.SumCID(nil), nil, "", now)
+	require.Equal(t, now.Add(8*time.Second), o.Deadline)
+	require.EqualValues(t, 7, o.Budget)
+	require.EqualValues(t, 5, o.Requirements.MaxCost)
+	require.EqualValues(t, 3, o.Replicas)
+	require.EqualValues(t, 2, o.Agree)
 }
 
 func TestLevelsOfACapsulesLog(t *testing.T) {

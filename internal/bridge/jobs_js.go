@@ -14,8 +14,8 @@ import (
 	"inos/internal/threads/matchmaker"
 )
 
-// order reads a DispatchOptions argument.
-func (a *api) order(verb string, v js.Value) (submit.Order, error) {
+// order reads a DispatchOptions argument of a call that was made at that time.
+func (a *api) order(verb string, v js.Value, asked time.Time) (submit.Order, error) {
 	if v.Type() != js.TypeObject {
 		return submit.Order{}, badArgument(verb, "job", "an object like {capsule, method, input, requires, creditLedgerId}", kindOf(v))
 	}
@@ -27,6 +27,9 @@ func (a *api) order(verb string, v js.Value) (submit.Order, error) {
 	if err := object(verb, "job", v, &d, "input"); err != nil {
 		return submit.Order{}, err
 	}
+	if err := d.check(verb); err != nil {
+		return submit.Order{}, err
+	}
 	if d.Capsule == "" {
 		return submit.Order{}, badArgument(verb, "job.capsule", "a name or a CID", "nothing")
 	}
@@ -34,13 +37,34 @@ func (a *api) order(verb string, v js.Value) (submit.Order, error) {
 	if err != nil {
 		return submit.Order{}, err
 	}
-	return d.order(cid, input, a.cfg.Kernel.Self(), time.Now()), nil
+	return d.order(cid, input, a.cfg.Kernel.Self(), asked), nil
+}
+
+// askedAt is when the page made a call: v is milliseconds since its time origin's epoch,
+// or nothing when it is now. What the clock here says beyond that is how long the call was
+// on its way. The two scopes count from one origin by a clock that is never set.
+func askedAt(v js.Value, now time.Time) time.Time {
+	clock := js.Global().Get("performance")
+	if v.Type() != js.TypeNumber || clock.Type() != js.TypeObject {
+		return now
+	}
+	ago := clock.Get("timeOrigin").Float() + clock.Call("now").Float() - v.Float()
+	if !(ago > 0) || ago > mostDeadline {
+		return now
+	}
+	return now.Add(-time.Duration(ago * float64(time.Millisecond)))
 }
 
 func (a *api) dispatch(ctx context.Context, args []js.Value) (any, error) {
-	order, err := a.order("dispatch", arg(args, 0))
+	now := time.Now()
+	asked := askedAt(arg(args, 1), now)
+	order, err := a.order("dispatch", arg(args, 0), asked)
 	if err != nil {
 		return nil, err
+	}
+	if d := order.Deadline; !d.IsZero() && !now.Before(d) {
+		return nil, &Error{Code: CodeDeadline, Again: true, Message: fmt.Sprintf(
+			"dispatch: the deadline of %v has passed: the call waited %v for the kernel, which was busy with others", d.Sub(asked), now.Sub(asked).Round(time.Millisecond))}
 	}
 	sub, err := submit.New(order, time.Now())
 	if err != nil {
@@ -82,7 +106,7 @@ func (a *api) explain(ctx context.Context, args []js.Value) (any, error) {
 	if v := arg(args, 0); v.Type() == js.TypeString {
 		return a.explainJob(ctx, v.String())
 	}
-	order, err := a.order("explain", arg(args, 0))
+	order, err := a.order("explain", arg(args, 0), time.Now())
 	if err != nil {
 		return nil, err
 	}

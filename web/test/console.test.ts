@@ -44,8 +44,18 @@ test.each([
   ['spawn', ['hash', { memory: 3 }], "options has no field 'memory'; it may have memoryLimit"],
   ['spawn', ['hash', new Date(0)], 'group, strategy}, got Date'],
   ['spawn', ['hash', new Map([['memoryLimit', 1]])], 'group, strategy}, got Map'],
-  ['resize', ['a', '8'], 'bytes must be a number of at least 0, got string'],
-  ['resize', ['a', NaN], 'bytes must be a number of at least 0, got NaN'],
+  ['resize', ['a', '8'], 'bytes must be a whole number of at least 1, or left out, got string'],
+  ['resize', ['a', NaN], 'got NaN'],
+  ...['budget', 'deadlineMs', 'maxCost', 'replicas', 'agree'].flatMap((field) =>
+    [0, -0, -1, 1.5, NaN, Infinity, 2 ** 53, '8', null, true].map(
+      (value): [string, unknown[], string] => [
+        'dispatch',
+        [{ capsule: 'hash', [field]: value }],
+        `job.${field} must be a whole number of at least 1, or left out, got ${typeof value === 'number' || value === null ? value : typeof value}`,
+      ],
+    ),
+  ),
+  ['dispatch', [{ capsule: 'hash', priority: 256 }], 'job.priority must be a whole number from 0 to 255, got 256'],
   ['dispatch', ['hash'], 'job must be an object {capsule, method, input'],
   ['dispatch', [[]], 'got an array'],
   ['dispatch', [{ capsule: 'hash', input: 7 }], 'job.input must be a string, Uint8Array or ArrayBuffer, got 7'],
@@ -75,6 +85,25 @@ test('input travels as bytes, and the caller keeps theirs', async () => {
   expect(sent.map((bytes) => [...bytes])).toEqual([[0xc3, 0xa9], [2, 3], [1, 2, 3, 4], [7, 7, 7]]);
   for (const bytes of sent) expect(bytes.buffer).toBeInstanceOf(ArrayBuffer);
   expect(sent[2]!.buffer).not.toBe(own.buffer);
+});
+
+test('a dispatch says when it was asked, before it waits for the kernel', async () => {
+  let up!: (info: KernelInfo) => void;
+  const calls: unknown[][] = [];
+  const kernel = {
+    ready: new Promise<KernelInfo>((resolve) => (up = resolve)),
+    joined: Promise.resolve({} as Status),
+    call: async (_verb: string, args: unknown[]) => (calls.push(args), {}),
+    on: () => () => {},
+    close: async () => {},
+  } as unknown as Kernel;
+  const before = performance.timeOrigin + performance.now();
+  const call = consoleApi(kernel).dispatch({ capsule: 'hash', deadlineMs: 5 });
+  const after = performance.timeOrigin + performance.now();
+  up({} as KernelInfo);
+  await call;
+  expect(calls[0]![1]).toBeGreaterThanOrEqual(before);
+  expect(calls[0]![1]).toBeLessThanOrEqual(after);
 });
 
 test('a result has its output as text, in hex when it is none', async () => {

@@ -53,6 +53,10 @@ function fits(field: Field, value: unknown): boolean {
       return typeof value === 'string';
     case 'number':
       return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+    case 'count':
+      return Number.isSafeInteger(value) && (value as number) >= 1;
+    case 'level':
+      return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 255;
     case 'texts':
       return Array.isArray(value) && value.every((item) => typeof item === 'string');
     case 'bytes':
@@ -90,6 +94,8 @@ function describe(shape: Shape): string {
   const names = {
     text: 'a string',
     number: 'a number of at least 0',
+    count: 'a whole number of at least 1, or left out',
+    level: 'a whole number from 0 to 255',
     texts: 'an array of strings',
     bytes: 'a string, Uint8Array or ArrayBuffer',
     function: 'a function',

@@ -55,6 +55,8 @@ function method(kernel: Kernel, verb: VerbName): (...args: unknown[]) => unknown
   }
   return async (...args) => {
     const checked = checkArguments(verb, args);
+    // A deadline counts from here, whatever the call waits for on its way.
+    if (verb === 'dispatch') checked.push(performance.timeOrigin + performance.now());
     if (verb === 'help') return LOCAL.help();
     if (verb === 'close') return kernel.close();
     // The kernel is asked once it is up, so that a first line typed early works.

@@ -2,8 +2,9 @@
 import type { VerbHelp } from '../../kernel';
 
 /** What a parameter may be; `?` at the end makes it optional. */
-export type Shape = 'text' | 'bytes' | 'number' | 'texts' | 'function' | 'source' | Record<string, Field>;
-export type Field = 'text' | 'bytes' | 'number' | 'texts';
+export type Shape = Field | 'function' | 'source' | Record<string, Field>;
+/** A `count` is a whole number from 1 on: 0 is never a way to say that there is no limit. A `level` is one from 0 to 255. */
+export type Field = 'text' | 'bytes' | 'number' | 'count' | 'level' | 'texts';
 
 export interface Param {
   name: string;
@@ -18,7 +19,7 @@ export interface Verb {
 }
 
 const SPAWN_OPTIONS: Record<string, Field> = {
-  memoryLimit: 'number',
+  memoryLimit: 'count',
   capabilities: 'texts',
   args: 'texts',
   creditLedgerId: 'text',
@@ -34,14 +35,14 @@ const JOB: Record<string, Field> = {
   input: 'bytes',
   args: 'texts',
   requires: 'texts',
-  budget: 'number',
-  maxCost: 'number',
+  budget: 'count',
+  maxCost: 'count',
   geo: 'text',
-  priority: 'number',
-  deadlineMs: 'number',
+  priority: 'level',
+  deadlineMs: 'count',
   creditLedgerId: 'text',
-  replicas: 'number',
-  agree: 'number',
+  replicas: 'count',
+  agree: 'count',
   traceParent: 'text',
 };
 
@@ -71,7 +72,7 @@ export const VERBS = {
   pause: { params: [id], does: 'stops a capsule at its next safe point', example: 'await inos.pause(capsuleId)' },
   resume: { params: [id], does: 'lets a paused capsule go on', example: 'await inos.resume(capsuleId)' },
   resize: {
-    params: [id, { name: 'bytes', shape: 'number' }],
+    params: [id, { name: 'bytes', shape: 'count' }],
     does: "grows a capsule's memory to so many bytes",
     example: 'await inos.resize(capsuleId, 8 << 20)',
   },
