@@ -28,6 +28,8 @@ type nodeFlags struct {
 	Near         nearby       `placeholder:"GEOHASH:KM" help:"For this node's own jobs a node KM away from there scores half, for example u33db:500."`
 	OTLP         webURL       `name:"otlp" placeholder:"URL" help:"OpenTelemetry collector to send spans to over OTLP/HTTP, for example http://127.0.0.1:4318."`
 	Verbose      bool         `short:"v" help:"Log every event."`
+
+	quiet bool // log warnings only
 }
 
 // slots is how many the kernel is to have: below 0 means none there.

@@ -3,25 +3,26 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"inos/internal/governance"
 	"inos/internal/kernel"
 	"inos/internal/submit"
-	"inos/internal/trace"
 )
 
 type jobCmd struct {
+	Args []string `arg:"" optional:"" help:"Arguments of the method; @FILE is what is in a file, @@TEXT is @TEXT. They may begin with - where -- comes before all of them."`
+
 	Bootstrap []dialAddr    `required:"" placeholder:"MULTIADDR" help:"Multiaddrs of nodes to join."`
 	Capsule   string        `required:"" placeholder:"FILE" help:".wasm file of the capsule."`
 	Requires  []capability  `placeholder:"WORD" help:"Capabilities the node must have."`
 	Method    string        `placeholder:"NAME" help:"Method of the capsule; none: its default."`
 	Input     string        `default:"-" placeholder:"FILE" help:"File of the input; - (the default) is standard input."`
+	Output    string        `default:"-" placeholder:"FILE" help:"File for the output, written whole or not at all; - (the default) is standard output."`
+	JSON      bool          `name:"json" help:"Print one JSON object about the job on standard output, with the output in it unless --output names a file."`
 	Key       string        `placeholder:"FILE" help:"Key file of the paying ledger (inos id --make); none: a ledger for this run only."`
 	Ledger    ledgerID      `placeholder:"LEDGER" help:"Ledger id to name in the job; none: the key's own."`
 	Budget    *microcredits `placeholder:"N" help:"The most it may cost, in microcredits; none: the policy's ceiling."`
@@ -29,6 +30,8 @@ type jobCmd struct {
 	Agree     count         `default:"0" placeholder:"N" help:"Of them must return the same output; 0 (the default) means more than half."`
 	Trace     bool          `help:"Print the job's spans on every node afterwards."`
 	Timeout   duration      `default:"1m" placeholder:"TIME" help:"Give up after this (default ${default})."`
+	Quiet     bool          `short:"q" help:"Print nothing but the result, and errors."`
+	Verbose   bool          `short:"v" help:"Log every event."`
 }
 
 // check refuses what does not fit together.
@@ -42,32 +45,24 @@ func (c *jobCmd) check(s *session) error {
 		return s.wrong("--budget 0 pays for nothing: expected the most it may cost, in microcredits, or no --budget at all")
 	case c.Timeout == 0:
 		return s.wrong("--timeout 0s leaves no time: expected how long to wait, for example 30s")
+	case c.Quiet && c.Verbose:
+		return s.wrong("--quiet and --verbose: expected one of them")
 	}
 	return nil
 }
 
-// Run joins the mesh for one job: it publishes the capsule, dispatches, prints who was
-// considered on diag and the output on out.
+// Run joins the mesh for one job and prints its result on out, and on diag how it came
+// about. Errors are *jobError once there is a job.
 func (c *jobCmd) Run(s *session) error {
 	if err := c.check(s); err != nil {
 		return err
 	}
-	if c.Key != "" {
-		if _, err := haveKey(c.Key); err != nil {
-			return err // a job does not make another payer of a mistyped path
-		}
-	}
-	data, err := readInput(c.Input, s.in)
+	order, wasm, err := c.order(s)
 	if err != nil {
 		return err
 	}
-	wasm, err := os.ReadFile(c.Capsule)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(s.ctx, time.Duration(c.Timeout))
-	defer cancel()
-	n, err := start(ctx, nodeFlags{Name: "job", Key: c.Key, Listen: []listenAddr{"/ip4/127.0.0.1/udp/0/quic-v1/webtransport"}, Allowance: 100_000_000}, s.diag)
+	// The node outlives the job, or its own end could come before the job's.
+	n, err := start(context.WithoutCancel(s.ctx), nodeFlags{Name: "job", Key: c.Key, Allowance: 100_000_000, Verbose: c.Verbose, quiet: !c.Verbose}, s.diag)
 	if err != nil {
 		return err
 	}
@@ -75,68 +70,59 @@ func (c *jobCmd) Run(s *session) error {
 		n.stop()
 		_ = n.wait()
 	}()
+	out, err := c.dispatch(s, n, order, wasm)
+	return c.report(s, n, out, err)
+}
+
+// order reads all that the job needs, before anybody is asked for anything.
+func (c *jobCmd) order(s *session) (o submit.Order, wasm []byte, err error) {
+	if c.Key != "" {
+		if _, err := haveKey(c.Key); err != nil {
+			return o, nil, err // a job does not make another payer of a mistyped path
+		}
+	}
+	if wasm, err = os.ReadFile(c.Capsule); err != nil {
+		return o, nil, fmt.Errorf("--capsule: %w", err)
+	}
+	o = submit.Order{
+		Method: c.Method, Requirements: governance.Requirements{Capabilities: texts(c.Requires)},
+		Replicas: uint8(c.Replicas), Agree: uint8(c.Agree), CreditLedgerID: string(c.Ledger), Module: "inos.job",
+	}
+	if c.Budget != nil {
+		o.Budget = uint64(*c.Budget)
+	}
+	if o.Args, err = arguments(c.Args); err != nil {
+		return o, nil, err
+	}
+	o.Input, err = readInput(c.Input, s)
+	return o, wasm, err
+}
+
+// dispatch publishes the capsule on n, joins the mesh and has the job done.
+func (c *jobCmd) dispatch(s *session, n *native, o submit.Order, wasm []byte) (kernel.Outcome, error) {
+	now := time.Now()
+	o.Deadline = now.Add(time.Duration(c.Timeout))
+	ctx, cancel := context.WithDeadline(s.ctx, o.Deadline)
+	defer cancel()
 	name, _, _ := strings.Cut(filepath.Base(c.Capsule), ".")
 	cid, err := n.Library.Publish(name, wasm)
 	if err != nil {
-		return err
+		return kernel.Outcome{}, err
 	}
 	if err := n.Kernel.Join(ctx, n.mesh, texts(c.Bootstrap)); err != nil {
-		return err
+		return kernel.Outcome{}, err
 	}
-	if c.Ledger == "" {
-		c.Ledger = ledgerID(n.Wallet.Ledger())
+	o.Capsule, o.Device = cid, n.mesh.Self()
+	if o.CreditLedgerID == "" {
+		o.CreditLedgerID = string(n.Wallet.Ledger())
 	}
-	var budget uint64
-	if c.Budget != nil {
-		budget = uint64(*c.Budget)
-	}
-	sub, err := submit.New(submit.Order{
-		Capsule: cid, Method: c.Method, Input: data, Requirements: governance.Requirements{Capabilities: texts(c.Requires)},
-		Budget: budget, Replicas: uint8(c.Replicas), Agree: uint8(c.Agree), CreditLedgerID: string(c.Ledger), Module: "inos.job", Device: n.mesh.Self(),
-	}, time.Now())
+	sub, err := submit.New(o, now)
 	if err != nil {
-		return err
+		return kernel.Outcome{}, err
 	}
-	result, err := n.Kernel.Dispatch(ctx, sub)
-	explain(s.diag, result)
-	if c.Trace {
-		writeTrace(s.diag, n.Kernel.Trace(sub.Job.ID))
+	if shown := showProgress(s.diag, c.Quiet); shown != nil {
+		defer shown.end()
+		sub.OnProgress = shown.report
 	}
-	if err != nil {
-		return err
-	}
-	_, err = s.out.Write(result.Output)
-	return err
-}
-
-func readInput(path string, in io.Reader) ([]byte, error) {
-	if path == "-" {
-		return io.ReadAll(in)
-	}
-	return os.ReadFile(path)
-}
-
-func explain(w io.Writer, out kernel.Outcome) {
-	for _, c := range out.Decision.Top {
-		fmt.Fprintf(w, "candidate %s  latency %v  cost %d  score %.4g\n", c.Node.ID, c.Node.Latency, c.Node.CreditCost, c.Score)
-	}
-	if out.Node == "" {
-		return
-	}
-	where := string(out.Node)
-	if why := kernel.WhyThere(out.Decision.Explanation, out.Node); why != "" {
-		where += " (" + why + ")"
-	}
-	fmt.Fprintf(w, "ran on %s: queued %v, run %v, total %v, cost %d microcredits, capsule bytes moved %d\n",
-		where, out.Queued, out.Run, out.Total, out.Cost, out.Fetched)
-}
-
-// writeTrace prints spans as a table, in order of start.
-func writeTrace(w io.Writer, spans []trace.Span) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "SPAN\tSTART\tDURATION\tNODE\tCODE\tID\tPARENT")
-	for _, s := range spans {
-		fmt.Fprintf(t, "%s\t%v\t%v\t%s\t%s\t%s\t%s\n", s.Name, s.Start.Sub(spans[0].Start), s.Duration, s.Node, s.Code, s.ID, s.Parent)
-	}
-	_ = t.Flush() // as for every diagnostic
+	return n.Kernel.Dispatch(ctx, sub)
 }

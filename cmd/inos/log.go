@@ -11,6 +11,9 @@ import (
 // log writes the kernel's events to diag: warnings always, the rest with -v.
 func (n *native) log(ctx context.Context, f nodeFlags, diag io.Writer) {
 	level := slog.LevelInfo
+	if f.quiet {
+		level = slog.LevelError // the command says what became of its job itself
+	}
 	if f.Verbose {
 		level = slog.LevelDebug
 	}

@@ -143,6 +143,9 @@ func (n *native) build(f nodeFlags, diag io.Writer) error {
 	if err := n.publish(f.Capsules); err != nil {
 		return err
 	}
+	if len(f.Listen) == 0 {
+		f.Listen = []listenAddr{"/ip4/127.0.0.1/udp/0/quic-v1/webtransport"}
+	}
 	n.mesh, err = p2p.New(p2p.Config{
 		Key: cfg.Key, Handler: n.Kernel, Notes: n.Notes(), Listen: texts(f.Listen), Bootstrap: texts(f.Bootstrap), ArtificialLatency: time.Duration(f.Latency),
 	})

@@ -121,6 +121,10 @@ func wellFormed(code string) bool {
 	return 0 < len(code) && len(code) <= 40
 }
 
+// CodeOf is the stable code of err, as InosError.code says it, and whether the same call
+// may succeed later.
+func CodeOf(err error) (code string, again bool) { return verdict(err) }
+
 func codeOf(err error) string {
 	code, _ := verdict(err)
 	return code
