@@ -50,9 +50,10 @@ var (
 	ErrConfig       = &Error{code: "config", text: "bad config"}
 	ErrBusy         = &Error{code: "busy", text: "too many movements are waiting", retryable: true}
 
-	// ErrFailed: the log could not be written. The ledger refuses everything from
-	// then on; open it again to go on from what is durable.
-	ErrFailed = &Error{code: "log_failed", text: "the log failed"}
+	// ErrFailed: the log could not be written, so the movement did not happen: what is
+	// wrapped says why. The ledger tries the log again after a pause of 1 s to 30 s and
+	// goes on from what is durable.
+	ErrFailed = &Error{code: "log_failed", text: "the ledger could not be written", retryable: true}
 	// ErrCorrupt: the log does not verify. The wrapped text names the entry.
 	ErrCorrupt = &Error{code: "log_corrupt", text: "the log does not verify"}
 	ErrClosed  = &Error{code: "closed", text: "ledger is closed"}

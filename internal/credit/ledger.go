@@ -97,9 +97,19 @@ type Ledger struct {
 	onFreed  func()
 	last     *batch // newest, open or not
 	marked   uint64 // entries in the last checkpoint
-	failed   error
 	closed   bool
+
+	failed error         // of the last write; refuses every movement until again
+	torn   bool          // state holds movements that were refused with it
+	again  time.Time     // when the log is tried the next time
+	pause  time.Duration // until then; longer with each failure in a row
 }
+
+// The pauses between two tries of a log that fails.
+const (
+	firstPause   = time.Second
+	longestPause = 30 * time.Second
+)
 
 // batch is the records that one write makes durable. Whoever opens it writes it,
 // after the batch before; the others wait.
@@ -107,6 +117,7 @@ type batch struct {
 	records [][]byte
 	before  *batch
 	frees   bool // one of them may let somebody spend more
+	at      time.Time
 	done    chan struct{}
 	err     error
 }
@@ -196,11 +207,11 @@ func (l *Ledger) finish(b *batch, leads bool, err error) error {
 // join applies entries and puts their records in the open batch. The caller holds
 // the lock. When an entry is refused, those before it stand and are written.
 func (l *Ledger) join(now time.Time, entries []*entry) (b *batch, leads bool, err error) {
-	if l.failed != nil {
-		return nil, false, l.failed
-	}
 	if l.closed {
 		return nil, false, ErrClosed
+	}
+	if err := l.ready(now); err != nil {
+		return nil, false, err
 	}
 	if l.batch != nil && len(l.batch.records)+len(entries) > l.cfg.MaxPending {
 		return nil, false, ErrBusy
@@ -219,7 +230,7 @@ func (l *Ledger) join(now time.Time, entries []*entry) (b *batch, leads bool, er
 		l.state.chain = sum
 		if b == nil {
 			if l.batch == nil {
-				l.batch = &batch{before: l.last, done: make(chan struct{})}
+				l.batch = &batch{before: l.last, at: now, done: make(chan struct{})}
 				l.last, leads = l.batch, true
 			}
 			b = l.batch
@@ -269,17 +280,72 @@ func (l *Ledger) write(b *batch) {
 	l.mu.Unlock()
 	if err == nil {
 		if err = l.cfg.Log.Append(b.records); err == nil && saved != nil {
-			err = l.cfg.Log.SaveCheckpoint(next, sealed(saved))
-		}
-		if err != nil {
-			err = fmt.Errorf("%w: %w", ErrFailed, err)
-			l.mu.Lock()
-			l.failed = err
-			l.mu.Unlock()
+			// One that fails is made up for by the next: the log says the same.
+			_ = l.cfg.Log.SaveCheckpoint(next, sealed(saved))
 		}
 	}
-	b.err = err
+	l.wrote(b, err)
 	close(b.done)
+}
+
+// wrote notes how the write of b went. When it failed, all that waits behind b fails
+// with it, and the last of those puts the state back to what is durable.
+func (l *Ledger) wrote(b *batch, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err == nil {
+		l.pause = 0
+		return
+	}
+	if l.failed == nil {
+		l.failed, l.torn = fmt.Errorf("%w: %w", ErrFailed, err), true
+		l.pause = min(max(2*l.pause, firstPause), longestPause)
+		l.again = b.at.Add(l.pause)
+	}
+	b.err = l.failed
+	if l.last == b {
+		l.rewind()
+		b.frees = true // what the refused ones held
+	}
+}
+
+// ready reports whether movements are taken: after a write that failed they are again
+// once the state is what is durable and a pause is over. The caller holds the lock.
+func (l *Ledger) ready(now time.Time) error {
+	if l.failed == nil {
+		return nil
+	}
+	if wait := l.again.Sub(now); wait > 0 && wait <= longestPause { // longer: the clock was set back
+		return l.failed
+	}
+	select {
+	case <-l.last.done:
+	default:
+		return l.failed
+	}
+	if l.torn {
+		l.again = now
+		l.rewind()
+		if l.torn {
+			l.pause = min(2*l.pause, longestPause)
+			l.again = now.Add(l.pause)
+		}
+		return l.failed // the caller has looked at the state before: the next one goes on
+	}
+	l.failed = nil
+	return nil
+}
+
+// rewind reads the log again, so that the state is what is durable; where the log
+// cannot be read it stays torn. The caller holds the lock, and no write is under way.
+func (l *Ledger) rewind() {
+	s, marked, err := replay(l.cfg.Log)
+	if err != nil {
+		l.failed = fmt.Errorf("%w: %w", ErrFailed, err)
+		return
+	}
+	l.state, l.marked, l.torn = s, marked, false
+	clear(l.names)
 }
 
 // Close waits for the movements under way and refuses everything after. The Log
@@ -293,5 +359,10 @@ func (l *Ledger) Close() error {
 		return nil
 	}
 	<-b.done
-	return b.err
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.torn {
+		return l.failed
+	}
+	return nil // whoever was refused has heard it
 }

@@ -6,8 +6,8 @@ import "sync"
 // for tests and for nodes that may forget.
 type Log interface {
 	// Append adds records after the last one; all are durable when it returns nil.
-	// After an error nothing is known about them and the log must be opened again.
-	// The slices are the caller's again when it returns. It may block.
+	// After an error none of them counts that the next Replay does not visit; a later
+	// Append may succeed. The slices are the caller's again when it returns. It may block.
 	Append(records [][]byte) error
 	// Replay calls fn with each record from index from (0-based) on. The slice is
 	// valid during the call only. An error of fn ends it and is returned.

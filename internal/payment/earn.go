@@ -85,9 +85,14 @@ func (e *earning) Collect(w kernel.Work, now time.Time) ([]byte, error) {
 		}
 	}
 	if err := p.ledger.Settle(e.hold, p.wallet.Peer(), w.Cost, now); err != nil {
-		if !errors.Is(err, credit.ErrFailed) { // then nobody knows; after a restart one will
-			err = errors.Join(err, p.disprove(e.hold))
+		if !errors.Is(err, credit.ErrFailed) {
+			return nil, errors.Join(err, p.disprove(e.hold))
 		}
+		p.mu.Lock()
+		if p.proofs.of[e.hold] != nil {
+			p.unsettled[e.hold] = struct{}{} // made up for by SettleAgain, or after a restart
+		}
+		p.mu.Unlock()
 		return nil, err
 	}
 	return receipt, nil

@@ -75,6 +75,33 @@ func (p *Purse) sweep(ledger identity.LedgerID, now time.Time) {
 	_ = p.drop(drop)
 }
 
+// SettleAgain settles what was earned while the ledger's log could not be written. What
+// it refuses again is tried with the next call; call it before the ledger's Expire.
+func (p *Purse) SettleAgain(now time.Time) {
+	p.mu.Lock()
+	var owed []Proof
+	for id := range p.unsettled {
+		if x := p.proofs.of[id]; x != nil {
+			owed = append(owed, *x)
+		} else {
+			delete(p.unsettled, id) // crowded out
+		}
+	}
+	p.mu.Unlock()
+	for _, x := range owed {
+		err := p.ledger.Settle(x.Hold, p.wallet.Peer(), x.Cost, now)
+		if errors.Is(err, credit.ErrFailed) || errors.Is(err, credit.ErrBusy) {
+			return
+		}
+		p.mu.Lock()
+		delete(p.unsettled, x.Hold)
+		p.mu.Unlock()
+		if err != nil && p.ledger.Fate(x.Hold) == credit.FateRefunded {
+			_ = p.disprove(x.Hold) // or the next time that proofs are read
+		}
+	}
+}
+
 // catchUp settles what a receipt had been signed for when the program ended, and
 // forgets the proofs of what was refunded or has been paid.
 func (p *Purse) catchUp(now time.Time) error {

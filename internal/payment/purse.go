@@ -37,6 +37,9 @@ type Purse struct {
 	proofs   *proofs
 	denied   denials
 	paid     uint64 // receipts kept, ever
+	// unsettled are the holds of jobs done here whose settlement the ledger's log
+	// refused. Each has a proof, which bounds them.
+	unsettled map[credit.HoldID]struct{}
 }
 
 // Config of a Purse. Wallet and Ledger are required, of one node.
@@ -83,7 +86,7 @@ var _ kernel.Wallet = (*Purse)(nil)
 func NewPurse(cfg Config, now time.Time) (*Purse, error) {
 	wallet, ledger := cfg.Wallet, cfg.Ledger
 	p := &Purse{wallet: wallet, ledger: ledger, keep: cfg.Keep, promised: make(map[promise]promised), agreed: make(map[string]agreed),
-		denied: newDenials()}
+		denied: newDenials(), unsettled: make(map[credit.HoldID]struct{})}
 	var err error
 	if p.proofs, err = newProofs(cfg.Keep); err != nil {
 		return nil, err

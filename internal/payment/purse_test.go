@@ -44,11 +44,16 @@ func newParty(t *testing.T, seed byte) *party { return partyOf(t, seed, line) }
 
 func partyOf(t *testing.T, seed byte, line uint64) *party {
 	t.Helper()
+	return partyOn(t, seed, line, &credit.MemoryLog{})
+}
+
+func partyOn(t *testing.T, seed byte, line uint64, log credit.Log) *party {
+	t.Helper()
 	p := &party{now: time.Now()}
 	var err error
 	p.wallet, err = credit.NewWallet(credit.WalletConfig{Key: keyOf(seed), Codec: codec})
 	require.NoError(t, err)
-	p.ledger, err = credit.OpenLedger(credit.Config{Log: &credit.MemoryLog{}, Codec: wire.Credit{}, Self: p.wallet.Peer(), StrangerLine: line})
+	p.ledger, err = credit.OpenLedger(credit.Config{Log: log, Codec: wire.Credit{}, Self: p.wallet.Peer(), StrangerLine: line})
 	require.NoError(t, err)
 	require.NoError(t, p.ledger.OpenAccount(p.wallet.Ledger(), line, p.now))
 	p.gate, err = governance.New(governance.Config{Ledgers: p.ledger})

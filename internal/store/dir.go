@@ -14,7 +14,7 @@ var (
 	// where site data is blocked, or for a reason that it keeps to itself.
 	ErrRefused = errors.New("store: the browser refused")
 	// ErrSpace: the disk, or what the browser allows this site of it, is full.
-	ErrSpace   = errors.New("store: no space left")
+	ErrSpace   = errors.New("store: no space left: make room on the disk, or in what this browser stores, and try again")
 	ErrLocked  = errors.New("store: another process or tab has this store open")
 	ErrCorrupt = errors.New("store: damaged")
 	ErrClosed  = errors.New("store: closed")

@@ -172,6 +172,35 @@ await test('a second tab', () => inChromium({}, async (page, server) => {
   const taken = await inPage(second, standing);
   equal([taken.status, taken.peerId, taken.notice], [[true, ''], one.peerId, ''], 'after the reload');
 }));
+await test('a quota that is reached while it runs', () => inChromium({ spoil: first(`FileSystemSyncAccessHandle.prototype.write = ((honest) => function (...args) {
+  if (globalThis.full) throw new DOMException('on purpose', 'QuotaExceededError');
+  return honest.apply(this, args);
+})(FileSystemSyncAccessHandle.prototype.write)`) }, async (page) => {
+  const before = await inPage(page, standing);
+  const worker = page.workers().find((w) => w.url().includes('kernel.worker'));
+  const books = () => inPage(page, async () => [(await inos.ledger()).find((row) => row.own).available, (await inos.ledger('verify')).entries]);
+  const run = () => inPage(page, async () => {
+    const { ledgerId } = await inos.status();
+    return inos.dispatch({ capsule: 'hash', method: 'sha256', input: 'again', creditLedgerId: ledgerId })
+      .then((job) => ({ text: job.text }), ({ code, retryable, message }) => ({ code, retryable, message }));
+  });
+  const had = await books();
+  await worker.evaluate(() => { globalThis.full = true; });
+  const refused = await run();
+  equal([refused.code, refused.retryable], ['log_failed', true], refused.message ?? refused.text);
+  if (!/QuotaExceededError.*on purpose/.test(refused.message) || !/make room/.test(refused.message)) throw new Error(`it does not say why: ${refused.message}`);
+  equal((await run()).code, 'log_failed', 'at once again');
+  equal(await books(), had, 'nothing has moved');
+  await worker.evaluate(() => { globalThis.full = false; });
+  let last;
+  for (const until = Date.now() + 40_000; Date.now() < until && !last?.text; ) last = await run(); // the log is tried again after a pause
+  if (!last?.text) throw new Error(`it does not go on: ${JSON.stringify(last)}`);
+  const [, entries] = await books();
+  if (entries <= had[1]) throw new Error(`${entries} entries, and ${had[1]} before`);
+  await page.reload();
+  const after = await inPage(page, standing);
+  equal([after.peerId, after.status], [before.peerId, [true, '']], 'after a reload');
+}));
 await test('a reload right away keeps the ledger', () => inChromium({}, async (page) => {
   const { peerId } = await inPage(page, standing);
   for (let i = 0; i < 3; i++) {

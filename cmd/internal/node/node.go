@@ -230,6 +230,7 @@ func (n *Node) Run(ctx context.Context, m mesh.Mesh) error {
 			select {
 			case now := <-tick.C:
 				// What cannot be written now is tried at the next tick.
+				n.Purse.SettleAgain(now)
 				_, _ = n.Ledger.Expire(now)
 			case <-ctx.Done():
 				return

@@ -1,0 +1,127 @@
+package credit
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// fullLog fails while it is full, without keeping anything.
+type fullLog struct {
+	MemoryLog
+	mu    sync.Mutex
+	full  error
+	tries int
+	gate  chan struct{} // nil: open
+}
+
+func (l *fullLog) Append(records [][]byte) error {
+	l.mu.Lock()
+	full, gate := l.full, l.gate
+	l.tries++
+	l.mu.Unlock()
+	if gate != nil {
+		<-gate
+	}
+	if full != nil {
+		return full
+	}
+	return l.MemoryLog.Append(records)
+}
+
+func (l *fullLog) set(full error) {
+	l.mu.Lock()
+	l.full = full
+	l.mu.Unlock()
+}
+
+// A log that is full for a while: what was acknowledged stays, what is refused is refused
+// by name and retryable, and moves nothing; the log is not tried without a pause; and as
+// soon as there is room the ledger goes on, without being opened again.
+func TestLedgerGoesOnWhenTheLogDoes(t *testing.T) {
+	log := &fullLog{}
+	l, err := OpenLedger(Config{Log: log, Codec: plainCodec{}})
+	require.NoError(t, err)
+	now := time.Unix(1_800_000_000, 0)
+	require.NoError(t, l.OpenAccount(testLedger(1), 0, now))
+	require.NoError(t, l.Grant(testLedger(1), 100, now))
+	entries, head := l.Head()
+
+	full := errors.New("quota exceeded")
+	log.set(full)
+	v := Voucher{LedgerID: testLedger(1), JobID: testJob(1), MaxAmount: 60, Expires: now.Add(time.Minute), Nonce: Nonce{1}}
+	_, err = l.Hold(v, 60, now)
+	require.ErrorIs(t, err, ErrFailed)
+	require.ErrorIs(t, err, full, "it says why")
+	var named *Error
+	require.ErrorAs(t, err, &named)
+	require.Equal(t, "log_failed", named.Code())
+	require.True(t, named.Retryable())
+	b, ok := l.Balance(testLedger(1))
+	require.True(t, ok)
+	require.EqualValues(t, 100, b.Available(), "a hold that was refused holds nothing")
+	n, h := l.Head()
+	require.Equal(t, entries, n)
+	require.Equal(t, head, h)
+
+	tries := log.tries
+	for range 100 {
+		require.ErrorIs(t, l.Grant(testLedger(1), 1, now), ErrFailed)
+	}
+	require.Equal(t, tries, log.tries, "within the pause the log is left alone")
+	for pause := firstPause; pause < longestPause; pause *= 2 {
+		now = now.Add(pause)
+		require.ErrorIs(t, l.Grant(testLedger(1), 1, now), ErrFailed)
+		tries++
+		require.Equal(t, tries, log.tries)
+	}
+	require.ErrorIs(t, l.Grant(testLedger(1), 1, now.Add(-48*time.Hour)), ErrFailed)
+	require.Equal(t, tries+1, log.tries, "a clock that was set back does not prolong the pause")
+
+	log.set(nil)
+	now = now.Add(longestPause)
+	_, err = l.Hold(v, 60, now)
+	require.ErrorIs(t, err, ErrVoucherExpired, "a minute has passed")
+	require.NoError(t, l.Grant(testLedger(1), 7, now))
+	b, _ = l.Balance(testLedger(1))
+	require.EqualValues(t, 107, b.Available())
+	again, err := OpenLedger(Config{Log: log, Codec: plainCodec{}})
+	require.NoError(t, err)
+	n, h = l.Head()
+	m, g := again.Head()
+	require.Equal(t, n, m)
+	require.Equal(t, h, g)
+}
+
+// Movements that wait behind a write that fails are refused with it.
+func TestMovementsBehindAFailureFail(t *testing.T) {
+	log := &fullLog{gate: make(chan struct{})}
+	l, err := OpenLedger(Config{Log: log, Codec: plainCodec{}})
+	require.NoError(t, err)
+	now := time.Unix(1_800_000_000, 0)
+	close(log.gate)
+	require.NoError(t, l.OpenAccount(testLedger(1), 0, now))
+	log.mu.Lock()
+	log.full, log.gate = errors.New("quota exceeded"), make(chan struct{})
+	gate := log.gate
+	log.mu.Unlock()
+	const many = 20
+	errs := make(chan error, many)
+	for range many {
+		go func() { errs <- l.Grant(testLedger(1), 1, now) }()
+	}
+	close(gate)
+	for range many {
+		require.ErrorIs(t, <-errs, ErrFailed)
+	}
+	b, _ := l.Balance(testLedger(1))
+	require.Zero(t, b.Available())
+	require.Zero(t, l.Sum())
+	log.set(nil)
+	require.NoError(t, l.Grant(testLedger(1), 5, now.Add(firstPause)))
+	b, _ = l.Balance(testLedger(1))
+	require.EqualValues(t, 5, b.Available())
+}

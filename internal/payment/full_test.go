@@ -1,0 +1,54 @@
+package payment_test
+
+import (
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/credit"
+)
+
+// fullLog refuses while it is full.
+type fullLog struct {
+	credit.MemoryLog
+	full atomic.Bool
+}
+
+func (l *fullLog) Append(records [][]byte) error {
+	if l.full.Load() {
+		return errors.New("quota exceeded")
+	}
+	return l.MemoryLog.Append(records)
+}
+
+// What a node earned while its log was full is settled once there is room, though nobody
+// opens anything again, and before the hold expires.
+func TestEarnedWhileTheLogWasFull(t *testing.T) {
+	log := &fullLog{}
+	payer, worker := newParty(t, 1), partyOn(t, 2, line, log)
+	sub := order(t, payer, 100)
+	voucher, err := payer.purse.Promise(payer.admit(t, sub, nil, ""), worker.wallet.Peer(), terms(sub, payer.now), payer.now)
+	require.NoError(t, err)
+	earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), terms(sub, worker.now), worker.now)
+	require.NoError(t, err)
+	log.full.Store(true)
+	_, err = earning.Collect(work(sub, 30, worker.now), worker.now)
+	require.ErrorIs(t, err, credit.ErrFailed)
+	require.EqualValues(t, -100, worker.spendable(t, payer.wallet.Ledger()), "still held")
+	worker.purse.SettleAgain(worker.now.Add(2 * time.Second))
+	require.EqualValues(t, -100, worker.spendable(t, payer.wallet.Ledger()), "still full")
+
+	log.full.Store(false)
+	now := worker.now.Add(10 * time.Minute) // the hold's time is over
+	worker.purse.SettleAgain(now)
+	gone, err := worker.ledger.Expire(now)
+	require.NoError(t, err)
+	require.Empty(t, gone)
+	require.EqualValues(t, -30, worker.spendable(t, payer.wallet.Ledger()))
+	require.Len(t, worker.purse.Proofs(), 1, "it can show for it")
+	worker.purse.SettleAgain(now)
+	require.EqualValues(t, -30, worker.spendable(t, payer.wallet.Ledger()), "once")
+}
