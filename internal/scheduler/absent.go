@@ -55,7 +55,12 @@ func (a absent) blame(id identity.PeerID, now int64) {
 func (a absent) reconsider(now int64) {
 	for id, b := range a {
 		b.pass(now)
-		if b.trust == trusted && b.count < forgiven || b.trust != trusted && b.until+int64(longAgo) <= now {
+		b.returned(now)
+		over := b.trust != trusted && b.until+int64(longAgo) <= now && b.reach != unreachable
+		if b.reach == doubtful && b.back+int64(longestPass) <= now {
+			b.reached() // long enough for a node that has gone
+		}
+		if b.nothing() || over {
 			delete(a, id)
 		}
 	}

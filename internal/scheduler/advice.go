@@ -48,6 +48,8 @@ func (e Explanation) Advice() []string {
 			s += "; it waits for a free slot"
 		case NeedTrust:
 			s += "; it waits for the end of a quarantine"
+		case NeedReach:
+			s += "; they did not answer, and are tried again within 30 s"
 		}
 		out = append(out, s)
 	}

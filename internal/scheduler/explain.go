@@ -18,12 +18,14 @@ const (
 	NeedSlot         Requirement = "slot"
 	NeedUnexpired    Requirement = "expiry"
 	NeedNotExcluded  Requirement = "excluded"
-	NeedTrust        Requirement = "quarantine" // it failed too often not long ago
+	NeedTrust        Requirement = "quarantine"  // it failed too often not long ago
+	NeedReach        Requirement = "unreachable" // nothing could be sent to it not long ago
 )
 
 // Requirements lists them all.
 var Requirements = [...]Requirement{
 	NeedCapabilities, NeedGeo, NeedCost, NeedSlot, NeedUnexpired, NeedNotExcluded, NeedTrust,
+	NeedReach,
 }
 
 // Candidate is a feasible node with the parts of its score.
@@ -92,10 +94,11 @@ func (x *Index) Explain(r Request, now time.Time, top int) (Explanation, error) 
 		missed[0] = !known || !x.groupFits(n.group)
 		missed[1] = !n.geo.within(x.q.geo)
 		missed[2] = n.cost > x.q.cursor.f.maxCost
-		missed[3] = n.available() == 0 && n.trust != quarantined
+		missed[3] = n.available() == 0 && n.trust != quarantined && n.reach != unreachable
 		missed[4] = n.expires <= x.line.Nanos(now)
 		missed[5] = len(excluded) > 0 && excluded[n.id]
 		missed[6] = n.trust == quarantined
+		missed[7] = n.reach == unreachable
 		misses, last := 0, 0
 		for i, miss := range missed {
 			if miss {

@@ -119,7 +119,7 @@ func (x *Index) Upsert(n Node, now time.Time) error {
 		delete(x.gone, n.ID)
 		if b := x.absent.take(n.ID, x.line.Nanos(now)); b != nil {
 			x.blames[slot] = b
-			x.nodes[slot].trust, x.nodes[slot].failures = b.trust, float32(b.count)
+			x.nodes[slot].trust, x.nodes[slot].reach, x.nodes[slot].failures = b.trust, b.reach, float32(b.count)
 			n = x.added(slot, n)
 			if s := x.scoreOf(n); validScore(s) {
 				score = s

@@ -32,11 +32,11 @@ const settle = 100 * time.Millisecond
 func (r *record) available() uint32 {
 	have := int64(r.free) + int64(r.back) - int64(r.used)
 	have = min(have, int64(r.capacity)-int64(r.held))
-	switch r.trust {
-	case probing:
-		have = min(have, 1-int64(r.held))
-	case quarantined:
+	switch {
+	case r.trust == quarantined || r.reach == unreachable:
 		return 0
+	case r.trust == probing || r.reach == doubtful:
+		have = min(have, 1-int64(r.held))
 	}
 	return uint32(max(have, 0))
 }

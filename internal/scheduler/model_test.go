@@ -108,13 +108,24 @@ func (m *model) step(t require.TestingT) {
 		id := m.anyID()
 		m.x.Observe(id, time.Duration(m.rng.Int64N(int64(time.Second))))
 		m.slots(id)
-	case k < 91: // a job has failed
+	case k < 91: // a job has failed, or could not be sent
 		id := m.anyID()
-		m.x.Blame(id, m.now)
+		if m.rng.IntN(2) == 0 {
+			m.x.Unreachable(id, m.now)
+		} else {
+			m.x.Blame(id, m.now)
+		}
 		m.slots(id)
-	case k < 92: // a job has gone well
+	case k < 92: // a job has gone well, or the way is open again
 		id := m.anyID()
-		m.x.Praise(id, m.now)
+		switch m.rng.IntN(3) {
+		case 0:
+			m.x.Reached(id)
+		case 1:
+			m.x.MayBeReached(id)
+		default:
+			m.x.Praise(id, m.now)
+		}
 		m.slots(id)
 	case k < 97: // a slot is returned
 		if len(m.leases) > 0 {

@@ -31,6 +31,7 @@ type record struct {
 	gen      uint32 // of the slot, so that an old Lease is recognised
 	failures float32
 	trust    trust
+	reach    reach
 }
 
 // detail is what is seldom asked of a node.

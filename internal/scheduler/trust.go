@@ -37,6 +37,16 @@ type blame struct {
 	at     int64   // Unix nanoseconds of count
 	until  int64   // end of the quarantine
 	length time.Duration
+
+	reach reach
+	back  int64         // when it is passed over no more
+	pause time.Duration // the last one
+}
+
+// nothing reports whether b says nothing more, of the node's failures and of the way to
+// it.
+func (b *blame) nothing() bool {
+	return b.trust == trusted && b.count < forgiven && b.reach == reachable
 }
 
 func (b *blame) decay(now int64) {
@@ -87,15 +97,7 @@ func (x *Index) Blame(id identity.PeerID, now time.Time) {
 		x.absent.blame(id, t)
 		return
 	}
-	b := x.blames[slot]
-	if b == nil {
-		b = &blame{at: t, length: quarantine}
-		x.blames[slot] = b
-	}
-	was := x.standing(slot)
-	b.failed(t)
-	x.judge(slot, b)
-	x.replace(slot, &was)
+	x.amend(slot, x.blameOf(slot, t), func(b *blame) { b.failed(t) })
 }
 
 // Praise counts a job that id has done: a probe that went well clears the node.
@@ -111,21 +113,21 @@ func (x *Index) Praise(id identity.PeerID, now time.Time) {
 	if b == nil {
 		return
 	}
-	was := x.standing(slot)
-	b.passed(x.line.Nanos(now))
-	x.judge(slot, b)
-	x.replace(slot, &was)
+	x.amend(slot, b, func(b *blame) {
+		b.passed(x.line.Nanos(now))
+		b.reached()
+	})
 }
 
-// Reconsider ends the quarantines that are over and lets the counts decay. It
-// reports whether a node came back. Call it every second or so.
+// Reconsider ends the quarantines that are over, takes nodes that were passed over in
+// again and lets the counts decay. It reports whether a node came back. Call it every second or so.
 func (x *Index) Reconsider(now time.Time) (back bool) {
 	t := x.line.Nanos(now)
 	for slot, b := range x.blames {
-		was := x.standing(slot)
-		back = b.pass(t) || back
-		x.judge(slot, b)
-		x.replace(slot, &was)
+		x.amend(slot, b, func(b *blame) {
+			back = b.pass(t) || back
+			back = b.returned(t) || back
+		})
 	}
 	x.absent.reconsider(t)
 	x.gone.reconsider(t)
@@ -140,17 +142,23 @@ func (x *Index) judge(slot int32, b *blame) {
 		b.count = max(b.count, 1)
 	} else if b.count < forgiven {
 		b.count = 0
+	}
+	if b.nothing() {
 		delete(x.blames, slot)
 	}
-	r.failures = float32(b.count)
+	r.reach, r.failures = b.reach, float32(b.count)
 	x.rescore(slot)
 }
 
 // Quarantined lists the nodes that get no job for now, by id.
 func (x *Index) Quarantined() []identity.PeerID {
-	var out []identity.PeerID
+	return x.listed(func(r *record) bool { return r.trust == quarantined })
+}
+
+// listed are the nodes that something is held against and that match, by id.
+func (x *Index) listed(match func(*record) bool) (out []identity.PeerID) {
 	for slot := range x.blames {
-		if x.nodes[slot].trust == quarantined {
+		if match(&x.nodes[slot]) {
 			out = append(out, x.nodes[slot].id)
 		}
 	}
