@@ -46,7 +46,7 @@ func (a *answer) cost() uint64 {
 // hedgeAfter says after how long a second copy of t shall be sent if p has not
 // answered. Both copies count as attempts: none is sent when t has only one left.
 func (m *Matchmaker) hedgeAfter(t *ticket, p Placement) (d time.Duration, ok bool) {
-	if m.cfg.Hedge == nil || len(t.exclude)+2 > m.cfg.Attempts {
+	if m.cfg.Hedge == nil || t.tried+2 > m.cfg.Attempts {
 		return 0, false
 	}
 	var ignored error
@@ -68,7 +68,7 @@ func (m *Matchmaker) patience(t *ticket) (time.Duration, bool) {
 	if j.Copies() > 1 {
 		return 0, false
 	}
-	share := time.Until(t.deadline) / time.Duration(m.cfg.Attempts-len(t.exclude))
+	share := time.Until(t.deadline) / time.Duration(max(m.cfg.Attempts-t.tried, 1))
 	return max(min(share, m.cfg.Silence), leastSilence) + time.Duration(j.InputLength/slowUpload)*time.Second, true
 }
 
@@ -184,7 +184,7 @@ func (f *flight) on(node identity.PeerID) {
 func (f *flight) more() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.t.exclude)+max(len(f.nodes), f.open) < f.m.cfg.Attempts
+	return f.t.tried+max(len(f.nodes), f.open) < f.m.cfg.Attempts
 }
 
 // wants is a further attempt while this one goes on.
@@ -193,6 +193,7 @@ func (f *flight) wants() Waiting {
 	defer f.mu.Unlock()
 	w := f.t.wants()
 	w.Attempt += f.open
+	w.Last = f.t.tried+f.open+1 >= f.m.cfg.Attempts
 	w.Exclude = append(slices.Clone(w.Exclude), f.nodes...)
 	return w
 }
@@ -239,8 +240,8 @@ func (f *flight) landed(a answer) {
 		}
 		t.record(a)
 	default:
-		if f.won != nil && !isBusy(f.won.err) && !errors.Is(f.won.err, ErrRepeat) {
-			t.failedOn(f.won.p.Node)
+		if f.won != nil && !isBusy(f.won.err) && !unsent(f.won.err) && !errors.Is(f.won.err, ErrRepeat) {
+			t.failedOn(f.won.p.Node, f.won.err)
 		}
 		t.record(a)
 		f.won = &a

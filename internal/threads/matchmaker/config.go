@@ -20,8 +20,9 @@ type Chooser interface {
 	// may block until ctx ends. The job is then chosen for again, at its old rank.
 	Look(ctx context.Context, job Waiting)
 	// Done returns the slot, once for every Placement, and tells how it went. A node
-	// that answered JobBusy stays a candidate of the job: the Chooser must know it as
-	// busy from then on.
+	// that answered JobBusy, or to which nothing could be sent (mesh.ErrUnsent), stays a
+	// candidate of the job: the Chooser must know it as busy, or pass it over for a
+	// while, from then on.
 	Done(p Placement, out mesh.JobOutcome, err error)
 }
 
@@ -35,14 +36,16 @@ type Runner interface {
 type Waiting struct {
 	Ctx     context.Context // the job's own: it ends with the job, and carries its trace
 	Job     governance.Admitted
-	Attempt int               // counts from 1
+	Attempt int               // counts from 1; what was not sent counts here, too
+	Last    bool              // when the job fails once more it has failed
 	Exclude []identity.PeerID // the nodes that have failed this job: never chosen
 }
 
 // Choice is a Placement, or why there is none: an Err that matches ErrBusy makes the
 // job wait for the next Kick, with every other job of the same requirements, capsule,
-// ledger, copies, exclusions and Apart; one that matches ErrLook has Look called; any other
-// is final for the job.
+// ledger, copies, exclusions and Apart; so does one that matches ErrNobody, unless a node
+// has said that it will not have this job or cannot do it; one that matches ErrLook has
+// Look called; any other is final for the job.
 type Choice struct {
 	Placement
 	Err error
@@ -63,11 +66,13 @@ type Placement struct {
 // Config of a Matchmaker. Chooser and Runner are required; zero figures mean the
 // defaults.
 type Config struct {
-	Chooser  Chooser
-	Runner   Runner
-	Queue    int // jobs waiting at most; 0 means 1024
-	InHand   int // jobs run, or looked for nodes for, at a time; 0 means 64
-	Attempts int // nodes that may fail one job; 0 means 3. Busy ones do not count
+	Chooser Chooser
+	Runner  Runner
+	Queue   int // jobs waiting at most; 0 means 1024
+	InHand  int // jobs run, or looked for nodes for, at a time; 0 means 64
+	// Attempts is how often one job may fail; 0 means 3. Busy nodes do not count, and
+	// neither do those to which nothing could be sent.
+	Attempts int
 	// Step is what one level of priority is worth in waiting time; 0 means 100 ms. A
 	// near deadline is worth up to one level more. Of the jobs that the same nodes
 	// could run, one waits for those of a priority higher by d only that arrive within
@@ -78,6 +83,9 @@ type Config struct {
 	// Recheck is how often jobs that found every node busy try again even without
 	// a Kick; 0 means 1 s.
 	Recheck time.Duration
+	// NodeWait is how long a job without a deadline waits while no node is there for it;
+	// 0 means 1 min. One with a deadline waits until then.
+	NodeWait time.Duration
 	// Silence is how long a node may have a job and report nothing new of it (its
 	// Runner's alive) before another node gets the job, if one can have it; 0 means
 	// 30 s. It is less when the job's deadline is near: an equal share of the time left
@@ -92,8 +100,9 @@ type Config struct {
 	Hedge func(job governance.Admitted, p Placement) (after time.Duration, ok bool)
 }
 
-// Errors of Submit. ErrQueueFull and ErrStopped are retryable; the others are
-// final for the job. ErrBusy, ErrLook and ErrRepeat are for Choosers and Runners
+// Errors of Submit. ErrQueueFull, ErrStopped and ErrNobody are retryable, and so is
+// ErrDeadline when it comes with ErrNobody: until then no node was there for the job. The
+// others are final for the job. ErrBusy, ErrLook and ErrRepeat are for Choosers and Runners
 // and never come out of Submit.
 var (
 	ErrConfig      = errors.New("matchmaker: a Chooser and a Runner are required")
@@ -105,6 +114,7 @@ var (
 	// ErrRepeat is a Runner's: the node is well and the attempt counts for nothing, but
 	// the job has to be placed anew.
 	ErrRepeat    = errors.New("matchmaker: the job has to be sent again")
+	ErrNobody    = errors.New("matchmaker: no node is there for the job")
 	ErrLook      = errors.New("matchmaker: too little is known of the nodes")
 	ErrDeadline  = errors.New("matchmaker: deadline has passed")
 	ErrCancelled = errors.New("matchmaker: cancelled")
@@ -130,6 +140,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Recheck <= 0 {
 		c.Recheck = time.Second
+	}
+	if c.NodeWait <= 0 {
+		c.NodeWait = time.Minute
 	}
 	if c.Silence <= 0 {
 		c.Silence = 30 * time.Second

@@ -21,6 +21,7 @@ type DeadlineError struct {
 	Transfer time.Duration   // with nodes, before they began to run it
 	Ran      time.Duration   // on nodes
 	Node     identity.PeerID // the last one, zero if there was none
+	Tried    error           // how the last attempt failed, nil if there was none
 	cause    error
 }
 
@@ -32,9 +33,12 @@ func (e *DeadlineError) Error() string {
 	}
 	if e.Node == "" {
 		b.WriteString(" and was never sent to a node")
-		return b.String()
+	} else {
+		fmt.Fprintf(&b, ", was %v in transfer and ran %v on %s", shown(e.Transfer), shown(e.Ran), e.Node)
 	}
-	fmt.Fprintf(&b, ", was %v in transfer and ran %v on %s", shown(e.Transfer), shown(e.Ran), e.Node)
+	if e.Tried != nil {
+		fmt.Fprintf(&b, "; the last attempt: %v", e.Tried)
+	}
 	return b.String()
 }
 
@@ -60,6 +64,9 @@ func (t *ticket) late(err error, now time.Time) error {
 	}
 	e := &DeadlineError{Waited: max(now.Sub(t.arrived)-t.with, 0), For: t.waitsFor, Ran: min(t.ran, t.with), Node: t.lastNode, cause: err}
 	e.Transfer = t.with - e.Ran
+	if n := len(t.attempts); n > 0 && !errors.Is(t.attempts[n-1].Err, context.DeadlineExceeded) {
+		e.Tried = t.attempts[n-1].Err
+	}
 	return e
 }
 
@@ -79,6 +86,9 @@ func (t *ticket) lacks(c Choice) {
 
 // spent counts what an attempt took.
 func (t *ticket) spent(a answer, took time.Duration) {
+	if unsent(a.err) {
+		return // it has waited for a way there
+	}
 	t.with += took
 	t.ran += a.out.Run
 	t.lastNode = a.p.Node

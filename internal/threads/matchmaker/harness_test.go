@@ -68,6 +68,7 @@ type yard struct {
 	late    bool          // it finds a node all the same
 	looks   int           // jobs that are looked for first, until the end when below 0
 	forget  bool          // that a node is busy
+	vacant  bool          // where nobody is, somebody may come
 	slow    time.Duration // what a choice for a second attempt takes
 	placing func()
 	m       *Matchmaker
@@ -132,6 +133,9 @@ func (y *yard) chooseOne(w Waiting) (Placement, error) {
 	}
 	if candidates > 0 {
 		return Placement{}, ErrBusy
+	}
+	if y.vacant {
+		return Placement{}, fmt.Errorf("%w: %w", ErrNobody, errNobody)
 	}
 	return Placement{}, errNobody
 }

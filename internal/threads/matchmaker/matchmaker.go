@@ -63,7 +63,7 @@ func (m *Matchmaker) Submit(ctx context.Context, job governance.Admitted) (Resul
 	select {
 	case <-t.done:
 	case <-ctx.Done():
-		if !m.withdraw(t, ended(ctx)) {
+		if !m.withdraw(t) {
 			<-t.done // the hand that has it sees ctx too
 		}
 	}
@@ -154,8 +154,9 @@ func (m *Matchmaker) placed(t *ticket, c Choice, kicks uint64) func(serving cont
 		if c.Err == nil {
 			m.release(c.Placement, noOutcome, t.ctx.Err())
 		}
-		m.end(t, Result{}, ended(t.ctx))
+		m.end(t, Result{}, t.over(t.ctx))
 	case c.Err == nil:
+		m.heard(t, nil)
 		m.inHand(t)
 		return func(serving context.Context) { m.work(serving, t, c.Placement) }
 	case errors.Is(c.Err, ErrLook):
@@ -163,6 +164,12 @@ func (m *Matchmaker) placed(t *ticket, c Choice, kicks uint64) func(serving cont
 		m.inHand(t)
 		return func(serving context.Context) { m.look(serving, t) }
 	case errors.Is(c.Err, ErrBusy):
+		m.heard(t, c.Err)
+		t.lacks(c)
+		m.again(t, kicks, true)
+	case errors.Is(c.Err, ErrNobody) && t.again():
+		m.again(t, kicks, false)
+	case errors.Is(c.Err, ErrNobody) && len(t.exclude) == 0 && !m.heard(t, c.Err):
 		t.lacks(c)
 		m.again(t, kicks, true)
 	default:
@@ -186,7 +193,11 @@ func (m *Matchmaker) stop() {
 		for len(l.jobs) > 0 {
 			t := l.jobs[len(l.jobs)-1]
 			m.dequeue(t)
-			m.finish(t, Result{Attempts: t.attempts}, ErrStopped)
+			err := ErrStopped
+			if t.ctx.Err() != nil || !time.Now().Before(t.deadline) {
+				err = t.over(t.ctx)
+			}
+			m.finish(t, Result{Attempts: t.attempts}, err)
 		}
 	}
 }

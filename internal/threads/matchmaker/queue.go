@@ -13,6 +13,8 @@ type line struct {
 	jobs tickets
 	busy bool // every node was; no Kick since
 	at   int  // index in Matchmaker.ready, -1: not there
+
+	vacancy vacancy
 }
 
 // lines is a heap by the first job of each.
@@ -70,7 +72,7 @@ func (m *Matchmaker) count(t *ticket, waits bool) {
 func (m *Matchmaker) dequeue(t *ticket) {
 	l := t.line
 	heap.Remove(&l.jobs, t.at)
-	t.line = nil
+	t.line, t.vacancy = nil, l.vacancy
 	if len(l.jobs) == 0 {
 		delete(m.lines, l.key)
 	}
@@ -132,10 +134,11 @@ func (m *Matchmaker) again(t *ticket, kicks uint64, busy bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if t.ctx.Err() != nil { // whoever withdrew it meanwhile did not find it
-		m.finish(t, Result{Attempts: t.attempts, Queued: time.Since(t.arrived)}, ended(t.ctx))
+		m.finish(t, Result{Attempts: t.attempts, Queued: time.Since(t.arrived)}, t.over(t.ctx))
 		return
 	}
 	m.enqueue(t)
+	t.line.vacancy = t.vacancy
 	if busy && m.kicks == kicks {
 		t.line.busy = true
 		m.settle(t.line)
@@ -165,14 +168,14 @@ func (m *Matchmaker) kickCount() uint64 {
 	return m.kicks
 }
 
-// withdraw takes t out if no hand has it.
-func (m *Matchmaker) withdraw(t *ticket, err error) bool {
+// withdraw takes t out if no hand has it: its ctx is over.
+func (m *Matchmaker) withdraw(t *ticket) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if t.line == nil {
 		return false
 	}
 	m.dequeue(t)
-	m.finish(t, Result{Attempts: t.attempts, Queued: time.Since(t.arrived)}, err)
+	m.finish(t, Result{Attempts: t.attempts, Queued: time.Since(t.arrived)}, t.over(t.ctx))
 	return true
 }

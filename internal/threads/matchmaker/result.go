@@ -94,6 +94,19 @@ func isBusy(err error) bool {
 	return errors.As(err, &job) && job.Code == mesh.JobBusy
 }
 
+// unsent reports whether err says that nothing left this node: the attempt was none.
+func unsent(err error) bool { return errors.Is(err, mesh.ErrUnsent) }
+
+// passing reports whether the node that failed with err may do better the next time: it
+// was lost with the job, or had trouble of its own.
+func passing(err error) bool {
+	var job *JobError
+	if errors.As(err, &job) {
+		return job.Code == mesh.JobCancelled || job.Code == mesh.JobInternal
+	}
+	return errors.Is(err, mesh.ErrUnreachable) || errors.Is(err, mesh.ErrTimeout) || errors.Is(err, ErrSilent)
+}
+
 // finalHere are the mesh's errors that no other node would answer differently.
 var finalHere = []error{mesh.ErrClosed, mesh.ErrCancelled}
 

@@ -3,7 +3,9 @@ package matchmaker
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"inos/internal/governance"
@@ -23,15 +25,20 @@ type ticket struct {
 	deadline time.Time
 	serial   uint64
 
-	key      string    // of its line
-	line     *line     // nil: in hand, or being placed
-	waits    bool      // no hand has it
-	at       int       // index in line.jobs
-	started  time.Time // when a hand first took it
-	exclude  []identity.PeerID
+	key      string            // of its line
+	line     *line             // nil: in hand, or being placed
+	waits    bool              // no hand has it
+	at       int               // index in line.jobs
+	started  time.Time         // when a hand first took it
+	exclude  []identity.PeerID // the nodes that have failed it
+	lost     []identity.PeerID // of them, those that may do better the next time
+	tried    int               // how often it was sent and has failed
+	vacancy  vacancy           // as of the last Choice for it or for its line
 	attempts []Attempt
 	last     Result        // of the last node that failed: what it cost stands, whoever was to be next
 	busy     int           // answers that a node is busy
+	unsent   int           // nodes that nothing could be sent to
+	atMost   int           // Config.Attempts
 	told     bool          // it waits apart from those that have not asked
 	apart    string        // of Choice.Apart, as of the last one
 	waitsFor string        // since the last Choice
@@ -53,7 +60,7 @@ func (m *Matchmaker) newTicket(ctx context.Context, job governance.Admitted, now
 	return &ticket{
 		job: job, id: j.ID, ctx: ctx, arrived: now, deadline: deadline, waitsFor: "its turn",
 		rank: now.Add(-time.Duration(j.Priority)*m.cfg.Step - urgency(deadline.Sub(now), m.cfg.Step)),
-		key:  keyOf(j, job.Ledger()),
+		key:  keyOf(j, job.Ledger()), atMost: m.cfg.Attempts,
 		done: make(chan struct{}),
 	}
 }
@@ -74,15 +81,59 @@ func keyOf(j governance.Job, ledger identity.LedgerID) string {
 	return fmt.Sprintf("%s %s %d %q %q %d %q", j.Capsule, ledger, j.Copies(), r.Capabilities, r.GeoPrefix, r.MaxCost, r.Exclude)
 }
 
-// failedOn excludes node from t's next attempts.
-func (t *ticket) failedOn(node identity.PeerID) {
+// failedOn counts a failure of node's and excludes node from t's next attempts.
+func (t *ticket) failedOn(node identity.PeerID, err error) {
+	t.tried++
 	t.exclude = append(t.exclude, node)
-	t.key += " -" + string(node)
+	if passing(err) {
+		t.lost = append(t.lost, node)
+	}
+	t.key = t.excluding()
+}
+
+// again lets the nodes try once more that were lost to the job, or had trouble of their
+// own. It reports whether there are any.
+func (t *ticket) again() bool {
+	if len(t.lost) == 0 {
+		return false
+	}
+	t.exclude = slices.DeleteFunc(slices.Clone(t.exclude), func(id identity.PeerID) bool { return slices.Contains(t.lost, id) })
+	t.lost, t.key = nil, t.excluding()
+	return true
+}
+
+// excluding is the key of t's line.
+func (t *ticket) excluding() string {
+	key := keyOf(t.job.Job(), t.job.Ledger())
+	for _, node := range t.exclude {
+		key += " -" + string(node)
+	}
+	if t.told {
+		key += " told"
+	}
+	return key
 }
 
 // wants is t's next attempt.
 func (t *ticket) wants() Waiting {
-	return Waiting{Ctx: t.ctx, Job: t.job, Attempt: len(t.attempts) + 1, Exclude: t.exclude}
+	return Waiting{Ctx: t.ctx, Job: t.job, Attempt: len(t.attempts) + 1, Last: t.tried+1 >= t.atMost, Exclude: t.exclude}
+}
+
+// over says in this package's terms why t has ended without an answer, when ctx is over,
+// which is its own or ends with the service. The two may end in the same moment: what
+// ends a job is then its own end, and not the service's.
+func (t *ticket) over(ctx context.Context) error {
+	err := ended(ctx)
+	switch {
+	case t.ctx.Err() != nil:
+		err = ended(t.ctx)
+	case !time.Now().Before(t.deadline):
+		err = passed{}
+	}
+	if errors.Is(err, ErrDeadline) && t.vacancy.err != nil {
+		err = fmt.Errorf("%w: %w", err, t.vacancy.err)
+	}
+	return err
 }
 
 // tickets is a heap by rank, then deadline, then arrival.

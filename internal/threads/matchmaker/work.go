@@ -26,25 +26,30 @@ func (m *Matchmaker) work(serving context.Context, t *ticket, p Placement) {
 		case a.err == nil:
 			m.end(t, r, nil)
 		case ctx.Err() != nil:
-			m.end(t, r, ended(ctx))
+			m.end(t, r, t.over(ctx))
 		case !retryable(a.err) || t.confirmed(a.err):
 			m.end(t, r, a.err)
 		case isBusy(a.err):
 			// The node is well, its slots are taken: it stays a candidate, and the
 			// Chooser has heard of it through Done.
 			t.busy++
-			stale := t.busy%busyInARow == 0
-			if stale && !t.told {
-				t.told = true
-				t.key += " told" // its line waits, and not those that have not asked
+			m.again(t, kicks, t.stale(t.busy, busyInARow))
+		case unsent(a.err):
+			// Nothing was done for it, and nothing is owed: no attempt. The Chooser has
+			// heard through Done and passes the node over.
+			t.unsent++
+			if next != nil {
+				p = *next
+				continue
 			}
-			m.again(t, kicks, stale)
+			// Done has kicked: what has been since counts.
+			m.again(t, m.kickCount(), t.stale(t.unsent, unsentInARow))
 		case errors.Is(a.err, ErrRepeat):
 			m.again(t, kicks, false)
-		case len(t.exclude)+1 >= m.cfg.Attempts:
-			m.end(t, r, fmt.Errorf("%w: %d tried, the last one: %w", ErrAttempts, len(t.exclude)+1, a.err))
+		case t.tried+1 >= m.cfg.Attempts:
+			m.end(t, r, fmt.Errorf("%w: %d tried, the last one: %w", ErrAttempts, t.tried+1, a.err))
 		default:
-			t.failedOn(a.p.Node)
+			t.failedOn(a.p.Node, a.err)
 			t.last = r
 			if next != nil {
 				p = *next
@@ -72,7 +77,7 @@ func (m *Matchmaker) look(serving context.Context, t *ticket) {
 	}()
 	switch {
 	case ctx.Err() != nil:
-		m.end(t, Result{}, ended(ctx))
+		m.end(t, Result{}, t.over(ctx))
 	case failed != nil:
 		m.end(t, t.last, t.failed(failed))
 	default:
@@ -124,6 +129,9 @@ const (
 	// busyInARow is how many nodes may answer that they are busy before the job
 	// waits for news.
 	busyInARow = 8
+	// unsentInARow is how many nodes may not be reached before it does. A Chooser that
+	// passes over none of them is so kept from spinning.
+	unsentInARow = 64
 	// attemptsKept bounds a job's history: the first and the newest stay.
 	attemptsKept = 64
 )
@@ -132,16 +140,28 @@ const (
 // tried, with the last node's error otherwise. A single node's refusal speaks for
 // itself.
 func (t *ticket) failed(err error) error {
-	n := len(t.attempts)
-	if n == 0 {
+	if t.tried == 0 {
 		return err
 	}
-	last := t.attempts[n-1].Err
+	last := t.attempts[len(t.attempts)-1].Err
 	var said *JobError
-	if len(t.exclude) == 1 && errors.As(last, &said) && said.refusal() {
+	if t.tried == 1 && errors.As(last, &said) && said.refusal() {
 		return last
 	}
-	return fmt.Errorf("%w: %d tried, the last one: %w; then: %w", ErrAttempts, len(t.exclude), last, err)
+	return fmt.Errorf("%w: %d tried, the last one: %w; then: %w", ErrAttempts, t.tried, last, err)
+}
+
+// stale reports whether t has asked in vain so often that it waits for news, apart from
+// those that have not asked.
+func (t *ticket) stale(n, inARow int) bool {
+	if n%inARow != 0 {
+		return false
+	}
+	if !t.told {
+		t.told = true
+		t.key = t.excluding()
+	}
+	return true
 }
 
 func (m *Matchmaker) end(t *ticket, r Result, err error) {
