@@ -9,9 +9,7 @@ import (
 
 	"inos/internal/identity"
 	"inos/internal/kernel"
-	"inos/internal/scheduler"
 	"inos/internal/submit"
-	"inos/internal/threads/matchmaker"
 )
 
 // order reads a DispatchOptions argument of a call that was made at that time.
@@ -72,9 +70,6 @@ func (a *api) dispatch(ctx context.Context, args []js.Value) (any, error) {
 	}
 	out, err := a.cfg.Kernel.Dispatch(ctx, sub)
 	a.history.add(sub.Job.ID, pastJob{input: sub.Job.InputLength, output: uint64(len(out.Output)), score: out.Score, decision: out.Decision, node: out.Node})
-	if errors.Is(err, scheduler.ErrNoCandidate) && !errors.Is(err, matchmaker.ErrAttempts) {
-		return nil, fmt.Errorf("%w: %s", err, explanation(sub.Job.ID, out.Decision, nil, "").Summary)
-	}
 	if err != nil {
 		return nil, err
 	}

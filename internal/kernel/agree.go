@@ -49,7 +49,6 @@ type ballot struct {
 	sub    *Submission
 	admits *claim // of the gate's admission
 	n      int
-	born   time.Time
 	count  *credit.Agreement
 	votes  chan vote
 	reveal chan verdict // capacity 1
@@ -61,7 +60,7 @@ type ballot struct {
 
 func (k *Kernel) newBallot(a governance.Admitted, sub *Submission, admits *claim) (b *ballot, err error) {
 	job := a.Job()
-	b = &ballot{k: k, a: a, sub: sub, admits: admits, n: job.Copies(), born: time.Now(), reveal: make(chan verdict, 1)}
+	b = &ballot{k: k, a: a, sub: sub, admits: admits, n: job.Copies(), reveal: make(chan verdict, 1)}
 	b.votes = make(chan vote, b.n)
 	b.count, err = credit.NewAgreement(job.Quorum(), b.n)
 	return b, err

@@ -23,8 +23,6 @@ const (
 	// cellLength is the GeoHash prefix in which two nodes count as neighbours:
 	// about 150 km.
 	cellLength = 3
-	// replicaWait is how long a job waits for enough nodes to be heard of.
-	replicaWait = 5 * time.Second
 	// spareAgain is how often a copy whose node was busy after all looks for another.
 	spareAgain = 250 * time.Millisecond
 )

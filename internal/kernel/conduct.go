@@ -12,10 +12,21 @@ import (
 	"inos/internal/threads/matchmaker"
 )
 
-// ownFaults are failures that only the node can be to blame for. A crash or a
-// timeout may be the job's fault: the node is blamed for it once another node has
-// done the same job. So a poisonous job marks nobody, however often it is sent.
-var ownFaults = []error{mesh.ErrUnreachable, mesh.ErrProtocol, mesh.ErrSignature, ErrResult}
+// ownFaults are failures that only the node can be to blame for. A crash or a timeout
+// may be the job's fault, and a lost connection this side's: the node is blamed for it
+// once another node has done the same job. So a poisonous job marks nobody, however
+// often it is sent, and neither does a network that is down here.
+var ownFaults = []error{mesh.ErrProtocol, mesh.ErrSignature, ErrResult}
+
+// lostOnTheWay reports whether err says that the way to the node was lost: nothing got
+// through, or no more of it.
+func lostOnTheWay(err error) bool {
+	if errors.Is(err, mesh.ErrUnsent) {
+		// That it was given up here says nothing, but that another one was faster does.
+		return !errors.Is(err, mesh.ErrCancelled) && !errors.Is(err, mesh.ErrClosed) || errors.Is(err, matchmaker.ErrSilent)
+	}
+	return errors.Is(err, mesh.ErrUnreachable)
+}
 
 const (
 	// lateWith is how many different capsules a node must run out of time with, and do
@@ -24,6 +35,12 @@ const (
 	// lateAfter is how long it must have had a job for that.
 	lateAfter = time.Second
 )
+
+// answered reports whether err is what the node itself has said.
+func answered(err error) bool {
+	var said *matchmaker.JobError
+	return err == nil || errors.As(err, &said)
+}
 
 // conduct notes how a job went on p for the next choices.
 func (s *state) conduct(p matchmaker.Placement, slot placement, out mesh.JobOutcome, err error, now time.Time) {
@@ -36,6 +53,7 @@ func (s *state) conduct(p matchmaker.Placement, slot placement, out mesh.JobOutc
 			n.late = nil
 			n.answers.add(now.Sub(slot.at))
 		}
+	case errors.Is(err, mesh.ErrUnsent):
 	case slices.ContainsFunc(ownFaults, func(fault error) bool { return errors.Is(err, fault) }):
 		s.index.Blame(p.Node, now)
 	case n != nil && ranOut(out, err) && now.Sub(slot.at) >= lateAfter && !slices.Contains(n.late, slot.capsule):
@@ -67,10 +85,14 @@ func (s *state) settleBlame(kind kindOfJob, by identity.PeerID, attempts []match
 func (s *state) contradicted(kind kindOfJob, node identity.PeerID, err error, now time.Time) {
 	var said *matchmaker.JobError
 	late := errors.Is(err, matchmaker.ErrSilent) || errors.Is(err, mesh.ErrTimeout)
-	if !late && !errors.As(err, &said) {
+	lost := errors.Is(err, mesh.ErrUnreachable)
+	if errors.Is(err, mesh.ErrUnsent) || !late && !lost && !errors.As(err, &said) {
 		return
 	}
 	switch {
+	case lost:
+		s.index.Blame(node, now)
+		s.note(node, credit.DeedFailed, now)
 	case late || said.Code == mesh.JobDeadline:
 		s.index.Blame(node, now)
 		s.note(node, credit.DeedLate, now)

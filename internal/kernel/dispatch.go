@@ -79,7 +79,7 @@ func (k *Kernel) dispatch(ctx context.Context, sub *Submission, started time.Tim
 	out.Attempts, out.Queued = res.Attempts, res.Queued+o.Queued
 	out.Run, out.Fetched, out.Cost = o.Run, o.FetchedBytes, max(o.Cost, paidFor(res.Attempts))
 	out.Output, out.OutputCID, out.Receipt = o.Output, o.OutputCID, o.Receipt
-	k.leave(a, &out, o, err)
+	err = k.leave(a, &out, o, err)
 	out.Total = time.Since(started)
 	return out, err
 }
@@ -112,11 +112,15 @@ func (k *Kernel) enter(ctx context.Context, j *job, now time.Time) error {
 	return nil
 }
 
-// leave takes the job out of the table and fills in the decision.
-func (k *Kernel) leave(a governance.Admitted, out *Outcome, o mesh.JobOutcome, err error) {
+// leave takes the job out of the table, fills in the decision and returns err, which
+// says why when no node was there.
+func (k *Kernel) leave(a governance.Admitted, out *Outcome, o mesh.JobOutcome, err error) error {
 	// Without a loop there is no table; the outcome stands all the same.
 	_ = k.loop.ask(context.Background(), func(s *state) {
 		if j := s.jobs.get(out.JobID, ""); j != nil {
+			if noNode(err) {
+				err = s.nobody(j, out.Attempts, err, time.Now())
+			}
 			if !j.decided { // it waited until the end
 				j.decide(s.explain(requestOf(a.Job(), nil), time.Now()))
 			}
@@ -127,6 +131,7 @@ func (k *Kernel) leave(a governance.Admitted, out *Outcome, o mesh.JobOutcome, e
 		}
 		s.endJob(out.JobID, "", o, err)
 	})
+	return err
 }
 
 // endJob moves a job to the ended ones and says so.

@@ -27,9 +27,11 @@ type job struct {
 
 	looked   int       // the last attempt that the directory was asked for
 	lookedAt time.Time // when
-	asked    bool      // it was, ever
-	measured int       // the last attempt that nodes were measured for
-	round    *round    // that the job is to wait for
+	// lookAgain is how long after that it is asked once more.
+	lookAgain time.Duration
+	asked     bool   // it was, ever
+	measured  int    // the last attempt that nodes were measured for
+	round     *round // that the job is to wait for
 }
 
 // jobTable holds the jobs that are here and the last ones that were.

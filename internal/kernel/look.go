@@ -17,6 +17,8 @@ const (
 	firstTimeout = 400 * time.Millisecond
 	// measureAgain is how long a node that gave no answer counts with its estimate.
 	measureAgain = time.Minute
+	// lookAtLeast is the longest time between two lookups for a job that waits.
+	lookAtLeast = 30 * time.Second
 )
 
 // round is a measurement of some nodes that jobs wait for.
@@ -79,13 +81,13 @@ func (s *state) unsure(w matchmaker.Waiting, top []scheduler.Choice, now time.Ti
 }
 
 // mayLook reports whether the directory shall be asked for j: for each attempt, and
-// again when the last answer is old.
+// while j waits for a node now and then, twice as long apart each time.
 func (j *job) mayLook(attempt int, now time.Time) bool {
-	if j.looked >= attempt && now.Sub(j.lookedAt) < findAgain {
+	if j.looked >= attempt && now.Sub(j.lookedAt) < j.lookAgain {
 		return false
 	}
-	if j.looked >= attempt && j.ballot == nil {
-		return false
+	if j.lookAgain = min(2*j.lookAgain, lookAtLeast); j.looked < attempt {
+		j.lookAgain = findAgain
 	}
 	j.looked, j.lookedAt, j.asked = attempt, now, true
 	return true

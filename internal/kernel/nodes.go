@@ -36,6 +36,7 @@ func (s *state) hear(p mesh.Profile, now time.Time) {
 		n = &node{connected: s.peers[p.Peer]}
 	}
 	old := n.profile
+	moved := known && !slices.Equal(old.Addrs, p.Addrs)
 	n.profile = p
 	if !known {
 		s.weigh(p.Peer, now)
@@ -57,6 +58,9 @@ func (s *state) hear(p mesh.Profile, now time.Time) {
 	if known && p.Sequence == old.Sequence {
 		return
 	}
+	if moved {
+		s.index.MayBeReached(p.Peer)
+	}
 	if n.connected && n.rtt == 0 {
 		s.k.wantPing(p.Peer)
 	}
@@ -74,6 +78,9 @@ func (s *state) measured(id identity.PeerID, rtt time.Duration) {
 		return
 	}
 	n.misses = 0
+	if s.index.Reached(id) {
+		s.k.matchmaker.Kick()
+	}
 	if p, ok := pointOf(n.profile.Coordinate); ok {
 		s.vivaldi.Update(p, rtt)
 	}
@@ -118,6 +125,9 @@ func (s *state) connection(id identity.PeerID, up bool, now time.Time) {
 		n.connected = up
 		if up && n.rtt == 0 {
 			s.k.wantPing(id)
+		}
+		if up && s.index.Reached(id) {
+			s.k.matchmaker.Kick()
 		}
 	}
 	if up {

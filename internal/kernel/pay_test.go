@@ -140,9 +140,14 @@ func TestUnknownFateKeepsTheHold(t *testing.T) {
 		require.EqualValues(t, 1, payer.promised.Load())
 		require.Zero(t, payer.withdrawn.Load(), "it may have done the work")
 
-		_, err = home.Dispatch(t.Context(), job())
-		require.ErrorIs(t, err, mesh.ErrUnsent)
-		require.EqualValues(t, 1, payer.withdrawn.Load(), "it never heard of this one")
+		out, err := home.Dispatch(t.Context(), job())
+		require.ErrorIs(t, err, matchmaker.ErrDeadline)
+		require.NotEmpty(t, out.Attempts)
+		for _, a := range out.Attempts {
+			require.ErrorIs(t, a.Err, mesh.ErrUnsent)
+		}
+		require.EqualValues(t, len(out.Attempts), payer.withdrawn.Load(), "it never heard of this one")
+		require.EqualValues(t, len(out.Attempts)+1, payer.promised.Load())
 	})
 }
 

@@ -64,6 +64,10 @@ func (s *state) placeTogether(jobs []matchmaker.Waiting, out []matchmaker.Choice
 	reqs := make([]scheduler.Request, 0, len(jobs))
 	which := make([]int, 0, len(jobs)) // of jobs
 	for i, w := range jobs {
+		if w.Last { // it is not the sum of all scores that counts for it
+			out[i] = s.placeOne(w, now)
+			continue
+		}
 		req := s.requestFor(w, now)
 		if s.uncertain(w, req, now) {
 			out[i].Err = matchmaker.ErrLook
@@ -109,8 +113,12 @@ func (s *state) placeOne(w matchmaker.Waiting, now time.Time) matchmaker.Choice 
 		return matchmaker.Choice{Err: matchmaker.ErrLook}
 	}
 	d := s.describe(req, top, now)
-	d.Latency, d.Took = top[0].Node.Latency, time.Since(started)
-	return s.setAside(w, top[0], d, now)
+	c := top[0]
+	if w.Last {
+		c = s.proven(req, c, now)
+	}
+	d.Latency, d.Took = c.Node.Latency, time.Since(started)
+	return s.setAside(w, c, d, now)
 }
 
 // best are the best nodes for req: as many as a Decision names, and while some nodes'
@@ -145,13 +153,16 @@ func (s *state) placeNowhere(w matchmaker.Waiting, req scheduler.Request, now ti
 		none.Err = fmt.Errorf("%w: %w", matchmaker.ErrBusy, err)
 		return none
 	}
-	none.Err = err
+	if none.Err = err; !errors.Is(err, scheduler.ErrNoCandidate) {
+		return none
+	}
+	none.Err = fmt.Errorf("%w: %w", matchmaker.ErrNobody, err)
 	if j := s.jobs.get(w.Job.Job().ID, ""); j != nil {
-		if errors.Is(err, scheduler.ErrNoCandidate) && j.mayLook(w.Attempt, now) {
+		if len(req.Capabilities) > 0 && j.mayLook(w.Attempt, now) {
 			none.Err = matchmaker.ErrLook
 			return none
 		}
-		j.decide(s.explain(req, now))
+		j.decided = false // what is decided now is asked for when somebody wants to know
 	}
 	return none
 }
@@ -165,12 +176,11 @@ func (s *state) placeCopies(w matchmaker.Waiting, now time.Time) (c matchmaker.C
 	if c = j.ballot.choose(s); !errors.Is(c.Err, ErrReplicas) {
 		return c
 	}
-	switch {
-	case j.mayLook(w.Attempt, now):
+	if len(w.Job.Job().Requirements.Capabilities) > 0 && j.mayLook(w.Attempt, now) {
 		c.Err = matchmaker.ErrLook
-	case now.Sub(j.ballot.born) < replicaWait:
-		c.Err = fmt.Errorf("%w: %w", matchmaker.ErrBusy, c.Err) // a profile may be on its way: each kicks the queue
+		return c
 	}
+	c.Err = fmt.Errorf("%w: %w", matchmaker.ErrNobody, c.Err) // a profile may be on its way: each kicks the queue
 	return c
 }
 
@@ -201,8 +211,8 @@ func (s *state) setAside(w matchmaker.Waiting, c scheduler.Choice, d Decision, n
 	return matchmaker.Choice{Placement: matchmaker.Placement{Node: id, Score: c.Score, Price: c.Node.CreditCost, Ticket: s.ticket}}
 }
 
-// Done gives the slot back. A node that answered that it is busy counts as full,
-// one that could not be reached counts a miss.
+// Done gives the slot back. A node that answered that it is busy counts as full, one
+// that could not be reached counts a miss and is passed over for a while.
 func (c chooser) Done(p matchmaker.Placement, out mesh.JobOutcome, err error) {
 	// The kernel's end is the only error, and then nobody needs the slot.
 	_ = c.k.loop.tell(context.Background(), func(s *state) {
@@ -227,11 +237,16 @@ func (c chooser) Done(p matchmaker.Placement, out mesh.JobOutcome, err error) {
 		}
 		s.index.Release(slot.lease)
 		s.conduct(p, slot, out, err, time.Now())
+		now := time.Now()
 		switch {
+		case lostOnTheWay(err):
+			s.index.Unreachable(p.Node, now)
+			s.missed(p.Node, now)
 		case out.Code == mesh.JobBusy:
-			s.index.Full(p.Node, time.Now())
-		case errors.Is(err, mesh.ErrUnreachable):
-			s.missed(p.Node, time.Now())
+			s.index.Full(p.Node, now)
+		}
+		if answered(err) {
+			s.index.Reached(p.Node)
 		}
 		s.k.matchmaker.Kick()
 	})

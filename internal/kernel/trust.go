@@ -107,7 +107,9 @@ func deedOf(ctx context.Context, out mesh.JobOutcome, err error) (d credit.Deed,
 		return credit.DeedDisagree, true
 	case err == nil:
 		return credit.DeedDone, out.Code == mesh.JobOK && ctx.Err() == nil
-	case errors.Is(err, mesh.ErrUnreachable), errors.Is(err, mesh.ErrProtocol):
+	case errors.Is(err, mesh.ErrUnsent):
+		return 0, false
+	case errors.Is(err, mesh.ErrProtocol):
 		return credit.DeedFailed, ctx.Err() == nil
 	}
 	return 0, false
