@@ -35,6 +35,9 @@ func (s *session) wrong(format string, args ...any) error {
 }
 
 func main() {
+	if compiles(os.Args) {
+		os.Exit(compile(os.Args))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := dispatch(&session{ctx: ctx, in: os.Stdin, out: os.Stdout, diag: os.Stderr}, os.Args[1:])
 	stop()

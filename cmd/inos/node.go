@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"inos/cmd/internal/node"
-	"inos/internal/capsule/wazero"
 	"inos/internal/governance"
 	"inos/internal/keyfile"
 	"inos/internal/mesh/p2p"
@@ -130,7 +129,7 @@ func (n *native) build(f nodeFlags, diag io.Writer) error {
 	if cfg.Policy, err = loadPolicy(f.Policy, f.signers(peerOf(cfg.Key))); err != nil {
 		return err
 	}
-	runtime, err := wazero.New(wazero.Config{})
+	runtime, err := newRuntime(f.Data)
 	if err != nil {
 		return err
 	}

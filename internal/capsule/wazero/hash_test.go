@@ -37,7 +37,13 @@ func sharedRuntime(t testing.TB) *wazero.Runtime {
 	return rt
 }
 
+// compileArg makes the tests' program a compiling process.
+const compileArg = "compile"
+
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == compileArg {
+		os.Exit(wazero.CompileProcess(os.Args[2:], os.Stdin, os.Stderr))
+	}
 	code := m.Run()
 	rt, err := shared()
 	if err == nil {

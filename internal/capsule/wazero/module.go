@@ -22,11 +22,31 @@ type module struct {
 	err    error
 }
 
-// compile compiles the module, and the helper with the limits of its memory: what
-// an instance may have less than that, its reservation says.
-func (m *module) compile(ctx context.Context, wasm []byte) (err error) {
+// compile compiles the module when its turn has come, and the helper with the limits of
+// its memory: what an instance may have less than that, its reservation says. A panic of the
+// compiler is the module's error.
+func (m *module) compile(wasm []byte) (err error) {
+	select {
+	case m.rt.compiling <- struct{}{}:
+		defer func() { <-m.rt.compiling }()
+	case <-m.rt.ending.Done():
+		return ErrClosed
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: the compiler panicked: %v", ErrCompile, p)
+		}
+	}()
 	if wasm, err = instrument.Rewrite(wasm); err != nil {
 		return fmt.Errorf("%w: %w", ErrCompile, err)
+	}
+	ctx := m.rt.ending
+	if c := m.rt.cfg.Compiler; c.Program != "" {
+		// What is compiled there is found in the folder by CompileModule.
+		if err = c.into(ctx, m.rt.cfg.CacheDir, wasm); err != nil {
+			return err
+		}
+		defer prune(m.rt.cfg.CacheDir)
 	}
 	if m.code, err = m.rt.rt.CompileModule(ctx, wasm); err != nil {
 		return fmt.Errorf("%w: %w", ErrCompile, err)

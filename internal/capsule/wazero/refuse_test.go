@@ -18,6 +18,11 @@ import (
 // and the instructions of inos_run given. What has a fixed shape is in
 // capsules/hostile instead.
 func handmade(words map[uint32]uint32, run ...byte) []byte {
+	return handmadeWith(words, []byte{0}, run...)
+}
+
+// handmadeWith is handmade with the declarations of inos_run's locals.
+func handmadeWith(words map[uint32]uint32, locals []byte, run ...byte) []byte {
 	leb := func(n int) []byte { return binary.AppendUvarint(nil, uint64(n)) }
 	sized := func(b ...byte) []byte { return append(leb(len(b)), b...) }
 	section := func(id byte, body ...byte) []byte { return append([]byte{id}, sized(body...)...) }
@@ -33,7 +38,7 @@ func handmade(words map[uint32]uint32, run ...byte) []byte {
 		section(3, 1, 0),
 		section(6, append([]byte{1, 0x7f, 0}, i32Const1024+"\x0b"...)...),
 		section(7, slices.Concat([]byte{2}, sized([]byte("inos_control")...), []byte{3, 0}, sized([]byte("inos_run")...), []byte{0, 0})...),
-		section(10, slices.Concat([]byte{1}, sized(append(append([]byte{0}, run...), end)...))...),
+		section(10, slices.Concat([]byte{1}, sized(slices.Concat(locals, run, []byte{end})...))...),
 		section(11, slices.Concat([]byte{1, 0}, []byte(i32Const1024+"\x0b"), sized(block...))...),
 	)
 }
@@ -42,6 +47,7 @@ const (
 	opUnreachable = 0x00
 	opLoop        = 0x03
 	opBr          = 0x0c
+	opBrIf        = 0x0d
 	void          = 0x40
 	opEnd         = 0x0b
 )

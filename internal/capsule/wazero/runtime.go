@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 
@@ -40,22 +41,29 @@ const DefaultModules = 32
 // Config of a Runtime; the zero value is the documented default.
 type Config struct {
 	Modules int // compiled modules kept for the next Compile; 0 means DefaultModules
-	// CacheDir keeps compiled code across restarts; empty keeps it in memory.
+	// CacheDir keeps compiled code across restarts; empty keeps it in memory, or in a
+	// temporary folder if Compiler needs one.
 	CacheDir string
+	// Compiler is who compiles.
+	Compiler Compiler
 }
 
 // Runtime compiles and runs capsules. It is safe for concurrent use.
 type Runtime struct {
-	rt    wazero.Runtime
-	cache wazero.CompilationCache
-	limit int // of modules
+	cfg       Config
+	rt        wazero.Runtime
+	cache     wazero.CompilationCache
+	temporary string        // folder to be removed
+	compiling chan struct{} // holds one token while a module is compiled
 
 	mu        sync.Mutex
 	closed    bool
 	modules   map[capsule.CID]*module
 	order     []capsule.CID // of modules, the one used last at the end
 	instances map[*instance]struct{}
-	running   sync.WaitGroup // instances, until they have ended
+	running   sync.WaitGroup  // instances and compilations, until they have ended
+	ending    context.Context // of compilations
+	end       context.CancelFunc
 }
 
 var (
@@ -63,37 +71,59 @@ var (
 	_ capsule.Restorer = (*module)(nil)
 )
 
-// New starts a Runtime. The caller closes it.
-func New(cfg Config) (*Runtime, error) {
-	cache := wazero.NewCompilationCache()
-	if cfg.CacheDir != "" {
-		var err error
-		if cache, err = wazero.NewCompilationCacheWithDir(cfg.CacheDir); err != nil {
-			return nil, fmt.Errorf("capsule/wazero: %w", err)
-		}
-	}
-	config := wazero.NewRuntimeConfig().
+// engine is the configuration of wazero that compiles and runs: compiled code fits only
+// the one it was compiled for.
+func engine(cache wazero.CompilationCache) wazero.RuntimeConfig {
+	return wazero.NewRuntimeConfig().
 		WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesThreads).
 		WithDebugInfoEnabled(false).
 		WithCompilationCache(cache)
+}
+
+// New starts a Runtime. The caller closes it.
+func New(cfg Config) (*Runtime, error) {
 	if cfg.Modules <= 0 {
 		cfg.Modules = DefaultModules
 	}
-	rt := wazero.NewRuntimeWithConfig(context.Background(), config)
-	if err := provideInterrupt(rt); err != nil {
-		return nil, errors.Join(err, rt.Close(context.Background()), cache.Close(context.Background()))
-	}
-	return &Runtime{
-		rt:        rt,
-		cache:     cache,
-		limit:     cfg.Modules,
+	r := &Runtime{
+		cfg:       cfg,
+		compiling: make(chan struct{}, 1),
 		modules:   map[capsule.CID]*module{},
 		instances: map[*instance]struct{}{},
-	}, nil
+	}
+	r.ending, r.end = context.WithCancel(context.Background())
+	if cfg.Compiler.Program != "" && cfg.CacheDir == "" {
+		folder, err := os.MkdirTemp("", "inos-compiled-")
+		if err != nil {
+			return nil, fmt.Errorf("capsule/wazero: %w", err)
+		}
+		r.cfg.CacheDir, r.temporary = folder, folder
+	}
+	r.cache = wazero.NewCompilationCache()
+	if r.cfg.CacheDir != "" {
+		var err error
+		if r.cache, err = wazero.NewCompilationCacheWithDir(r.cfg.CacheDir); err != nil {
+			return nil, errors.Join(fmt.Errorf("capsule/wazero: %w", err), r.cleanUp())
+		}
+	}
+	r.rt = wazero.NewRuntimeWithConfig(context.Background(), engine(r.cache))
+	if err := provideInterrupt(r.rt); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
 }
 
-// Compile implements capsule.Runtime. The same bytes are compiled once. Errors
-// match those of capsule.Inspect, ErrCompile, ErrClosed or ctx's.
+func (r *Runtime) cleanUp() error {
+	if r.temporary == "" {
+		return nil
+	}
+	return os.RemoveAll(r.temporary)
+}
+
+// Compile implements capsule.Runtime. The same bytes are compiled once, one module at a
+// time; a compilation goes on when ctx ends, for whoever asks next. Errors match those of
+// capsule.Inspect, ErrCompile, ErrCompileLimit, ErrClosed or ctx's. A module that is refused
+// is remembered as one for as long as a compiled one.
 func (r *Runtime) Compile(ctx context.Context, wasm []byte) (capsule.Module, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -107,10 +137,13 @@ func (r *Runtime) Compile(ctx context.Context, wasm []byte) (capsule.Module, err
 		return nil, err
 	}
 	if mine {
-		if m.err = m.compile(context.WithoutCancel(ctx), wasm); m.err != nil {
-			r.forget(m)
-		}
-		close(m.ready)
+		go func() {
+			defer r.running.Done()
+			defer close(m.ready)
+			if m.err = m.compile(wasm); m.err != nil && !errors.Is(m.err, ErrCompile) {
+				r.forget(m) // it says nothing about the module
+			}
+		}()
 	}
 	select {
 	case <-m.ready:
@@ -136,16 +169,17 @@ func (r *Runtime) module(info capsule.ModuleInfo) (m *module, mine bool, err err
 	if !ok {
 		m = &module{rt: r, info: info, ready: make(chan struct{})}
 		r.modules[info.CID] = m
+		r.running.Add(1)
 	}
 	r.order = append(slices.DeleteFunc(r.order, func(cid capsule.CID) bool { return cid == info.CID }), info.CID)
-	if len(r.order) > r.limit {
+	if len(r.order) > r.cfg.Modules {
 		delete(r.modules, r.order[0])
 		r.order = r.order[1:]
 	}
 	return m, !ok, nil
 }
 
-// forget lets a module go that does not compile.
+// forget lets a module go that could not be compiled just now.
 func (r *Runtime) forget(m *module) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -180,7 +214,8 @@ func (r *Runtime) left(in *instance) {
 	r.running.Done()
 }
 
-// Close kills every instance, waits for them and frees the compiled code.
+// Close kills every instance, ends what is being compiled, waits for them and frees the
+// compiled code.
 func (r *Runtime) Close() error {
 	r.mu.Lock()
 	r.closed = true
@@ -192,6 +227,7 @@ func (r *Runtime) Close() error {
 	for _, in := range all {
 		in.Kill()
 	}
+	r.end()
 	r.running.Wait()
-	return errors.Join(r.rt.Close(context.Background()), r.cache.Close(context.Background()))
+	return errors.Join(r.rt.Close(context.Background()), r.cache.Close(context.Background()), r.cleanUp())
 }

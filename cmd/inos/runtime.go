@@ -1,0 +1,32 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+
+	"inos/internal/capsule/wazero"
+)
+
+// compileCommand is the first argument of a process that compiles a capsule for a node.
+// It is no command for people.
+const compileCommand = "compile-capsule"
+
+// compiles reports whether this process is one that compiles.
+func compiles(args []string) bool { return len(args) > 1 && args[1] == compileCommand }
+
+// compile returns the process's exit status.
+func compile(args []string) int { return wazero.CompileProcess(args[2:], os.Stdin, os.Stderr) }
+
+// newRuntime runs capsules, and has them compiled by processes of this same program. What
+// is compiled is kept below data, if that is not empty. The caller closes it.
+func newRuntime(data string) (*wazero.Runtime, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cfg := wazero.Config{Compiler: wazero.Compiler{Program: program, Args: []string{compileCommand}}}
+	if data != "" {
+		cfg.CacheDir = filepath.Join(data, "compiled")
+	}
+	return wazero.New(cfg)
+}

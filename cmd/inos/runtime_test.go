@@ -1,0 +1,31 @@
+package main
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The tests' program compiles capsules as inos does.
+func TestMain(m *testing.M) {
+	if compiles(os.Args) {
+		os.Exit(compile(os.Args))
+	}
+	os.Exit(m.Run())
+}
+
+// A node's capsules are compiled by another process, into its data folder.
+func TestCapsulesAreCompiledApart(t *testing.T) {
+	data := t.TempDir()
+	rt, err := newRuntime(data)
+	require.NoError(t, err)
+	wasm, err := os.ReadFile("../../build/capsules/hash.wasm")
+	require.NoError(t, err, "make capsules")
+	_, err = rt.Compile(t.Context(), wasm)
+	require.NoError(t, err)
+	require.NoError(t, rt.Close())
+	compiled, err := os.ReadDir(data + "/compiled")
+	require.NoError(t, err)
+	require.NotEmpty(t, compiled)
+}
