@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,7 +29,7 @@ func inos(t *testing.T, args ...string) (out, diag string, err error) {
 
 func TestLedgerCommands(t *testing.T) {
 	data := t.TempDir()
-	_, log, done, err := openLedger(data, os.Stderr)
+	_, log, done, err := openLedger(data, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	l, err := credit.OpenLedger(credit.Config{Log: log, Codec: wire.Credit{}})
 	require.NoError(t, err)

@@ -27,9 +27,10 @@ type nodeFlags struct {
 	Hedge        bool         `help:"Send a second copy of this node's own job when the first takes longer than 95 % of its node's last answers did; both may have to be paid."`
 	Near         nearby       `placeholder:"GEOHASH:KM" help:"For this node's own jobs a node KM away from there scores half, for example u33db:500."`
 	OTLP         webURL       `name:"otlp" placeholder:"URL" help:"OpenTelemetry collector to send spans to over OTLP/HTTP, for example http://127.0.0.1:4318."`
-	Verbose      bool         `short:"v" help:"Log every event."`
-
-	quiet bool // log warnings only
+	DrainTimeout duration     `default:"30s" placeholder:"TIME" help:"When told to stop, how long jobs may go on before they are handed back to their callers (default ${default})."`
+	Log          string       `default:"text" enum:"text,json" help:"Form of the log on standard error: text or json (default ${default})."`
+	LogLevel     string       `default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error (default ${default})."`
+	Verbose      bool         `short:"v" help:"Log every event: --log-level debug."`
 }
 
 // slots is how many the kernel is to have: below 0 means none there.

@@ -62,7 +62,7 @@ func (c *jobCmd) Run(s *session) error {
 		return err
 	}
 	// The node outlives the job, or its own end could come before the job's.
-	n, err := start(context.WithoutCancel(s.ctx), nodeFlags{Name: "job", Key: c.Key, Allowance: 100_000_000, Verbose: c.Verbose, quiet: !c.Verbose}, s.diag)
+	n, err := start(context.WithoutCancel(s.ctx), nodeFlags{Name: "job", Key: c.Key, Allowance: 100_000_000, Verbose: c.Verbose, LogLevel: "error"}, s.diag)
 	if err != nil {
 		return err
 	}

@@ -128,7 +128,7 @@ func changeLedger(s *session, data string, change func(l *credit.Ledger) error) 
 	if _, err := os.Stat(filepath.Join(data, ledgerName+".log")); err != nil {
 		return noLedger(data, err) // only a node makes one
 	}
-	_, log, done, err := openLedger(data, s.diag)
+	_, log, done, err := openLedger(data, (&nodeFlags{Name: "ledger"}).logger(s.diag))
 	if err != nil {
 		return busyLedger(data, err)
 	}

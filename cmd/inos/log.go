@@ -8,22 +8,43 @@ import (
 	"inos/internal/kernel"
 )
 
-// log writes the kernel's events to diag: warnings always, the rest with -v.
-func (n *native) log(ctx context.Context, f nodeFlags, diag io.Writer) {
-	level := slog.LevelInfo
-	if f.quiet {
-		level = slog.LevelError // the command says what became of its job itself
-	}
+// logger writes to diag as the flags say.
+func (f *nodeFlags) logger(diag io.Writer) *slog.Logger {
+	levels := map[string]slog.Level{"debug": slog.LevelDebug, "warn": slog.LevelWarn, "error": slog.LevelError}
+	options := &slog.HandlerOptions{Level: levels[f.LogLevel]} // none is info
 	if f.Verbose {
-		level = slog.LevelDebug
+		options.Level = slog.LevelDebug
 	}
-	logger := slog.New(slog.NewTextHandler(diag, &slog.HandlerOptions{Level: level})).With("node", string(f.Name))
+	var handler slog.Handler = slog.NewTextHandler(diag, options)
+	if f.Log == "json" {
+		handler = slog.NewJSONHandler(diag, options)
+	}
+	return slog.New(handler).With("node", string(f.Name))
+}
+
+// loggedError has been written to the log already.
+type loggedError struct{ error }
+
+func (e loggedError) Unwrap() error { return e.error }
+
+// failed writes err where all else is JSON: a line that is none would break whoever
+// reads it.
+func (f *nodeFlags) failed(diag io.Writer, err error) error {
+	if err == nil || f.Log != "json" {
+		return err
+	}
+	f.logger(diag).Error("ended", "error", err)
+	return loggedError{err}
+}
+
+// log writes the kernel's events until ctx ends.
+func (n *native) log(ctx context.Context) {
 	events, cancel := n.Kernel.Subscribe(1024)
 	defer cancel()
 	for {
 		select {
 		case e := <-events:
-			logEvent(ctx, logger, e)
+			logEvent(ctx, n.logger, e)
 		case <-ctx.Done():
 			return
 		}

@@ -39,9 +39,10 @@ func main() {
 		os.Exit(compile(os.Args))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	err := dispatch(&session{ctx: ctx, in: os.Stdin, out: os.Stdout, diag: os.Stderr}, os.Args[1:])
 	stop()
-	if err != nil {
+	if logged := (loggedError{}); err != nil && !errors.As(err, &logged) {
 		fmt.Fprintln(os.Stderr, said(err))
 	}
 	os.Exit(exitCode(err))

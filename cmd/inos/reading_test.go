@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -75,7 +76,7 @@ func TestNothingIsMadeOfAPathThatIsNotThere(t *testing.T) {
 // crash left with a torn end, and one that may not be written to.
 func TestReadingCommandsDoNotWrite(t *testing.T) {
 	data := t.TempDir()
-	_, log, done, err := openLedger(data, os.Stderr)
+	_, log, done, err := openLedger(data, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	l, err := credit.OpenLedger(credit.Config{Log: log, Codec: wire.Credit{}})
 	require.NoError(t, err)

@@ -67,7 +67,7 @@ func TestPolicyIsReadAgainOnHangup(t *testing.T) {
 
 	write(governance.Policy{Name: "second", Version: 2, Budget: 5}, "key")
 	hangup()
-	diag.wait(t, `policy "second" version 2 is in force`)
+	diag.wait(t, `"policy is in force" node=n policy=second version=2`)
 	require.EqualValues(t, 2, n.Gate.Policy().Version)
 
 	write(governance.Policy{Name: "third", Version: 3}, "stranger")
@@ -83,8 +83,7 @@ func TestPolicyIsReadAgainOnHangup(t *testing.T) {
 
 	write(governance.Policy{Name: "tried", Version: 4}, "key")
 	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGUSR1))
-	diag.wait(t, `policy "tried" version 4 is not in force; under it `)
-	diag.wait(t, "0 of 0 jobs")
+	diag.wait(t, `"policy is not in force" node=n policy=tried version=4 different=0 of=0`)
 	require.EqualValues(t, 2, n.Gate.Policy().Version)
 }
 

@@ -21,18 +21,25 @@ type serveCmd struct {
 
 // Run runs a node and serves the shell that joins it.
 func (c *serveCmd) Run(s *session) error {
-	n, err := start(s.ctx, c.nodeFlags, s.diag)
+	n, err := start(context.WithoutCancel(s.ctx), c.nodeFlags, s.diag)
 	if err != nil {
-		return err
+		return c.failed(s.diag, err)
 	}
-	n.sayReach(s.diag)
-	return errors.Join(n.serveHTTP(s.ctx, c.Dist, string(c.HTTP), s.out), n.wait())
+	n.sayReach()
+	ctx, cancel := context.WithCancel(s.ctx) // the server's failure ends the node, too
+	defer cancel()
+	served := make(chan error, 1)
+	go func() {
+		defer cancel()
+		served <- n.serveHTTP(ctx, c.Dist, string(c.HTTP), s.out)
+	}()
+	err = n.untilTold(ctx, time.Duration(c.DrainTimeout))
+	cancel()
+	return c.failed(s.diag, errors.Join(<-served, err))
 }
 
-// serveHTTP serves until ctx ends or the server fails; either way the node is
-// told to stop.
+// serveHTTP serves until ctx ends or the server fails.
 func (n *native) serveHTTP(ctx context.Context, dist, addr string, out io.Writer) error {
-	defer n.stop()
 	handler, err := serve.New(os.DirFS(dist), func() serve.Boot { return serve.Boot{Bootstrap: n.mesh.Addrs()} })
 	if err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"inos/internal/identity"
 )
@@ -47,20 +46,8 @@ func ShowSigned(w io.Writer, raw []byte, codec PolicyCodec) (Policy, identity.Pe
 	return p, signer, ShowPolicy(w, p)
 }
 
-// ShowDryRun prints what DryRun found.
-func ShowDryRun(w io.Writer, changes []Change, looked int) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "%d of %d jobs would be decided differently\n", len(changes), looked)
-	if len(changes) > 0 {
-		fmt.Fprintln(t, "JOB\tWAS\tWOULD BE")
-	}
-	for _, c := range changes {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", c.JobID, c.Before.short(), c.After.short())
-	}
-	return t.Flush()
-}
-
-func (d Decision) short() string {
+// Short is what was decided, in a word: the code of a rejection, or the rule.
+func (d Decision) Short() string {
 	if d.Code != "" {
 		return d.Code
 	}

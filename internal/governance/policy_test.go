@@ -233,9 +233,7 @@ func TestDryRun(t *testing.T) {
 	require.Len(t, changes, 1)
 	require.Equal(t, id(2), changes[0].JobID)
 	require.Equal(t, Undecided, changes[0].After.Rule)
-	var out strings.Builder
-	require.NoError(t, ShowDryRun(&out, changes, looked))
-	require.Contains(t, out.String(), "1 of 3 jobs")
+	require.NotEmpty(t, changes[0].Before.Short())
 	_, _, err = g.DryRun(Policy{MaxAge: -1})
 	require.ErrorIs(t, err, ErrPolicyInvalid)
 	require.Len(t, g.Decisions(2), 2)

@@ -67,6 +67,9 @@ func (k *Kernel) HandleCommand(ctx context.Context, from identity.PeerID, call m
 	if err == nil {
 		err = k.mayUse(cmd)
 	}
+	if err == nil && cmd.Type == capsule.Spawn && k.leaving.draining.Load() {
+		err = ErrDraining
+	}
 	if err != nil {
 		r := refusal(cmd, err)
 		k.commanded(from, k.cfg.Self, cmd, r, nil)
@@ -113,6 +116,8 @@ func refusal(cmd capsule.Command, err error) capsule.Reply {
 		r.Reason = rejected.Code
 	case errors.Is(err, ErrNoCapability):
 		r.Reason = "capability_missing"
+	case errors.Is(err, ErrDraining):
+		r.Reason = reasonDraining
 	}
 	return r
 }

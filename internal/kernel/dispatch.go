@@ -143,6 +143,7 @@ func (s *state) endJob(id string, from identity.PeerID, o mesh.JobOutcome, err e
 		s.failed++
 	}
 	s.jobs.end(id, from, o, err, now)
+	s.nobodyLeft()
 	o.Output = nil
 	s.k.emit(JobEnded{At{now}, id, from, o.Node, o, err})
 }

@@ -118,7 +118,7 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, terms Terms
 // for that.
 func (k *Kernel) ownEnd(ctx context.Context, err error) bool {
 	switch code := codeOf(err); {
-	case k.life.Err() != nil, !chargeable(code):
+	case k.life.Err() != nil, errors.Is(context.Cause(ctx), errHandBack), !chargeable(code):
 		return true
 	case code == mesh.JobCrashed && ctx.Err() == nil:
 		return errors.Is(err, capsule.ErrKilled) && !errors.Is(err, supervisor.ErrNoHeartbeat)

@@ -16,7 +16,7 @@ const remembered = 256
 type job struct {
 	info     JobInfo
 	admitted governance.Admitted
-	sub      *Submission // nil for a job of another node, and so is cancel
+	sub      *Submission // nil for a job of another node
 	decision Decision    // the last one
 	decided  bool        // there was one
 	ballot   *ballot     // nil: one node runs it

@@ -35,6 +35,7 @@ type Kernel struct {
 	keep       keep
 	origins    origins
 	crew       crew
+	leaving    leaving
 
 	mesh      atomic.Pointer[joined]
 	attached  chan struct{}   // closed when the mesh is

@@ -94,6 +94,10 @@ func (k *Kernel) publish(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		if k.leaving.left.Load() {
+			<-ctx.Done()
+			return ctx.Err()
+		}
 		var p mesh.Profile
 		if err := k.loop.ask(ctx, func(s *state) { p = k.profile(s.offered(), s.sequence); p.Coordinate = s.coordinate() }); err != nil {
 			return err

@@ -40,7 +40,13 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 		out.Code, out.Reason = mesh.JobBusy, "requirements"
 		return out
 	}
-	switch busy, err := k.admitHere(ctx, a, from, started); {
+	ctx, handBack := context.WithCancelCause(ctx)
+	defer handBack(nil)
+	if k.leaving.draining.Load() {
+		out.Code, out.Reason, out.Message = mesh.JobBusy, reasonDraining, ErrDraining.Error()
+		return out
+	}
+	switch busy, err := k.admitHere(ctx, a, from, started, handBack); {
 	case errors.Is(err, ErrPanicked):
 		out.Code, out.Message = mesh.JobInternal, err.Error()
 		return out
@@ -65,14 +71,18 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 	switch {
 	case err == nil:
 		out = k.execute(ctx, a, Terms{Price: k.cfg.CreditCost, Amount: a.Job().Budget}, input, fetch, progress)
+	case errors.Is(context.Cause(ctx), errHandBack): // see below
+		out.Code = mesh.JobBusy
 	case ctx.Err() == context.DeadlineExceeded:
 		out.Code, out.Reason, out.Message = mesh.JobDeadline, codeText(ctx.Err()), "kernel: the input did not come within the job's deadline"
 	default:
 		out = k.refuse(out, from, err)
 	}
+	out = handedBack(ctx, out)
 	out.Queued = queued
 	_ = k.loop.tell(context.Background(), func(s *state) { // the kernel's end needs no bookkeeping
 		s.returnSlot()
+		s.drained(out)
 		var err error
 		if out.Code != mesh.JobOK {
 			err = fmt.Errorf("kernel: job ended with code %d: %s", out.Code, out.Message)
@@ -110,10 +120,13 @@ func (k *Kernel) lacks(r governance.Requirements) string {
 
 // admitHere takes a slot and puts the job in the table, or says why not.
 // Errors are the loop's.
-func (k *Kernel) admitHere(ctx context.Context, a governance.Admitted, from identity.PeerID, now time.Time) (busy string, err error) {
+func (k *Kernel) admitHere(ctx context.Context, a governance.Admitted, from identity.PeerID, now time.Time, handBack context.CancelCauseFunc) (busy string, err error) {
 	asked := a.Job()
 	err = k.loop.ask(ctx, func(s *state) {
 		switch {
+		case s.k.leaving.draining.Load(): // since it was asked above
+			busy = ErrDraining.Error()
+			return
 		case s.resting:
 			busy = resting
 			return
@@ -121,7 +134,7 @@ func (k *Kernel) admitHere(ctx context.Context, a governance.Admitted, from iden
 			busy = "no free slot"
 			return
 		}
-		if !s.jobs.add(&job{admitted: a, info: JobInfo{
+		if !s.jobs.add(&job{admitted: a, cancel: handBack, info: JobInfo{
 			ID: asked.ID, Capsule: asked.Capsule, Method: asked.Method, State: JobPlaced, Priority: asked.Priority,
 			From: from, Node: k.cfg.Self, Attempts: 1, Submitted: now,
 		}}) {

@@ -32,6 +32,8 @@ func (m *Mesh) answerJob(ctx context.Context, from identity.PeerID, s *frames) e
 	if err != nil {
 		return err
 	}
+	m.answering.begin()
+	defer m.answering.end()
 	deadline := time.Now().Add(jobTime)
 	if d := call.Job.Deadline; !d.IsZero() && d.Before(deadline) {
 		deadline = d
@@ -41,7 +43,9 @@ func (m *Mesh) answerJob(ctx context.Context, from identity.PeerID, s *frames) e
 	ctx, gone := context.WithCancelCause(ctx)
 	defer gone(nil)
 	listening := make(chan struct{})
+	heard := false // somebody hears when the caller has closed its side
 	listen := sync.OnceFunc(func() {
+		heard = true
 		go func() {
 			defer close(listening)
 			listenForCancel(s, gone)
@@ -65,7 +69,9 @@ func (m *Mesh) answerJob(ctx context.Context, from identity.PeerID, s *frames) e
 	ended := make(chan mesh.JobOutcome, 1)
 	// Not goWork, which starts nothing once the mesh closes: report waits for the end.
 	go func() { ended <- m.handleJob(ctx, from, call, latest) }()
-	err = m.report(ctx, gone, s, latest, ended)
+	if err = m.report(ctx, gone, s, latest, ended); err == nil && heard {
+		m.untilHeard(listening)
+	}
 	gone(errCallerGone)
 	_ = s.s.CloseRead() // frees the listener, and a caller that still sends
 	listen()

@@ -111,6 +111,8 @@ type Mesh struct {
 	events  *mesh.EventQueue
 	provide *provider
 
+	answering answering
+
 	life    context.Context // ends with Close
 	endLife context.CancelFunc
 	work    sync.WaitGroup // every goroutine this package starts

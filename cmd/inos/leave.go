@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// settleTime is how long callers may take to receive what their jobs came to.
+	settleTime = 10 * time.Second
+	// goodbyeTime is how long the last profile has to be sent, and how long gossip, which
+	// gives no sign of it, has to carry it on.
+	goodbyeTime = 300 * time.Millisecond
+)
+
+// untilTold runs the node until ctx ends or the node does. Then it takes no new work,
+// gives what runs up to limit to end, hands the rest back to its callers, withdraws its
+// profile and closes everything.
+func (n *native) untilTold(ctx context.Context, limit time.Duration) error {
+	select {
+	case <-ctx.Done():
+		n.leave(context.WithoutCancel(ctx), limit)
+		n.stop()
+	case <-n.ended:
+	}
+	return n.wait()
+}
+
+// leave says goodbye. What fails of it is logged: the node ends in any case.
+func (n *native) leave(ctx context.Context, limit time.Duration) {
+	began := time.Now()
+	n.logger.Info("draining: no new jobs", "limit", limit)
+	drain, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	d, err := n.Kernel.Drain(drain)
+	if err != nil {
+		n.logger.Warn("not drained", "error", err)
+	}
+	settle, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	if err := n.mesh.Settle(settle); err != nil {
+		n.logger.Warn("some callers have not taken their results", "error", err)
+	}
+	goodbye, cancel := context.WithTimeout(ctx, goodbyeTime)
+	defer cancel()
+	if err := n.Kernel.Leave(goodbye); err != nil {
+		n.logger.Warn("profile not withdrawn", "error", err)
+	} else if len(n.mesh.Peers()) > 0 {
+		<-goodbye.Done()
+	}
+	st, err := n.Kernel.Status(ctx)
+	if err != nil {
+		n.logger.Warn("node ended before it was told to", "error", err)
+	}
+	n.logger.Info("left the mesh", "finished", d.Finished, "handedBack", d.HandedBack, "own", d.Own,
+		"done", st.Done, "failed", st.Failed, "rejected", st.Rejected,
+		"drained", time.Since(began).Round(time.Millisecond), "up", n.Kernel.Uptime().Round(time.Second))
+}

@@ -1,0 +1,168 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"inos/internal/mesh"
+)
+
+// ErrDraining: this node is about to leave and takes no new work. Retryable, elsewhere.
+var ErrDraining = errors.New("kernel: this node is leaving")
+
+// errHandBack ends a run that this node gives back to whoever asked for it.
+var errHandBack = fmt.Errorf("%w and hands its jobs back", ErrDraining)
+
+// reasonDraining is the Reason of a JobBusy of a node that leaves.
+const reasonDraining = "draining"
+
+// Drained counts what a Drain came to.
+type Drained struct {
+	Finished   int // jobs of others that ended by themselves meanwhile
+	HandedBack int // that were ended and given back: nothing is owed for them
+	Own        int // dispatched from here and still under way
+}
+
+// leaving is how far this node is on its way out.
+type leaving struct {
+	draining atomic.Bool
+	left     atomic.Bool // the profile has been withdrawn
+
+	// Of the loop.
+	count Drained
+	empty chan struct{} // closed once no job is under way; nil: nobody waits
+}
+
+// Drain takes no new work from now on: the profile says that there are no free slots,
+// new jobs of other nodes are answered JobBusy and their spawns ErrDraining. It waits for
+// the jobs that are under way, and for those dispatched from here, until ctx ends; the
+// jobs of others that run then are ended and answered JobBusy, for which their callers
+// choose another node and pay nothing here. Drain is called once. Errors are ErrStopped,
+// or name what has not let go.
+func (k *Kernel) Drain(ctx context.Context) (Drained, error) {
+	k.leaving.draining.Store(true)
+	empty := make(chan struct{})
+	if err := k.loop.ask(context.WithoutCancel(ctx), func(s *state) {
+		k.leaving.empty = empty
+		s.selfChanged()
+		s.nobodyLeft()
+	}); err != nil {
+		return Drained{}, err
+	}
+	var stuck error
+	select {
+	case <-empty:
+	case <-k.loop.stopped:
+	case <-ctx.Done():
+		stuck = k.handBack(empty)
+	}
+	var d Drained
+	err := k.loop.ask(context.WithoutCancel(ctx), func(s *state) {
+		d = k.leaving.count
+		for key := range s.jobs.active {
+			if key.from == "" {
+				d.Own++
+			}
+		}
+	})
+	return d, errors.Join(err, stuck)
+}
+
+// letGo is how long a run may take to end once it is told to.
+const letGo = 5 * time.Second
+
+// handBack ends the jobs of others and waits until they have ended.
+func (k *Kernel) handBack(empty <-chan struct{}) error {
+	left := 0
+	if err := k.loop.ask(context.Background(), func(s *state) {
+		for key, j := range s.jobs.active {
+			if key.from != "" {
+				left++
+				j.cancel(errHandBack)
+			}
+		}
+	}); err != nil {
+		return err
+	}
+	if left == 0 {
+		return nil // own jobs are under way
+	}
+	limit := time.NewTimer(letGo)
+	defer limit.Stop()
+	select {
+	case <-empty:
+		return nil
+	case <-k.loop.stopped:
+		return ErrStopped
+	case <-limit.C:
+		var served int
+		if err := k.loop.ask(context.Background(), func(s *state) { served = s.served() }); err != nil || served == 0 {
+			return err
+		}
+		return fmt.Errorf("kernel: %d jobs did not let go within %v", served, letGo)
+	}
+}
+
+// served counts the jobs of others that are under way.
+func (s *state) served() (n int) {
+	for key := range s.jobs.active {
+		if key.from != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// nobodyLeft tells who waits for it that no job is under way any more.
+func (s *state) nobodyLeft() {
+	if l := &s.k.leaving; l.empty != nil && len(s.jobs.active) == 0 {
+		close(l.empty)
+		l.empty = nil
+	}
+}
+
+// drained counts a job of another node that ended while this one drains.
+func (s *state) drained(out mesh.JobOutcome) {
+	switch l := &s.k.leaving; {
+	case !l.draining.Load():
+	case out.Reason == reasonDraining:
+		l.count.HandedBack++
+	default:
+		l.count.Finished++
+	}
+}
+
+// handedBack is out, unless this node ended the run to give it back: then the caller
+// hears that the node is busy, and nothing is owed. A run that ended by itself just
+// before stays as it ended.
+func handedBack(ctx context.Context, out mesh.JobOutcome) mesh.JobOutcome {
+	if !errors.Is(context.Cause(ctx), errHandBack) || out.Code == mesh.JobOK || len(out.Receipt) > 0 {
+		return out
+	}
+	return mesh.JobOutcome{JobID: out.JobID, Node: out.Node, Code: mesh.JobBusy, Reason: reasonDraining,
+		Message: errHandBack.Error(), FetchedBytes: out.FetchedBytes}
+}
+
+// goodbyeLife is how long the last profile is good for: long enough to be heard.
+const goodbyeLife = 2 * time.Second
+
+// Leave withdraws this node's profile: the last one says that it offers nothing, and
+// expires at once. Nothing is published after it. Errors are the mesh's; ErrNoMesh
+// without one.
+func (k *Kernel) Leave(ctx context.Context) error {
+	k.leaving.draining.Store(true)
+	m, err := k.theMesh()
+	if err != nil {
+		return err
+	}
+	var p mesh.Profile
+	if err := k.loop.ask(ctx, func(s *state) { s.sequence++; p = k.profile(0, s.sequence) }); err != nil {
+		return err
+	}
+	k.leaving.left.Store(true)
+	p.Capabilities, p.Expires = nil, time.Now().Add(goodbyeLife)
+	return m.Publish(ctx, p)
+}
