@@ -91,6 +91,10 @@ export interface NodeRow {
   latencyFrom: 'ping' | 'coordinate' | 'claim' | 'self';
   addr: string;
   expiresInMs: number;
+  /** Whether it may get a job from here now, as far as the job's own requirements allow. */
+  eligible: boolean;
+  /** Why not: 'cannot be dialled from here, and is not connected', 'no free slot', ... Empty when eligible. */
+  reason: string;
 }
 
 /** A node that the DHT has a provider record of. */

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -77,6 +78,41 @@ type nodeView struct {
 	LatencyFrom  string   `json:"latencyFrom"`
 	Addr         string   `json:"addr"`
 	ExpiresInMs  float64  `json:"expiresInMs"`
+	Eligible     bool     `json:"eligible"`
+	Reason       string   `json:"reason"`
+}
+
+// whyNot says why a node gets no job at all for now, in the words of the page; empty when
+// it may get one.
+func whyNot(n kernel.NodeInfo) string {
+	if !n.Candidate {
+		if n.Self {
+			return "offers no slots"
+		}
+		return "unknown to the scheduler"
+	}
+	var text []string
+	for _, m := range n.Missing {
+		text = append(text, missing(m))
+	}
+	return strings.Join(text, ", ")
+}
+
+// missing says what a node lacks that misses need, whatever the job.
+func missing(need scheduler.Requirement) string {
+	switch need {
+	case scheduler.NeedDial:
+		return "cannot be dialled from here, and is not connected"
+	case scheduler.NeedReach:
+		return "nothing could be sent to it not long ago"
+	case scheduler.NeedTrust:
+		return "in quarantine: it failed too often not long ago"
+	case scheduler.NeedSlot:
+		return "no free slot"
+	case scheduler.NeedUnexpired:
+		return "its profile has expired"
+	}
+	return "misses " + string(need)
 }
 
 type foundView struct {
@@ -89,8 +125,9 @@ func viewNode(n kernel.NodeInfo, now time.Time) nodeView {
 		PeerID: string(n.Profile.Peer), Name: n.Profile.Name, Kind: n.Profile.Kind, Self: n.Self, Connected: n.Connected || n.Self,
 		Capabilities: some(n.Profile.Capabilities), LatencyMs: ms(n.Latency), CreditCost: n.Profile.CreditCost, Score: n.Score,
 		FreeSlots: n.FreeSlots, Queue: n.Profile.QueueLength, GeoHash: n.Profile.GeoHash, LatencyFrom: "claim",
-		ExpiresInMs: ms(n.Profile.Expires.Sub(now)),
+		ExpiresInMs: ms(n.Profile.Expires.Sub(now)), Reason: whyNot(n),
 	}
+	v.Eligible = v.Reason == ""
 	switch {
 	case n.Self:
 		v.LatencyFrom = "self"
@@ -220,7 +257,9 @@ func considered(d scheduler.Explanation, names map[identity.PeerID]string, chose
 	}
 	for _, r := range d.Ruled {
 		v := view(r.Node)
-		v.Reason = "misses " + joined(r.Missed)
+		if v.Reason = "misses " + joined(r.Missed); slices.Contains(r.Missed, scheduler.NeedDial) {
+			v.Reason = missing(scheduler.NeedDial)
+		}
 		out = append(out, v)
 	}
 	return out

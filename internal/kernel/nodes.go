@@ -13,6 +13,7 @@ import (
 type node struct {
 	profile   mesh.Profile
 	connected bool
+	dialable  bool          // one of its addresses can be dialled from here
 	rtt       time.Duration // moving average of own measurements, 0 when there is none
 	misses    int           // pings in a row without an answer
 	answers   answerTimes
@@ -35,9 +36,12 @@ func (s *state) hear(p mesh.Profile, now time.Time) {
 	if !known {
 		n = &node{connected: s.peers[p.Peer]}
 	}
-	old := n.profile
+	old, dialable := n.profile, n.dialable
 	moved := known && !slices.Equal(old.Addrs, p.Addrs)
 	n.profile = p
+	if !known || moved {
+		n.dialable = s.canDial(p.Addrs)
+	}
 	if !known {
 		s.weigh(p.Peer, now)
 	}
@@ -45,8 +49,9 @@ func (s *state) hear(p mesh.Profile, now time.Time) {
 		ID: p.Peer, Capabilities: p.Capabilities, GeoHash: p.GeoHash,
 		Latency: s.latency(n), CreditCost: p.CreditCost,
 		FreeSlots: p.FreeSlots, QueueLength: p.QueueLength, Expires: p.Expires, Sequence: p.Sequence,
+		Undialable: !n.connected && !n.dialable,
 	}, now); err != nil {
-		n.profile = old
+		n.profile, n.dialable = old, dialable
 		if !known {
 			delete(s.factors, p.Peer)
 		}
@@ -123,11 +128,13 @@ func (s *state) lost(id identity.PeerID) {
 func (s *state) connection(id identity.PeerID, up bool, now time.Time) {
 	if n, ok := s.nodes[id]; ok {
 		n.connected = up
+		s.index.SetUndialable(id, !up && !n.dialable)
 		if up && n.rtt == 0 {
 			s.k.wantPing(id)
 		}
-		if up && s.index.Reached(id) {
-			s.k.matchmaker.Kick()
+		if up {
+			s.index.Reached(id)
+			s.k.matchmaker.Kick() // somebody may wait for it
 		}
 	}
 	if up {
@@ -136,6 +143,16 @@ func (s *state) connection(id identity.PeerID, up bool, now time.Time) {
 		s.k.emit(PeerDisconnected{At{now}, id})
 	}
 	s.link(id, up, now)
+}
+
+// canDial asks the mesh; without one, or where it does not say, everybody can be dialled.
+func (s *state) canDial(addrs []string) bool {
+	m, err := s.k.theMesh()
+	if err != nil {
+		return true
+	}
+	d, ok := m.(mesh.Dialer)
+	return !ok || d.CanDial(addrs)
 }
 
 // link notes whether a peer is connected. The first and the last one decide
@@ -180,6 +197,7 @@ func (s *state) info(id identity.PeerID) NodeInfo {
 		_, settled := s.estimate(n.profile.Coordinate)
 		info = NodeInfo{Profile: n.profile, Connected: n.connected, Measured: n.rtt > 0, Estimated: n.rtt == 0 && settled}
 	}
+	info.Missing, info.Candidate = s.index.Missing(id, time.Now())
 	if n, ok := s.index.Node(id); ok {
 		info.Latency, info.FreeSlots = n.Latency, n.FreeSlots
 		// As the index has it: failures count.

@@ -6,6 +6,7 @@ import (
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/scheduler"
 	"inos/internal/threads/matchmaker"
 )
 
@@ -76,6 +77,10 @@ type NodeInfo struct {
 	Estimated bool          // Latency is the distance of the two nodes' coordinates
 	FreeSlots uint32        // net of jobs on their way there
 	Score     float64
+	// Candidate: the scheduler knows it, so that it may get jobs, unless something is
+	// Missing, whatever a job asks for.
+	Candidate bool
+	Missing   []scheduler.Requirement
 }
 
 // JobInfo is a job in the kernel's table: dispatched from here or run here for

@@ -237,6 +237,13 @@ type Handler interface {
 	HandleFetch(ctx context.Context, from identity.PeerID, call FetchCall) (Blob, bool)
 }
 
+// Dialer is a Mesh that knows which addresses it can dial. A node none of whose
+// addresses can be dialled is reached only while it is connected: a browser accepts no
+// connections. CanDial does not block, and a mesh that is no Dialer can dial everybody.
+type Dialer interface {
+	CanDial(addrs []string) bool
+}
+
 // NoteFunc answers a note of another node: a short message with a short answer, by
 // the name of its protocol. An error resets the stream, without a reason.
 type NoteFunc func(ctx context.Context, from identity.PeerID, body []byte) (answer []byte, err error)

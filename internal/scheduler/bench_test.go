@@ -269,6 +269,9 @@ func BenchmarkScan(b *testing.B) {
 		nodes := make([]scanned, 0, n)
 		for slot := range x.nodes {
 			v := x.node(int32(slot))
+			if v.Undialable {
+				v.FreeSlots = 0
+			}
 			nodes = append(nodes, scanned{x.caps.groups[x.nodes[slot].group].mask, latencyMs(v), creditCost(v), x.nodes[slot].expires, v.FreeSlots})
 		}
 		ids, _ := x.caps.resolve(nil, []string{"gpu", "storage"})

@@ -20,12 +20,13 @@ const (
 	NeedNotExcluded  Requirement = "excluded"
 	NeedTrust        Requirement = "quarantine"  // it failed too often not long ago
 	NeedReach        Requirement = "unreachable" // nothing could be sent to it not long ago
+	NeedDial         Requirement = "undialable"  // no way leads to it from here: it accepts no connections
 )
 
 // Requirements lists them all.
 var Requirements = [...]Requirement{
 	NeedCapabilities, NeedGeo, NeedCost, NeedSlot, NeedUnexpired, NeedNotExcluded, NeedTrust,
-	NeedReach,
+	NeedReach, NeedDial,
 }
 
 // Candidate is a feasible node with the parts of its score.
@@ -99,6 +100,7 @@ func (x *Index) Explain(r Request, now time.Time, top int) (Explanation, error) 
 		missed[5] = len(excluded) > 0 && excluded[n.id]
 		missed[6] = n.trust == quarantined
 		missed[7] = n.reach == unreachable
+		missed[8] = n.undialable
 		misses, last := 0, 0
 		for i, miss := range missed {
 			if miss {
@@ -136,6 +138,28 @@ func (x *Index) Explain(r Request, now time.Time, top int) (Explanation, error) 
 	}
 	e.Why = why(choices[:k])
 	return e, nil
+}
+
+// Missing lists what keeps id from any job at time now, whatever the job asks for; empty
+// for a candidate. false when id is not known.
+func (x *Index) Missing(id identity.PeerID, now time.Time) (missed []Requirement, known bool) {
+	slot, ok := x.ids.find(x.nodes, id)
+	if !ok {
+		return nil, false
+	}
+	n := &x.nodes[slot]
+	for _, m := range []struct {
+		need Requirement
+		miss bool
+	}{
+		{NeedDial, n.undialable}, {NeedReach, n.reach == unreachable}, {NeedTrust, n.trust == quarantined},
+		{NeedSlot, n.available() == 0 && n.trust != quarantined && n.reach != unreachable}, {NeedUnexpired, n.expires <= x.line.Nanos(now)},
+	} {
+		if m.miss {
+			missed = append(missed, m.need)
+		}
+	}
+	return missed, true
 }
 
 // Parts names the terms of n's score: the Scorer's, and what failures took off.

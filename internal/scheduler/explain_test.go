@@ -24,14 +24,15 @@ func TestExplain(t *testing.T) {
 	add("old", func(n *Node) { n.Expires = epoch0.Add(time.Second) })
 	add("failed", func(n *Node) {})
 	add("wrong twice", func(n *Node) { n.Capabilities, n.CreditCost = nil, 100 })
+	add("away", func(n *Node) { n.Undialable = true })
 	now := epoch0.Add(time.Minute)
 	r := Request{JobID: "j", Capabilities: []string{"gpu"}, GeoPrefix: "u4", MaxCost: 50, Exclude: []peerID{"node-failed"}}
 	e, err := x.Explain(r, now, 5)
 	require.NoError(t, err)
-	require.Equal(t, 9, e.Considered)
+	require.Equal(t, 10, e.Considered)
 	require.Equal(t, 2, e.Feasible)
 	require.Equal(t, map[Requirement]int{
-		NeedCapabilities: 2, NeedGeo: 1, NeedCost: 2, NeedSlot: 1, NeedUnexpired: 1, NeedNotExcluded: 1,
+		NeedCapabilities: 2, NeedGeo: 1, NeedCost: 2, NeedSlot: 1, NeedUnexpired: 1, NeedNotExcluded: 1, NeedDial: 1,
 	}, e.RuledOut)
 	require.Equal(t, 1, e.Unlocks[NeedCost], "of the two, one misses nothing else")
 	require.Len(t, e.Top, 2)
@@ -44,7 +45,7 @@ func TestExplain(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, e.Feasible)
 	require.Empty(t, e.Top)
-	require.Equal(t, 9, e.RuledOut[NeedCapabilities])
+	require.Equal(t, 10, e.RuledOut[NeedCapabilities])
 	require.Equal(t, 1, e.RuledOut[NeedGeo])
 	require.Equal(t, 7, e.Unlocks[NeedCapabilities], "relaxing this one would let it run")
 }

@@ -35,6 +35,9 @@ func (x *Index) foresee(slot int32, n Node) {
 	if n.FreeSlots > 0 {
 		to = &x.ready
 	}
+	if n.Undialable {
+		to = &x.away
+	}
 	if int(was.group) >= len(to.trees) {
 		return
 	}

@@ -67,6 +67,13 @@ func (m *model) step(t require.TestingT) {
 		require.NoError(t, m.x.Upsert(n, m.now))
 		m.nodes[n.ID] = n
 		m.slots(n.ID)
+	case k < 48: // a connection comes or goes
+		id, undialable := m.anyID(), m.rng.IntN(2) == 0
+		m.x.SetUndialable(id, undialable)
+		if n, known := m.nodes[id]; known {
+			n.Undialable = undialable
+			m.nodes[id] = n
+		}
 	case k < 60: // a measurement
 		id := m.anyID()
 		d := time.Duration(m.rng.Int64N(int64(time.Second)))

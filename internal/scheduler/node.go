@@ -20,6 +20,7 @@ type Node struct {
 	QueueLength  uint32 // jobs waiting there
 	Expires      time.Time
 	Sequence     uint64 // counts up with every profile the node signs
+	Undialable   bool   // nobody here can dial it, and there is no connection to it
 
 	// What the index adds to a report; Upsert ignores these four.
 	Slots    uint32        // free or not, as far as the reports tell

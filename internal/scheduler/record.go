@@ -17,21 +17,22 @@ type record struct {
 	cost    uint64
 	expires int64
 
-	service  time.Duration // 0 until a job has ended there
-	seq      uint64
-	group    int32
-	free     uint32 // slots, as reported
-	queue    uint32
-	capacity uint32 // slots that the node is believed to have
-	held     uint32 // leases
-	used     uint32 // of them, taken since the last report
-	back     uint32 // leases taken before the last report and returned since
-	report   uint32 // counts the reports
-	mark     uint32 // == epoch: excluded from the decision in hand
-	gen      uint32 // of the slot, so that an old Lease is recognised
-	failures float32
-	trust    trust
-	reach    reach
+	service    time.Duration // 0 until a job has ended there
+	seq        uint64
+	group      int32
+	free       uint32 // slots, as reported
+	queue      uint32
+	capacity   uint32 // slots that the node is believed to have
+	held       uint32 // leases
+	used       uint32 // of them, taken since the last report
+	back       uint32 // leases taken before the last report and returned since
+	report     uint32 // counts the reports
+	mark       uint32 // == epoch: excluded from the decision in hand
+	gen        uint32 // of the slot, so that an old Lease is recognised
+	failures   float32
+	trust      trust
+	reach      reach
+	undialable bool // nobody here can dial it, and there is no connection
 }
 
 // detail is what is seldom asked of a node.
@@ -47,7 +48,7 @@ func (x *Index) node(slot int32) Node {
 		ID: r.id, Capabilities: x.caps.groups[r.group].names, GeoHash: x.details[slot].geoHash,
 		Latency: r.latency, CreditCost: r.cost, FreeSlots: r.available(), QueueLength: r.queue,
 		Expires: time.Unix(0, r.expires), Sequence: r.seq,
-		Slots: r.capacity, InFlight: r.held, Service: r.service, Failures: float64(r.failures),
+		Slots: r.capacity, InFlight: r.held, Service: r.service, Failures: float64(r.failures), Undialable: r.undialable,
 	}
 }
 
@@ -65,9 +66,15 @@ type standing struct {
 
 func (x *Index) standing(slot int32) standing {
 	r := &x.nodes[slot]
-	s := &x.busy
-	if r.available() > 0 {
-		s = &x.ready
+	return standing{r.entry(slot), x.shelfOf(r), r.group, x.caps.groups[r.group].mask}
+}
+
+func (x *Index) shelfOf(r *record) *shelf {
+	switch {
+	case r.undialable:
+		return &x.away
+	case r.available() > 0:
+		return &x.ready
 	}
-	return standing{r.entry(slot), s, r.group, x.caps.groups[r.group].mask}
+	return &x.busy
 }

@@ -72,7 +72,7 @@ func (x *Index) consider(s *shelf, slot int32) {
 	if scoreBits(r.score) < q.best || r.cost > q.cursor.f.maxCost || r.expires <= q.cursor.f.now {
 		return
 	}
-	if (r.available() > 0) != (s == &x.ready) || !x.groupFits(r.group) {
+	if x.shelfOf(r) != s || !x.groupFits(r.group) {
 		return
 	}
 	if e := r.entry(slot); x.accepts(&e) {

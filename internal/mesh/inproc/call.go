@@ -77,6 +77,9 @@ func (m *Member) dial(ctx context.Context, p identity.PeerID) (other *Member, ca
 		return nil, nil, nil, fmt.Errorf("%w: %s", mesh.ErrUnreachable, p)
 	}
 	if !m.connected(p) {
+		if other.isDeaf() {
+			return nil, nil, nil, fmt.Errorf("%w: %s does not listen", mesh.ErrUnreachable, p)
+		}
 		if d := m.oneWay(p); d > 0 {
 			if err := wait(ctx, caller, callee, min(d, forever/2)*2); err != nil {
 				return nil, nil, nil, err

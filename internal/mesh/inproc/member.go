@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,9 +31,13 @@ type Member struct {
 	heard   map[identity.PeerID]mesh.Profile
 	own     mesh.Profile
 	seq     uint64
+	deaf    bool // accepts no connections
 }
 
-var _ mesh.Mesh = (*Member)(nil)
+var (
+	_ mesh.Mesh   = (*Member)(nil)
+	_ mesh.Dialer = (*Member)(nil)
+)
 
 func newMember(n *Network, self identity.PeerID, h mesh.Handler) *Member {
 	m := &Member{
@@ -51,8 +56,33 @@ func newMember(n *Network, self identity.PeerID, h mesh.Handler) *Member {
 // Self is the peer id of the key that joined.
 func (m *Member) Self() identity.PeerID { return m.self }
 
-// Addrs is one address, which Connect takes on the same network only.
-func (m *Member) Addrs() []string { return []string{AddrPrefix + string(m.self)} }
+// Addrs is one address, which Connect takes on the same network only; none once the
+// member has stopped listening.
+func (m *Member) Addrs() []string {
+	if m.isDeaf() {
+		return nil
+	}
+	return []string{AddrPrefix + string(m.self)}
+}
+
+// StopListening makes the member what a browser is: it connects to others, and nobody
+// connects to it.
+func (m *Member) StopListening() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.deaf = true
+}
+
+func (m *Member) isDeaf() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.deaf
+}
+
+// CanDial implements mesh.Dialer.
+func (m *Member) CanDial(addrs []string) bool {
+	return slices.ContainsFunc(addrs, func(a string) bool { return strings.HasPrefix(a, AddrPrefix) })
+}
 
 // Connect takes an address from Addrs and one round trip.
 func (m *Member) Connect(ctx context.Context, addr string) (identity.PeerID, error) {
@@ -126,7 +156,7 @@ func (m *Member) Find(ctx context.Context, capability string) ([]mesh.Profile, e
 	var found []*Member
 	for _, other := range m.net.providersOf(capability) {
 		latency, ok := m.net.link(m.self, other.self)
-		if other == m || !ok || other.isDown() {
+		if other == m || !ok || other.isDown() || other.isDeaf() && !m.connected(other.self) {
 			continue
 		}
 		if !m.connected(other.self) {

@@ -121,7 +121,10 @@ type Mesh struct {
 	sequence uint64 // of the last profile signed
 }
 
-var _ mesh.Mesh = (*Mesh)(nil)
+var (
+	_ mesh.Mesh   = (*Mesh)(nil)
+	_ mesh.Dialer = (*Mesh)(nil)
+)
 
 // New joins the mesh: the node listens, if it is to, and dials its bootstrap
 // peers in the background. Errors: mesh.ErrAddress for an address that does not

@@ -225,6 +225,18 @@ func (m *Mesh) Connect(ctx context.Context, addr string) (identity.PeerID, error
 	return nameOf(info.ID), m.connect(ctx, info)
 }
 
+// CanDial implements mesh.Dialer: whether this build has a transport for one of addrs.
+func (m *Mesh) CanDial(addrs []string) bool {
+	sw, ok := m.host.Network().(*swarm.Swarm)
+	if !ok {
+		return true
+	}
+	return slices.ContainsFunc(addrs, func(addr string) bool {
+		info, err := parseAddr(addr)
+		return err == nil && slices.ContainsFunc(info.Addrs, func(a ma.Multiaddr) bool { return sw.TransportForDialing(a) != nil })
+	})
+}
+
 func (m *Mesh) connect(ctx context.Context, info peer.AddrInfo) error {
 	if info.ID == m.id {
 		return fmt.Errorf("%w: that is this node", mesh.ErrAddress)
