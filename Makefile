@@ -24,7 +24,8 @@ GO_FILES := $(GO_SOURCES) $(BUILD)/go-version $(BUILD)/go-modules $(BUILD)/go-so
 RUST_FILES := $(RUST_SOURCES) $(BUILD)/rust-sources
 WEB_FILES := $(WEB_SOURCES) $(BUILD)/web-sources
 CAPNP := schema/system/v1
-# Two at a time, unless the caller said how many.
+# Two at a time, unless the caller said how many. Its lines begin with +, as those with
+# $(MAKE) in them need not: make counts it among its own.
 PARALLEL = $(MAKE) $(if $(findstring jobserver,$(MAKEFLAGS)),,-j2)
 
 # What each goal needs. It is looked for before anything is made, for all goals at
@@ -50,19 +51,23 @@ NEEDS := $(sort base $(foreach goal,$(MAKECMDGOALS),$(needs_$(goal))))
 ##@ Run it
 .PHONY: demo
 demo: setup-base ## one job, all the way, in a real browser, with a transcript
-	@$(PARALLEL) dist native
+	+@$(PARALLEL) dist native
 	node test/browser/demo.mjs
 
 .PHONY: run
 run: setup-base ## start three nodes and serve the shell until Ctrl-C
-	@$(PARALLEL) dist native
+	+@$(PARALLEL) dist native
 	node test/browser/demo.mjs --serve
 
 ##@ Test it
 .PHONY: test
 test: setup-base ## everything that must pass
-	@$(PARALLEL) dist native
+	+@$(PARALLEL) dist native
 	scripts/test.sh
+
+.PHONY: test-clean-room
+test-clean-room: setup-base ## the first commands of the README on a minimal Debian
+	scripts/clean-room.sh
 
 .PHONY: test-kills
 test-kills: web/node_modules/.package-lock.json ## the ledger killed 50 times in each browser; make test kills Firefox's 6 times

@@ -128,7 +128,7 @@ look "$@"
 if [ ${#people[@]} -eq 0 ] && [ ${#missing[@]} -eq 0 ]; then exit; fi
 if [ ${#people[@]} -gt 0 ] || ! may_install; then
     debian=""
-    [ ${#packages[@]} -eq 0 ] || debian="; on Debian: apt-get install ${packages[*]}"
+    [ ${#packages[@]} -eq 0 ] || debian="; on Debian, as root: apt-get update && apt-get install ${packages[*]}"
     fail "please install: $(listed ${people[@]+"${people[@]}"} ${missing[@]+"${missing[@]}"})$debian"
 fi
 
