@@ -139,7 +139,7 @@ $(BUILD)/.kernel-compressed: $(BUILD)/kernel.wasm scripts/pack.mjs
 	@touch $@
 
 $(DIST)/build.json: $(BUILD)/.kernel-compressed $(BUILD)/kernel.wasm $(BUILD)/capsules/.built $(BUILD)/web/index.html scripts/pack.mjs
-	node scripts/pack.mjs --web $(BUILD)/web --kernel $(BUILD)/kernel.wasm --capsules $(BUILD)/capsules --except fault --except flood --out $(DIST)
+	node scripts/pack.mjs --web $(BUILD)/web --kernel $(BUILD)/kernel.wasm --capsules $(BUILD)/capsules --except fault --except flood --except state --out $(DIST)
 
 web/node_modules/.package-lock.json: web/package.json web/package-lock.json web/.npmrc | setup-base
 	@echo "make: npm packages of the shell"

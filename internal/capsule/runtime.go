@@ -8,6 +8,9 @@ type Runtime interface {
 	// Compile checks wasm with Inspect and compiles it. It may take long; the
 	// result can be instantiated many times. Errors match the Err... of Inspect.
 	Compile(ctx context.Context, wasm []byte) (Module, error)
+	// Compiled is the module that Compile made of the bytes of cid, if the Runtime has
+	// kept it: code is all that instances share, and needs to be hashed and checked once.
+	Compiled(cid CID) (Module, bool)
 	// Close ends every instance and waits for them.
 	Close() error
 }

@@ -15,7 +15,7 @@ import (
 
 // step is one thing that happens to a supervisor.
 type step struct {
-	What   string // "command", "run", "crash", "hush", "wait"
+	What   string // "command", "run", "call", "crash", "hush", "wait"
 	Type   capsule.CommandType
 	Pick   int // target, program or capsule, modulo what there is
 	Method string
@@ -24,7 +24,7 @@ type step struct {
 
 var anyStep = rapid.Custom(func(t *rapid.T) step {
 	return step{
-		What:   rapid.SampledFrom([]string{"command", "command", "command", "run", "run", "crash", "hush", "wait", "wait"}).Draw(t, "what"),
+		What:   rapid.SampledFrom([]string{"command", "command", "command", "run", "run", "call", "call", "crash", "hush", "wait", "wait"}).Draw(t, "what"),
 		Type:   capsule.CommandType(rapid.SampledFrom([]int{0, 0, 0, 1, 2, 3, 4, 5, 6}).Draw(t, "type")),
 		Pick:   rapid.IntRange(0, 20).Draw(t, "pick"),
 		Method: rapid.SampledFrom([]string{"echo", "sleep", "panic", "return", "spin", "nonsense"}).Draw(t, "method"),
@@ -33,7 +33,7 @@ var anyStep = rapid.Custom(func(t *rapid.T) step {
 })
 
 // Whatever happens in whatever order: every command is answered exactly once by
-// its deadline, every run returns, the slots are never exceeded, states change
+// its deadline, every run and call returns, the slots are never exceeded, states change
 // only as the table says, and nothing is left at the end.
 func TestAnythingMayHappen(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
@@ -100,6 +100,17 @@ func happen(t *testing.T, cfg Config, steps []step) (problem error) {
 				out, err := w.s.Run(context.Background(), cids[st.Pick%len(cids)], Limits{Time: st.Time}, task, nil)
 				if err == nil && string(out) != "in" {
 					fail("run returned %q", out)
+				}
+			})
+		case "call":
+			mu.Lock()
+			id := ids[st.Pick%len(ids)]
+			mu.Unlock()
+			wg.Go(func() {
+				task := capsule.Task{Method: st.Method, Args: []string{"1s"}, Input: []byte("in")}
+				out, err := w.s.Call(context.Background(), id, st.Time, task, nil)
+				if err == nil && string(out) != "in" {
+					fail("call returned %q", out)
 				}
 			})
 		case "crash", "hush":

@@ -12,7 +12,7 @@ type child struct {
 	id     string
 	cid    capsule.CID
 	policy capsule.RestartPolicy
-	pooled bool
+	forJob bool // started by Run, for one task
 	args   []string
 	group  *group
 	index  int // in the group; guarded by Supervisor.mu
@@ -22,6 +22,7 @@ type child struct {
 	cancel  context.CancelFunc
 	started chan struct{} // closed when the first start has gone well, or not
 	gone    chan struct{} // closed when the keeper has ended
+	turn    chan struct{} // holds one element while a Call is at work
 
 	// Guarded by Supervisor.mu.
 	wasm        []byte         // until compiled
@@ -47,9 +48,8 @@ type child struct {
 	killErr    error // why the keeper killed this instance
 	redo       bool  // its group wants it started again
 
-	jobs      int
-	drainBy   time.Time // a cancelled run must have let go by then
-	idleSince time.Time
+	jobs    int       // 1 while a task is at work
+	drainBy time.Time // a cancelled call must have let go by then
 
 	growing   bool   // a resize it asked for is at work
 	refused   uint64 // bytes it wanted and cannot have
@@ -64,13 +64,16 @@ type child struct {
 
 func newChild(ctx context.Context, id string, sp spec, g *group, cfg Config) *child {
 	ch := &child{
-		id: id, cid: sp.cid, policy: sp.policy, pooled: sp.pooled, args: sp.args, group: g,
-		started: make(chan struct{}), gone: make(chan struct{}), up: make(chan struct{}),
-		wasm: sp.wasm, memoryLimit: sp.memoryLimit, jobs: sp.jobs,
+		id: id, cid: sp.cid, policy: sp.policy, forJob: sp.forJob, args: sp.args, group: g,
+		started: make(chan struct{}), gone: make(chan struct{}), up: make(chan struct{}), turn: make(chan struct{}, 1),
+		wasm: sp.wasm, memoryLimit: sp.memoryLimit,
 		pulse: pulse{period: cfg.Heartbeat},
 	}
 	if ch.image = sp.image; ch.image != nil {
 		ch.epoch = ch.image.Epoch
+	}
+	if ch.forJob {
+		ch.jobs = 1
 	}
 	ch.index = ch.group.join(ch)
 	ch.ctx, ch.cancel = context.WithCancel(ctx)
@@ -86,14 +89,6 @@ func (ch *child) info() Info {
 		in.MemoryBytes, in.MemoryLimit, in.Epoch = ch.cap.MemoryBytes(), ch.cap.MemoryLimit(), ch.cap.Epoch()
 	}
 	return in
-}
-
-// idle reports whether ch could take a run now.
-func (ch *child) idle() bool {
-	if ch.cap == nil {
-		return false
-	}
-	return !ch.ending() && !ch.stopping && !ch.redo && ch.jobs == 0 && (ch.state == Healthy || ch.state == Degraded)
 }
 
 // ending reports whether the instance that is up answers no more: its keeper hears of
@@ -114,10 +109,18 @@ func (ch *child) leaving() bool {
 	return ch.cap != nil && final && ch.ending()
 }
 
-// settle notices that a cancelled run has let go.
-func (ch *child) settle(now time.Time) {
+// settle notices that a call has let go of its instance.
+func (ch *child) settle() {
 	if ch.cap != nil && !ch.drainBy.IsZero() && ch.cap.Pending() == 0 {
-		ch.jobs, ch.drainBy, ch.idleSince = 0, time.Time{}, now
+		ch.free()
+	}
+}
+
+// free gives the turn on of a call that has begun.
+func (ch *child) free() {
+	if ch.jobs == 1 && !ch.forJob {
+		ch.jobs, ch.drainBy = 0, time.Time{}
+		<-ch.turn
 	}
 }
 

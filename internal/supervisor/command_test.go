@@ -109,11 +109,11 @@ func TestSpawnFromBytes(t *testing.T) {
 		require.Equal(t, capsule.OK, r.Code, r.Message)
 		require.Equal(t, capsule.SumCID(text), w.info(r.CapsuleID).CID)
 		require.EqualValues(t, 3*capsule.PageSize, w.info(r.CapsuleID).MemoryLimit)
-		out, err := w.run(capsule.SumCID(text), "echo")
-		require.ErrorIs(t, err, errNoBlob, "its memory limit is not the one a run without limit would get: %s", out)
-		got, err := w.s.Run(t.Context(), capsule.SumCID(text), Limits{MemoryBytes: 3 * capsule.PageSize}, capsule.Task{Method: "echo", Input: []byte("x")}, nil)
+		_, err := w.run(capsule.SumCID(text), "echo")
+		require.ErrorIs(t, err, errNoBlob, "bytes given for a spawn are not for the jobs of others")
+		got, err := w.call(r.CapsuleID, "echo")
 		require.NoError(t, err)
-		require.Equal(t, "x", string(got))
+		require.Equal(t, "input", got)
 	})
 }
 
@@ -178,7 +178,7 @@ func TestKillLetsAJobFinishWithinItsGrace(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, w *world) {
 		id := w.spawn(good)
 		result := make(chan error, 1)
-		go func() { _, err := w.run(good, "sleep", "2s"); result <- err }()
+		go func() { _, err := w.call(id, "sleep", "2s"); result <- err }()
 		synctest.Wait()
 		require.Equal(t, 1, w.info(id).Jobs)
 		began := time.Now()
@@ -206,7 +206,7 @@ func TestKillWhileItWaitsForARestart(t *testing.T) {
 func TestDeadlineOfACommand(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, w *world) {
 		id := w.spawn(good)
-		go func() { _, _ = w.run(good, "spin") }()
+		go func() { _, _ = w.call(id, "spin") }()
 		synctest.Wait()
 		began := time.Now()
 		r := w.command(capsule.Command{Type: capsule.Pause, Target: id, Deadline: began.Add(300 * time.Millisecond)})

@@ -11,7 +11,6 @@ import (
 // Defaults of Config.
 const (
 	DefaultMaxCapsules    = 8
-	DefaultIdleAfter      = 30 * time.Second
 	DefaultKeepEnded      = 16
 	DefaultCommandTimeout = 5 * time.Second
 	DefaultStartTimeout   = 15 * time.Second
@@ -49,10 +48,9 @@ type Config struct {
 
 	MaxCapsules    int           // live at once, and as many more going away; 0 means DefaultMaxCapsules
 	KeepEnded      int           // ended ones still listed; 0 means DefaultKeepEnded, below 0 none
-	IdleAfter      time.Duration // an instance that Run started ends when idle for so long
 	CommandTimeout time.Duration // of a Command without deadline
 	StartTimeout   time.Duration // fetch, compilation and first heartbeat together
-	CancelGrace    time.Duration // for a cancelled run to let go of its instance
+	CancelGrace    time.Duration // for a cancelled call to let go of its capsule
 	Heartbeat      time.Duration // 0 means capsule.DefaultHeartbeat
 
 	DegradedAfter, ZombieAfter, KillAfter int // heartbeats missing in a row
@@ -97,7 +95,6 @@ func (c *Config) validate() error {
 		return fmt.Errorf("%w: Policy %d, Overdue %d", ErrConfig, c.Policy, c.Overdue)
 	}
 	orDefault(&c.MaxCapsules, DefaultMaxCapsules)
-	orDefault(&c.IdleAfter, DefaultIdleAfter)
 	orDefault(&c.CommandTimeout, DefaultCommandTimeout)
 	orDefault(&c.StartTimeout, DefaultStartTimeout)
 	orDefault(&c.CancelGrace, DefaultCancelGrace)

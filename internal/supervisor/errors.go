@@ -38,6 +38,10 @@ var (
 	ErrListeners = errors.New("supervisor: too many listeners")
 )
 
+// errLeaving is the ErrBusy that passes by itself: slots are free, but too many threads of
+// capsules that have ended are not gone.
+var errLeaving = fmt.Errorf("%w", ErrBusy)
+
 // TimeLimitError says that a run took longer than it may. It matches
 // ErrTimeLimit and context.DeadlineExceeded.
 type TimeLimitError struct{ Limit time.Duration }

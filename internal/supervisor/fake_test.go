@@ -31,6 +31,9 @@ func (rt *fakeRuntime) Compile(ctx context.Context, wasm []byte) (capsule.Module
 	return &fakeModule{rt: rt, text: text, cid: capsule.SumCID(wasm)}, nil
 }
 
+// Compiled finds nothing: the fake compiles each time.
+func (rt *fakeRuntime) Compiled(capsule.CID) (capsule.Module, bool) { return nil, false }
+
 func (rt *fakeRuntime) Close() error { return nil }
 
 // counts are how many run now and how many were ever started.
@@ -58,7 +61,7 @@ func (m *fakeModule) Info() capsule.ModuleInfo {
 }
 
 func (m *fakeModule) Instantiate(_ context.Context, epoch uint32, limit uint64) (capsule.Instance, error) {
-	p := &program{rt: m.rt, text: m.text, heap: newHeap(least(limit, map[bool]uint64{true: capsule.PageSize}[strings.Contains(m.text, "cramped")])), bell: make(chan struct{}, 1),
+	p := &program{rt: m.rt, text: m.text, limit: limit, heap: newHeap(least(limit, map[bool]uint64{true: capsule.PageSize}[strings.Contains(m.text, "cramped")])), bell: make(chan struct{}, 1),
 		quit: make(chan struct{}), done: make(chan struct{}), hush: make(chan bool), crash: make(chan string)}
 	p.set(capsule.OffMemoryEpoch, epoch)
 	m.rt.mu.Lock()
@@ -82,8 +85,9 @@ func (m *fakeModule) Instantiate(_ context.Context, epoch uint32, limit uint64) 
 
 // program is one instance. Only its own goroutine writes its fields.
 type program struct {
-	rt   *fakeRuntime
-	text string
+	rt    *fakeRuntime
+	text  string
+	limit uint64
 	*heap
 	bell, quit, done chan struct{}
 	hush             chan bool   // true: no more heartbeats
@@ -98,6 +102,7 @@ type program struct {
 	args     []string
 	beatAt   time.Time
 	released map[uint64]bool
+	kept     []byte // by "put"
 }
 
 func (p *program) Memory() capsule.Memory    { return p.heap }
@@ -275,7 +280,7 @@ func (p *program) handle(kind capsule.FrameKind, payload []byte) error {
 }
 
 // run does a job: "echo", "panic", "return", "spin" (deaf and mute until it is
-// killed), "sleep" (for args[0], unless cancelled), "emit", "args" (it was spawned with).
+// killed), "put" (keeps its input), "get" (returns it), "sleep" (for args[0], unless cancelled), "emit", "args" (it was spawned with).
 func (p *program) run(m capsule.Run) error {
 	done := capsule.RunDone{Ticket: m.Ticket, Offset: m.Offset, Length: m.Length}
 	switch m.Method {
@@ -314,6 +319,17 @@ func (p *program) run(m capsule.Run) error {
 			return err
 		}
 		done.Length = uint64(len(text))
+	case "put":
+		p.kept = make([]byte, m.Length)
+		if err := p.Read(uint32(m.Offset), p.kept); err != nil {
+			return err
+		}
+		done.Length = 0
+	case "get":
+		if err := p.Write(inputAt, p.kept); err != nil {
+			return err
+		}
+		done.Offset, done.Length = inputAt, uint64(len(p.kept))
 	case "echo":
 	default:
 		done.Code = capsule.RunUnknownMethod

@@ -10,16 +10,9 @@ import (
 )
 
 // keep is the keeper of ch: it starts instances until one is not to follow.
-// after is closed when the slot is free.
-func (s *Supervisor) keep(ch *child, after <-chan struct{}) {
+func (s *Supervisor) keep(ch *child) {
 	defer close(ch.gone)
 	defer ch.cancel()
-	if after != nil {
-		select {
-		case <-after:
-		case <-ch.ctx.Done():
-		}
-	}
 	for {
 		err := s.lifetime(ch)
 		wait, again := s.judge(ch, err, time.Now())
@@ -113,7 +106,7 @@ func (s *Supervisor) openIn(ctx context.Context, ch *child, instance int) (*caps
 	return capsule.Open(ctx, mod, cfg)
 }
 
-// module returns ch's compiled module: the first time it is fetched, checked
+// module returns ch's compiled module: the first time it is found, or fetched, checked
 // against the CID and compiled.
 func (s *Supervisor) module(ctx context.Context, ch *child) (capsule.Module, error) {
 	s.mu.Lock()
@@ -128,11 +121,8 @@ func (s *Supervisor) module(ctx context.Context, ch *child) (capsule.Module, err
 		if wasm, m, err = s.cfg.Blobs.Get(ctx, ch.cid); err != nil {
 			return nil, err
 		}
-		if got := capsule.SumCID(wasm); got != ch.cid {
-			return nil, fmt.Errorf("%w: want %s, got %s", ErrWrongBytes, ch.cid, got)
-		}
 	}
-	mod, err := s.cfg.Runtime.Compile(ctx, wasm)
+	mod, err := s.compiled(ctx, ch.cid, wasm)
 	if err != nil {
 		return nil, err
 	}
@@ -143,6 +133,17 @@ func (s *Supervisor) module(ctx context.Context, ch *child) (capsule.Module, err
 	ch.ceiling = least(m.MemoryLimit, uint64(mod.Info().MaxPages)*capsule.PageSize)
 	ch.memoryLimit = least(ch.memoryLimit, ch.ceiling)
 	return mod, nil
+}
+
+// compiled is the module of cid, whose bytes are said to be wasm.
+func (s *Supervisor) compiled(ctx context.Context, cid capsule.CID, wasm []byte) (capsule.Module, error) {
+	if mod, kept := s.cfg.Runtime.Compiled(cid); kept {
+		return mod, nil
+	}
+	if got := capsule.SumCID(wasm); got != cid {
+		return nil, fmt.Errorf("%w: want %s, got %s", ErrWrongBytes, cid, got)
+	}
+	return s.cfg.Runtime.Compile(ctx, wasm)
 }
 
 // least is the smaller of two limits of which 0 is none.
@@ -162,10 +163,9 @@ func (s *Supervisor) adopt(ch *child, c *capsule.Capsule, now time.Time) bool {
 	}
 	if ch.everUp {
 		ch.restarts++
-		ch.jobs = 0 // the old instance took its runs with it
 	}
 	first := !ch.everUp
-	ch.cap, ch.everUp, ch.startedAt, ch.idleSince, ch.drainBy = c, true, now, now, time.Time{}
+	ch.cap, ch.everUp, ch.startedAt = c, true, now
 	ch.memoryLimit, ch.epoch = c.MemoryLimit(), c.Epoch()
 	ch.growing, ch.refused = false, 0
 	ch.pulse.start(now)

@@ -55,7 +55,7 @@ func TestACapsuleSaysItIsUnwellOrCrowded(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, w *world) {
 		id := w.spawn(sick)
 		require.Equal(t, Degraded, w.info(id).State)
-		_, err := w.run(sick, "echo")
+		_, err := w.call(id, "echo")
 		require.NoError(t, err, "it still works")
 		id = w.spawn(crowded)
 		time.Sleep(3 * time.Second)
@@ -78,7 +78,7 @@ func TestACrashRestartsWithAFreshMemoryAndItsMessage(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, w *world) {
 		id := w.spawn(good)
 		result := make(chan error, 1)
-		go func() { _, err := w.run(good, "panic", "at src/lib.rs:9"); result <- err }()
+		go func() { _, err := w.call(id, "panic", "at src/lib.rs:9"); result <- err }()
 		err := <-result
 		var p *capsule.PanicError
 		require.ErrorAs(t, err, &p, "the job in flight is answered")
@@ -96,7 +96,7 @@ func TestACrashRestartsWithAFreshMemoryAndItsMessage(t *testing.T) {
 		require.LessOrEqual(t, ends[0].Wait, DefaultBackoffBase)
 		require.Contains(t, ends[0].Reason, "src/lib.rs:9")
 		require.Equal(t, "started healthy starting again started healthy", w.story(id))
-		out, err := w.run(good, "echo")
+		out, err := w.call(id, "echo")
 		require.NoError(t, err)
 		require.Equal(t, "input", out)
 	})
@@ -113,7 +113,7 @@ func TestPolicies(t *testing.T) {
 		check := func(t *testing.T, w *world, p capsule.SpawnParams) {
 			for job, want := range map[string]string{"panic": c.crash, "return": c.clean} {
 				id := w.spawnWith(p)
-				_, err := w.run(good, job)
+				_, err := w.call(id, job)
 				require.Error(t, err)
 				time.Sleep(time.Second)
 				require.Equal(t, want, w.info(id).State.String(), "%s of policy %d: %s", job, c.policy, w.story(id))

@@ -28,14 +28,14 @@ func take(t *testing.T, l *Listener, frame, n int) {
 func TestListenersHearTheSame(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, w *world) {
 		id := w.spawn(good)
-		_, err := w.run(good, "emit", "3")
+		_, err := w.call(id, "emit", "3")
 		require.NoError(t, err)
 		require.EqualValues(t, 3<<10, w.info(id).Unheard, "nobody listened")
 		one, err := w.s.Listen(id)
 		require.NoError(t, err)
 		two, err := w.s.Listen(id)
 		require.NoError(t, err)
-		_, err = w.run(good, "emit", "10")
+		_, err = w.call(id, "emit", "10")
 		require.NoError(t, err)
 		take(t, one, 0, 10<<10)
 		take(t, two, 0, 10<<10)
@@ -48,7 +48,7 @@ func TestListenersHearTheSame(t *testing.T) {
 		require.NoError(t, two.Close())
 		require.NoError(t, two.Close())
 		require.ErrorIs(t, <-ended, io.ErrClosedPipe)
-		_, err = w.run(good, "emit", "1")
+		_, err = w.call(id, "emit", "1")
 		require.NoError(t, err)
 		take(t, one, 0, 1<<10)
 
@@ -74,7 +74,7 @@ func TestASlowListenerHoldsTheCapsuleBack(t *testing.T) {
 		idle, err := w.s.Listen(id)
 		require.NoError(t, err)
 		ran := make(chan error, 1)
-		go func() { _, err := w.run(good, "emit", fmt.Sprint(frames)); ran <- err }()
+		go func() { _, err := w.call(id, "emit", fmt.Sprint(frames)); ran <- err }()
 		time.Sleep(30 * time.Second) // three times what silence is allowed
 		require.Empty(t, ran)
 		l.outlet.mu.Lock()
@@ -108,7 +108,7 @@ func TestAStreamEndsWithItsInstance(t *testing.T) {
 		listen := func(id string) *Listener {
 			l, err := w.s.Listen(id)
 			require.NoError(t, err)
-			_, err = w.run(good, "emit", "3")
+			_, err = w.call(id, "emit", "3")
 			require.NoError(t, err)
 			return l
 		}
@@ -126,7 +126,7 @@ func TestAStreamEndsWithItsInstance(t *testing.T) {
 		require.ErrorIs(t, rest(l), capsule.ErrPanicked)
 		time.Sleep(time.Second)
 		l = listen(id)
-		_, err = w.run(good, "return")
+		_, err = w.call(id, "return")
 		require.Error(t, err)
 		require.ErrorIs(t, rest(l), io.EOF)
 
@@ -140,7 +140,7 @@ func TestAStreamEndsWithItsInstance(t *testing.T) {
 		l, err = w.s.Listen(id)
 		require.NoError(t, err)
 		const frames = listenAhead/1024 + 2
-		_, err = w.run(good, "emit", fmt.Sprint(frames), "return")
+		_, err = w.call(id, "emit", fmt.Sprint(frames), "return")
 		require.Error(t, err)
 		synctest.Wait()
 		take(t, l, 0, frames<<10)

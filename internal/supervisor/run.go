@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"inos/internal/capsule"
@@ -13,20 +14,23 @@ type Limits struct {
 	Time        time.Duration // for the run itself, its instance's start not counted
 }
 
-// Run does task on an idle instance of cid whose memory limit is the one asked
-// for, or starts one. An instance does one run at a time. It blocks until the
-// output is there; the caller owns it. onProgress may be nil and must not block.
-// Errors match ErrBusy or ErrNotServing (retryable), ErrTimeLimit, those of
-// Blobs, of capsule.Runtime and of capsule.Capsule.Run, or ctx's. When ctx or the
-// time limit ends the run, its instance must let go within Config.CancelGrace or
-// is killed.
+// Run does task on an instance of cid started for it alone, with the memory that the
+// module defines; with the task, whatever became of it, the instance ends. It blocks until
+// the output is there; the caller owns it. onProgress may be nil and must not block.
+// Errors match ErrBusy or ErrNotServing (retryable), ErrTimeLimit, those of Blobs, of
+// capsule.Runtime and of capsule.Capsule.Run, or ctx's.
 func (s *Supervisor) Run(ctx context.Context, cid capsule.CID, limits Limits, task capsule.Task, onProgress func(done, total uint64)) ([]byte, error) {
-	ch, c, err := s.lease(ctx, cid, limits)
+	ch, c, err := s.instance(ctx, cid, limits)
 	if err != nil {
 		return nil, err
 	}
-	defer s.release(ch, c)
-	running, limit := ctx, least(limits.Time, ch.timeLimit)
+	defer s.discard(ch, c)
+	return perform(ctx, c, least(limits.Time, ch.timeLimit), task, onProgress)
+}
+
+// perform does task on c, for limit at most; 0 is no limit.
+func perform(ctx context.Context, c *capsule.Capsule, limit time.Duration, task capsule.Task, onProgress func(done, total uint64)) ([]byte, error) {
+	running := ctx
 	if limit > 0 {
 		var cancel context.CancelFunc
 		running, cancel = context.WithTimeout(ctx, limit)
@@ -43,28 +47,15 @@ func (s *Supervisor) Run(ctx context.Context, cid capsule.CID, limits Limits, ta
 	return out, err
 }
 
-// lease finds or starts an instance for one run.
-func (s *Supervisor) lease(ctx context.Context, cid capsule.CID, limits Limits) (*child, *capsule.Capsule, error) {
+// instance starts one for a run.
+func (s *Supervisor) instance(ctx context.Context, cid capsule.CID, limits Limits) (*child, *capsule.Capsule, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
 	if err := s.awaitServing(ctx); err != nil {
 		return nil, nil, err
 	}
-	s.mu.Lock()
-	now := time.Now()
-	for i := len(s.order) - 1; i >= 0; i-- { // the newest first: the others may go idle
-		ch := s.order[i]
-		ch.settle(now)
-		if ch.cid == cid && ch.idle() && ch.fits(limits.MemoryBytes) {
-			ch.jobs = 1
-			c := ch.cap
-			s.mu.Unlock()
-			return ch, c, nil
-		}
-	}
-	ch, err := s.admit(spec{cid: cid, memoryLimit: limits.MemoryBytes, policy: capsule.Temporary, pooled: true, jobs: 1})
-	s.mu.Unlock()
+	ch, err := s.admitSoon(ctx, spec{cid: cid, memoryLimit: limits.MemoryBytes, policy: capsule.Temporary, forJob: true})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -79,21 +70,38 @@ func (s *Supervisor) lease(ctx context.Context, cid capsule.CID, limits Limits) 
 	return ch, ch.cap, nil
 }
 
-// fits reports whether ch has the memory limit that an instance started for
-// limit would have.
-func (ch *child) fits(limit uint64) bool {
-	want := least(limit, ch.ceiling)
-	return ch.cap.MemoryLimit() == want-want%capsule.PageSize
+// leavingTakes is how long a run waits for the threads of those that have ended: a
+// browser takes two seconds to end a Worker that does not end by itself.
+const leavingTakes = 2 * time.Second
+
+// admitSoon is admit for a run: many short ones in a row need not wait for each other's
+// slots, but for room among the dead whose threads are not gone.
+func (s *Supervisor) admitSoon(ctx context.Context, sp spec) (*child, error) {
+	limit := time.NewTimer(leavingTakes)
+	defer limit.Stop()
+	for {
+		s.mu.Lock()
+		ch, err := s.admit(sp)
+		departure := s.departure
+		s.mu.Unlock()
+		if !errors.Is(err, errLeaving) {
+			return ch, err
+		}
+		select {
+		case <-departure:
+		case <-limit.C:
+			return nil, err
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
 }
 
-// release gives the instance back once its run has ended.
-func (s *Supervisor) release(ch *child, c *capsule.Capsule) {
+// discard ends the instance of a run: nothing of it is for anybody else.
+func (s *Supervisor) discard(ch *child, c *capsule.Capsule) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if ch.cap != c {
-		return // it has died
+	if ch.cap == c && !ch.ending() { // what it died of is its end
+		s.stop(ch, "its job is over", ended)
 	}
-	now := time.Now()
-	ch.drainBy = now.Add(s.cfg.CancelGrace)
-	ch.settle(now)
 }

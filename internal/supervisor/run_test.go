@@ -12,45 +12,97 @@ import (
 	"inos/internal/capsule"
 )
 
-func TestRunReusesAnIdleInstance(t *testing.T) {
+// A job finds the memory that the module defines, whoever was here before, and whether
+// that went well or not.
+func TestARunFindsNothingOfAnother(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, w *world) {
-		for range 5 {
-			out, err := w.run(good, "echo")
-			require.NoError(t, err)
-			require.Equal(t, "input", out)
-		}
-		_, opened := w.rt.counts()
-		require.Equal(t, 1, opened)
-
-		_, err := w.s.Run(t.Context(), good, Limits{MemoryBytes: 4 * capsule.PageSize}, capsule.Task{Method: "echo"}, nil)
+		spawned := w.spawn(good)
+		out, err := w.call(spawned, "put")
 		require.NoError(t, err)
-		_, opened = w.rt.counts()
-		require.Equal(t, 2, opened, "another memory limit needs another instance")
-
-		_, err = w.run(good, "no such method")
-		require.ErrorIs(t, err, capsule.ErrUnknownMethod)
-		_, err = w.run(nothing, "echo")
-		require.ErrorIs(t, err, errNoBlob)
-
-		time.Sleep(DefaultIdleAfter + time.Second)
+		require.Empty(t, out)
+		for n, before := range []string{"put", "panic", "return", "no such method", "put"} {
+			_, _ = w.run(good, before)
+			out, err := w.run(good, "get")
+			require.NoError(t, err)
+			require.Empty(t, out, "after %q", before)
+			_, opened := w.rt.counts()
+			require.Equal(t, 3+2*n, opened, "each on an instance of its own, none on the spawned one")
+		}
+		out, err = w.call(spawned, "get")
+		require.NoError(t, err)
+		require.Equal(t, "input", out, "a spawned one keeps what it has, for its spawner")
+		synctest.Wait()
 		running, _ := w.rt.counts()
-		require.Zero(t, running)
-		require.Len(t, w.s.List(), 1, "only the one that failed to start is of interest")
+		require.Equal(t, 1, running, "the instances of the runs are gone")
+		for _, in := range w.s.List() {
+			require.True(t, in.ID == spawned || in.State == Failed, "%+v: only the one that crashed is of interest", in)
+		}
 	})
 }
 
-func TestRunsOnSpawnedOnesToo(t *testing.T) {
+func TestRunsThatDoNotStart(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, w *world) {
+		_, err := w.run(good, "no such method")
+		require.ErrorIs(t, err, capsule.ErrUnknownMethod)
+		_, err = w.run(nothing, "echo")
+		require.ErrorIs(t, err, errNoBlob)
+		synctest.Wait()
+		require.Len(t, w.s.List(), 1, "only the one that failed to start is of interest")
+		_, err = w.s.Run(t.Context(), good, Limits{MemoryBytes: 4 * capsule.PageSize}, capsule.Task{Method: "echo"}, nil)
+		require.NoError(t, err)
+		require.EqualValues(t, 4*capsule.PageSize, w.rt.last().limit)
+	})
+}
+
+// Spawned instances are called by their ids, one call after the other.
+func TestCalls(t *testing.T) {
+	bubble(t, Config{CancelGrace: time.Second}, func(t *testing.T, w *world) {
 		id := w.spawn(good)
-		_, err := w.run(good, "echo")
-		require.NoError(t, err)
-		time.Sleep(10 * DefaultIdleAfter)
-		require.Equal(t, Healthy, w.info(id).State, "who was spawned stays")
+		var wg sync.WaitGroup
+		began := time.Now()
+		for range 3 {
+			wg.Go(func() {
+				_, err := w.call(id, "sleep", "10s")
+				require.NoError(t, err)
+			})
+		}
+		synctest.Wait()
+		require.Equal(t, 1, w.info(id).Jobs)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := w.s.Call(ctx, id, 0, capsule.Task{Method: "echo"}, nil)
+		require.ErrorIs(t, err, context.DeadlineExceeded, "its turn did not come")
+		wg.Wait()
+		require.InDelta(t, 30, time.Since(began).Seconds(), 0.1)
+		_, err = w.s.Call(t.Context(), id, time.Second, capsule.Task{Method: "sleep", Args: []string{"1h"}}, nil)
+		require.ErrorIs(t, err, ErrTimeLimit)
+		_, err = w.call(id, "echo")
+		require.NoError(t, err, "who lets go takes the next call")
+
 		require.Equal(t, capsule.OK, w.to(id, capsule.Pause).Code)
-		_, err = w.run(good, "echo")
-		require.NoError(t, err)
-		_, opened := w.rt.counts()
-		require.Equal(t, 2, opened, "a paused one takes no runs")
+		_, err = w.call(id, "echo")
+		require.ErrorIs(t, err, ErrTransition)
+		require.Equal(t, capsule.OK, w.to(id, capsule.Resume).Code)
+
+		_, err = w.s.Call(t.Context(), id, time.Second, capsule.Task{Method: "spin"}, nil)
+		require.ErrorIs(t, err, ErrTimeLimit)
+		_, err = w.call(id, "echo")
+		require.ErrorIs(t, err, ErrStopped, "who does not let go is killed, and its turn passes on")
+		require.Contains(t, w.ends(id)[0].Reason, "did not let go")
+		time.Sleep(time.Second)
+		_, err = w.call(id, "echo")
+		require.NoError(t, err, "its successor takes calls")
+		_, err = w.call("nobody", "echo")
+		require.ErrorIs(t, err, ErrNoCapsule)
+
+		go func() { _, _ = w.run(good, "sleep", "10s") }()
+		synctest.Wait()
+		for _, in := range w.s.List() {
+			if in.ID != id {
+				_, err = w.call(in.ID, "get")
+				require.ErrorIs(t, err, ErrNoCapsule, "the instance of a job takes no call")
+			}
+		}
 	})
 }
 
@@ -68,16 +120,12 @@ func TestEachRunHasItsInstance(t *testing.T) {
 		require.ErrorIs(t, err, ErrBusy)
 		require.Equal(t, capsule.Refused, w.trySpawn(other).Code)
 		wg.Wait()
-		// An idle one makes room, after it has ended.
 		out, err := w.run(other, "echo")
 		require.NoError(t, err)
 		require.Equal(t, "input", out)
-		w.spawn(third)
-		running, _ := w.rt.counts()
-		require.Equal(t, 3, running)
-		// Spawned ones do not.
-		w.spawn(third)
-		w.spawn(third)
+		for range 3 {
+			w.spawn(third)
+		}
 		_, err = w.run(good, "echo")
 		require.ErrorIs(t, err, ErrBusy)
 	})
@@ -107,21 +155,14 @@ func TestTimeLimit(t *testing.T) {
 		require.ErrorIs(t, err, ErrTimeLimit)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.InDelta(t, 3, time.Since(began).Seconds(), 0.1)
-		synctest.Wait()
 		require.ErrorIs(t, limited(0, "sleep"), ErrTimeLimit, "the manifest's minute")
-		synctest.Wait()
-		_, opened := w.rt.counts()
-		require.Equal(t, 1, opened, "who lets go is used again")
-
+		began = time.Now()
 		require.ErrorIs(t, limited(time.Second, "spin"), ErrTimeLimit)
-		_, err = w.run(good, "echo")
-		require.NoError(t, err)
-		_, opened = w.rt.counts()
-		require.Equal(t, 2, opened, "who does not let go is not")
-		time.Sleep(DefaultCancelGrace + time.Second)
-		running, _ := w.rt.counts()
-		require.Equal(t, 1, running, "and is killed")
-		require.Contains(t, w.ends("c1")[0].Reason, "did not let go")
+		synctest.Wait()
+		require.Equal(t, time.Second, time.Since(began))
+		running, opened := w.rt.counts()
+		require.Equal(t, 3, opened)
+		require.Zero(t, running, "the instance ends with its job, whether it let go or not")
 	})
 }
 
@@ -141,7 +182,7 @@ func TestCancelledRun(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		synctest.Wait()
 		running, _ := w.rt.counts()
-		require.Equal(t, 1, running, "the one nobody waits for is gone")
+		require.Zero(t, running, "the one nobody waits for is gone")
 	})
 }
 

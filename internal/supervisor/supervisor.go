@@ -27,6 +27,8 @@ type Supervisor struct {
 	ended  map[string]*child
 	order  []*child // live and ended, oldest first
 	groups map[string]*group
+	// departure is closed, and another made, when a capsule has ended for good.
+	departure chan struct{}
 }
 
 // New checks the configuration. Errors match ErrConfig.
@@ -41,6 +43,8 @@ func New(cfg Config) (*Supervisor, error) {
 		live:    map[string]*child{},
 		ended:   map[string]*child{},
 		groups:  map[string]*group{},
+
+		departure: make(chan struct{}),
 	}, nil
 }
 
@@ -107,8 +111,7 @@ type spec struct {
 	memoryLimit uint64         // bytes; 0 means what the capsule declares
 	policy      capsule.RestartPolicy
 	args        []string
-	pooled      bool // started by Run: ends when idle, or when its slot is wanted
-	jobs        int  // leased from the start
+	forJob      bool // started by Run, for one task
 	group       string
 	strategy    capsule.GroupStrategy
 }
@@ -125,10 +128,9 @@ func (s *Supervisor) awaitServing(ctx context.Context) error {
 	}
 }
 
-// admit takes a slot and starts a keeper. When none is free, an idle pooled
-// capsule makes room. One that is dead, and whose thread only is not gone, has no
-// slot any more; but no more may be going away than live. Errors match ErrBusy,
-// ErrNotServing or ErrConfig. mu is held.
+// admit takes a slot and starts a keeper. One that is dead, and whose thread only is not
+// gone, has no slot any more; but no more may be going away than live. Errors match
+// ErrBusy, ErrNotServing or ErrConfig. mu is held.
 func (s *Supervisor) admit(sp spec) (*child, error) {
 	if s.ctx == nil {
 		return nil, ErrNotServing
@@ -136,23 +138,17 @@ func (s *Supervisor) admit(sp spec) (*child, error) {
 	if err := s.joinable(sp); err != nil {
 		return nil, err
 	}
-	var after <-chan struct{}
-	if len(s.live) >= 2*s.cfg.MaxCapsules {
-		return nil, fmt.Errorf("%w: %d capsules, those going away counted", ErrBusy, len(s.live))
-	}
 	if s.occupied() >= s.cfg.MaxCapsules {
-		victim := s.longestIdle()
-		if victim == nil {
-			return nil, fmt.Errorf("%w: %d capsules", ErrBusy, s.cfg.MaxCapsules)
-		}
-		s.stop(victim, "its slot was wanted", ended)
-		after = victim.gone
+		return nil, fmt.Errorf("%w: %d capsules", ErrBusy, s.cfg.MaxCapsules)
+	}
+	if len(s.live) >= 2*s.cfg.MaxCapsules {
+		return nil, fmt.Errorf("%w: %d capsules, those going away counted", errLeaving, len(s.live))
 	}
 	s.serial++
 	ch := newChild(context.WithoutCancel(s.ctx), fmt.Sprintf("c%d", s.serial), sp, s.groupOf(sp), s.cfg)
 	s.live[ch.id] = ch
 	s.order = append(s.order, ch)
-	s.keepers.Go(func() { s.keep(ch, after) })
+	s.keepers.Go(func() { s.keep(ch) })
 	return ch, nil
 }
 
@@ -165,18 +161,6 @@ func (s *Supervisor) occupied() int {
 		}
 	}
 	return n
-}
-
-// longestIdle is the pooled capsule that has had nothing to do for longest, or
-// nil. mu is held.
-func (s *Supervisor) longestIdle() *child {
-	var oldest *child
-	for _, ch := range s.order {
-		if ch.pooled && ch.idle() && (oldest == nil || ch.idleSince.Before(oldest.idleSince)) {
-			oldest = ch
-		}
-	}
-	return oldest
 }
 
 // stop ends ch for good: its keeper will not start it again. how is ended or
@@ -205,8 +189,10 @@ func (s *Supervisor) retire(ch *child, reason string, how change) bool {
 func (s *Supervisor) bury(ch *child) {
 	delete(s.live, ch.id)
 	s.leave(ch)
-	// A pooled instance that did its work is of no interest any more.
-	if !(ch.pooled && ch.state == Stopped) {
+	close(s.departure)
+	s.departure = make(chan struct{})
+	// An instance that did its job is of no interest any more.
+	if !(ch.forJob && ch.state == Stopped) {
 		s.ended[ch.id] = ch
 	}
 	kept := s.order[:0]

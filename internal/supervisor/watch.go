@@ -25,7 +25,7 @@ func (s *Supervisor) heard(ch *child, n int, h capsule.Heartbeat, now time.Time)
 	if ch.cap == nil {
 		return // adopt will look at it
 	}
-	ch.settle(now)
+	ch.settle()
 	s.feed(ch, h, now)
 	_ = s.apply(ch, mood(h), "it says so", now)
 }
@@ -43,7 +43,7 @@ func (s *Supervisor) tick(ch *child, c *capsule.Capsule, now time.Time) {
 	if ch.cap != c || ch.stopping || ch.killErr != nil || ch.ending() {
 		return // dead already: a browser takes seconds to end its Worker
 	}
-	ch.settle(now)
+	ch.settle()
 	if ch.outlet.full.Load() {
 		ch.pulse.forgive(now) // its heartbeats wait behind what a listener has not read
 	}
@@ -55,11 +55,8 @@ func (s *Supervisor) tick(ch *child, c *capsule.Capsule, now time.Time) {
 	case missed >= s.cfg.DegradedAfter:
 		_ = s.apply(ch, wentQuiet, fmt.Sprintf("%d heartbeats missing", missed), now)
 	}
-	switch {
-	case !ch.drainBy.IsZero() && now.After(ch.drainBy):
-		s.kill(ch, fmt.Errorf("%w: a cancelled run did not let go within %v", capsule.ErrKilled, s.cfg.CancelGrace))
-	case ch.pooled && ch.idle() && now.Sub(ch.idleSince) >= s.cfg.IdleAfter:
-		s.stop(ch, "idle", ended)
+	if !ch.drainBy.IsZero() && now.After(ch.drainBy) {
+		s.kill(ch, fmt.Errorf("%w: a cancelled call did not let go within %v", capsule.ErrKilled, s.cfg.CancelGrace))
 	}
 }
 
@@ -82,6 +79,7 @@ func (s *Supervisor) judge(ch *child, err error, now time.Time) (wait time.Durat
 	}
 	wasUp := ch.cap != nil
 	ch.cap = nil
+	ch.free()
 	ch.lower()
 	ch.outlet.end(err)
 	ch.lastErr = err

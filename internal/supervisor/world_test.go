@@ -172,6 +172,12 @@ func (w *world) run(cid capsule.CID, method string, args ...string) (string, err
 	return string(out), err
 }
 
+// call is run on the very capsule called id.
+func (w *world) call(id, method string, args ...string) (string, error) {
+	out, err := w.s.Call(context.Background(), id, 0, capsule.Task{Method: method, Args: args, Input: []byte("input")}, nil)
+	return string(out), err
+}
+
 // story is the events of one capsule but its heartbeats, a word each.
 func (w *world) story(id string) string {
 	w.mu.Lock()

@@ -1,5 +1,5 @@
 // Command native measures capsules under wazero: spawn to first heartbeat, the
-// round trip of a command, and events.
+// round trip of a command, events, and small jobs.
 //
 //	go run ./bench/capsule/native build/capsules/flood.wasm
 package main
@@ -81,7 +81,7 @@ func run(ctx context.Context) error {
 		emit(map[string]any{"What": f.what, "By": "native", "P50": f.times[len(f.times)/2], "P99": f.times[len(f.times)*99/100]})
 	}
 	emit(map[string]any{"What": "events", "By": "native", "Value": rate, "Unit": "frames/s"})
-	return nil
+	return measureJobs(ctx, rt, wasm)
 }
 
 func emit(v any) {

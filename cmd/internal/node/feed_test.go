@@ -33,7 +33,7 @@ func TestStreamIntoACapsule(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, len(text), sent)
 
-	out, err := home.Supervisor.Run(t.Context(), cid, supervisor.Limits{}, capsule.Task{Method: "total"}, nil)
+	out, err := home.Supervisor.Call(t.Context(), r.CapsuleID, 0, capsule.Task{Method: "total"}, nil)
 	require.NoError(t, err)
 	require.Contains(t, string(out), fmt.Sprint(len(strings.Fields(text))), "words")
 	require.Contains(t, string(out), fmt.Sprint(len(text)), "bytes")

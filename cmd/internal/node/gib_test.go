@@ -17,7 +17,6 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/kernel"
-	"inos/internal/supervisor"
 )
 
 // gib is a GiB that repeats only after 8 bytes times 2^64, adding itself up as it is
@@ -68,9 +67,8 @@ func feedAGiB(t *testing.T, listen string, size int) {
 	home, far := start(t, 61, nil), startOn(t, 62, listen, trusting(61))
 	require.NoError(t, home.Kernel.Join(t.Context(), home.mesh, far.mesh.Addrs()))
 	id := spawn(t, home, far, "fault").CapsuleID
-	cid := capsule.SumCID(built(t, "fault"))
 	sink := func() string { // "bytes sum" of what came since the last call
-		out, err := far.Supervisor.Run(t.Context(), cid, supervisor.Limits{}, capsule.Task{Method: "sink", Args: []string{gibDelay}}, nil)
+		out, err := far.Supervisor.Call(t.Context(), id, 0, capsule.Task{Method: "sink", Args: []string{gibDelay}}, nil)
 		require.NoError(t, err)
 		return string(out)
 	}

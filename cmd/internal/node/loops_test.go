@@ -29,7 +29,8 @@ type idle struct{}
 func (idle) Compile(context.Context, []byte) (capsule.Module, error) {
 	return nil, capsule.ErrNotWasm
 }
-func (idle) Close() error { return nil }
+func (idle) Compiled(capsule.CID) (capsule.Module, bool) { return nil, false }
+func (idle) Close() error                                { return nil }
 
 // drawer is a Keeper in memory.
 type drawer struct {

@@ -33,11 +33,11 @@ func feed(t *testing.T, home, on *peer, id, text string) {
 	require.EqualValues(t, len(text), taken)
 }
 
-// total is what a word count has counted: of all that was fed to it, for a task
-// waits behind the stream.
-func total(t *testing.T, on *peer, cid capsule.CID) string {
+// total is what the word count called id has counted: of all that was fed to it, for a
+// task waits behind the stream.
+func total(t *testing.T, on *peer, id string) string {
 	t.Helper()
-	out, err := on.Supervisor.Run(t.Context(), cid, supervisor.Limits{}, capsule.Task{Method: "total"}, nil)
+	out, err := on.Supervisor.Call(t.Context(), id, 0, capsule.Task{Method: "total"}, nil)
 	require.NoError(t, err)
 	return string(out)
 }
@@ -90,20 +90,20 @@ func TestEveryCommandOnAnotherNodeAndMigration(t *testing.T) {
 	// The original goes on after resume, and counts to the end: one judge.
 	command(t, home, far, at(capsule.Resume, nil))
 	feed(t, home, far, spawned.CapsuleID, text[2*third:])
-	stayed := total(t, far, cid)
+	stayed := total(t, far, spawned.CapsuleID)
 
 	// The snapshot is spawned here: it comes over the mesh.
 	moved := command(t, home, home, capsule.Command{Type: capsule.Spawn, Spawn: &capsule.SpawnParams{CID: image.SnapshotCID}})
 	require.Len(t, home.Supervisor.List(), 1)
 	require.Equal(t, grown.MemoryBytes, moved.MemoryBytes)
 	feed(t, home, home, moved.CapsuleID, text[2*third:])
-	require.Equal(t, stayed, total(t, home, cid))
+	require.Equal(t, stayed, total(t, home, moved.CapsuleID))
 
 	// The other judge never moved and was never stopped.
 	command(t, home, home, capsule.Command{Type: capsule.Kill, Target: moved.CapsuleID})
 	undisturbed := command(t, home, home, capsule.Command{Type: capsule.Spawn, Spawn: &capsule.SpawnParams{CID: cid.String()}})
 	feed(t, home, home, undisturbed.CapsuleID, text)
-	require.Equal(t, total(t, home, cid), stayed)
+	require.Equal(t, stayed, total(t, home, undisturbed.CapsuleID))
 
 	// kill: what comes after is told so, and no snapshot of it is lost.
 	command(t, home, far, at(capsule.Kill, func(c *capsule.Command) { c.Kill = &capsule.KillParams{Reason: "moved"} }))
@@ -117,7 +117,7 @@ func TestEveryCommandOnAnotherNodeAndMigration(t *testing.T) {
 	back := command(t, home, far, capsule.Command{Type: capsule.Spawn,
 		Spawn: &capsule.SpawnParams{CID: image.SnapshotCID, CreditLedgerID: string(home.Wallet.Ledger())}})
 	feed(t, home, far, back.CapsuleID, text[2*third:])
-	require.Equal(t, stayed, total(t, far, cid))
+	require.Equal(t, stayed, total(t, far, back.CapsuleID))
 }
 
 // A snapshot made here is spawned on a node that has neither it nor its module.
@@ -132,7 +132,7 @@ func TestMigrationToANodeThatHasNothing(t *testing.T) {
 	there := command(t, home, far, capsule.Command{Type: capsule.Spawn,
 		Spawn: &capsule.SpawnParams{CID: image.SnapshotCID, CreditLedgerID: string(home.Wallet.Ledger())}})
 	feed(t, home, far, there.CapsuleID, "t to be")
-	require.Contains(t, total(t, far, cid), "words 6\n")
+	require.Contains(t, total(t, far, there.CapsuleID), "words 6\n")
 
 	nowhere := capsule.SumCID([]byte("nothing has this"))
 	r, err := home.Kernel.Command(t.Context(), far.mesh.Self(), capsule.Command{ID: "x", Type: capsule.Spawn,
@@ -145,14 +145,13 @@ func TestMigrationToANodeThatHasNothing(t *testing.T) {
 // not as if it had been done; nothing of it is taken for its successor's.
 func TestLateAnswersOfAKilledCapsule(t *testing.T) {
 	home, far := neighbours(t, 85)
-	cid := capsule.SumCID(built(t, "fault"))
 	first := spawn(t, home, far, "fault")
 
 	// It loops without a safe point: it hears a pause, and can only answer late.
 	looping := make(chan struct{}, 1)
 	ran := make(chan error, 1)
 	go func() {
-		_, err := far.Supervisor.Run(t.Context(), cid, supervisor.Limits{}, capsule.Task{Method: "spin"}, func(uint64, uint64) {
+		_, err := far.Supervisor.Call(t.Context(), first.CapsuleID, 0, capsule.Task{Method: "spin"}, func(uint64, uint64) {
 			select {
 			case looping <- struct{}{}:
 			default:
@@ -221,5 +220,5 @@ func TestStrangersDoNotFeed(t *testing.T) {
 	p := governance.Policy{Version: 1, Lifecycle: []governance.LifecycleRule{{Peer: idOf(89), Commands: []capsule.CommandType{capsule.Feed}}}}
 	require.NoError(t, far.Gate.Replace(p))
 	feed(t, other, far, id, " text")
-	require.Contains(t, total(t, far, capsule.SumCID(built(t, "wordcount"))), "words 2\n")
+	require.Contains(t, total(t, far, id), "words 2\n")
 }

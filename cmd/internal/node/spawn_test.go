@@ -15,9 +15,10 @@ import (
 	"inos/internal/supervisor"
 )
 
-func ran(t *testing.T, on *peer, name, method string, args ...string) (string, error) {
+// called has a spawned capsule do a task.
+func called(t *testing.T, on *peer, id, method string, args ...string) (string, error) {
 	t.Helper()
-	out, err := on.Supervisor.Run(t.Context(), capsule.SumCID(built(t, name)), supervisor.Limits{}, capsule.Task{Method: method, Args: args}, nil)
+	out, err := on.Supervisor.Call(t.Context(), id, 0, capsule.Task{Method: method, Args: args}, nil)
 	return string(out), err
 }
 
@@ -49,16 +50,16 @@ func TestASpawnOnAnotherNodeIsTheSameAsHere(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, capsule.OK, second.Code, second.Message)
 
-		out, err := ran(t, on, "fault", "args")
+		out, err := called(t, on, first.CapsuleID, "args")
 		require.NoError(t, err)
 		require.Equal(t, "one\nzwei ß\n", out)
-		_, err = ran(t, on, "fault", "panic")
+		_, err = called(t, on, first.CapsuleID, "panic")
 		require.ErrorIs(t, err, capsule.ErrPanicked)
 		require.Eventually(t, func() bool {
 			a, b := infoOf(on, first.CapsuleID), infoOf(on, second.CapsuleID)
 			return a.Restarts == 1 && b.Restarts == 1 && a.State == supervisor.Healthy && b.State == supervisor.Healthy
 		}, 30*time.Second, time.Millisecond, "both, for the second comes after the first")
-		out, err = ran(t, on, "fault", "args")
+		out, err = called(t, on, first.CapsuleID, "args")
 		require.NoError(t, err)
 		require.Equal(t, "one\nzwei ß\n", out, "after a restart too")
 
@@ -103,7 +104,7 @@ func TestASnapshotKeepsTheArguments(t *testing.T) {
 		want string
 	}{{nil, "kept\n"}, {[]string{"others"}, "others\n"}} {
 		r = command(t, home, home, capsule.Command{Type: capsule.Spawn, Spawn: &capsule.SpawnParams{CID: image.SnapshotCID, Args: c.args}})
-		out, err := ran(t, home, "fault", "args")
+		out, err := called(t, home, r.CapsuleID, "args")
 		require.NoError(t, err)
 		require.Equal(t, c.want, out)
 		command(t, home, home, capsule.Command{Type: capsule.Kill, Target: r.CapsuleID})
@@ -121,8 +122,7 @@ func TestAnOverduePause(t *testing.T) {
 			defer cancel()
 			looping, ended := make(chan struct{}, 1), make(chan error, 1)
 			go func() {
-				_, err := home.Supervisor.Run(t.Context(), capsule.SumCID(built(t, "fault")), supervisor.Limits{},
-					capsule.Task{Method: "spin"}, func(uint64, uint64) { looping <- struct{}{} })
+				_, err := home.Supervisor.Call(t.Context(), id, 0, capsule.Task{Method: "spin"}, func(uint64, uint64) { looping <- struct{}{} })
 				ended <- err
 			}()
 			<-looping
@@ -160,7 +160,7 @@ func TestListeningToACapsule(t *testing.T) {
 	require.NoError(t, err)
 	const frames, size = 2000, 5000
 	emitted := make(chan error, 1)
-	go func() { _, err := ran(t, home, "fault", "emit", "2000", "5000"); emitted <- err }()
+	go func() { _, err := called(t, home, id, "emit", "2000", "5000"); emitted <- err }()
 	frame := make([]byte, size)
 	for n := range frames {
 		_, err := io.ReadFull(heard, frame)

@@ -3,6 +3,7 @@ package hostile
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -41,14 +42,15 @@ func (s shelf) Get(_ context.Context, cid capsule.CID) ([]byte, capsule.Manifest
 	return s[cid], capsule.Manifest{CID: cid}, nil
 }
 
-// world is a supervisor with one good capsule that is asked again and again, and
-// the ends it told of.
+// world is a supervisor that does jobs of one good capsule again and again, and the ends
+// of others that it told of.
 type world struct {
 	*supervisor.Supervisor
 	host      Host
 	good, bad capsule.CID
 	ends      chan supervisor.CapsuleEnded
 	served    atomic.Int64
+	serving   sync.Mutex // held while a job of the good capsule is at work
 }
 
 // Test runs every case: it is named and ended, another capsule goes on answering
@@ -62,7 +64,7 @@ func Test(t *testing.T, host Host) {
 		Heartbeat: beat, DegradedAfter: 20, ZombieAfter: 30, KillAfter: 40,
 		StartTimeout: time.Minute, CommandTimeout: time.Minute, CancelGrace: beat,
 		Emit: func(e supervisor.Event) {
-			if e, ok := e.(supervisor.CapsuleEnded); ok {
+			if e, ok := e.(supervisor.CapsuleEnded); ok && e.CID != w.good {
 				w.ends <- e
 			}
 		},
@@ -74,6 +76,8 @@ func Test(t *testing.T, host Host) {
 	defer working.Wait()
 	defer stop()
 	serve := func() error {
+		w.serving.Lock()
+		defer w.serving.Unlock()
 		_, err := w.Run(ctx, w.good, supervisor.Limits{}, capsule.Task{Input: []byte("still served")}, nil)
 		return err
 	}
@@ -91,7 +95,12 @@ func Test(t *testing.T, host Host) {
 		}
 	})
 	w.settle(t, 1<<30, nil)
+	w.serving.Lock()
+	require.True(t, within(20*time.Second, func() bool {
+		return !slices.ContainsFunc(w.List(), func(in supervisor.Info) bool { return in.State.Live() })
+	}))
 	goroutines, holds, heap := runtime.NumGoroutine(), host.Holds(), heapInUse()
+	w.serving.Unlock()
 	for _, c := range Cases(hash) {
 		t.Run(c.Name, func(t *testing.T) {
 			before := w.served.Load()
@@ -151,12 +160,13 @@ func (w *world) run(t *testing.T, c Case) {
 	}
 }
 
-// settle ends what is left but the good capsule and waits until the host has let all
-// else go.
+// settle ends what is left and waits until the host has let all of it go.
 func (w *world) settle(t *testing.T, goroutines int, holds map[string]int) {
 	t.Helper()
+	w.serving.Lock()
+	defer w.serving.Unlock()
 	for _, in := range w.List() {
-		if in.CID != w.good && in.State.Live() {
+		if in.State.Live() {
 			w.Command(t.Context(), capsule.Command{Type: capsule.Kill, Target: in.ID})
 		}
 	}
@@ -169,7 +179,7 @@ func (w *world) settle(t *testing.T, goroutines int, holds map[string]int) {
 				return false
 			}
 		}
-		// Three: this function's own ticker, and the other capsule at work or not.
+		// Three: timers of the test's own.
 		return runtime.NumGoroutine() <= goroutines+3
 	}
 	if !within(20*time.Second, back) {

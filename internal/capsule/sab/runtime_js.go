@@ -3,6 +3,7 @@ package sab
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -29,7 +30,7 @@ type Runtime struct {
 	mu      sync.Mutex
 	closed  bool
 	modules map[capsule.CID]*module
-	order   []capsule.CID // oldest first
+	order   []capsule.CID // of modules, the one used last at the end
 	alive   map[*instance]struct{}
 	owned   sync.WaitGroup // one goroutine per instance, until its Worker is gone
 }
@@ -73,6 +74,31 @@ func (r *Runtime) Compile(ctx context.Context, wasm []byte) (capsule.Module, err
 	return m, nil
 }
 
+// Compiled implements capsule.Runtime.
+func (r *Runtime) Compiled(cid capsule.CID) (capsule.Module, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.modules[cid]
+	if m == nil || r.closed {
+		return nil, false
+	}
+	select {
+	case <-m.ready:
+	default:
+		return nil, false
+	}
+	if m.err != nil {
+		return nil, false
+	}
+	r.used(cid)
+	return m, true
+}
+
+// used makes cid the module used last. mu is held.
+func (r *Runtime) used(cid capsule.CID) {
+	r.order = append(slices.DeleteFunc(r.order, func(other capsule.CID) bool { return other == cid }), cid)
+}
+
 // module finds or starts the compilation of wasm.
 func (r *Runtime) module(info capsule.ModuleInfo, wasm []byte) (*module, error) {
 	r.mu.Lock()
@@ -81,6 +107,7 @@ func (r *Runtime) module(info capsule.ModuleInfo, wasm []byte) (*module, error) 
 		return nil, ErrClosed
 	}
 	if m := r.modules[info.CID]; m != nil {
+		r.used(info.CID)
 		return m, nil
 	}
 	m := &module{rt: r, info: info, ready: make(chan struct{})}
@@ -107,12 +134,7 @@ func (r *Runtime) drop(m *module) {
 		return
 	}
 	delete(r.modules, m.info.CID)
-	for i, cid := range r.order {
-		if cid == m.info.CID {
-			r.order = append(r.order[:i], r.order[i+1:]...)
-			break
-		}
-	}
+	r.order = slices.DeleteFunc(r.order, func(cid capsule.CID) bool { return cid == m.info.CID })
 	hostFree(m.handle)
 }
 

@@ -104,10 +104,10 @@ func TestSupervised(t *testing.T) {
 	// One that was spawned is started again.
 	r = spawn(capsule.SpawnParams{CID: faulty.String()})
 	require.Equal(t, capsule.OK, r.Code, r.Message)
-	_, err = s.Run(ctx, faulty, supervisor.Limits{}, capsule.Task{Method: "panic"}, nil)
+	_, err = s.Call(ctx, r.CapsuleID, 0, capsule.Task{Method: "panic"}, nil)
 	require.ErrorIs(t, err, capsule.ErrPanicked)
 	<-restarted
-	out, err := s.Run(ctx, faulty, supervisor.Limits{}, capsule.Task{Method: "echo", Input: []byte("back")}, nil)
+	out, err := s.Call(ctx, r.CapsuleID, 0, capsule.Task{Method: "echo", Input: []byte("back")}, nil)
 	require.NoError(t, err)
 	require.Equal(t, "back", string(out))
 

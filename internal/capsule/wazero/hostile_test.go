@@ -2,6 +2,7 @@ package wazero_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -26,8 +27,14 @@ type world struct {
 
 type shelf map[capsule.CID][]byte
 
+var errNotOnTheShelf = errors.New("not on the shelf")
+
 func (s shelf) Get(_ context.Context, cid capsule.CID) ([]byte, capsule.Manifest, error) {
-	return s[cid], capsule.Manifest{CID: cid}, nil
+	wasm, ok := s[cid]
+	if !ok {
+		return nil, capsule.Manifest{}, errNotOnTheShelf
+	}
+	return wasm, capsule.Manifest{CID: cid}, nil
 }
 
 const testBeat = 50 * time.Millisecond

@@ -2,6 +2,7 @@ package wazero
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"runtime"
@@ -81,7 +82,8 @@ func (in *instance) build(ctx context.Context, m *module, most, epoch uint32, im
 		return nil, fmt.Errorf("%w: reserving %d pages: %w", ErrNoMemory, most, err)
 	}
 	allocator := experimental.MemoryAllocatorFunc(func(_, _ uint64) experimental.LinearMemory { return in.mem })
-	anonymous := wazero.NewModuleConfig().WithName("").WithStartFunctions()
+	// No module imports randomness: wazero would seed a source for each instance.
+	anonymous := wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(rand.Reader)
 	in.env, err = m.rt.rt.InstantiateModule(experimental.WithMemoryAllocator(ctx, allocator), m.helper, anonymous)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInstantiate, err)

@@ -156,6 +156,31 @@ func (r *Runtime) Compile(ctx context.Context, wasm []byte) (capsule.Module, err
 	return m, nil
 }
 
+// Compiled implements capsule.Runtime.
+func (r *Runtime) Compiled(cid capsule.CID) (capsule.Module, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.modules[cid]
+	if m == nil || r.closed {
+		return nil, false
+	}
+	select {
+	case <-m.ready:
+	default:
+		return nil, false
+	}
+	if m.err != nil {
+		return nil, false
+	}
+	r.used(cid)
+	return m, true
+}
+
+// used makes cid the module used last. mu is held.
+func (r *Runtime) used(cid capsule.CID) {
+	r.order = append(slices.DeleteFunc(r.order, func(other capsule.CID) bool { return other == cid }), cid)
+}
+
 // module finds or makes the entry of info; mine says that the caller compiles.
 // Beyond the limit, the module not used for longest is let go: whoever holds it may
 // go on using it, and its code is freed with it.
@@ -171,7 +196,7 @@ func (r *Runtime) module(info capsule.ModuleInfo) (m *module, mine bool, err err
 		r.modules[info.CID] = m
 		r.running.Add(1)
 	}
-	r.order = append(slices.DeleteFunc(r.order, func(cid capsule.CID) bool { return cid == info.CID }), info.CID)
+	r.used(info.CID)
 	if len(r.order) > r.cfg.Modules {
 		delete(r.modules, r.order[0])
 		r.order = r.order[1:]

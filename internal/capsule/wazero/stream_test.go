@@ -13,7 +13,7 @@ import (
 // stream makes the capsule fault do what method does with each frame of its stream.
 func stream(t *testing.T, w world, method string) (id string) {
 	t.Helper()
-	_, err := w.Run(t.Context(), w.List()[0].CID, supervisor.Limits{}, capsule.Task{Method: "data", Args: []string{method}}, nil)
+	_, err := w.Call(t.Context(), w.List()[0].ID, 0, capsule.Task{Method: "data", Args: []string{method}}, nil)
 	require.NoError(t, err)
 	return w.List()[0].ID
 }
@@ -53,7 +53,7 @@ func TestRoomThatAStreamIsRefused(t *testing.T) {
 	w := newWorld(t, built(t, "fault"))
 	id := stream(t, w, "room")
 	require.NoError(t, w.Send(t.Context(), id, []byte("x")))
-	out, err := w.Run(t.Context(), w.List()[0].CID, supervisor.Limits{}, capsule.Task{Method: "echo", Input: []byte("next")}, nil)
+	out, err := w.Call(t.Context(), w.List()[0].ID, 0, capsule.Task{Method: "echo", Input: []byte("next")}, nil)
 	require.NoError(t, err)
 	require.Equal(t, "next", string(out))
 	require.Empty(t, w.ends)

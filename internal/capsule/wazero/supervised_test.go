@@ -87,7 +87,7 @@ func TestSupervisedSnapshot(t *testing.T) {
 	require.Equal(t, capsule.OK, r.Code, r.Message)
 	id := r.CapsuleID
 	for range 3 {
-		_, err := s.Run(t.Context(), capsule.SumCID(wasm), supervisor.Limits{}, capsule.Task{Input: random(1000)}, nil)
+		_, err := s.Call(t.Context(), id, 0, capsule.Task{Input: random(1000)}, nil)
 		require.NoError(t, err)
 	}
 	command := func(typ capsule.CommandType) capsule.Reply {
@@ -104,7 +104,7 @@ func TestSupervisedSnapshot(t *testing.T) {
 	t.Logf("%d bytes of memory in an image of %d", r.MemoryBytes, len(image))
 	require.Equal(t, supervisor.Paused, infoOf(s, id).State, "it stays paused")
 	require.Equal(t, capsule.OK, command(capsule.Resume).Code)
-	_, err = s.Run(t.Context(), capsule.SumCID(wasm), supervisor.Limits{}, capsule.Task{Input: random(1000)}, nil)
+	_, err = s.Call(t.Context(), id, 0, capsule.Task{Input: random(1000)}, nil)
 	require.NoError(t, err)
 
 	// A store that is full is a refusal, and hurts nobody.
@@ -151,7 +151,7 @@ func TestSupervisedGrowth(t *testing.T) {
 	wasm := built(t, "fault")
 	r := spawn(t, s, capsule.SpawnParams{Wasm: wasm, MemoryLimit: 16 << 20})
 	require.Equal(t, capsule.OK, r.Code, r.Message)
-	_, err := s.Run(t.Context(), capsule.SumCID(wasm), supervisor.Limits{MemoryBytes: 16 << 20},
+	_, err := s.Call(t.Context(), r.CapsuleID, 0,
 		capsule.Task{Method: "hunger", Args: []string{"8000000"}}, nil)
 	require.NoError(t, err)
 	in := infoOf(s, r.CapsuleID)
@@ -162,7 +162,7 @@ func TestSupervisedGrowth(t *testing.T) {
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
-		_, err := s.Run(ctx, capsule.SumCID(wasm), supervisor.Limits{MemoryBytes: 16 << 20},
+		_, err := s.Call(ctx, r.CapsuleID, 0,
 			capsule.Task{Method: "hunger", Args: []string{"32000000"}}, nil)
 		ended <- err
 	}()

@@ -1,0 +1,99 @@
+// Package jobs measures what a supervisor over a runtime does with small jobs. It is the
+// same program natively and in a browser.
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"inos/internal/capsule"
+	"inos/internal/supervisor"
+	"inos/internal/wire"
+)
+
+// AtOnce is as many jobs as a node's supervisor has slots.
+const AtOnce = supervisor.DefaultMaxCapsules
+
+// Figure is of jobs of 64 bytes.
+type Figure struct {
+	Name  string
+	Times []float64 // of each, in milliseconds
+	Rate  float64   // jobs a second
+}
+
+// shelf is a supervisor.Blobs of one capsule.
+type shelf struct {
+	cid  capsule.CID
+	wasm []byte
+}
+
+func (s shelf) Get(context.Context, capsule.CID) ([]byte, capsule.Manifest, error) {
+	return s.wasm, capsule.Manifest{CID: s.cid}, nil
+}
+
+// Measure has the capsule flood echo 64 bytes again and again, atOnce jobs at a time, for
+// as long as it is told, after a tenth of that to get warm.
+func Measure(ctx context.Context, rt capsule.Runtime, wasm []byte, atOnce int, long time.Duration) (Figure, error) {
+	have := shelf{capsule.SumCID(wasm), wasm}
+	s, err := supervisor.New(supervisor.Config{Runtime: rt, Codec: wire.Capsules{}, Blobs: have})
+	if err != nil {
+		return Figure{}, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = s.Serve(ctx) })
+	defer serving.Wait()
+	defer stop()
+	input := bytes.Repeat([]byte("inos"), 16)
+	job := func() error {
+		out, err := s.Run(ctx, have.cid, supervisor.Limits{MemoryBytes: 64 << 20}, capsule.Task{Method: "echo", Input: input}, nil)
+		if err == nil && !bytes.Equal(out, input) {
+			err = fmt.Errorf("jobs: %d other bytes came back", len(out))
+		}
+		return err
+	}
+	for _, warm := range []bool{true, false} {
+		span := long
+		if warm {
+			span /= 10
+		}
+		times, took, err := together(atOnce, span, job)
+		if err != nil || !warm {
+			f := Figure{Name: "job", Times: times, Rate: float64(len(times)) / took.Seconds()}
+			if atOnce > 1 {
+				f.Name = fmt.Sprintf("job of %d", atOnce)
+			}
+			return f, err
+		}
+	}
+	panic("unreachable")
+}
+
+// together does jobs, atOnce at a time, for long.
+func together(atOnce int, long time.Duration, job func() error) (times []float64, took time.Duration, err error) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	began := time.Now()
+	for range atOnce {
+		wg.Go(func() {
+			for time.Since(began) < long {
+				start := time.Now()
+				e := job()
+				mu.Lock()
+				times = append(times, float64(time.Since(start))/1e6)
+				if e != nil {
+					err = e
+				}
+				mu.Unlock()
+				if e != nil {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return times, time.Since(began), err
+}
