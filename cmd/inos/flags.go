@@ -28,6 +28,7 @@ type nodeFlags struct {
 	Near         nearby       `placeholder:"GEOHASH:KM" help:"For this node's own jobs a node KM away from there scores half, for example u33db:500."`
 	OTLP         webURL       `name:"otlp" placeholder:"URL" help:"OpenTelemetry collector to send spans to over OTLP/HTTP, for example http://127.0.0.1:4318."`
 	DrainTimeout duration     `default:"30s" placeholder:"TIME" help:"When told to stop, how long jobs may go on before they are handed back to their callers (default ${default})."`
+	Monitor      monitorAddr  `default:"127.0.0.1:0" placeholder:"HOST:PORT" help:"Address of /healthz, /readyz and /metrics, or none (default ${default}: a free port, printed when ready)."`
 	Log          string       `default:"text" enum:"text,json" help:"Form of the log on standard error: text or json (default ${default})."`
 	LogLevel     string       `default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error (default ${default})."`
 	Verbose      bool         `short:"v" help:"Log every event: --log-level debug."`

@@ -9,6 +9,7 @@ type grammar struct {
 
 	Node   nodeCmd   `cmd:"" help:"Lend this machine: run capsules for the mesh."`
 	Serve  serveCmd  `cmd:"" help:"A node that also serves the browser shell over HTTP."`
+	Health healthCmd `cmd:"" help:"Ask a node of this machine how it is, for health checks."`
 	Job    jobCmd    `cmd:"" help:"Run one job on the mesh and print its result."`
 	Ledger ledgerCmd `cmd:"" help:"Balance, history, export and verify a node's ledger; proofs of what it is owed."`
 	Policy policyCmd `cmd:"" help:"Show, check and sign what a node allows."`

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"time"
+
+	"inos/internal/monitor"
 )
 
 const (
@@ -30,6 +32,9 @@ func (n *native) untilTold(ctx context.Context, limit time.Duration) error {
 func (n *native) leave(ctx context.Context, limit time.Duration) {
 	began := time.Now()
 	n.logger.Info("draining: no new jobs", "limit", limit)
+	if err := monitor.Stopping(); err != nil {
+		n.logger.Warn("systemd does not hear", "error", err)
+	}
 	drain, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	d, err := n.Kernel.Drain(drain)

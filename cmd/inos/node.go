@@ -16,6 +16,7 @@ import (
 
 	"inos/cmd/internal/node"
 	"inos/internal/mesh/p2p"
+	"inos/internal/monitor"
 	"inos/internal/trace/otlp"
 )
 
@@ -28,7 +29,7 @@ func (c *nodeCmd) Run(s *session) error {
 		return c.failed(s.diag, err)
 	}
 	n.sayReach()
-	printJSON(s.out, n.ready())
+	n.announce(s.out, n.ready())
 	return c.failed(s.diag, n.untilTold(s.ctx, time.Duration(c.DrainTimeout)))
 }
 
@@ -52,6 +53,7 @@ type native struct {
 	*node.Node
 	mesh    *p2p.Mesh
 	logger  *slog.Logger
+	watched string         // where the monitor answers, empty: nowhere
 	spans   *otlp.Exporter // nil: none
 	undo    []func() error
 	cancel  context.CancelFunc
@@ -77,6 +79,11 @@ func start(ctx context.Context, f nodeFlags, diag io.Writer) (*native, error) {
 		signal.Notify(hangup, syscall.SIGHUP) // from here on it does not end the program
 		notifyTry(try)
 		n.watch.Go(func() { n.reloadOn(ctx, hangup, try, f) })
+	}
+	if err := n.monitor(ctx, string(f.Monitor)); err != nil {
+		n.cancel()
+		n.watch.Wait()
+		return nil, errors.Join(err, n.close())
 	}
 	go func() {
 		n.err = n.Run(ctx, n.mesh)
@@ -110,10 +117,19 @@ type readyEvent struct {
 	LedgerID string   `json:"ledgerId"`
 	Addrs    []string `json:"addrs"`
 	HTTP     string   `json:"http,omitempty"`
+	Monitor  string   `json:"monitor,omitempty"` // /healthz, /readyz and /metrics are below it
 }
 
 func (n *native) ready() readyEvent {
-	return readyEvent{Event: "ready", PeerID: string(n.mesh.Self()), LedgerID: string(n.Wallet.Ledger()), Addrs: n.mesh.Addrs()}
+	return readyEvent{Event: "ready", PeerID: string(n.mesh.Self()), LedgerID: string(n.Wallet.Ledger()), Addrs: n.mesh.Addrs(), Monitor: n.watched}
+}
+
+// announce prints that the node is ready, and tells systemd.
+func (n *native) announce(out io.Writer, ready readyEvent) {
+	printJSON(out, ready)
+	if err := monitor.Ready(); err != nil {
+		n.logger.Warn("systemd does not hear", "error", err)
+	}
 }
 
 func printJSON(w io.Writer, v any) {

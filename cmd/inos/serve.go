@@ -53,7 +53,7 @@ func (n *native) serveHTTP(ctx context.Context, dist, addr string, out io.Writer
 	go func() { failed <- server.Serve(listener) }()
 	ready := n.ready()
 	ready.HTTP = fmt.Sprintf("http://%s/", listener.Addr())
-	printJSON(out, ready)
+	n.announce(out, ready)
 
 	select {
 	case err = <-failed:

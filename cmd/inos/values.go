@@ -36,6 +36,7 @@ type (
 	ledgerID     identity.LedgerID
 	webURL       string // empty: none
 	tcpAddr      string
+	monitorAddr  string // empty: none
 )
 
 func unsigned(text []byte, what, example string) (uint64, error) {
@@ -158,6 +159,14 @@ func (a *tcpAddr) UnmarshalText(text []byte) error {
 	}
 	*a = tcpAddr(text)
 	return nil
+}
+
+func (a *monitorAddr) UnmarshalText(text []byte) error {
+	if len(text) == 0 || string(text) == "none" {
+		*a = ""
+		return nil
+	}
+	return (*tcpAddr)(a).UnmarshalText(text)
 }
 
 // without is err less what it begins with: the flag's name says as much.

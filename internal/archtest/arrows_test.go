@@ -51,7 +51,7 @@ var only = map[string][]string{
 	"inos/internal/mesh/p2p/webtransport": {"internal/mesh/p2p", "test/"},
 	"inos/internal/capsule/sab":           {"cmd/", "test/", "bench/"},
 	"inos/internal/capsule/wazero":        {"cmd/", "test/", "bench/"},
-	"inos/internal/kernel":                {"cmd/", "internal/bridge", "internal/payment", "internal/submit", "test/"},
+	"inos/internal/kernel":                {"cmd/", "internal/bridge", "internal/monitor", "internal/payment", "internal/submit", "test/"},
 	"inos/internal/threads/":              {"internal/kernel", "internal/threads/", "cmd/", "internal/bridge", "test/"},
 	"inos/cmd/":                           {"cmd/"},
 	"syscall/js":                          {"internal/bridge", "internal/capsule/sab", "internal/mesh/p2p", "internal/store", "cmd/kernel-wasm", "test/", "bench/"},

@@ -166,3 +166,6 @@ func (k *Kernel) Leave(ctx context.Context) error {
 	p.Capabilities, p.Expires = nil, time.Now().Add(goodbyeLife)
 	return m.Publish(ctx, p)
 }
+
+// Draining reports whether this node has been told to leave.
+func (k *Kernel) Draining() bool { return k.leaving.draining.Load() }

@@ -1,0 +1,141 @@
+// Package monitor tells an operator how a node is: /healthz and /readyz for whoever
+// restarts it or sends it work, /metrics for Prometheus, and systemd's notifications. It
+// reads the node and changes nothing. Native only.
+package monitor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"inos/internal/credit"
+	"inos/internal/kernel"
+)
+
+// answerWithin is how long the kernel's loop may take to answer a healthy node's probe.
+const answerWithin = 5 * time.Second
+
+// Node is what is looked at. *kernel.Kernel is one.
+type Node interface {
+	Status(ctx context.Context) (kernel.Status, error)
+	Draining() bool
+	CapsuleList() []kernel.CapsuleInfo
+	Subscribe(buffer int) (events <-chan kernel.Event, cancel func())
+}
+
+// Config of a Monitor. All fields are required.
+type Config struct {
+	Node    Node
+	Ledger  *credit.Ledger
+	Version string
+}
+
+// Monitor counts what happens on a node from New on. Serve or Stop has to be called.
+type Monitor struct {
+	cfg      Config
+	registry *prometheus.Registry
+	events   <-chan kernel.Event
+	cancel   func()
+	jobs     jobMetrics
+}
+
+// New begins to listen to the node's events.
+func New(cfg Config) *Monitor {
+	m := &Monitor{cfg: cfg, registry: prometheus.NewRegistry(), jobs: newJobMetrics()}
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		&nodeCollector{cfg}, m.jobs.ended, m.jobs.rejected, m.jobs.run, m.jobs.cost, m.jobs.missed)
+	m.events, m.cancel = cfg.Node.Subscribe(eventsWaiting)
+	return m
+}
+
+// Stop lets go of a Monitor that is not to be served; Alive still answers.
+func (m *Monitor) Stop() { m.cancel() }
+
+// Serve answers on l, and counts, until ctx ends. It closes l.
+func (m *Monitor) Serve(ctx context.Context, l net.Listener) error {
+	counting, cancel := context.WithCancel(ctx)
+	counted := make(chan struct{})
+	go func() {
+		defer close(counted)
+		m.count(counting)
+	}()
+	server := &http.Server{Handler: m.Handler(), ReadHeaderTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	err := server.Serve(l)
+	stop()
+	cancel()
+	<-counted
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// Handler answers /healthz, /readyz and /metrics.
+func (m *Monitor) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 30 * time.Second}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { m.answer(w, r, false) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { m.answer(w, r, true) })
+	return mux
+}
+
+// health is the answer to a probe.
+type health struct {
+	Status string `json:"status"` // ok, draining or stuck
+	Peers  int    `json:"peers"`
+	Slots  int    `json:"slots"`
+	Free   int    `json:"freeSlots"`
+	UpMs   int64  `json:"upMs"`
+	Error  string `json:"error,omitempty"`
+}
+
+// answer says 200 for a node whose kernel answers and, if it is to be ready, takes work.
+func (m *Monitor) answer(w http.ResponseWriter, r *http.Request, ready bool) {
+	code, h := http.StatusOK, health{Status: "ok"}
+	st, err := m.Alive(r.Context())
+	switch {
+	case err != nil:
+		code, h.Status, h.Error = http.StatusServiceUnavailable, "stuck", err.Error()
+	case m.cfg.Node.Draining():
+		h.Status = "draining"
+		if ready {
+			code = http.StatusServiceUnavailable
+		}
+	}
+	if err == nil {
+		h.Peers, h.Slots, h.Free, h.UpMs = st.Peers, st.Slots, st.FreeSlots, time.Since(st.Started).Milliseconds()
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(h) // who does not listen any more needs no answer
+}
+
+// Alive asks the kernel's loop for a sign of life.
+func (m *Monitor) Alive(ctx context.Context) (kernel.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	type said struct {
+		st  kernel.Status
+		err error
+	}
+	answer := make(chan said, 1)
+	go func() { // a loop that is stuck is not waited for
+		st, err := m.cfg.Node.Status(ctx)
+		answer <- said{st, err}
+	}()
+	select {
+	case s := <-answer:
+		return s.st, s.err
+	case <-ctx.Done():
+		return kernel.Status{}, ctx.Err()
+	}
+}
