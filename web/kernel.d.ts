@@ -403,7 +403,7 @@ export interface Inos {
   ledger(what: 'grant' | 'withdraw' | 'line', amount: number, ledgerId?: string): Promise<BalanceRow[]>;
   /** A revoked ledger pays for nothing new here, until it is restored. */
   ledger(what: 'revoke' | 'restore', ledgerId: string): Promise<BalanceRow[]>;
-  /** The policy in force, as text. */
+  /** The policy in force, as text, with every default that it means. */
   policy(): Promise<string>;
   /** A dry run: what a policy would have decided about the jobs remembered. Puts nothing in force. */
   policy(text: string): Promise<{ looked: number; changes: { jobId: string; before: string; after: string }[] }>;

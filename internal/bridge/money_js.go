@@ -151,7 +151,7 @@ func (a *api) why(_ context.Context, args []js.Value) (any, error) {
 func (a *api) policy(_ context.Context, args []js.Value) (any, error) {
 	v := arg(args, 0)
 	if v.IsUndefined() {
-		return a.cfg.Gate.Policy().String(), nil
+		return a.cfg.Gate.Policy().InForce(), nil
 	}
 	given, err := text("policy", "text", v)
 	if err != nil {

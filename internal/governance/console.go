@@ -8,9 +8,9 @@ import (
 	"inos/internal/identity"
 )
 
-// ShowPolicy prints p as text: `inos policy show`.
+// ShowPolicy prints what p comes to as text: `inos policy show`.
 func ShowPolicy(w io.Writer, p Policy) error {
-	_, err := io.WriteString(w, p.String())
+	_, err := io.WriteString(w, p.InForce())
 	return err
 }
 

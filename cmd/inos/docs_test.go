@@ -1,0 +1,80 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+	"github.com/stretchr/testify/require"
+)
+
+// The operators' page names every flag of a node, every exit code and every metric, and
+// none that is not there.
+func TestTheOperatorsPage(t *testing.T) {
+	raw, err := os.ReadFile("../../docs/node.md")
+	require.NoError(t, err)
+	page := string(raw)
+
+	flags := make(map[string]bool) // of all commands
+	var walk func(n *kong.Node)
+	walk = func(n *kong.Node) {
+		for _, f := range n.Flags {
+			flags[f.Name] = true
+		}
+		for _, c := range n.Children {
+			walk(c)
+		}
+	}
+	root := model(t).Node
+	walk(root)
+	at := slices.IndexFunc(root.Children, func(n *kong.Node) bool { return n.Name == "node" })
+	for _, f := range root.Children[at].Flags {
+		require.Contains(t, page, "--"+f.Name, "a flag of a node")
+	}
+	for _, named := range regexp.MustCompile("--([a-z][a-z-]*)").FindAllStringSubmatch(page, -1) {
+		require.True(t, flags[named[1]] || named[1] == "flag", "--%s is no flag", named[1])
+	}
+
+	codes := make(map[string]bool)
+	for _, row := range regexp.MustCompile(`(?m)^\| (\d+) \| (all|job) \|`).FindAllStringSubmatch(page, -1) {
+		codes[row[1]] = true
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), "exit.go", nil, 0)
+	require.NoError(t, err)
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if ok && strings.HasPrefix(spec.Names[0].Name, "exit") && len(spec.Values) == 1 {
+			if value, ok := spec.Values[0].(*ast.BasicLit); ok && value.Kind == token.INT {
+				require.True(t, codes[value.Value], "exit code %s", value.Value)
+				delete(codes, value.Value)
+			}
+		}
+		return true
+	})
+	require.Empty(t, codes, "they are no exit codes")
+
+	names := make(map[string]bool)
+	for _, path := range []string{"collect.go", "metrics.go"} {
+		source, err := os.ReadFile("../../internal/monitor/" + path)
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile(`desc\("([a-z_]+)"|Name: ("inos_[a-z_]+")`).FindAllStringSubmatch(string(source), -1) {
+			name := "inos_" + m[1]
+			if m[2] != "" {
+				name, err = strconv.Unquote(m[2])
+				require.NoError(t, err)
+			}
+			names[name] = true
+			require.Contains(t, page, "`"+name, "a metric")
+		}
+	}
+	for _, m := range regexp.MustCompile("`(inos_[a-z_]+)").FindAllStringSubmatch(page, -1) {
+		require.True(t, names[m[1]], "%s is no metric", m[1])
+	}
+}
