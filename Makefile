@@ -73,6 +73,11 @@ test-clean-room: setup-base ## the first commands of the README on a minimal Deb
 test-kills: web/node_modules/.package-lock.json ## the ledger killed 50 times in each browser; make test kills Firefox's 6 times
 	node test/browser/store/run.mjs 50
 
+.PHONY: test-hostile
+test-hostile: native capsules ## attacks on a real node with default flags: bound and measure of each
+	@scripts/setup.sh base rust
+	go run ./test/hostile
+
 .PHONY: fuzz
 fuzz: | setup-base ## every decoder and parser, FUZZ_TIME (10s) each
 	scripts/fuzz.sh

@@ -11,6 +11,7 @@ var coded = []struct {
 }{
 	{ErrCID, "bad_cid", false},
 	{ErrNotWasm, "capsule_not_wasm", false},
+	{ErrCompile, "capsule_not_compiled", false},
 	{ErrUnknownImport, "capsule_unknown_import", false},
 	{ErrNoSharedMemory, "capsule_no_shared_memory", false},
 	{ErrNoControlBlock, "capsule_no_control_block", false},

@@ -8,7 +8,9 @@ import (
 // What Inspect and Runtime.Compile refuse. All are final for these bytes; the
 // wrapping error says what was found instead.
 var (
-	ErrNotWasm        = errors.New("capsule: not a WebAssembly module")
+	ErrNotWasm = errors.New("capsule: not a WebAssembly module")
+	// ErrCompile says that a runtime cannot compile the module, or not within its limits.
+	ErrCompile        = errors.New("capsule: compilation failed")
 	ErrUnknownImport  = errors.New("capsule: imports something other than env.memory")
 	ErrNoSharedMemory = errors.New("capsule: imports no shared memory with a maximum")
 	ErrNoControlBlock = errors.New("capsule: no control block")

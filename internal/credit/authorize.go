@@ -146,16 +146,16 @@ type voucherCache struct {
 
 const (
 	voucherGeneration = 2048
-	// MaxVoucher is the longest signed voucher that is looked at, in bytes: real
+	// maxVoucher is the longest signed voucher that is looked at, in bytes: real
 	// ones have about 450.
-	MaxVoucher = 2048
+	maxVoucher = 2048
 )
 
 func (c *voucherCache) init() { c.young = make(map[string]*openVoucher) }
 
 // open verifies raw or remembers having done so. The result is shared: read only.
 func (c *voucherCache) open(codec Codec, raw []byte) (*openVoucher, error) {
-	if len(raw) > MaxVoucher {
+	if len(raw) > maxVoucher {
 		return nil, fmt.Errorf("%w: %d bytes", ErrVoucherMalformed, len(raw))
 	}
 	c.mu.Lock()

@@ -27,7 +27,6 @@ var codes = []struct {
 }{
 	{errBudget, mesh.JobCreditExhausted},
 	{ErrInput, mesh.JobRejected},
-	{mesh.ErrTooBig, mesh.JobRejected},
 	{errFetch, mesh.JobUnknownCapsule},
 	{supervisor.ErrBusy, mesh.JobBusy},
 	{supervisor.ErrTimeLimit, mesh.JobDeadline},
@@ -35,6 +34,7 @@ var codes = []struct {
 	{supervisor.ErrRestartIntensity, mesh.JobCrashed},
 	{supervisor.ErrNoHeartbeat, mesh.JobCrashed},
 	{capsule.ErrNotWasm, mesh.JobBadCapsule},
+	{capsule.ErrCompile, mesh.JobBadCapsule},
 	{capsule.ErrUnknownImport, mesh.JobBadCapsule},
 	{capsule.ErrNoSharedMemory, mesh.JobBadCapsule},
 	{capsule.ErrNoControlBlock, mesh.JobBadCapsule},

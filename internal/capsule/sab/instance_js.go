@@ -34,8 +34,6 @@ var (
 	// ErrLimit says that a memory limit is below what the module needs to
 	// start. Final for this limit.
 	ErrLimit = errors.New("capsule/sab: limit below the module's minimum")
-	// ErrCompile says that the browser refused to compile. Final for these bytes.
-	ErrCompile = errors.New("capsule/sab: compilation failed")
 	// ErrClosed says that the Runtime was closed. Final.
 	ErrClosed = errors.New("capsule/sab: runtime closed")
 )

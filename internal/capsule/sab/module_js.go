@@ -22,7 +22,7 @@ func (m *module) Info() capsule.ModuleInfo { return m.info }
 
 func (m *module) compiled(ok bool) {
 	if !ok {
-		m.err = fmt.Errorf("%w: %s", ErrCompile, text(m.handle))
+		m.err = fmt.Errorf("%w: %s", capsule.ErrCompile, text(m.handle))
 	}
 	close(m.ready)
 	handles.Delete(m.handle) // the host has no more to say of it

@@ -140,7 +140,7 @@ func TestRefusedModules(t *testing.T) {
 		{"truncated", good[:len(good)-3], capsule.ErrNotWasm},
 		{"memory not shared", unshared, capsule.ErrNoSharedMemory},
 		{"unknown import", stranger, capsule.ErrUnknownImport},
-		{"invalid code", invalid.wasm(), sab.ErrCompile},
+		{"invalid code", invalid.wasm(), capsule.ErrCompile},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := rt.Compile(t.Context(), c.wasm)

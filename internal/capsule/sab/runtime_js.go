@@ -52,7 +52,7 @@ func New(c Config) *Runtime {
 
 // Compile implements capsule.Runtime. Modules are kept by CID; concurrent calls
 // with the same bytes compile once. Errors match those of capsule.Inspect,
-// ErrCompile, ErrClosed, errors.ErrUnsupported or ctx's.
+// capsule.ErrCompile, ErrClosed, errors.ErrUnsupported or ctx's.
 func (r *Runtime) Compile(ctx context.Context, wasm []byte) (capsule.Module, error) {
 	info, err := capsule.Inspect(wasm)
 	if err != nil {

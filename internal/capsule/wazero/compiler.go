@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"inos/internal/capsule"
 )
 
 // Compiler compiles modules in a process of its own, one at a time, which the system
@@ -37,8 +39,8 @@ const (
 )
 
 // ErrCompileLimit says that a module takes more time or memory to compile than it may
-// have. It matches ErrCompile. Final for these bytes.
-var ErrCompileLimit = fmt.Errorf("%w: over its limits", ErrCompile)
+// have. It matches capsule.ErrCompile. Final for these bytes.
+var ErrCompileLimit = fmt.Errorf("%w: over its limits", capsule.ErrCompile)
 
 // cacheFiles is how many compiled modules are kept on disk.
 const cacheFiles = 256
@@ -50,7 +52,7 @@ const (
 )
 
 // into has the process compile wasm into folder. It returns when the process has ended;
-// ctx's end ends it. Errors match ErrCompile, ErrCompileLimit, or say that the process could
+// ctx's end ends it. Errors match capsule.ErrCompile, ErrCompileLimit, or say that the process could
 // not be run, which is retryable.
 func (c Compiler) into(ctx context.Context, folder string, wasm []byte) error {
 	limit, memory := c.Time, c.Memory
@@ -74,7 +76,7 @@ func (c Compiler) into(ctx context.Context, folder string, wasm []byte) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.As(err, &exit) && exit.ExitCode() == exitRefused:
-		return fmt.Errorf("%w: %s", ErrCompile, said.line())
+		return fmt.Errorf("%w: %s", capsule.ErrCompile, said.line())
 	case running.Err() != nil:
 		return fmt.Errorf("%w: it was not compiled within %v", ErrCompileLimit, limit)
 	case errors.As(err, &exit): // the system, or Go's runtime for want of memory, ended it

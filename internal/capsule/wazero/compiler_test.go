@@ -1,14 +1,14 @@
 package wazero_test
 
 import (
-	"encoding/binary"
 	"os"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"inos/internal/capsule"
+	"inos/internal/capsule/hostile"
 	"inos/internal/capsule/wazero"
 )
 
@@ -22,24 +22,6 @@ func compiledApart(t *testing.T, limit time.Duration, memory uint64) *wazero.Run
 	return rt
 }
 
-// locals declares n of type i32.
-func locals(n int) []byte {
-	return append(binary.AppendUvarint([]byte{1}, uint64(n)), 0x7f)
-}
-
-// slow takes half a minute and gigabytes to compile: many small loops that set many
-// locals.
-func slow() []byte {
-	const loops, of = 8_000, 1_000
-	local := func(i int) []byte { return binary.AppendUvarint(nil, uint64(i%of)) }
-	var code []byte
-	for i := range loops {
-		code = slices.Concat(code, []byte{opLoop, void, 0x20}, local(i*7919), []byte{opBrIf, 0, 0x20}, local(i*7919),
-			[]byte{0x41, 1, 0x6a, 0x21}, local(i*104729), []byte{opEnd})
-	}
-	return handmadeWith(healthy(nil), locals(of), code...)
-}
-
 func TestCompiledApart(t *testing.T) {
 	rt := compiledApart(t, time.Minute, roomy)
 	for _, name := range []string{"hash", "image", "lidar", "wordcount"} {
@@ -49,27 +31,27 @@ func TestCompiledApart(t *testing.T) {
 	require.NoError(t, err)
 	in.Kill()
 	<-in.Done()
-	_, err = rt.Compile(t.Context(), handmade(healthy(nil), 0xff))
-	require.ErrorIs(t, err, wazero.ErrCompile)
+	_, err = rt.Compile(t.Context(), handmade(hostile.Healthy(nil), 0xff))
+	require.ErrorIs(t, err, capsule.ErrCompile)
 	require.NotErrorIs(t, err, wazero.ErrCompileLimit)
-	_, err = rt.Compile(t.Context(), handmade(healthy(nil), opBr, 9))
-	require.ErrorIs(t, err, wazero.ErrCompile, "well formed, and not valid")
+	_, err = rt.Compile(t.Context(), handmade(hostile.Healthy(nil), opBr, 9))
+	require.ErrorIs(t, err, capsule.ErrCompile, "well formed, and not valid")
 	require.NoError(t, rt.Close())
 }
 
 // A module that takes too long is refused, once and for all, while others run.
 func TestCompilationsEnd(t *testing.T) {
 	rt := compiledApart(t, 5*time.Second, roomy)
-	_, err := rt.Compile(t.Context(), slow())
+	_, err := rt.Compile(t.Context(), hostile.SlowToCompile())
 	require.ErrorIs(t, err, wazero.ErrCompileLimit)
 	require.ErrorContains(t, err, "5s")
 	again := make(chan error, 1)
 	go func() {
-		_, err := rt.Compile(t.Context(), slow())
+		_, err := rt.Compile(t.Context(), hostile.SlowToCompile())
 		again <- err
 	}()
 	require.ErrorIs(t, <-again, wazero.ErrCompileLimit)
-	compile(t, rt, handmade(healthy(nil), forever...))
+	compile(t, rt, handmade(hostile.Healthy(nil), forever...))
 	require.NoError(t, rt.Close())
 }
 
@@ -79,7 +61,7 @@ func TestCompilationsHaveNoMoreMemoryThanTheyMay(t *testing.T) {
 	}
 	rt := compiledApart(t, time.Minute, 160<<20)
 	compile(t, rt, built(t, "hash"))
-	_, err := rt.Compile(t.Context(), slow())
+	_, err := rt.Compile(t.Context(), hostile.SlowToCompile())
 	require.ErrorIs(t, err, wazero.ErrCompileLimit)
 	require.ErrorContains(t, err, "160 MiB")
 	require.NoError(t, rt.Close())
@@ -91,7 +73,7 @@ func TestCloseEndsACompilation(t *testing.T) {
 	ended := make(chan error, 2)
 	for range 2 {
 		go func() {
-			_, err := rt.Compile(t.Context(), slow())
+			_, err := rt.Compile(t.Context(), hostile.SlowToCompile())
 			ended <- err
 		}()
 	}
@@ -99,7 +81,7 @@ func TestCloseEndsACompilation(t *testing.T) {
 	for range 2 {
 		require.Error(t, <-ended)
 	}
-	_, err := rt.Compile(t.Context(), slow())
+	_, err := rt.Compile(t.Context(), hostile.SlowToCompile())
 	require.ErrorIs(t, err, wazero.ErrClosed)
 }
 
@@ -107,10 +89,10 @@ func TestCloseEndsACompilation(t *testing.T) {
 func TestLocalsAreCounted(t *testing.T) {
 	rt := sharedRuntime(t)
 	for _, n := range []int{50_001, 80_000_000, 270_000_000} {
-		_, err := rt.Compile(t.Context(), handmadeWith(healthy(nil), locals(n)))
-		require.ErrorIs(t, err, wazero.ErrCompile)
+		_, err := rt.Compile(t.Context(), hostile.Module(hostile.Locals(n)))
+		require.ErrorIs(t, err, capsule.ErrCompile)
 		require.ErrorContains(t, err, "locals")
 	}
-	_, err := rt.Compile(t.Context(), handmadeWith(healthy(nil), locals(50_000)))
+	_, err := rt.Compile(t.Context(), hostile.Module(hostile.Locals(50_000)))
 	require.NoError(t, err)
 }

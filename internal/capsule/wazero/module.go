@@ -34,11 +34,11 @@ func (m *module) compile(wasm []byte) (err error) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: the compiler panicked: %v", ErrCompile, p)
+			err = fmt.Errorf("%w: the compiler panicked: %v", capsule.ErrCompile, p)
 		}
 	}()
 	if wasm, err = instrument.Rewrite(wasm); err != nil {
-		return fmt.Errorf("%w: %w", ErrCompile, err)
+		return fmt.Errorf("%w: %w", capsule.ErrCompile, err)
 	}
 	ctx := m.rt.ending
 	if c := m.rt.cfg.Compiler; c.Program != "" {
@@ -49,11 +49,11 @@ func (m *module) compile(wasm []byte) (err error) {
 		defer prune(m.rt.cfg.CacheDir)
 	}
 	if m.code, err = m.rt.rt.CompileModule(ctx, wasm); err != nil {
-		return fmt.Errorf("%w: %w", ErrCompile, err)
+		return fmt.Errorf("%w: %w", capsule.ErrCompile, err)
 	}
 	runtime.AddCleanup(m, free, m.code)
 	if m.helper, err = m.rt.rt.CompileModule(ctx, helperModule(pages{m.info.MinPages, m.info.MaxPages})); err != nil {
-		return fmt.Errorf("%w: %w", ErrCompile, err)
+		return fmt.Errorf("%w: %w", capsule.ErrCompile, err)
 	}
 	runtime.AddCleanup(m, free, m.helper)
 	return nil

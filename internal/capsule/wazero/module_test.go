@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/capsule/hostile"
 	"inos/internal/capsule/wazero"
 )
 
@@ -68,7 +69,7 @@ func TestTheModuleUsedLastIsKept(t *testing.T) {
 	rt, err := wazero.New(wazero.Config{Modules: 2})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, rt.Close()) }()
-	wasm := func(n int) []byte { return variant(handmade(healthy(nil), forever...), n) }
+	wasm := func(n int) []byte { return variant(handmade(hostile.Healthy(nil), forever...), n) }
 	first := compile(t, rt, wasm(0))
 	second := compile(t, rt, wasm(1))
 	require.Same(t, first, compile(t, rt, wasm(0)))

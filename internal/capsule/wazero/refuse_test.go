@@ -1,14 +1,13 @@
 package wazero_test
 
 import (
-	"encoding/binary"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/capsule/hostile"
 	"inos/internal/capsule/wazero"
 	"inos/internal/wire"
 )
@@ -18,55 +17,18 @@ import (
 // and the instructions of inos_run given. What has a fixed shape is in
 // capsules/hostile instead.
 func handmade(words map[uint32]uint32, run ...byte) []byte {
-	return handmadeWith(words, []byte{0}, run...)
-}
-
-// handmadeWith is handmade with the declarations of inos_run's locals.
-func handmadeWith(words map[uint32]uint32, locals []byte, run ...byte) []byte {
-	leb := func(n int) []byte { return binary.AppendUvarint(nil, uint64(n)) }
-	sized := func(b ...byte) []byte { return append(leb(len(b)), b...) }
-	section := func(id byte, body ...byte) []byte { return append([]byte{id}, sized(body...)...) }
-	block := make([]byte, capsule.ControlSize)
-	for off, w := range words {
-		binary.LittleEndian.PutUint32(block[off:], w)
-	}
-	const i32Const1024, end = "\x41\x80\x08", 0x0b
-	return slices.Concat(
-		[]byte("\x00asm\x01\x00\x00\x00"),
-		section(1, 1, 0x60, 0, 0), // (func)
-		section(2, slices.Concat([]byte{1}, sized([]byte("env")...), sized([]byte("memory")...), []byte{2, 3, 2, 16})...),
-		section(3, 1, 0),
-		section(6, append([]byte{1, 0x7f, 0}, i32Const1024+"\x0b"...)...),
-		section(7, slices.Concat([]byte{2}, sized([]byte("inos_control")...), []byte{3, 0}, sized([]byte("inos_run")...), []byte{0, 0})...),
-		section(10, slices.Concat([]byte{1}, sized(slices.Concat(locals, run, []byte{end})...))...),
-		section(11, slices.Concat([]byte{1, 0}, []byte(i32Const1024+"\x0b"), sized(block...))...),
-	)
+	return hostile.ModuleWith(words, []byte{0}, run...)
 }
 
 const (
 	opUnreachable = 0x00
 	opLoop        = 0x03
 	opBr          = 0x0c
-	opBrIf        = 0x0d
 	void          = 0x40
 	opEnd         = 0x0b
 )
 
 var forever = []byte{opLoop, void, opBr, 0, opEnd}
-
-// healthy are the words of a control block with two good rings.
-func healthy(change map[uint32]uint32) map[uint32]uint32 {
-	words := map[uint32]uint32{
-		capsule.OffMagic: capsule.ControlMagic, capsule.OffABIVersion: capsule.ABIVersion,
-		capsule.OffCommandBase: 8192, capsule.OffCommandSize: 4096,
-		capsule.OffEventBase: 16384, capsule.OffEventSize: 4096,
-		capsule.OffState: capsule.StateRunning,
-	}
-	for off, w := range change {
-		words[off] = w
-	}
-	return words
-}
 
 func TestASpawnIsRefusedAndNamed(t *testing.T) {
 	rt, before := sharedRuntime(t), goroutines()
@@ -78,16 +40,16 @@ func TestASpawnIsRefusedAndNamed(t *testing.T) {
 		says  string
 	}{
 		{"another ABI", map[uint32]uint32{capsule.OffMagic: capsule.ControlMagic, capsule.OffABIVersion: 9}, forever, capsule.ErrABIVersion, "speaks 9, this host 3"},
-		{"no magic", healthy(map[uint32]uint32{capsule.OffMagic: 7}), forever, capsule.ErrNoControlBlock, "magic 0x7"},
-		{"odd ring", healthy(map[uint32]uint32{capsule.OffEventSize: 5000}), forever, capsule.ErrNoControlBlock, "event ring of 5000 bytes"},
-		{"huge ring", healthy(map[uint32]uint32{capsule.OffEventSize: 1 << 31}), forever, capsule.ErrNoControlBlock, "power of two"},
-		{"overlap", healthy(map[uint32]uint32{capsule.OffEventBase: 8192}), forever, capsule.ErrNoControlBlock, "the rings overlap"},
-		{"on the block", healthy(map[uint32]uint32{capsule.OffEventBase: 1024}), forever, capsule.ErrNoControlBlock, "overlaps the control block"},
-		{"outside", healthy(map[uint32]uint32{capsule.OffEventBase: 2<<16 - 8}), forever, capsule.ErrNoControlBlock, "outside the 131072 bytes"},
-		{"wild tail", healthy(map[uint32]uint32{capsule.OffEventTail: 1 << 20}), forever, capsule.ErrRingBroken, "tail 1048576"},
+		{"no magic", hostile.Healthy(map[uint32]uint32{capsule.OffMagic: 7}), forever, capsule.ErrNoControlBlock, "magic 0x7"},
+		{"odd ring", hostile.Healthy(map[uint32]uint32{capsule.OffEventSize: 5000}), forever, capsule.ErrNoControlBlock, "event ring of 5000 bytes"},
+		{"huge ring", hostile.Healthy(map[uint32]uint32{capsule.OffEventSize: 1 << 31}), forever, capsule.ErrNoControlBlock, "power of two"},
+		{"overlap", hostile.Healthy(map[uint32]uint32{capsule.OffEventBase: 8192}), forever, capsule.ErrNoControlBlock, "the rings overlap"},
+		{"on the block", hostile.Healthy(map[uint32]uint32{capsule.OffEventBase: 1024}), forever, capsule.ErrNoControlBlock, "overlaps the control block"},
+		{"outside", hostile.Healthy(map[uint32]uint32{capsule.OffEventBase: 2<<16 - 8}), forever, capsule.ErrNoControlBlock, "outside the 131072 bytes"},
+		{"wild tail", hostile.Healthy(map[uint32]uint32{capsule.OffEventTail: 1 << 20}), forever, capsule.ErrRingBroken, "tail 1048576"},
 		{"traps at once", map[uint32]uint32{}, []byte{opUnreachable}, capsule.ErrTrap, "unreachable"},
 		{"returns at once", map[uint32]uint32{}, nil, capsule.ErrStopped, "before it was ready"},
-		{"silent", healthy(nil), forever, capsule.ErrNotReady, ""},
+		{"silent", hostile.Healthy(nil), forever, capsule.ErrNotReady, ""},
 		{"never boots", map[uint32]uint32{}, forever, capsule.ErrNotReady, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -106,16 +68,16 @@ func TestCompileRefusesWhatIsNoCapsule(t *testing.T) {
 	_, err := rt.Compile(t.Context(), []byte("#!/bin/sh\n"))
 	require.ErrorIs(t, err, capsule.ErrNotWasm)
 	// Well-formed sections around a body that does not validate.
-	_, err = rt.Compile(t.Context(), handmade(healthy(nil), 0xff))
-	require.ErrorIs(t, err, wazero.ErrCompile)
+	_, err = rt.Compile(t.Context(), handmade(hostile.Healthy(nil), 0xff))
+	require.ErrorIs(t, err, capsule.ErrCompile)
 	// An ABI that the module tells before it runs.
 	abi := append([]byte{0, 13, 8}, "inos.abi\x09\x00\x00\x00"...)
-	_, err = rt.Compile(t.Context(), append(handmade(healthy(nil), forever...), abi...))
+	_, err = rt.Compile(t.Context(), append(handmade(hostile.Healthy(nil), forever...), abi...))
 	require.ErrorIs(t, err, capsule.ErrABIVersion)
 }
 
 func TestLimits(t *testing.T) {
-	mod := compile(t, sharedRuntime(t), handmade(healthy(nil), forever...))
+	mod := compile(t, sharedRuntime(t), handmade(hostile.Healthy(nil), forever...))
 	_, err := mod.Instantiate(t.Context(), 1, capsule.PageSize)
 	require.ErrorIs(t, err, wazero.ErrLimit)
 	in, err := mod.Instantiate(t.Context(), 3, 4*capsule.PageSize)

@@ -22,8 +22,6 @@ import (
 var (
 	// ErrClosed says that the Runtime was closed. Final.
 	ErrClosed = errors.New("capsule/wazero: runtime closed")
-	// ErrCompile says that wazero refused the module. Final for these bytes.
-	ErrCompile = errors.New("capsule/wazero: compilation failed")
 	// ErrInstantiate says that a compiled module could not start. Final for
 	// these bytes unless it matches ErrNoMemory.
 	ErrInstantiate = errors.New("capsule/wazero: instantiation failed")
@@ -122,7 +120,7 @@ func (r *Runtime) cleanUp() error {
 
 // Compile implements capsule.Runtime. The same bytes are compiled once, one module at a
 // time; a compilation goes on when ctx ends, for whoever asks next. Errors match those of
-// capsule.Inspect, ErrCompile, ErrCompileLimit, ErrClosed or ctx's. A module that is refused
+// capsule.Inspect, capsule.ErrCompile, ErrCompileLimit, ErrClosed or ctx's. A module that is refused
 // is remembered as one for as long as a compiled one.
 func (r *Runtime) Compile(ctx context.Context, wasm []byte) (capsule.Module, error) {
 	if err := ctx.Err(); err != nil {
@@ -140,7 +138,7 @@ func (r *Runtime) Compile(ctx context.Context, wasm []byte) (capsule.Module, err
 		go func() {
 			defer r.running.Done()
 			defer close(m.ready)
-			if m.err = m.compile(wasm); m.err != nil && !errors.Is(m.err, ErrCompile) {
+			if m.err = m.compile(wasm); m.err != nil && !errors.Is(m.err, capsule.ErrCompile) {
 				r.forget(m) // it says nothing about the module
 			}
 		}()

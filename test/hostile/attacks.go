@@ -1,0 +1,92 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"inos/internal/capsule/hostile"
+)
+
+// Bounds that hold for every attack on the process.
+const (
+	slowestPing = 200 * time.Millisecond
+	goneWithin  = 100 * time.Millisecond
+)
+
+func attacks() []attack {
+	onProcess := fmt.Sprintf("pings below %v, gone %v after its deadline", slowestPing, goneWithin)
+	return []attack{
+		{"calls itself twice, 62 deep", onProcess, runsOn("doubling")},
+		{"rows of memory.fill", onProcess, runsOn("fills")},
+		{"rows of memory.copy", onProcess, runsOn("copies")},
+		{"an endless loop", onProcess, runsOn("silence")},
+		{"80 million locals", "refused, below 64 MiB more", refusedAtOnce(hostile.Module(hostile.Locals(80_000_000)))},
+		{"270 million locals", "refused, below 64 MiB more", refusedAtOnce(hostile.Module(hostile.Locals(270_000_000)))},
+		{"half a minute to compile", "15 s, below 1.5 GiB, pings below 200ms", compilesLong},
+	}
+}
+
+// runsOn is a job whose capsule does not end.
+func runsOn(name string) func(context.Context, *arena) (string, bool, error) {
+	return func(ctx context.Context, a *arena) (string, bool, error) {
+		const limit = 3 * time.Second
+		if said, err := a.job(ctx, a.hostile(name), "--timeout", limit.String()); err == nil {
+			return said, false, fmt.Errorf("the job succeeded")
+		}
+		pause(ctx, goneWithin)
+		before := a.processor()
+		pause(ctx, time.Second)
+		after := a.processor() - before
+		slowest, lost := a.pinged()
+		if lost != nil {
+			return "", false, lost
+		}
+		measured := fmt.Sprintf("slowest ping %v, %v of processor in the second after", slowest.Round(time.Millisecond), after)
+		// What runs on takes a whole second of a processor.
+		return measured, slowest < slowestPing && after < 500*time.Millisecond, a.honest(ctx)
+	}
+}
+
+// refusedAtOnce is a module that is not even compiled.
+func refusedAtOnce(wasm []byte) func(context.Context, *arena) (string, bool, error) {
+	return func(ctx context.Context, a *arena) (string, bool, error) {
+		path, err := a.file("module", wasm)
+		if err != nil {
+			return "", false, err
+		}
+		before := a.mostMemory()
+		began := time.Now()
+		said, err := a.job(ctx, path, "--timeout", "30s")
+		took := time.Since(began)
+		if err == nil {
+			return said, false, fmt.Errorf("the job succeeded")
+		}
+		more := a.mostMemory() - before
+		measured := fmt.Sprintf("%d MiB more, after %v: %s", more>>20, took.Round(time.Millisecond), tail(said))
+		return measured, more < 64<<20, a.honest(ctx)
+	}
+}
+
+// compilesLong is a module that nobody can compile in time.
+func compilesLong(ctx context.Context, a *arena) (string, bool, error) {
+	path, err := a.file("module", hostile.SlowToCompile())
+	if err != nil {
+		return "", false, err
+	}
+	began := time.Now()
+	said, err := a.job(ctx, path, "--timeout", "60s")
+	took := time.Since(began)
+	if err == nil {
+		return said, false, fmt.Errorf("the job succeeded")
+	}
+	slowest, lost := a.pinged()
+	if lost != nil {
+		return "", false, lost
+	}
+	most := a.mostMemory()
+	measured := fmt.Sprintf("%v, %d MiB, slowest ping %v: %s", took.Round(100*time.Millisecond), most>>20, slowest.Round(time.Millisecond), tail(said))
+	return measured, took < 20*time.Second && most < 3<<29 && slowest < slowestPing, a.honest(ctx)
+}
