@@ -86,6 +86,7 @@ stage web-check "TypeScript checks of the shell" npm --prefix web run --silent -
 stage web-test "unit tests of the shell" npm --prefix web run --silent --loglevel=error test
 stage shell "the shell's bad days, in Chromium" node test/browser/shell.mjs
 stage capsule "capsules in Workers, in browsers" node test/browser/capsule/run.mjs
+stage crowd "many jobs at once, in Chromium" node test/browser/crowd.mjs
 stage mesh "the mesh, in browsers" node test/browser/mesh/run.mjs
 stage store "the ledger survives kills, in browsers" killed
 stage storage "key and ledger where a browser keeps nothing, in browsers" node test/browser/storage.mjs
