@@ -25,7 +25,7 @@ type jobCmd struct {
 	JSON      bool          `name:"json" help:"Print one JSON object about the job on standard output, with the output in it unless --output names a file."`
 	Key       string        `placeholder:"FILE" help:"Key file of the paying ledger (inos id --make); none: a ledger for this run only."`
 	Ledger    ledgerID      `placeholder:"LEDGER" help:"Ledger id to name in the job; none: the key's own."`
-	Budget    *microcredits `placeholder:"N" help:"The most it may cost, in microcredits; none: the policy's ceiling."`
+	Budget    *microcredits `placeholder:"N" help:"The most it may cost, in microcredits; none: what such runs usually cost is held, and more if one takes longer."`
 	Replicas  count         `default:"1" placeholder:"N" help:"Nodes that run it, spread over places; each may cost the budget (default ${default})."`
 	Agree     count         `default:"0" placeholder:"N" help:"Of them must return the same output; 0 (the default) means more than half."`
 	Trace     bool          `help:"Print the job's spans on every node afterwards."`

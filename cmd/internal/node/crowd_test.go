@@ -87,6 +87,15 @@ func TestTenThousandJobsAtOnce(t *testing.T) {
 		require.ErrorIs(t, err, matchmaker.ErrQueueFull)
 	}
 	require.GreaterOrEqual(t, did, 1024)
+	// Nothing is held and nothing set aside: all that is left can be.
+	require.Eventually(t, func() bool {
+		rest := 100_000_000 - cost
+		r, err := home.Ledger.Reserve(home.Wallet.Ledger(), rest, rest)
+		if err == nil {
+			r.Release()
+		}
+		return err == nil
+	}, time.Minute, time.Millisecond)
 	require.EqualValues(t, cost, owes(t, home, home.Wallet.Ledger()))
 	require.EqualValues(t, cost, owes(t, worker, home.Wallet.Ledger()))
 }
