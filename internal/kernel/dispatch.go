@@ -79,6 +79,7 @@ func (k *Kernel) dispatch(ctx context.Context, sub *Submission, started time.Tim
 	out.Attempts, out.Queued = res.Attempts, res.Queued+o.Queued
 	out.Run, out.Fetched, out.Cost = o.Run, o.FetchedBytes, max(o.Cost, paidFor(res.Attempts))
 	out.Output, out.OutputCID, out.Receipt = o.Output, o.OutputCID, o.Receipt
+	o.Cost = out.Cost
 	err = k.leave(a, &out, o, err)
 	out.Total = time.Since(started)
 	return out, err

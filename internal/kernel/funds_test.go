@@ -48,7 +48,7 @@ func TestARunThatOutlastsItsHoldIsRepeated(t *testing.T) {
 				if where == "elsewhere" {
 					there := w.start("there", func(c *Config) {
 						c.Wallet = &countingWallet{}
-						gate, err := governance.New(governance.Config{Ledgers: exactLedger{}})
+						gate, err := governance.New(governance.Config{Ledgers: exactLedger{1 << 40}})
 						require.NoError(t, err)
 						c.Gate = gate
 					})
@@ -72,6 +72,35 @@ func TestARunThatOutlastsItsHoldIsRepeated(t *testing.T) {
 	}
 }
 
+// A node that allows a job less than was promised has its time paid, and the job, which
+// names no budget, goes to another one.
+func TestAStingyNodeIsNotTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		home := w.start("home", func(c *Config) { c.Wallet, c.Slots = &exactWallet{}, -1 })
+		require.NoError(t, home.shelf.Accept(unlimited()))
+		for name, line := range map[string]uint64{"stingy": 50, "generous": 1 << 40} {
+			there := w.start(name, func(c *Config) {
+				c.Wallet = &countingWallet{}
+				if name == "generous" {
+					c.CreditCost = 20 // the second choice
+				}
+				gate, err := governance.New(governance.Config{Ledgers: exactLedger{line}})
+				require.NoError(t, err)
+				c.Gate = gate
+			})
+			w.meet(home, there)
+		}
+		time.Sleep(time.Second)
+		out, err := home.Dispatch(t.Context(), patient("20s"))
+		require.NoError(t, err)
+		require.Equal(t, peerOf("generous"), out.Node)
+		require.Len(t, out.Attempts, 2)
+		require.EqualValues(t, 50, out.Attempts[0].Cost)
+		require.EqualValues(t, 50+400, out.Cost)
+	})
+}
+
 // exactWallet writes on its vouchers what they are worth, and exactLedger believes it.
 type exactWallet struct{ countingWallet }
 
@@ -79,11 +108,11 @@ func (w *exactWallet) Promise(_ governance.Admitted, _ identity.PeerID, t Terms,
 	return strconv.AppendUint(nil, t.Amount, 10), nil
 }
 
-type exactLedger struct{}
+type exactLedger struct{ line uint64 }
 
-func (exactLedger) Authorize(_ identity.LedgerID, _ string, voucher []byte, _, _ identity.PeerID, _, ceiling uint64, _ time.Time) (uint64, error) {
+func (l exactLedger) Authorize(_ identity.LedgerID, _ string, voucher []byte, _, _ identity.PeerID, _, ceiling uint64, _ time.Time) (uint64, error) {
 	worth, err := strconv.ParseUint(string(voucher), 10, 64)
-	return min(worth, ceiling), err
+	return min(worth, ceiling, l.line), err
 }
 
 // With a budget of its own a job is never sent again: that would cost it once more.

@@ -63,8 +63,14 @@ func (r runner) Run(ctx context.Context, a governance.Admitted, p matchmaker.Pla
 		err = k.settle(ctx, a, &out, time.Since(began), err)
 	}
 	k.judge(ctx, p.Node, out, err)
-	if err == nil && k.outlasted(ctx, sub, o, out) {
+	switch {
+	case err == nil && k.outlasted(ctx, sub, o, out):
 		return out, again(o, out)
+	case err == nil && out.Code == mesh.JobCreditExhausted && sub.Job.Budget == 0 && out.Cost < o.terms.Amount:
+		// It is the node that allows no more: its policy, or its line for this payer.
+		short := matchmaker.NodeError(p.Node, out)
+		short.Paid = false // another one may allow it
+		return out, short
 	}
 	if err != nil && out.Run == 0 {
 		out.Run = running.elapsed()

@@ -146,9 +146,6 @@ func (m *Matchmaker) Serve(ctx context.Context) error {
 // placed takes in the Chooser's answer for t and returns what a hand shall do about
 // it, nil for nothing.
 func (m *Matchmaker) placed(t *ticket, c Choice, kicks uint64) func(serving context.Context) {
-	if t.started.IsZero() {
-		t.started = time.Now()
-	}
 	switch {
 	case t.ctx.Err() != nil:
 		if c.Err == nil {
@@ -214,7 +211,9 @@ func within(ctx context.Context, deadline time.Time) (context.Context, context.C
 func (m *Matchmaker) finish(t *ticket, r Result, err error) {
 	m.count(t, false)
 	delete(m.known, t.id)
-	t.result, t.err = r, t.late(err, time.Now())
+	now := time.Now()
+	r.Queued = max(now.Sub(t.arrived)-t.with, 0)
+	t.result, t.err = r, t.late(err, now)
 	close(t.done)
 }
 

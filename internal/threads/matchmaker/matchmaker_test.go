@@ -33,14 +33,22 @@ func TestWaitsForASlot(t *testing.T) {
 		m := serve(t, y, Config{})
 		start := time.Now()
 		done := make(chan error)
+		waited := make(chan time.Duration, 10)
 		const jobs = 10
 		for range jobs {
 			a := admit(t, nil)
-			go func() { _, err := m.Submit(context.Background(), a); done <- err }()
+			go func() {
+				r, err := m.Submit(context.Background(), a)
+				waited <- r.Queued
+				done <- err
+			}()
 		}
+		var all time.Duration
 		for range jobs {
 			require.NoError(t, <-done)
+			all += <-waited
 		}
+		require.Equal(t, 2*(0+1+2+3+4)*time.Second, all, "what each was told of its waiting, though all had asked at once")
 		require.Equal(t, 5*time.Second, time.Since(start), "two at a time, with no pause between")
 	})
 }

@@ -2,7 +2,6 @@ package matchmaker
 
 import (
 	"container/heap"
-	"time"
 )
 
 // line is the jobs that wait for the same thing, by rank. One Choose that finds every
@@ -134,7 +133,7 @@ func (m *Matchmaker) again(t *ticket, kicks uint64, busy bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if t.ctx.Err() != nil { // whoever withdrew it meanwhile did not find it
-		m.finish(t, Result{Attempts: t.attempts, Queued: time.Since(t.arrived)}, t.over(t.ctx))
+		m.finish(t, Result{Attempts: t.attempts}, t.over(t.ctx))
 		return
 	}
 	m.enqueue(t)
@@ -176,6 +175,6 @@ func (m *Matchmaker) withdraw(t *ticket) bool {
 		return false
 	}
 	m.dequeue(t)
-	m.finish(t, Result{Attempts: t.attempts, Queued: time.Since(t.arrived)}, t.over(t.ctx))
+	m.finish(t, Result{Attempts: t.attempts}, t.over(t.ctx))
 	return true
 }

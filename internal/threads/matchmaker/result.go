@@ -13,8 +13,8 @@ import (
 type Result struct {
 	Placement Placement
 	Outcome   mesh.JobOutcome
-	Attempts  []Attempt // in order; the last one decided
-	Queued    time.Duration
+	Attempts  []Attempt     // in order; the last one decided
+	Queued    time.Duration // without a node, all in all
 }
 
 // Attempt is one try on one node. Err is nil for the one that succeeded.

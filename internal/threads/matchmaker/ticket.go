@@ -29,7 +29,6 @@ type ticket struct {
 	line     *line             // nil: in hand, or being placed
 	waits    bool              // no hand has it
 	at       int               // index in line.jobs
-	started  time.Time         // when a hand first took it
 	exclude  []identity.PeerID // the nodes that have failed it
 	lost     []identity.PeerID // of them, those that may do better the next time
 	tried    int               // how often it was sent and has failed

@@ -166,7 +166,6 @@ func (t *ticket) stale(n, inARow int) bool {
 
 func (m *Matchmaker) end(t *ticket, r Result, err error) {
 	r.Attempts = t.attempts
-	r.Queued = t.started.Sub(t.arrived)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.finish(t, r, err)
