@@ -48,6 +48,7 @@ var sentinels = []sentinel{
 	{kernel.ErrNoJob, CodeUnknownJob, final},
 	{kernel.ErrDisputed, "disputed", final},
 	{kernel.ErrNoMesh, "not_joined", retryable},
+	{mesh.ErrLocalNetwork, "local_network_denied", retryable},
 	{kernel.ErrBootstrap, "bootstrap_unreachable", retryable},
 	{kernel.ErrDenied, "denied", final},
 	{kernel.ErrNoCapability, "capability_missing", final},

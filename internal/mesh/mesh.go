@@ -27,7 +27,11 @@ var (
 	ErrCertificate = errors.New("mesh: certificate hash does not match")
 	ErrSignature   = errors.New("mesh: signature does not verify")
 	ErrNotFound    = errors.New("mesh: not found")
-	ErrClosed      = errors.New("mesh: closed")
+	// ErrLocalNetwork: the browser does not let its page reach this machine or the local
+	// network, or has asked its user and has no answer. It comes with ErrUnreachable, and
+	// is retryable once it is allowed.
+	ErrLocalNetwork = errors.New("mesh: not allowed to reach the local network")
+	ErrClosed       = errors.New("mesh: closed")
 	// ErrUnsent comes with another error of RunJob: the job never left this node, so
 	// nothing can have been done for it.
 	ErrUnsent = errors.New("mesh: nothing was sent")

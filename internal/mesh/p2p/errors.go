@@ -47,6 +47,8 @@ func (m *Mesh) explain(ctx context.Context, p identity.PeerID, err error) error 
 	var mismatch sec.ErrPeerIDMismatch
 	var unsupported msmux.ErrNotSupported[protocol.ID]
 	switch {
+	case keptFromLocal(err):
+		return fmt.Errorf("%w: %s: %w: %w", mesh.ErrUnreachable, p, mesh.ErrLocalNetwork, err)
 	case wrongCertificate(err):
 		return fmt.Errorf("%w: %s: %w", mesh.ErrCertificate, p, err)
 	case errors.As(err, &mismatch):

@@ -241,6 +241,9 @@ func (h throughPeers) Addrs() []ma.Multiaddr {
 
 func listenAddrs(host.Host) []ma.Multiaddr { return nil }
 
+// keptFromLocal recognises Local Network Access.
+func keptFromLocal(err error) bool { return errors.Is(err, webtransport.ErrLocalNetwork) }
+
 // wrongCertificate: the browser says nothing of why a handshake failed; that the
 // peer does not vouch for the hash is known.
 func wrongCertificate(err error) bool { return errors.Is(err, webtransport.ErrCertHash) }

@@ -95,6 +95,9 @@ func dhtHost(h host.Host) host.Host { return h }
 
 func listenAddrs(h host.Host) []ma.Multiaddr { return h.Addrs() }
 
+// keptFromLocal: nothing keeps a native node from its network.
+func keptFromLocal(error) bool { return false }
+
 // wrongCertificate recognises a TLS alert bad_certificate of our own side, which
 // QUIC keeps as text: the pinned hash did not match.
 func wrongCertificate(err error) bool {

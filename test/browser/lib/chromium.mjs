@@ -8,11 +8,12 @@ const KEPT_LINES = 400;
 
 export const chromiumPath = () => findBrowser('CHROMIUM', ['chromium', 'chromium-browser', 'google-chrome'], 'apt-get install chromium');
 
-export async function launchChromium() {
+/** Starts Chromium with `args` besides those that every test needs. */
+export async function launchChromium(args = []) {
   const { chromium } = require('playwright-core');
   return chromium.launch({
     executablePath: chromiumPath(),
-    args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', ...args],
   });
 }
 

@@ -19,6 +19,7 @@ const maxCertHashes = 8
 // target is a multiaddr taken apart.
 type target struct {
 	url    string
+	host   string
 	remote ma.Multiaddr // without certificate hashes and peer id
 	local  ma.Multiaddr // what a browser can say of its own side
 	hashes [][]byte     // multihashes; all sha2-256
@@ -75,6 +76,7 @@ func parseAddr(addr ma.Multiaddr) (target, error) {
 	case len(t.hashes) > maxCertHashes:
 		return target{}, fmt.Errorf("%w: %d certificate hashes", ErrAddress, len(t.hashes))
 	}
+	t.host = host
 	t.url = "https://" + net.JoinHostPort(host, port) + endpoint
 	unspecified := "0.0.0.0"
 	if family == "ip6" {

@@ -28,6 +28,10 @@ var (
 	// ErrHandshake: no session came about. Browsers do not say whether nobody
 	// answered or the certificate was not one of the pinned ones.
 	ErrHandshake = errors.New("webtransport: handshake failed: nobody answers there, or the certificate is not the pinned one")
+	// ErrLocalNetwork: it comes with ErrHandshake, or the end of the caller's patience,
+	// where the address is of this machine or a local network. Retryable once the user
+	// has allowed it.
+	ErrLocalNetwork = errors.New("webtransport: the browser keeps this page from the local network")
 	// ErrCertHash: the authenticated peer does not vouch for a certificate hash
 	// that was dialled.
 	ErrCertHash = errors.New("webtransport: peer does not vouch for the certificate hash")

@@ -98,7 +98,7 @@ func (t *Transport) dial(ctx context.Context, to target, p peer.ID, scope networ
 	session, err := t.open(ctx, to)
 	end(err == nil)
 	if err != nil {
-		return nil, err
+		return nil, t.explainLocal(to.host, err)
 	}
 	c, err := newConn(t, session, to, scope)
 	if err != nil {
