@@ -9,7 +9,9 @@ export type InosErrorCode =
   | 'config_load_failed' // /inos.json could not be had, or says what it must not
   | 'wasm_load_failed' // not found, no network, HTTP error
   | 'wasm_bad_module' // not WebAssembly, or refused by the browser's compiler
-  | 'wasm_instantiate_failed' // imports do not fit, or no memory
+  | 'wasm_instantiate_failed' // imports do not fit
+  | 'wasm_no_memory' // the browser gives no memory for it
+  | 'csp_refused' // the page's own Content-Security-Policy forbids the Worker or WebAssembly
   | 'worker_failed' // the kernel's Worker could not start
   | 'boot_timeout' // the kernel never became ready: its script, its bytes or its own start stalled
   | 'bootstrap_unreachable' // no bootstrap node answered; the kernel goes on alone
@@ -91,6 +93,7 @@ export type KernelErrorCode =
   | 'ledger_unknown'
   | 'library_full'
   | 'limit'
+  | 'local_network_denied'
   | 'log_corrupt'
   | 'log_failed'
   | 'metadata_missing'

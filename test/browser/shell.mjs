@@ -79,6 +79,11 @@ for (const [what, boot, text] of [
   await test(`inos.json with ${what}`, { boot }, fails('config_load_failed', text));
 }
 
+const CSP = (script, worker) => `default-src 'self'; script-src 'self' ${script}; style-src 'self' 'unsafe-inline'; worker-src ${worker}`;
+await test('a policy that forbids the Worker', { csp: CSP("'wasm-unsafe-eval'", "'none'") }, fails('csp_refused', /worker-src.*forbids the kernel's Worker/));
+await test('a policy that forbids WebAssembly', { csp: CSP('', "'self'") }, fails('csp_refused', /'wasm-unsafe-eval' to its script-src/));
+await test('no memory', { spoil: { 'kernel.worker': (a) => ({ body: `WebAssembly.instantiate = () => Promise.reject(new RangeError('WebAssembly.instantiate(): Out of memory'));\n${a.body}` }) } }, fails('wasm_no_memory', /close other tabs/));
+
 console.log('what never comes');
 // The shell's deadlines, which are ten seconds and a minute, ten times sooner.
 const before = `{
@@ -190,6 +195,37 @@ await test('a bootstrap node that comes back elsewhere', { spoil: { 'inos.json':
   equal(await inPage(page, ranOn, null, 60_000), other.ready.peerId, 'where a job ran');
 });
 await stopNode(other);
+
+// For Chromium a page from 127.0.0.1 is local, unless it is told that the address is one of the Internet.
+{
+  const near = await startNode('near', ['node', '--listen', '/ip4/127.0.0.1/udp/0/quic-v1/webtransport']);
+  const server = await serveSpoiled({ boot: { bootstrap: near.ready.addrs } });
+  const distant = await launchChromium([`--ip-address-space-overrides=${new URL(server.url).host}=public`]);
+  await test('a page of the Internet and a node on this machine', {}, async () => {
+    const page = await openPage(distant);
+    await page.goto(server.url);
+    const seen = await inPage(page, async () => {
+      await inos.ready;
+      const joined = await inos.joined.then(() => null, ({ code, message }) => ({ code, message }));
+      const dialled = await inos.connect((await inos.status()).bootstrap[0]).then(() => null, ({ code, message, retryable }) => ({ code, message, retryable }));
+      const notice = [...document.querySelectorAll('#notices .warning')].at(-1);
+      return { joined, dialled, shown: notice?.textContent };
+    }, null, 60_000);
+    equal([seen.joined?.code, seen.dialled?.code, seen.dialled?.retryable], ['bootstrap_unreachable', 'local_network_denied', true], `what is said: ${JSON.stringify(seen)}`);
+    for (const text of [seen.joined.message, seen.dialled.message, seen.shown]) {
+      if (!/"loopback-network" is denied: allow local network access for this site/.test(text)) throw new Error(`it does not say what to do: ${text}`);
+    }
+    if (!/^The browser keeps this page from the local network/.test(seen.shown)) throw new Error(`the page says: ${seen.shown}`);
+    if (process.env.SHOTS) await page.screenshot({ path: join(process.env.SHOTS, 'local-network.png') });
+    // The kernel goes on trying, so that it joins once the user has allowed it.
+    await page.context().grantPermissions(['local-network-access']);
+    await standing(page, 'joined', 'ready, in the mesh');
+    await page.context().close();
+  });
+  await distant.close();
+  await server.close();
+  await stopNode(near);
+}
 
 console.log('a console that is wrong');
 /** Rejects with an InosError of `code` whose message matches. */

@@ -41,6 +41,11 @@ export function missing(): InosFailure | null {
   return null;
 }
 
+/** Why there is no Worker where the page's policy forbids it. */
+export function workerForbidden(directive: string, url: string): InosFailure {
+  return new InosFailure('csp_refused', `this page's Content-Security-Policy (${directive}) forbids the kernel's Worker ${url}: the server must allow worker-src 'self'; \`inos serve\` does`);
+}
+
 /** Boots into `link`; whatever is in the way ends the link with its own code. */
 export async function boot(link: KernelLink, makeWorker: () => WorkerPort): Promise<BootConfig | null> {
   try {

@@ -11,7 +11,7 @@ export interface PlainError {
 
 /** The shell's own codes after which the same call, or a reload, may succeed. */
 const RETRYABLE: ReadonlySet<string> = new Set([
-  'config_load_failed', 'wasm_load_failed', 'boot_timeout', 'bootstrap_unreachable', 'too_many_calls',
+  'config_load_failed', 'wasm_load_failed', 'wasm_no_memory', 'boot_timeout', 'bootstrap_unreachable', 'too_many_calls',
 ]);
 
 export class InosFailure extends Error {

@@ -1,7 +1,7 @@
 // The page: puts `inos` on the window, shows the kernel, boots it.
 import './style.css';
 import { consoleApi } from './api/console';
-import { boot, loadConfig } from './boot';
+import { boot, loadConfig, workerForbidden } from './boot';
 import { watchHost } from './host-sensors';
 import { rejoin } from './rejoin';
 import { KernelLink } from './rpc/link';
@@ -12,6 +12,10 @@ const inos = consoleApi(link);
 Object.defineProperty(globalThis, 'inos', { value: inos, enumerable: true, configurable: true });
 
 mountPage(inos);
+// A Worker that the page's own policy forbids fails like one whose script is not there; only this event tells.
+document.addEventListener('securitypolicyviolation', ({ effectiveDirective, blockedURI, disposition }) => {
+  if (disposition === 'enforce' && /^worker-src/.test(effectiveDirective)) link.fail(workerForbidden(effectiveDirective, blockedURI));
+});
 void boot(link, () => new Worker(new URL('./kernel.worker.ts', import.meta.url), { type: 'module', name: 'inos-kernel' })).then((config) => {
   if (!config) return;
   link.ready.then(

@@ -8,10 +8,10 @@ const TYPES = { html: 'text/html', js: 'text/javascript', css: 'text/css', wasm:
 
 /**
  * `spoil` maps a path to {status, type, body, cut, stall} or a function of the honest
- * answer that returns such; `isolated: false` leaves the isolation headers out. With `cut` the
+ * answer that returns such; `isolated: false` leaves the isolation headers out, `csp` is a Content-Security-Policy. With `cut` the
  * connection breaks halfway; with `stall` nothing comes: 'all', or 'rest' of a body that has begun.
  */
-export async function serveSpoiled({ spoil = {}, isolated = true, boot = {} } = {}) {
+export async function serveSpoiled({ spoil = {}, isolated = true, boot = {}, csp } = {}) {
   const build = JSON.parse(await readFile(`${root}dist/build.json`, 'utf8'));
   const config = {
     kernel: build.kernel.path,
@@ -24,6 +24,7 @@ export async function serveSpoiled({ spoil = {}, isolated = true, boot = {} } = 
     const headers = isolated
       ? { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp', 'Cross-Origin-Resource-Policy': 'same-origin' }
       : {};
+    if (csp) headers['Content-Security-Policy'] = csp;
     let answer = { status: 200, type: TYPES[path.split('.').at(-1)] ?? 'application/octet-stream' };
     const change = Object.entries(spoil).find(([pattern]) => path.includes(pattern))?.[1];
     if (path === 'inos.json') answer.body = JSON.stringify(config);

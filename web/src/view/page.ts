@@ -1,6 +1,7 @@
 // Keeps the page up with the kernel: events say that something changed, and the
 // tables are read again, at most five times a second.
 import type { Inos, KernelEvent, Phase } from '../../kernel';
+import { deferred } from '../deferred';
 import { asFailure, type InosFailure } from '../errors';
 import { BootView } from './boot';
 import { byId } from './dom';
@@ -22,6 +23,8 @@ const TITLES: Record<string, string> = {
   wasm_load_failed: 'The kernel could not be loaded',
   wasm_bad_module: 'The kernel is no WebAssembly module',
   wasm_instantiate_failed: 'The kernel could not be instantiated',
+  wasm_no_memory: 'There is no memory for the kernel',
+  csp_refused: "This page's Content-Security-Policy is in the way",
   worker_failed: "The kernel's Worker did not start",
   boot_timeout: 'The kernel did not become ready',
   kernel_crashed: 'The kernel crashed',
@@ -48,6 +51,7 @@ export function mountPage(inos: Inos): void {
   let poll: ReturnType<typeof setInterval> | undefined;
   const end = new AbortController();
   let over = false;
+  const kept = deferred<void>(); // resolves when it is the browser that keeps this page from the mesh
 
   const refresh = async () => {
     timer = undefined;
@@ -80,6 +84,7 @@ export function mountPage(inos: Inos): void {
   inos.on('*', (event: KernelEvent) => {
     if (event.type === 'phase') boot.reached(event as unknown as Phase);
     if (event.type === 'mesh:joined') boot.joined();
+    if (event.type === 'mesh:unreachable' && event['code'] === 'local_network_denied') kept.resolve();
     if (event.type === 'mesh:parted') boot.setState('apart');
     if (event.type === 'crashed' || event.type === 'closed') ended(asFailure({ name: 'InosError', ...event }, 'kernel_crashed'));
     log.heed(event);
@@ -105,6 +110,16 @@ export function mountPage(inos: Inos): void {
     if (over || boot.state === 'joined') return;
     const { code, message } = asFailure(thrown, 'bootstrap_unreachable');
     boot.setState('apart');
-    boot.notice('warning', 'No node of the mesh answered', `${message}. The kernel runs alone: capsules work here, jobs for other nodes do not.`, code);
+    const notice = boot.notice('warning', 'No node of the mesh answered', `${message}. The kernel runs alone: capsules work here, jobs for other nodes do not.`, code);
+    void kept.promise.then(() => {
+      if (!notice.isConnected) return; // a node has answered since
+      notice.remove();
+      boot.notice(
+        'warning',
+        'The browser keeps this page from the local network',
+        "The nodes it knows are on this machine or in the local network, and the browser asks its user before a page of the Internet reaches those. Answer its question, or allow local network access for this site in the browser's site settings; the kernel goes on trying. Until then it runs alone.\n" + message,
+        code,
+      );
+    });
   });
 }

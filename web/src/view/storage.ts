@@ -1,6 +1,7 @@
 // What the page says where key and ledger do not outlast the tab, and why.
 import type { KernelInfo, StorageReason } from '../../kernel';
 import type { BootView } from './boot';
+import { byId, h } from './dom';
 
 /** Held by the kernel that keeps this site's ledger, for as long as it lives (internal/store/dir_js.go). */
 const LEDGER_LOCK = 'inos.store/inos';
@@ -42,6 +43,7 @@ const NOTES: Record<Exclude<StorageReason, ''>, { title: string; text: string }>
  */
 export function showStorage(boot: BootView, info: KernelInfo, signal: AbortSignal): void {
   const reason = info.durableReason;
+  if (info.durable) void offerToKeep();
   if (info.durable || !reason) return;
   const { title, text } = NOTES[reason];
   const second = reason === 'second_tab';
@@ -60,4 +62,22 @@ export function showStorage(boot: BootView, info: KernelInfo, signal: AbortSigna
     },
     () => {}, // aborted, or this browser has no such lock to wait for
   );
+}
+
+/**
+ * Says where the browser has not promised to keep what this site stores: then it may clear key and ledger when the disk
+ * runs full. Asking for the promise needs a click, since some browsers ask their user.
+ */
+async function offerToKeep(): Promise<void> {
+  const { storage } = navigator;
+  if (typeof storage?.persist !== 'function' || (await storage.persisted().catch(() => true))) return;
+  const note = byId('kept');
+  const ask = h('button', { type: 'button', class: 'small' }, 'Keep them');
+  ask.addEventListener('click', () => {
+    storage.persist().then(
+      (promised) => note.replaceChildren(promised ? 'The browser keeps key and ledger until you clear them.' : 'The browser did not promise it. A bookmark, or using the page more, may change its mind.'),
+      (thrown: unknown) => note.replaceChildren(`The browser did not promise it: ${String(thrown)}`),
+    );
+  });
+  note.replaceChildren('The browser may clear key and ledger when the disk runs full. ', ask);
 }

@@ -24,7 +24,8 @@ async function compileStream(url: string, response: Response): Promise<WebAssemb
   try {
     return await WebAssembly.compileStreaming(response);
   } catch (thrown) {
-    if (thrown instanceof WebAssembly.CompileError) throw notWasm(url, thrown.message);
+    if (thrown instanceof WebAssembly.CompileError) throw refusedOr(thrown, notWasm(url, thrown.message));
+    if (thrown instanceof RangeError) throw noMemory(thrown);
     throw new InosFailure('wasm_load_failed', `the kernel broke off while it came from ${url}: ${messageOf(thrown)}`);
   }
 }
@@ -44,7 +45,7 @@ async function compileBytes(url: string, type: string, response: Response): Prom
   try {
     return await WebAssembly.compile(bytes);
   } catch (thrown) {
-    throw notWasm(url, messageOf(thrown));
+    throw thrown instanceof RangeError ? noMemory(thrown) : refusedOr(thrown, notWasm(url, messageOf(thrown)));
   }
 }
 
@@ -52,8 +53,22 @@ export async function instantiate(module: WebAssembly.Module, imports: WebAssemb
   try {
     return await WebAssembly.instantiate(module, imports);
   } catch (thrown) {
+    if (thrown instanceof RangeError) throw noMemory(thrown);
     throw new InosFailure('wasm_instantiate_failed', `the kernel does not fit this shell or this browser: ${messageOf(thrown)}`);
   }
+}
+
+/** A module is refused for what it is, or by the page's own policy: browsers throw the same error. */
+function refusedOr(thrown: unknown, otherwise: InosFailure): InosFailure {
+  if (!/content security policy|unsafe-eval|\bCSP\b/i.test(messageOf(thrown))) return otherwise;
+  return new InosFailure(
+    'csp_refused',
+    "this page's Content-Security-Policy forbids WebAssembly: the server must add 'wasm-unsafe-eval' to its script-src; `inos serve` does. " + messageOf(thrown),
+  );
+}
+
+function noMemory(thrown: RangeError): InosFailure {
+  return new InosFailure('wasm_no_memory', `this browser has no memory for the kernel, which needs some 100 MB: close other tabs or programs, then reload. ${thrown.message}`);
 }
 
 function notWasm(url: string, why: string): InosFailure {
