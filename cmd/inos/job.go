@@ -61,8 +61,10 @@ func (c *jobCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
+	flags := nodeFlags{Name: "job", Key: c.Key, Allowance: 100_000_000, Verbose: c.Verbose, LogLevel: "error"}
+	flags.takeLogs(s.diag)
 	// The node outlives the job, or its own end could come before the job's.
-	n, err := start(context.WithoutCancel(s.ctx), nodeFlags{Name: "job", Key: c.Key, Allowance: 100_000_000, Verbose: c.Verbose, LogLevel: "error"}, s.diag)
+	n, err := start(context.WithoutCancel(s.ctx), flags, s.diag)
 	if err != nil {
 		return err
 	}

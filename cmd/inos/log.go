@@ -4,8 +4,10 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"os"
 
 	"inos/internal/kernel"
+	"inos/internal/mesh/p2p"
 )
 
 // logger writes to diag as the flags say.
@@ -20,6 +22,21 @@ func (f *nodeFlags) logger(diag io.Writer) *slog.Logger {
 		handler = slog.NewJSONHandler(diag, options)
 	}
 	return slog.New(handler).With("node", string(f.Name))
+}
+
+// takeLogs has the libraries, too, write where and as the flags say: libp2p with
+// --log-level debug only, the rest of them as the standard library's log.
+func (f *nodeFlags) takeLogs(diag io.Writer) {
+	if diag != io.Writer(os.Stderr) {
+		return // what holds for the whole process is not for who reads one command's
+	}
+	l := f.logger(diag)
+	slog.SetDefault(l)
+	if l.Enabled(context.Background(), slog.LevelDebug) {
+		p2p.Log(l.Handler())
+	} else {
+		p2p.Log(nil)
+	}
 }
 
 // loggedError has been written to the log already.

@@ -24,6 +24,7 @@ type nodeCmd struct{ nodeFlags }
 
 // Run runs a node until it is told to stop.
 func (c *nodeCmd) Run(s *session) error {
+	c.takeLogs(s.diag)
 	n, err := start(context.WithoutCancel(s.ctx), c.nodeFlags, s.diag)
 	if err != nil {
 		return c.failed(s.diag, err)

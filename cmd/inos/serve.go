@@ -21,6 +21,7 @@ type serveCmd struct {
 
 // Run runs a node and serves the shell that joins it.
 func (c *serveCmd) Run(s *session) error {
+	c.takeLogs(s.diag)
 	n, err := start(context.WithoutCancel(s.ctx), c.nodeFlags, s.diag)
 	if err != nil {
 		return c.failed(s.diag, err)

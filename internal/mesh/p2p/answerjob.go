@@ -43,9 +43,9 @@ func (m *Mesh) answerJob(ctx context.Context, from identity.PeerID, s *frames) e
 	ctx, gone := context.WithCancelCause(ctx)
 	defer gone(nil)
 	listening := make(chan struct{})
-	heard := false // somebody hears when the caller has closed its side
+	reads := false // the listener, or what takes its place
 	listen := sync.OnceFunc(func() {
-		heard = true
+		reads = true
 		go func() {
 			defer close(listening)
 			listenForCancel(s, gone)
@@ -69,12 +69,18 @@ func (m *Mesh) answerJob(ctx context.Context, from identity.PeerID, s *frames) e
 	ended := make(chan mesh.JobOutcome, 1)
 	// Not goWork, which starts nothing once the mesh closes: report waits for the end.
 	go func() { ended <- m.handleJob(ctx, from, call, latest) }()
-	if err = m.report(ctx, gone, s, latest, ended); err == nil && heard {
+	err = m.report(ctx, gone, s, latest, ended)
+	if !reads { // an input that nobody wanted may still be on its way
+		go func() {
+			defer close(listening)
+			discard(s)
+		}()
+	}
+	if err == nil {
 		m.untilHeard(listening)
 	}
 	gone(errCallerGone)
 	_ = s.s.CloseRead() // frees the listener, and a caller that still sends
-	listen()
 	<-listening
 	return err
 }

@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"context"
+	"io"
 	"sync"
 	"time"
 )
@@ -46,6 +47,12 @@ func (m *Mesh) untilHeard(closed <-chan struct{}) {
 	case <-limit.C:
 	case <-m.life.Done():
 	}
+}
+
+// discard reads what a caller sends until it has closed its side.
+func discard(s *frames) {
+	_ = s.s.SetReadDeadline(time.Time{}) // CloseRead ends it
+	_, _ = io.Copy(io.Discard, s.s)
 }
 
 // Settle waits until every caller of a job that was here has its outcome, or is gone. It
