@@ -53,6 +53,7 @@ export type KernelErrorCode =
   | 'capsule_not_ready'
   | 'capsule_not_wasm'
   | 'capsule_panicked'
+  | 'capsule_paused'
   | 'capsule_stopped'
   | 'capsule_trapped'
   | 'capsule_unknown_import'

@@ -253,6 +253,15 @@ export interface DispatchResult {
   totalMs: number;
 }
 
+export interface CallResult {
+  capsuleId: string;
+  output: Uint8Array;
+  /** The output as text, when it is UTF-8; otherwise hex. */
+  text: string;
+  /** On the capsule's node, its waiting for its turn included. */
+  runMs: number;
+}
+
 export interface Explanation {
   jobId: string;
   chosen: string;
@@ -379,6 +388,13 @@ export interface Inos {
    * nobody reads: read it, or cancel it. It fails as the capsule ended.
    */
   listen(capsuleId: string): Promise<ReadableStream<Uint8Array>>;
+  /**
+   * Asks a capsule that this kernel spawned, here or on another node: that very instance, with what it was fed and
+   * what it was asked before. One call at a time, in order; 64 more wait. Its time is paid as long as it lives, so a call
+   * costs nothing of its own. It ends with the policy's limit on a run (`deadline`). Nobody else's capsule can be
+   * called (`denied`).
+   */
+  call(capsuleId: string, method: string, input?: string | Uint8Array | ArrayBuffer, args?: string[]): Promise<CallResult>;
   dispatch(job: DispatchOptions): Promise<DispatchResult>;
   /** Ends a job that is waiting or running, wherever it is: its dispatch rejects with `cancelled`. */
   cancel(jobId: string): Promise<{ jobId: string }>;

@@ -57,12 +57,12 @@ func newAPI(ctx context.Context, cfg Config) *api {
 	a := &api{cfg: cfg, promises: newPromises(ctx), started: time.Now()}
 	a.verbs = map[string]verb{
 		"status": a.status, "nodes": a.nodes, "find": a.find, "capsules": a.capsules, "catalog": a.catalog, "jobs": a.jobs,
-		"spawn": a.spawn, "kill": a.kill, "pause": a.pause, "resume": a.resume, "resize": a.resize, "snapshot": a.snapshot,
+		"spawn": a.spawn, "kill": a.kill, "pause": a.pause, "resume": a.resume, "resize": a.resize, "snapshot": a.snapshot, "call": a.callCapsule,
 		"dispatch": a.dispatch, "cancel": a.cancel, "explain": a.explain, "connect": a.connect, "close": a.close,
 		"publish": a.publish, "ledger": a.ledger, "why": a.why, "policy": a.policy, "enforce": a.enforce, "trace": a.trace,
 		// Not verbs of the console: what it makes its streams of.
-		"feed:open": a.feedOpen, "feed:put": a.feedPut, "feed:end": a.feedEnd,
-		"listen:open": a.listenOpen, "listen:take": a.listenTake, "listen:close": a.listenClose,
+		"feed:open": a.feedOpen, "feed:put": a.feedPut, "feed:end": a.feedEnd, "feed:over": a.feedOver,
+		"listen:open": a.listenOpen, "listen:take": a.listenTake, "listen:close": a.listenClose, "listen:over": a.listenOver,
 	}
 	return a
 }

@@ -40,6 +40,8 @@ var sentinels = []sentinel{
 	{supervisor.ErrBusy, "busy", retryable},
 	{supervisor.ErrStopped, "capsule_stopped", retryable},
 	{supervisor.ErrListeners, "too_many_listeners", retryable},
+	{supervisor.ErrPaused, "capsule_paused", retryable},
+	{supervisor.ErrCalls, CodeTooManyCalls, retryable},
 	{library.ErrUnknown, "unknown_capsule", final},
 	{library.ErrMismatch, "cid_mismatch", final},
 	{library.ErrFull, "library_full", retryable},

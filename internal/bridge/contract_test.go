@@ -79,6 +79,7 @@ func TestRowsAreAsDeclared(t *testing.T) {
 		"SpawnOptions":    {spawnArgs{}, nil},
 		"DispatchOptions": {dispatchArgs{}, []string{"input"}},
 		"DispatchResult":  {outcomeView{}, []string{"output"}},
+		"CallResult":      {callView{}, []string{"output"}},
 		"Explanation":     {explanationView{}, nil},
 		"DecisionRow":     {decisionView{}, nil},
 		"SpanRow":         {spanView{}, nil},

@@ -16,6 +16,10 @@ import (
 // A stream crosses from and to the page in pieces, one call each, and the next piece
 // is called for once the last was answered: the capsule, or the page's reader, sets
 // the pace. web/src/api/streams.ts makes inos.feed and inos.listen of these verbs.
+//
+// feed:over and listen:over, which the page calls at once and which are answered when
+// the stream is over, let go of it: also when the page has forgotten it, its source
+// gives nothing, or nobody reads. What a listener has not read by then goes to the page.
 
 const (
 	// streamsAtMost is how many streams the page may have open.
@@ -139,20 +143,28 @@ func (a *api) feedPut(_ context.Context, args []js.Value) (any, error) {
 	return nil, nil
 }
 
-// feedEnd ends the stream, as a whole or, with a reason, cut short, and answers once
-// all of it is in the capsule.
+// feedEnd ends the stream, as a whole or, with a reason, cut short.
 func (a *api) feedEnd(_ context.Context, args []js.Value) (any, error) {
-	id, f, err := streamOf[*feeding](&a.streams, "feed", args)
+	_, f, err := streamOf[*feeding](&a.streams, "feed", args)
 	if err != nil {
-		return nil, err
+		return nil, nil // it is over
 	}
-	a.streams.remove(id)
 	if why := arg(args, 1); why.Type() == js.TypeString {
 		_ = f.to.CloseWithError(&Error{Code: CodeJavaScript, Message: "the source of the stream failed: " + why.String()})
 	} else {
 		_ = f.to.Close()
 	}
+	return nil, nil
+}
+
+// feedOver answers once all of the stream is in the capsule, or how it was cut short.
+func (a *api) feedOver(_ context.Context, args []js.Value) (any, error) {
+	id, f, err := streamOf[*feeding](&a.streams, "feed", args)
+	if err != nil {
+		return nil, err
+	}
 	<-f.done
+	a.streams.remove(id)
 	if f.err != nil {
 		return nil, f.err
 	}
@@ -161,7 +173,7 @@ func (a *api) feedEnd(_ context.Context, args []js.Value) (any, error) {
 
 // listening is a stream out of a capsule.
 type listening struct {
-	from io.ReadCloser
+	from kernel.Listening
 	mu   sync.Mutex // one piece at a time
 	buf  [piece]byte
 }
@@ -186,29 +198,44 @@ func (a *api) listenOpen(_ context.Context, args []js.Value) (any, error) {
 // listenTake answers with what has come, or that nothing will any more. The page asks
 // again only after that: the buffer is free then.
 func (a *api) listenTake(_ context.Context, args []js.Value) (any, error) {
-	id, l, err := streamOf[*listening](&a.streams, "listen", args)
+	_, l, err := streamOf[*listening](&a.streams, "listen", args)
 	if err != nil {
-		return nil, err
+		return map[string]bool{"done": true}, nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n, err := l.from.Read(l.buf[:])
-	switch {
-	case err == nil:
-		return withBytes{plain: map[string]bool{"done": false}, bytes: map[string][]byte{"bytes": l.buf[:n]}}, nil
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrClosedPipe):
-		a.streams.remove(id)
-		return map[string]bool{"done": true}, nil
+	if err != nil {
+		return map[string]bool{"done": true}, nil // listen:over says how
 	}
-	a.streams.remove(id)
-	return nil, err
+	return withBytes{plain: map[string]bool{"done": false}, bytes: map[string][]byte{"bytes": l.buf[:n]}}, nil
 }
 
-func (a *api) listenClose(_ context.Context, args []js.Value) (any, error) {
+// listenOver answers once the capsule emits nothing more, with what is left and how it
+// ended.
+func (a *api) listenOver(_ context.Context, args []js.Value) (any, error) {
 	id, l, err := streamOf[*listening](&a.streams, "listen", args)
+	if err != nil {
+		return nil, err
+	}
+	<-l.from.Ended()
+	l.mu.Lock() // a take under way has its part first
+	defer l.mu.Unlock()
+	a.streams.remove(id)
+	rest, err := io.ReadAll(l.from)
+	end := map[string]any{}
+	if err != nil && !errors.Is(err, io.ErrClosedPipe) {
+		code, again := verdict(err)
+		end["failure"] = map[string]any{"name": "InosError", "code": code, "message": err.Error(), "retryable": again}
+	}
+	return withBytes{plain: end, bytes: map[string][]byte{"bytes": rest}}, nil
+}
+
+// listenClose ends the listening; listen:over lets go of it.
+func (a *api) listenClose(_ context.Context, args []js.Value) (any, error) {
+	_, l, err := streamOf[*listening](&a.streams, "listen", args)
 	if err != nil {
 		return nil, nil // it has ended by itself
 	}
-	a.streams.remove(id)
 	return nil, l.from.Close()
 }

@@ -206,6 +206,12 @@ type outcomeView struct {
 	TotalMs      float64          `json:"totalMs"`
 }
 
+type callView struct {
+	CapsuleID string  `json:"capsuleId"`
+	Text      string  `json:"text"`
+	RunMs     float64 `json:"runMs"`
+}
+
 type explanationView struct {
 	JobID      string           `json:"jobId"`
 	Chosen     string           `json:"chosen"`

@@ -169,15 +169,14 @@ func (k *Kernel) mayCommand(ctx context.Context, from identity.PeerID, cmd capsu
 // from this node's console only.
 const spawnersAtMost = 4096
 
-// spawned remembers who spawned a capsule, and forgets those that are gone.
+// spawned remembers who spawned a capsule, for as long as it is listed: its spawner is
+// told of its end, and not that it is somebody else's.
 func (s *state) spawned(id string, by identity.PeerID) {
-	if len(s.spawners) >= spawnersAtMost {
-		alive := make(map[string]bool)
-		for _, c := range s.k.cfg.Capsules.List() {
-			alive[c.ID] = true
-		}
-		maps.DeleteFunc(s.spawners, func(id string, _ identity.PeerID) bool { return !alive[id] })
+	listed := make(map[string]bool)
+	for _, c := range s.k.cfg.Capsules.List() {
+		listed[c.ID] = true
 	}
+	maps.DeleteFunc(s.spawners, func(id string, _ identity.PeerID) bool { return !listed[id] })
 	if len(s.spawners) < spawnersAtMost {
 		s.spawners[id] = by
 	}

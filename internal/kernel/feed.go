@@ -36,14 +36,15 @@ type FeedOptions struct {
 // capsule takes: a full ring holds it back, and while the capsule is congested the
 // adjuster's valve does, so that whoever writes to r is held back in turn. It
 // returns the bytes that reached the capsule, or are known to; nothing is dropped.
-// A call
-// whose capsule ends, or whose ctx does, returns once r's Read under way does.
+// A call whose capsule ends, or whose ctx does, returns once r's Read under way does;
+// where r is an io.Closer, it is closed for that when the capsule ends.
 // Errors are r's, ctx's, the capsule's end, or match supervisor.ErrNoCapsule or
 // errors.ErrUnsupported; from another node they are a *FeedError, which matches the
 // same, or the mesh's.
 func (k *Kernel) Feed(ctx context.Context, node identity.PeerID, capsuleID string, r io.Reader, o FeedOptions) (taken int64, err error) {
 	if node == "" || node == k.cfg.Self {
-		taken, err = k.feedHere(ctx, capsuleID, r, nil, o.OnTaken)
+		atEnd, _ := r.(io.Closer)
+		taken, err = k.feedHere(ctx, capsuleID, r, atEnd, o.OnTaken)
 		k.emit(Fed{at(), "", k.cfg.Self, capsuleID, taken, err})
 		return taken, err
 	}

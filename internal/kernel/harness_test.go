@@ -84,6 +84,7 @@ type workshop struct {
 
 	mu       sync.Mutex
 	commands []capsule.Command
+	spawned  int
 	list     []CapsuleInfo
 }
 
@@ -98,7 +99,8 @@ func (w *workshop) Command(_ context.Context, cmd capsule.Command) (capsule.Repl
 	w.commands = append(w.commands, cmd)
 	r := capsule.Reply{ID: cmd.ID, CapsuleID: cmd.Target}
 	if cmd.Type == capsule.Spawn {
-		r.CapsuleID = fmt.Sprintf("capsule-%d", len(w.list)+1)
+		w.spawned++
+		r.CapsuleID = fmt.Sprintf("capsule-%d", w.spawned)
 		w.list = append(w.list, CapsuleInfo{ID: r.CapsuleID, CID: cmd.Spawn.CID, State: "healthy"})
 	}
 	return r, nil

@@ -79,6 +79,7 @@ func New(c Config) (*Kernel, error) {
 		attached:  make(chan struct{}),
 		republish: make(chan struct{}, 1),
 		pings:     make(chan identity.PeerID, mailbox),
+		keep:      keep{over: make(chan struct{}, 1)},
 	}
 	k.life, k.end = context.WithCancel(context.Background())
 	match := matchmaker.Config{

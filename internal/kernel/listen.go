@@ -10,7 +10,15 @@ import (
 
 // outlet is the part of Capsules whose streams can be listened to. Supervised has it.
 type outlet interface {
-	Listen(capsuleID string) (io.ReadCloser, error)
+	Listen(capsuleID string) (Listening, error)
+}
+
+// Listening is the stream of what a capsule emits.
+type Listening interface {
+	io.ReadCloser
+	// Ended is closed once nothing more comes: the capsule has ended, or Close was
+	// called. Read then returns what is left, and the end, without blocking.
+	Ended() <-chan struct{}
 }
 
 // Listen opens the stream of what a capsule of this node emits from now on: Feed's
@@ -18,7 +26,7 @@ type outlet interface {
 // ended with once it has; Close ends a Read at work. Whoever does not read holds the
 // capsule back. Errors match supervisor.ErrNoCapsule, ErrStopped or ErrListeners, or
 // errors.ErrUnsupported for a capsule of another node.
-func (k *Kernel) Listen(node identity.PeerID, capsuleID string) (io.ReadCloser, error) {
+func (k *Kernel) Listen(node identity.PeerID, capsuleID string) (Listening, error) {
 	if node != "" && node != k.cfg.Self {
 		return nil, fmt.Errorf("kernel: listening to a capsule of another node: %w", errors.ErrUnsupported)
 	}
@@ -30,7 +38,7 @@ func (k *Kernel) Listen(node identity.PeerID, capsuleID string) (io.ReadCloser, 
 }
 
 // Listen implements outlet.
-func (s supervised) Listen(capsuleID string) (io.ReadCloser, error) {
+func (s supervised) Listen(capsuleID string) (Listening, error) {
 	l, err := s.Supervisor.Listen(capsuleID)
 	if err != nil {
 		return nil, err

@@ -24,6 +24,7 @@ const (
 
 // keep is the capsules that a ledger pays for, by id.
 type keep struct {
+	over chan struct{} // capacity 1: one of them has ended
 	mu   sync.Mutex
 	tabs map[string]*kept
 }
@@ -153,6 +154,10 @@ func (u *keep) note(e supervisor.Event) {
 	case supervisor.CapsuleEnded:
 		if c := u.tabs[e.ID]; c != nil && !e.Restart {
 			c.ended = true
+			select {
+			case u.over <- struct{}{}:
+			default:
+			}
 		}
 	}
 }
@@ -166,6 +171,13 @@ func (k *Kernel) keepUp(ctx context.Context) error {
 		case now := <-tick.C:
 			for id, c := range k.keep.all() {
 				k.charge(id, c, now)
+			}
+		case <-k.keep.over: // its hold is wanted for others
+			now := time.Now()
+			for id, c := range k.keep.all() {
+				if k.keep.hasEnded(c) {
+					k.charge(id, c, now)
+				}
 			}
 		case <-ctx.Done():
 			for id, c := range k.keep.all() {
@@ -218,6 +230,12 @@ func (k *Kernel) charge(id string, c *kept, now time.Time) {
 		e.Reason = broke.Error()
 	}
 	k.emit(e)
+}
+
+func (u *keep) hasEnded(c *kept) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return c.ended
 }
 
 func (u *keep) all() map[string]*kept {

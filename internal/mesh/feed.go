@@ -48,8 +48,8 @@ type FeedEnd struct {
 // then has only what came before it. FeedEnd.Taken is with an error what p last
 // said. onTaken may be nil; it hears of every such report and must not block. A
 // peer that goes silent ends the feed, a capsule that does not read never does.
-// When the other side ends first, Feed returns once r's Read does. Errors as
-// Command's, and ErrUnsent.
+// When the other side ends first, Feed returns once r's Read does, and closes r for
+// that where it is an io.Closer. Errors as Command's, and ErrUnsent.
 type Feeder interface {
 	Feed(ctx context.Context, p identity.PeerID, call FeedCall, r io.Reader, onTaken func(total uint64)) (FeedEnd, error)
 }

@@ -2,33 +2,35 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"inos/internal/capsule"
 )
 
+// callsWaiting is how many calls of one capsule may wait for the one under way.
+const callsWaiting = 64
+
+var (
+	// ErrPaused says that a paused capsule takes no calls. Retryable once it is resumed.
+	ErrPaused = errors.New("supervisor: the capsule is paused")
+	// ErrCalls says that as many calls wait for a capsule as may. Retryable.
+	ErrCalls = errors.New("supervisor: too many calls of one capsule")
+)
+
 // Call does task on the very capsule called id, which was spawned: it finds there what
 // its spawner put there, and leaves what the next call finds. Calls of one capsule follow
-// one another; Call waits for its turn and blocks until the output is there, which the
-// caller owns. limit is for the task itself; 0 means the capsule's own. onProgress may be
+// one another, in the order they came; callsWaiting at most wait for their turn. Call
+// blocks until the output is there, which the caller owns. limit is for the task itself; 0 means the capsule's own. onProgress may be
 // nil and must not block. Who may call is the caller's to decide. Errors match
-// ErrNoCapsule, ErrTransition while it is paused, ErrStopped while it is between two
+// ErrNoCapsule, ErrCalls, ErrPaused (and ErrTransition), ErrStopped while it is between two
 // instances, ErrTimeLimit, those of capsule.Capsule.Run, or ctx's. A task that ctx or the
 // limit ends must let go within Config.CancelGrace, or the instance is killed.
 func (s *Supervisor) Call(ctx context.Context, id string, limit time.Duration, task capsule.Task, onProgress func(done, total uint64)) ([]byte, error) {
-	s.mu.Lock()
-	ch := s.live[id]
-	s.mu.Unlock()
-	if ch == nil || ch.forJob {
-		return nil, fmt.Errorf("%w: %.80q", ErrNoCapsule, id)
-	}
-	select {
-	case ch.turn <- struct{}{}:
-	case <-ch.gone:
-		return nil, ErrStopped
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	ch, err := s.awaitCall(ctx, id)
+	if err != nil {
+		return nil, err
 	}
 	c, err := s.begin(ch)
 	if err != nil {
@@ -39,6 +41,34 @@ func (s *Supervisor) Call(ctx context.Context, id string, limit time.Duration, t
 	return perform(ctx, c, least(limit, ch.timeLimit), task, onProgress)
 }
 
+// awaitCall waits for a call's turn at the capsule called id.
+func (s *Supervisor) awaitCall(ctx context.Context, id string) (*child, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ch := s.live[id]
+	switch {
+	case ch == nil || ch.forJob: // what Run started is nobody's to call
+		return nil, fmt.Errorf("%w: %.80q", ErrNoCapsule, id)
+	case ch.calls >= callsWaiting:
+		return nil, fmt.Errorf("%w: %d wait for %s", ErrCalls, ch.calls, id)
+	}
+	ch.calls++
+	defer func() { ch.calls-- }()
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	select {
+	case ch.turn <- struct{}{}:
+		return ch, nil
+	case <-ch.gone:
+		return nil, ErrStopped
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
 // begin notes that a task is at work on ch, whose turn the caller has.
 func (s *Supervisor) begin(ch *child) (*capsule.Capsule, error) {
 	s.mu.Lock()
@@ -46,6 +76,8 @@ func (s *Supervisor) begin(ch *child) (*capsule.Capsule, error) {
 	switch {
 	case ch.cap == nil || ch.stopping || ch.redo || ch.ending():
 		return nil, ErrStopped
+	case ch.state == Paused:
+		return nil, fmt.Errorf("%w: %w", ErrPaused, &TransitionError{From: ch.state.String(), Change: "call"})
 	case ch.state != Healthy && ch.state != Degraded:
 		return nil, &TransitionError{From: ch.state.String(), Change: "call"}
 	}

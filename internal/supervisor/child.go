@@ -49,6 +49,7 @@ type child struct {
 	redo       bool  // its group wants it started again
 
 	jobs    int       // 1 while a task is at work
+	calls   int       // that wait for their turn
 	drainBy time.Time // a cancelled call must have let go by then
 
 	growing   bool   // a resize it asked for is at work

@@ -73,6 +73,7 @@ func (o *outlet) end(err error) {
 	defer o.mu.Unlock()
 	for _, l := range o.listeners {
 		l.err = err
+		close(l.ended)
 		l.ring()
 	}
 	o.listeners = nil
@@ -84,6 +85,7 @@ type Listener struct {
 	outlet *outlet
 	look   func()        // the capsule is to be looked at again
 	news   chan struct{} // capacity 1
+	ended  chan struct{} // closed when err is set
 
 	// Guarded by outlet.mu.
 	waiting bytes.Buffer
@@ -118,7 +120,7 @@ func (s *Supervisor) Listen(id string) (*Listener, error) {
 	if len(o.listeners) >= listenersAtMost {
 		return nil, fmt.Errorf("%w: %d", ErrListeners, len(o.listeners))
 	}
-	l := &Listener{outlet: o, look: ch.cap.Look, news: make(chan struct{}, 1)}
+	l := &Listener{outlet: o, look: ch.cap.Look, news: make(chan struct{}, 1), ended: make(chan struct{})}
 	o.listeners = append(o.listeners, l)
 	return l, nil
 }
@@ -145,6 +147,10 @@ func (l *Listener) Read(p []byte) (int, error) {
 	}
 }
 
+// Ended is closed once the capsule emits nothing more for l: it has ended, or l was
+// closed. Read then returns what is left, and the end, without blocking.
+func (l *Listener) Ended() <-chan struct{} { return l.ended }
+
 // Close ends the listening. Idempotent; a Read at work returns.
 func (l *Listener) Close() error {
 	o := l.outlet
@@ -156,7 +162,10 @@ func (l *Listener) Close() error {
 			break
 		}
 	}
-	l.waiting.Reset()
+	l.waiting = bytes.Buffer{}
+	if l.err == nil {
+		close(l.ended)
+	}
 	l.err = io.ErrClosedPipe
 	l.ring()
 	if o.relieve() {

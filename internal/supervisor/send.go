@@ -16,10 +16,9 @@ func (s *Supervisor) Send(ctx context.Context, id string, p []byte) error {
 		s.mu.Unlock()
 		return fmt.Errorf("%w: %.80q", ErrNoCapsule, id)
 	}
-	c := ch.cap
-	stopping := ch.stopping
+	c := ch.cap // one that is being ended says itself how it ended
 	s.mu.Unlock()
-	if c == nil || stopping {
+	if c == nil {
 		return ErrStopped
 	}
 	return c.Send(ctx, p)

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import type { FeedSource, KernelInfo, Status } from '../kernel';
+import { deferred } from '../src/deferred';
 import { consoleApi, type Kernel } from '../src/api/console';
 
-/** A kernel with one capsule, "c1", that takes `most` bytes and then dies. */
+/** A kernel with one capsule, "c1", that takes `most` bytes and then dies, or when it is told to. */
 function capsule(most = Infinity, emits: Uint8Array[] = []) {
   const taken: number[][] = [];
   const calls: string[] = [];
@@ -10,6 +11,8 @@ function capsule(most = Infinity, emits: Uint8Array[] = []) {
   let inFlight = 0;
   let peak = 0;
   const died = { name: 'InosError', code: 'capsule_panicked', message: 'capsule: panicked', retryable: false };
+  const over = deferred<unknown>();
+  over.promise.catch(() => {});
   const verbs: Record<string, (...args: never[]) => unknown> = {
     'feed:open': (id: string) => {
       if (id !== 'c1') throw { name: 'InosError', code: 'unknown_capsule', message: id };
@@ -22,13 +25,19 @@ function capsule(most = Infinity, emits: Uint8Array[] = []) {
       expect(stream).toBe(7);
       expect(piece.buffer).toBeInstanceOf(ArrayBuffer);
       expect(piece.length).toBeLessThanOrEqual(256 << 10);
-      if ((bytes += piece.length) > most) throw died;
+      if ((bytes += piece.length) > most) {
+        over.reject(died);
+        throw died;
+      }
       taken.push([...piece.subarray(0, 4)]);
     },
-    'feed:end': () => ({ capsuleId: 'c1', bytes }),
+    'feed:end': (_: number, why?: string) => (why === undefined ? over.resolve({ capsuleId: 'c1', bytes }) : over.reject(new Error(why))),
+    'feed:over': () => over.promise,
+    'listen:over': () => over.promise,
     'listen:open': () => ({ stream: 8 }),
     'listen:take': () => {
       const next = emits.shift();
+      if (!next) over.resolve({ bytes: new Uint8Array() });
       return next ? { done: false, bytes: next } : { done: true };
     },
     'listen:close': () => undefined,
@@ -37,13 +46,13 @@ function capsule(most = Infinity, emits: Uint8Array[] = []) {
     ready: Promise.resolve({} as KernelInfo),
     joined: Promise.resolve({} as Status),
     async call(verb, args) {
-      calls.push(verb === 'feed:end' && args.length > 1 ? `${verb} ${String(args[1])}` : verb);
+      if (!verb.endsWith(':over')) calls.push(verb === 'feed:end' && args.length > 1 ? `${verb} ${String(args[1])}` : verb);
       return verbs[verb]!(...(args as never[]));
     },
     on: () => () => {},
     close: async () => {},
   };
-  return { inos: consoleApi(kernel), taken, calls, total: () => bytes, atOnce: () => peak };
+  return { inos: consoleApi(kernel), taken, calls, die: () => over.reject(died), leave: (rest: unknown) => over.resolve(rest), total: () => bytes, atOnce: () => peak };
 }
 
 /** `n` chunks of `size` bytes, and what became of the stream. */
@@ -145,4 +154,30 @@ test('one who has heard enough cancels', async () => {
   const { inos, calls } = capsule(0, [Uint8Array.of(1), Uint8Array.of(2)]);
   for await (const _ of (await inos.listen('c1')) as unknown as AsyncIterable<Uint8Array>) break;
   expect(calls).toEqual(['listen:open', 'listen:take', 'listen:close']);
+});
+
+test('a capsule that ends cuts the stream into it short, though its source gives nothing', async () => {
+  const { inos, die } = capsule();
+  let cancelled = false;
+  const silent = new ReadableStream({ cancel: () => void (cancelled = true) });
+  const fed = inos.feed('c1', silent);
+  await new Promise((resolve) => setTimeout(resolve));
+  die();
+  await expect(fed).rejects.toMatchObject({ code: 'capsule_panicked' });
+  expect(cancelled).toBe(true);
+  const { inos: other, die: end } = capsule();
+  const never = other.feed('c1', (async function* () { await new Promise(() => {}); yield 'x'; })());
+  await new Promise((resolve) => setTimeout(resolve));
+  end();
+  await expect(never).rejects.toMatchObject({ code: 'capsule_panicked' });
+});
+
+test('what a capsule that has ended left is still read, and then how it ended', async () => {
+  const { inos, calls, leave } = capsule();
+  const reader = (await inos.listen('c1')).getReader();
+  leave({ bytes: new Uint8Array([1, 2]), failure: { name: 'InosError', code: 'capsule_killed', message: 'capsule: killed', retryable: true } });
+  await new Promise((resolve) => setTimeout(resolve));
+  expect([...(await reader.read()).value!]).toEqual([1, 2]);
+  await expect(reader.read()).rejects.toMatchObject({ code: 'capsule_killed' });
+  expect(calls).toEqual(['listen:open']); // the kernel is not asked for what it has let go of
 });

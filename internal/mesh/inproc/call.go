@@ -90,6 +90,8 @@ func (m *Member) dial(ctx context.Context, p identity.PeerID) (other *Member, ca
 	return other, caller, callee, mesh.ContextError(ctx)
 }
 
+var _ mesh.Caller = (*Member)(nil)
+
 // message travels from callee to caller: a progress report or, last, the answer.
 type message[T any] struct {
 	arrives  time.Time
@@ -192,6 +194,21 @@ func (m *Member) RunJob(ctx context.Context, p identity.PeerID, jc mesh.JobCall,
 	})
 	out.Output = slices.Clone(out.Output)
 	out.Receipt = slices.Clone(out.Receipt)
+	return out, err
+}
+
+// Call implements mesh.Caller: cc goes to p's handler. Input and output are copied, as
+// a wire would; CallsAtOnce is not enforced.
+func (m *Member) Call(ctx context.Context, p identity.PeerID, cc mesh.CapsuleCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
+	cc.Input = slices.Clone(cc.Input)
+	out, err := call(ctx, m, p, onProgress, func(ctx context.Context, other *Member, report func(mesh.Progress)) mesh.JobOutcome {
+		h, ok := other.handler.(mesh.CallHandler)
+		if !ok {
+			return mesh.JobOutcome{Code: mesh.JobInternal, Reason: "unsupported", Message: "inproc: no handler", Node: other.self}
+		}
+		return h.HandleCall(ctx, m.self, cc, report)
+	})
+	out.Output = slices.Clone(out.Output)
 	return out, err
 }
 

@@ -69,13 +69,17 @@ func (f *feeding) serve(ctx context.Context, from identity.PeerID, other *Member
 		f.mu.Unlock()
 		return mesh.FeedEnd{}
 	}
-	sent := make(chan struct{})
+	sent, served := make(chan struct{}), make(chan struct{})
 	f.at.Go(func() {
 		defer close(sent)
 		_, err := io.Copy(pw, onlyReader{f.r})
-		if err != nil && err != io.ErrClosedPipe {
-			f.source = err
-			err = errGone
+		select {
+		case <-served: // r was closed for that
+		default:
+			if err != nil && err != io.ErrClosedPipe {
+				f.source = err
+				err = errGone
+			}
 		}
 		if ctx.Err() != nil { // nobody will hear how it goes on
 			err = errGone
@@ -85,7 +89,11 @@ func (f *feeding) serve(ctx context.Context, from identity.PeerID, other *Member
 	f.mu.Unlock()
 	defer context.AfterFunc(ctx, func() { _ = pw.CloseWithError(errGone) })()
 	end := h.HandleFeed(ctx, from, fc, pr, f.took)
+	close(served)
 	_ = pr.Close() // what is written now goes nowhere
+	if c, ok := f.r.(io.Closer); ok {
+		_ = c.Close() // nor does what a Read that still waits would bring
+	}
 	<-sent
 	return end
 }

@@ -38,6 +38,18 @@ func (m *Mesh) answerJob(ctx context.Context, from identity.PeerID, s *frames) e
 	if d := call.Job.Deadline; !d.IsZero() && d.Before(deadline) {
 		deadline = d
 	}
+	return m.serveJob(ctx, s, call.Job.InputLength, deadline, func(ctx context.Context, body bodyFunc, onProgress func(mesh.Progress)) mesh.JobOutcome {
+		call.Body = body
+		return m.handleJob(ctx, from, call, onProgress)
+	})
+}
+
+// bodyFunc reads the input of a job or of a call; it is called once at most.
+type bodyFunc func(ctx context.Context) ([]byte, error)
+
+// serveJob runs handle and sends what it says on s. It returns only after handle has.
+func (m *Mesh) serveJob(ctx context.Context, s *frames, length uint64, deadline time.Time,
+	handle func(ctx context.Context, body bodyFunc, onProgress func(mesh.Progress)) mesh.JobOutcome) error {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	ctx, gone := context.WithCancelCause(ctx)
@@ -51,11 +63,10 @@ func (m *Mesh) answerJob(ctx context.Context, from identity.PeerID, s *frames) e
 			listenForCancel(s, gone)
 		}()
 	})
-	length := call.Job.InputLength
 	if length == 0 {
 		listen()
 	}
-	call.Body = func(ctx context.Context) ([]byte, error) {
+	body := func(ctx context.Context) ([]byte, error) {
 		input, err := readInput(ctx, s, length)
 		if err != nil {
 			gone(err)
@@ -64,12 +75,11 @@ func (m *Mesh) answerJob(ctx context.Context, from identity.PeerID, s *frames) e
 		listen()
 		return input, nil
 	}
-
 	latest := make(chan mesh.Progress, 1) // a newer report replaces one not yet sent
 	ended := make(chan mesh.JobOutcome, 1)
 	// Not goWork, which starts nothing once the mesh closes: report waits for the end.
-	go func() { ended <- m.handleJob(ctx, from, call, latest) }()
-	err = m.report(ctx, gone, s, latest, ended)
+	go func() { ended <- handle(ctx, body, func(p mesh.Progress) { replace(latest, p) }) }()
+	err := m.report(ctx, gone, s, latest, ended)
 	if !reads { // an input that nobody wanted may still be on its way
 		go func() {
 			defer close(listening)
@@ -83,6 +93,21 @@ func (m *Mesh) answerJob(ctx context.Context, from identity.PeerID, s *frames) e
 	_ = s.s.CloseRead() // frees the listener, and a caller that still sends
 	<-listening
 	return err
+}
+
+// replace puts p into latest, in the place of what nobody has taken yet.
+func replace(latest chan mesh.Progress, p mesh.Progress) {
+	for {
+		select {
+		case latest <- p:
+			return
+		default:
+		}
+		select {
+		case <-latest:
+		default:
+		}
+	}
 }
 
 // inputRate is how fast an input has to come on average, in bytes a second: a job that
@@ -176,25 +201,12 @@ func listenForCancel(s *frames, gone context.CancelCauseFunc) {
 	gone(err)
 }
 
-func (m *Mesh) handleJob(ctx context.Context, from identity.PeerID, call mesh.JobCall, latest chan mesh.Progress) mesh.JobOutcome {
+func (m *Mesh) handleJob(ctx context.Context, from identity.PeerID, call mesh.JobCall, onProgress func(mesh.Progress)) mesh.JobOutcome {
 	if m.cfg.Handler == nil {
 		return mesh.JobOutcome{JobID: call.Job.ID, Code: mesh.JobInternal, Message: "p2p: no handler"}
 	}
 	fetch := func(ctx context.Context, call mesh.FetchCall) (mesh.Blob, error) {
 		return m.FetchCapsule(ctx, from, call)
-	}
-	onProgress := func(p mesh.Progress) {
-		for {
-			select {
-			case latest <- p:
-				return
-			default:
-			}
-			select {
-			case <-latest:
-			default:
-			}
-		}
 	}
 	return m.cfg.Handler.HandleJob(ctx, from, call, fetch, onProgress)
 }

@@ -102,7 +102,14 @@ func (f *feeding) run(header []byte, r io.Reader) (mesh.FeedEnd, error) {
 		return mesh.FeedEnd{}, err
 	}
 	_ = f.s.s.SetWriteDeadline(time.Time{})
-	go f.listen()
+	var listening sync.WaitGroup
+	defer listening.Wait()
+	listening.Go(func() {
+		f.listen()
+		if c, ok := r.(io.Closer); ok {
+			_ = c.Close() // nobody takes what a Read that still waits would bring
+		}
+	})
 	written, done, err := f.send(r)
 	if err != nil {
 		// Whoever listens hears of the reset that follows.
@@ -146,7 +153,12 @@ func (f *feeding) send(r io.Reader) (written uint64, done bool, err error) {
 		case errors.Is(readErr, io.EOF):
 			return written, f.s.s.CloseWrite() == nil, nil
 		case readErr != nil:
-			return written, false, &sourceError{readErr}
+			select {
+			case <-f.over: // it was closed for that
+				return written, false, nil
+			default:
+				return written, false, &sourceError{readErr}
+			}
 		}
 		select {
 		case <-f.over:

@@ -26,7 +26,7 @@ const (
 	newsBurst     = 1024 // at first
 )
 
-var inosProtocols = []protocol.ID{ProfileProtocol, CapsuleProtocol, JobProtocol, LifecycleProtocol, FeedProtocol,
+var inosProtocols = []protocol.ID{ProfileProtocol, CapsuleProtocol, JobProtocol, LifecycleProtocol, FeedProtocol, CallProtocol,
 	TraceProtocol, ReceiptProtocol, ChequeProtocol}
 
 // guard admits inbound streams: a rate and a number at once per peer, a number
@@ -116,8 +116,11 @@ func (g *guard) reserve(p peer.ID, id protocol.ID) (time.Duration, bool) {
 
 // atOnce is how many streams of a protocol one peer may have open.
 func atOnce(id protocol.ID) int {
-	if id == FeedProtocol {
+	switch id {
+	case FeedProtocol:
 		return 2 * mesh.FeedsAtOnce // those past the first half are told so
+	case CallProtocol:
+		return 2 * mesh.CallsAtOnce // likewise
 	}
 	return streamsAtOnce
 }
@@ -176,6 +179,7 @@ func (m *Mesh) serveStreams() {
 	m.serve(JobProtocol, m.answerJob)
 	m.serve(LifecycleProtocol, m.answerCommand)
 	m.serve(FeedProtocol, m.answerFeed)
+	m.serve(CallProtocol, m.answerCall)
 	for _, name := range []string{mesh.NoteTrace, mesh.NoteReceipt, mesh.NoteCheque} {
 		m.serve(noteProtocol(name), m.answerNote(name))
 	}

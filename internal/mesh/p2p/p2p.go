@@ -32,6 +32,7 @@ const (
 	JobProtocol       = protocol.ID("/inos/job/1")
 	LifecycleProtocol = protocol.ID("/inos/lifecycle/1")
 	FeedProtocol      = protocol.ID("/inos/feed/1")
+	CallProtocol      = protocol.ID("/inos/call/1")
 	TraceProtocol     = protocol.ID("/inos/trace/1")
 	ReceiptProtocol   = protocol.ID("/inos/receipt/1")
 	ChequeProtocol    = protocol.ID("/inos/cheque/1")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"inos/internal/identity"
 	"inos/internal/mesh"
@@ -24,12 +25,18 @@ func (m *Mesh) RunJob(ctx context.Context, p identity.PeerID, call mesh.JobCall,
 	if err != nil {
 		return mesh.JobOutcome{}, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
 	}
-	s, end, err := m.open(ctx, p, JobProtocol)
+	return m.roundTrip(ctx, p, JobProtocol, request, call.Input, onProgress)
+}
+
+// roundTrip opens a stream of JobFrames with request, sends input behind it and waits
+// for the outcome.
+func (m *Mesh) roundTrip(ctx context.Context, p identity.PeerID, id protocol.ID, request, input []byte, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
+	s, end, err := m.open(ctx, p, id)
 	if err != nil {
 		return mesh.JobOutcome{}, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
 	}
 	sending := make(chan error, 1)
-	go func() { sending <- sendJob(s, request, call.Input) }()
+	go func() { sending <- sendJob(s, request, input) }()
 	out, err := m.await(p, s, onProgress)
 	select {
 	case sent := <-sending:

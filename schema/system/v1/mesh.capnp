@@ -98,3 +98,13 @@ struct FeedEnd {
   message @2 :Text;
   taken @3 :UInt64;          # bytes that reached the capsule
 }
+
+# The payload of the Envelope that opens /inos/call/1: a job for one spawned instance.
+# The frames are those of /inos/job/1 (JobFrame).
+struct CallRequest {
+  capsuleId @0 :Text;        # its id on the node asked; its spawner alone may
+  method @1 :Text;
+  args @2 :List(Text);
+  inputLength @3 :UInt64;    # bytes that follow the request
+  timeoutNs @4 :Int64;       # how long the caller waits from now on; 0: as long as the node lets it
+}

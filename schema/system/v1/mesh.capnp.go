@@ -1420,3 +1420,142 @@ func (f FeedEnd_Future) Struct() (FeedEnd, error) {
 	p, err := f.Future.Ptr()
 	return FeedEnd(p.Struct()), err
 }
+
+type CallRequest capnp.Struct
+
+// CallRequest_TypeID is the unique identifier for the type CallRequest.
+const CallRequest_TypeID = 0xa17be9dc46c612e5
+
+func NewCallRequest(s *capnp.Segment) (CallRequest, error) {
+	st, err := capnp.NewStruct(s, capnp.ObjectSize{DataSize: 16, PointerCount: 3})
+	return CallRequest(st), err
+}
+
+func NewRootCallRequest(s *capnp.Segment) (CallRequest, error) {
+	st, err := capnp.NewRootStruct(s, capnp.ObjectSize{DataSize: 16, PointerCount: 3})
+	return CallRequest(st), err
+}
+
+func ReadRootCallRequest(msg *capnp.Message) (CallRequest, error) {
+	root, err := msg.Root()
+	return CallRequest(root.Struct()), err
+}
+
+func (s CallRequest) String() string {
+	str, _ := text.Marshal(0xa17be9dc46c612e5, capnp.Struct(s))
+	return str
+}
+
+func (s CallRequest) EncodeAsPtr(seg *capnp.Segment) capnp.Ptr {
+	return capnp.Struct(s).EncodeAsPtr(seg)
+}
+
+func (CallRequest) DecodeFromPtr(p capnp.Ptr) CallRequest {
+	return CallRequest(capnp.Struct{}.DecodeFromPtr(p))
+}
+
+func (s CallRequest) ToPtr() capnp.Ptr {
+	return capnp.Struct(s).ToPtr()
+}
+func (s CallRequest) IsValid() bool {
+	return capnp.Struct(s).IsValid()
+}
+
+func (s CallRequest) Message() *capnp.Message {
+	return capnp.Struct(s).Message()
+}
+
+func (s CallRequest) Segment() *capnp.Segment {
+	return capnp.Struct(s).Segment()
+}
+func (s CallRequest) CapsuleId() (string, error) {
+	p, err := capnp.Struct(s).Ptr(0)
+	return p.Text(), err
+}
+
+func (s CallRequest) HasCapsuleId() bool {
+	return capnp.Struct(s).HasPtr(0)
+}
+
+func (s CallRequest) CapsuleIdBytes() ([]byte, error) {
+	p, err := capnp.Struct(s).Ptr(0)
+	return p.TextBytes(), err
+}
+
+func (s CallRequest) SetCapsuleId(v string) error {
+	return capnp.Struct(s).SetText(0, v)
+}
+
+func (s CallRequest) Method() (string, error) {
+	p, err := capnp.Struct(s).Ptr(1)
+	return p.Text(), err
+}
+
+func (s CallRequest) HasMethod() bool {
+	return capnp.Struct(s).HasPtr(1)
+}
+
+func (s CallRequest) MethodBytes() ([]byte, error) {
+	p, err := capnp.Struct(s).Ptr(1)
+	return p.TextBytes(), err
+}
+
+func (s CallRequest) SetMethod(v string) error {
+	return capnp.Struct(s).SetText(1, v)
+}
+
+func (s CallRequest) Args() (capnp.TextList, error) {
+	p, err := capnp.Struct(s).Ptr(2)
+	return capnp.TextList(p.List()), err
+}
+
+func (s CallRequest) HasArgs() bool {
+	return capnp.Struct(s).HasPtr(2)
+}
+
+func (s CallRequest) SetArgs(v capnp.TextList) error {
+	return capnp.Struct(s).SetPtr(2, v.ToPtr())
+}
+
+// NewArgs sets the args field to a newly
+// allocated capnp.TextList, preferring placement in s's segment.
+func (s CallRequest) NewArgs(n int32) (capnp.TextList, error) {
+	l, err := capnp.NewTextList(capnp.Struct(s).Segment(), n)
+	if err != nil {
+		return capnp.TextList{}, err
+	}
+	err = capnp.Struct(s).SetPtr(2, l.ToPtr())
+	return l, err
+}
+func (s CallRequest) InputLength() uint64 {
+	return capnp.Struct(s).Uint64(0)
+}
+
+func (s CallRequest) SetInputLength(v uint64) {
+	capnp.Struct(s).SetUint64(0, v)
+}
+
+func (s CallRequest) TimeoutNs() int64 {
+	return int64(capnp.Struct(s).Uint64(8))
+}
+
+func (s CallRequest) SetTimeoutNs(v int64) {
+	capnp.Struct(s).SetUint64(8, uint64(v))
+}
+
+// CallRequest_List is a list of CallRequest.
+type CallRequest_List = capnp.StructList[CallRequest]
+
+// NewCallRequest creates a new list of CallRequest.
+func NewCallRequest_List(s *capnp.Segment, sz int32) (CallRequest_List, error) {
+	l, err := capnp.NewCompositeList(s, capnp.ObjectSize{DataSize: 16, PointerCount: 3}, sz)
+	return capnp.StructList[CallRequest](l), err
+}
+
+// CallRequest_Future is a wrapper for a CallRequest promised by a client call.
+type CallRequest_Future struct{ *capnp.Future }
+
+func (f CallRequest_Future) Struct() (CallRequest, error) {
+	p, err := f.Future.Ptr()
+	return CallRequest(p.Struct()), err
+}

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inPage, launchChromium, openPage } from '../lib/chromium.mjs';
 import { root, startNode, stopNode } from '../lib/nodes.mjs';
-import { lives, slowFeed } from './streams.mjs';
+import { comeAndGo, lives, slowFeed } from './streams.mjs';
 
 const LISTEN = '/ip4/127.0.0.1/udp/0/quic-v1/webtransport';
 
@@ -19,19 +19,18 @@ async function wholeLife({ node, mebibytes }) {
   };
   const refused = (promise) => promise.then(() => 'nothing', (error) => error.code);
   const { ledgerId } = await inos.status();
-  const total = async (requires) => {
-    const r = await inos.dispatch({ capsule: 'wordcount', method: 'total', requires: [requires], creditLedgerId: ledgerId });
-    check(r.local === (requires !== 'pasture'), `total ran on ${r.nodeName}`);
-    return r.text;
-  };
+  const total = async (capsuleId) => (await inos.call(capsuleId, 'total')).text;
   const line = 'größer words, and a few löngish ones\n';
   const bytes = new TextEncoder().encode(line.repeat(Math.ceil((mebibytes << 20) / 39)));
   const part = (from, to) => bytes.subarray(Math.floor(bytes.length * from), Math.floor(bytes.length * to));
 
   check((await refused(inos.feed(`${node}/nobody`, 'x'))) !== 'nothing', 'nobody was fed');
+  check((await refused(inos.call(`${node}/nobody`, 'total'))) !== 'nothing', 'nor called');
   const there = await inos.spawn('wordcount', { node, creditLedgerId: ledgerId });
   check(there.capsuleId.startsWith(`${node}/`), `an address of its own: ${there.capsuleId}`);
   check((await inos.capsules()).length === 0, 'it does not run here');
+  // Another of the same module, which has been fed nothing: it answers for itself.
+  const twin = await inos.spawn('wordcount', { node, creditLedgerId: ledgerId });
 
   const began = performance.now();
   const fed = await inos.feed(there.capsuleId, part(0, 0.4));
@@ -50,15 +49,20 @@ async function wholeLife({ node, mebibytes }) {
   await inos.resume(there.capsuleId);
   check((await waiting).bytes === part(0.4, 0.8).length, 'all of it came after the pause');
   await inos.feed(there.capsuleId, part(0.8, 1));
-  const stayed = await total('pasture');
+  const stayed = await total(there.capsuleId);
   check(stayed.includes(`bytes ${bytes.length}\n`), stayed);
+
+  check((await total(twin.capsuleId)).includes('bytes 0\n'), 'the other one was fed nothing');
+  check((await refused(inos.call(twin.capsuleId, 'nonsense'))) === 'unknown_method', 'its error comes home');
+  await inos.kill(twin.capsuleId);
 
   // The node's capsule, paused once more, goes on here.
   await inos.pause(there.capsuleId);
   const last = await inos.snapshot(there.capsuleId);
+  check((await refused(total(there.capsuleId))) === 'capsule_paused', 'what is paused takes no calls');
   const here = await inos.spawn(last.snapshotCid);
   check(!here.capsuleId.includes('/') && last.snapshotCid !== snapshotCid, 'it runs here');
-  check((await total('threads')) === stayed, 'and has what it had there');
+  check((await total(here.capsuleId)) === stayed, 'and has what it had there');
 
   // A job without an end runs until it is called off.
   let off;
@@ -85,6 +89,7 @@ async function policies() {
   };
   const refused = (promise) => promise.then(() => 'nothing', (error) => error.code);
   const { ledgerId } = await inos.status();
+  await inos.dispatch({ capsule: 'wordcount', input: 'to be', creditLedgerId: ledgerId });
   const { cid } = (await inos.catalog()).find((offer) => offer.name === 'wordcount');
   const text = `policy "no counting"\nversion 1\ndeny capsule ${cid}\n`;
   const dry = await inos.policy(text);
@@ -120,6 +125,8 @@ export async function consoleTests(long = 256) {
   try {
     const [key, text, policy] = ['key', 'policy', 'policy.signed'].map((file) => join(work, file));
     writeFileSync(text, 'version 1\nlifecycle anybody spawn\n');
+    const made = spawnSync(`${root}build/inos`, ['id', '--make', '--key', key]);
+    if (made.status !== 0) throw new Error(`inos id: ${made.stderr}`);
     const signed = spawnSync(`${root}build/inos`, ['policy', 'sign', '-key', key, '-out', policy, text]);
     if (signed.status !== 0) throw new Error(`inos policy sign: ${signed.stderr}`);
     node = await startNode('pasture', ['serve', '--dist', 'dist', '--http', '127.0.0.1:0', '--listen', LISTEN, '--name', 'pasture',
@@ -132,8 +139,15 @@ export async function consoleTests(long = 256) {
     await inPage(page, (wasm) => inos.publish('fault', Uint8Array.from(atob(wasm), (c) => c.charCodeAt(0))), fault);
     const peer = node.ready.peerId;
     await test("a whole life on another node, by the console's verbs", wholeLife, { node: peer, mebibytes: 32 });
-    await test('a long stream into a slow capsule here', slowFeed, { mebibytes: long, delay: 300_000, requires: 'threads' });
-    await test('a long stream into a slow capsule on another node', slowFeed, { mebibytes: Math.ceil(long / 4), delay: 10_000, node: peer, requires: 'pasture' });
+    await test('a long stream into a slow capsule here', slowFeed, { mebibytes: long, delay: 300_000 });
+    await test('a long stream into a slow capsule on another node', slowFeed, { mebibytes: Math.ceil(long / 4), delay: 10_000, node: peer });
+    await test('a thousand capsules come and go', comeAndGo, { rounds: 1000 });
+    const left = await page.workers().find((worker) => worker.url().includes('kernel.worker')).evaluate(() => globalThis.__inosCapsules.stats());
+    await test('of those that came and went nothing is left', (left) => {
+      // One of each of the modules used so far may be kept, and instances of jobs.
+      if (left.instances > 20 || left.workers > 20 || left.modules > 20) throw new Error(JSON.stringify(left));
+      return JSON.stringify(left);
+    }, left);
     await test('what a spawn says, and what is heard of a capsule', lives);
     await test('a policy from the console', policies);
     await page.goto(node.ready.http);

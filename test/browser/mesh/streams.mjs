@@ -6,7 +6,7 @@
  * looked at; `delay` is how many turns of a loop each frame costs. Answers with what is
  * worth a line.
  */
-export async function slowFeed({ mebibytes, delay, node, requires }) {
+export async function slowFeed({ mebibytes, delay, node }) {
   const check = (ok, what) => {
     if (!ok) throw new Error(what);
   };
@@ -14,7 +14,7 @@ export async function slowFeed({ mebibytes, delay, node, requires }) {
   const bytes = mebibytes * (1 << 20);
   const { ledgerId } = await inos.status();
   const { capsuleId } = await inos.spawn('fault', { node, creditLedgerId: ledgerId });
-  const sink = () => inos.dispatch({ capsule: 'fault', method: 'sink', args: [String(delay)], requires: [requires], creditLedgerId: ledgerId });
+  const sink = () => inos.call(capsuleId, 'sink', undefined, [String(delay)]);
   await sink();
 
   // The same bytes twice: as they are fed, and when their sum is made afterwards, for
@@ -84,18 +84,17 @@ export async function lives() {
   const heardOf = (type, is) => new Promise((resolve) => {
     const off = inos.on(type, (event) => is(event) && (off(), resolve(event)));
   });
-  const { ledgerId } = await inos.status();
-  const run = (method, ...args) => inos.dispatch({ capsule: 'fault', method, args, requires: ['threads'], creditLedgerId: ledgerId });
+  let capsuleId;
+  const run = (method, ...args) => inos.call(capsuleId, method, undefined, args);
 
   check((await refused(inos.spawn('fault', { capabilities: ['threads', 'gpu'] }))) === 'capability_missing', 'it has no gpu');
   check((await refused(inos.spawn('fault', { restart: 'always' }))) === 'bad_argument', 'no such policy');
-  const spawned = await inos.spawn('fault', { args: ['one', 'zwei'], capabilities: ['threads'], restart: 'permanent' });
+  ({ capsuleId } = await inos.spawn('fault', { args: ['one', 'zwei'], capabilities: ['threads'], restart: 'permanent' }));
   check((await run('args')).text === 'one\nzwei\n', 'it has its arguments');
   const again = heardOf('capsule', (event) => event.state === 'started' && event.restarts === 1);
   check((await refused(run('panic'))) !== 'nothing', 'it panics on demand');
   await again;
   check((await run('args')).text === 'one\nzwei\n', 'and has them after a restart');
-  const { capsuleId } = spawned;
 
   const grown = heardOf('capsule', (event) => event.id === capsuleId && event.memoryBytes >= 8 << 20);
   await run('hunger', String(8 << 20));
@@ -132,15 +131,46 @@ export async function lives() {
   await inos.kill(hash.capsuleId);
 
   // An endless loop reaches no safe point: that is told, and no more by default.
-  const before = new Set((await inos.jobs()).map((job) => job.id));
-  const looping = heardOf('job', (event) => event.state === 'running' && !before.has(event.id));
-  const lost = refused(run('spin'));
-  const { id } = await looping;
   const overdue = heardOf('capsule', (event) => event.id === capsuleId && event.overdue === 'pause');
-  check((await refused(inos.pause(capsuleId))) === 'deadline', 'it does not pause');
+  let lost;
+  for (;;) {
+    lost = refused(run('spin'));
+    if ((await refused(inos.pause(capsuleId))) === 'deadline') break;
+    await inos.resume(capsuleId); // the pause came before the loop
+  }
   check((await overdue).killed === false, 'it was not killed for that');
-  await inos.cancel(id);
-  check((await lost) === 'cancelled', 'the job is called off');
   await inos.kill(capsuleId);
+  check((await lost) === 'capsule_killed', 'the call ends with the capsule');
   check((await last) === 'capsule_killed', `the stream ends as the capsule did, not as ${await last}`);
+}
+
+/**
+ * Spawns a capsule, listens to it, feeds it and kills it, `rounds` times, and never reads
+ * or closes anything: nothing is left of those that are gone.
+ */
+export async function comeAndGo({ rounds }) {
+  const check = (ok, what) => {
+    if (!ok) throw new Error(what);
+  };
+  const began = performance.now();
+  let heap;
+  for (let n = 0; n < rounds; n++) {
+    const { capsuleId } = await inos.spawn('wordcount');
+    const unread = await inos.listen(capsuleId);
+    await inos.feed(capsuleId, 'to be or not to be');
+    const endless = inos.feed(capsuleId, new ReadableStream({ start: (c) => c.enqueue('x') })).catch((error) => error.code);
+    if (n % 100 === 0) check((await inos.call(capsuleId, 'total')).text.includes('words 6'), 'it counts');
+    await inos.kill(capsuleId);
+    check((await endless) === 'capsule_killed', `the stream into it ended as ${await endless}`);
+    if (n % 100 === 0) {
+      const end = await unread.getReader().read().catch((error) => error.code);
+      check(end === 'capsule_killed', `the stream out of it ended as ${JSON.stringify(end)}`);
+    }
+    if (n === 100) heap = (await inos.status()).heapBytes;
+  }
+  const { heapBytes } = await inos.status();
+  check(heapBytes < heap + (16 << 20), `the heap went from ${heap} to ${heapBytes}`);
+  const listed = (await inos.capsules()).length; // 16 that have ended, and those whose threads are going
+  check(listed <= 32, `${listed} are listed`);
+  return `${rounds} capsules in ${Math.round((performance.now() - began) / rounds)} ms each, heap ${(heap / 2 ** 20).toFixed(1)} then ${(heapBytes / 2 ** 20).toFixed(1)} MiB`;
 }

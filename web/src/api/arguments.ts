@@ -10,9 +10,10 @@ export function checkArguments(verb: VerbName, args: readonly unknown[]): unknow
   if (args.length > params.length) {
     throw refuse(verb, `takes ${count(params)}, got ${args.length}`);
   }
+  const given = args.findLastIndex((arg) => arg !== undefined) + 1;
   return params.flatMap((param, i) => {
     const arg = args[i];
-    if (arg === undefined && param.optional) return [];
+    if (arg === undefined && param.optional) return i < given ? [undefined] : []; // what follows keeps its place
     const shapes = (Array.isArray(param.shape) ? param.shape : [param.shape]) as readonly Shape[];
     return [checkParam(verb, param.name, shapes, arg)];
   });

@@ -1,5 +1,5 @@
 // Makes the `inos` object of a devtools console, the same on the page and in the Worker.
-import type { DispatchResult, FeedSource, Inos, KernelInfo, Status, VerbHelp } from '../../kernel';
+import type { CallResult, DispatchResult, FeedSource, Inos, KernelInfo, Status, VerbHelp } from '../../kernel';
 import { InosFailure, asFailure } from '../errors';
 import type { Listener } from '../rpc/listeners';
 import { checkArguments } from './arguments';
@@ -65,7 +65,7 @@ function method(kernel: Kernel, verb: VerbName): (...args: unknown[]) => unknown
       if (verb === 'feed') return await feed(kernel, checked[0] as string, checked[1] as FeedSource);
       if (verb === 'listen') return await listen(kernel, checked[0] as string);
       const value = await kernel.call(verb, checked);
-      return verb === 'dispatch' ? withText(value as DispatchResult) : value;
+      return verb === 'dispatch' || verb === 'call' ? withText(value as DispatchResult | CallResult) : value;
     } catch (thrown) {
       throw asFailure(thrown, 'internal');
     }
@@ -73,7 +73,7 @@ function method(kernel: Kernel, verb: VerbName): (...args: unknown[]) => unknown
 }
 
 /** Adds the output as text: UTF-8 when it is, else hex. */
-function withText(result: DispatchResult): DispatchResult {
+function withText<T extends DispatchResult | CallResult>(result: T): T {
   if (typeof result.text === 'string' || !(result.output instanceof Uint8Array)) return result;
   try {
     return { ...result, text: new TextDecoder('utf-8', { fatal: true }).decode(result.output) };

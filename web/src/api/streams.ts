@@ -1,7 +1,7 @@
 // inos.feed and inos.listen: streams in pieces, one call each. The next piece goes,
 // or is asked for, once the last was answered, so that neither side holds more than
 // one, whatever the stream's length. internal/bridge/streams_js.go is the other end.
-import { InosFailure, asFailure } from '../errors';
+import { InosFailure, asFailure, type PlainError } from '../errors';
 import type { Kernel } from './console';
 import type { FeedSource } from '../../kernel';
 
@@ -15,24 +15,54 @@ export function isSource(value: unknown): value is FeedSource {
 
 export async function feed(kernel: Kernel, capsuleId: string, source: FeedSource): Promise<unknown> {
   const { stream } = (await kernel.call('feed:open', [capsuleId])) as { stream: number };
+  // Settles when the stream is over, also while the source gives nothing: the capsule has ended.
+  const over = kernel.call('feed:over', [stream]);
+  const cut = new AbortController();
+  over.catch(() => {}).then(() => cut.abort());
+  const from = pieces(source, cut.signal);
   try {
-    for await (const piece of pieces(source)) await kernel.call('feed:put', [stream, piece]);
+    for (;;) {
+      const next = await Promise.race([from.next(), over.then(() => null)]);
+      if (!next || next.done) break;
+      await kernel.call('feed:put', [stream, next.value]);
+    }
   } catch (thrown) {
+    // Not awaited: a generator that waits for its source ends when that gives something.
+    void from.return(undefined).catch(() => {});
     const failure = asFailure(thrown, 'javascript_error');
     await kernel.call('feed:end', [stream, failure.message]).catch(() => {});
+    // How the stream ended says more than that a piece could not be put.
+    if (cut.signal.aborted) await over;
+    await over.catch(() => {});
     throw failure;
   }
-  return kernel.call('feed:end', [stream]);
+  await kernel.call('feed:end', [stream]);
+  return over;
+}
+
+/** What is left of a stream out of a capsule when it is over. */
+interface Rest {
+  bytes?: Uint8Array;
+  failure?: PlainError;
 }
 
 export async function listen(kernel: Kernel, capsuleId: string): Promise<ReadableStream<Uint8Array>> {
   const { stream } = (await kernel.call('listen:open', [capsuleId])) as { stream: number };
+  // The kernel lets go of the stream when the capsule has ended; what was not read is here then.
+  const over = kernel.call('listen:over', [stream]) as Promise<Rest>;
+  let ended = false;
+  over.then(() => (ended = true), () => (ended = true));
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const taken = (await kernel.call('listen:take', [stream])) as { done: boolean; bytes?: Uint8Array };
-        if (taken.done) controller.close();
-        else controller.enqueue(taken.bytes!);
+        if (!ended) {
+          const taken = (await kernel.call('listen:take', [stream])) as { done: boolean; bytes?: Uint8Array };
+          if (!taken.done) return controller.enqueue(taken.bytes!);
+        }
+        const { bytes, failure } = await over;
+        if (bytes && bytes.byteLength > 0) controller.enqueue(bytes);
+        if (failure) controller.error(asFailure(failure, 'internal'));
+        else controller.close();
       },
       async cancel() {
         await kernel.call('listen:close', [stream]);
@@ -42,10 +72,11 @@ export async function listen(kernel: Kernel, capsuleId: string): Promise<Readabl
   );
 }
 
-/** What `source` gives, in pieces that are the kernel's own: copies, of plain memory. */
-async function* pieces(source: FeedSource): AsyncGenerator<Uint8Array> {
+/** What `source` gives, in pieces that are the kernel's own: copies, of plain memory. A stream is cancelled when it is `over`. */
+async function* pieces(source: FeedSource, over: AbortSignal): AsyncGenerator<Uint8Array> {
   if (isStream(source)) {
     const reader = source.getReader();
+    over.addEventListener('abort', () => void reader.cancel().catch(() => {}));
     let whole = false;
     try {
       for (;;) {

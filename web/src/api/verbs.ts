@@ -91,6 +91,13 @@ export const VERBS = {
     does: 'the stream of what a capsule emits here from now on; read it or cancel it: it holds the capsule back',
     example: `for await (const bytes of await inos.listen(capsuleId)) console.log(bytes)`,
   },
+  call: {
+    params: [id, { name: 'method', shape: 'text' }, { name: 'input', shape: 'bytes', optional: true }, { name: 'args', shape: 'texts', optional: true }],
+    does: 'asks that very capsule of yours, here or on another node, and answers with its output',
+    example:
+      `const { capsuleId } = await inos.spawn('wordcount'); await inos.feed(capsuleId, 'to be or not to be'); ` +
+      `(await inos.call(capsuleId, 'total')).text`,
+  },
   dispatch: {
     params: [{ name: 'job', shape: JOB }],
     does: 'runs a job on the best node of the mesh',

@@ -1,0 +1,86 @@
+package p2p
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"inos/internal/identity"
+	"inos/internal/mesh"
+	"inos/internal/wire"
+)
+
+var _ mesh.Caller = (*Mesh)(nil)
+
+// Call implements mesh.Caller: the frames of a job on a stream of their own, opened by
+// an envelope with a CallRequest. How long the caller waits travels instead of its
+// deadline: the two clocks may differ by more.
+func (m *Mesh) Call(ctx context.Context, p identity.PeerID, call mesh.CapsuleCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
+	if uint64(len(call.Input)) > m.cfg.MaxTransfer {
+		return mesh.JobOutcome{}, fmt.Errorf("%w: %w: input of %d bytes, at most %d", mesh.ErrUnsent, mesh.ErrProtocol, len(call.Input), m.cfg.MaxTransfer)
+	}
+	request := wire.CallRequest{Capsule: call.Capsule, Method: call.Method, Args: call.Args, InputLength: uint64(len(call.Input))}
+	if at, ok := ctx.Deadline(); ok {
+		request.Timeout = max(time.Until(at), 1)
+	}
+	env, err := wire.WithCall(call.Envelope, request)
+	var data []byte
+	if err == nil {
+		data, err = wire.EncodeEnvelope(env)
+	}
+	if err == nil {
+		data, err = wire.EncodeJobFrame(wire.JobFrame{Request: &wire.JobRequest{Envelope: data}})
+	}
+	if err == nil && len(data) > requestFrame {
+		err = fmt.Errorf("request of %d bytes, at most %d", len(data), requestFrame)
+	}
+	if err != nil {
+		return mesh.JobOutcome{}, fmt.Errorf("%w: %w: call: %w", mesh.ErrUnsent, mesh.ErrProtocol, err)
+	}
+	return m.roundTrip(ctx, p, CallProtocol, data, call.Input, onProgress)
+}
+
+// answerCall serves one call stream. The input stays in the stream until the handler
+// asks for it. The handler's context ends when the caller cancels, resets the stream or
+// goes away, and when the caller's patience does.
+func (m *Mesh) answerCall(ctx context.Context, from identity.PeerID, s *frames) error {
+	data, err := s.read(requestFrame)
+	if err != nil {
+		return err
+	}
+	f, err := wire.DecodeJobFrame(data)
+	if err != nil {
+		return err
+	}
+	if f.Request == nil {
+		return fmt.Errorf("%w: no request", mesh.ErrProtocol)
+	}
+	env, err := wire.DecodeEnvelope(f.Request.Envelope)
+	if err != nil {
+		return err
+	}
+	r, err := wire.CallOf(env)
+	if err != nil {
+		return err
+	}
+	if r.InputLength > m.cfg.MaxTransfer {
+		return fmt.Errorf("%w: input of %d bytes, at most %d", mesh.ErrProtocol, r.InputLength, m.cfg.MaxTransfer)
+	}
+	patience := jobTime
+	if r.Timeout > 0 {
+		patience = min(r.Timeout, jobTime)
+	}
+	call := mesh.CapsuleCall{Envelope: env, Capsule: r.Capsule, Method: r.Method, Args: r.Args}
+	return m.serveJob(ctx, s, r.InputLength, time.Now().Add(patience), func(ctx context.Context, body bodyFunc, onProgress func(mesh.Progress)) mesh.JobOutcome {
+		if n := m.guard.openOf(s.s.Conn().RemotePeer(), CallProtocol); n > mesh.CallsAtOnce {
+			return mesh.JobOutcome{Code: mesh.JobBusy, Reason: "too_many_calls",
+				Message: fmt.Sprintf("p2p: %d calls of yours are under way here: wait for one to end", mesh.CallsAtOnce)}
+		}
+		h, ok := m.cfg.Handler.(mesh.CallHandler)
+		if !ok {
+			return mesh.JobOutcome{Code: mesh.JobInternal, Reason: "unsupported", Message: "p2p: no handler"}
+		}
+		call.Body = body
+		return h.HandleCall(ctx, from, call, onProgress)
+	})
+}
