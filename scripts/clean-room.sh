@@ -33,14 +33,8 @@ if [ "${1:-}" != --inside ]; then
     fi
     CLEAN_ROOM_GO=$(go env GOROOT) CLEAN_ROOM_GO_ENV=$(go env GOENV)
     export CLEAN_ROOM_GO CLEAN_ROOM_GO_ENV
-    code=0
-    ${as_root[@]+"${as_root[@]}"} scripts/in-private.sh scripts/clean-room.sh --inside "$@" || code=$?
-    count() { grep -c " $1\$" "$LOGS/stages" 2>/dev/null || true; }
-    failed=$(count failed)
-    # What ended without a word of a stage has failed, too.
-    [ "$code" = 0 ] || [ "${failed:-0}" -gt 0 ] || failed=1
-    printf '\n%d passed, %d failed\n' "$(count passed)" "${failed:-0}"
-    exit "$code"
+    # In place of this process, so that who ends this one ends that one.
+    exec ${as_root[@]+"${as_root[@]}"} scripts/in-private.sh scripts/clean-room.sh --inside "$@"
 fi
 
 shift
@@ -54,9 +48,13 @@ chmod 1777 "$TMPDIR" # apt fetches as a user of its own
 exec {kept}>"$KEPT/lock"
 flock --nonblock "$kept" || { echo "clean-room: waits for another one"; flock "$kept"; }
 
+passed=0 failed=0
+trap 'printf "\n%d passed, %d failed\n" "$passed" "$failed"' EXIT
+
 # stage NAME WHAT COMMAND... runs one stage; what comes after a failed one needs it.
 stage() {
     local name=$1 what=$2 began=$SECONDS how=passed
+    failed=1
     shift 2
     printf '\n=== %s: %s\n' "$name" "$what"
     # A function in a condition goes on after errors, a shell of its own does not.
@@ -64,9 +62,10 @@ stage() {
     (set -e; "$@") 2>&1 | tee "$LOGS/$name.log"
     [ "${PIPESTATUS[0]}" = 0 ] || how=failed
     set -e
-    echo "$name $how" >>"$LOGS/stages"
     printf -- '--- %s %s after %d s\n' "$name" "$how" $((SECONDS - began))
     [ "$how" = passed ] || exit 1
+    failed=0
+    passed=$((passed + 1))
 }
 
 # passed_on prints the variables by which programs are told of proxies, certificates

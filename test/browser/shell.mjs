@@ -243,7 +243,7 @@ await test('no ledger', {}, rejects("return inos.dispatch({ capsule: 'hash', met
 await test('a job nobody knows', {}, rejects("return inos.trace('nope')", 'unknown_job', /nope/));
 await test('a policy that does not parse', {}, rejects("return inos.policy('garbage x')", 'policy_invalid', /line 1/));
 await test('a memory limit that is too small', {}, rejects("return inos.spawn('hash', { memoryLimit: 1 })", 'capsule_memory_limit', /: 1 bytes/));
-await test('a requirement nobody meets', {}, rejects("const { ledgerId } = await inos.status(); return inos.dispatch({ capsule: 'hash', method: 'sha256', input: 'x', requires: ['antigravity'], creditLedgerId: ledgerId, deadlineMs: 3000 })", 'no_candidate', /no candidate/, true));
+await test('a requirement nobody meets', {}, rejects("const { ledgerId } = await inos.status(); return inos.dispatch({ capsule: 'hash', method: 'sha256', input: 'x', requires: ['antigravity'], creditLedgerId: ledgerId, deadlineMs: 3000 })", 'no_candidate', /no node for the job.*lacks a capability of \["antigravity"\]/, true));
 
 console.log('capsules that are none');
 const offer = (name, bytes) => {
