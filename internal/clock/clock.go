@@ -8,6 +8,7 @@
 package clock
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -60,6 +61,14 @@ func (l *Line) Nanos(t time.Time) int64 {
 	return sum
 }
 
+// Time is the time of a number, with a monotonic reading if the line has one.
+func (l *Line) Time(nanos int64) time.Time {
+	if l.from.IsZero() {
+		return time.Unix(0, nanos)
+	}
+	return l.from.Add(time.Duration(nanos - l.nanos))
+}
+
 // UnixNano is t.UnixNano without its overflow: times past the year 2262 count as the last
 // one that fits.
 func UnixNano(t time.Time) int64 {
@@ -71,6 +80,15 @@ func UnixNano(t time.Time) int64 {
 		return -1 << 63
 	}
 	return t.UnixNano()
+}
+
+// Words says how far ahead of another one a clock is, as people say it: "40s ahead of
+// this node's", "2h0m0s behind this node's".
+func Words(ahead time.Duration, than string) string {
+	if ahead = ahead.Round(time.Second); ahead < 0 {
+		return fmt.Sprintf("%v behind %s", -ahead, than)
+	}
+	return fmt.Sprintf("%v ahead of %s", ahead, than)
 }
 
 // Median is the middle one of how far clocks are ahead, the lower of two; 0 of none. It

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"inos/internal/clock"
 	"inos/internal/identity"
 )
 
@@ -14,9 +15,10 @@ import (
 // and does not block. What is held for other jobs counts as well: it may come free, and
 // a job of the local console (from is zero) waits for it. One from elsewhere is refused
 // until it has: ErrFundsHeld. Without a voucher only the local console and the ledger's
-// own node may spend. payee zero means that any node may be paid.
+// own node may spend. payee zero means that any node may be paid. ahead is how far
+// from's clock is ahead of this node's: see Bearer.
 func (l *Ledger) Authorize(ledger identity.LedgerID, jobID string, voucher []byte, from, payee identity.PeerID,
-	amount, ceiling uint64, now time.Time) (covered uint64, err error) {
+	amount, ceiling uint64, ahead time.Duration, now time.Time) (covered uint64, err error) {
 	var v *openVoucher
 	var owner key
 	if voucher != nil {
@@ -42,16 +44,17 @@ func (l *Ledger) Authorize(ledger identity.LedgerID, jobID string, voucher []byt
 		available, held = l.spendable(owner, a)
 		revoked = a.revoked
 	} else if v != nil {
-		if _, ok := l.state.room(l.cfg.MaxStrangers, l.cfg.StrangerAge, now.UnixNano()); ok {
+		if _, ok := l.state.room(l.cfg.MaxStrangers, l.cfg.StrangerAge, l.nanos(now)); ok {
 			available = l.cfg.StrangerLine
 		}
 	}
 	expired := false
+	var until time.Time
 	if v != nil {
 		hk := holdKey{owner, v.Nonce}
 		_, used = l.state.holds[hk]
 		used = used || l.state.spent.of[v.spent] != 0
-		expired = l.state.expired(v.Expires.UnixNano(), now.UnixNano())
+		until, expired = l.until(v, Bearer{from, ahead}, now)
 	}
 	l.mu.Unlock()
 
@@ -68,9 +71,9 @@ func (l *Ledger) Authorize(ledger identity.LedgerID, jobID string, voucher []byt
 		}
 	} else {
 		if expired {
-			return 0, ErrVoucherExpired
+			return 0, v.expired(Bearer{from, ahead}, until, now)
 		}
-		if v.Expires.Sub(now) > l.cfg.MaxVoucherLife {
+		if until.Sub(now) > l.cfg.MaxVoucherLife+clock.Tolerance {
 			return 0, fmt.Errorf("%w: expires more than %v ahead", ErrVoucherMalformed, l.cfg.MaxVoucherLife)
 		}
 		if used {

@@ -11,13 +11,19 @@ import (
 // A checkpoint is the state in a fixed layout, big endian: magic and version,
 // counts, the records of each table, and the SHA-256 of all that.
 const (
-	checkpointMagic = 0x494e_4f53_4c43_0002 // "INOSLC", version 2
+	checkpointMagic = 0x494e_4f53_4c43_0003 // "INOSLC", version 3: holds move with a clock that is put back
 	firstMagic      = 0x494e_4f53_4c43_0001
 )
 
 // outdated reports whether a checkpoint is of a version before this one: the log says
 // the same.
-func outdated(b []byte) bool { return len(b) >= 8 && binary.BigEndian.Uint64(b) == firstMagic }
+func outdated(b []byte) bool {
+	if len(b) < 8 {
+		return false
+	}
+	magic := binary.BigEndian.Uint64(b)
+	return firstMagic <= magic && magic < checkpointMagic
+}
 
 type cursor struct {
 	b   []byte

@@ -47,7 +47,7 @@ func (x *node) job(t require.TestingT, y *node, id int, cost uint64, late bool) 
 	require.NoError(t, err)
 	_, err = x.ledger.Hold(v, cost, testNow)
 	require.NoError(t, err)
-	hold, err := y.ledger.HoldVoucher(raw, testJob(id), y.wallet.Peer(), cost, testNow)
+	hold, err := y.ledger.HoldVoucher(raw, testJob(id), y.wallet.Peer(), cost, Bearer{}, testNow)
 	if errors.Is(err, ErrLedgerExhausted) {
 		require.NoError(t, x.ledger.Refund(HoldID{v.LedgerID, v.Nonce}, testNow))
 		return nil

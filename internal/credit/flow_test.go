@@ -34,7 +34,7 @@ func TestPaidJob(t *testing.T) {
 	require.NoError(t, home.OpenAccount(payer.Ledger(), 0, testNow))
 	require.NoError(t, home.Grant(payer.Ledger(), 10_000, testNow))
 
-	covered, err := home.Authorize(payer.Ledger(), testJob(1), nil, "", "", 3_000, 9_000, testNow)
+	covered, err := home.Authorize(payer.Ledger(), testJob(1), nil, "", "", 3_000, 9_000, 0, testNow)
 	require.NoError(t, err)
 	require.EqualValues(t, 3_000, covered)
 	v, raw, err := payer.Issue(testJob(1), worker.Peer(), covered, testNow.Add(time.Minute))
@@ -45,15 +45,15 @@ func TestPaidJob(t *testing.T) {
 	require.EqualValues(t, 7_000, b.Balance)
 	require.EqualValues(t, 3_000, b.Held)
 
-	covered, err = away.Authorize(payer.Ledger(), testJob(1), raw, payer.Peer(), worker.Peer(), 0, 50_000, testNow)
+	covered, err = away.Authorize(payer.Ledger(), testJob(1), raw, payer.Peer(), worker.Peer(), 0, 50_000, 0, testNow)
 	require.NoError(t, err)
 	require.EqualValues(t, 3_000, covered)
-	got, err := away.HoldVoucher(raw, testJob(1), worker.Peer(), covered, testNow)
+	got, err := away.HoldVoucher(raw, testJob(1), worker.Peer(), covered, Bearer{}, testNow)
 	require.NoError(t, err)
 	require.Equal(t, hold, got)
-	_, err = away.HoldVoucher(raw, testJob(1), worker.Peer(), covered, testNow)
+	_, err = away.HoldVoucher(raw, testJob(1), worker.Peer(), covered, Bearer{}, testNow)
 	require.ErrorIs(t, err, ErrVoucherReplayed)
-	_, err = away.Authorize(payer.Ledger(), testJob(1), raw, payer.Peer(), worker.Peer(), 0, 50_000, testNow)
+	_, err = away.Authorize(payer.Ledger(), testJob(1), raw, payer.Peer(), worker.Peer(), 0, 50_000, 0, testNow)
 	require.ErrorIs(t, err, ErrVoucherReplayed)
 
 	require.ErrorIs(t, away.Settle(got, worker.Peer(), 3_001, testNow), ErrOverHold)
@@ -134,7 +134,7 @@ func TestAuthorizeRefusals(t *testing.T) {
 		"another ledger's":  {ledger: other.Ledger(), voucher: good, want: ErrVoucherForged},
 		"expired":           {ledger: payer.Ledger(), voucher: good, now: testNow.Add(time.Minute), want: ErrVoucherExpired},
 		"a day late":        {ledger: payer.Ledger(), voucher: good, now: testNow.Add(24 * time.Hour), want: ErrVoucherExpired},
-		"a day early":       {ledger: payer.Ledger(), voucher: good, now: testNow.Add(-24 * time.Hour), want: ErrVoucherMalformed},
+		"a day early":       {ledger: payer.Ledger(), voucher: good, now: testNow.Add(-25 * time.Hour), want: ErrVoucherMalformed},
 		"wrong job":         {ledger: payer.Ledger(), voucher: good, job: testJob(2), want: ErrVoucherWrongJob},
 		"wrong payee":       {ledger: payer.Ledger(), voucher: good, payee: other.Peer(), want: ErrVoucherWrongPayee},
 		"too small":         {ledger: payer.Ledger(), voucher: good, amount: 801, want: ErrVoucherTooSmall},
@@ -151,7 +151,7 @@ func TestAuthorizeRefusals(t *testing.T) {
 			if c.now.IsZero() {
 				c.now = testNow
 			}
-			_, err := l.Authorize(c.ledger, c.job, c.voucher, c.from, c.payee, c.amount, 10_000, c.now)
+			_, err := l.Authorize(c.ledger, c.job, c.voucher, c.from, c.payee, c.amount, 10_000, 0, c.now)
 			require.ErrorIs(t, err, c.want)
 			if c.want == nil {
 				require.NoError(t, err)
@@ -164,7 +164,7 @@ func TestExpiryAndLateReceipt(t *testing.T) {
 	payer, worker := testWallet(t, 1), testWallet(t, 2)
 	l := openTest(t, &MemoryLog{})
 	require.NoError(t, l.OpenAccount(payer.Ledger(), 100, testNow))
-	v, _, err := payer.Issue(testJob(1), "", 60, testNow.Add(time.Minute))
+	v, raw, err := payer.Issue(testJob(1), "", 60, testNow.Add(time.Minute))
 	require.NoError(t, err)
 	id, err := l.Hold(v, 60, testNow)
 	require.NoError(t, err)
@@ -183,7 +183,7 @@ func TestExpiryAndLateReceipt(t *testing.T) {
 	}
 	require.Empty(t, l.state.spent.of, "its fate is forgotten")
 	require.ErrorIs(t, l.Settle(id, worker.Peer(), 10, testNow), ErrNoHold)
-	_, err = l.Hold(v, 60, testNow)
+	_, err = l.HoldVoucher(raw, testJob(1), worker.Peer(), 60, Bearer{}, testNow)
 	require.ErrorIs(t, err, ErrVoucherExpired)
 	require.Zero(t, l.Sum())
 }

@@ -11,7 +11,7 @@ func (s *state) mayHold(e *entry, a *account, hk holdKey) error {
 	if e.amount == 0 {
 		return ErrAmount
 	}
-	if s.expired(e.expires, e.at) {
+	if e.expires <= e.at {
 		return ErrVoucherExpired
 	}
 	return nil
@@ -82,7 +82,3 @@ func (s *state) end(e *entry, a *account, hk holdKey) error {
 	s.spent.add(hk.spent(), end, max(h.expires, e.at+int64(remember)))
 	return nil
 }
-
-// expired reports whether a voucher's time is over. A clock that falls back makes no
-// voucher good again that may have been forgotten.
-func (s *state) expired(expires, now int64) bool { return expires <= max(now, s.spent.before) }

@@ -87,7 +87,7 @@ func (l *Ledger) Holds() []Held {
 	l.mu.Lock()
 	var out []Held
 	for hk, h := range l.state.holds {
-		out = append(out, held(hk, h))
+		out = append(out, l.held(hk, h))
 	}
 	l.mu.Unlock()
 	slices.SortFunc(out, func(a, b Held) int {
@@ -109,7 +109,7 @@ func (l *Ledger) HoldOf(id HoldID) (Held, bool) {
 	if !ok {
 		return Held{}, false
 	}
-	return held(hk, h), true
+	return l.held(hk, h), true
 }
 
 // Fate is what became of a hold, as far as it is remembered.
@@ -144,9 +144,9 @@ func (l *Ledger) Fate(id HoldID) Fate {
 	return FateUnknown
 }
 
-func held(hk holdKey, h hold) Held {
+func (l *Ledger) held(hk holdKey, h hold) Held {
 	x := Held{ID: HoldID{hk.ledger.ledger(), hk.nonce}, JobID: h.job.String(), Amount: h.amount,
-		Expires: time.Unix(0, h.expires).UTC()}
+		Expires: l.line.Time(h.expires)}
 	if !h.payee.zero() {
 		x.Payee = h.payee.peer()
 	}

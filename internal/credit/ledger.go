@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"inos/internal/clock"
 	"inos/internal/identity"
 )
 
@@ -86,10 +87,13 @@ type Ledger struct {
 	self     key // zero: nobody
 	vouchers voucherCache
 
-	mu    sync.Mutex
-	state *state
-	names map[identity.LedgerID]key // of known accounts
-	batch *batch                    // open for joining
+	mu      sync.Mutex
+	state   *state
+	line    clock.Line                // of the times in it
+	started bool                      // the line has
+	back    int64                     // by how much the clock had been put back then, until there is an entry
+	names   map[identity.LedgerID]key // of known accounts
+	batch   *batch                    // open for joining
 	// What is set aside for holds to come, by ledger; whether somebody was refused for
 	// want of funds since the last time onFreed was called.
 	reserved map[key]uint64
@@ -185,6 +189,16 @@ func (l *Ledger) commit(now time.Time, entries ...*entry) error {
 	return l.finish(b, leads, err)
 }
 
+// nanos is a time as the log has it: that this machine's clock is set while the ledger is
+// open does not move it. The caller holds the lock.
+func (l *Ledger) nanos(now time.Time) int64 {
+	n := l.line.Nanos(now)
+	if !l.started {
+		l.started, l.back = true, l.state.fallen(n)
+	}
+	return n
+}
+
 // finish waits for what join queued.
 func (l *Ledger) finish(b *batch, leads bool, err error) error {
 	if b == nil {
@@ -217,7 +231,7 @@ func (l *Ledger) join(now time.Time, entries []*entry) (b *batch, leads bool, er
 		return nil, false, ErrBusy
 	}
 	for _, e := range entries {
-		e.seq, e.at = l.state.seq+1, now.UnixNano()
+		e.seq, e.at = l.state.seq+1, l.nanos(now)
 		if e.kind == KindHold {
 			if err = l.mayHold(e); err != nil {
 				break
@@ -226,6 +240,7 @@ func (l *Ledger) join(now time.Time, entries []*entry) (b *batch, leads bool, er
 		if err = l.state.apply(e); err != nil {
 			break
 		}
+		l.back = 0
 		record, sum := e.seal(l.state.chain)
 		l.state.chain = sum
 		if b == nil {

@@ -42,7 +42,7 @@ func busyLog(t testing.TB) *MemoryLog {
 	require.NoError(t, err)
 	_, raw, err := peer.Issue(testJob(9), w.Peer(), 10, testNow.Add(2*time.Hour))
 	require.NoError(t, err)
-	id, err := l.HoldVoucher(raw, testJob(9), w.Peer(), 10, testNow)
+	id, err := l.HoldVoucher(raw, testJob(9), w.Peer(), 10, Bearer{}, testNow)
 	require.NoError(t, err)
 	require.NoError(t, l.Settle(id, w.Peer(), 10, testNow))
 	cheque, err := plainCodec{}.SealCheque(Cheque{Drawer: peer.Peer(), Payee: w.Peer(), Sequence: 3, Paid: 10}, testKey(2))
@@ -158,7 +158,7 @@ func TestConcurrentDuplicates(t *testing.T) {
 		wg.Go(func() {
 			for i, raw := range raws {
 				id := HoldID{w.Ledger(), mustOpen(t, raw).Nonce}
-				if _, err := l.HoldVoucher(raw, testJob(i), peer.Peer(), 10, testNow); err == nil {
+				if _, err := l.HoldVoucher(raw, testJob(i), peer.Peer(), 10, Bearer{}, testNow); err == nil {
 					held.Add(1)
 				} else if !errors.Is(err, ErrVoucherReplayed) {
 					t.Error(err)
@@ -169,7 +169,7 @@ func TestConcurrentDuplicates(t *testing.T) {
 				if err := l.Refund(id, testNow); err == nil {
 					refunded.Add(1)
 				}
-				_, _ = l.Authorize(w.Ledger(), testJob(i), raw, "", "", 0, 10, testNow)
+				_, _ = l.Authorize(w.Ledger(), testJob(i), raw, "", "", 0, 10, 0, testNow)
 			}
 		})
 	}
@@ -194,11 +194,11 @@ func TestBoundsAreKept(t *testing.T) {
 		_, raws[i], err = testWallet(t, byte(i+1)).Issue(testJob(1), "", 5, testNow.Add(time.Minute))
 		require.NoError(t, err)
 	}
-	_, err := l.HoldVoucher(raws[0], testJob(1), testPeer(9), 5, testNow)
+	_, err := l.HoldVoucher(raws[0], testJob(1), testPeer(9), 5, Bearer{}, testNow)
 	require.NoError(t, err)
-	_, err = l.HoldVoucher(raws[1], testJob(1), testPeer(9), 5, testNow)
+	_, err = l.HoldVoucher(raws[1], testJob(1), testPeer(9), 5, Bearer{}, testNow)
 	require.ErrorIs(t, err, ErrLedgerExhausted, "one stranger only")
-	_, err = l.Authorize(testLedger(2), testJob(1), raws[1], "", "", 0, 10, testNow)
+	_, err = l.Authorize(testLedger(2), testJob(1), raws[1], "", "", 0, 10, 0, testNow)
 	require.ErrorIs(t, err, ErrLedgerExhausted)
 	for i := range 2 {
 		_, err = l.Hold(Voucher{LedgerID: testLedger(1), JobID: testJob(1), MaxAmount: 1, Nonce: Nonce{byte(i + 50)},
@@ -212,17 +212,17 @@ func TestBoundsAreKept(t *testing.T) {
 	}
 	// Once the first owes nothing it makes room, and its voucher stays spent.
 	l = openTest(t, &MemoryLog{}, func(c *Config) { c.StrangerLine = 10; c.MaxStrangers = 1 })
-	id, err := l.HoldVoucher(raws[0], testJob(1), testPeer(9), 5, testNow)
+	id, err := l.HoldVoucher(raws[0], testJob(1), testPeer(9), 5, Bearer{}, testNow)
 	require.NoError(t, err)
 	require.NoError(t, l.Refund(id, testNow))
-	_, err = l.Authorize(testLedger(2), testJob(1), raws[1], "", "", 0, 10, testNow)
+	_, err = l.Authorize(testLedger(2), testJob(1), raws[1], "", "", 0, 10, 0, testNow)
 	require.NoError(t, err)
-	_, err = l.HoldVoucher(raws[1], testJob(1), testPeer(9), 5, testNow)
+	_, err = l.HoldVoucher(raws[1], testJob(1), testPeer(9), 5, Bearer{}, testNow)
 	require.NoError(t, err)
 	_, known := l.Balance(testLedger(1))
 	require.False(t, known)
 	require.NoError(t, l.OpenAccount(testLedger(1), 10, testNow))
-	_, err = l.HoldVoucher(raws[0], testJob(1), testPeer(9), 5, testNow)
+	_, err = l.HoldVoucher(raws[0], testJob(1), testPeer(9), 5, Bearer{}, testNow)
 	require.ErrorIs(t, err, ErrVoucherReplayed)
 	require.Zero(t, l.Sum())
 

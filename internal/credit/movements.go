@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"inos/internal/clock"
 	"inos/internal/identity"
 )
 
@@ -77,7 +78,7 @@ func (l *Ledger) hold(v Voucher, amount uint64, r *Reservation, now time.Time) (
 	if !ok {
 		return HoldID{}, fmt.Errorf("%w: %.80q", ErrJobID, v.JobID)
 	}
-	e := entry{kind: KindHold, amount: amount, expires: v.Expires.UnixNano(), job: job, nonce: v.Nonce, ledger: k}
+	e := entry{kind: KindHold, amount: amount, job: job, nonce: v.Nonce, ledger: k}
 	if v.Payee != "" {
 		if e.peer, err = peerKey(v.Payee); err != nil {
 			return HoldID{}, err
@@ -86,7 +87,7 @@ func (l *Ledger) hold(v Voucher, amount uint64, r *Reservation, now time.Time) (
 	if amount > v.MaxAmount {
 		return HoldID{}, ErrVoucherTooSmall
 	}
-	if v.Expires.Sub(now) > l.cfg.MaxVoucherLife {
+	if v.Expires.Sub(now) > l.cfg.MaxVoucherLife+clock.Tolerance {
 		return HoldID{}, fmt.Errorf("%w: expires more than %v ahead", ErrVoucherMalformed, l.cfg.MaxVoucherLife)
 	}
 	if r != nil && (r.key != k || amount > r.amount) {
@@ -97,6 +98,7 @@ func (l *Ledger) hold(v Voucher, amount uint64, r *Reservation, now time.Time) (
 		l.mu.Unlock()
 		return HoldID{}, ErrNoHold
 	}
+	e.expires = l.nanos(now) + int64(v.Expires.Sub(now)) // by the monotonic clock, if it has one
 	b, leads, err := l.join(now, []*entry{&e})
 	tell := func() {}
 	if r != nil && (err != nil || amount < r.amount) {
@@ -110,8 +112,8 @@ func (l *Ledger) hold(v Voucher, amount uint64, r *Reservation, now time.Time) (
 // HoldVoucher verifies a voucher that came from elsewhere and holds amount for
 // the job, in one step: of two calls with the same voucher one fails with
 // ErrVoucherReplayed. A ledger not seen before gets the stranger's line. The
-// worker calls it before the job runs; payee is the worker.
-func (l *Ledger) HoldVoucher(raw []byte, jobID string, payee identity.PeerID, amount uint64, now time.Time) (HoldID, error) {
+// worker calls it before the job runs; payee is the worker, by who brought the voucher.
+func (l *Ledger) HoldVoucher(raw []byte, jobID string, payee identity.PeerID, amount uint64, by Bearer, now time.Time) (HoldID, error) {
 	v, err := l.vouchers.open(l.cfg.Codec, raw)
 	if err != nil {
 		return HoldID{}, err
@@ -122,7 +124,15 @@ func (l *Ledger) HoldVoucher(raw []byte, jobID string, payee identity.PeerID, am
 	if err := l.welcome(v.key, now); err != nil {
 		return HoldID{}, err
 	}
-	return l.Hold(v.Voucher, amount, now)
+	l.mu.Lock()
+	until, expired := l.until(v, by, now)
+	l.mu.Unlock()
+	if expired {
+		return HoldID{}, v.expired(by, until, now)
+	}
+	here := v.Voucher
+	here.Expires = until
+	return l.Hold(here, amount, now)
 }
 
 // Welcome makes a ledger whose key the caller has authenticated known, with the
@@ -144,7 +154,7 @@ func (l *Ledger) welcome(k key, now time.Time) error {
 		l.mu.Unlock()
 		return nil
 	}
-	victim, ok := l.state.room(l.cfg.MaxStrangers, l.cfg.StrangerAge, now.UnixNano())
+	victim, ok := l.state.room(l.cfg.MaxStrangers, l.cfg.StrangerAge, l.nanos(now))
 	if !ok || l.cfg.StrangerLine == 0 {
 		l.mu.Unlock()
 		return fmt.Errorf("%w: no credit line for strangers", ErrLedgerExhausted)
@@ -221,8 +231,11 @@ func (l *Ledger) SettleReceipt(raw []byte, now time.Time) (Receipt, error) {
 // Expire refunds every hold whose time was over Grace ago and returns them,
 // soonest first, at most 1024 at a time.
 func (l *Ledger) Expire(now time.Time) ([]HoldID, error) {
-	limit := now.Add(-l.cfg.Grace).UnixNano()
 	l.mu.Lock()
+	limit := l.nanos(now) - int64(l.cfg.Grace)
+	if back := l.state.fallen(l.nanos(now)); back > 0 { // the first entry will take it off all of them
+		limit += max(back, l.back)
+	}
 	var due []*entry
 	for hk, h := range l.state.holds {
 		if h.expires <= limit {

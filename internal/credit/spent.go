@@ -27,7 +27,7 @@ type spent struct {
 	of     map[spentKey]outcome
 	by     map[int64][]spentKey
 	order  seconds
-	before int64 // Unix nanoseconds: of those that expire until then some are forgotten
+	before int64 // Unix nanoseconds, of the clock as it was: of those that expired until then some are forgotten
 }
 
 func newSpent() spent {
@@ -48,8 +48,8 @@ func (s *spent) list(k spentKey, second int64) {
 	s.by[second] = append(list, k)
 }
 
-// forget drops up to n of those whose time is over. A voucher that expires no later is
-// refused from then on, whatever the clock says.
+// forget drops up to n of those whose time is over. A voucher that another one than its
+// owner brings and that expires no later is refused from then on, whatever the clock says.
 func (s *spent) forget(now int64, n int) {
 	for ; n > 0 && len(s.order) > 0; n-- {
 		second := s.order[0]

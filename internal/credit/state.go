@@ -66,7 +66,7 @@ const (
 // replay, and either does an entry whole or leaves everything as it was.
 type state struct {
 	seq       uint64
-	last      int64 // time of the newest entry, by a clock that may fall back
+	last      int64 // time of the newest entry, by a clock that may have been put back since
 	chain     hash
 	before    hash // the chain one entry ago
 	accounts  map[accountID]*account
@@ -126,7 +126,10 @@ func (s *state) apply(e *entry) error {
 	if e.seq != s.seq+1 {
 		return ErrCorrupt
 	}
+	back := s.fallen(e.at)
+	s.shift(-back)
 	if err := s.move(e); err != nil {
+		s.shift(back)
 		return err
 	}
 	s.seq, s.last = e.seq, e.at

@@ -52,7 +52,7 @@ func TestFlippedBitsOnTheWire(t *testing.T) {
 		accept func(raw []byte) error // an error: not believed
 	}{
 		"voucher": {raw, func(raw []byte) error {
-			_, err := ledger(t).HoldVoucher(raw, job, worker.Peer(), 500, now)
+			_, err := ledger(t).HoldVoucher(raw, job, worker.Peer(), 500, credit.Bearer{}, now)
 			if v, _, open := (wire.Credit{}).OpenVoucher(raw); err == nil && open == nil {
 				require.Equal(t, voucher.Nonce, v.Nonce)
 				require.Equal(t, voucher.MaxAmount, v.MaxAmount)
@@ -97,7 +97,7 @@ func FuzzVoucher(f *testing.F) {
 		if raw == nil {
 			raw = []byte{}
 		}
-		n, err := l.Authorize(payer.Ledger(), job, raw, "", worker.Peer(), 0, 1_000_000, now)
+		n, err := l.Authorize(payer.Ledger(), job, raw, "", worker.Peer(), 0, 1_000_000, 0, now)
 		if err == nil && n != 500 {
 			t.Fatalf("%d covered", n)
 		}
@@ -162,7 +162,7 @@ func TestGateReportsTheLedgersCodes(t *testing.T) {
 	a, err := g.Admit(request(payer, good, worker.Peer()), now)
 	require.NoError(t, err)
 	require.EqualValues(t, 400, a.Job().Budget)
-	_, err = l.HoldVoucher(good, job, worker.Peer(), 400, now)
+	_, err = l.HoldVoucher(good, job, worker.Peer(), 400, credit.Bearer{}, now)
 	require.NoError(t, err)
 	_, err = g.Admit(request(payer, good, worker.Peer()), now)
 	require.ErrorIs(t, err, governance.ErrVoucherReplayed)

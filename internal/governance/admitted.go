@@ -9,7 +9,10 @@ import (
 // Admitted is a job that passed a Gate. Only this package can make one: the
 // matchmaker takes nothing else. The zero value is no admission (Valid is false,
 // Job and Envelope are empty). It is small, immutable and safe to share.
-type Admitted struct{ a *admission }
+type Admitted struct {
+	a     *admission
+	ahead time.Duration
+}
 
 // admission is made once a job. It has 512 bytes and no more (a test says so): a
 // larger one costs a third of the time to admit. What a Decision says besides is
@@ -79,6 +82,10 @@ func (a Admitted) From() identity.PeerID {
 	}
 	return a.a.from
 }
+
+// Ahead is how far the clock of From's node is ahead of this node's, as it was found when
+// the job came: what is signed in the voucher is in that node's time.
+func (a Admitted) Ahead() time.Duration { return a.ahead }
 
 // Ledger is the ledger that pays.
 func (a Admitted) Ledger() identity.LedgerID {

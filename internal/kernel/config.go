@@ -44,6 +44,10 @@ type Config struct {
 	// not call the kernel. nil: events go to subscribers only.
 	Emit func(Event)
 
+	// Now is this machine's clock, which may be wrong and may be set at any time, with its
+	// monotonic reading; nil means time.Now. What others are told is by it.
+	Now func() time.Time
+
 	PublishEvery time.Duration // 0 means 10 s
 	ProfileTTL   time.Duration // 0 means 3 * PublishEvery
 	PingEvery    time.Duration // 0 means 5 s
@@ -112,6 +116,9 @@ func (c Config) withDefaults() (Config, error) {
 	count(&c.Explain, 32)
 	if c.Trace == nil {
 		c.Trace = trace.NewRecorder(0)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	if c.Emit == nil {
 		c.Emit = func(Event) {}

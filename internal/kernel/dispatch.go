@@ -26,7 +26,7 @@ var (
 // first and at once: of a job that it rejects (*governance.Rejection) nothing else
 // hears. Cancelling ctx cancels the job wherever it is.
 func (k *Kernel) Dispatch(ctx context.Context, sub Submission) (Outcome, error) {
-	started := time.Now()
+	started := k.cfg.Now()
 	ctx, end := k.traced(ctx, &sub, started)
 	out, err := k.dispatch(ctx, &sub, started)
 	end(spanCode(mesh.JobOutcome{Code: out.Code}, err))

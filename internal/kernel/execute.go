@@ -49,7 +49,7 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, terms Terms
 	if err := k.cfg.Gate.Start(a, blob.Manifest, blob.Publisher); err != nil {
 		return k.refuse(out, a.From(), err)
 	}
-	now := time.Now()
+	now := k.cfg.Now()
 	limits, byBudget := k.limits(job, terms.Amount, blob.Manifest, now)
 	if limits.Time > 0 {
 		terms.Amount, terms.Until = min(terms.Amount, credit.Bound(k.cfg.CreditCost, limits.Time)), now.Add(min(limits.Time, longestRun))
@@ -70,11 +70,11 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, terms Terms
 	}
 	task := capsule.Task{Method: job.Method, Args: job.Args, Input: input}
 	running, ran := span(ctx, "run")
-	started := time.Now()
+	started := k.cfg.Now()
 	report, stop := k.metered(started, terms.Amount, onProgress)
 	output, err := k.cfg.Capsules.Run(running, cid, limits, task, report)
 	stop()
-	finished := time.Now()
+	finished := k.cfg.Now()
 	out.Run = finished.Sub(started)
 	if err != nil && byBudget && ctx.Err() == nil && out.Run >= limits.Time {
 		err = fmt.Errorf("%w: %w", errBudget, err)

@@ -34,7 +34,7 @@ func (k *Kernel) message(ctx context.Context, kind string, dna governance.Metada
 		dna.TraceParent = trace.Context{}.Child().String()
 	}
 	dna.Version = max(dna.Version, 1)
-	now := time.Now()
+	now := k.cfg.Now()
 	return sending(ctx, governance.Envelope{ID: messageID(now), Type: kind, Timestamp: now, Metadata: dna, Version: 1})
 }
 
@@ -44,7 +44,7 @@ func (k *Kernel) pass(env governance.Envelope, kind string) error {
 	if env.Type != kind {
 		return fmt.Errorf("%w: an envelope of type %.80q, not %s", ErrDenied, env.Type, kind)
 	}
-	if err := k.cfg.Gate.Message(env, time.Now()); err != nil {
+	if err := k.cfg.Gate.Message(env, k.cfg.Now()); err != nil {
 		return fmt.Errorf("%w: %w", ErrDenied, err)
 	}
 	return nil

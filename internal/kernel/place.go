@@ -19,7 +19,7 @@ type chooser struct{ k *Kernel }
 // Choose implements matchmaker.Chooser: the best known node for one job, the best
 // matching for several.
 func (c chooser) Choose(ctx context.Context, jobs []matchmaker.Waiting) []matchmaker.Choice {
-	started := time.Now()
+	started := c.k.cfg.Now()
 	out := make([]matchmaker.Choice, len(jobs))
 	if err := c.k.loop.ask(ctx, func(s *state) { s.placeAll(jobs, out) }); err != nil {
 		for i := range out {
@@ -60,7 +60,7 @@ func (s *state) placeAll(jobs []matchmaker.Waiting, out []matchmaker.Choice) {
 // placeTogether matches several jobs with the nodes there are. Those that get none
 // hear why one by one.
 func (s *state) placeTogether(jobs []matchmaker.Waiting, out []matchmaker.Choice, now time.Time) {
-	started := time.Now()
+	started := s.k.cfg.Now()
 	reqs := make([]scheduler.Request, 0, len(jobs))
 	which := make([]int, 0, len(jobs)) // of jobs
 	for i, w := range jobs {
@@ -102,7 +102,7 @@ func (s *state) placeTogether(jobs []matchmaker.Waiting, out []matchmaker.Choice
 
 // placeOne sets a slot of the best node aside.
 func (s *state) placeOne(w matchmaker.Waiting, now time.Time) matchmaker.Choice {
-	started := time.Now()
+	started := s.k.cfg.Now()
 	req := s.requestFor(w, now)
 	var space [measureFirst]scheduler.Choice
 	top := s.best(req, now, space[:])

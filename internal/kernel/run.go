@@ -48,7 +48,7 @@ func (r runner) Run(ctx context.Context, a governance.Admitted, p matchmaker.Pla
 	if sub == nil {
 		return mesh.JobOutcome{}, fmt.Errorf("%w: job %s is not in the table", ErrStopped, job.ID)
 	}
-	var running clock
+	var running runClock
 	progress := news(running.started(k.progress(job.ID, sub.OnProgress)), alive)
 	if p.Node == k.cfg.Self {
 		out := k.execute(ctx, a, o.terms, sub.Input, k.fetchFromPeers, progress)
@@ -84,12 +84,12 @@ func again(o offer, out mesh.JobOutcome) error {
 	return fmt.Errorf("%w: %d microcredits were set aside for %v of it and it ran on; more is set aside the next time", matchmaker.ErrRepeat, o.terms.Amount, out.Run)
 }
 
-// clock says since when a job runs, as far as its node reports.
-type clock struct{ since atomic.Pointer[time.Time] }
+// runClock says since when a job runs, as far as its node reports.
+type runClock struct{ since atomic.Pointer[time.Time] }
 
 // started passes reports on and notes the first one of a job that runs: it has cost
 // something.
-func (c *clock) started(report func(mesh.Progress)) func(mesh.Progress) {
+func (c *runClock) started(report func(mesh.Progress)) func(mesh.Progress) {
 	return func(p mesh.Progress) {
 		if p.Cost > 0 && c.since.Load() == nil {
 			now := time.Now()
@@ -99,7 +99,7 @@ func (c *clock) started(report func(mesh.Progress)) func(mesh.Progress) {
 	}
 }
 
-func (c *clock) elapsed() time.Duration {
+func (c *runClock) elapsed() time.Duration {
 	since := c.since.Load()
 	if since == nil {
 		return 0
@@ -137,7 +137,7 @@ func (k *Kernel) send(ctx context.Context, a governance.Admitted, p matchmaker.P
 		return out, false, err
 	}
 	terms := o.terms
-	terms.Until = o.until(a.Job(), time.Now())
+	terms.Until = o.until(a.Job(), k.cfg.Now())
 	if a.Job().Deadline.IsZero() { // who has not answered by then has no promise any more
 		var done context.CancelFunc
 		ctx, done = context.WithDeadline(ctx, terms.Until)
@@ -146,7 +146,7 @@ func (k *Kernel) send(ctx context.Context, a governance.Admitted, p matchmaker.P
 	call := mesh.JobCall{Envelope: sending(ctx, a.Envelope()), Job: sub.Job, Voucher: a.Voucher(), Input: sub.Input}
 	call.Job.Budget = min(call.Job.Budget, terms.Amount) // no node takes a voucher for less
 	if k.cfg.Wallet != nil && call.Voucher == nil {
-		if call.Voucher, err = k.cfg.Wallet.Promise(a, node, terms, time.Now()); heldUp(err) {
+		if call.Voucher, err = k.cfg.Wallet.Promise(a, node, terms, k.cfg.Now()); heldUp(err) {
 			return out, false, fmt.Errorf("%w: %w", matchmaker.ErrRepeat, err) // somebody else was faster
 		} else if err != nil {
 			out.Code = mesh.JobCreditExhausted
@@ -177,8 +177,8 @@ func (k *Kernel) settle(ctx context.Context, a governance.Admitted, out *mesh.Jo
 	code := codeText(err)
 	switch {
 	case err == nil && claims(*out):
-		if paid := k.cfg.Wallet.Pay(a, *out, took, time.Now()); badReceipt(paid) {
-			k.cfg.Wallet.Withdraw(a, out.Node, time.Now())
+		if paid := k.cfg.Wallet.Pay(a, *out, took, k.cfg.Now()); badReceipt(paid) {
+			k.cfg.Wallet.Withdraw(a, out.Node, k.cfg.Now())
 			err = fmt.Errorf("%w: %w", ErrResult, paid)
 			code = codeText(paid)
 		} else if paid != nil {
@@ -187,7 +187,7 @@ func (k *Kernel) settle(ctx context.Context, a governance.Admitted, out *mesh.Jo
 			out.Receipt, code = nil, codeText(paid)
 		}
 	case err == nil, errors.Is(err, ErrResult), errors.Is(err, mesh.ErrUnsent):
-		k.cfg.Wallet.Withdraw(a, out.Node, time.Now())
+		k.cfg.Wallet.Withdraw(a, out.Node, k.cfg.Now())
 	}
 	end(code)
 	return err

@@ -16,7 +16,7 @@ import (
 // HandleJob runs a job of another node: governance first, then a slot, then the
 // input, then the capsule, fetched if it is not here. It implements mesh.Handler.
 func (k *Kernel) HandleJob(ctx context.Context, from identity.PeerID, call mesh.JobCall, fetch mesh.FetchFunc, onProgress func(mesh.Progress)) mesh.JobOutcome {
-	started := time.Now()
+	started := k.cfg.Now()
 	ctx, end := k.served(ctx, call, started)
 	out := k.handleJob(ctx, from, call, fetch, onProgress, started)
 	out.Spans = end(spanCode(out, nil))
@@ -27,7 +27,7 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 	out := mesh.JobOutcome{JobID: call.Job.ID, Node: k.cfg.Self}
 	_, admitted := span(ctx, "admit")
 	a, err := k.cfg.Gate.Admit(governance.Request{
-		Envelope: call.Envelope, Job: call.Job, Voucher: call.Voucher, From: from, Payee: k.cfg.Self,
+		Envelope: call.Envelope, Job: call.Job, Voucher: call.Voucher, From: from, Payee: k.cfg.Self, Ahead: call.Ahead,
 	}, started)
 	if err != nil {
 		admitted(reasonOf(err))

@@ -91,7 +91,7 @@ func span(ctx context.Context, name string) (below context.Context, end func(cod
 	if t == nil {
 		return ctx, func(string) {}
 	}
-	return t.begin(ctx, name, time.Now())
+	return t.begin(ctx, name, t.k.cfg.Now())
 }
 
 // spanSince records a piece of work that began at started and has just gone well.
@@ -107,7 +107,7 @@ func (t *tracing) begin(ctx context.Context, name string, started time.Time) (be
 	inside := *t
 	inside.parent = open.Context()
 	return context.WithValue(ctx, tracingKey{}, &inside), func(code string) {
-		s := open.End(t.k.cfg.Self, code, time.Now())
+		s := open.End(t.k.cfg.Self, code, t.k.cfg.Now())
 		t.k.cfg.Trace.Add(s)
 		t.mine.add(s)
 	}

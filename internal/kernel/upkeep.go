@@ -73,7 +73,7 @@ func (k *Kernel) commandHere(ctx context.Context, from identity.PeerID, cmd caps
 	if k.cfg.Upkeep == nil {
 		return k.cfg.Capsules.Command(ctx, cmd)
 	}
-	tab, err := k.cfg.Upkeep.Open(identity.LedgerID(cmd.Spawn.CreditLedgerID), from, k.cfg.CreditCost, time.Now())
+	tab, err := k.cfg.Upkeep.Open(identity.LedgerID(cmd.Spawn.CreditLedgerID), from, k.cfg.CreditCost, k.cfg.Now())
 	if err != nil {
 		r := refuse(capsule.Denied, err.Error())
 		r.Reason = codeText(err)
@@ -83,9 +83,9 @@ func (k *Kernel) commandHere(ctx context.Context, from identity.PeerID, cmd caps
 	switch {
 	case tab == nil:
 	case err != nil || r.Code != capsule.OK:
-		tab.Close(0, time.Now())
+		tab.Close(0, k.cfg.Now())
 	case !k.keep.add(r.CapsuleID, tab):
-		tab.Close(0, time.Now())
+		tab.Close(0, k.cfg.Now())
 		k.bestEffort(capsule.Command{Type: capsule.Kill, Target: r.CapsuleID, Kill: &capsule.KillParams{Reason: "too many capsules to charge for"}})
 		return refuse(capsule.Refused, "kernel: too many capsules to charge for"), nil
 	default:
@@ -182,7 +182,7 @@ func (k *Kernel) keepUp(ctx context.Context) error {
 		case <-ctx.Done():
 			for id, c := range k.keep.all() {
 				k.keep.remove(id)
-				c.tab.Close(time.Since(c.at), time.Now())
+				c.tab.Close(time.Since(c.at), k.cfg.Now())
 			}
 			return ctx.Err()
 		}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"inos/internal/clock"
 	"inos/internal/credit"
 	"inos/internal/governance"
 	"inos/internal/identity"
@@ -144,7 +145,8 @@ func (p *Purse) Promise(job governance.Admitted, payee identity.PeerID, t kernel
 		return nil, fmt.Errorf("payment: %w: this node does not hold the key of %s", credit.ErrVoucherMissing, job.Ledger())
 	}
 	j := job.Job()
-	v, raw, err := p.wallet.Issue(j.ID, payee, t.Amount, t.Until.Add(settling))
+	expires := t.Until.Add(settling)
+	v, raw, err := p.wallet.Issue(j.ID, payee, t.Amount, clock.Told(expires, now))
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +163,7 @@ func (p *Purse) Promise(job governance.Admitted, payee identity.PeerID, t kernel
 		maps.DeleteFunc(p.agreed, func(_ string, on agreed) bool { return now.After(on.expires) })
 		p.swept = len(p.promised)
 	}
-	p.promised[promise{j.ID, payee}] = promised{hold, v.Expires, now, t.Price, j.Copies() > 1}
+	p.promised[promise{j.ID, payee}] = promised{hold, expires, now, t.Price, j.Copies() > 1}
 	return raw, nil
 }
 

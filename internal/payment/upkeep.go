@@ -47,7 +47,7 @@ func (p *Purse) Open(ledger identity.LedgerID, from identity.PeerID, rate uint64
 		}
 	}
 	price := t.price()
-	if _, err := p.ledger.Authorize(ledger, t.job, nil, from, p.wallet.Peer(), price, price, now); err != nil {
+	if _, err := p.ledger.Authorize(ledger, t.job, nil, from, p.wallet.Peer(), price, price, 0, now); err != nil {
 		return nil, err
 	}
 	return t, t.hold(now)
