@@ -15,6 +15,7 @@ export interface KernelEvents {
   'mesh:joined': JoinedEvent;
   'mesh:parted': PartedEvent;
   'mesh:unreachable': UnreachableEvent;
+  'clock:offset': ClockEvent;
   node: NodeEvent;
   peer: PeerEvent;
   capsule: CapsuleEvent;
@@ -52,6 +53,20 @@ export interface JoinedEvent {
   at: number;
   peerId: string;
   peers: number;
+}
+
+/** This machine's clock differs from the middle one of the peers' by more than a minute, by another minute, or no longer. */
+export interface ClockEvent {
+  type: 'clock:offset';
+  at: number;
+  /** How far it is ahead; negative: behind. */
+  aheadMs: number;
+  /** Of how many peers that is known, and of how many of them it differs by more than a minute. */
+  peers: number;
+  apart: number;
+  /** Whether it differs by more than a minute. */
+  wrong: boolean;
+  message: string;
 }
 
 /** It has none any more; it goes on trying. */

@@ -65,6 +65,8 @@ export interface Status extends KernelInfo {
   /** Navigation start to a ready kernel and to its first peer; null when not reached. */
   readyMs: number | null;
   joinedMs: number | null;
+  /** How far this machine's clock is ahead of the middle one of the connected peers' (negative: behind); null until one has been measured. */
+  clockOffsetMs: number | null;
   /** Whether this node takes jobs of other nodes: it does not for an active user or a low battery. */
   mining: boolean;
   /** How fine the sensors run: it sinks when a capsule is congested. */

@@ -81,6 +81,12 @@ func logEvent(ctx context.Context, logger *slog.Logger, e kernel.Event) {
 		}
 		logger.Log(ctx, level, e.Name(), "job", e.JobID, "from", e.From, "run", e.Outcome.Run, "cost", e.Outcome.Cost,
 			"fetched", e.Outcome.FetchedBytes, "error", e.Err)
+	case kernel.ClockOffset:
+		level := slog.LevelInfo
+		if e.Clocks.Wrong() {
+			level = slog.LevelWarn
+		}
+		logger.Log(ctx, level, e.Name(), "ahead", e.Clocks.Ahead, "peers", e.Clocks.Peers, "apart", e.Clocks.Apart, "message", e.Clocks.String())
 	case kernel.CapsuleCredit:
 		logger.WarnContext(ctx, e.Name(), "capsule", e.CapsuleID, "ledger", e.Ledger, "action", e.Action, "reason", e.Reason, "error", e.Err)
 	case kernel.ServiceFailed:

@@ -105,6 +105,10 @@ func (a *api) status(ctx context.Context, _ []js.Value) (any, error) {
 		Mining: s.Mining, Fidelity: s.Fidelity, HeapBytes: mem.HeapAlloc,
 		Durable: a.cfg.Storage.Durable, DurableReason: a.cfg.Storage.Reason, DurableDetail: a.cfg.Storage.Detail,
 	}
+	if s.Clocks.Peers > 0 {
+		ahead := ms(s.Clocks.Ahead)
+		v.ClockOffset = &ahead
+	}
 	if s.Peers > 0 {
 		v.State = "joined"
 	}

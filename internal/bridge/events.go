@@ -28,6 +28,9 @@ func viewEvent(e kernel.Event, peers func() int) map[string]any {
 		v["type"], v["peerId"], v["connected"] = "peer", string(e.Peer), true
 	case kernel.PeerDisconnected:
 		v["type"], v["peerId"], v["connected"] = "peer", string(e.Peer), false
+	case kernel.ClockOffset:
+		v["aheadMs"], v["peers"], v["apart"] = ms(e.Clocks.Ahead), e.Clocks.Peers, e.Clocks.Apart
+		v["wrong"], v["message"] = e.Clocks.Wrong(), e.Clocks.String()
 	case kernel.JobRejected:
 		v["type"], v["id"], v["state"], v["code"] = "job", e.JobID, "rejected", e.Reason
 		v["reason"] = errorText(e.Err)

@@ -53,6 +53,7 @@ type statusView struct {
 	Jobs         int      `json:"jobs"`
 	Capabilities []string `json:"capabilities"`
 	Bootstrap    []string `json:"bootstrap"`
+	ClockOffset  *float64 `json:"clockOffsetMs"`
 	Mining       bool     `json:"mining"`
 	Fidelity     string   `json:"fidelity"`
 	HeapBytes    uint64   `json:"heapBytes"`

@@ -58,6 +58,12 @@ type (
 		At
 		Peer identity.PeerID // the last
 	}
+	// ClockOffset: this machine's clock differs from the middle one of the peers' by more
+	// than a minute, by another minute, or no longer.
+	ClockOffset struct {
+		At
+		Clocks Clocks
+	}
 	// JobRejected: governance said no. From is zero for this node's own jobs.
 	JobRejected struct {
 		At
@@ -159,6 +165,7 @@ func (PeerConnected) Name() string    { return "peer:connected" }
 func (PeerDisconnected) Name() string { return "peer:disconnected" }
 func (Joined) Name() string           { return "mesh:joined" }
 func (Parted) Name() string           { return "mesh:parted" }
+func (ClockOffset) Name() string      { return "clock:offset" }
 func (JobRejected) Name() string      { return "job:rejected" }
 func (JobAdmitted) Name() string      { return "job:admitted" }
 func (JobPlacedEvent) Name() string   { return "job:placed" }

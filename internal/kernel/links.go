@@ -123,7 +123,7 @@ func (k *Kernel) profile(free int, sequence uint64) mesh.Profile {
 	p := mesh.Profile{
 		Peer: c.Self, Name: c.Name, Kind: c.Kind, Capabilities: c.Capabilities, GeoHash: c.GeoHash,
 		CreditCost: c.CreditCost, FreeSlots: uint32(free),
-		Expires: time.Now().Add(c.ProfileTTL), Sequence: sequence, Owner: c.Owner, Ownership: c.Ownership,
+		Expires: k.cfg.Now().Add(c.ProfileTTL), Sequence: sequence, Owner: c.Owner, Ownership: c.Ownership,
 	}
 	if c.Slots == 0 {
 		p.Capabilities = nil // nobody need look for what cannot be had
@@ -143,6 +143,7 @@ func (k *Kernel) ping(ctx context.Context) error {
 	tick := time.NewTicker(k.cfg.PingEvery)
 	defer tick.Stop()
 	from := 0
+	var told Clocks
 	for {
 		var round []identity.PeerID
 		select {
@@ -161,6 +162,7 @@ func (k *Kernel) ping(ctx context.Context) error {
 			return ctx.Err()
 		}
 		k.measure(ctx, m, round, pingsAtOnce)
+		told = k.watchClocks(told)
 	}
 }
 

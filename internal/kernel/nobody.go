@@ -21,6 +21,7 @@ type NobodyError struct {
 	Known    int  // nodes, this one not counted
 	Needs    governance.Requirements
 	Decision Decision // counted when the wait ended
+	Clocks   Clocks   // this machine's, beside the peers': one that is wrong may be why
 	Tried    error    // how the last attempt went, nil where there was none
 	Err      error
 }
@@ -33,6 +34,9 @@ func (e *NobodyError) Error() string {
 		what = "too few nodes"
 	}
 	s := fmt.Sprintf("kernel: %s for the job within %v: %s", what, e.Waited.Round(time.Millisecond), e.why())
+	if e.Clocks.Wrong() {
+		s += "; " + e.Clocks.String() + ": set it right"
+	}
 	if e.Tried != nil {
 		s += "; the last attempt: " + e.Tried.Error()
 	}
@@ -126,7 +130,7 @@ func (s *state) nobody(j *job, attempts []matchmaker.Attempt, err error, now tim
 	j.decide(s.explain(requestOf(asked, nil), now))
 	e := &NobodyError{
 		Waited: now.Sub(j.info.Submitted), Joined: s.k.mesh.Load() != nil, Peers: len(s.peers), Known: len(s.nodes),
-		Needs: asked.Requirements, Decision: j.decision, Err: err,
+		Needs: asked.Requirements, Decision: j.decision, Clocks: s.k.Clocks(), Err: err,
 	}
 	if n := len(attempts); n > 0 {
 		e.Tried = attempts[n-1].Err

@@ -19,7 +19,9 @@ func (k *Kernel) Status(ctx context.Context) (Status, error) {
 		Rejected: k.rejections.Load(), Dropped: k.hub.dropped.Load(),
 	}
 	if m, err := k.theMesh(); err == nil {
-		st.Joined, st.Addrs, st.Peers = true, m.Addrs(), len(m.Peers())
+		peers := m.Peers()
+		st.Joined, st.Addrs, st.Peers = true, m.Addrs(), len(peers)
+		st.Clocks = compareClocks(peers, c.Now())
 	}
 	_, mining := k.watcher.Now()
 	st.Mining = mining.Run

@@ -64,6 +64,7 @@ type Status struct {
 	Rejected     uint64
 	Mining       bool
 	Fidelity     string
+	Clocks       Clocks
 	Dropped      uint64 // events that slow subscribers missed
 }
 

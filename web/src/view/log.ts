@@ -23,6 +23,7 @@ export class LogView {
 
 function levelOf(event: KernelEvent): string {
   if (event.type === 'crashed') return 'error';
+  if (event.type === 'clock:offset') return event['wrong'] ? 'warn' : 'info';
   const level = event['level'];
   return level === 'error' || level === 'warn' ? level : 'info';
 }

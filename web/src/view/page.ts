@@ -1,9 +1,10 @@
 // Keeps the page up with the kernel: events say that something changed, and the
 // tables are read again, at most five times a second.
-import type { Inos, KernelEvent, Phase } from '../../kernel';
+import type { ClockEvent, Inos, KernelEvent, Phase } from '../../kernel';
 import { deferred } from '../deferred';
 import { asFailure, type InosFailure } from '../errors';
 import { BootView } from './boot';
+import { ClockNotice } from './clock';
 import { byId } from './dom';
 import { showHints } from './hints';
 import { JobForm } from './job';
@@ -34,6 +35,7 @@ export function mountPage(inos: Inos): void {
   const boot = new BootView();
   const log = new LogView();
   const form = new JobForm(inos);
+  const clock = new ClockNotice();
   const nodes = nodesTable();
   const jobs = jobsTable();
   const capsules = capsulesTable(inos, (what, call) => {
@@ -86,6 +88,7 @@ export function mountPage(inos: Inos): void {
     if (event.type === 'mesh:joined') boot.joined();
     if (event.type === 'mesh:unreachable' && event['code'] === 'local_network_denied') kept.resolve();
     if (event.type === 'mesh:parted') boot.setState('apart');
+    if (event.type === 'clock:offset') clock.heed(boot, event as unknown as ClockEvent);
     if (event.type === 'crashed' || event.type === 'closed') ended(asFailure({ name: 'InosError', ...event }, 'kernel_crashed'));
     log.heed(event);
     soon();

@@ -1,0 +1,64 @@
+package kernel
+
+import (
+	"fmt"
+	"time"
+
+	"inos/internal/clock"
+	"inos/internal/mesh"
+)
+
+// Clocks is how this machine's clock stands to those of the connected peers.
+type Clocks struct {
+	// Ahead is how far it is ahead of the middle one of theirs; negative: behind.
+	Ahead time.Duration
+	// Peers is of how many that is known, and Apart of how many of them it differs by more
+	// than clock.Tolerance, the same way as Ahead.
+	Peers, Apart int
+}
+
+// Wrong reports whether the clock differs by more than clock.Tolerance from the middle one:
+// it is more likely to be wrong than half of the others.
+func (c Clocks) Wrong() bool { return c.Ahead.Abs() > clock.Tolerance }
+
+// String is for people: "this machine's clock is 40s ahead of 3 of 3 peers".
+func (c Clocks) String() string {
+	return "this machine's clock is " + clock.Words(c.Ahead, fmt.Sprintf("%d of %d peers", c.Apart, c.Peers))
+}
+
+// compareClocks compares this machine's clock, which says now, with the peers'.
+func compareClocks(peers []mesh.Peer, now time.Time) (c Clocks) {
+	var all []time.Duration
+	for _, p := range peers {
+		if p.Clock.Known() {
+			all = append(all, p.Clock.AheadAt(now))
+		}
+	}
+	c.Peers, c.Ahead = len(all), -clock.Median(all)
+	for _, theirs := range all {
+		if c.Ahead > 0 && -theirs > clock.Tolerance || c.Ahead < 0 && theirs > clock.Tolerance {
+			c.Apart++
+		}
+	}
+	return c
+}
+
+// Clocks compares this machine's clock with those of the connected peers.
+func (k *Kernel) Clocks() Clocks {
+	m, err := k.theMesh()
+	if err != nil {
+		return Clocks{}
+	}
+	return compareClocks(m.Peers(), k.cfg.Now())
+}
+
+// watchClocks tells when this machine's clock turns out to be wrong, to be so by another
+// minute, or to be right again. The pinger calls it after each round.
+func (k *Kernel) watchClocks(told Clocks) Clocks {
+	c := k.Clocks()
+	if c.Wrong() == told.Wrong() && (!c.Wrong() || (c.Ahead-told.Ahead).Abs() <= clock.Tolerance) {
+		return told
+	}
+	k.emit(ClockOffset{at(), c})
+	return c
+}
