@@ -79,6 +79,7 @@ func (n *native) build(f nodeFlags) error {
 	}
 	n.mesh, err = p2p.New(p2p.Config{
 		Key: cfg.Key, Handler: n.Kernel, Notes: n.Notes(), Listen: texts(f.Listen), Bootstrap: texts(f.Bootstrap), ArtificialLatency: time.Duration(f.Latency),
+		Sequence: n.Sequence(),
 	})
 	if err != nil {
 		return err

@@ -68,7 +68,7 @@ func run() error {
 	}
 	// What cannot be dialled is reported when joining; it must not stop the kernel.
 	dialable := slices.DeleteFunc(slices.Clone(cfg.Bootstrap), func(addr string) bool { return p2p.CheckAddr(addr) != nil })
-	mesh, err := p2p.New(p2p.Config{Key: kept.key, Handler: n.Kernel, Notes: n.Notes(), Bootstrap: dialable})
+	mesh, err := p2p.New(p2p.Config{Key: kept.key, Handler: n.Kernel, Notes: n.Notes(), Bootstrap: dialable, Sequence: n.Sequence()})
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 const (
 	reputationKey = "reputation"
+	sequenceKey   = "profile sequence"
 
 	shipEvery    = 2 * time.Second
 	receiptEvery = 10 * time.Second
@@ -25,8 +27,6 @@ const (
 	// clearAt is the debt to another node that is worth a cheque: one credit.
 	clearAt = 1_000_000
 )
-
-func now() time.Time { return time.Now() }
 
 // Notes are what this node answers besides jobs and commands: give them to the
 // mesh. Each has passed the gate's DNA check before it is looked at.
@@ -51,24 +51,27 @@ func noteType(name string) string { return "note:" + name + ":v1" }
 func (n *Node) tell(ctx context.Context, to mesh.Courier, p identity.PeerID, name string, body []byte) ([]byte, error) {
 	env := n.Kernel.Message(ctx, noteType(name))
 	env.Payload.Data = body
-	raw, err := wire.SendEnvelope(env, now())
+	raw, err := wire.SendEnvelope(env, n.now())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
 	}
 	return to.Tell(ctx, p, name, raw)
 }
 
+// aheadKey is the context key of how far the sender's clock is ahead of this node's.
+type aheadKey struct{}
+
 // opened hands answer what lay in an envelope that the gate let pass.
 func (n *Node) opened(name string, answer mesh.NoteFunc) mesh.NoteFunc {
 	return func(ctx context.Context, from identity.PeerID, raw []byte) ([]byte, error) {
-		env, _, err := wire.ReceiveEnvelope(raw, now(), 0)
+		env, ahead, err := wire.ReceiveEnvelope(raw, n.now(), 0)
 		if err != nil {
 			return nil, err
 		}
 		if err := n.Kernel.Pass(env, noteType(name)); err != nil {
 			return nil, err
 		}
-		return answer(ctx, from, env.Payload.Data)
+		return answer(context.WithValue(ctx, aheadKey{}, ahead), from, env.Payload.Data)
 	}
 }
 
@@ -113,18 +116,41 @@ func (n *Node) correspond(ctx context.Context) {
 	}
 }
 
-// save keeps the reputation. What cannot be written now is written the next time.
+// save keeps the reputation, and how far the sequence numbers of the profile can be by the
+// next time. What cannot be written now is written the next time.
 func (n *Node) save() {
-	if n.keep != nil {
-		_ = n.keep.Put(reputationKey, n.Reputation.Save())
+	if n.keep == nil {
+		return
 	}
+	_ = n.keep.Put(reputationKey, n.Reputation.Save())
+	m, err := n.Kernel.Mesh()
+	if err != nil {
+		return
+	}
+	if of, ok := m.(interface{ Sequence() uint64 }); ok && of.Sequence() > 0 {
+		ahead := uint64(2 * saveEvery / time.Millisecond) // it counts milliseconds, or slower
+		_ = n.keep.Put(sequenceKey, binary.BigEndian.AppendUint64(nil, of.Sequence()+ahead))
+	}
+}
+
+// Sequence is the number that this node's profiles may have reached in an earlier run, for
+// the mesh to go on from: by the clock alone, a node whose clock has been put back would
+// be taken for a replay of itself. 0 when nothing is known.
+func (n *Node) Sequence() uint64 {
+	if n.keep == nil {
+		return 0
+	}
+	if b, ok := n.keep.Get(sequenceKey); ok && len(b) == 8 {
+		return binary.BigEndian.Uint64(b)
+	}
+	return 0
 }
 
 // askReceipts asks the nodes that vouchers went to what became of them, where no
 // job here can tell any more. A receipt settles the hold, a denial refunds it, and
 // silence leaves it until it expires.
 func (n *Node) askReceipts(ctx context.Context, to mesh.Courier) {
-	for i, h := range n.Purse.Lost(now()) {
+	for i, h := range n.Purse.Lost(n.now()) {
 		if i == receiptAsk || ctx.Err() != nil {
 			return
 		}
@@ -132,9 +158,9 @@ func (n *Node) askReceipts(ctx context.Context, to mesh.Courier) {
 		switch {
 		case err != nil:
 		case len(answer) == 0:
-			n.Purse.Denied(h, now())
+			n.Purse.Denied(h, n.now())
 		default:
-			_, _ = n.Purse.Late(answer, now()) // one that is wrong is no receipt
+			_, _ = n.Purse.Late(answer, n.now()) // one that is wrong is no receipt
 		}
 	}
 }
@@ -147,7 +173,7 @@ func (n *Node) answerReceipt(_ context.Context, from identity.PeerID, body []byt
 		return nil, mesh.ErrProtocol
 	}
 	copy(nonce[:], body)
-	return n.Purse.Answer(credit.HoldID{Ledger: identity.LedgerID(identity.LedgerPrefix + string(from)), Nonce: nonce}, now())
+	return n.Purse.Answer(credit.HoldID{Ledger: identity.LedgerID(identity.LedgerPrefix + string(from)), Nonce: nonce}, n.now())
 }
 
 // sendCheques clears with the connected nodes to which this one owes enough.
@@ -158,9 +184,9 @@ func (n *Node) sendCheques(ctx context.Context, to mesh.Courier, peers []mesh.Pe
 		if err != nil || s.Owed < clearAt && !unsent[id] || ctx.Err() != nil {
 			continue
 		}
-		cheque, err := n.Ledger.Draw(n.Wallet, id, now())
+		cheque, err := n.Ledger.Draw(n.Wallet, id, n.now())
 		if errors.Is(err, credit.ErrAmount) {
-			cheque, err = n.Ledger.Redraw(n.Wallet, id, now())
+			cheque, err = n.Ledger.Redraw(n.Wallet, id, n.now())
 		}
 		if err != nil {
 			continue
@@ -176,7 +202,7 @@ func (n *Node) sendCheques(ctx context.Context, to mesh.Courier, peers []mesh.Pe
 // takeCheque answers /inos/cheque/1. A cheque that came before is as good as new:
 // the drawer did not hear of it.
 func (n *Node) takeCheque(_ context.Context, from identity.PeerID, body []byte) ([]byte, error) {
-	c, err := n.Purse.TakeCheque(body, now())
+	c, err := n.Purse.TakeCheque(body, n.now())
 	if errors.Is(err, credit.ErrChequeStale) {
 		return nil, nil
 	}

@@ -61,6 +61,8 @@ type Config struct {
 	// Near, as GEOHASH:KM, makes distance count for this node's own jobs: a node KM away
 	// from GEOHASH scores half. Empty: it does not.
 	Near string
+	// Now is this machine's clock, with its monotonic reading; nil means time.Now.
+	Now func() time.Time
 	// OnHeartbeat hears of every heartbeat; it must not block. May be nil.
 	OnHeartbeat func(capsuleID string)
 }
@@ -76,6 +78,7 @@ type Node struct {
 	Ledger     *credit.Ledger
 	Wallet     *credit.Wallet
 
+	now         func() time.Time
 	onHeartbeat func(capsuleID string)
 	key         ed25519.PrivateKey
 	keep        payment.Keeper
@@ -94,11 +97,14 @@ func New(cfg Config) (*Node, error) {
 		return nil, errors.New("node: key, kind and runtime are required")
 	}
 	n := &Node{onHeartbeat: cfg.OnHeartbeat, beats: make(map[string]time.Time)}
+	if n.now = cfg.Now; n.now == nil {
+		n.now = time.Now
+	}
 	var err error
 	if err = n.openLedger(cfg); err != nil {
 		return nil, err
 	}
-	if n.Purse, err = payment.NewPurse(payment.Config{Wallet: n.Wallet, Ledger: n.Ledger, Keep: cfg.Keep}, time.Now()); err != nil {
+	if n.Purse, err = payment.NewPurse(payment.Config{Wallet: n.Wallet, Ledger: n.Ledger, Keep: cfg.Keep}, n.now()); err != nil {
 		return nil, err
 	}
 	n.Reputation = credit.NewReputation(credit.ReputationConfig{})
@@ -139,6 +145,7 @@ func New(cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n.Kernel, err = kernel.New(kernel.Config{
+		Now:          n.now,
 		Self:         self,
 		Owner:        owner,
 		Ownership:    cfg.Ownership,
@@ -207,7 +214,7 @@ func (n *Node) openLedger(cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	if err = n.Ledger.OpenAccount(n.Wallet.Ledger(), cfg.Allowance, time.Now()); err != nil {
+	if err = n.Ledger.OpenAccount(n.Wallet.Ledger(), cfg.Allowance, n.now()); err != nil {
 		return fmt.Errorf("node: opening the own ledger: %w", err)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -104,12 +105,12 @@ func (t *takings) allow(from identity.PeerID, n int) bool {
 		l = rate.NewLimiter(takeRate, takeBurst)
 		t.of[from] = l
 	}
-	return l.AllowN(now(), n)
+	return l.AllowN(time.Now(), n)
 }
 
 // takeSpans answers /inos/trace/1: the spans are the sender's own, whatever they
 // say.
-func (n *Node) takeSpans(_ context.Context, from identity.PeerID, body []byte) ([]byte, error) {
+func (n *Node) takeSpans(ctx context.Context, from identity.PeerID, body []byte) ([]byte, error) {
 	spans, err := wire.DecodeSpans(body)
 	if err != nil {
 		return nil, err
@@ -117,7 +118,9 @@ func (n *Node) takeSpans(_ context.Context, from identity.PeerID, body []byte) (
 	if !n.takings.allow(from, len(spans)) {
 		return nil, errTooMany
 	}
+	ahead, _ := ctx.Value(aheadKey{}).(time.Duration)
 	for _, s := range spans {
+		s.Start = s.Start.Add(-ahead)
 		for _, clean := range trace.Foreign([]trace.Span{s}, from, s.Trace, s.JobID[:min(len(s.JobID), trace.MaxName)]) {
 			n.export(clean)
 		}

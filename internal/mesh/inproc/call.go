@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"inos/internal/capsule"
+	"inos/internal/clock"
+	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 )
@@ -164,19 +166,28 @@ func (m *Member) serve(f func()) bool {
 
 // Ping takes one round trip of the link, and one more to connect when needed.
 func (m *Member) Ping(ctx context.Context, p identity.PeerID) (time.Duration, error) {
-	_, caller, callee, err := m.dial(ctx, p)
+	other, caller, callee, err := m.dial(ctx, p)
 	if err != nil {
 		return 0, err
 	}
-	start := time.Now()
+	start := m.now()
 	if err := wait(ctx, caller, callee, min(m.oneWay(p), forever/2)*2); err != nil {
 		return 0, err
 	}
-	rtt := time.Since(start)
+	end := m.now()
+	rtt := end.Sub(start)
 	m.mu.Lock()
 	m.rtt[p] = rtt
+	m.clocks[p] = m.clocks[p].With(clock.Exchange(start, end, other.now().Add(-rtt/2)))
 	m.mu.Unlock()
 	return rtt, nil
+}
+
+// received is what from has sent, with its time told by this member's clock.
+func (m *Member) received(env governance.Envelope, from *Member) governance.Envelope {
+	sent, now := from.now(), m.now()
+	env.Timestamp = clock.Here(clock.Told(env.Timestamp, sent), sent.Round(0).Sub(now.Round(0)), now)
+	return env
 }
 
 // RunJob hands call to p's handler. Input and output are copied, as a wire would.
@@ -186,6 +197,11 @@ func (m *Member) RunJob(ctx context.Context, p identity.PeerID, jc mesh.JobCall,
 	out, err := call(ctx, m, p, onProgress, func(ctx context.Context, other *Member, report func(mesh.Progress)) mesh.JobOutcome {
 		if other.handler == nil {
 			return mesh.JobOutcome{JobID: jc.Job.ID, Code: mesh.JobInternal, Message: "inproc: no handler", Node: other.self}
+		}
+		sent, now := m.now(), other.now()
+		jc.Ahead, jc.Envelope = sent.Round(0).Sub(now.Round(0)), other.received(jc.Envelope, m)
+		if !jc.Job.Deadline.IsZero() {
+			jc.Job.Deadline = now.Add(jc.Job.Deadline.Sub(sent))
 		}
 		fetch := func(ctx context.Context, call mesh.FetchCall) (mesh.Blob, error) {
 			return other.FetchCapsule(ctx, m.self, call)
@@ -206,6 +222,7 @@ func (m *Member) Call(ctx context.Context, p identity.PeerID, cc mesh.CapsuleCal
 		if !ok {
 			return mesh.JobOutcome{Code: mesh.JobInternal, Reason: "unsupported", Message: "inproc: no handler", Node: other.self}
 		}
+		cc.Envelope = other.received(cc.Envelope, m)
 		return h.HandleCall(ctx, m.self, cc, report)
 	})
 	out.Output = slices.Clone(out.Output)
@@ -218,6 +235,7 @@ func (m *Member) Command(ctx context.Context, p identity.PeerID, cc mesh.Command
 		if other.handler == nil {
 			return capsule.Reply{ID: cc.Command.ID, Code: capsule.Unsupported, Message: "inproc: no handler"}
 		}
+		cc.Envelope = other.received(cc.Envelope, m)
 		return other.handler.HandleCommand(ctx, m.self, cc)
 	})
 }
@@ -233,6 +251,7 @@ func (m *Member) FetchCapsule(ctx context.Context, p identity.PeerID, fc mesh.Fe
 		if other.handler == nil {
 			return answer{}
 		}
+		fc.Envelope = other.received(fc.Envelope, m)
 		blob, ok := other.handler.HandleFetch(ctx, m.self, fc)
 		return answer{blob, ok}
 	})

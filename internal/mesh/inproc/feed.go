@@ -18,6 +18,7 @@ var _ mesh.Feeder = (*Member)(nil)
 func (m *Member) Feed(ctx context.Context, p identity.PeerID, fc mesh.FeedCall, r io.Reader, onTaken func(uint64)) (mesh.FeedEnd, error) {
 	f := &feeding{r: r, onTaken: onTaken}
 	end, err := call(ctx, m, p, nil, func(ctx context.Context, other *Member, _ func(mesh.Progress)) mesh.FeedEnd {
+		fc.Envelope = other.received(fc.Envelope, m)
 		return f.serve(ctx, m.self, other, fc)
 	})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"inos/internal/clock"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 )
@@ -19,7 +20,8 @@ type Member struct {
 	self    identity.PeerID
 	handler mesh.Handler
 	events  *mesh.EventQueue
-	serving sync.WaitGroup // handlers running here
+	now     func() time.Time // this machine's clock
+	serving sync.WaitGroup   // handlers running here
 
 	mu      sync.Mutex
 	closed  bool
@@ -28,6 +30,7 @@ type Member struct {
 	endLife context.CancelFunc
 	conns   map[identity.PeerID]bool
 	rtt     map[identity.PeerID]time.Duration
+	clocks  map[identity.PeerID]clock.Offset // of peers pinged
 	heard   map[identity.PeerID]mesh.Profile
 	own     mesh.Profile
 	seq     uint64
@@ -47,11 +50,17 @@ func newMember(n *Network, self identity.PeerID, h mesh.Handler) *Member {
 		events:  mesh.NewEventQueue(n.cfg.Events),
 		conns:   map[identity.PeerID]bool{},
 		rtt:     map[identity.PeerID]time.Duration{},
+		now:     time.Now,
+		clocks:  map[identity.PeerID]clock.Offset{},
 		heard:   map[identity.PeerID]mesh.Profile{},
 	}
 	m.life, m.endLife = context.WithCancel(context.Background())
 	return m
 }
+
+// SetClock gives this member another clock than the machine's, with the same monotonic
+// reading, before it is used.
+func (m *Member) SetClock(now func() time.Time) { m.now = now }
 
 // Self is the peer id of the key that joined.
 func (m *Member) Self() identity.PeerID { return m.self }
@@ -104,9 +113,12 @@ func (m *Member) Publish(ctx context.Context, p mesh.Profile) error {
 	}
 	p = p.Clone()
 	p.Peer, p.Addrs = m.self, m.Addrs()
-	if err := p.Check(time.Now()); err != nil {
+	now := m.now()
+	if err := p.Check(now); err != nil {
 		return err
 	}
+	// What travels has no monotonic reading.
+	p.Issued, p.Expires = now.Round(0), clock.Told(p.Expires, now)
 	m.mu.Lock()
 	m.seq++
 	p.Sequence = m.seq
@@ -133,7 +145,14 @@ func (m *Member) Publish(ctx context.Context, p mesh.Profile) error {
 // hear takes in a profile that is newer than the one known, and says whether
 // it did.
 func (m *Member) hear(p mesh.Profile) bool {
+	now := m.now()
 	m.mu.Lock()
+	o := m.clocks[p.Peer]
+	p, err := p.Heard(mesh.Source{Ahead: o.AheadAt(now), Measured: o.Known()}, now)
+	if err != nil || !p.Expires.After(now) {
+		m.mu.Unlock()
+		return false
+	}
 	old, known := m.heard[p.Peer]
 	if m.closed || m.down || (known && old.Sequence >= p.Sequence) {
 		m.mu.Unlock()
@@ -167,16 +186,20 @@ func (m *Member) Find(ctx context.Context, capability string) ([]mesh.Profile, e
 	if err := wait(ctx, life, nil, slowest); err != nil {
 		return nil, err
 	}
-	now := time.Now()
 	var profiles []mesh.Profile
 	for _, other := range found {
 		p := other.ownProfile()
-		if other.isDown() || !slices.Contains(p.Capabilities, capability) || p.Check(now) != nil {
+		if other.isDown() || !slices.Contains(p.Capabilities, capability) || p.Check(other.now()) != nil {
 			continue
 		}
 		m.link(other)
 		m.hear(p)
-		profiles = append(profiles, p.Clone())
+		m.mu.Lock()
+		p, ok := m.heard[p.Peer]
+		m.mu.Unlock()
+		if ok {
+			profiles = append(profiles, p.Clone())
+		}
 	}
 	slices.SortFunc(profiles, func(a, b mesh.Profile) int { return cmp.Compare(a.Peer, b.Peer) })
 	return profiles, nil
@@ -190,7 +213,7 @@ func (m *Member) Peers() []mesh.Peer {
 	for p := range m.conns {
 		profile := m.heard[p].Clone()
 		profile.Peer = p
-		peers = append(peers, mesh.Peer{Profile: profile, Connected: true, Addr: AddrPrefix + string(p), RTT: m.rtt[p]})
+		peers = append(peers, mesh.Peer{Profile: profile, Connected: true, Addr: AddrPrefix + string(p), RTT: m.rtt[p], Clock: m.clocks[p]})
 	}
 	slices.SortFunc(peers, func(a, b mesh.Peer) int { return cmp.Compare(a.Profile.Peer, b.Profile.Peer) })
 	return peers

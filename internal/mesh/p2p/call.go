@@ -26,7 +26,7 @@ func (m *Mesh) Call(ctx context.Context, p identity.PeerID, call mesh.CapsuleCal
 	env, err := wire.WithCall(call.Envelope, request)
 	var data []byte
 	if err == nil {
-		data, err = wire.EncodeEnvelope(env)
+		data, err = wire.SendEnvelope(env, m.cfg.Now())
 	}
 	if err == nil {
 		data, err = wire.EncodeJobFrame(wire.JobFrame{Request: &wire.JobRequest{Envelope: data}})
@@ -55,7 +55,7 @@ func (m *Mesh) answerCall(ctx context.Context, from identity.PeerID, s *frames) 
 	if f.Request == nil {
 		return fmt.Errorf("%w: no request", mesh.ErrProtocol)
 	}
-	env, err := wire.DecodeEnvelope(f.Request.Envelope)
+	env, _, err := m.received(from, f.Request.Envelope)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,17 @@ var wrongClocks = []time.Duration{20 * time.Second, -20 * time.Second, 100 * tim
 // listener is a worker that says how a job looks to it.
 type listener struct {
 	*worker
-	heard chan mesh.JobCall
+	heard  chan mesh.JobCall
+	called chan time.Duration // how old the envelopes of calls looked
+}
+
+func listen() *listener {
+	return &listener{newWorker(), make(chan mesh.JobCall, 8), make(chan time.Duration, 8)}
+}
+
+func (l *listener) HandleCall(_ context.Context, _ identity.PeerID, call mesh.CapsuleCall, _ func(mesh.Progress)) mesh.JobOutcome {
+	l.called <- time.Since(call.Envelope.Timestamp)
+	return mesh.JobOutcome{}
 }
 
 func (l *listener) HandleJob(ctx context.Context, from identity.PeerID, call mesh.JobCall, fetch mesh.FetchFunc, report func(mesh.Progress)) mesh.JobOutcome {
@@ -39,9 +49,9 @@ func TestClocksDiffer(t *testing.T) {
 		t.Run(off.String(), func(t *testing.T) {
 			t.Parallel()
 			wall := clocktest.New(off)
-			hub := &listener{newWorker(), make(chan mesh.JobCall, 8)}
+			hub := listen()
 			b := start(t, 600+4*i, func(c *Config) { c.Handler = hub })
-			wrong := &listener{newWorker(), make(chan mesh.JobCall, 8)}
+			wrong := listen()
 			a := start(t, 601+4*i, func(c *Config) { c.Now = wall.Now; c.Handler = wrong }, b)
 			far := start(t, 602+4*i, nil, b)
 			for _, n := range []*node{a, far} {
@@ -97,7 +107,8 @@ func TestClocksDiffer(t *testing.T) {
 					at       func() time.Time
 					heard    chan mesh.JobCall
 					ahead    time.Duration
-				}{{a, b, wall.Now, hub.heard, off}, {b, a, time.Now, wrong.heard, -off}} {
+					called   chan time.Duration
+				}{{a, b, wall.Now, hub.heard, off, hub.called}, {b, a, time.Now, wrong.heard, -off, wrong.called}} {
 					jc := call("upper", []byte("x"))
 					jc.Job.Deadline = way.at().Add(8 * time.Second)
 					jc.Envelope.Timestamp = way.at()
@@ -109,6 +120,10 @@ func TestClocksDiffer(t *testing.T) {
 					require.LessOrEqual(t, left, 8*time.Second)
 					require.InDelta(t, float64(way.ahead), float64(got.Ahead), float64(5*time.Second))
 					require.Less(t, time.Since(got.Envelope.Timestamp).Abs(), 10*time.Second)
+
+					_, err = way.from.Call(t.Context(), way.to.Self(), mesh.CapsuleCall{Envelope: jc.Envelope, Capsule: "x"}, nil)
+					require.NoError(t, err)
+					require.Less(t, (<-way.called).Abs(), 10*time.Second)
 				}
 			}
 			round(off)
@@ -226,4 +241,66 @@ func TestNodesThatDoNotSpeakOfClocks(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, ahead)
 	require.Equal(t, time.Unix(1, 0).Unix(), e.Timestamp.Unix())
+}
+
+// A machine sleeps for ten minutes: its monotonic clock has stopped, its other clock has
+// not, its connections are dead and the others have forgotten it. It comes back by itself.
+func TestMachineAsleep(t *testing.T) {
+	for i, sleeper := range []string{"who dials", "who is dialled"} {
+		t.Run(sleeper, func(t *testing.T) {
+			wall := clocktest.New(0)
+			heard := listen()
+			change := func(here string) func(*Config) {
+				return func(c *Config) {
+					if c.Handler = heard; here == sleeper {
+						c.Now = wall.Now
+					}
+				}
+			}
+			b := start(t, 670+2*i, change("who is dialled"))
+			a := start(t, 671+2*i, change("who dials"), b)
+			until(t, a, connected(b))
+			for _, n := range []*node{a, b} {
+				require.NoError(t, n.Publish(t.Context(), profile("gpu")))
+			}
+			require.Eventually(t, func() bool {
+				_, ofB := a.book.fresh(b.Self())
+				_, ofA := b.book.fresh(a.Self())
+				return ofA && ofB && a.peers.clock(b.id).Known() && b.peers.clock(a.id).Known()
+			}, 30*time.Second, 5*time.Millisecond)
+
+			wall.Set(10 * time.Minute)
+			b.book.mu.Lock()
+			clear(b.book.pages)
+			b.book.mu.Unlock()
+			require.NoError(t, b.host.Network().ClosePeer(a.id))
+			until(t, a, connected(b)) // again
+			require.Eventually(t, func() bool {
+				// As kernels do: what fails comes again.
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				for _, n := range []*node{a, b} {
+					p := profile("gpu")
+					p.Expires = n.cfg.Now().Add(30 * time.Second)
+					_ = n.Publish(ctx, p)
+				}
+				_, _ = a.Ping(ctx, b.Self())
+				_, _ = b.Ping(ctx, a.Self())
+				_, ofB := a.book.fresh(b.Self())
+				_, ofA := b.book.fresh(a.Self())
+				off := 10 * time.Minute
+				if sleeper == "who dials" {
+					off = -off
+				}
+				return ofA && ofB && (a.ahead(b.Self())-off).Abs() < time.Second
+			}, 30*time.Second, 50*time.Millisecond)
+			jc := call("upper", []byte("x"))
+			jc.Job.Deadline = a.cfg.Now().Add(8 * time.Second)
+			_, err := a.RunJob(t.Context(), b.Self(), jc, nil)
+			require.NoError(t, err)
+			left := time.Until((<-heard.heard).Job.Deadline)
+			require.Positive(t, left)
+			require.LessOrEqual(t, left, 8*time.Second)
+		})
+	}
 }

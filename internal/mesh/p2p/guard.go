@@ -27,7 +27,7 @@ const (
 )
 
 var inosProtocols = []protocol.ID{ProfileProtocol, CapsuleProtocol, JobProtocol, LifecycleProtocol, FeedProtocol, CallProtocol,
-	TraceProtocol, ReceiptProtocol, ChequeProtocol}
+	TraceProtocol, ReceiptProtocol, ChequeProtocol, ClockProtocol}
 
 // guard admits inbound streams: a rate and a number at once per peer, a number
 // in all. What it refuses is reset with StreamRateLimited.

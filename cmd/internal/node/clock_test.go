@@ -1,0 +1,123 @@
+//go:build !js
+
+package node
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/capsule"
+	"inos/internal/clock/clocktest"
+	"inos/internal/kernel"
+	"inos/internal/submit"
+)
+
+var wrongClocks = []time.Duration{20 * time.Second, -20 * time.Second, 100 * time.Second, -100 * time.Second, time.Hour, -time.Hour,
+	48 * time.Hour, -48 * time.Hour}
+
+// pay has a job with a deadline of 8 s done by another node, paid by a voucher, and looks
+// at both books.
+func pay(t *testing.T, from, to *peer, cid capsule.CID, now func() time.Time) {
+	t.Helper()
+	at := now()
+	sub, err := submit.New(submit.Order{
+		Capsule: cid, Method: "echo", Input: []byte("in"), Deadline: at.Add(8 * time.Second),
+		CreditLedgerID: string(from.Wallet.Ledger()), Module: "test", Device: from.mesh.Self(),
+	}, at)
+	require.NoError(t, err)
+	out, err := from.Kernel.Dispatch(t.Context(), sub)
+	require.NoError(t, err)
+	require.Equal(t, to.mesh.Self(), out.Node)
+	require.Equal(t, "in", string(out.Output))
+	require.NotEmpty(t, out.Receipt)
+	require.EqualValues(t, owes(t, from, from.Wallet.Ledger()), owes(t, to, from.Wallet.Ledger()), "both books agree")
+	require.Empty(t, from.Ledger.Holds())
+	require.Empty(t, to.Ledger.Holds())
+	for _, s := range from.Kernel.Trace(sub.Job.ID) { // the worker's spans lie within the job, in this node's time
+		require.Less(t, at.Sub(s.Start).Abs(), 10*time.Second, s.Name)
+	}
+}
+
+// toldOf waits for the event that says how far a node's clock is ahead.
+func toldOf(t *testing.T, events <-chan kernel.Event, ahead time.Duration) kernel.ClockOffset {
+	t.Helper()
+	for e := range events {
+		if c, ok := e.(kernel.ClockOffset); ok && (c.Clocks.Ahead-ahead).Abs() < time.Second {
+			return c
+		}
+	}
+	require.Fail(t, "the events have ended")
+	return kernel.ClockOffset{}
+}
+
+// One machine's clock is wrong, the payer's or the worker's, at the start, and set to be
+// wrong otherwise while it runs: jobs with deadlines are done and paid for, in both
+// directions of trust, and the machine's owner is told.
+func TestPaidJobsBetweenClocksThatDiffer(t *testing.T) {
+	for i, off := range wrongClocks {
+		for _, side := range []string{"payer", "worker"} {
+			t.Run(side+" "+off.String(), func(t *testing.T) {
+				t.Parallel()
+				wall := clocktest.New(off)
+				wrong := func(c *Config) { c.Now = wall.Now }
+				seed := byte(60 + 4*i)
+				var home, worker, hurt *peer
+				now := time.Now
+				if side == "payer" {
+					home = start(t, seed, func(c *Config) { c.Slots = -1; wrong(c) })
+					worker = start(t, seed+1, nil)
+					hurt, now = home, wall.Now
+				} else {
+					home = start(t, seed+2, func(c *Config) { c.Slots = -1 })
+					worker = start(t, seed+3, wrong)
+					hurt = worker
+				}
+				cid, err := home.Library.Publish("fault", built(t, "fault"))
+				require.NoError(t, err)
+				events, cancel := hurt.Kernel.Subscribe(4096)
+				defer cancel()
+				seen, stop := home.Kernel.Subscribe(4096)
+				defer stop()
+				require.NoError(t, home.Kernel.Join(t.Context(), home.mesh, worker.mesh.Addrs()))
+				pay(t, home, worker, cid, now)
+
+				far := func(off time.Duration) {
+					st, err := hurt.Kernel.Status(t.Context())
+					require.NoError(t, err)
+					require.InDelta(t, off.Seconds(), st.Clocks.Ahead.Seconds(), 1)
+					require.Equal(t, off.Abs() > time.Minute, st.Clocks.Wrong())
+				}
+				if off.Abs() > time.Minute {
+					e := toldOf(t, events, off)
+					require.True(t, e.Clocks.Wrong())
+					require.Equal(t, 1, e.Clocks.Apart)
+					far(off)
+				}
+				// The clock is set while a job runs, and more often.
+				for _, jump := range []time.Duration{-off, 0} {
+					wall.Set(jump)
+					pay(t, home, worker, cid, now)
+					if (jump - off).Abs() > 2*time.Minute {
+						e := toldOf(t, events, jump)
+						require.Equal(t, jump.Abs() > time.Minute, e.Clocks.Wrong())
+						far(jump)
+					}
+					pay(t, home, worker, cid, now)
+					if off.Abs() == 48*time.Hour { // for longer than a profile lives
+						for heard := 0; heard < 4; {
+							switch e := (<-seen).(type) {
+							case kernel.NodeHeard:
+								heard++
+							case kernel.NodeGone:
+								t.Errorf("%s has gone", e.Node)
+							}
+						}
+					}
+					off = jump
+				}
+			})
+		}
+	}
+}
