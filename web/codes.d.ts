@@ -100,6 +100,7 @@ export type KernelErrorCode =
   | 'metadata_missing'
   | 'no_candidate'
   | 'no_memory'
+  | 'node_memory'
   | 'node_busy'
   | 'node_failed'
   | 'not_found'

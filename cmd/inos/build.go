@@ -61,7 +61,7 @@ func (n *native) build(f nodeFlags) error {
 	if cfg.Policy, err = loadPolicy(f.Policy, f.signers(peerOf(cfg.Key))); err != nil {
 		return err
 	}
-	runtime, err := newRuntime(f.Data)
+	runtime, err := newRuntime(f.Data, uint64(f.Memory))
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"inos/internal/capsule/wazero"
+	"inos/internal/machine"
 )
 
 // compileCommand is the first argument of a process that compiles a capsule for a node.
@@ -18,13 +19,20 @@ func compiles(args []string) bool { return len(args) > 1 && args[1] == compileCo
 func compile(args []string) int { return wazero.CompileProcess(args[2:], os.Stdin, os.Stderr) }
 
 // newRuntime runs capsules, and has them compiled by processes of this same program. What
-// is compiled is kept below data, if that is not empty. The caller closes it.
-func newRuntime(data string) (*wazero.Runtime, error) {
+// is compiled is kept below data, if that is not empty. memory is for all of it, in bytes; 0
+// means half of the machine's. The caller closes it.
+func newRuntime(data string, memory uint64) (*wazero.Runtime, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	cfg := wazero.Config{Compiler: wazero.Compiler{Program: program, Args: []string{compileCommand}}}
+	if memory == 0 {
+		memory = machine.Memory() / 2
+	}
+	cfg := wazero.Config{Memory: memory, Compiler: wazero.Compiler{
+		Program: program, Args: []string{compileCommand},
+		Memory: min(wazero.DefaultCompileMemory, memory/2),
+	}}
 	if data != "" {
 		cfg.CacheDir = filepath.Join(data, "compiled")
 	}

@@ -26,6 +26,7 @@ type (
 	credits      uint64 // microcredits, written as credits
 	count        int    // not negative
 	duration     time.Duration
+	byteSize     uint64
 	label        string // for people
 	geoHash      string // empty: none
 	nearby       string // GEOHASH:KM
@@ -77,6 +78,25 @@ func (d *duration) UnmarshalText(text []byte) error {
 		return fmt.Errorf("%.40q is no length of time: expected a number with its unit, for example 90s, 2m30s or 250ms", text)
 	}
 	*d = duration(t)
+	return nil
+}
+
+// leastMemory is what one capsule and a compilation of it need.
+const leastMemory = 256 << 20
+
+func (b *byteSize) UnmarshalText(text []byte) error {
+	number, shift := string(text), -1
+	for i, unit := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if rest, ok := strings.CutSuffix(number, unit); ok {
+			number, shift = rest, 10*(i+1)
+			break
+		}
+	}
+	n, err := strconv.ParseUint(number, 10, 20)
+	if err != nil || shift < 0 || n<<shift < leastMemory {
+		return fmt.Errorf("%.40q is no size of memory: expected at least 256MiB, as a whole number with KiB, MiB, GiB or TiB", text)
+	}
+	*b = byteSize(n << shift)
 	return nil
 }
 

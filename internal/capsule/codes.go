@@ -18,6 +18,7 @@ var coded = []struct {
 	{ErrNoRun, "capsule_no_run", false},
 	{ErrABIVersion, "capsule_abi_version", false},
 	{ErrImage, "bad_image", false},
+	{ErrNoMemory, "node_memory", true},
 	{ErrMemoryLimit, "capsule_memory_limit", false},
 	{ErrArgs, "capsule_args", false},
 	{ErrUnknownMethod, "unknown_method", false},

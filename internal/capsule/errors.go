@@ -17,6 +17,10 @@ var (
 	ErrNoRun          = errors.New("capsule: does not export inos_run")
 )
 
+// ErrNoMemory says that the node has no memory for an instance, or none for more of it.
+// Retryable: with less, later, or on another node.
+var ErrNoMemory = errors.New("capsule: no memory left on the node")
+
 // ErrABIVersion is what every ABIError matches. Final for these bytes.
 var ErrABIVersion = errors.New("capsule: ABI version not supported")
 

@@ -29,6 +29,7 @@ var codes = []struct {
 	{ErrInput, mesh.JobRejected},
 	{errFetch, mesh.JobUnknownCapsule},
 	{supervisor.ErrBusy, mesh.JobBusy},
+	{capsule.ErrNoMemory, mesh.JobBusy},
 	{supervisor.ErrTimeLimit, mesh.JobDeadline},
 	{supervisor.ErrWrongBytes, mesh.JobBadCapsule},
 	{supervisor.ErrRestartIntensity, mesh.JobCrashed},

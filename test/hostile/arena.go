@@ -49,7 +49,7 @@ func newArena(ctx context.Context, inos, capsules string) (*arena, error) {
 		return nil, err
 	}
 	a := &arena{inos: inos, capsules: capsules, folder: folder}
-	a.node = exec.Command(inos, "node", "--data", filepath.Join(folder, "node"))
+	a.node = exec.Command(inos, "node", "--data", filepath.Join(folder, "node"), "--memory", fmt.Sprintf("%dMiB", memoryOf))
 	out, err := a.node.StdoutPipe()
 	if err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ func attacks() []attack {
 		{"an endless loop", onProcess, runsOn("silence")},
 		{"80 million locals", "refused, below 64 MiB more", refusedAtOnce(hostile.Module(hostile.Locals(80_000_000)))},
 		{"270 million locals", "refused, below 64 MiB more", refusedAtOnce(hostile.Module(hostile.Locals(270_000_000)))},
+		{"8 capsules of 1 GiB that are never ready", "below --memory and 256 MiB", grabs},
 		{"half a minute to compile", "15 s, below 1.5 GiB, pings below 200ms", compilesLong},
 	}
 }
@@ -89,4 +90,32 @@ func compilesLong(ctx context.Context, a *arena) (string, bool, error) {
 	most := a.mostMemory()
 	measured := fmt.Sprintf("%v, %d MiB, slowest ping %v: %s", took.Round(100*time.Millisecond), most>>20, slowest.Round(time.Millisecond), tail(said))
 	return measured, took < 20*time.Second && most < 3<<29 && slowest < slowestPing, a.honest(ctx)
+}
+
+// memoryOf is what the node is given for the attack of those who hoard, in MiB.
+const memoryOf = 2048
+
+// grabs is eight jobs at once whose capsules take all they can get and never say that
+// they are ready.
+func grabs(ctx context.Context, a *arena) (string, bool, error) {
+	before := a.mostMemory()
+	ended := make(chan error, 8)
+	for range cap(ended) {
+		go func() {
+			_, err := a.job(ctx, a.hostile("hoards"), "--timeout", "10s")
+			ended <- err
+		}()
+	}
+	for range cap(ended) {
+		if err := <-ended; err == nil {
+			return "", false, fmt.Errorf("a job succeeded")
+		}
+	}
+	slowest, lost := a.pinged()
+	if lost != nil {
+		return "", false, lost
+	}
+	more := (a.mostMemory() - before) >> 20
+	measured := fmt.Sprintf("%d MiB more of %d, slowest ping %v", more, memoryOf, slowest.Round(time.Millisecond))
+	return measured, more < memoryOf+256, a.honest(ctx)
 }

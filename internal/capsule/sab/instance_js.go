@@ -28,9 +28,6 @@ var (
 	ErrInstantiate = errors.New("capsule/sab: instantiation failed")
 	// ErrWorker says that a Worker did not start or broke. Retryable.
 	ErrWorker = errors.New("capsule/sab: worker failed")
-	// ErrNoMemory says that the memory cannot be had or cannot grow: past its
-	// maximum, or the browser has no more. Retryable with less.
-	ErrNoMemory = errors.New("capsule/sab: no memory")
 	// ErrLimit says that a memory limit is below what the module needs to
 	// start. Final for this limit.
 	ErrLimit = errors.New("capsule/sab: limit below the module's minimum")

@@ -67,7 +67,7 @@ func (m memory) Grow(bytes uint64) (uint64, error) {
 		if int32(n) == codeGone {
 			return 0, errGone
 		}
-		return 0, fmt.Errorf("%w: %d bytes", ErrNoMemory, bytes)
+		return 0, fmt.Errorf("%w: %d bytes", capsule.ErrNoMemory, bytes)
 	}
 	return uint64(n), nil
 }

@@ -29,7 +29,7 @@ func (m *module) compiled(ok bool) {
 }
 
 // Instantiate implements capsule.Module. limit 0 means what the module
-// declares. Errors match ErrLimit, ErrNoMemory, ErrInstantiate, ErrWorker,
+// declares. Errors match ErrLimit, capsule.ErrNoMemory, ErrInstantiate, ErrWorker,
 // ErrClosed, errors.ErrUnsupported or ctx's cause. When ctx ends first, the Worker
 // is killed.
 func (m *module) Instantiate(ctx context.Context, epoch uint32, limit uint64) (capsule.Instance, error) {
@@ -99,7 +99,7 @@ func spawnError(code int32) error {
 	case codeOK:
 		return nil
 	case codeNoMemory:
-		return ErrNoMemory
+		return capsule.ErrNoMemory
 	case codeUnsupported:
 		return ErrWorker
 	default:

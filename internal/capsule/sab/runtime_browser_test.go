@@ -172,7 +172,7 @@ func TestLimits(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 3*capsule.PageSize, n)
 	_, err = in.Memory().Grow(5 * capsule.PageSize)
-	require.ErrorIs(t, err, sab.ErrNoMemory)
+	require.ErrorIs(t, err, capsule.ErrNoMemory)
 }
 
 func TestMemoryBounds(t *testing.T) {

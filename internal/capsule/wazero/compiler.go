@@ -51,16 +51,20 @@ const (
 	saidAtMost  = 512
 )
 
+func (c Compiler) memory() uint64 {
+	if c.Memory == 0 {
+		return DefaultCompileMemory
+	}
+	return c.Memory
+}
+
 // into has the process compile wasm into folder. It returns when the process has ended;
 // ctx's end ends it. Errors match capsule.ErrCompile, ErrCompileLimit, or say that the process could
 // not be run, which is retryable.
 func (c Compiler) into(ctx context.Context, folder string, wasm []byte) error {
-	limit, memory := c.Time, c.Memory
+	limit, memory := c.Time, c.memory()
 	if limit <= 0 {
 		limit = DefaultCompileTime
-	}
-	if memory == 0 {
-		memory = DefaultCompileMemory
 	}
 	running, stop := context.WithTimeout(ctx, limit)
 	defer stop()
@@ -68,6 +72,7 @@ func (c Compiler) into(ctx context.Context, folder string, wasm []byte) error {
 	cmd := exec.CommandContext(running, c.Program, args...)
 	said := &head{}
 	cmd.Stdin, cmd.Stderr, cmd.Env, cmd.WaitDelay = bytes.NewReader(wasm), said, []string{}, time.Second
+	cmd.SysProcAttr = ownGroup()
 	err := cmd.Run()
 	var exit *exec.ExitError
 	switch {

@@ -58,7 +58,7 @@ func (m *module) instantiate(ctx context.Context, epoch uint32, limit uint64, im
 	}
 	// Killing cancels run, not the caller's ctx, which ends with Open.
 	run, stop := context.WithCancel(context.Background())
-	in := &instance{rt: m.rt, module: m, mem: &memory{}, bell: make(chan struct{}, 1), done: make(chan struct{}), stop: stop}
+	in := &instance{rt: m.rt, module: m, mem: &memory{budget: &m.rt.memory}, bell: make(chan struct{}, 1), done: make(chan struct{}), stop: stop}
 	body, err := in.build(ctx, m, most, epoch, im)
 	if err == nil {
 		err = m.rt.enter(in)
@@ -79,8 +79,14 @@ func (m *module) instantiate(ctx context.Context, epoch uint32, limit uint64, im
 // and finds the control block.
 func (in *instance) build(ctx context.Context, m *module, most, epoch uint32, im *capsule.Image) (_ api.Module, err error) {
 	if in.mem.all, err = reserve(uint64(most) * capsule.PageSize); err != nil {
-		return nil, fmt.Errorf("%w: reserving %d pages: %w", ErrNoMemory, most, err)
+		return nil, fmt.Errorf("%w: reserving %d pages: %w", capsule.ErrNoMemory, most, err)
 	}
+	// What it needs to start is taken here: wazero expects the first Reallocate to succeed.
+	least := uint64(m.info.MinPages) * capsule.PageSize
+	if !m.rt.memory.take(least) {
+		return nil, fmt.Errorf("%w: %d MiB are in use, and there may be %d", capsule.ErrNoMemory, m.rt.memory.taken.Load()>>20, m.rt.memory.most>>20)
+	}
+	in.mem.taken.Store(least)
 	allocator := experimental.MemoryAllocatorFunc(func(_, _ uint64) experimental.LinearMemory { return in.mem })
 	// No module imports randomness: wazero would seed a source for each instance.
 	anonymous := wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(rand.Reader)

@@ -4,6 +4,7 @@ package wazero
 
 import (
 	"fmt"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -36,3 +37,6 @@ func limitProcess(memory uint64, limit time.Duration) error {
 	}
 	return nil
 }
+
+// ownGroup keeps the terminal's interrupts from the process: the node ends it.
+func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

@@ -23,6 +23,8 @@ type memory struct {
 	// that the reservation never goes away under one.
 	use    sync.RWMutex
 	all    []byte // nil once released
+	budget *budget
+	taken  atomic.Uint64 // of budget, until released
 	length atomic.Uint64
 	grow   func(pages uint32) bool // the module instance's own
 	notify func(off uint32)
@@ -44,6 +46,13 @@ func (m *memory) Reallocate(size uint64) []byte {
 	if size > uint64(len(m.all)) {
 		return nil
 	}
+	// wazero has one caller grow at a time.
+	if have := m.taken.Load(); size > have {
+		if !m.budget.take(size - have) {
+			return nil
+		}
+		m.taken.Store(size)
+	}
 	m.length.Store(size)
 	return m.all[:size:len(m.all)]
 }
@@ -59,6 +68,7 @@ func (m *memory) release() {
 	if m.all != nil {
 		unreserve(m.all)
 		m.all = nil
+		m.budget.give(m.taken.Swap(0))
 	}
 }
 
@@ -150,7 +160,7 @@ func (m *memory) Notify(off uint32) error {
 	return nil
 }
 
-// Grow implements capsule.Memory. Errors match ErrNoMemory.
+// Grow implements capsule.Memory. Errors match capsule.ErrNoMemory.
 func (m *memory) Grow(bytes uint64) (uint64, error) {
 	m.use.RLock()
 	defer m.use.RUnlock()
@@ -164,11 +174,11 @@ func (m *memory) Grow(bytes uint64) (uint64, error) {
 			return have, nil
 		}
 		if bytes > uint64(len(m.all)) {
-			return have, fmt.Errorf("%w: %d bytes asked, the maximum is %d", ErrNoMemory, bytes, len(m.all))
+			return have, fmt.Errorf("%w: %d bytes asked, the maximum is %d", capsule.ErrNoMemory, bytes, len(m.all))
 		}
 		missing := (bytes - have + capsule.PageSize - 1) / capsule.PageSize
 		if !m.grow(uint32(missing)) && m.length.Load() == have {
-			return have, fmt.Errorf("%w: growing from %d to %d bytes", ErrNoMemory, have, bytes)
+			return have, fmt.Errorf("%w: growing from %d to %d bytes", capsule.ErrNoMemory, have, bytes)
 		}
 	}
 }

@@ -42,6 +42,10 @@ func (m *module) compile(wasm []byte) (err error) {
 	}
 	ctx := m.rt.ending
 	if c := m.rt.cfg.Compiler; c.Program != "" {
+		if !m.rt.memory.take(c.memory()) {
+			return fmt.Errorf("%w to compile it: it may take %d MiB", capsule.ErrNoMemory, c.memory()>>20)
+		}
+		defer m.rt.memory.give(c.memory())
 		// What is compiled there is found in the folder by CompileModule.
 		if err = c.into(ctx, m.rt.cfg.CacheDir, wasm); err != nil {
 			return err
@@ -65,7 +69,7 @@ func free(code wazero.CompiledModule) { _ = code.Close(context.Background()) }
 func (m *module) Info() capsule.ModuleInfo { return m.info }
 
 // Instantiate implements capsule.Module. limit 0 means what the module
-// declares. Errors match ErrLimit, ErrNoMemory, ErrInstantiate, ErrClosed,
+// declares. Errors match ErrLimit, capsule.ErrNoMemory, ErrInstantiate, ErrClosed,
 // capsule.ErrNoControlBlock or ctx's.
 func (m *module) Instantiate(ctx context.Context, epoch uint32, limit uint64) (capsule.Instance, error) {
 	return m.instantiate(ctx, epoch, limit, nil)

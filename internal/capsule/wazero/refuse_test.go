@@ -92,7 +92,7 @@ func TestLimits(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 3*capsule.PageSize, n)
 	_, err = mem.Grow(5 * capsule.PageSize)
-	require.ErrorIs(t, err, wazero.ErrNoMemory)
+	require.ErrorIs(t, err, capsule.ErrNoMemory)
 	end := uint32(3 * capsule.PageSize)
 	require.NoError(t, mem.Store32(end-4, 0x01020304))
 	got := make([]byte, 4)

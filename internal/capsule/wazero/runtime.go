@@ -23,11 +23,8 @@ var (
 	// ErrClosed says that the Runtime was closed. Final.
 	ErrClosed = errors.New("capsule/wazero: runtime closed")
 	// ErrInstantiate says that a compiled module could not start. Final for
-	// these bytes unless it matches ErrNoMemory.
+	// these bytes unless it matches capsule.ErrNoMemory.
 	ErrInstantiate = errors.New("capsule/wazero: instantiation failed")
-	// ErrNoMemory says that the system has no memory for an instance, or that
-	// it is at its maximum. Retryable with less.
-	ErrNoMemory = errors.New("capsule/wazero: no memory")
 	// ErrLimit says that a memory limit is below what the module needs to
 	// start. Final for this limit.
 	ErrLimit = errors.New("capsule/wazero: limit below the module's minimum")
@@ -42,6 +39,10 @@ type Config struct {
 	// CacheDir keeps compiled code across restarts; empty keeps it in memory, or in a
 	// temporary folder if Compiler needs one.
 	CacheDir string
+	// Memory is the most that the memories of all instances may have together, in bytes, and
+	// what a compiling process takes; 0 means without bound. An instance takes its share before
+	// it has it.
+	Memory uint64
 	// Compiler is who compiles.
 	Compiler Compiler
 }
@@ -51,7 +52,8 @@ type Runtime struct {
 	cfg       Config
 	rt        wazero.Runtime
 	cache     wazero.CompilationCache
-	temporary string        // folder to be removed
+	temporary string // folder to be removed
+	memory    budget
 	compiling chan struct{} // holds one token while a module is compiled
 
 	mu        sync.Mutex
@@ -85,6 +87,7 @@ func New(cfg Config) (*Runtime, error) {
 	}
 	r := &Runtime{
 		cfg:       cfg,
+		memory:    budget{most: cfg.Memory},
 		compiling: make(chan struct{}, 1),
 		modules:   map[capsule.CID]*module{},
 		instances: map[*instance]struct{}{},
