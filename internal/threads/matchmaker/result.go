@@ -60,9 +60,15 @@ func (e *JobError) Retryable() bool {
 	switch e.Code {
 	case mesh.JobBusy, mesh.JobUnknownCapsule, mesh.JobCrashed, mesh.JobInternal, mesh.JobCancelled:
 		return true
+	case mesh.JobCreditExhausted:
+		return e.Reason == logFailed
 	}
 	return false
 }
+
+// logFailed is the code of a ledger that cannot be written for now: the node's disk is
+// full, and it may have room again.
+const logFailed = "log_failed"
 
 // refusal reports whether the node did not do the job, or says that it cannot be
 // done: which is its word alone.
