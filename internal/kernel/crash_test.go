@@ -231,6 +231,39 @@ func TestSaysWhyThereIsNoNode(t *testing.T) {
 	}
 }
 
+// unanswering is a crowd whose directory has not answered when its caller gives up.
+type unanswering struct{ *crowd }
+
+func (unanswering) Find(ctx context.Context, _ string) ([]mesh.Profile, error) {
+	<-ctx.Done()
+	return nil, mesh.ContextError(ctx)
+}
+
+// It says so as well when its deadline comes while the directory is asked, or when the
+// nodes that would do had no slot all the time.
+func TestSaysWhyItWasNeverSent(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		needs []string
+		says  string
+	}{
+		{"looked for", []string{"gpu"}, `no node for the job within 5s: 1 node is known, and none may run it: 1 lacks a capability of ["gpu"]`},
+		{"no slot", nil, "it waited 5s in the queue for a free slot and was never sent to a node: 1 node is known, and none may run it: 1 has no free slot"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				node := mesh.Peer{Connected: true, RTT: time.Millisecond, Profile: mesh.Profile{Peer: peerOf("a"), CreditCost: 10, Expires: time.Now().Add(time.Hour), Sequence: 1}}
+				k := startOn(t, unanswering{newCrowd([]mesh.Peer{node})}, func(cfg *Config) { cfg.Slots = -1 })
+				_, err := k.Dispatch(t.Context(), submission("x", func(s *Submission) {
+					s.Job.Requirements.Capabilities, s.Job.Deadline = c.needs, time.Now().Add(5*time.Second)
+				}))
+				require.ErrorIs(t, err, matchmaker.ErrDeadline)
+				require.Contains(t, err.Error(), c.says)
+			})
+		})
+	}
+}
+
 // A node that will not have the job is no reason to wait for others: its refusal says
 // more.
 func TestARefusalIsNotWaitedOut(t *testing.T) {

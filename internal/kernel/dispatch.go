@@ -119,8 +119,13 @@ func (k *Kernel) leave(a governance.Admitted, out *Outcome, o mesh.JobOutcome, e
 	// Without a loop there is no table; the outcome stands all the same.
 	_ = k.loop.ask(context.Background(), func(s *state) {
 		if j := s.jobs.get(out.JobID, ""); j != nil {
-			if noNode(err) {
+			switch {
+			case noNode(err):
 				err = s.nobody(j, out.Attempts, err, time.Now())
+			case neverSent(err):
+				if n := s.nobody(j, out.Attempts, err, time.Now()); n.Decision.Feasible == 0 {
+					err = fmt.Errorf("%w: %s", err, n.why())
+				}
 			}
 			if !j.decided { // it waited until the end
 				j.decide(s.explain(requestOf(a.Job(), nil), time.Now()))

@@ -142,3 +142,9 @@ func (s *state) nobody(j *job, attempts []matchmaker.Attempt, err error, now tim
 func noNode(err error) bool {
 	return errors.Is(err, matchmaker.ErrNobody) && !errors.Is(err, matchmaker.ErrAttempts)
 }
+
+// neverSent reports whether err ended a job in the queue: no node could have it.
+func neverSent(err error) bool {
+	late, ok := errors.AsType[*matchmaker.DeadlineError](err)
+	return ok && late.Node == ""
+}

@@ -159,7 +159,7 @@ func (s *state) placeNowhere(w matchmaker.Waiting, req scheduler.Request, now ti
 	none.Err = fmt.Errorf("%w: %w", matchmaker.ErrNobody, err)
 	if j := s.jobs.get(w.Job.Job().ID, ""); j != nil {
 		if len(req.Capabilities) > 0 && j.mayLook(w.Attempt, now) {
-			none.Err = matchmaker.ErrLook
+			none.Err = fmt.Errorf("%w: %w", matchmaker.ErrLook, none.Err)
 			return none
 		}
 		j.decided = false // what is decided now is asked for when somebody wants to know
@@ -176,11 +176,10 @@ func (s *state) placeCopies(w matchmaker.Waiting, now time.Time) (c matchmaker.C
 	if c = j.ballot.choose(s); !errors.Is(c.Err, ErrReplicas) {
 		return c
 	}
-	if len(w.Job.Job().Requirements.Capabilities) > 0 && j.mayLook(w.Attempt, now) {
-		c.Err = matchmaker.ErrLook
-		return c
-	}
 	c.Err = fmt.Errorf("%w: %w", matchmaker.ErrNobody, c.Err) // a profile may be on its way: each kicks the queue
+	if len(w.Job.Job().Requirements.Capabilities) > 0 && j.mayLook(w.Attempt, now) {
+		c.Err = fmt.Errorf("%w: %w", matchmaker.ErrLook, c.Err)
+	}
 	return c
 }
 

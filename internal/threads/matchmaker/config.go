@@ -45,7 +45,7 @@ type Waiting struct {
 // job wait for the next Kick, with every other job of the same requirements, capsule,
 // ledger, copies, exclusions and Apart; so does one that matches ErrNobody, unless a node
 // has said that it will not have this job or cannot do it; one that matches ErrLook has
-// Look called; any other is final for the job.
+// Look called, and may match ErrNobody, too; any other is final for the job.
 type Choice struct {
 	Placement
 	Err error

@@ -116,6 +116,9 @@ func (y *yard) Choose(ctx context.Context, jobs []Waiting) []Choice {
 func (y *yard) chooseOne(w Waiting) (Placement, error) {
 	if y.looks != 0 {
 		y.looks--
+		if y.vacant {
+			return Placement{}, fmt.Errorf("%w: %w: %w", ErrLook, ErrNobody, errNobody)
+		}
 		return Placement{}, ErrLook
 	}
 	candidates := 0

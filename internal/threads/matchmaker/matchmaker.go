@@ -157,6 +157,9 @@ func (m *Matchmaker) placed(t *ticket, c Choice, kicks uint64) func(serving cont
 		m.inHand(t)
 		return func(serving context.Context) { m.work(serving, t, c.Placement) }
 	case errors.Is(c.Err, ErrLook):
+		if errors.Is(c.Err, ErrNobody) {
+			m.heard(t, c.Err) // the end may come while it is looked for one
+		}
 		t.lacks(c)
 		m.inHand(t)
 		return func(serving context.Context) { m.look(serving, t) }

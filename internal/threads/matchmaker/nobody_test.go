@@ -42,6 +42,18 @@ func TestWaitsForANode(t *testing.T) {
 	})
 }
 
+// A deadline that comes while a node is looked for is as much for want of one.
+func TestTheDeadlineWhileANodeIsLookedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard()
+		y.vacant, y.looks = true, -1
+		_, err := serve(t, y, Config{}).Submit(t.Context(), admit(t, func(j *governance.Job) { j.Deadline = time.Now().Add(5 * time.Second) }))
+		require.ErrorIs(t, err, ErrDeadline)
+		require.ErrorIs(t, err, ErrNobody)
+		require.ErrorIs(t, err, errNobody)
+	})
+}
+
 // Without a deadline a job waits for a node for a minute: each its own, and anew when one
 // was there meanwhile.
 func TestWaitsForANodeWithoutADeadline(t *testing.T) {
