@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -33,6 +34,8 @@ func (f *opfsFile) transfer(method string, view js.Value, want int, off int64) (
 	return 0, refused(method, fmt.Errorf("the browser says that it moved %s of %d bytes", v.String(), want))
 }
 
+// ReadAt fails where the browser reads nothing short of the file's end: taken for that end
+// it would look like damage to what is kept.
 func (f *opfsFile) ReadAt(p []byte, off int64) (int, error) {
 	done := 0
 	for done < len(p) {
@@ -44,7 +47,11 @@ func (f *opfsFile) ReadAt(p []byte, off int64) (int, error) {
 		}
 		js.CopyBytesToGo(p[done:done+n], view)
 		if done += n; n == 0 {
-			return done, io.EOF
+			size, err := f.Size()
+			if at := off + int64(done); err == nil && at < size {
+				err = refused("read", fmt.Errorf("the browser read none of the bytes from %d on, of %d", at, size))
+			}
+			return done, cmp.Or(err, io.EOF)
 		}
 	}
 	return done, nil
