@@ -69,7 +69,7 @@ func Serve(ctx context.Context, cfg Config) {
 			sink.send(viewHeartbeat(id))
 		case err := <-joined:
 			if err == nil && len(cfg.Bootstrap) == 0 {
-				err = fmt.Errorf("%w: none is named", kernel.ErrBootstrap)
+				err = fmt.Errorf("%w: this page names no node to start from", kernel.ErrBootstrap)
 			}
 			if err != nil && a.peers(ctx) == 0 { // else another way than those was found
 				sink.send(viewUnreachable(err))

@@ -1,8 +1,8 @@
 // What becomes of the key and the ledger where a browser keeps nothing, keeps it for
 // another tab, or runs out of room: the kernel starts, says so on the page and in
-// inos.status(), and works. In Chromium with an origin private file system that refuses
-// at each of its calls in turn, and in Firefox as it is in a private window and where
-// site data is blocked. Needs dist (make dist). Ends with "N passed, N failed".
+// inos.status(), and works. In both browsers with an origin private file system that
+// refuses at each of its calls in turn, and in Firefox as it is in a private window and
+// where site data is blocked. Needs dist (make dist). Ends with "N passed, N failed".
 //
 //   node test/browser/storage.mjs [PART OF A NAME]... [--shots FOLDER]
 import { mkdir } from 'node:fs/promises';
@@ -83,51 +83,83 @@ async function inChromium(given, body) {
   }
 }
 
-// Each call of the origin private file system, and what it throws from its nth use on.
+const HANDLE = 'FileSystemSyncAccessHandle';
+/** Has a call of the origin private file system, or of Web Locks, throw from its nth use on, or reject where it returns a promise. */
 const throwing = (type, method, name, from = 1) => `{
   const honest = ${type}.prototype.${method};
   let uses = 0;
   ${type}.prototype.${method} = function (...args) {
-    if (++uses >= ${from}) ${
-      ['read', 'write', 'flush', 'truncate', 'getSize'].includes(method) ? 'throw' : 'return Promise.reject('
-    } new DOMException('on purpose', '${name}')${['read', 'write', 'flush', 'truncate', 'getSize'].includes(method) ? '' : ')'};
-    return honest.apply(this, args);
+    if (++uses < ${from}) return honest.apply(this, args);
+    const thrown = new DOMException('on purpose', '${name}');
+    ${type === HANDLE ? 'throw thrown' : 'return Promise.reject(thrown)'};
   };
 }`;
-const HANDLE = 'FileSystemSyncAccessHandle';
+/** The call that is refused, or null, in each Worker that is loaded from now on. */
+const refusing = () => {
+  const now = { call: null };
+  return [now, { 'kernel.worker': (answer) => ({ body: `${now.call ? throwing(...now.call) : ''}\n${answer.body}` }) }];
+};
+const reasonFor = (name) => (name === 'QuotaExceededError' ? 'storage_full' : 'storage_refused');
+
+/** Every error at every call that opens, locks or reads: the kernel works, and what was kept before is there after. */
+async function everyRefusal(page, url, now) {
+  await page.goto(url);
+  const before = await inPage(page, standing, null, 60_000);
+  equal(before.status, [true, ''], 'the first visit');
+  for (const [type, method] of [
+    ['StorageManager', 'getDirectory'], ['FileSystemDirectoryHandle', 'getDirectoryHandle'], ['FileSystemDirectoryHandle', 'getFileHandle'],
+    ['FileSystemFileHandle', 'createSyncAccessHandle'], ['LockManager', 'request'], [HANDLE, 'getSize'], [HANDLE, 'read'],
+  ]) {
+    for (const name of ['SecurityError', 'InvalidStateError', 'NoModificationAllowedError', 'QuotaExceededError', 'UnknownError']) {
+      now.call = [type, method, name];
+      await page.goto(url);
+      const seen = await lasting(page, reasonFor(name), new RegExp(`${name}.*on purpose`), /Reload$/)
+        .catch((error) => { throw new Error(`${method} and ${name}: ${error.message}`, { cause: error }); });
+      if (seen.peerId === before.peerId) throw new Error(`${method} and ${name}: a key was used whose ledger was refused`);
+    }
+  }
+  now.call = null;
+  await page.goto(url);
+  const after = await inPage(page, standing, null, 60_000);
+  equal([after.status, after.peerId, after.notice], [[true, ''], before.peerId, ''], 'what was kept, once nothing is refused');
+}
+
+await test('every refusal in Chromium', () => {
+  const [now, spoil] = refusing();
+  return inChromium({ spoil }, (page, { url }) => everyRefusal(page, url, now));
+});
 for (const [type, method, name, from] of [
-  ['StorageManager', 'getDirectory', 'SecurityError'],
-  ['FileSystemDirectoryHandle', 'getDirectoryHandle', 'NotAllowedError'],
-  ['FileSystemDirectoryHandle', 'getFileHandle', 'UnknownError'],
   ['FileSystemDirectoryHandle', 'getFileHandle', 'QuotaExceededError', 4],
-  ['FileSystemFileHandle', 'createSyncAccessHandle', 'InvalidStateError'],
-  ['FileSystemFileHandle', 'createSyncAccessHandle', 'NoModificationAllowedError'],
   ['FileSystemFileHandle', 'createSyncAccessHandle', 'NoModificationAllowedError', 3],
-  ['LockManager', 'request', 'SecurityError'],
-  [HANDLE, 'getSize', 'InvalidStateError'],
+  [HANDLE, 'getSize', 'InvalidStateError', 5],
   [HANDLE, 'write', 'QuotaExceededError'],
   [HANDLE, 'write', 'InvalidStateError', 6],
   [HANDLE, 'flush', 'UnknownError'],
   [HANDLE, 'flush', 'QuotaExceededError', 4],
 ]) {
-  await test(`${method} throws ${name}${from ? ` the ${from}. time` : ''}`, () =>
+  await test(`on a first visit ${method} throws ${name}${from ? ` from its use ${from} on` : ''}`, () =>
     inChromium({ spoil: first(throwing(type, method, name, from)) }, (page) =>
-      lasting(page, name === 'QuotaExceededError' ? 'storage_full' : 'storage_refused', new RegExp(`${name}.*on purpose`), /Reload$/)));
+      lasting(page, reasonFor(name), new RegExp(`${name}.*on purpose`), /Reload$/)));
 }
-await test('a read throws on a later visit', () => {
-  let spoiled = false;
-  const spoil = { 'kernel.worker': (answer) => ({ body: `${spoiled ? throwing(HANDLE, 'read', 'NotAllowedError', 2) : ''}\n${answer.body}` }) };
+await test('a second read throws on a later visit', () => {
+  const [now, spoil] = refusing();
+  return inChromium({ spoil }, async (page) => {
+    equal((await inPage(page, standing)).status, [true, ''], 'the first visit');
+    now.call = [HANDLE, 'read', 'NotAllowedError', 2];
+    await page.reload();
+    await lasting(page, 'storage_refused', /NotAllowedError/, /normal window/);
+  });
+});
+await test('a read that gives nothing is no damage', () => {
+  const spoil = { 'kernel.worker': (answer) => ({ body: `${spoil.source ?? ''}\n${answer.body}` }) };
   return inChromium({ spoil }, async (page) => {
     const before = await inPage(page, standing);
-    equal(before.status, [true, ''], 'the first visit');
-    spoiled = true;
+    spoil.source = `${HANDLE}.prototype.read = () => 0;`;
     await page.reload();
-    const { peerId } = await lasting(page, 'storage_refused', /NotAllowedError/, /normal window/);
-    if (peerId === before.peerId) throw new Error('a key whose ledger could not be read was used');
-    spoiled = false;
+    await lasting(page, 'storage_refused', /read none of the bytes from 0 on/, /normal window/);
+    spoil.source = '';
     await page.reload();
-    const after = await inPage(page, standing);
-    equal([after.status, after.peerId, after.notice], [[true, ''], before.peerId, ''], 'what was kept, once it can be read again');
+    equal((await inPage(page, standing)).peerId, before.peerId, 'what was left as it is');
   });
 });
 await test('a browser without the file system', () =>
@@ -161,7 +193,7 @@ await test('a second tab', () => inChromium({}, async (page, server) => {
   equal([one.status, one.notice], [[true, ''], ''], 'the first tab');
   const second = await page.context().newPage();
   await second.goto(server.url);
-  const two = await lasting(second, 'second_tab', /another process or tab/, /This is a second tab.*close it and reload this one/s);
+  const two = await lasting(second, 'second_tab', /another process or tab/, /This is a second tab.*empty ledger.*close it and reload this one/s);
   if (shots) await second.screenshot({ path: join(shots, 'second-tab.png') });
   await page.close();
   await second.waitForSelector('#notices [data-code=first_tab_gone]');
@@ -211,14 +243,14 @@ await test('a reload right away keeps the ledger', () => inChromium({}, async (p
 }));
 await chromium.close();
 
-/** The same shell in a Firefox with `prefs`. */
-async function inFirefox(prefs, shot, body) {
-  const server = await serveSpoiled({});
+/** The shell as `spoil` has it, in a Firefox with `prefs`; `body` gets its page, a server and what opens another tab. */
+async function inFirefox(prefs, spoil, shot, body) {
+  const server = await serveSpoiled({ spoil });
   let browser;
   try {
     browser = await launchFirefox({ prefs });
     await browser.page.goto(server.url);
-    await body(browser.page);
+    await body(browser.page, server, browser.tab);
     if (shots) await browser.page.screenshot({ path: join(shots, shot) });
   } catch (error) {
     throw Object.assign(error, { log: browser?.page.log });
@@ -227,10 +259,22 @@ async function inFirefox(prefs, shot, body) {
     await server.close();
   }
 }
+await test('every refusal in Firefox', () => {
+  const [now, spoil] = refusing();
+  return inFirefox({}, spoil, 'firefox.png', (page, { url }) => everyRefusal(page, url, now));
+});
+await test('a second tab of Firefox', () => inFirefox({}, {}, 'firefox-second-tab.png', async (page, { url }, tab) => {
+  const one = await inPage(page, standing);
+  equal([one.status, one.notice], [[true, ''], ''], 'the first tab');
+  await tab();
+  await page.goto(url);
+  const two = await lasting(page, 'second_tab', /another process or tab/, /This is a second tab.*empty ledger.*close it and reload this one/s);
+  if (two.peerId === one.peerId) throw new Error('two kernels with one key');
+}));
 await test('a private window of Firefox', () =>
-  inFirefox({ 'browser.privatebrowsing.autostart': true }, 'firefox-private.png', (page) => lasting(page, 'storage_refused', /SecurityError/, /normal window/)));
+  inFirefox({ 'browser.privatebrowsing.autostart': true }, {}, 'firefox-private.png', (page) => lasting(page, 'storage_refused', /SecurityError/, /normal window/)));
 await test('a Firefox that blocks site data', () =>
-  inFirefox({ 'network.cookie.cookieBehavior': 2 }, 'firefox-blocked.png', (page) => lasting(page, 'storage_refused', /SecurityError/, /allow it to store data/)));
+  inFirefox({ 'network.cookie.cookieBehavior': 2 }, {}, 'firefox-blocked.png', (page) => lasting(page, 'storage_refused', /SecurityError/, /allow it to store data/)));
 
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exit(failed === 0 && passed > 0 ? 0 : 1);

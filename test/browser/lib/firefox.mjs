@@ -68,6 +68,11 @@ export async function launchFirefox({ profile: kept, prefs = {} } = {}) {
       version: capabilities.browserVersion,
       page: pageOf(send, log),
       close,
+      /** Opens another tab: what is done with the page from now on is done there. */
+      async tab() {
+        const { handle } = await send('WebDriver:NewWindow', { type: 'tab' });
+        await send('WebDriver:SwitchToWindow', { handle });
+      },
       /** Ends it as a power failure would: SIGKILL, and nothing is written any more. */
       async kill() {
         kill();

@@ -12,8 +12,8 @@ const NOTES: Record<Exclude<StorageReason, ''>, { title: string; text: string }>
   second_tab: {
     title: 'This is a second tab',
     text:
-      'Another tab of this browser runs the kernel and keeps its key and its ledger. This tab has a key and a ledger of its ' +
-      'own, new and empty, which last as long as the tab. Go on in the other tab, or close it and reload this one.',
+      "Another tab of this browser runs a kernel with this site's key and ledger, and only one tab at a time can write them. So the " +
+      'kernel of this tab has a new key and an empty ledger, which last as long as the tab. Go on in the other tab, or close it and reload this one.',
   },
   storage_refused: {
     title: 'This browser keeps nothing for this page',
