@@ -63,6 +63,8 @@ var sentinels = []sentinel{
 	{mesh.ErrAddress, "bad_address", final},
 	{mesh.ErrCertificate, "certificate_mismatch", final},
 	{mesh.ErrSignature, "bad_signature", final},
+	{mesh.ErrTooBig, "too_big", final},
+	{mesh.ErrEncode, "not_encodable", final},
 	{mesh.ErrProtocol, "protocol_violation", final},
 	{mesh.ErrNotFound, "not_found", final},
 	{mesh.ErrFeeds, "too_many_feeds", retryable},

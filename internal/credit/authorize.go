@@ -149,16 +149,16 @@ type voucherCache struct {
 
 const (
 	voucherGeneration = 2048
-	// maxVoucher is the longest signed voucher that is looked at, in bytes: real
+	// MaxVoucher is the longest signed voucher that is looked at, in bytes: real
 	// ones have about 450.
-	maxVoucher = 2048
+	MaxVoucher = 2048
 )
 
 func (c *voucherCache) init() { c.young = make(map[string]*openVoucher) }
 
 // open verifies raw or remembers having done so. The result is shared: read only.
 func (c *voucherCache) open(codec Codec, raw []byte) (*openVoucher, error) {
-	if len(raw) > maxVoucher {
+	if len(raw) > MaxVoucher {
 		return nil, fmt.Errorf("%w: %d bytes", ErrVoucherMalformed, len(raw))
 	}
 	c.mu.Lock()

@@ -128,7 +128,7 @@ func TestAuthorizeRefusals(t *testing.T) {
 		"exhausted":         {ledger: known, amount: 501, want: ErrLedgerExhausted},
 		"garbage":           {ledger: payer.Ledger(), voucher: []byte("garbage"), want: ErrVoucherMalformed},
 		"empty voucher":     {ledger: payer.Ledger(), voucher: []byte{}, want: ErrVoucherMalformed},
-		"long voucher":      {ledger: payer.Ledger(), voucher: make([]byte, maxVoucher+1), want: ErrVoucherMalformed},
+		"long voucher":      {ledger: payer.Ledger(), voucher: make([]byte, MaxVoucher+1), want: ErrVoucherMalformed},
 		"forged":            {ledger: payer.Ledger(), voucher: forged, want: ErrVoucherForged},
 		"stolen":            {ledger: payer.Ledger(), voucher: stolen, want: ErrVoucherForged},
 		"another ledger's":  {ledger: other.Ledger(), voucher: good, want: ErrVoucherForged},

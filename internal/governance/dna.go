@@ -17,6 +17,7 @@ const (
 	maxArgs       = 64
 	maxArgBytes   = 16 << 10
 	maxListItems  = 64
+	maxGeoPrefix  = 12
 
 	maxLedgerID = len(identity.LedgerPrefix) + 52 // of base58
 )
@@ -143,7 +144,7 @@ func (r *ruleset) checkEnvelope(env *Envelope, now time.Time) (uuid, *Rejection)
 	m := &env.Metadata
 	if len(m.ModuleID) > maxIDField || len(m.UserID) > maxIDField || len(m.DeviceID) > maxIDField ||
 		len(m.AuthToken) > maxAuthToken || len(m.TraceState) > maxTraceState || len(m.TraceParent) > maxIDField {
-		return id, r.fixed(tooLong)
+		return id, r.longMetadata(m)
 	}
 	if m.TraceParent != "" && !validTraceParent(m.TraceParent) {
 		return id, r.fixed(badTrace)
@@ -193,26 +194,11 @@ func (r *ruleset) checkJob(job *Job, known uuid, knownAs string, now time.Time) 
 }
 
 func (r *ruleset) checkBounds(job *Job, now time.Time) *Rejection {
-	if job.Capsule == "" || len(job.Capsule) > maxIDField {
+	if job.Capsule == "" {
 		return reject(badJob, r.policy.Version, "capsule")
 	}
-	if len(job.Method) > maxIDField || len(job.InputCID) > maxIDField || len(job.Requirements.GeoPrefix) > 12 {
-		return r.fixed(tooLong)
-	}
-	if len(job.Args) > maxArgs || len(job.Requirements.Capabilities) > maxListItems || len(job.Requirements.Exclude) > maxListItems {
-		return r.fixed(tooLong)
-	}
-	total := 0
-	for _, a := range job.Args {
-		total += len(a)
-	}
-	if total > maxArgBytes {
-		return r.fixed(tooLong)
-	}
-	for _, s := range job.Requirements.Exclude {
-		if len(s) > maxIDField {
-			return r.fixed(tooLong)
-		}
+	if rej := r.checkLengths(job); rej != nil {
+		return rej
 	}
 	if err := capsule.CheckCapabilities(job.Requirements.Capabilities); err != nil {
 		return reject(badJob, r.policy.Version, err.Error())

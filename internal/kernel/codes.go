@@ -27,6 +27,7 @@ var codes = []struct {
 }{
 	{errBudget, mesh.JobCreditExhausted},
 	{ErrInput, mesh.JobRejected},
+	{mesh.ErrTooBig, mesh.JobRejected},
 	{errFetch, mesh.JobUnknownCapsule},
 	{supervisor.ErrBusy, mesh.JobBusy},
 	{capsule.ErrNoMemory, mesh.JobBusy},

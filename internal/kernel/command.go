@@ -45,6 +45,9 @@ func (k *Kernel) Command(ctx context.Context, node identity.PeerID, cmd capsule.
 		if err := k.mayLeave(ctx, node); err != nil {
 			return capsule.Reply{}, err
 		}
+		if err := k.mayTravel(ctx, cmd.Spawn); err != nil {
+			return capsule.Reply{}, err
+		}
 		dna.CreditLedgerID = cmd.Spawn.CreditLedgerID
 		if cmd, err = k.named(ctx, cmd); err != nil {
 			return capsule.Reply{}, err

@@ -21,11 +21,17 @@ var ownFaults = []error{mesh.ErrProtocol, mesh.ErrSignature, ErrResult}
 // lostOnTheWay reports whether err says that the way to the node was lost: nothing got
 // through, or no more of it.
 func lostOnTheWay(err error) bool {
-	if errors.Is(err, mesh.ErrUnsent) {
-		// That it was given up here says nothing, but that another one was faster does.
-		return !errors.Is(err, mesh.ErrCancelled) && !errors.Is(err, mesh.ErrClosed) || errors.Is(err, matchmaker.ErrSilent)
+	if !errors.Is(err, mesh.ErrUnsent) {
+		return errors.Is(err, mesh.ErrUnreachable)
 	}
-	return errors.Is(err, mesh.ErrUnreachable)
+	// What this side could not write down, or gave up, says nothing of the way.
+	return slices.ContainsFunc(noWay, func(sign error) bool { return errors.Is(err, sign) })
+}
+
+// noWay are the errors of a hand-over that began and came to nothing: nobody answers, or
+// somebody else, or one that takes no jobs.
+var noWay = []error{
+	mesh.ErrUnreachable, mesh.ErrTimeout, mesh.ErrCertificate, mesh.ErrSignature, mesh.ErrAddress, mesh.ErrProtocol, matchmaker.ErrSilent,
 }
 
 const (

@@ -48,7 +48,7 @@ func (k *Kernel) dispatch(ctx context.Context, sub *Submission, started time.Tim
 	admitted("")
 	admits := newClaim(func() { k.cfg.Gate.Done(a) })
 	defer admits.drop()
-	if err := checkInput(a.Job(), sub.Input); err != nil {
+	if err := k.checkSubmission(a, sub); err != nil {
 		out.Code = mesh.JobRejected
 		k.rejected(sub.Job.ID, "", err)
 		return out, err
@@ -167,8 +167,19 @@ func reasonOf(err error) string {
 		return r.Code
 	case errors.Is(err, ErrInput):
 		return "input_mismatch"
+	case errors.Is(err, mesh.ErrTooBig):
+		return "too_big"
 	}
 	return "rejected"
+}
+
+// checkSubmission finds what would keep any node from taking the job: that is this side's
+// fault, and no node hears of it. Errors match mesh.ErrTooBig or ErrInput; both are final.
+func (k *Kernel) checkSubmission(a governance.Admitted, sub *Submission) error {
+	if err := (mesh.JobCall{Envelope: a.Envelope(), Voucher: sub.Voucher, Input: sub.Input}).Fits(); err != nil {
+		return err
+	}
+	return checkInput(a.Job(), sub.Input)
 }
 
 // checkInput compares input with what the job says of it, where it does.

@@ -132,6 +132,23 @@ func (k *Kernel) named(ctx context.Context, cmd capsule.Command) (capsule.Comman
 	return cmd, nil
 }
 
+// mayTravel checks the module or the snapshot of a Spawn for another node, as far as it
+// is here. Errors match mesh.ErrTooBig.
+func (k *Kernel) mayTravel(ctx context.Context, spawn *capsule.SpawnParams) error {
+	if len(spawn.Wasm) > 0 {
+		return mesh.Travels(spawn.Wasm)
+	}
+	cid, err := capsule.ParseCID(spawn.CID)
+	if err != nil || k.cfg.Blobs.Has(cid) {
+		return nil // what is no CID is refused there, and what is published here can travel
+	}
+	image, kept, err := k.image(ctx, cid)
+	if err != nil || !kept {
+		return err
+	}
+	return mesh.Travels(image)
+}
+
 // imageLimit is the longest memory of a snapshot taken in here, in bytes.
 const imageLimit = 1 << 30
 

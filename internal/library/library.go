@@ -111,7 +111,8 @@ func (l *Library) Announce(name string, cid capsule.CID, load Loader) {
 }
 
 // Publish keeps wasm under name with a manifest signed by this node. The module
-// is inspected, so what it publishes can be spawned. Errors are Inspect's, or ErrFull.
+// is inspected, so what it publishes can be spawned, and other nodes can fetch it. Errors
+// are Inspect's, mesh.ErrTooBig or ErrFull.
 func (l *Library) Publish(name string, wasm []byte) (capsule.CID, error) {
 	blob, err := l.publish(name, wasm)
 	if err != nil {
@@ -121,6 +122,9 @@ func (l *Library) Publish(name string, wasm []byte) (capsule.CID, error) {
 }
 
 func (l *Library) publish(name string, wasm []byte) (mesh.Blob, error) {
+	if err := mesh.Travels(wasm); err != nil {
+		return mesh.Blob{}, err
+	}
 	info, err := capsule.Inspect(wasm)
 	if err != nil {
 		return mesh.Blob{}, err

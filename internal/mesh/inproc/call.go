@@ -192,6 +192,9 @@ func (m *Member) received(env governance.Envelope, from *Member) governance.Enve
 
 // RunJob hands call to p's handler. Input and output are copied, as a wire would.
 func (m *Member) RunJob(ctx context.Context, p identity.PeerID, jc mesh.JobCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
+	if err := jc.Fits(); err != nil {
+		return mesh.JobOutcome{}, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
+	}
 	jc.Input = slices.Clone(jc.Input)
 	jc.Voucher = slices.Clone(jc.Voucher)
 	out, err := call(ctx, m, p, onProgress, func(ctx context.Context, other *Member, report func(mesh.Progress)) mesh.JobOutcome {

@@ -59,7 +59,7 @@ func (m *Mesh) capsule(ctx context.Context, from identity.PeerID, call mesh.Fetc
 	defer cancel()
 	blob, ok := m.cfg.Handler.HandleFetch(ctx, from, call)
 	if !ok || len(blob.SignedManifest) == 0 || uint64(len(blob.Wasm)) != blob.Manifest.Size ||
-		fits(blob.Manifest, call.CID, m.cfg.MaxTransfer) != nil {
+		fits(blob.Manifest, call.CID, m.cfg.maxTransfer) != nil {
 		return mesh.Blob{}, false
 	}
 	return blob, true

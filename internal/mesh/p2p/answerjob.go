@@ -169,8 +169,8 @@ func (m *Mesh) readRequest(from identity.PeerID, s *frames) (mesh.JobCall, error
 	if err != nil {
 		return mesh.JobCall{}, err
 	}
-	if job.InputLength > m.cfg.MaxTransfer {
-		return mesh.JobCall{}, fmt.Errorf("%w: input of %d bytes, at most %d", mesh.ErrProtocol, job.InputLength, m.cfg.MaxTransfer)
+	if job.InputLength > m.cfg.maxTransfer {
+		return mesh.JobCall{}, fmt.Errorf("%w: input of %d bytes, at most %d", mesh.ErrProtocol, job.InputLength, m.cfg.maxTransfer)
 	}
 	if f.Request.Timeout > 0 {
 		job.Deadline = now.Add(f.Request.Timeout)
@@ -255,9 +255,9 @@ func sendFrame(s *frames, f wire.JobFrame) error {
 
 func (m *Mesh) sendOutcome(s *frames, out mesh.JobOutcome) error {
 	output := out.Output
-	if uint64(len(output)) > m.cfg.MaxTransfer {
-		out.Code, out.Message, output = mesh.JobFailed, fmt.Sprintf("p2p: output of %d bytes, at most %d", len(output), m.cfg.MaxTransfer), nil
-		out.OutputCID, out.Receipt, out.Cost = "", nil, 0 // the receipt speaks of an output that does not travel
+	if uint64(len(output)) > m.cfg.maxTransfer {
+		out.Code, out.Message, output = mesh.JobFailed, fmt.Sprintf("p2p: output of %d bytes, at most %d", len(output), m.cfg.maxTransfer), nil
+		out.Reason, out.OutputCID, out.Receipt, out.Cost = "too_big", "", nil, 0 // the receipt speaks of an output that does not travel
 	}
 	out.Node, out.Output = m.self, nil
 	data, err := wire.EncodeJobFrame(wire.JobFrame{Result: &wire.JobResult{Outcome: out, OutputLength: uint64(len(output)), SentAt: m.cfg.Now()}})

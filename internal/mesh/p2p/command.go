@@ -32,10 +32,10 @@ func (m *Mesh) Command(ctx context.Context, p identity.PeerID, call mesh.Command
 		data, err = wire.SendEnvelope(env, m.cfg.Now())
 	}
 	if err != nil {
-		return capsule.Reply{}, fmt.Errorf("%w: command: %w", mesh.ErrProtocol, err)
+		return capsule.Reply{}, fmt.Errorf("%w: %w: command: %w", mesh.ErrUnsent, mesh.ErrEncode, err)
 	}
-	if len(data) > commandFrame {
-		return capsule.Reply{}, fmt.Errorf("%w: command of %d bytes, at most %d", mesh.ErrProtocol, len(data), commandFrame)
+	if err := mesh.Fits("command", uint64(len(data)), commandFrame); err != nil {
+		return capsule.Reply{}, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.patience(cmd)+m.cfg.Silence)
 	defer cancel()

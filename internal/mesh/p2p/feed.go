@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	feedFrame  = 64 << 10 // the opening envelope, and every answer
-	feedBuffer = 64 << 10 // read from the source at a time
+	feedFrame  = mesh.MaxFeed // the opening envelope, and every answer
+	feedBuffer = 64 << 10     // read from the source at a time
 )
 
 var _ mesh.Feeder = (*Mesh)(nil)
@@ -38,7 +38,7 @@ func (m *Mesh) Feed(ctx context.Context, p identity.PeerID, call mesh.FeedCall, 
 	defer m.feeds.leave(pid, f)
 	header, err := m.feedHeader(call, m.feeds.join(pid, f))
 	if err != nil {
-		return mesh.FeedEnd{}, fmt.Errorf("%w: %w: %w", mesh.ErrUnsent, mesh.ErrProtocol, err)
+		return mesh.FeedEnd{}, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
 	}
 	s, end, err := m.open(ctx, p, FeedProtocol)
 	if err != nil {
@@ -71,14 +71,14 @@ func (m *Mesh) Feed(ctx context.Context, p identity.PeerID, call mesh.FeedCall, 
 
 func (m *Mesh) feedHeader(call mesh.FeedCall, window uint32) ([]byte, error) {
 	env, err := wire.WithFeed(call.Envelope, call.Capsule, window)
+	var header []byte
+	if err == nil {
+		header, err = wire.SendEnvelope(env, m.cfg.Now())
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: feed: %w", mesh.ErrEncode, err)
 	}
-	header, err := wire.SendEnvelope(env, m.cfg.Now())
-	if err == nil && len(header) > feedFrame {
-		err = fmt.Errorf("envelope of %d bytes, at most %d", len(header), feedFrame)
-	}
-	return header, err
+	return header, mesh.Fits("feed request", uint64(len(header)), feedFrame)
 }
 
 // sourceError is what the caller's own reader failed with.

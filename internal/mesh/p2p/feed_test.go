@@ -313,6 +313,6 @@ func TestHostileFeeds(t *testing.T) {
 	call := feedCall("c")
 	call.Envelope.Metadata.AuthToken = string(make([]byte, feedFrame))
 	_, err = a.Feed(t.Context(), b.Self(), call, &counted{}, nil)
-	require.ErrorIs(t, err, mesh.ErrProtocol)
+	require.ErrorIs(t, err, mesh.ErrTooBig)
 	require.ErrorIs(t, err, mesh.ErrUnsent)
 }

@@ -57,12 +57,12 @@ func (m *Mesh) fetchOnce(ctx context.Context, p identity.PeerID, call mesh.Fetch
 func (m *Mesh) receive(s *frames, call mesh.FetchCall, part *part) error {
 	cid := call.CID
 	env, err := wire.WithFetch(call.Envelope, wire.CapsuleWant{CID: cid.String(), FromChunk: uint32(part.chunks())})
-	if err != nil {
-		return err
+	var want []byte
+	if err == nil {
+		want, err = wire.SendEnvelope(env, m.cfg.Now())
 	}
-	want, err := wire.SendEnvelope(env, m.cfg.Now())
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: want: %w", mesh.ErrEncode, err)
 	}
 	if err := s.send(want); err != nil {
 		return err
@@ -77,7 +77,7 @@ func (m *Mesh) receive(s *frames, call mesh.FetchCall, part *part) error {
 	case f.Have == nil:
 		return fmt.Errorf("%w: no manifest", mesh.ErrProtocol)
 	}
-	if err := part.begin(cid, f.Have, m.cfg.MaxTransfer); err != nil {
+	if err := part.begin(cid, f.Have, m.cfg.maxTransfer); err != nil {
 		return err
 	}
 	for part.chunks() < len(part.manifest.Chunks) {

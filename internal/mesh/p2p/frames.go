@@ -18,9 +18,9 @@ import (
 // Limits of one frame, in bytes, by what it carries.
 const (
 	profileFrame = 16 << 10
-	requestFrame = 1 << 20
-	chunkFrame   = 1<<20 + 4<<10 // a chunk of at most maxChunk and its wrapping
-	commandFrame = 64 << 10      // modules are named, and fetched once the gate has let the command in
+	requestFrame = mesh.MaxRequest
+	chunkFrame   = 1<<20 + 4<<10   // a chunk of at most maxChunk and its wrapping
+	commandFrame = mesh.MaxCommand // modules are named, and fetched once the gate has let the command in
 	replyFrame   = 64 << 10
 	maxChunk     = 1 << 20
 	chunkBytes   = 256 << 10 // what this side sends

@@ -14,7 +14,7 @@ import (
 // What a node that lies can answer to a job, and what becomes of it.
 func TestLyingAnswers(t *testing.T) {
 	a, b := pair(t, 440, nil)
-	a.cfg.MaxTransfer = 1 << 20
+	a.cfg.maxTransfer = 1 << 20
 	result := func(change func(*wire.JobResult)) wire.JobFrame {
 		r := &wire.JobResult{Outcome: mesh.JobOutcome{JobID: "job-1", Node: b.Self()}}
 		change(r)

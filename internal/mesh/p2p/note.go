@@ -21,8 +21,8 @@ func noteProtocol(name string) protocol.ID { return protocol.ID(Prefix + "/" + n
 
 // Tell implements mesh.Courier: one frame there, one back.
 func (m *Mesh) Tell(ctx context.Context, p identity.PeerID, name string, body []byte) ([]byte, error) {
-	if len(body) > mesh.MaxNote {
-		return nil, fmt.Errorf("%w: %w: note of %d bytes, at most %d", mesh.ErrUnsent, mesh.ErrProtocol, len(body), mesh.MaxNote)
+	if err := mesh.Fits("note", uint64(len(body)), mesh.MaxNote); err != nil {
+		return nil, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, noteTime)
 	defer cancel()

@@ -33,7 +33,7 @@ func TestNotes(t *testing.T) {
 	_, err = a.Tell(t.Context(), b.Self(), "unknown", []byte("x"))
 	require.ErrorIs(t, err, mesh.ErrUnsent)
 	_, err = a.Tell(t.Context(), b.Self(), mesh.NoteTrace, bytes.Repeat([]byte("x"), mesh.MaxNote+1))
-	require.ErrorIs(t, err, mesh.ErrProtocol)
+	require.ErrorIs(t, err, mesh.ErrTooBig)
 	_, err = a.RunJob(t.Context(), b.Self(), call("", nil), nil)
 	require.NoError(t, err, "the node goes on")
 }

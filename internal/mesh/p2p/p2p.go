@@ -71,23 +71,20 @@ type Config struct {
 	// FeedIdle is how long a peer that feeds a capsule may send nothing while that
 	// capsule could take more; 0 means 1 min.
 	FeedIdle time.Duration
-	// MaxTransfer bounds the bytes of one job's input, one job's output and one
-	// capsule; 0 means 256 MiB.
-	MaxTransfer uint64
 	// MaxPeers is how many peers may be connected before those that there is no
 	// stream with are closed, natively; 0 means 512. What a browser connects to are
 	// the nodes that it chose itself.
 	MaxPeers int
 
-	peerGrace time.Duration // for a new connection; 0 means 30 s
+	peerGrace   time.Duration // for a new connection; 0 means 30 s
+	maxTransfer uint64        // for tests; 0 means mesh.MaxTransfer
 }
 
 const (
-	defaultSilence     = 15 * time.Second
-	defaultFeedIdle    = time.Minute
-	defaultMaxTransfer = 256 << 20
-	defaultMaxPeers    = 512
-	defaultPeerGrace   = 30 * time.Second
+	defaultSilence   = 15 * time.Second
+	defaultFeedIdle  = time.Minute
+	defaultMaxPeers  = 512
+	defaultPeerGrace = 30 * time.Second
 )
 
 // MaxBootstrap is how many bootstrap peers a node may have.
@@ -178,8 +175,8 @@ func prepare(cfg *Config) ([]peer.AddrInfo, error) {
 	if cfg.FeedIdle <= 0 {
 		cfg.FeedIdle = defaultFeedIdle
 	}
-	if cfg.MaxTransfer == 0 {
-		cfg.MaxTransfer = defaultMaxTransfer
+	if cfg.maxTransfer == 0 {
+		cfg.maxTransfer = mesh.MaxTransfer
 	}
 	if cfg.MaxPeers <= 0 {
 		cfg.MaxPeers = defaultMaxPeers

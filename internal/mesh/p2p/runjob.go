@@ -60,8 +60,11 @@ func (m *Mesh) roundTrip(ctx context.Context, p identity.PeerID, id protocol.ID,
 // request encodes the call's first frame. The job inside says how long the input
 // is and what it may cost on this node, whatever the caller wrote there.
 func (m *Mesh) request(call mesh.JobCall) ([]byte, error) {
-	if uint64(len(call.Input)) > m.cfg.MaxTransfer {
-		return nil, fmt.Errorf("%w: input of %d bytes, at most %d", mesh.ErrProtocol, len(call.Input), m.cfg.MaxTransfer)
+	if err := call.Fits(); err != nil {
+		return nil, err
+	}
+	if err := mesh.Fits("input", uint64(len(call.Input)), m.cfg.maxTransfer); err != nil {
+		return nil, err
 	}
 	env := call.Envelope
 	inside, err := wire.JobOf(env)
@@ -72,23 +75,20 @@ func (m *Mesh) request(call mesh.JobCall) ([]byte, error) {
 		}
 		job.InputLength, job.Budget = uint64(len(call.Input)), call.Job.Budget
 		if env, err = wire.WithJob(env, job); err != nil {
-			return nil, fmt.Errorf("%w: job: %w", mesh.ErrProtocol, err)
+			return nil, fmt.Errorf("%w: job: %w", mesh.ErrEncode, err)
 		}
 	}
 	now := m.cfg.Now()
 	envelope, err := wire.SendEnvelope(env, now)
 	if err != nil {
-		return nil, fmt.Errorf("%w: envelope: %w", mesh.ErrProtocol, err)
+		return nil, fmt.Errorf("%w: envelope: %w", mesh.ErrEncode, err)
 	}
 	request, err := wire.EncodeJobFrame(wire.JobFrame{Request: &wire.JobRequest{Envelope: envelope, Voucher: call.Voucher,
 		Timeout: remaining(call.Job.Deadline, now)}})
 	if err != nil {
-		return nil, fmt.Errorf("%w: request: %w", mesh.ErrProtocol, err)
+		return nil, fmt.Errorf("%w: request: %w", mesh.ErrEncode, err)
 	}
-	if len(request) > requestFrame {
-		return nil, fmt.Errorf("%w: request of %d bytes, at most %d", mesh.ErrProtocol, len(request), requestFrame)
-	}
-	return request, nil
+	return request, mesh.Fits("request", uint64(len(request)), requestFrame)
 }
 
 // remaining is how long there is until deadline: what travels instead of it, since the two
@@ -108,7 +108,7 @@ func sendJob(s *frames, request, input []byte) error {
 		n := min(chunkBytes, len(input))
 		frame, err := wire.EncodeJobFrame(wire.JobFrame{Input: input[:n]})
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: input: %w", mesh.ErrEncode, err)
 		}
 		if err := s.put(frame); err != nil {
 			return err
@@ -165,8 +165,8 @@ func (m *Mesh) await(p identity.PeerID, s *frames, onProgress func(mesh.Progress
 				onProgress(*f.Progress)
 			}
 		case f.Result != nil && result == nil:
-			if f.Result.OutputLength > m.cfg.MaxTransfer {
-				return mesh.JobOutcome{}, fmt.Errorf("%w: output of %d bytes, at most %d", mesh.ErrProtocol, f.Result.OutputLength, m.cfg.MaxTransfer)
+			if f.Result.OutputLength > m.cfg.maxTransfer {
+				return mesh.JobOutcome{}, fmt.Errorf("%w: output of %d bytes, at most %d", mesh.ErrProtocol, f.Result.OutputLength, m.cfg.maxTransfer)
 			}
 			if f.Result.Outcome.Node != p {
 				return mesh.JobOutcome{}, fmt.Errorf("%w: %s answers for %.80q", mesh.ErrProtocol, p, string(f.Result.Outcome.Node))

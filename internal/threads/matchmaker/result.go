@@ -114,7 +114,7 @@ func passing(err error) bool {
 }
 
 // finalHere are the mesh's errors that no other node would answer differently.
-var finalHere = []error{mesh.ErrClosed, mesh.ErrCancelled}
+var finalHere = []error{mesh.ErrClosed, mesh.ErrCancelled, mesh.ErrTooBig, mesh.ErrEncode}
 
 // Final is what an error of a Runner may be: when it says so, no other node is tried.
 type Final interface{ Final() bool }
