@@ -36,19 +36,36 @@ type peers struct {
 	time map[peer.ID]clock.Offset // of their clocks
 	mid  clock.Offset             // of the middle one of them
 	here map[peer.ID]bool
+	last map[peer.ID]time.Time       // their last signs of life
 	left map[peer.ID][]chan struct{} // woken when that peer disconnects
 }
 
 func newPeers() *peers {
-	return &peers{rtt: map[peer.ID]time.Duration{}, time: map[peer.ID]clock.Offset{}, here: map[peer.ID]bool{}, left: map[peer.ID][]chan struct{}{}}
+	return &peers{rtt: map[peer.ID]time.Duration{}, time: map[peer.ID]clock.Offset{}, here: map[peer.ID]bool{}, last: map[peer.ID]time.Time{}, left: map[peer.ID][]chan struct{}{}}
 }
 
 func (ps *peers) setRTT(p peer.ID, rtt time.Duration) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if ps.here[p] {
-		ps.rtt[p] = rtt
+		ps.rtt[p], ps.last[p] = rtt, time.Now()
 	}
+}
+
+// spoke notes a sign of life of p.
+func (ps *peers) spoke(p peer.ID) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if ps.here[p] {
+		ps.last[p] = time.Now()
+	}
+}
+
+// quiet is for how long p has given no sign of life.
+func (ps *peers) quiet(p peer.ID) time.Duration {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return time.Since(ps.last[p])
 }
 
 func (ps *peers) getRTT(p peer.ID) time.Duration {
@@ -100,11 +117,12 @@ func (ps *peers) set(p peer.ID, here bool) bool {
 		return false
 	}
 	if here {
-		ps.here[p] = true
+		ps.here[p], ps.last[p] = true, time.Now()
 		return true
 	}
 	delete(ps.here, p)
 	delete(ps.rtt, p)
+	delete(ps.last, p)
 	delete(ps.time, p)
 	for _, ch := range ps.left[p] {
 		close(ch)

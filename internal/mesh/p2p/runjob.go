@@ -21,6 +21,9 @@ import (
 // goes away, ErrTimeout, ErrCancelled, ErrProtocol, ErrClosed. A job that ended
 // badly there is no error: see the outcome's Code.
 func (m *Mesh) RunJob(ctx context.Context, p identity.PeerID, call mesh.JobCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
+	if err := m.probe(ctx, p); err != nil {
+		return mesh.JobOutcome{}, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
+	}
 	request, err := m.request(call)
 	if err != nil {
 		return mesh.JobOutcome{}, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
@@ -142,6 +145,7 @@ func cut(s string, n int) string {
 func (m *Mesh) await(p identity.PeerID, s *frames, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
 	var result *wire.JobResult
 	var output []byte
+	from := s.s.Conn().RemotePeer()
 	for {
 		if result != nil && uint64(len(output)) == result.OutputLength {
 			out := result.Outcome
@@ -155,6 +159,7 @@ func (m *Mesh) await(p identity.PeerID, s *frames, onProgress func(mesh.Progress
 			}
 			return mesh.JobOutcome{}, err
 		}
+		m.peers.spoke(from)
 		f, err := wire.DecodeJobFrame(data)
 		if err != nil {
 			return mesh.JobOutcome{}, err

@@ -1,0 +1,97 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/submit"
+)
+
+// crash ends p as a power cut does.
+func (p *process) crash() {
+	_ = p.cmd.Process.Kill()
+	p.read.Wait()
+	_ = p.cmd.Wait()
+}
+
+// Five nodes that look better, are killed every few seconds and come back elsewhere cost
+// no job beside a steady one.
+func TestKilledNodesBesideASteadyOne(t *testing.T) {
+	dir := t.TempDir()
+	listen := "/ip4/127.0.0.1/udp/0/quic-v1"
+	steady := run(t, nil, "node", "--listen", listen, "--slots", "8", "--cost", "1000", "--data", filepath.Join(dir, "steady"))
+	defer steady.crash()
+	over, stop := context.WithCancel(t.Context())
+	var killing sync.WaitGroup
+	defer killing.Wait()
+	defer stop()
+	for i := range 5 {
+		args := []string{"node", "--listen", listen, "--slots", "4", "--cost", "10", "--bootstrap", steady.ready.Addrs[0]}
+		if i%2 == 0 { // the others come back as strangers: what they were stays in everybody's memory for a while
+			args = append(args, "--data", filepath.Join(dir, strconv.Itoa(i)))
+		}
+		p := run(t, nil, args...)
+		killing.Go(func() {
+			for {
+				select {
+				case <-time.After(2*time.Second + time.Duration(i)*700*time.Millisecond):
+				case <-over.Done():
+					p.crash()
+					return
+				}
+				p.crash()
+				select {
+				case <-time.After(time.Duration(i+1) * 300 * time.Millisecond):
+				case <-over.Done():
+					return
+				}
+				p = run(t, nil, args...)
+			}
+		})
+	}
+	home, err := start(context.Background(), nodeFlags{Name: "home", Allowance: 100_000_000, Bootstrap: []dialAddr{dialAddr(steady.ready.Addrs[0])}}, io.Discard)
+	require.NoError(t, err)
+	defer func() {
+		home.stop()
+		require.NoError(t, home.wait())
+	}()
+	wasm, err := os.ReadFile("../../build/capsules/hash.wasm")
+	require.NoError(t, err)
+	cid, err := home.Library.Publish("hash", wasm)
+	require.NoError(t, err)
+	const jobs = 64
+	errs := make([]error, jobs)
+	took := make([]time.Duration, jobs)
+	var all sync.WaitGroup
+	for i := range jobs {
+		all.Go(func() {
+			sub, err := submit.New(submit.Order{
+				Capsule: cid, Method: "sha256", Input: make([]byte, 1<<20),
+				CreditLedgerID: string(home.Wallet.Ledger()), Module: "test", Device: home.mesh.Self(),
+			}, time.Now())
+			if err == nil {
+				out, failed := home.Kernel.Dispatch(t.Context(), sub)
+				took[i], err = out.Total, failed
+			}
+			errs[i] = err
+		})
+		time.Sleep(250 * time.Millisecond)
+	}
+	all.Wait()
+	var sum, most time.Duration
+	for i, err := range errs {
+		require.NoError(t, err, "job %d", i)
+		sum, most = sum+took[i], max(most, took[i])
+	}
+	t.Logf("%d jobs, %v each on average, %v at most", jobs, sum/jobs, most)
+}
