@@ -20,6 +20,7 @@ type node struct {
 	late      []string  // capsules that it ran out of time with since it last did a job
 	asked     time.Time // when it was last measured for a job
 	round     *round    // the measurement that asked
+	steady    time.Time // since when it has been there without being lost
 }
 
 // lostAfter is how many pings in a row may go unanswered before a node is
@@ -34,7 +35,7 @@ func (s *state) hear(p mesh.Profile, now time.Time) {
 	}
 	n, known := s.nodes[p.Peer]
 	if !known {
-		n = &node{connected: s.peers[p.Peer]}
+		n = &node{connected: s.peers[p.Peer], steady: now}
 	}
 	old, dialable := n.profile, n.dialable
 	moved := known && !slices.Equal(old.Addrs, p.Addrs)
@@ -127,7 +128,7 @@ func (s *state) lost(id identity.PeerID) {
 
 func (s *state) connection(id identity.PeerID, up bool, now time.Time) {
 	if n, ok := s.nodes[id]; ok {
-		n.connected = up
+		n.connected, n.steady = up, now
 		s.index.SetUndialable(id, !up && !n.dialable)
 		if up && n.rtt == 0 {
 			s.k.wantPing(id)

@@ -247,6 +247,9 @@ func (c chooser) Done(p matchmaker.Placement, out mesh.JobOutcome, err error) {
 		if answered(err) {
 			s.index.Reached(p.Node)
 		}
+		if n := s.nodes[p.Node]; n != nil && shaken(out, err) {
+			n.steady = now
+		}
 		s.k.matchmaker.Kick()
 	})
 }

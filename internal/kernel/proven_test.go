@@ -1,0 +1,54 @@
+package kernel
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/identity"
+	"inos/internal/mesh"
+	"inos/internal/scheduler"
+)
+
+// A job's last attempt goes to the node with a record that has been there the longest,
+// past any number of strangers that look better and of nodes that come and go.
+func TestTheLastAttemptGoesToWhoStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		peer := func(name string, cost uint64) mesh.Peer {
+			return mesh.Peer{Connected: true, RTT: time.Millisecond, Profile: mesh.Profile{
+				Peer: peerOf(name), CreditCost: cost, FreeSlots: 4, Expires: time.Now().Add(time.Hour), Sequence: 1,
+			}}
+		}
+		peers := []mesh.Peer{peer("steady", 1000), peer("fickle", 10), peer("failing", 10)}
+		for i := range 60 {
+			peers = append(peers, peer(fmt.Sprint("stranger", i), 1))
+		}
+		c := newCrowd(peers)
+		k := startOn(t, c, func(cfg *Config) { cfg.Slots = -1 })
+		time.Sleep(time.Minute)
+		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+			last := func() identity.PeerID {
+				req := scheduler.Request{JobID: "j"}
+				best, err := s.index.Choose(req, time.Now())
+				require.NoError(t, err)
+				return s.proven(req, best, time.Now()).Node.ID
+			}
+			require.NotEqual(t, peerOf("steady"), last(), "nobody has a record: the best one")
+			for _, name := range []string{"steady", "fickle", "failing"} {
+				s.nodes[peerOf(name)].answers.add(time.Second)
+			}
+			s.connection(peerOf("fickle"), false, time.Now())
+			s.connection(peerOf("fickle"), true, time.Now())
+			s.index.Blame(peerOf("failing"), time.Now())
+			require.Equal(t, peerOf("steady"), last())
+			s.nodes[peerOf("steady")].steady = time.Now().Add(time.Second) // lost just now
+			require.Equal(t, peerOf("fickle"), last())
+			s.index.Blame(peerOf("fickle"), time.Now())
+			s.index.Blame(peerOf("steady"), time.Now())
+			require.Equal(t, peerOf("failing"), last(), "all have failed: the one that has been there the longest")
+		}))
+	})
+}
