@@ -219,6 +219,9 @@ func (m *Member) RunJob(ctx context.Context, p identity.PeerID, jc mesh.JobCall,
 // Call implements mesh.Caller: cc goes to p's handler. Input and output are copied, as
 // a wire would; CallsAtOnce is not enforced.
 func (m *Member) Call(ctx context.Context, p identity.PeerID, cc mesh.CapsuleCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
+	if err := mesh.Fits("input", uint64(len(cc.Input)), mesh.MaxTransfer); err != nil {
+		return mesh.JobOutcome{}, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
+	}
 	cc.Input = slices.Clone(cc.Input)
 	out, err := call(ctx, m, p, onProgress, func(ctx context.Context, other *Member, report func(mesh.Progress)) mesh.JobOutcome {
 		h, ok := other.handler.(mesh.CallHandler)

@@ -16,8 +16,17 @@ var _ mesh.Caller = (*Mesh)(nil)
 // an envelope with a CallRequest. How long the caller waits travels instead of its
 // deadline: the two clocks may differ by more.
 func (m *Mesh) Call(ctx context.Context, p identity.PeerID, call mesh.CapsuleCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
-	if uint64(len(call.Input)) > m.cfg.MaxTransfer {
-		return mesh.JobOutcome{}, fmt.Errorf("%w: %w: input of %d bytes, at most %d", mesh.ErrUnsent, mesh.ErrProtocol, len(call.Input), m.cfg.MaxTransfer)
+	request, err := m.callRequest(ctx, call)
+	if err != nil {
+		return mesh.JobOutcome{}, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
+	}
+	return m.roundTrip(ctx, p, CallProtocol, request, call.Input, onProgress)
+}
+
+// callRequest encodes the call's first frame. Errors match mesh.ErrTooBig or ErrEncode.
+func (m *Mesh) callRequest(ctx context.Context, call mesh.CapsuleCall) ([]byte, error) {
+	if err := mesh.Fits("input", uint64(len(call.Input)), m.cfg.maxTransfer); err != nil {
+		return nil, err
 	}
 	request := wire.CallRequest{Capsule: call.Capsule, Method: call.Method, Args: call.Args, InputLength: uint64(len(call.Input))}
 	if at, ok := ctx.Deadline(); ok {
@@ -31,13 +40,10 @@ func (m *Mesh) Call(ctx context.Context, p identity.PeerID, call mesh.CapsuleCal
 	if err == nil {
 		data, err = wire.EncodeJobFrame(wire.JobFrame{Request: &wire.JobRequest{Envelope: data}})
 	}
-	if err == nil && len(data) > requestFrame {
-		err = fmt.Errorf("request of %d bytes, at most %d", len(data), requestFrame)
-	}
 	if err != nil {
-		return mesh.JobOutcome{}, fmt.Errorf("%w: %w: call: %w", mesh.ErrUnsent, mesh.ErrProtocol, err)
+		return nil, fmt.Errorf("%w: call: %w", mesh.ErrEncode, err)
 	}
-	return m.roundTrip(ctx, p, CallProtocol, data, call.Input, onProgress)
+	return data, mesh.Fits("call request", uint64(len(data)), requestFrame)
 }
 
 // answerCall serves one call stream. The input stays in the stream until the handler
@@ -63,8 +69,8 @@ func (m *Mesh) answerCall(ctx context.Context, from identity.PeerID, s *frames) 
 	if err != nil {
 		return err
 	}
-	if r.InputLength > m.cfg.MaxTransfer {
-		return fmt.Errorf("%w: input of %d bytes, at most %d", mesh.ErrProtocol, r.InputLength, m.cfg.MaxTransfer)
+	if r.InputLength > m.cfg.maxTransfer {
+		return fmt.Errorf("%w: input of %d bytes, at most %d", mesh.ErrProtocol, r.InputLength, m.cfg.maxTransfer)
 	}
 	patience := jobTime
 	if r.Timeout > 0 {

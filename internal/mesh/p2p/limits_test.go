@@ -92,6 +92,11 @@ func TestWhatTravelsAtItsLimit(t *testing.T) {
 	}
 	ours(t, feed(mesh.MaxFeed), "feed request of")
 
+	_, err = a.Call(t.Context(), b.Self(), mesh.CapsuleCall{Capsule: "c", Input: make([]byte, most+2)}, nil)
+	ours(t, err, "input of 1048578 bytes, at most 1048577")
+	_, err = a.Call(t.Context(), b.Self(), mesh.CapsuleCall{Capsule: "c", Args: []string{strings.Repeat("a", mesh.MaxRequest)}}, nil)
+	ours(t, err, "call request of")
+
 	_, err = a.RunJob(t.Context(), b.Self(), call("", nil), nil)
 	require.NoError(t, err, "the connection goes on")
 }
