@@ -166,6 +166,9 @@ func (s *Supervisor) target(cmd capsule.Command) (*child, *capsule.Capsule, *cap
 		return nil, nil, &r
 	}
 	impossible := &TransitionError{From: ch.state.String(), Change: cmd.Type.String()}
+	if ch.forJob && cmd.Type != capsule.Kill {
+		return refuse(capsule.InvalidState, fmt.Errorf("%w: %s does a job, and takes no command but kill", ErrTransition, ch.id))
+	}
 	switch cmd.Type {
 	case capsule.Kill:
 		if !ch.state.Live() {

@@ -108,7 +108,7 @@ func (s *Supervisor) Listen(id string) (*Listener, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ch := s.live[id]
-	if ch == nil {
+	if ch == nil || ch.forJob { // what a job emits is nobody's to hear
 		return nil, fmt.Errorf("%w: %.80q", ErrNoCapsule, id)
 	}
 	if ch.cap == nil || ch.stopping || ch.ending() {

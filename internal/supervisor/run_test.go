@@ -101,6 +101,13 @@ func TestCalls(t *testing.T) {
 			if in.ID != id {
 				_, err = w.call(in.ID, "get")
 				require.ErrorIs(t, err, ErrNoCapsule, "the instance of a job takes no call")
+				require.ErrorIs(t, w.s.Send(t.Context(), in.ID, []byte("x")), ErrNoCapsule, "no stream")
+				_, err = w.s.Listen(in.ID)
+				require.ErrorIs(t, err, ErrNoCapsule, "no listener")
+				for _, typ := range []capsule.CommandType{capsule.Pause, capsule.Resume, capsule.Snapshot, capsule.ResizeMem} {
+					require.Equal(t, capsule.InvalidState, w.to(in.ID, typ).Code, "and no command")
+				}
+				require.Equal(t, capsule.OK, w.to(in.ID, capsule.Kill).Code, "but kill")
 			}
 		}
 	})
