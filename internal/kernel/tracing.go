@@ -108,6 +108,7 @@ func (t *tracing) begin(ctx context.Context, name string, started time.Time) (be
 	inside.parent = open.Context()
 	return context.WithValue(ctx, tracingKey{}, &inside), func(code string) {
 		s := open.End(t.k.cfg.Self, code, t.k.cfg.Now())
+		s.Served = t.mine != nil
 		t.k.cfg.Trace.Add(s)
 		t.mine.add(s)
 	}

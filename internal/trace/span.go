@@ -17,6 +17,9 @@ type Span struct {
 	Start    time.Time // by Node's own clock
 	Duration time.Duration
 	Code     string // empty when it went well
+	// Served says that it is of a job of another node, to which it goes back: it is not
+	// this node's to hand to anybody else. It does not travel.
+	Served bool
 }
 
 // Limits on what another node may say in one span, in bytes, and how many spans

@@ -300,8 +300,13 @@ func TestBrowsersShipTheirSpans(t *testing.T) {
 	sub.Envelope.Metadata.CreditLedgerID = "" // refused at once, with spans
 	_, err = browser.Kernel.Dispatch(t.Context(), sub)
 	require.Error(t, err)
+	// What it does for others is for them: their jobs are not told to strangers.
+	theirs := order(t, exporter, capsule.SumCID([]byte("nowhere")), "", 1000, time.Now().Add(time.Minute))
+	out := browser.Kernel.HandleJob(t.Context(), exporter.mesh.Self(), mesh.JobCall{Envelope: theirs.Envelope, Job: theirs.Job}, nil, nil)
+	require.NotEmpty(t, out.Spans, "who sent it gets them")
 	peers := []mesh.Peer{{Connected: true, Profile: mesh.Profile{Peer: exporter.mesh.Self(), Kind: "native"}}}
 	require.Equal(t, exporter.mesh.Self(), browser.ship(t.Context(), browser.mesh, peers, ""))
+	require.Len(t, exported, 3, "of its own job alone")
 	names := map[string]string{}
 	for range 3 {
 		s := <-exported

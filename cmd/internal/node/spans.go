@@ -40,7 +40,7 @@ func (n *Node) hearSpans() {
 	case n.kind == "browser":
 		n.shipping = make(chan trace.Span, shipQueue)
 		n.Kernel.Spans().Listen(func(s trace.Span) {
-			if s.Node != self {
+			if s.Node != self || s.Served { // whoever sent that job has them, and nobody else should
 				return
 			}
 			select {
