@@ -1,6 +1,7 @@
 package capsule
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -84,14 +85,16 @@ func (c *Capsule) Pending() int {
 }
 
 // Kill ends the capsule: the kill word first, then its thread. Everything
-// pending is answered at once with an error that matches ErrKilled and names
-// reason. Idempotent, does not wait: Done does.
-func (c *Capsule) Kill(reason string) {
-	if reason == "" {
-		reason = "no reason given"
+// pending is answered at once with an error that matches ErrKilled and cause, which may
+// be nil. Idempotent, does not wait: Done does.
+func (c *Capsule) Kill(cause error) {
+	if cause == nil {
+		cause = errNoReason
 	}
-	c.fail(fmt.Errorf("%w: %s", ErrKilled, reason))
+	c.fail(fmt.Errorf("%w: %w", ErrKilled, cause))
 }
+
+var errNoReason = errors.New("no reason given")
 
 // Done is closed when the instance runs no more and nothing is pending.
 func (c *Capsule) Done() <-chan struct{} { return c.done }

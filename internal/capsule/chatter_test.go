@@ -2,6 +2,7 @@ package capsule_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"testing"
@@ -112,7 +113,7 @@ func TestALogIsBounded(t *testing.T) {
 		require.Equal(t, lines, heard+missing, "without another line")
 		ask()
 		require.InDelta(t, 1200, heard, 20)
-		c.Kill("enough")
+		c.Kill(errors.New("enough"))
 	})
 }
 

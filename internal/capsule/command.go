@@ -195,7 +195,7 @@ func (c *Capsule) kill(ctx context.Context, cmd Command) (Reply, error) {
 		}
 		cancel()
 	}
-	c.Kill(reason)
+	c.Kill(errors.New(reason))
 	select {
 	case <-c.done:
 		return c.reply(cmd, OK, ""), nil

@@ -74,6 +74,9 @@ func (e *PanicError) Is(target error) bool { return target == ErrPanicked || tar
 // still carry it out: retry only what is idempotent.
 var ErrDeadline = errors.New("capsule: command not answered by its deadline")
 
+// ErrInstantiate says that a compiled module did not start. Final for these bytes.
+var ErrInstantiate = errors.New("capsule: instantiation failed")
+
 // ErrImage says that bytes are no image of a capsule's memory, or none of this
 // module's. Final for them.
 var ErrImage = errors.New("capsule: bad image")

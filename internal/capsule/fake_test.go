@@ -3,6 +3,7 @@ package capsule_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -221,6 +222,6 @@ func openFake(t *testing.T, f *fake, cfg capsule.Config) *capsule.Capsule {
 }
 
 func end(c *capsule.Capsule) {
-	c.Kill("end of the test")
+	c.Kill(errors.New("end of the test"))
 	<-c.Done()
 }

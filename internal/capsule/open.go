@@ -88,7 +88,7 @@ func open(ctx context.Context, mod Module, cfg Config,
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	}
-	c.Kill(err.Error())
+	c.Kill(err)
 	<-c.done
 	return nil, err
 }

@@ -19,9 +19,14 @@ type task struct {
 	abandoned          bool // the caller has gone: the last answer frees the slot
 }
 
+// progressEvery is how often the progress of a task is heard at most: the newest replaces
+// what was not. It says how far a task is, and is no way to bring a result home: 16 bytes ten
+// times a second.
+const progressEvery = 100 * time.Millisecond
+
 // Run gives the capsule one task and waits for its output, which the caller
 // owns. Input and output cross by reference, with one copy each. onProgress may
-// be nil; it is called on this goroutine with the newest progress. When ctx ends
+// be nil; it is called on this goroutine with the newest progress, every progressEvery at most. When ctx ends
 // the task is cancelled at the capsule's next safe point and Run returns at
 // once. Errors match a RunError's sentinels, the capsule's end, ErrProtocol,
 // ErrFrameTooLarge or ctx's.
@@ -71,14 +76,27 @@ func (c *Capsule) run(ctx context.Context, ticket uint64, w *task, t Task, onPro
 	default:
 		c.nudge() // the pump keeps the capsule's clock while it works
 	}
+	progress := w.progress
+	var pace *time.Timer // until the next report may be heard
+	var paced <-chan time.Time
 	for {
 		select {
 		case d := <-w.done:
 			return c.output(d)
-		case p := <-w.progress:
+		case p := <-progress:
 			if onProgress != nil {
 				onProgress(p)
 			}
+			if pace == nil {
+				pace = time.NewTimer(progressEvery)
+				defer pace.Stop()
+				paced = pace.C
+			} else {
+				pace.Reset(progressEvery)
+			}
+			progress = nil
+		case <-paced:
+			progress = w.progress
 		case <-c.dead:
 			return nil, c.reason()
 		case <-ctx.Done():

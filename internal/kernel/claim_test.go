@@ -143,61 +143,119 @@ func TestOnlyABadReceiptIsTheNodesFault(t *testing.T) {
 	}
 }
 
-// What a job, its deadline or its sender can end is paid for as long as it ran; what
-// the node ended is not.
+// A run is paid for as long as it ran, whatever ended it; what never began costs nothing.
 func TestWhoPaysForARunThatEnded(t *testing.T) {
+	const work = 2 * time.Second
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		payer, worker := &countingWallet{}, &countingWallet{}
-		home := w.start("home", func(c *Config) { c.Slots, c.Wallet, c.Attempts = -1, payer, 1 })
+		home := w.start("home", func(c *Config) { c.Slots, c.Wallet, c.Attempts = -1, &countingWallet{}, 1 })
 		require.NoError(t, home.shelf.Accept(testBlob()))
-		there := w.start("there", func(c *Config) { c.Wallet = worker })
+		worker := &countingWallet{}
+		broken := &breaks{workshop: &workshop{}, after: work, kills: make(chan struct{})}
+		there := w.start("there", func(c *Config) { c.Wallet, c.Capsules = worker, broken })
 		w.meet(home, there)
 		time.Sleep(time.Second)
-		for name, run := range map[string]func() (context.Context, Submission){
-			"deadline": func() (context.Context, Submission) {
-				return t.Context(), submission("x", func(s *Submission) { s.Job.Args, s.Job.Deadline = []string{"10s"}, time.Now().Add(2*time.Second) })
-			},
-			"cancelled": func() (context.Context, Submission) {
-				ctx, cancel := context.WithCancel(t.Context())
-				time.AfterFunc(2*time.Second, cancel)
-				return ctx, submission("x", func(s *Submission) { s.Job.Args = []string{"10s"} })
-			},
-			"crash": func() (context.Context, Submission) {
-				return t.Context(), submission("x", func(s *Submission) { s.Job.Method = "crash" })
-			},
-		} {
+		ends := func(what string, ctx context.Context, err error, change func(*Submission)) {
 			worker.earned.Store(0)
-			ctx, sub := run()
-			_, err := home.Dispatch(ctx, sub)
-			require.Error(t, err, name)
+			worker.refunded.Store(0)
+			broken.with = err
+			_, failed := home.Dispatch(ctx, submission("x", change))
+			require.Error(t, failed, what)
 			time.Sleep(20 * time.Second)
-			require.EqualValues(t, 1, worker.earned.Load(), name)
-			require.Zero(t, worker.refunded.Load(), name)
 		}
-		gone, cancel := context.WithCancel(t.Context())
-		cancel()
-		for _, c := range []struct {
-			ctx context.Context
-			err error
-			own bool
-		}{
-			{t.Context(), capsule.ErrKilled, true},
-			{gone, fmt.Errorf("%w: did not let go", capsule.ErrKilled), false},
-			{t.Context(), fmt.Errorf("%w: %w", supervisor.ErrNoHeartbeat, capsule.ErrKilled), false},
-			{t.Context(), &capsule.PanicError{Message: "x"}, false},
-			{t.Context(), capsule.ErrRingBroken, false},
-			{t.Context(), capsule.ErrStopped, false},
-			{t.Context(), capsule.ErrBadInput, false},
-			{t.Context(), supervisor.ErrBusy, true},
-			{t.Context(), capsule.ErrABIVersion, true},
-			{t.Context(), errors.New("something else"), true},
+		for _, err := range []error{
+			fmt.Errorf("%w: %w", capsule.ErrKilled, fmt.Errorf("%w for %v", supervisor.ErrNoHeartbeat, work)),
+			fmt.Errorf("%w: killed by command", capsule.ErrKilled),
+			&capsule.PanicError{Message: "x"}, capsule.ErrRingBroken, capsule.ErrStopped, capsule.ErrBadInput, capsule.ErrNotReady,
+			capsule.ErrInstantiate, capsule.ErrCompile, capsule.ErrABIVersion, supervisor.ErrStopped,
+			&supervisor.TimeLimitError{Limit: work}, errors.New("something else"),
 		} {
-			require.Equal(t, c.own, there.ownEnd(c.ctx, c.err), "%v", c.err)
+			ends(err.Error(), t.Context(), err, nil)
+			require.EqualValues(t, 1, worker.earned.Load(), "%v", err)
+			require.EqualValues(t, 2*10, worker.last.Cost, "%v", err)
+			require.Zero(t, worker.refunded.Load(), "%v", err)
 		}
+		ends("deadline", t.Context(), nil, func(s *Submission) { s.Job.Deadline = time.Now().Add(time.Second) })
+		require.EqualValues(t, 1*10, worker.last.Cost)
+		require.Contains(t, []mesh.JobCode{mesh.JobDeadline, mesh.JobCancelled}, worker.last.Code, "both sides know the deadline")
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		ends("cancelled", ctx, nil, nil)
+		require.EqualValues(t, 1*10, worker.last.Cost)
+		require.Equal(t, mesh.JobCancelled, worker.last.Code)
+		worker.until = time.Second
+		ends("its voucher ends", t.Context(), nil, nil)
+		require.EqualValues(t, 1*10, worker.last.Cost)
+		require.Equal(t, mesh.JobDeadline, worker.last.Code)
+		worker.until = 0
+
+		broken.never = true
+		ends("never began", t.Context(), supervisor.ErrBusy, func(s *Submission) { s.Job.Deadline = time.Now().Add(time.Second) })
+		require.Zero(t, worker.earned.Load())
+		require.Positive(t, worker.refunded.Load())
+		broken.never = false
+
+		// The node leaves, in order and not.
+		worker.earned.Store(0)
+		run := func() {
+			broken.after = time.Minute
+			go func() {
+				_, _ = home.Dispatch(t.Context(), submission("x", func(s *Submission) { s.Job.Deadline = time.Now().Add(5 * time.Second) }))
+			}()
+			time.Sleep(3 * time.Second)
+		}
+		run()
+		soon, done := context.WithTimeout(t.Context(), time.Second)
+		defer done()
+		d, err := there.Drain(soon)
+		require.NoError(t, err)
+		require.Equal(t, 1, d.HandedBack)
+		require.EqualValues(t, 1, worker.earned.Load())
+		require.EqualValues(t, 4*10, worker.last.Cost)
+		require.Equal(t, mesh.JobBusy, worker.last.Code)
 		there.stop()
-		require.True(t, there.ownEnd(gone, context.Canceled), "the node has ended, and with it the job")
+		time.Sleep(10 * time.Second)
+		broken.kills = make(chan struct{})
+		other := w.start("other", func(c *Config) { c.Wallet, c.Capsules = worker, broken })
+		w.meet(home, other)
+		time.Sleep(time.Second)
+		run()
+		other.stop()
+		synctest.Wait()
+		require.EqualValues(t, 2, worker.earned.Load())
+		require.EqualValues(t, 3*10, worker.last.Cost)
 	})
+}
+
+// breaks begins, works for a while and ends with an error.
+type breaks struct {
+	*workshop
+	after time.Duration
+	with  error
+	never bool // it does not begin
+	kills chan struct{}
+}
+
+// Serve kills what runs at its end, as a supervisor does.
+func (b *breaks) Serve(ctx context.Context) error {
+	<-ctx.Done()
+	close(b.kills)
+	return ctx.Err()
+}
+
+func (b *breaks) Run(ctx context.Context, _ capsule.CID, _ Limits, _ capsule.Task, _ func(done, total uint64)) ([]byte, error) {
+	if b.never {
+		return nil, b.with
+	}
+	capsule.Begin(ctx)
+	select {
+	case <-time.After(b.after):
+		return nil, b.with
+	case <-b.kills:
+		return nil, fmt.Errorf("%w: the supervisor stops", capsule.ErrKilled)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // A capsule cannot bring its result home as the text of an error.

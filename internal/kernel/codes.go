@@ -26,6 +26,7 @@ var codes = []struct {
 	code mesh.JobCode
 }{
 	{errBudget, mesh.JobCreditExhausted},
+	{errVoucherEnds, mesh.JobDeadline},
 	{ErrInput, mesh.JobRejected},
 	{mesh.ErrTooBig, mesh.JobRejected},
 	{errFetch, mesh.JobUnknownCapsule},
@@ -35,6 +36,7 @@ var codes = []struct {
 	{supervisor.ErrWrongBytes, mesh.JobBadCapsule},
 	{supervisor.ErrRestartIntensity, mesh.JobCrashed},
 	{supervisor.ErrNoHeartbeat, mesh.JobCrashed},
+	{capsule.ErrNotReady, mesh.JobCrashed},
 	{capsule.ErrNotWasm, mesh.JobBadCapsule},
 	{capsule.ErrCompile, mesh.JobBadCapsule},
 	{capsule.ErrUnknownImport, mesh.JobBadCapsule},
@@ -42,6 +44,8 @@ var codes = []struct {
 	{capsule.ErrNoControlBlock, mesh.JobBadCapsule},
 	{capsule.ErrNoRun, mesh.JobBadCapsule},
 	{capsule.ErrABIVersion, mesh.JobBadCapsule},
+	{capsule.ErrInstantiate, mesh.JobCrashed},
+	{capsule.ErrMemoryLimit, mesh.JobFailed},
 	{capsule.ErrUnknownMethod, mesh.JobFailed},
 	{capsule.ErrBadInput, mesh.JobFailed},
 	{capsule.ErrRunFailed, mesh.JobFailed},

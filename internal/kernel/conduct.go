@@ -82,13 +82,14 @@ func (s *state) settleBlame(kind kindOfJob, by identity.PeerID, attempts []match
 	s.refusals.forgive(kind, by)
 	for _, a := range attempts {
 		if a.Err != nil && !errors.Is(a.Err, matchmaker.ErrOutrun) {
-			s.contradicted(kind, a.Node, a.Err, now)
+			s.contradicted(kind, a.Node, a.Err, a.Cost > 0, now)
 		}
 	}
 }
 
-// contradicted: node failed with err at a job that another one has done.
-func (s *state) contradicted(kind kindOfJob, node identity.PeerID, err error, now time.Time) {
+// contradicted: node failed with err at a job that another one has done, and was paid for its
+// time if billed.
+func (s *state) contradicted(kind kindOfJob, node identity.PeerID, err error, billed bool, now time.Time) {
 	var said *matchmaker.JobError
 	late := errors.Is(err, matchmaker.ErrSilent) || errors.Is(err, mesh.ErrTimeout)
 	lost := errors.Is(err, mesh.ErrUnreachable)
@@ -105,7 +106,7 @@ func (s *state) contradicted(kind kindOfJob, node identity.PeerID, err error, no
 	case said.Code == mesh.JobInternal || said.Code == mesh.JobFailed:
 		s.index.Blame(node, now)
 		s.note(node, credit.DeedFailed, now)
-	case said.Code == mesh.JobCrashed:
+	case said.Code == mesh.JobCrashed, billed && said.Code != mesh.JobCreditExhausted:
 		s.index.Blame(node, now)
 	case said.Code == mesh.JobRejected || said.Code == mesh.JobCreditExhausted || said.Code == mesh.JobBadCapsule:
 		s.refusals.note(kind, node, now)

@@ -22,7 +22,7 @@ const reasonDraining = "draining"
 // Drained counts what a Drain came to.
 type Drained struct {
 	Finished   int // jobs of others that ended by themselves meanwhile
-	HandedBack int // that were ended and given back: nothing is owed for them
+	HandedBack int // that were ended and given back: paid for as long as they ran
 	Own        int // dispatched from here and still under way
 }
 
@@ -40,7 +40,7 @@ type leaving struct {
 // new jobs of other nodes are answered JobBusy and their spawns ErrDraining. It waits for
 // the jobs that are under way, and for those dispatched from here, until ctx ends; the
 // jobs of others that run then are ended and answered JobBusy, for which their callers
-// choose another node and pay nothing here. Drain is called once. Errors are ErrStopped,
+// choose another node and pay this one for as long as they ran. Drain is called once. Errors are ErrStopped,
 // or name what has not let go.
 func (k *Kernel) Drain(ctx context.Context) (Drained, error) {
 	k.leaving.draining.Store(true)
@@ -135,9 +135,8 @@ func (s *state) drained(out mesh.JobOutcome) {
 	}
 }
 
-// handedBack is out, unless this node ended the run to give it back: then the caller
-// hears that the node is busy, and nothing is owed. A run that ended by itself just
-// before stays as it ended.
+// handedBack is out, unless this node gave the job back before it ran: then the caller
+// hears that the node is busy. A run that ended by itself just before stays as it ended.
 func handedBack(ctx context.Context, out mesh.JobOutcome) mesh.JobOutcome {
 	if !errors.Is(context.Cause(ctx), errHandBack) || out.Code == mesh.JobOK || len(out.Receipt) > 0 {
 		return out

@@ -18,6 +18,8 @@ import (
 var (
 	errFetch  = errors.New("kernel: capsule could not be had")
 	errBudget = errors.New("kernel: the job's budget is used up")
+	// errVoucherEnds ends a run that its voucher does not pay for any longer.
+	errVoucherEnds = errors.New("kernel: the job's voucher ends")
 )
 
 // execute runs an admitted job on this node's own capsules. The caller has taken
@@ -50,11 +52,11 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, terms Terms
 		return k.refuse(out, a.From(), err)
 	}
 	now := k.cfg.Now()
-	limits, byBudget := k.limits(job, terms.Amount, blob.Manifest, now)
-	if limits.Time > 0 {
-		terms.Amount, terms.Until = min(terms.Amount, credit.Bound(k.cfg.CreditCost, limits.Time)), now.Add(min(limits.Time, longestRun))
-	}
+	limits := k.limits(blob.Manifest)
+	most := longestUse(job, limits, now)
+	terms.Amount, terms.Until = min(terms.Amount, credit.Bound(k.cfg.CreditCost, most)), now.Add(most)
 	var earning Earning
+	paidFor := time.Duration(-1) // by the voucher, from now; below 0: without end
 	if k.cfg.Wallet != nil {
 		switch earning, err = k.cfg.Wallet.Earn(a, terms, now); {
 		case heldUp(err):
@@ -64,43 +66,44 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, terms Terms
 			out.Code, out.Message, out.Reason = mesh.JobCreditExhausted, err.Error(), codeText(err)
 			return out
 		}
-		if left := earning.Until().Sub(now); limits.Time == 0 || left < limits.Time {
-			limits.Time, byBudget = max(left, time.Millisecond), false
-		}
+		paidFor = max(earning.Until().Sub(now), 0)
 	}
+	traced, ran := span(ctx, "run")
+	left := time.Duration(-1)
+	if !job.Deadline.IsZero() {
+		left = max(job.Deadline.Sub(now), 0)
+	}
+	running, end := runFor(traced, left, paidFor)
+	defer end(nil)
 	task := capsule.Task{Method: job.Method, Args: job.Args, Input: input}
-	running, ran := span(ctx, "run")
-	started := k.cfg.Now()
-	report, stop := k.metered(started, terms.Amount, onProgress)
-	output, err := k.cfg.Capsules.Run(running, cid, limits, task, report)
-	stop()
+	m := newMeter(k.cfg.CreditCost, terms.Amount, onProgress, func() { end(errBudget) })
+	output, err := k.cfg.Capsules.Run(capsule.Metered(running, m.begin), cid, limits, task, m.progress)
+	began, used, cost := m.stop()
 	finished := k.cfg.Now()
-	out.Run = finished.Sub(started)
-	if err != nil && byBudget && ctx.Err() == nil && out.Run >= limits.Time {
-		err = fmt.Errorf("%w: %w", errBudget, err)
-	}
+	out.Run = used
+	err = endedBy(ctx, running, err)
 	ran(spanCode(out, err))
 	switch {
-	case err == nil:
-		out.Output, out.OutputCID = output, capsule.SumCID(output).String()
-	case errors.Is(err, errBudget):
-		// The work was done as far as the money went: that far it is paid for, or a
-		// budget of nothing would buy a node's time.
-		out.Code, out.Message = mesh.JobCreditExhausted, err.Error()
-	case k.ownEnd(ctx, err):
+	case began.IsZero(): // the node did nothing for it
 		if earning != nil {
 			earning.Refund(finished)
 		}
 		return fail(err)
-	default: // so is what the job itself, its deadline or its sender ended
+	case err == nil:
+		out.Output, out.OutputCID = output, capsule.SumCID(output).String()
+	case errors.Is(err, errHandBack):
+		out.Code, out.Reason, out.Message = mesh.JobBusy, reasonDraining, err.Error()
+	default:
 		fail(err)
 	}
-	out.Cost = k.costOf(out.Run, terms.Amount)
+	// Whatever ended it, it is paid for as long as it ran: otherwise who can end a run so
+	// would have a node's time for nothing.
+	out.Cost = cost
 	if earning != nil {
 		_, settled := span(ctx, "settle")
 		out.Receipt, err = earning.Collect(Work{
 			CapsuleCID: job.Capsule, InputCID: capsule.SumCID(input).String(), OutputCID: out.OutputCID,
-			Cost: out.Cost, Started: started, Finished: finished, Code: out.Code,
+			Cost: out.Cost, Started: finished.Add(-time.Since(began)), Finished: finished, Code: out.Code,
 		}, finished)
 		settled(codeText(err))
 		if err != nil {
@@ -113,17 +116,36 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, terms Terms
 	return out
 }
 
-// ownEnd reports whether a run ended through this node's own doing: nothing is owed
-// for it. A capsule that fell silent, or did not let go when its time was over, was killed
-// for that.
-func (k *Kernel) ownEnd(ctx context.Context, err error) bool {
-	switch code := codeOf(err); {
-	case k.life.Err() != nil, errors.Is(context.Cause(ctx), errHandBack), !chargeable(code):
-		return true
-	case code == mesh.JobCrashed && ctx.Err() == nil:
-		return errors.Is(err, capsule.ErrKilled) && !errors.Is(err, supervisor.ErrNoHeartbeat)
+// runFor is a context for a run: it ends when the time left to the job's deadline is over, or
+// what its voucher pays for. Below 0 is without end.
+func runFor(ctx context.Context, left, paidFor time.Duration) (context.Context, context.CancelCauseFunc) {
+	least, why := left, error(context.DeadlineExceeded)
+	if paidFor >= 0 && (left < 0 || paidFor < left) {
+		least, why = paidFor, errVoucherEnds
 	}
-	return false
+	release := func() {}
+	if least >= 0 {
+		ctx, release = context.WithTimeoutCause(ctx, least, why)
+	}
+	ctx, end := context.WithCancelCause(ctx)
+	return ctx, func(cause error) {
+		end(cause)
+		release()
+	}
+}
+
+// endedBy is the error of a run on running, which comes of ctx: why it was ended, if err is
+// what the end of its context looks like.
+func endedBy(ctx, running context.Context, err error) error {
+	cause := context.Cause(running)
+	ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, cause)
+	switch {
+	case err == nil, running.Err() == nil, !ended:
+		return err
+	case ctx.Err() == nil, errors.Is(cause, errHandBack):
+		return cause
+	}
+	return ctx.Err()
 }
 
 // maxMessage is how much of what a capsule says of its failure travels, in bytes: it is
@@ -161,10 +183,9 @@ func (k *Kernel) haveCapsule(ctx context.Context, cid capsule.CID, fetch mesh.Fe
 	return blob, uint64(len(blob.Wasm)), nil
 }
 
-// limits of a run: the capsule's own, cut to what the policy, the deadline and the
-// budget leave. byBudget says that the budget is the shortest.
-func (k *Kernel) limits(job governance.Job, budget uint64, m capsule.Manifest, now time.Time) (l Limits, byBudget bool) {
-	l = Limits{MemoryBytes: m.MemoryLimit, Time: m.TimeLimit}
+// limits of a run: the capsule's own, cut to what the policy allows.
+func (k *Kernel) limits(m capsule.Manifest) Limits {
+	l := Limits{MemoryBytes: m.MemoryLimit, Time: m.TimeLimit}
 	memory, run := k.cfg.Gate.Limits()
 	if l.MemoryBytes == 0 || memory < l.MemoryBytes {
 		l.MemoryBytes = memory
@@ -172,13 +193,19 @@ func (k *Kernel) limits(job governance.Job, budget uint64, m capsule.Manifest, n
 	if l.Time == 0 || run < l.Time {
 		l.Time = run
 	}
-	if left := job.Deadline.Sub(now); !job.Deadline.IsZero() && (l.Time == 0 || left < l.Time) {
-		l.Time = max(left, time.Millisecond)
+	return l
+}
+
+// longestUse is how long a run may take, its compilation and its start with it.
+func longestUse(job governance.Job, l Limits, now time.Time) time.Duration {
+	most := longestRun
+	if l.Time > 0 {
+		most = min(most, l.Time+supervisor.DefaultStartTimeout)
 	}
-	if paid := affordable(budget, k.cfg.CreditCost); paid > 0 && (l.Time == 0 || paid < l.Time) {
-		l.Time, byBudget = paid, true
+	if !job.Deadline.IsZero() {
+		most = min(most, max(job.Deadline.Sub(now), time.Millisecond))
 	}
-	return l, byBudget
+	return most
 }
 
 // affordable is how long a budget lasts at cost microcredits a second; 0 means
@@ -196,17 +223,6 @@ func affordable(budget, cost uint64) time.Duration {
 		return 0
 	}
 	return max(time.Duration(ns), time.Nanosecond)
-}
-
-// costOf is what a run costs: the node's rate times the seconds it took, rounded
-// up, at least 1 microcredit and never above the budget, which limits has cut the
-// run to.
-func (k *Kernel) costOf(run time.Duration, budget uint64) uint64 {
-	cost := runCost(k.cfg.CreditCost, run)
-	if budget > 0 {
-		cost = min(cost, budget)
-	}
-	return cost
 }
 
 // runCost is ceil(rate * run seconds), at least 1; it saturates.

@@ -117,6 +117,7 @@ func (w *workshop) Run(ctx context.Context, _ capsule.CID, limits Limits, t caps
 	if time.Now().Before(w.noRoomUntil) {
 		return nil, supervisor.ErrBusy
 	}
+	capsule.Begin(ctx)
 	w.most.Store(max(w.most.Load(), w.now.Add(1)))
 	defer w.now.Add(-1)
 	if t.Method == "crash" {

@@ -7,49 +7,135 @@ import (
 	"inos/internal/mesh"
 )
 
-// meterEvery is how often a run that says nothing of its progress has its debits
-// reported all the same.
-const meterEvery = time.Second
+const (
+	// meterEvery is how often a run that says nothing of its progress has its debits
+	// reported all the same.
+	meterEvery = time.Second
+	// meterGrain is how often the meter looks at the clock.
+	meterGrain = 250 * time.Millisecond
+	// stoodStill is the most that is counted between two looks: a node that was stopped, or
+	// whose machine slept, has not worked meanwhile.
+	stoodStill = time.Second
+)
 
-// metered debits a run as it goes: every report carries what it has cost so far,
-// and one follows every meterEvery. The run's time limit stops it when the budget
-// is reached. report may be called until stop, which waits for the last report;
-// onProgress may be nil.
-func (k *Kernel) metered(started time.Time, budget uint64, onProgress func(mesh.Progress)) (report func(done, total uint64), stop func()) {
-	if onProgress == nil {
-		return func(done, total uint64) {}, func() {}
+// meter counts how long a node works on one run: from when its capsule's compilation begins
+// to when its instance has been killed. It reports what that has cost, and says when the money
+// is used up.
+type meter struct {
+	rate    uint64        // microcredits a second
+	most    uint64        // microcredits; 0: without bound
+	lasts   time.Duration // what most pays for; 0: without end
+	dry     func()        // called once it is used up
+	report  func(mesh.Progress)
+	working sync.WaitGroup
+	end     chan struct{}
+
+	mu      sync.Mutex
+	began   time.Time // zero: not yet
+	stopped bool
+	at      time.Time // counted until then
+	counted time.Duration
+	said    time.Time // of the last report
+	last    mesh.Progress
+}
+
+// newMeter is a meter that does not run yet. report may be nil.
+func newMeter(rate, most uint64, report func(mesh.Progress), dry func()) *meter {
+	if report == nil {
+		report = func(mesh.Progress) {}
 	}
-	var mu sync.Mutex // reports leave in order
-	var last mesh.Progress
-	debit := func() {
-		last.Cost = max(last.Cost, k.costOf(time.Since(started), budget))
-		onProgress(last)
+	return &meter{rate: rate, most: most, lasts: affordable(most, rate), dry: dry, report: report, end: make(chan struct{})}
+}
+
+// begin starts the meter: the first report says that the run has begun.
+func (m *meter) begin() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.stopped || !m.began.IsZero() {
+		return
 	}
-	end, ended := make(chan struct{}), make(chan struct{})
-	debit() // the first one says that the run has begun
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(meterEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				mu.Lock()
-				debit()
-				mu.Unlock()
-			case <-end:
-				return
-			}
+	m.began = time.Now()
+	m.at = m.began
+	m.debit(m.began)
+	m.working.Go(m.run)
+}
+
+// run counts until the meter is stopped.
+func (m *meter) run() {
+	next := time.NewTimer(0)
+	defer next.Stop()
+	for {
+		select {
+		case <-m.end:
+			return
+		case <-next.C:
 		}
-	}()
-	report = func(done, total uint64) {
-		mu.Lock()
-		defer mu.Unlock()
-		last.Done, last.Total = done, total
-		debit()
+		m.mu.Lock()
+		now := time.Now()
+		m.count(now)
+		if now.Sub(m.said) >= meterEvery {
+			m.debit(now)
+		}
+		wait := meterGrain
+		if m.lasts > 0 {
+			wait = min(wait, m.lasts-m.counted)
+		}
+		m.mu.Unlock()
+		if wait <= 0 {
+			m.dry()
+			return
+		}
+		next.Reset(wait)
 	}
-	return report, func() {
-		close(end)
-		<-ended
+}
+
+// count takes in what went by until now. mu is held.
+func (m *meter) count(now time.Time) {
+	m.counted += min(max(now.Sub(m.at), 0), stoodStill)
+	m.at = now
+}
+
+// debit reports what the run has cost. mu is held: reports leave in order.
+func (m *meter) debit(now time.Time) {
+	m.said = now
+	m.last.Cost = max(m.last.Cost, m.cost())
+	m.report(m.last)
+}
+
+// cost is the rate times what was counted, rounded up: at least 1 microcredit, never more
+// than there is. mu is held, or the meter has stopped.
+func (m *meter) cost() uint64 {
+	cost := runCost(m.rate, m.counted)
+	if m.most > 0 {
+		cost = min(cost, m.most)
 	}
+	return cost
+}
+
+// progress takes a report of the capsule in.
+func (m *meter) progress(done, total uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.stopped || m.began.IsZero() {
+		return
+	}
+	now := time.Now()
+	m.count(now)
+	m.last.Done, m.last.Total = done, total
+	m.debit(now)
+}
+
+// stop ends the meter and waits for its last report. It returns when the run began, what was
+// counted, and what that costs: nothing when it never began.
+func (m *meter) stop() (began time.Time, counted time.Duration, cost uint64) {
+	m.mu.Lock()
+	if m.stopped = true; m.began.IsZero() {
+		m.mu.Unlock()
+		return time.Time{}, 0, 0
+	}
+	m.count(time.Now())
+	m.mu.Unlock()
+	close(m.end)
+	m.working.Wait()
+	return m.began, m.counted, m.cost()
 }

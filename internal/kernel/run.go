@@ -194,20 +194,16 @@ func (k *Kernel) settle(ctx context.Context, a governance.Admitted, out *mesh.Jo
 }
 
 // claims reports whether the node claims money: for a result, or for the time of a run
-// that ended without one.
+// that ended without one. Of a job that it refused, or whose capsule it could not have, it
+// has run nothing.
 func claims(out mesh.JobOutcome) bool {
-	return out.Code == mesh.JobOK || chargeable(out.Code) && len(out.Receipt) > 0
-}
-
-// chargeable reports whether a run that ended so is paid for as long as it ran. What a
-// job, its deadline, its budget or its sender can bring about has to be, or it would buy
-// a node's time for nothing.
-func chargeable(c mesh.JobCode) bool {
-	switch c {
-	case mesh.JobOK, mesh.JobCreditExhausted, mesh.JobFailed, mesh.JobCrashed, mesh.JobDeadline, mesh.JobCancelled:
+	switch out.Code {
+	case mesh.JobOK:
 		return true
+	case mesh.JobRejected, mesh.JobUnknownCapsule:
+		return false
 	}
-	return false
+	return len(out.Receipt) > 0
 }
 
 // badReceipt tells a receipt that will never be paid from a ledger that could not

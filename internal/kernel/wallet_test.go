@@ -18,7 +18,9 @@ import (
 type countingWallet struct {
 	calls, promised, paid, withdrawn, earned, refunded atomic.Int64
 
-	refusal error // of Pay
+	refusal error         // of Pay
+	last    Work          // that was collected
+	until   time.Duration // what is earned expires then; 0 means an hour
 }
 
 func (w *countingWallet) Reserve(_ identity.LedgerID, amount, _ uint64) (Funds, error) {
@@ -61,14 +63,20 @@ func (w *countingWallet) Earn(governance.Admitted, Terms, time.Time) (Earning, e
 
 type countingEarning countingWallet
 
-func (e *countingEarning) Collect(Work, time.Time) ([]byte, error) {
+func (e *countingEarning) Collect(w Work, _ time.Time) ([]byte, error) {
+	e.last = w
 	e.earned.Add(1)
 	return []byte("receipt"), nil
 }
 
 func (e *countingEarning) Refund(time.Time) { e.refunded.Add(1) }
 
-func (e *countingEarning) Until() time.Time { return time.Now().Add(time.Hour) }
+func (e *countingEarning) Until() time.Time {
+	if e.until > 0 {
+		return time.Now().Add(e.until)
+	}
+	return time.Now().Add(time.Hour)
+}
 
 func watcherBattery(level float64) watcher.Signal { return watcher.Battery{Level: level} }
 

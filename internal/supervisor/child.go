@@ -77,6 +77,9 @@ func newChild(ctx context.Context, id string, sp spec, g *group, cfg Config) *ch
 		ch.jobs = 1
 	}
 	ch.index = ch.group.join(ch)
+	if sp.began != nil {
+		ctx = capsule.Metered(ctx, sp.began)
+	}
 	ch.ctx, ch.cancel = context.WithCancel(ctx)
 	return ch
 }

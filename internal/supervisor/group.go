@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -105,7 +106,7 @@ func (s *Supervisor) restartRest(ch *child) {
 		other.redo = true
 		other.lower()
 		if other.cap != nil {
-			other.cap.Kill("restarted behind " + ch.id)
+			other.cap.Kill(errors.New("restarted behind " + ch.id))
 		} else if other.giveUp != nil {
 			other.giveUp()
 		}

@@ -56,7 +56,7 @@ func (s *Supervisor) lifetime(ch *child) error {
 		return err
 	}
 	if !s.adopt(ch, c, time.Now()) {
-		c.Kill("not wanted any more")
+		c.Kill(errors.New("not wanted any more"))
 		<-c.Done()
 		return c.Err()
 	}
@@ -88,6 +88,7 @@ func (s *Supervisor) openIn(ctx context.Context, ch *child, instance int) (*caps
 	if err != nil {
 		return nil, err
 	}
+	capsule.Begin(ctx)
 	s.mu.Lock()
 	cfg := capsule.Config{
 		ID: ch.id, Codec: s.cfg.Codec, Args: ch.args, MemoryLimit: ch.memoryLimit, Heartbeat: s.cfg.Heartbeat,

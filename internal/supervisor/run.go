@@ -16,7 +16,9 @@ type Limits struct {
 
 // Run does task on an instance of cid started for it alone, with the memory that the
 // module defines; with the task, whatever became of it, the instance ends. It blocks until
-// the output is there; the caller owns it. onProgress may be nil and must not block.
+// the output is there; the caller owns it. A task that failed has let go of its thread by
+// then, unless that takes longer than goneWithin. capsule.Begin is called of ctx when the node
+// begins to work on it. onProgress may be nil and must not block.
 // Errors match ErrBusy or ErrNotServing (retryable), ErrTimeLimit, those of Blobs, of
 // capsule.Runtime and of capsule.Capsule.Run, or ctx's.
 func (s *Supervisor) Run(ctx context.Context, cid capsule.CID, limits Limits, task capsule.Task, onProgress func(done, total uint64)) ([]byte, error) {
@@ -24,8 +26,25 @@ func (s *Supervisor) Run(ctx context.Context, cid capsule.CID, limits Limits, ta
 	if err != nil {
 		return nil, err
 	}
-	defer s.discard(ch, c)
-	return perform(ctx, c, least(limits.Time, ch.timeLimit), task, onProgress)
+	out, err := perform(ctx, c, least(limits.Time, ch.timeLimit), task, onProgress)
+	s.discard(ch, c)
+	if err != nil {
+		awaitGone(ch)
+	}
+	return out, err
+}
+
+// goneWithin is how long a run that was ended waits for its thread to end, so that nobody
+// else has its slot before: natively it does, in a browser a Worker may take seconds.
+const goneWithin = 100 * time.Millisecond
+
+func awaitGone(ch *child) {
+	limit := time.NewTimer(goneWithin)
+	defer limit.Stop()
+	select {
+	case <-ch.gone:
+	case <-limit.C:
+	}
 }
 
 // perform does task on c, for limit at most; 0 is no limit.
@@ -55,11 +74,13 @@ func (s *Supervisor) instance(ctx context.Context, cid capsule.CID, limits Limit
 	if err := s.awaitServing(ctx); err != nil {
 		return nil, nil, err
 	}
-	ch, err := s.admitSoon(ctx, spec{cid: cid, memoryLimit: limits.MemoryBytes, policy: capsule.Temporary, forJob: true})
+	ch, err := s.admitSoon(ctx, spec{cid: cid, memoryLimit: limits.MemoryBytes, policy: capsule.Temporary, forJob: true,
+		began: func() { capsule.Begin(ctx) }})
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := s.awaitStart(ctx, ch); err != nil {
+		awaitGone(ch)
 		return nil, nil, err
 	}
 	s.mu.Lock()

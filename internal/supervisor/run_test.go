@@ -220,3 +220,34 @@ func TestACrashedRunEndsItsInstance(t *testing.T) {
 		require.Error(t, err)
 	})
 }
+
+// Whoever waits for a run hears what its instance was killed for: what is owed for it, and who
+// is to blame, depends on that.
+func TestARunHearsWhatItWasKilledFor(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, w *world) {
+		_, err := w.run(good, "spin")
+		require.ErrorIs(t, err, ErrNoHeartbeat)
+		require.ErrorIs(t, err, capsule.ErrKilled)
+	})
+}
+
+// The node begins to work on a run before its capsule is started, and has let go of it when
+// the run fails.
+func TestARunBeginsAndLetsGo(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, w *world) {
+		for _, cid := range []capsule.CID{silent, good} {
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			began := 0
+			_, err := w.s.Run(capsule.Metered(ctx, func() { began++ }), cid, Limits{}, capsule.Task{Method: "spin"}, nil)
+			cancel()
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.Equal(t, 1, began)
+			running, _ := w.rt.counts()
+			require.Zero(t, running)
+		}
+		began := 0
+		_, err := w.s.Run(capsule.Metered(t.Context(), func() { began++ }), nothing, Limits{}, capsule.Task{}, nil)
+		require.Error(t, err)
+		require.Zero(t, began, "a capsule that cannot be had")
+	})
+}

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -111,7 +112,8 @@ type spec struct {
 	memoryLimit uint64         // bytes; 0 means what the capsule declares
 	policy      capsule.RestartPolicy
 	args        []string
-	forJob      bool // started by Run, for one task
+	forJob      bool   // started by Run, for one task
+	began       func() // called when the node begins to work on its first start; may be nil
 	group       string
 	strategy    capsule.GroupStrategy
 }
@@ -170,7 +172,7 @@ func (s *Supervisor) stop(ch *child, reason string, how change) {
 		return
 	}
 	if ch.cap != nil {
-		ch.cap.Kill(reason)
+		ch.cap.Kill(errors.New(reason))
 	}
 }
 

@@ -65,7 +65,7 @@ func (s *Supervisor) tick(ch *child, c *capsule.Capsule, now time.Time) {
 func (s *Supervisor) kill(ch *child, err error) {
 	if ch.killErr == nil && !ch.ending() {
 		ch.killErr = err
-		ch.cap.Kill(err.Error())
+		ch.cap.Kill(err)
 	}
 }
 

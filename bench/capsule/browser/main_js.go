@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -109,7 +110,7 @@ func open(ctx context.Context, mod capsule.Module, cfg capsule.Config) (*capsule
 }
 
 func end(c *capsule.Capsule) {
-	c.Kill("done")
+	c.Kill(errors.New("done"))
 	<-c.Done()
 }
 

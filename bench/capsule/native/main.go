@@ -7,6 +7,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -50,7 +51,7 @@ func run(ctx context.Context) error {
 			return err
 		}
 		spawn = append(spawn, float64(time.Since(began))/1e6)
-		c.Kill("done")
+		c.Kill(errors.New("done"))
 		<-c.Done()
 	}
 	c, err := open()

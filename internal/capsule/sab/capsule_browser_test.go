@@ -44,7 +44,7 @@ func open(t testing.TB, m capsule.Module, cfg capsule.Config) *capsule.Capsule {
 	c, err := capsule.Open(t.Context(), m, cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		c.Kill("end of the test")
+		c.Kill(errors.New("end of the test"))
 		<-c.Done()
 	})
 	return c
@@ -88,7 +88,7 @@ func TestHashCapsuleKilledMidJob(t *testing.T) {
 	}()
 	<-running
 	began := time.Now()
-	c.Kill("enough")
+	c.Kill(errors.New("enough"))
 	err := <-failed
 	require.ErrorIs(t, err, capsule.ErrKilled)
 	require.ErrorContains(t, err, "enough")
@@ -228,7 +228,7 @@ func BenchmarkOpen(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.StopTimer()
-		c.Kill("done")
+		c.Kill(errors.New("done"))
 		<-c.Done()
 		b.StartTimer()
 	}

@@ -25,12 +25,12 @@ const (
 var (
 	// ErrInstantiate says that the browser refused to instantiate a compiled
 	// module, or that its start function trapped. Final for these bytes.
-	ErrInstantiate = errors.New("capsule/sab: instantiation failed")
+	ErrInstantiate = fmt.Errorf("capsule/sab: %w", capsule.ErrInstantiate)
 	// ErrWorker says that a Worker did not start or broke. Retryable.
 	ErrWorker = errors.New("capsule/sab: worker failed")
 	// ErrLimit says that a memory limit is below what the module needs to
 	// start. Final for this limit.
-	ErrLimit = errors.New("capsule/sab: limit below the module's minimum")
+	ErrLimit = fmt.Errorf("capsule/sab: %w", capsule.ErrMemoryLimit)
 	// ErrClosed says that the Runtime was closed. Final.
 	ErrClosed = errors.New("capsule/sab: runtime closed")
 )

@@ -62,6 +62,7 @@ func (r *Runtime) Compile(ctx context.Context, wasm []byte) (capsule.Module, err
 	if err != nil {
 		return nil, err
 	}
+	capsule.Begin(ctx)
 	select {
 	case <-m.ready:
 	case <-ctx.Done():

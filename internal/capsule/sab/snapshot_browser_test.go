@@ -3,6 +3,7 @@
 package sab_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"syscall/js"
@@ -25,7 +26,7 @@ func take(t *testing.T, c *capsule.Capsule) []byte {
 	require.Equal(t, capsule.OK, r.Code, r.Message)
 	blob := im.Encode(true)
 	t.Logf("a memory of %d bytes gives an image of %d", im.MemoryBytes, len(blob))
-	c.Kill("moved")
+	c.Kill(errors.New("moved"))
 	<-c.Done()
 	return blob
 }
@@ -37,7 +38,7 @@ func restore(t *testing.T, m capsule.Module, blob []byte) *capsule.Capsule {
 	c, err := capsule.Restore(t.Context(), m, im, capsule.Config{ID: "restored", Codec: wire.Capsules{}})
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		c.Kill("end of the test")
+		c.Kill(errors.New("end of the test"))
 		<-c.Done()
 	})
 	return c

@@ -1,6 +1,7 @@
 package wazero_test
 
 import (
+	"context"
 	"os"
 	"testing"
 	"time"
@@ -83,6 +84,44 @@ func TestCloseEndsACompilation(t *testing.T) {
 	}
 	_, err := rt.Compile(t.Context(), hostile.SlowToCompile())
 	require.ErrorIs(t, err, wazero.ErrClosed)
+}
+
+// A module is compiled for as long as somebody waits for it, and one that waits for its turn
+// has not begun.
+func TestACompilationEndsWithWhoWaitsForIt(t *testing.T) {
+	rt := compiledApart(t, time.Hour, roomy)
+	type caller struct {
+		began, ended chan struct{}
+		leave        context.CancelFunc
+	}
+	ask := func(wasm []byte) *caller {
+		ctx, cancel := context.WithCancel(t.Context())
+		c := &caller{make(chan struct{}), make(chan struct{}), cancel}
+		go func() {
+			defer close(c.ended)
+			_, _ = rt.Compile(capsule.Metered(ctx, func() { close(c.began) }), wasm)
+		}()
+		return c
+	}
+	slow := hostile.SlowToCompile()
+	first, second := ask(slow), ask(slow)
+	<-first.began
+	<-second.began
+	first.leave()
+	<-first.ended
+	other := ask(handmade(hostile.Healthy(nil), forever...))
+	select {
+	case <-other.began:
+		t.Fatal("one at a time")
+	case <-second.ended:
+		t.Fatal("somebody waits for it")
+	case <-time.After(100 * time.Millisecond): // nothing is waited for: nothing shall happen
+	}
+	second.leave()
+	<-second.ended
+	<-other.began
+	<-other.ended
+	require.NoError(t, rt.Close())
 }
 
 // A function of many locals is refused before anybody compiles it.

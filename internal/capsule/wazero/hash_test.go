@@ -3,6 +3,7 @@ package wazero_test
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -82,7 +83,7 @@ func open(t testing.TB, mod capsule.Module, cfg capsule.Config) *capsule.Capsule
 	c, err := capsule.Open(t.Context(), mod, cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		c.Kill("end of the test")
+		c.Kill(errors.New("end of the test"))
 		<-c.Done()
 	})
 	return c
@@ -115,7 +116,7 @@ func BenchmarkSpawnToFirstHeartbeat(b *testing.B) {
 		c, err := capsule.Open(context.Background(), mod, capsule.Config{Codec: wire.Capsules{}})
 		require.NoError(b, err)
 		b.StopTimer()
-		c.Kill("")
+		c.Kill(nil)
 		<-c.Done()
 		b.StartTimer()
 	}

@@ -2,6 +2,7 @@ package wazero_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -51,7 +52,7 @@ func TestAHundredSpawnsAtOnce(t *testing.T) {
 			if err == nil && string(out) != hashed(input) {
 				err = fmt.Errorf("wrong digest of %d bytes", len(input))
 			}
-			c.Kill("done")
+			c.Kill(errors.New("done"))
 			<-c.Done()
 			errs <- err
 		})
@@ -88,7 +89,7 @@ func TestKill(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			c := open(t, mod, capsule.Config{})
 			ended := start(t, c, capsule.Task{Method: method})
-			c.Kill("the test says so")
+			c.Kill(errors.New("the test says so"))
 			require.ErrorIs(t, <-ended, capsule.ErrKilled)
 			<-c.Done()
 			require.ErrorIs(t, c.Err(), capsule.ErrKilled)
@@ -103,7 +104,7 @@ func TestKill(t *testing.T) {
 	}
 	t.Run("idle", func(t *testing.T) {
 		c := open(t, mod, capsule.Config{})
-		c.Kill("")
+		c.Kill(nil)
 		<-c.Done()
 		require.ErrorIs(t, c.Err(), capsule.ErrKilled)
 	})
@@ -128,7 +129,7 @@ func TestAllGoroutinesEnd(t *testing.T) {
 	for _, method := range []string{"work", "spin"} {
 		c := open(t, mod, capsule.Config{})
 		ended := start(t, c, capsule.Task{Method: method})
-		c.Kill("")
+		c.Kill(nil)
 		<-c.Done()
 		<-ended
 	}
@@ -350,4 +351,15 @@ func TestLogs(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, capsule.Log{Text: "one", Ticket: 1}, <-logs)
 	require.Equal(t, capsule.Log{Text: "two", Ticket: 1}, <-logs)
+}
+
+// Progress is heard ten times a second at most, however much of it a capsule says: it is no way
+// to bring a result home.
+func TestProgressIsPaced(t *testing.T) {
+	c := open(t, compile(t, sharedRuntime(t), built(t, "fault")), capsule.Config{})
+	began, heard := time.Now(), 0
+	_, err := c.Run(t.Context(), capsule.Task{Method: "count", Args: []string{"200000"}}, func(capsule.Progress) { heard++ })
+	require.NoError(t, err)
+	require.Positive(t, heard)
+	require.LessOrEqual(t, heard, 1+int(time.Since(began)/(100*time.Millisecond)))
 }

@@ -16,10 +16,32 @@ import (
 type module struct {
 	rt     *Runtime
 	info   capsule.ModuleInfo
+	ctx    context.Context // of the compilation
+	stop   context.CancelFunc
+	begun  chan struct{} // closed when it is the module's turn to be compiled
 	ready  chan struct{} // closed once code, helper and err are final
 	code   wazero.CompiledModule
 	helper wazero.CompiledModule
 	err    error
+
+	waiting int // callers of Compile that wait, while it is not ready; Runtime.mu
+}
+
+func (m *module) isReady() bool {
+	select {
+	case <-m.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// result is what Compile returns of a module that is ready.
+func (m *module) result() (capsule.Module, error) {
+	if m.err != nil {
+		return nil, m.err
+	}
+	return m, nil
 }
 
 // compile compiles the module when its turn has come, and the helper with the limits of
@@ -29,9 +51,10 @@ func (m *module) compile(wasm []byte) (err error) {
 	select {
 	case m.rt.compiling <- struct{}{}:
 		defer func() { <-m.rt.compiling }()
-	case <-m.rt.ending.Done():
-		return ErrClosed
+	case <-m.ctx.Done():
+		return m.ended()
 	}
+	close(m.begun)
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: the compiler panicked: %v", capsule.ErrCompile, p)
@@ -40,7 +63,7 @@ func (m *module) compile(wasm []byte) (err error) {
 	if wasm, err = instrument.Rewrite(wasm); err != nil {
 		return fmt.Errorf("%w: %w", capsule.ErrCompile, err)
 	}
-	ctx := m.rt.ending
+	ctx := m.ctx
 	if c := m.rt.cfg.Compiler; c.Program != "" {
 		if !m.rt.memory.take(c.memory()) {
 			return fmt.Errorf("%w to compile it: it may take %d MiB", capsule.ErrNoMemory, c.memory()>>20)
@@ -61,6 +84,14 @@ func (m *module) compile(wasm []byte) (err error) {
 	}
 	runtime.AddCleanup(m, free, m.helper)
 	return nil
+}
+
+// ended is why the compilation ended early.
+func (m *module) ended() error {
+	if m.rt.ending.Err() != nil {
+		return ErrClosed
+	}
+	return m.ctx.Err()
 }
 
 // free lets compiled code go. The same code may be compiled twice: wazero counts.

@@ -24,10 +24,10 @@ var (
 	ErrClosed = errors.New("capsule/wazero: runtime closed")
 	// ErrInstantiate says that a compiled module could not start. Final for
 	// these bytes unless it matches capsule.ErrNoMemory.
-	ErrInstantiate = errors.New("capsule/wazero: instantiation failed")
+	ErrInstantiate = fmt.Errorf("capsule/wazero: %w", capsule.ErrInstantiate)
 	// ErrLimit says that a memory limit is below what the module needs to
 	// start. Final for this limit.
-	ErrLimit = errors.New("capsule/wazero: limit below the module's minimum")
+	ErrLimit = fmt.Errorf("capsule/wazero: %w", capsule.ErrMemoryLimit)
 )
 
 // DefaultModules is how many compiled modules a Runtime keeps.
@@ -122,9 +122,9 @@ func (r *Runtime) cleanUp() error {
 }
 
 // Compile implements capsule.Runtime. The same bytes are compiled once, one module at a
-// time; a compilation goes on when ctx ends, for whoever asks next. Errors match those of
-// capsule.Inspect, capsule.ErrCompile, ErrCompileLimit, ErrClosed or ctx's. A module that is refused
-// is remembered as one for as long as a compiled one.
+// time, and no longer than somebody waits for them: nobody pays for it after that. Errors
+// match those of capsule.Inspect, capsule.ErrCompile, ErrCompileLimit, ErrClosed or ctx's. A
+// module that is refused is remembered as one for as long as a compiled one.
 func (r *Runtime) Compile(ctx context.Context, wasm []byte) (capsule.Module, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -141,20 +141,41 @@ func (r *Runtime) Compile(ctx context.Context, wasm []byte) (capsule.Module, err
 		go func() {
 			defer r.running.Done()
 			defer close(m.ready)
-			if m.err = m.compile(wasm); m.err != nil && !errors.Is(m.err, capsule.ErrCompile) {
+			if m.err = m.compile(wasm); m.err != nil && (m.ctx.Err() != nil || !errors.Is(m.err, capsule.ErrCompile)) {
 				r.forget(m) // it says nothing about the module
 			}
+			m.stop()
 		}()
 	}
-	select {
-	case <-m.ready:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	begun := m.begun
+	for {
+		select {
+		case <-m.ready:
+			return m.result()
+		default:
+		}
+		select {
+		case <-begun:
+			capsule.Begin(ctx)
+			begun = nil
+		case <-m.ready:
+			return m.result()
+		case <-ctx.Done():
+			r.leave(m)
+			return nil, ctx.Err()
+		}
 	}
-	if m.err != nil {
-		return nil, m.err
+}
+
+// leave is called by who has waited for m and waits no longer: the last one ends its
+// compilation.
+func (r *Runtime) leave(m *module) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m.waiting--; m.waiting == 0 && !m.isReady() {
+		m.stop()
+		r.drop(m)
 	}
-	return m, nil
 }
 
 // Compiled implements capsule.Runtime.
@@ -165,12 +186,7 @@ func (r *Runtime) Compiled(cid capsule.CID) (capsule.Module, bool) {
 	if m == nil || r.closed {
 		return nil, false
 	}
-	select {
-	case <-m.ready:
-	default:
-		return nil, false
-	}
-	if m.err != nil {
+	if !m.isReady() || m.err != nil {
 		return nil, false
 	}
 	r.used(cid)
@@ -193,10 +209,12 @@ func (r *Runtime) module(info capsule.ModuleInfo) (m *module, mine bool, err err
 	}
 	m, ok := r.modules[info.CID]
 	if !ok {
-		m = &module{rt: r, info: info, ready: make(chan struct{})}
+		m = &module{rt: r, info: info, begun: make(chan struct{}), ready: make(chan struct{})}
+		m.ctx, m.stop = context.WithCancel(r.ending)
 		r.modules[info.CID] = m
 		r.running.Add(1)
 	}
+	m.waiting++
 	r.used(info.CID)
 	if len(r.order) > r.cfg.Modules {
 		delete(r.modules, r.order[0])
@@ -209,6 +227,11 @@ func (r *Runtime) module(info capsule.ModuleInfo) (m *module, mine bool, err err
 func (r *Runtime) forget(m *module) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.drop(m)
+}
+
+// drop is forget with mu held.
+func (r *Runtime) drop(m *module) {
 	if r.modules[m.info.CID] == m {
 		delete(r.modules, m.info.CID)
 		r.order = slices.DeleteFunc(r.order, func(cid capsule.CID) bool { return cid == m.info.CID })

@@ -3,6 +3,7 @@ package wazero_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"image/png"
 	"testing"
@@ -30,14 +31,14 @@ func moved(t *testing.T, c *capsule.Capsule, mod capsule.Module) *capsule.Capsul
 	require.Equal(t, "s", r.ID)
 	blob := im.Encode(true)
 	t.Logf("memory %d bytes, blocks %d, image %d bytes", im.MemoryBytes, len(im.Blocks), len(blob))
-	c.Kill("moved")
+	c.Kill(errors.New("moved"))
 	<-c.Done()
 	im, err = capsule.DecodeImage(blob, 1<<30)
 	require.NoError(t, err)
 	require.Equal(t, capsule.SumCID(blob), capsule.SumCID(im.Encode(true)))
 	next, err := capsule.Restore(t.Context(), mod, im, capsule.Config{ID: "restored", Codec: wire.Capsules{}})
 	require.NoError(t, err)
-	t.Cleanup(func() { next.Kill("end of the test"); <-next.Done() })
+	t.Cleanup(func() { next.Kill(errors.New("end of the test")); <-next.Done() })
 	require.Equal(t, c.Epoch()+1, next.Epoch())
 	require.EqualValues(t, c.LastHeartbeat().JobsDone, next.LastHeartbeat().JobsDone)
 	return next
@@ -139,7 +140,7 @@ func TestWhatCannotBeTaken(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "x", string(out))
 	c = moved(t, c, mod)
-	c.Kill("")
+	c.Kill(nil)
 	<-c.Done()
 	_, r, err := c.Take(t.Context(), capsule.Command{Type: capsule.Snapshot})
 	require.ErrorIs(t, err, capsule.ErrKilled)
@@ -189,7 +190,7 @@ func TestARestoreIsRefusedAndNamed(t *testing.T) {
 	empty.Blocks = nil
 	fresh, err := capsule.Restore(t.Context(), mod, &empty, capsule.Config{Codec: wire.Capsules{}})
 	require.NoError(t, err)
-	fresh.Kill("")
+	fresh.Kill(nil)
 	<-fresh.Done()
 	noise := *im
 	noise.Blocks = nil

@@ -29,7 +29,7 @@ func (m *Matchmaker) work(serving context.Context, t *ticket, p Placement) {
 			m.end(t, r, t.over(ctx))
 		case !retryable(a.err) || t.confirmed(a.err):
 			m.end(t, r, a.err)
-		case isBusy(a.err):
+		case isBusy(a.err) && a.cost() == 0:
 			// The node is well, its slots are taken: it stays a candidate, and the
 			// Chooser has heard of it through Done.
 			t.busy++
