@@ -54,6 +54,13 @@ func (m *module) compile(wasm []byte) (err error) {
 	case <-m.ctx.Done():
 		return m.ended()
 	}
+	apart := m.rt.cfg.Compiler.Program != ""
+	if need := m.rt.cfg.Compiler.memory(); apart {
+		if !m.rt.memory.take(need) {
+			return fmt.Errorf("%w to compile it: it may take %d MiB", capsule.ErrNoMemory, need>>20)
+		}
+		defer m.rt.memory.give(need)
+	}
 	close(m.begun)
 	defer func() {
 		if p := recover(); p != nil {
@@ -64,11 +71,7 @@ func (m *module) compile(wasm []byte) (err error) {
 		return fmt.Errorf("%w: %w", capsule.ErrCompile, err)
 	}
 	ctx := m.ctx
-	if c := m.rt.cfg.Compiler; c.Program != "" {
-		if !m.rt.memory.take(c.memory()) {
-			return fmt.Errorf("%w to compile it: it may take %d MiB", capsule.ErrNoMemory, c.memory()>>20)
-		}
-		defer m.rt.memory.give(c.memory())
+	if c := m.rt.cfg.Compiler; apart {
 		// What is compiled there is found in the folder by CompileModule.
 		if err = c.into(ctx, m.rt.cfg.CacheDir, wasm); err != nil {
 			return err
