@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"inos/internal/capsule"
 	"inos/internal/cli"
@@ -52,8 +53,15 @@ func said(err error) string {
 	if errors.As(err, &usage) {
 		return err.Error()
 	}
-	return "inos: " + err.Error()
+	lines := strings.Split(err.Error(), "\n")
+	for i, line := range lines { // some of it may be another node's
+		lines[i] = mesh.Printable(line, maxLine)
+	}
+	return "inos: " + strings.Join(lines, "\n")
 }
+
+// maxLine is more than any error of this program's own has in a line, in bytes.
+const maxLine = 8 << 10
 
 // jobExits are looked through in order: the more telling error first.
 var jobExits = []struct {

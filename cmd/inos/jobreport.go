@@ -40,7 +40,8 @@ type jobReport struct {
 	QueuedMs   float64          `json:"queuedMs"`
 	RunMs      float64          `json:"runMs"`
 	TotalMs    float64          `json:"totalMs"`
-	Cost       uint64           `json:"cost"`    // microcredits
+	Cost       uint64           `json:"cost"`    // microcredits, of what has been paid
+	Paid       bool             `json:"paid"`    // for the run that gave the output
 	Fetched    uint64           `json:"fetched"` // bytes of capsule that travelled
 	OutputCID  string           `json:"outputCid,omitempty"`
 	Text       *string          `json:"text,omitempty"`   // the output where it is UTF-8
@@ -74,7 +75,7 @@ func (c *jobCmd) report(s *session, n *native, out kernel.Outcome, err error) er
 		err = errInterrupted
 	}
 	r := jobReport{Event: "job", JobID: out.JobID, OK: err == nil, Node: string(out.Node), Attempts: len(out.Attempts),
-		QueuedMs: ms(out.Queued), RunMs: ms(out.Run), TotalMs: ms(out.Total), Cost: out.Cost, Fetched: out.Fetched, OutputCID: out.OutputCID}
+		QueuedMs: ms(out.Queued), RunMs: ms(out.Run), TotalMs: ms(out.Total), Cost: out.Cost, Paid: len(out.Receipt) > 0, Fetched: out.Fetched, OutputCID: out.OutputCID}
 	if err == nil && (c.Output != "-" || !c.JSON) {
 		if err := writeOutput(c.Output, s, out.Output); err != nil {
 			return err
@@ -128,8 +129,12 @@ func explain(w io.Writer, out kernel.Outcome) {
 	if why := kernel.WhyThere(out.Decision.Explanation, out.Node); why != "" {
 		where += " (" + why + ")"
 	}
-	fmt.Fprintf(w, "ran on %s: queued %v, run %v, total %v, cost %d microcredits, capsule bytes moved %d\n",
-		where, out.Queued, out.Run, out.Total, out.Cost, out.Fetched)
+	paid := ""
+	if len(out.Receipt) == 0 {
+		paid = " (unpaid)"
+	}
+	fmt.Fprintf(w, "ran on %s: queued %v, run %v, total %v, cost %d microcredits%s, capsule bytes moved %d\n",
+		where, out.Queued, out.Run, out.Total, out.Cost, paid, out.Fetched)
 }
 
 // writeTrace prints spans as a table, in order of start.

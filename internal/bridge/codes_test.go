@@ -40,7 +40,7 @@ func inSource(t *testing.T, dir, pattern string) (found []string) {
 
 // web/codes.d.ts lists every code that the kernel gives, and no other.
 func TestCodesAreDeclared(t *testing.T) {
-	given := []string{CodeJavaScript, CodeDeadline, CodeCancelled, CodeInternal}
+	given := []string{CodeJavaScript, CodeDeadline, CodeCancelled, CodeInternal, mesh.Remote, "draining", "input_mismatch", "requirements"}
 	for _, s := range sentinels {
 		given = append(given, s.code)
 	}
@@ -69,6 +69,8 @@ func TestCodesAreDeclared(t *testing.T) {
 	shells := codes(shell[1])
 	given = slices.DeleteFunc(given, func(c string) bool { return slices.Contains(shells, c) })
 	require.Equal(t, slices.Compact(slices.Sorted(slices.Values(given))), declared)
+
+	require.Equal(t, slices.DeleteFunc(declared, func(c string) bool { return c == mesh.Remote }), knownCodes)
 }
 
 func TestVerdicts(t *testing.T) {
@@ -99,6 +101,12 @@ func TestVerdicts(t *testing.T) {
 		{job(mesh.JobFailed, "unknown_method"), "unknown_method", false},
 		{job(mesh.JobCrashed, ""), "capsule_crashed", true},
 		{job(mesh.JobFailed, "Robert'); DROP"), "run_failed", false},
+		{job(mesh.JobFailed, "your_disk_is_broken"), "run_failed", false},
+		{job(mesh.JobFailed, "kernel_closed"), "kernel_closed", false},
+		{job(mesh.JobCode(99), ""), "remote", false},
+		{replyError(capsule.Reply{Code: 99}), "remote", false},
+		{replyError(capsule.Reply{Code: capsule.Refused, Reason: "pay_me"}), "refused", false},
+		{&kernel.FeedError{Reason: "pay_me"}, "remote", false},
 		{fmt.Errorf("%w: 3 tried, the last one: %w", matchmaker.ErrAttempts, job(mesh.JobCrashed, "")), "all_attempts_failed", true},
 		{job(mesh.JobRejected, "ledger_unknown"), "ledger_unknown", false},
 		{fmt.Errorf("%w: 2 tried, the last one: %w; then: %w", matchmaker.ErrAttempts, job(mesh.JobRejected, "policy"), scheduler.ErrNoCandidate), "all_attempts_failed", true},

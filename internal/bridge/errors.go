@@ -63,10 +63,7 @@ func verdict(err error) (code string, again bool) {
 	}
 	var fed *kernel.FeedError
 	if errors.As(err, &fed) {
-		if wellFormed(fed.Reason) {
-			return fed.Reason, fed.Retryable()
-		}
-		return jobCodes[mesh.JobInternal], fed.Retryable()
+		return said(fed.Reason, mesh.Remote), fed.Retryable()
 	}
 	for _, known := range sentinels {
 		if errors.Is(err, known.err) {
@@ -75,13 +72,11 @@ func verdict(err error) (code string, again bool) {
 	}
 	var job *matchmaker.JobError
 	if errors.As(err, &job) {
-		if wellFormed(job.Reason) {
-			return job.Reason, job.Retryable()
+		fallback, known := jobCodes[job.Code]
+		if !known {
+			fallback = mesh.Remote
 		}
-		if code, known := jobCodes[job.Code]; known {
-			return code, job.Retryable()
-		}
-		return jobCodes[mesh.JobInternal], job.Retryable()
+		return said(job.Reason, fallback), job.Retryable()
 	}
 	if code, again = capsule.CodeOf(err); code != "" {
 		return code, again
@@ -97,10 +92,7 @@ func verdict(err error) (code string, again bool) {
 
 // replyError is a reply that is not OK: its reason is the code, where it has one.
 func replyError(r capsule.Reply) *Error {
-	e := &Error{Code: replyCode(r.Code), Message: r.Message}
-	if wellFormed(r.Reason) {
-		e.Code = r.Reason
-	}
+	e := &Error{Code: said(r.Reason, replyCode(r.Code)), Message: r.Message}
 	e.Again = capsule.Retryable(e.Code)
 	for _, known := range sentinels {
 		if known.code == e.Code {
@@ -109,16 +101,6 @@ func replyError(r capsule.Reply) *Error {
 		}
 	}
 	return e
-}
-
-// wellFormed reports whether a code that another node sent looks like one.
-func wellFormed(code string) bool {
-	for _, c := range []byte(code) {
-		if c != '_' && (c < 'a' || c > 'z') {
-			return false
-		}
-	}
-	return 0 < len(code) && len(code) <= 40
 }
 
 // CodeOf is the stable code of err, as InosError.code says it, and whether the same call

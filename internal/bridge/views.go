@@ -11,6 +11,7 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/identity"
 	"inos/internal/kernel"
+	"inos/internal/mesh"
 	"inos/internal/scheduler"
 )
 
@@ -240,7 +241,7 @@ func replyCode(c capsule.ReplyCode) string {
 	if int(c) < len(replyCodes) {
 		return replyCodes[c]
 	}
-	return fmt.Sprintf("reply_%d", c)
+	return mesh.Remote
 }
 
 // considered lists who was looked at: the candidates best first, then the known

@@ -155,7 +155,13 @@ func (k *Kernel) send(ctx context.Context, a governance.Admitted, p matchmaker.P
 		promised = true
 	}
 	began := time.Now()
-	out, err = m.RunJob(ctx, node, call, progress)
+	out, err = m.RunJob(ctx, node, call, func(p mesh.Progress) {
+		p.Cost = min(p.Cost, terms.Amount)
+		progress(p)
+	})
+	if !promised { // it is not from this node's books that it is paid
+		out.Cost = min(out.Cost, terms.Amount)
+	}
 	if err == nil && out.Code == mesh.JobOK {
 		err = checkResult(out)
 	} else if err == nil && out.Code == mesh.JobCreditExhausted && claims(out) && sub.Job.Budget > 0 && terms.Amount > credit.Bound(p.Price, time.Since(began)) {
@@ -167,27 +173,32 @@ func (k *Kernel) send(ctx context.Context, a governance.Admitted, p matchmaker.P
 	return out, promised, err
 }
 
-// settle pays for what node did or takes the promise back. The receipt stays in out only
-// if it has been settled. It takes back only what
+// settle pays for what node did or takes the promise back. Receipt and cost stay in out
+// only if they have been settled. It takes back only what
 // cannot have been earned: a node that was given up may have done the work and
 // settled it in its own books, so that hold waits for a late receipt until its
 // voucher expires.
 func (k *Kernel) settle(ctx context.Context, a governance.Admitted, out *mesh.JobOutcome, took time.Duration, err error) error {
 	_, end := span(ctx, "settle")
-	code := codeText(err)
+	code, paid := codeText(err), false
 	switch {
 	case err == nil && claims(*out):
-		if paid := k.cfg.Wallet.Pay(a, *out, took, k.cfg.Now()); badReceipt(paid) {
+		if failed := k.cfg.Wallet.Pay(a, *out, took, k.cfg.Now()); badReceipt(failed) {
 			k.cfg.Wallet.Withdraw(a, out.Node, k.cfg.Now())
-			err = fmt.Errorf("%w: %w", ErrResult, paid)
-			code = codeText(paid)
-		} else if paid != nil {
+			err = fmt.Errorf("%w: %w", ErrResult, failed)
+			code = codeText(failed)
+		} else if failed != nil {
 			// This node's own books could not be written just now. The work is done and
 			// its hold waits: the node is asked for the receipt again.
-			out.Receipt, code = nil, codeText(paid)
+			code = codeText(failed)
+		} else {
+			paid = true
 		}
 	case err == nil, errors.Is(err, ErrResult), errors.Is(err, mesh.ErrUnsent):
 		k.cfg.Wallet.Withdraw(a, out.Node, k.cfg.Now())
+	}
+	if !paid { // whatever its node bills
+		out.Receipt, out.Cost = nil, 0
 	}
 	end(code)
 	return err

@@ -42,7 +42,7 @@ type Source struct {
 	Measured bool
 }
 
-// Heard is p as it counts on this node, heard now: expiry and issue are told in this
+// Heard is p as it counts and may be shown on this node, heard now: expiry and issue are told in this
 // node's time and run on by its monotonic clock. A profile says for how long it is good
 // from its issue on. What the node itself brings counts from now; what others bring
 // counts from its issue, as the measured clock tells it with a tolerance of
@@ -50,6 +50,7 @@ type Source struct {
 // be older or newer than MaxProfileRelay. One that does not say when it was issued is good
 // until its expiry. Errors match ErrProfile.
 func (p Profile) Heard(from Source, now time.Time) (Profile, error) {
+	p.Name, p.Kind = Printable(p.Name, maxName), Printable(p.Kind, maxName)
 	if p.Issued.IsZero() {
 		p.Expires = clock.Here(p.Expires, from.Ahead, now)
 		return p, nil

@@ -64,7 +64,7 @@ func ask(s *frames, command []byte) (capsule.Reply, error) {
 		return capsule.Reply{}, err
 	}
 	reply, err := wire.DecodeReply(data)
-	reply.Message = cut(reply.Message, maxMessage)
+	mesh.HearReply(&reply)
 	return reply, err
 }
 

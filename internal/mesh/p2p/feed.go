@@ -197,6 +197,7 @@ func (f *feeding) listen() {
 			return
 		case frame.End != nil:
 			f.end = *frame.End
+			f.end.Hearsay()
 			return
 		case frame.Taken > f.taken.Load():
 			f.taken.Store(frame.Taken)

@@ -1,15 +1,26 @@
 package p2p
 
 import (
+	"math"
 	"strings"
 	"testing"
+	"time"
+	"unicode"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/mesh"
+	"inos/internal/trace"
 	"inos/internal/wire"
 )
+
+func spanTexts(out mesh.JobOutcome) (texts []string) {
+	for _, s := range out.Spans {
+		texts = append(texts, s.Name, s.Code)
+	}
+	return texts
+}
 
 // What a node that lies can answer to a job, and what becomes of it.
 func TestLyingAnswers(t *testing.T) {
@@ -43,6 +54,12 @@ func TestLyingAnswers(t *testing.T) {
 			r.Outcome.Code = mesh.JobFailed
 			r.Outcome.Message, r.Outcome.Reason = strings.Repeat("é", 10_000), strings.Repeat("x", 10_000)
 		})}},
+		"what terminals obey": {frames: []wire.JobFrame{result(func(r *wire.JobResult) {
+			o := &r.Outcome
+			o.Code, o.Message, o.Reason = mesh.JobFailed, "\x1b]0;mine\x07\x1b[2J\u202eok\r\n\u009b31mroot", "\x1b[31m"
+			o.JobID, o.OutputCID, o.Run, o.Queued = "\x1b[2J", "\x1b[2J", math.MaxInt64, -1
+			o.Spans = []trace.Span{{Name: "\x1b[2J", Code: "\x1b[2J"}}
+		})}},
 		"a code of tomorrow": {frames: []wire.JobFrame{result(func(r *wire.JobResult) { r.Outcome.Code = 42 })}},
 	} {
 		b.host.SetStreamHandler(JobProtocol, func(s network.Stream) {
@@ -60,8 +77,13 @@ func TestLyingAnswers(t *testing.T) {
 			continue
 		}
 		require.NoError(t, err, name)
-		require.LessOrEqual(t, len(out.Message), maxMessage, name)
-		require.LessOrEqual(t, len(out.Reason), maxReason, name)
+		require.LessOrEqual(t, len(out.Message), 1<<10, name)
+		require.LessOrEqual(t, len(out.Reason), 64, name)
+		for _, said := range append(spanTexts(out), out.Message, out.Reason, out.JobID, out.OutputCID) {
+			require.Equal(t, -1, strings.IndexFunc(said, func(r rune) bool { return !unicode.IsPrint(r) }), "%s: %q", name, said)
+		}
+		require.GreaterOrEqual(t, out.Queued, time.Duration(0), name)
+		require.Less(t, out.Run, time.Minute, name)
 		require.True(t, out.Code.Known(), name)
 		if name == "a code of tomorrow" {
 			require.Equal(t, mesh.JobInternal, out.Code)

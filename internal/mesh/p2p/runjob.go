@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -121,30 +120,11 @@ func sendJob(s *frames, request, input []byte) error {
 	return s.flush()
 }
 
-// maxReason and maxMessage bound what a node says of how a job ended, in bytes.
-const (
-	maxReason  = 64
-	maxMessage = 1 << 10
-)
-
-// tame makes what another node says fit to be shown and counted.
-func tame(out *mesh.JobOutcome) {
-	if !out.Code.Known() {
-		out.Message = fmt.Sprintf("%s: %s", out.Code, out.Message)
-		out.Code = mesh.JobInternal
-	}
-	out.Reason, out.Message = cut(out.Reason, maxReason), cut(out.Message, maxMessage)
-}
-
-// cut is s without what follows its first n bytes, and without what is no text.
-func cut(s string, n int) string {
-	return strings.ToValidUTF8(s[:min(n, len(s))], "")
-}
-
 // await reads progress, the result and the output.
 func (m *Mesh) await(p identity.PeerID, s *frames, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
 	var result *wire.JobResult
 	var output []byte
+	began := time.Now()
 	from := s.s.Conn().RemotePeer()
 	for {
 		if result != nil && uint64(len(output)) == result.OutputLength {
@@ -177,7 +157,7 @@ func (m *Mesh) await(p identity.PeerID, s *frames, onProgress func(mesh.Progress
 				return mesh.JobOutcome{}, fmt.Errorf("%w: %s answers for %.80q", mesh.ErrProtocol, p, string(f.Result.Outcome.Node))
 			}
 			result = f.Result
-			tame(&result.Outcome)
+			result.Outcome.Hearsay(time.Since(began))
 			m.retime(result.Outcome.Spans, p, result.SentAt)
 		case f.Output != nil && result != nil && uint64(len(output)+len(f.Output)) <= result.OutputLength:
 			output = append(output, f.Output...)
