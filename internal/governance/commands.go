@@ -54,6 +54,9 @@ func (g *Gate) Capsule(m capsule.Manifest, publisher identity.PeerID) error {
 	return nil
 }
 
+// Trusts reports whether the policy names publisher as one whose capsules may run.
+func (g *Gate) Trusts(publisher identity.PeerID) bool { return g.rules.Load().publishers[publisher] }
+
 // Start is Capsule for the module of an admitted job, asked before each run. Why and
 // DryRun then know of it.
 func (g *Gate) Start(a Admitted, m capsule.Manifest, publisher identity.PeerID) error {

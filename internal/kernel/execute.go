@@ -37,13 +37,15 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, terms Terms
 		return fail(fmt.Errorf("%w: %w", errFetch, err))
 	}
 	_, had := span(ctx, "fetch")
-	blob, fetched, err := k.haveCapsule(ctx, cid, fetch)
+	blob, fetched, err := k.haveCapsule(ctx, a.From(), cid, fetch)
 	if err != nil || fetched > 0 {
 		had(spanCode(out, err)) // one that was here already is not worth a span
 	}
 	switch {
 	case err != nil && ctx.Err() == context.DeadlineExceeded:
 		return fail(ctx.Err())
+	case refusedHere(err):
+		return k.refuse(out, a.From(), err)
 	case err != nil:
 		return fail(err)
 	}
@@ -157,30 +159,6 @@ func shortened(s string) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
-}
-
-// haveCapsule returns a capsule of this node, after fetching it if it is not
-// here. fetched counts the bytes that travelled.
-func (k *Kernel) haveCapsule(ctx context.Context, cid capsule.CID, fetch mesh.FetchFunc) (blob mesh.Blob, fetched uint64, err error) {
-	if k.cfg.Blobs.Has(cid) {
-		if blob, err = k.cfg.Blobs.Capsule(ctx, cid); err == nil {
-			return blob, 0, nil
-		}
-	}
-	if fetch == nil {
-		return mesh.Blob{}, 0, fmt.Errorf("%w: %s is not on this node", errFetch, cid)
-	}
-	if blob, err = fetch(ctx, k.fetchCall(ctx, cid)); err != nil {
-		return mesh.Blob{}, 0, fmt.Errorf("%w: %w", errFetch, err)
-	}
-	// Accept checks the bytes against the manifest's CID; this one against the job's.
-	if capsule.SumCID(blob.Wasm) != cid {
-		return mesh.Blob{}, 0, fmt.Errorf("%w: bytes are not those of %s", errFetch, cid)
-	}
-	if err = k.cfg.Blobs.Accept(blob); err != nil {
-		return mesh.Blob{}, 0, fmt.Errorf("%w: %w", errFetch, err)
-	}
-	return blob, uint64(len(blob.Wasm)), nil
 }
 
 // limits of a run: the capsule's own, cut to what the policy allows.

@@ -52,7 +52,7 @@ func (k *Kernel) manifestOf(ctx context.Context, from identity.PeerID, spawn *ca
 		}
 		cid = im.CapsuleCID
 	}
-	blob, err := k.cfg.Blobs.Capsule(ctx, cid)
+	blob, err := k.capsuleFor(ctx, from, cid)
 	return blob.Manifest, blob.Publisher, err == nil
 }
 

@@ -21,6 +21,8 @@ type Gate interface {
 	// Capsule says whether a capsule whose manifest publisher signed may be started
 	// here; Start, whether it may for an admitted job.
 	Capsule(m capsule.Manifest, publisher identity.PeerID) error
+	// Trusts reports whether the policy names publisher.
+	Trusts(publisher identity.PeerID) bool
 	Start(a governance.Admitted, m capsule.Manifest, publisher identity.PeerID) error
 	// Limits are what a run here may have at most: bytes of memory, and time.
 	Limits() (memory uint64, run time.Duration)
@@ -47,6 +49,8 @@ type Capsules interface {
 type Blobs interface {
 	Has(cid capsule.CID) bool
 	Capsule(ctx context.Context, cid capsule.CID) (mesh.Blob, error)
+	// CapsuleOf is Capsule with a manifest of a publisher whom trusted says yes to; if there is none, with one that says nothing but the CID, and no publisher.
+	CapsuleOf(ctx context.Context, cid capsule.CID, trusted func(publisher identity.PeerID) bool) (mesh.Blob, error)
 	// Accept keeps a blob after checking its signature and its bytes.
 	Accept(blob mesh.Blob) error
 }

@@ -75,7 +75,13 @@ func (k *Kernel) gather(ctx context.Context, from identity.PeerID, cmd capsule.C
 		return nil
 	}
 	cid, err := capsule.ParseCID(cmd.Spawn.CID)
-	if err != nil || k.cfg.Blobs.Has(cid) {
+	if err != nil {
+		return nil
+	}
+	if k.cfg.Blobs.Has(cid) {
+		if from != "" && k.lacksPublisher(ctx, from, cid) {
+			_, _ = k.fetch(ctx, from, cid) // in vain: the gate says no, as it would have
+		}
 		return nil
 	}
 	image, kept, err := k.image(ctx, cid)

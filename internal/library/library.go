@@ -1,5 +1,5 @@
 // Package library keeps the capsules this node has: by CID, by name, each with
-// its signed manifest. It checks every byte against its CID before it keeps it
+// the manifests that its publishers have signed. It checks every byte against its CID before it keeps it
 // and never runs one. The supervisor reads from it, the mesh serves from it.
 package library
 
@@ -67,12 +67,14 @@ type Library struct {
 	used  uint64
 }
 
-// book is one capsule. Whoever loads it holds loading; blob is set under mu.
+// book is one capsule. Whoever loads it holds loading; wasm and manifests are set under
+// mu.
 type book struct {
-	name    string
-	load    Loader
-	loading sync.Mutex
-	blob    *mesh.Blob
+	name      string
+	load      Loader
+	loading   sync.Mutex
+	wasm      []byte
+	manifests manifests
 }
 
 // Entry describes one capsule for a listing.
@@ -102,8 +104,11 @@ func New(cfg Config) (*Library, error) {
 func (l *Library) Announce(name string, cid capsule.CID, load Loader) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, ok := l.books[cid]; !ok {
+	switch b := l.books[cid]; {
+	case b == nil:
 		l.books[cid] = &book{name: name, load: load}
+	case b.load == nil: // somebody has brought it before
+		b.name, b.load = name, load
 	}
 	if name != "" {
 		l.names[name] = cid
@@ -159,7 +164,7 @@ func (l *Library) sign(m capsule.Manifest, b []byte) (mesh.Blob, error) {
 }
 
 // Accept keeps a blob from another node after checking its manifest's signature
-// and every byte against the CID.
+// and every byte against the CID. Its manifest stands beside those of other publishers.
 func (l *Library) Accept(blob mesh.Blob) error {
 	m, publisher, err := l.cfg.Verify(blob.SignedManifest)
 	if err != nil {
@@ -168,6 +173,7 @@ func (l *Library) Accept(blob mesh.Blob) error {
 	if got := capsule.SumCID(blob.Wasm); got != m.CID {
 		return fmt.Errorf("%w: manifest says %s, bytes are %s", ErrMismatch, m.CID, got)
 	}
+	m.Name = mesh.Printable(m.Name, maxName)
 	blob.Manifest, blob.Publisher = m, publisher
 	return l.keep("", blob)
 }
@@ -180,15 +186,16 @@ func (l *Library) keep(name string, blob mesh.Blob) error {
 	if b == nil {
 		b = &book{name: blob.Manifest.Name}
 	}
-	if b.blob == nil {
+	if b.wasm == nil {
 		size := uint64(len(blob.Wasm))
 		if size > l.cfg.Capacity-l.used {
 			return fmt.Errorf("%w: %d of %d bytes used, %d more wanted", ErrFull, l.used, l.cfg.Capacity, size)
 		}
 		l.used += size
-		b.blob = &blob
+		b.wasm = blob.Wasm
 		l.books[cid] = b
 	}
+	b.manifests.add(manifest{blob.Manifest, blob.Publisher, blob.SignedManifest}, l.cfg.Self)
 	if name != "" {
 		b.name = name
 		l.names[name] = cid
@@ -211,8 +218,37 @@ func (l *Library) Resolve(nameOrCID string) (capsule.CID, error) {
 	return capsule.CID{}, fmt.Errorf("%w: %q (known: %s)", ErrUnknown, nameOrCID, strings.Join(l.Names(), ", "))
 }
 
-// Capsule returns a capsule with its signed manifest, loading it if need be.
+// Capsule returns a capsule as it is handed on, loading it if need be: with this node's
+// own manifest when it publishes the capsule, and otherwise with the first one that came.
 func (l *Library) Capsule(ctx context.Context, cid capsule.CID) (mesh.Blob, error) {
+	return l.find(ctx, cid, func(b *book) (mesh.Blob, bool) {
+		if b.load != nil && !b.manifests.has(l.cfg.Self) || len(b.manifests) == 0 {
+			return mesh.Blob{}, false
+		}
+		return b.with(b.manifests[0]), true
+	})
+}
+
+// CapsuleOf returns a capsule as it is run: with the manifest of a publisher that trusted
+// says yes to, of this node before others. What another publisher says of a
+// capsule, its limits above all, is nobody's concern but his own: the manifest says then
+// which bytes these are and nothing more, and Publisher is empty.
+func (l *Library) CapsuleOf(ctx context.Context, cid capsule.CID, trusted func(publisher identity.PeerID) bool) (mesh.Blob, error) {
+	return l.find(ctx, cid, func(b *book) (mesh.Blob, bool) {
+		if b.load != nil && !b.manifests.has(l.cfg.Self) || b.wasm == nil {
+			return mesh.Blob{}, false
+		}
+		for _, m := range b.manifests {
+			if trusted(m.publisher) {
+				return b.with(m), true
+			}
+		}
+		return mesh.Blob{Manifest: capsule.Manifest{CID: cid, Name: b.name, Size: uint64(len(b.wasm))}, Wasm: b.wasm}, true
+	})
+}
+
+// find returns what look makes of cid's book, after loading it if that finds nothing.
+func (l *Library) find(ctx context.Context, cid capsule.CID, look func(*book) (mesh.Blob, bool)) (mesh.Blob, error) {
 	l.mu.Lock()
 	b := l.books[cid]
 	l.mu.Unlock()
@@ -222,31 +258,48 @@ func (l *Library) Capsule(ctx context.Context, cid capsule.CID) (mesh.Blob, erro
 	b.loading.Lock()
 	defer b.loading.Unlock()
 	l.mu.Lock()
-	blob := b.blob
+	blob, ok := look(b)
 	l.mu.Unlock()
-	if blob != nil {
-		return *blob, nil
+	if ok {
+		return blob, nil
 	}
-	if b.load == nil {
-		return mesh.Blob{}, fmt.Errorf("%w: %s", ErrUnknown, cid)
-	}
-	wasm, err := b.load(ctx)
-	if err != nil {
-		return mesh.Blob{}, fmt.Errorf("library: loading %q: %w", b.name, err)
-	}
-	if got := capsule.SumCID(wasm); got != cid {
-		return mesh.Blob{}, fmt.Errorf("%w: %q should be %s, is %s", ErrMismatch, b.name, cid, got)
-	}
-	fresh, err := l.publish(b.name, wasm)
-	if err != nil {
+	if err := l.loaded(ctx, cid, b); err != nil {
 		return mesh.Blob{}, err
 	}
-	return fresh, l.keep("", fresh)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	blob, _ = look(b)
+	return blob, nil
 }
 
-// Get is Capsule for those who need no signature.
+// loaded gives a book that was announced its bytes, unless somebody else has brought
+// them, and this node's manifest.
+func (l *Library) loaded(ctx context.Context, cid capsule.CID, b *book) error {
+	l.mu.Lock()
+	wasm := b.wasm
+	l.mu.Unlock()
+	if wasm == nil {
+		if b.load == nil {
+			return fmt.Errorf("%w: %s", ErrUnknown, cid)
+		}
+		var err error
+		if wasm, err = b.load(ctx); err != nil {
+			return fmt.Errorf("library: loading %q: %w", b.name, err)
+		}
+		if got := capsule.SumCID(wasm); got != cid {
+			return fmt.Errorf("%w: %q should be %s, is %s", ErrMismatch, b.name, cid, got)
+		}
+	}
+	own, err := l.publish(b.name, wasm)
+	if err != nil {
+		return err
+	}
+	return l.keep("", own)
+}
+
+// Get is CapsuleOf for those who trust nobody but this node.
 func (l *Library) Get(ctx context.Context, cid capsule.CID) ([]byte, capsule.Manifest, error) {
-	blob, err := l.Capsule(ctx, cid)
+	blob, err := l.CapsuleOf(ctx, cid, func(p identity.PeerID) bool { return p == l.cfg.Self })
 	return blob.Wasm, blob.Manifest, err
 }
 
@@ -276,8 +329,8 @@ func (l *Library) List() []Entry {
 	out := make([]Entry, 0, len(l.books))
 	for cid, b := range l.books {
 		e := Entry{CID: cid.String(), Name: b.name}
-		if b.blob != nil {
-			e.Size, e.Loaded = uint64(len(b.blob.Wasm)), true
+		if b.wasm != nil {
+			e.Size, e.Loaded = uint64(len(b.wasm)), true
 		}
 		out = append(out, e)
 	}

@@ -3,7 +3,12 @@ package library_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -105,4 +110,71 @@ func TestImagesForgetTheOldest(t *testing.T) {
 	require.True(t, has("f"))
 	require.ErrorIs(t, put("123456"), library.ErrFull)
 	require.ErrorIs(t, s.PutImage(t.Context(), capsule.SumCID(nil), []byte("x")), library.ErrMismatch)
+}
+
+// said is a manifest of publisher's; the library of these tests reads it back.
+func said(publisher, text string, limit time.Duration) mesh.Blob {
+	return mesh.Blob{Wasm: []byte(text), SignedManifest: []byte(publisher + " " + capsule.SumCID([]byte(text)).String() + " " + limit.String())}
+}
+
+func publishers(t *testing.T) *library.Library {
+	l, err := library.New(library.Config{
+		Self: "self",
+		Sign: func(m capsule.Manifest) ([]byte, error) { return []byte("self " + m.CID.String() + " 0s"), nil },
+		Verify: func(b []byte) (capsule.Manifest, identity.PeerID, error) {
+			f := strings.Fields(string(b))
+			cid, err := capsule.ParseCID(f[1])
+			require.NoError(t, err)
+			limit, err := time.ParseDuration(f[2])
+			return capsule.Manifest{CID: cid, TimeLimit: limit, Name: "\x1b[2J" + f[0]}, identity.PeerID(f[0]), err
+		},
+	})
+	require.NoError(t, err)
+	return l
+}
+
+// What a stranger says of a capsule counts for nobody who does not trust him, whoever
+// came first.
+func TestAManifestIsItsPublishersOwn(t *testing.T) {
+	l := publishers(t)
+	cid := capsule.SumCID([]byte("abc"))
+	by := func(who ...identity.PeerID) mesh.Blob {
+		b, err := l.CapsuleOf(t.Context(), cid, func(p identity.PeerID) bool { return slices.Contains(who, p) })
+		require.NoError(t, err)
+		require.Equal(t, "abc", string(b.Wasm))
+		require.Equal(t, cid, b.Manifest.CID)
+		require.NotContains(t, b.Manifest.Name, "\x1b", "as it is listed")
+		return b
+	}
+	require.NoError(t, l.Accept(said("stranger", "abc", 1)))
+	require.Zero(t, by().Manifest.TimeLimit)
+	require.Empty(t, by("friend").Publisher)
+	_, m, err := l.Get(t.Context(), cid)
+	require.NoError(t, err)
+	require.Zero(t, m.TimeLimit)
+
+	require.NoError(t, l.Accept(said("friend", "abc", time.Minute)))
+	require.Equal(t, time.Minute, by("friend").Manifest.TimeLimit)
+	require.EqualValues(t, "friend", by("friend").Publisher)
+	require.NoError(t, l.Accept(said("friend", "abc", time.Hour)), "says something else now")
+	require.Equal(t, time.Hour, by("friend").Manifest.TimeLimit)
+	for i := range 100 {
+		require.NoError(t, l.Accept(said(fmt.Sprint("crowd", i), "abc", 1)))
+	}
+	require.Zero(t, by("friend").Manifest.TimeLimit, "bounded")
+	require.EqualValues(t, 1, by("crowd99").Manifest.TimeLimit)
+
+	// What this node announces it publishes itself, though somebody has brought the bytes.
+	wasm, err := os.ReadFile("../../build/capsules/hash.wasm")
+	require.NoError(t, err, "make capsules")
+	cid = capsule.SumCID(wasm)
+	l.Announce("hash", cid, func(context.Context) ([]byte, error) { return wasm, nil })
+	require.NoError(t, l.Accept(said("stranger", string(wasm), 1)))
+	b, err := l.Capsule(t.Context(), cid)
+	require.NoError(t, err)
+	require.EqualValues(t, "self", b.Publisher)
+	_, m, err = l.Get(t.Context(), cid)
+	require.NoError(t, err)
+	require.Equal(t, "hash", m.Name)
+	require.Zero(t, m.TimeLimit)
 }
