@@ -104,6 +104,8 @@ func (e *NobodyError) ruledOut() string {
 			s = plural(n, "has", "have") + " failed too often lately"
 		case scheduler.NeedReach:
 			s = plural(n, "does", "do") + " not answer"
+		case scheduler.NeedAnswer:
+			s = plural(n, "has", "have") + " never answered"
 		case scheduler.NeedDial:
 			s = plural(n, "accepts", "accept") + " no connections from here, as browsers do not"
 		default:

@@ -14,6 +14,7 @@ type node struct {
 	profile   mesh.Profile
 	connected bool
 	dialable  bool          // one of its addresses can be dialled from here
+	answered  bool          // it has: until then all that is known of it is hearsay
 	rtt       time.Duration // moving average of own measurements, 0 when there is none
 	misses    int           // pings in a row without an answer
 	answers   answerTimes
@@ -35,7 +36,7 @@ func (s *state) hear(p mesh.Profile, now time.Time) {
 	}
 	n, known := s.nodes[p.Peer]
 	if !known {
-		n = &node{connected: s.peers[p.Peer], steady: now}
+		n = &node{connected: s.peers[p.Peer], answered: s.peers[p.Peer], steady: now}
 	}
 	old, dialable := n.profile, n.dialable
 	moved := known && !slices.Equal(old.Addrs, p.Addrs)
@@ -50,7 +51,7 @@ func (s *state) hear(p mesh.Profile, now time.Time) {
 		ID: p.Peer, Capabilities: p.Capabilities, GeoHash: p.GeoHash,
 		Latency: s.latency(n), CreditCost: p.CreditCost,
 		FreeSlots: p.FreeSlots, QueueLength: p.QueueLength, Expires: p.Expires, Sequence: p.Sequence,
-		Undialable: !n.connected && !n.dialable,
+		Undialable: !n.connected && !n.dialable, Unheard: !n.answered,
 	}, now); err != nil {
 		n.profile, n.dialable = old, dialable
 		if !known {
@@ -84,20 +85,28 @@ func (s *state) measured(id identity.PeerID, rtt time.Duration) {
 		return
 	}
 	n.misses = 0
-	if s.index.Reached(id) {
-		s.k.matchmaker.Kick()
+	if back := s.index.Reached(id); back || !n.answered {
+		defer s.k.matchmaker.Kick()
 	}
+	s.heardFrom(id, n)
 	if p, ok := pointOf(n.profile.Coordinate); ok {
 		s.vivaldi.Update(p, rtt)
 	}
 	if n.rtt == 0 {
 		n.rtt = rtt
+		s.inVain = 0
 		s.estimated--
 	} else {
 		n.rtt += (rtt - n.rtt) / 4
 	}
 	// The node is known, so the only error left is a Scorer's: keep the old latency.
 	_ = s.index.SetLatency(id, s.latency(n))
+}
+
+// heardFrom says that a node has answered here: from now on it is a candidate.
+func (s *state) heardFrom(id identity.PeerID, n *node) {
+	n.answered = true
+	s.index.SetUnheard(id, false)
 }
 
 // missed counts a ping without an answer.
@@ -134,6 +143,7 @@ func (s *state) connection(id identity.PeerID, up bool, now time.Time) {
 			s.k.wantPing(id)
 		}
 		if up {
+			s.heardFrom(id, n)
 			s.index.Reached(id)
 			s.k.matchmaker.Kick() // somebody may wait for it
 		}

@@ -106,11 +106,12 @@ func (s *state) placeOne(w matchmaker.Waiting, now time.Time) matchmaker.Choice 
 	req := s.requestFor(w, now)
 	var space [measureFirst]scheduler.Choice
 	top := s.best(req, now, space[:])
-	if len(top) == 0 {
-		return s.placeNowhere(w, req, now)
-	}
-	if s.unsure(w, top, now) {
+	if s.unsure(w, req, top, now) {
 		return matchmaker.Choice{Err: matchmaker.ErrLook}
+	}
+	if len(top) == 0 {
+		s.askOthers(req, now)
+		return s.placeNowhere(w, req, now)
 	}
 	d := s.describe(req, top, now)
 	c := top[0]
@@ -176,6 +177,7 @@ func (s *state) placeCopies(w matchmaker.Waiting, now time.Time) (c matchmaker.C
 	if c = j.ballot.choose(s); !errors.Is(c.Err, ErrReplicas) {
 		return c
 	}
+	s.askOthers(s.requestFor(w, now), now)
 	c.Err = fmt.Errorf("%w: %w", matchmaker.ErrNobody, c.Err) // a profile may be on its way: each kicks the queue
 	if len(w.Job.Job().Requirements.Capabilities) > 0 && j.mayLook(w.Attempt, now) {
 		c.Err = fmt.Errorf("%w: %w", matchmaker.ErrLook, c.Err)

@@ -26,7 +26,7 @@ func TestWhoCannotBeDialledIsNoCandidate(t *testing.T) {
 		n, known := infoOf(t, home.Kernel, browser.Self())
 		require.True(t, known)
 		require.Empty(t, n.Profile.Addrs)
-		require.Equal(t, []scheduler.Requirement{scheduler.NeedDial}, n.Missing)
+		require.Equal(t, []scheduler.Requirement{scheduler.NeedDial, scheduler.NeedAnswer}, n.Missing)
 		n, _ = infoOf(t, server.Kernel, browser.Self())
 		require.Empty(t, n.Missing, "it is connected there")
 		self, _ := infoOf(t, home.Kernel, home.Self())

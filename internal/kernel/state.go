@@ -26,6 +26,9 @@ type state struct {
 	runs       runTimes
 	factors    map[identity.PeerID]float64 // of those that are no strangers; see trusting
 	estimated  int                         // nodes known and never measured
+	asked      []identity.PeerID           // of those that have never answered; the oldest first
+	newest     *round                      // that such nodes were asked in
+	inVain     int                         // rounds since somebody answered for the first time
 
 	spawners map[string]identity.PeerID // of capsules that other nodes spawned
 
@@ -80,6 +83,7 @@ func (s *state) tick(now time.Time) {
 		s.k.matchmaker.Kick()
 	}
 	s.weighAgain(now)
+	s.askAgain(now)
 	s.index.Sweep(now, func(id identity.PeerID) {
 		s.lost(id)
 		s.k.emit(NodeGone{At{now}, id})

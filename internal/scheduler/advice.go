@@ -50,6 +50,8 @@ func (e Explanation) Advice() []string {
 			s += "; it waits for the end of a quarantine"
 		case NeedReach:
 			s += "; they did not answer, and are tried again within 30 s"
+		case NeedAnswer:
+			s += "; they are only told of so far, and may run jobs once they answer"
 		case NeedDial:
 			s += "; they accept no connections, as browsers do not, and have to connect to this node"
 		}

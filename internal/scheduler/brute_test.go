@@ -61,7 +61,7 @@ func meets(n Node, r Request, now time.Time) bool {
 			return false
 		}
 	}
-	return n.FreeSlots > 0 && !n.Undialable && n.Expires.After(now) && strings.HasPrefix(n.GeoHash, r.GeoPrefix) &&
+	return n.FreeSlots > 0 && !n.Undialable && !n.Unheard && n.Expires.After(now) && strings.HasPrefix(n.GeoHash, r.GeoPrefix) &&
 		(r.MaxCost == 0 || n.CreditCost <= r.MaxCost) && !slices.Contains(r.Exclude, n.ID)
 }
 
@@ -81,7 +81,7 @@ func randomNode(rng *rand.Rand, i int, coarse bool, now time.Time) Node {
 		Sequence:   1,
 	}
 	n.Slots = n.FreeSlots
-	n.Undialable = rng.IntN(8) == 0
+	n.Undialable, n.Unheard = rng.IntN(8) == 0, rng.IntN(8) == 0
 	if rng.IntN(4) == 0 {
 		n.QueueLength = rng.Uint32N(5)
 	}

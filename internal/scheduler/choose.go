@@ -68,12 +68,17 @@ func (x *Index) Choose(r Request, now time.Time) (Choice, error) {
 // TopK fills dst with the choices that Choose would return one after the other
 // if each were excluded from the next decision, and returns how many there are.
 func (x *Index) TopK(r Request, now time.Time, dst []Choice) (int, error) {
+	return x.topOf(&x.ready, r, now, dst)
+}
+
+// topOf is TopK among the nodes of s.
+func (x *Index) topOf(s *shelf, r Request, now time.Time, dst []Choice) (int, error) {
 	known, err := x.prepare(r, now)
-	if err != nil || !known {
+	if err != nil || !known || s.count == 0 {
 		return 0, err
 	}
 	for i := range dst {
-		slot, ok := x.search(&x.ready)
+		slot, ok := x.search(s)
 		if !ok {
 			return i, nil
 		}

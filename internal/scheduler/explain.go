@@ -21,12 +21,13 @@ const (
 	NeedTrust        Requirement = "quarantine"  // it failed too often not long ago
 	NeedReach        Requirement = "unreachable" // nothing could be sent to it not long ago
 	NeedDial         Requirement = "undialable"  // no way leads to it from here: it accepts no connections
+	NeedAnswer       Requirement = "unheard"     // it has never answered here
 )
 
 // Requirements lists them all.
 var Requirements = [...]Requirement{
 	NeedCapabilities, NeedGeo, NeedCost, NeedSlot, NeedUnexpired, NeedNotExcluded, NeedTrust,
-	NeedReach, NeedDial,
+	NeedReach, NeedDial, NeedAnswer,
 }
 
 // Candidate is a feasible node with the parts of its score.
@@ -100,7 +101,8 @@ func (x *Index) Explain(r Request, now time.Time, top int) (Explanation, error) 
 		missed[5] = len(excluded) > 0 && excluded[n.id]
 		missed[6] = n.trust == quarantined
 		missed[7] = n.reach == unreachable
-		missed[8] = n.undialable
+		missed[8] = n.way&undialable != 0
+		missed[9] = n.way&unheard != 0
 		misses, last := 0, 0
 		for i, miss := range missed {
 			if miss {
@@ -152,7 +154,7 @@ func (x *Index) Missing(id identity.PeerID, now time.Time) (missed []Requirement
 		need Requirement
 		miss bool
 	}{
-		{NeedDial, n.undialable}, {NeedReach, n.reach == unreachable}, {NeedTrust, n.trust == quarantined},
+		{NeedDial, n.way&undialable != 0}, {NeedAnswer, n.way&unheard != 0}, {NeedReach, n.reach == unreachable}, {NeedTrust, n.trust == quarantined},
 		{NeedSlot, n.available() == 0 && n.trust != quarantined && n.reach != unreachable}, {NeedUnexpired, n.expires <= x.line.Nanos(now)},
 	} {
 		if m.miss {

@@ -35,8 +35,11 @@ func (x *Index) foresee(slot int32, n Node) {
 	if n.FreeSlots > 0 {
 		to = &x.ready
 	}
-	if n.Undialable {
+	switch {
+	case n.Undialable:
 		to = &x.away
+	case n.Unheard:
+		to = &x.heard
 	}
 	if int(was.group) >= len(to.trees) {
 		return

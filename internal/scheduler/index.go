@@ -35,6 +35,7 @@ type Index struct {
 	ready shelf // nodes with a free slot
 	busy  shelf // the others
 	away  shelf // those that cannot be reached, which no decision looks at
+	heard shelf // those that are only heard of, which no decision looks at but Unheard
 
 	service time.Duration    // moving average over all nodes, 0 until there is one
 	leases  map[int32][]held // by slot, of nodes that have any
@@ -67,7 +68,7 @@ func New(c Config) *Index {
 		absent:   make(absent),
 		gone:     make(departed),
 	}
-	x.ready.grove, x.busy.grove, x.away.grove, x.q.cursor.g = &x.grove, &x.grove, &x.grove, &x.grove
+	x.ready.grove, x.busy.grove, x.away.grove, x.heard.grove, x.q.cursor.g = &x.grove, &x.grove, &x.grove, &x.grove, &x.grove
 	return x
 }
 
@@ -141,7 +142,7 @@ func (x *Index) Upsert(n Node, now time.Time) error {
 	if !known || n.Sequence > r.seq {
 		x.reported(slot, n.FreeSlots, now)
 	}
-	r.queue, r.seq, r.undialable = n.QueueLength, n.Sequence, n.Undialable
+	r.queue, r.seq, r.way, r.stranger = n.QueueLength, n.Sequence, wayOf(n)|r.way&asked, n.Stranger
 	if r.capacity != n.Slots { // the report counted leases in
 		n.Slots = r.capacity
 		if score = x.scoreOf(n); validScore(score) {
@@ -242,18 +243,6 @@ func (x *Index) SetLatency(id identity.PeerID, d time.Duration) error {
 	r.latency, r.score = d, score
 	x.replace(slot, &was)
 	return nil
-}
-
-// SetUndialable says whether no way leads to id from here: then it is no candidate,
-// whatever it reports.
-func (x *Index) SetUndialable(id identity.PeerID, undialable bool) {
-	slot, ok := x.ids.find(x.nodes, id)
-	if !ok || x.nodes[slot].undialable == undialable {
-		return
-	}
-	was := x.standing(slot)
-	x.nodes[slot].undialable = undialable
-	x.replace(slot, &was)
 }
 
 // replace moves slot's entry from where it was to where the record says.

@@ -35,7 +35,7 @@ func (r *record) available() uint32 {
 	switch {
 	case r.trust == quarantined || r.reach == unreachable:
 		return 0
-	case r.trust == probing || r.reach == doubtful:
+	case r.trust == probing || r.reach == doubtful || r.stranger:
 		have = min(have, 1-int64(r.held))
 	}
 	return uint32(max(have, 0))

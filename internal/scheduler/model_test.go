@@ -68,10 +68,11 @@ func (m *model) step(t require.TestingT) {
 		m.nodes[n.ID] = n
 		m.slots(n.ID)
 	case k < 48: // a connection comes or goes
-		id, undialable := m.anyID(), m.rng.IntN(2) == 0
+		id, undialable, unheard := m.anyID(), m.rng.IntN(2) == 0, m.rng.IntN(2) == 0
 		m.x.SetUndialable(id, undialable)
+		m.x.SetUnheard(id, unheard)
 		if n, known := m.nodes[id]; known {
-			n.Undialable = undialable
+			n.Undialable, n.Unheard = undialable, unheard
 			m.nodes[id] = n
 		}
 	case k < 60: // a measurement

@@ -21,6 +21,8 @@ type Node struct {
 	Expires      time.Time
 	Sequence     uint64 // counts up with every profile the node signs
 	Undialable   bool   // nobody here can dial it, and there is no connection to it
+	Unheard      bool   // it has never answered here: all that is known of it is hearsay
+	Stranger     bool   // it has never done a job for whoever asks
 
 	// What the index adds to a report; Upsert ignores these four.
 	Slots    uint32        // free or not, as far as the reports tell

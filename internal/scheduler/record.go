@@ -17,22 +17,23 @@ type record struct {
 	cost    uint64
 	expires int64
 
-	service    time.Duration // 0 until a job has ended there
-	seq        uint64
-	group      int32
-	free       uint32 // slots, as reported
-	queue      uint32
-	capacity   uint32 // slots that the node is believed to have
-	held       uint32 // leases
-	used       uint32 // of them, taken since the last report
-	back       uint32 // leases taken before the last report and returned since
-	report     uint32 // counts the reports
-	mark       uint32 // == epoch: excluded from the decision in hand
-	gen        uint32 // of the slot, so that an old Lease is recognised
-	failures   float32
-	trust      trust
-	reach      reach
-	undialable bool // nobody here can dial it, and there is no connection
+	service  time.Duration // 0 until a job has ended there
+	seq      uint64
+	group    int32
+	free     uint32 // slots, as reported
+	queue    uint32
+	capacity uint32 // slots that the node is believed to have
+	held     uint32 // leases
+	used     uint32 // of them, taken since the last report
+	back     uint32 // leases taken before the last report and returned since
+	report   uint32 // counts the reports
+	mark     uint32 // == epoch: excluded from the decision in hand
+	gen      uint32 // of the slot, so that an old Lease is recognised
+	failures float32
+	trust    trust
+	reach    reach
+	way      way
+	stranger bool // it has no record: one job at a time
 }
 
 // detail is what is seldom asked of a node.
@@ -48,7 +49,8 @@ func (x *Index) node(slot int32) Node {
 		ID: r.id, Capabilities: x.caps.groups[r.group].names, GeoHash: x.details[slot].geoHash,
 		Latency: r.latency, CreditCost: r.cost, FreeSlots: r.available(), QueueLength: r.queue,
 		Expires: time.Unix(0, r.expires), Sequence: r.seq,
-		Slots: r.capacity, InFlight: r.held, Service: r.service, Failures: float64(r.failures), Undialable: r.undialable,
+		Slots: r.capacity, InFlight: r.held, Service: r.service, Failures: float64(r.failures),
+		Undialable: r.way&undialable != 0, Unheard: r.way&unheard != 0, Stranger: r.stranger,
 	}
 }
 
@@ -71,8 +73,10 @@ func (x *Index) standing(slot int32) standing {
 
 func (x *Index) shelfOf(r *record) *shelf {
 	switch {
-	case r.undialable:
+	case r.way&undialable != 0, r.way&unheard != 0 && (r.available() == 0 || r.way&asked != 0):
 		return &x.away
+	case r.way&unheard != 0:
+		return &x.heard
 	case r.available() > 0:
 		return &x.ready
 	}

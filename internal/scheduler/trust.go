@@ -100,7 +100,8 @@ func (x *Index) Blame(id identity.PeerID, now time.Time) {
 	x.amend(slot, x.blameOf(slot, t), func(b *blame) { b.failed(t) })
 }
 
-// Praise counts a job that id has done: a probe that went well clears the node.
+// Praise counts a job that id has done: a probe that went well clears the node, and a
+// stranger is none any more.
 func (x *Index) Praise(id identity.PeerID, now time.Time) {
 	slot, ok := x.ids.find(x.nodes, id)
 	if !ok {
@@ -109,6 +110,7 @@ func (x *Index) Praise(id identity.PeerID, now time.Time) {
 		}
 		return
 	}
+	x.SetStranger(id, false)
 	b := x.blames[slot]
 	if b == nil {
 		return
