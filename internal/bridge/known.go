@@ -19,12 +19,12 @@ var knownCodes = strings.Fields(`
 	hold_settled hold_unknown id_malformed input_mismatch internal invalid_state javascript_error job_id
 	job_malformed ledger_denied ledger_exhausted ledger_malformed ledger_missing ledger_revoked ledger_unknown
 	library_full limit local_network_denied log_corrupt log_failed metadata_missing no_candidate no_memory
-	node_busy node_failed not_encodable not_found not_joined over_budget over_deadline over_hold over_limit
-	over_priority peer_malformed policy_invalid policy_stale protocol_violation publisher_denied queue_full
-	quiet_hours rate_exceeded receipt_forged receipt_malformed receipt_mismatch receipt_unknown refused rejected
-	requirements residency run_failed signature timeout timestamp_skew too_big too_few_nodes too_many_feeds
-	too_many_listeners trace_malformed type_malformed unknown_capsule unknown_job unknown_method unreachable
-	unsupported voucher_expired voucher_forged voucher_malformed voucher_missing voucher_replayed
+	node_busy node_failed node_memory not_encodable not_found not_joined over_budget over_deadline over_hold
+	over_limit over_priority peer_malformed policy_invalid policy_stale protocol_violation publisher_denied
+	queue_full quiet_hours rate_exceeded receipt_forged receipt_malformed receipt_mismatch receipt_unknown
+	refused rejected requirements residency run_failed signature timeout timestamp_skew too_big too_few_nodes
+	too_many_feeds too_many_listeners trace_malformed type_malformed unknown_capsule unknown_job unknown_method
+	unreachable unsupported voucher_expired voucher_forged voucher_malformed voucher_missing voucher_replayed
 	voucher_too_small voucher_wrong_job voucher_wrong_payee wrong_result
 `)
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"inos/internal/credit"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 )
@@ -19,7 +20,7 @@ func TestAnUnpaidBillIsNoCost(t *testing.T) {
 		liar := peerOf("liar")
 		c := newCrowd([]mesh.Peer{{Connected: true, RTT: time.Millisecond, Profile: mesh.Profile{
 			Peer: liar, CreditCost: 1, FreeSlots: 4, Expires: time.Now().Add(time.Hour), Sequence: 1}}})
-		pay := &countingWallet{}
+		pay := &countingWallet{refusal: credit.ErrOverHold}
 		k := startOn(t, c, func(cfg *Config) { cfg.Wallet = pay })
 		for _, code := range []mesh.JobCode{mesh.JobRejected, mesh.JobInternal, mesh.JobBadCapsule} {
 			c.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){
