@@ -36,6 +36,7 @@ var codes = []struct {
 	{supervisor.ErrWrongBytes, mesh.JobBadCapsule},
 	{supervisor.ErrRestartIntensity, mesh.JobCrashed},
 	{supervisor.ErrNoHeartbeat, mesh.JobCrashed},
+	{supervisor.ErrStopped, mesh.JobCrashed},
 	{capsule.ErrNotReady, mesh.JobCrashed},
 	{capsule.ErrNotWasm, mesh.JobBadCapsule},
 	{capsule.ErrCompile, mesh.JobBadCapsule},

@@ -65,6 +65,8 @@ type Config struct {
 	Now func() time.Time
 	// OnHeartbeat hears of every heartbeat; it must not block. May be nil.
 	OnHeartbeat func(capsuleID string)
+
+	supervise func(*supervisor.Config) // changes it, in tests
 }
 
 // Node is the parts, joined. Run the Kernel; it serves the rest.
@@ -137,11 +139,14 @@ func New(cfg Config) (*Node, error) {
 		return nil, err
 	}
 	images := library.NewImages(0)
-	n.Supervisor, err = supervisor.New(supervisor.Config{
+	supervise := supervisor.Config{
 		Runtime: cfg.Runtime, Codec: wire.Capsules{}, Blobs: n.Library, Images: images, Emit: n.note, MaxCapsules: cfg.MaxCapsules,
 		Overdue: cfg.Overdue,
-	})
-	if err != nil {
+	}
+	if cfg.supervise != nil {
+		cfg.supervise(&supervise)
+	}
+	if n.Supervisor, err = supervisor.New(supervise); err != nil {
 		return nil, err
 	}
 	n.Kernel, err = kernel.New(kernel.Config{

@@ -35,6 +35,7 @@ type peer struct {
 	*Node
 	mesh *p2p.Mesh
 	key  ed25519.PrivateKey
+	halt context.CancelFunc // ends the node; what it has stays open
 }
 
 func start(t testing.TB, seed byte, change func(*Config)) *peer {
@@ -68,7 +69,7 @@ func startOn(t testing.TB, seed byte, listen string, change func(*Config)) *peer
 		require.NoError(t, n.Ledger.Close())
 		require.Zero(t, n.Ledger.Sum())
 	}))
-	return &peer{n, m, key}
+	return &peer{n, m, key, cancel}
 }
 
 func keyOf(seed byte) ed25519.PrivateKey {
