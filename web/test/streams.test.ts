@@ -100,3 +100,27 @@ test('a freed stream has nobody to tell, and a locked one is refused', async () 
   expect(streams.control.count()).toBe(0);
   for (const call of Object.values(go)) expect(() => call(7, 0, 0, 0)).not.toThrow();
 });
+
+test('a session ends once what was aborted before is, microtasks and all', async () => {
+  const { streams, go, aborted } = adopted();
+  const seen: unknown[] = [];
+  go['stream_abort']!(7, 5);
+  let closed!: () => void;
+  const over = new Promise<void>((resolve) => (closed = resolve));
+  let turns = 0;
+  const turn = (): void => void (++turns < 100 && queueMicrotask(turn));
+  turn();
+  streams.control.end({ close: (info) => (seen.push(info, aborted() !== 'not', turns), closed()) }, 9);
+  expect(seen).toEqual([]);
+  await over;
+  expect(seen).toEqual([{ closeCode: 9, reason: '' }, true, 100]);
+});
+
+test('the end of a session that has failed is no error', async () => {
+  const { streams } = adopted();
+  const ended = vi.fn(() => {
+    throw new DOMException('it has failed', 'InvalidStateError');
+  });
+  streams.control.end({ close: ended }, 0);
+  await vi.waitFor(() => expect(ended).toHaveBeenCalledOnce());
+});

@@ -37,6 +37,12 @@ interface Entry {
 export interface StreamControl {
   /** Takes over a WebTransportBidirectionalStream; throws when it is locked. */
   adopt(handle: number, pair: WebTransportBidirectionalStream): void;
+  /**
+   * Ends a session, in a task of its own. Chromium tells the peer of an aborted stream once the write under way has failed, a few
+   * microtasks later; when the session has ended by then, the renderer crashes. Go asks for both in one task, so that no microtask
+   * runs in between. Its streams must not be aborted or cancelled any more.
+   */
+  end(session: Pick<WebTransport, 'close'>, code: number): void;
   /** Streams not freed yet. */
   count(): number;
 }
@@ -138,6 +144,15 @@ export function streamHost(): { imports: WebAssembly.ModuleImports; attach(go: G
           unread: none,
           reasons: [undefined, undefined],
         });
+      },
+      end(session, code) {
+        setTimeout(() => {
+          try {
+            session.close({ closeCode: code >>> 0, reason: '' });
+          } catch {
+            // it has failed by itself
+          }
+        }, 0);
       },
       count: () => entries.size,
     },

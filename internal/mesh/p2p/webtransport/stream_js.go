@@ -201,7 +201,7 @@ func (s *stream) CloseWrite() error {
 	}
 	s.mu.Unlock()
 	signal(s.writeWake)
-	if send {
+	if send && s.conn.ended() == nil {
 		hostClose(s.handle)
 	}
 	return nil
@@ -223,7 +223,7 @@ func (s *stream) endRead(err error, code network.StreamErrorCode) {
 	}
 	s.mu.Unlock()
 	signal(s.readWake)
-	if cancel {
+	if cancel && s.conn.ended() == nil {
 		hostCancel(s.handle, uint32(code))
 	}
 }
@@ -247,8 +247,11 @@ func (s *stream) ResetWithError(code network.StreamErrorCode) error {
 	s.writeErr = end
 	s.mu.Unlock()
 	signal(s.writeWake)
-	// Also after CloseWrite, to take back what the browser still holds.
-	hostAbort(s.handle, uint32(code))
+	// Also after CloseWrite, to take back what the browser still holds. The end of the
+	// session does both, and nothing may be told of a stream after that: see closeSession.
+	if s.conn.ended() == nil {
+		hostAbort(s.handle, uint32(code))
+	}
 	s.endRead(end, code)
 	s.drop()
 	return nil

@@ -190,9 +190,10 @@ func (t *Transport) handshake(ctx context.Context, c *conn, p peer.ID) error {
 	return nil
 }
 
-// closeSession is WebTransport.close, which throws on a session that failed.
+// closeSession ends a session soon, and is no error on one that failed. The host says why
+// not at once.
 func (t *Transport) closeSession(session js.Value, code uint32) {
-	_, _ = try(func() js.Value { return session.Call("close", map[string]any{"closeCode": code, "reason": ""}) })
+	_, _ = try(func() js.Value { return js.Global().Get("__inosStreams").Call("end", session, code) })
 }
 
 func (t *Transport) forget(c *conn) {
