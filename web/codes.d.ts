@@ -17,7 +17,7 @@ export type InosErrorCode =
   | 'bootstrap_unreachable' // no bootstrap node answered; the kernel goes on alone
   | 'kernel_closed' // inos.close() was called
   | 'kernel_crashed' // the kernel exited, panicked or its Worker was killed
-  | 'too_many_calls' // more calls in flight than the shell keeps
+  | 'too_many_calls' // as many calls of this verb wait as may: docs/console.md
   | 'unknown_verb'
   | 'bad_argument';
 
@@ -31,6 +31,7 @@ export type KernelErrorCode =
   | 'bad_cid'
   | 'bad_image'
   | 'bad_input'
+  | 'bad_name'
   | 'bad_params'
   | 'bad_requirements'
   | 'bad_signature'
@@ -100,6 +101,7 @@ export type KernelErrorCode =
   | 'log_corrupt'
   | 'log_failed'
   | 'metadata_missing'
+  | 'name_taken'
   | 'no_candidate'
   | 'no_memory'
   | 'node_busy'

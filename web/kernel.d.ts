@@ -165,6 +165,11 @@ export interface Considered {
   parts: string;
 }
 
+export interface PublishOptions {
+  /** Gives the name to this capsule also when another one has it, which is known by its CID only from then on. */
+  replace?: boolean;
+}
+
 export interface SpawnOptions {
   /** Most memory the capsule may ever have, in bytes; what the module declares when absent. */
   memoryLimit?: number;
@@ -397,13 +402,21 @@ export interface Inos {
    * called (`denied`).
    */
   call(capsuleId: string, method: string, input?: string | Uint8Array | ArrayBuffer, args?: string[]): Promise<CallResult>;
+  /**
+   * Runs a job. 1,024 are in flight at most; more wait here in order, without a job id yet, until what waits holds 512 MiB
+   * (`too_many_calls`).
+   */
   dispatch(job: DispatchOptions): Promise<DispatchResult>;
   /** Ends a job that is waiting or running, wherever it is: its dispatch rejects with `cancelled`. */
   cancel(jobId: string): Promise<{ jobId: string }>;
   /** Of a job by its id, from its first moment on and after its end, or of one that has not been sent. */
   explain(job: string | DispatchOptions): Promise<Explanation>;
   /** Makes a capsule known here, under a name; it is inspected first. */
-  publish(name: string, wasm: Uint8Array | ArrayBuffer): Promise<{ name: string; cid: string; bytes: number }>;
+  /**
+   * Makes a capsule known to this kernel, as long as it lives. A name is 1 to 64 letters, digits, `-` and `_`, the first of them a
+   * letter or a digit (`bad_name`); one that other bytes have is refused (`name_taken`). The same bytes may be published again.
+   */
+  publish(name: string, wasm: Uint8Array | ArrayBuffer, options?: PublishOptions): Promise<{ name: string; cid: string; bytes: number }>;
   /** The decision about a job, or the latest ones, newest first. */
   why(jobId: string): Promise<DecisionRow>;
   why(): Promise<DecisionRow[]>;

@@ -124,10 +124,15 @@ func (n *native) publish(dir string) error {
 		if err != nil {
 			return err
 		}
-		name, _, _ := strings.Cut(filepath.Base(path), ".")
-		if _, err := n.Library.Publish(name, wasm); err != nil {
+		if _, err := n.Library.Publish(nameOf(path), wasm); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
 	return nil
+}
+
+// nameOf is the name that the file of a capsule says: the part before its first dot.
+func nameOf(path string) string {
+	name, _, _ := strings.Cut(filepath.Base(path), ".")
+	return name
 }

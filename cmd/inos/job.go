@@ -4,12 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"inos/internal/governance"
 	"inos/internal/kernel"
+	"inos/internal/library"
 	"inos/internal/submit"
 )
 
@@ -106,7 +105,10 @@ func (c *jobCmd) dispatch(s *session, n *native, o submit.Order, wasm []byte) (k
 	o.Deadline = now.Add(time.Duration(c.Timeout))
 	ctx, cancel := context.WithDeadline(s.ctx, o.Deadline)
 	defer cancel()
-	name, _, _ := strings.Cut(filepath.Base(c.Capsule), ".")
+	name := nameOf(c.Capsule)
+	if library.CheckName(name) != nil {
+		name = "capsule" // any will do: this is its only one
+	}
 	cid, err := n.Library.Publish(name, wasm)
 	if err != nil {
 		return kernel.Outcome{}, err

@@ -115,6 +115,11 @@ type spawnArgs struct {
 	Strategy       string   `json:"strategy"`
 }
 
+// publishArgs is PublishOptions of web/kernel.d.ts.
+type publishArgs struct {
+	Replace bool `json:"replace"`
+}
+
 // params makes a Spawn's of a. Errors are *Error of CodeBadArgument.
 func (a spawnArgs) params(cid capsule.CID) (*capsule.SpawnParams, error) {
 	p := &capsule.SpawnParams{CID: cid.String(), MemoryLimit: a.MemoryLimit, Capabilities: a.Capabilities, Args: a.Args,

@@ -2,6 +2,8 @@ package bridge
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"syscall/js"
 	"time"
 
@@ -9,7 +11,36 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/identity"
+	"inos/internal/library"
 )
+
+// publish answers inos.publish(name, wasm, options): a capsule of the caller's own.
+func (a *api) publish(_ context.Context, args []js.Value) (any, error) {
+	name, err := text("publish", "name", arg(args, 0))
+	if err != nil {
+		return nil, err
+	}
+	wasm, err := bytesFromJS("publish", "wasm", arg(args, 1))
+	if err != nil {
+		return nil, err
+	}
+	var opts publishArgs
+	if err := object("publish", "options", arg(args, 2), &opts); err != nil {
+		return nil, err
+	}
+	publish := a.cfg.Library.Publish
+	if opts.Replace {
+		publish = a.cfg.Library.Replace
+	}
+	cid, err := publish(name, wasm)
+	if errors.Is(err, library.ErrTaken) {
+		err = fmt.Errorf("publish: %w; choose another name, or publish with {replace: true} to give it to this capsule", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"name": name, "cid": cid.String(), "bytes": len(wasm)}, nil
+}
 
 func (a *api) spawn(ctx context.Context, args []js.Value) (any, error) {
 	name, err := text("spawn", "nameOrCid", arg(args, 0))

@@ -45,6 +45,8 @@ var sentinels = []sentinel{
 	{library.ErrUnknown, "unknown_capsule", final},
 	{library.ErrMismatch, "cid_mismatch", final},
 	{library.ErrFull, "library_full", retryable},
+	{library.ErrName, "bad_name", final},
+	{library.ErrTaken, "name_taken", final},
 	{kernel.ErrInput, "bad_input", final},
 	{kernel.ErrDuplicate, "duplicate_job", final},
 	{kernel.ErrNoJob, CodeUnknownJob, final},

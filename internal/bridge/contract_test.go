@@ -76,6 +76,7 @@ func TestRowsAreAsDeclared(t *testing.T) {
 		"CapsuleOffer":    {offerView{}, nil},
 		"JobRow":          {jobView{}, nil},
 		"Considered":      {consideredView{}, nil},
+		"PublishOptions":  {publishArgs{}, nil},
 		"SpawnOptions":    {spawnArgs{}, nil},
 		"DispatchOptions": {dispatchArgs{}, []string{"input"}},
 		"DispatchResult":  {outcomeView{}, []string{"output"}},

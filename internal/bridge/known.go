@@ -8,7 +8,7 @@ import (
 // knownCodes are the codes of this program's own parts, sorted: what another node gives
 // as its reason is shown when it is one of them.
 var knownCodes = strings.Fields(`
-	all_attempts_failed all_busy amount bad_address bad_capsule bad_cid bad_image bad_input bad_params
+	all_attempts_failed all_busy amount bad_address bad_capsule bad_cid bad_image bad_input bad_name bad_params
 	bad_requirements bad_signature busy cancelled capability_denied capability_missing capsule_abi_version
 	capsule_args capsule_broke_protocol capsule_broke_ring capsule_crashed capsule_denied capsule_killed
 	capsule_memory_limit capsule_no_control_block capsule_no_run capsule_no_shared_memory capsule_not_compiled
@@ -18,7 +18,7 @@ var knownCodes = strings.Fields(`
 	deadline deadline_passed denied disputed draining duplicate_job field_too_long funds_held hold_refunded
 	hold_settled hold_unknown id_malformed input_mismatch internal invalid_state javascript_error job_id
 	job_malformed ledger_denied ledger_exhausted ledger_malformed ledger_missing ledger_revoked ledger_unknown
-	library_full limit local_network_denied log_corrupt log_failed metadata_missing no_candidate no_memory
+	library_full limit local_network_denied log_corrupt log_failed metadata_missing name_taken no_candidate no_memory
 	node_busy node_failed node_memory not_encodable not_found not_joined over_budget over_deadline over_hold
 	over_limit over_priority peer_malformed policy_invalid policy_stale protocol_violation publisher_denied
 	queue_full quiet_hours rate_exceeded receipt_forged receipt_malformed receipt_mismatch receipt_unknown

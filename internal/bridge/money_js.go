@@ -204,20 +204,3 @@ func (a *api) enforce(_ context.Context, args []js.Value) (any, error) {
 		changesView
 	}{done.Policy.Name, done.Policy.Version, viewChanges(done.Changes, done.Looked)}, nil
 }
-
-// publish answers inos.publish(name, wasm): a capsule of the caller's own.
-func (a *api) publish(_ context.Context, args []js.Value) (any, error) {
-	name, err := text("publish", "name", arg(args, 0))
-	if err != nil {
-		return nil, err
-	}
-	wasm, err := bytesFromJS("publish", "wasm", arg(args, 1))
-	if err != nil {
-		return nil, err
-	}
-	cid, err := a.cfg.Library.Publish(name, wasm)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]any{"name": name, "cid": cid.String(), "bytes": len(wasm)}, nil
-}

@@ -117,13 +117,27 @@ func (l *Library) Announce(name string, cid capsule.CID, load Loader) {
 
 // Publish keeps wasm under name with a manifest signed by this node. The module
 // is inspected, so what it publishes can be spawned, and other nodes can fetch it. Errors
-// are Inspect's, mesh.ErrTooBig or ErrFull.
+// are Inspect's, or match mesh.ErrTooBig, ErrName, ErrFull, or ErrTaken when other bytes
+// have the name.
 func (l *Library) Publish(name string, wasm []byte) (capsule.CID, error) {
+	return l.publishAs(name, wasm, false)
+}
+
+// Replace is Publish, and gives the name to wasm also when other bytes have it. Those
+// stay, under their CID.
+func (l *Library) Replace(name string, wasm []byte) (capsule.CID, error) {
+	return l.publishAs(name, wasm, true)
+}
+
+func (l *Library) publishAs(name string, wasm []byte, replace bool) (capsule.CID, error) {
+	if err := CheckName(name); err != nil {
+		return capsule.CID{}, err
+	}
 	blob, err := l.publish(name, wasm)
 	if err != nil {
 		return capsule.CID{}, err
 	}
-	return blob.Manifest.CID, l.keep(name, blob)
+	return blob.Manifest.CID, l.keep(name, blob, replace)
 }
 
 func (l *Library) publish(name string, wasm []byte) (mesh.Blob, error) {
@@ -175,13 +189,17 @@ func (l *Library) Accept(blob mesh.Blob) error {
 	}
 	m.Name = mesh.Printable(m.Name, maxName)
 	blob.Manifest, blob.Publisher = m, publisher
-	return l.keep("", blob)
+	return l.keep("", blob, false)
 }
 
-func (l *Library) keep(name string, blob mesh.Blob) error {
+// keep has blob, and gives it the name, if any.
+func (l *Library) keep(name string, blob mesh.Blob, replace bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	cid := blob.Manifest.CID
+	if had, ok := l.names[name]; ok && had != cid && !replace {
+		return fmt.Errorf("%w: %q is %s", ErrTaken, name, had)
+	}
 	b := l.books[cid]
 	if b == nil {
 		b = &book{name: blob.Manifest.Name}
@@ -197,6 +215,9 @@ func (l *Library) keep(name string, blob mesh.Blob) error {
 	}
 	b.manifests.add(manifest{blob.Manifest, blob.Publisher, blob.SignedManifest}, l.cfg.Self)
 	if name != "" {
+		if had := l.books[l.names[name]]; had != nil && had != b && had.name == name {
+			had.name = "" // it is replaced
+		}
 		b.name = name
 		l.names[name] = cid
 	}
@@ -294,7 +315,7 @@ func (l *Library) loaded(ctx context.Context, cid capsule.CID, b *book) error {
 	if err != nil {
 		return err
 	}
-	return l.keep("", own)
+	return l.keep("", own, false)
 }
 
 // Get is CapsuleOf for those who trust nobody but this node.

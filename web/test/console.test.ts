@@ -44,6 +44,7 @@ test.each([
   ['spawn', ['hash', { memory: 3 }], "options has no field 'memory'; it may have memoryLimit"],
   ['spawn', ['hash', new Date(0)], 'group, strategy}, got Date'],
   ['spawn', ['hash', new Map([['memoryLimit', 1]])], 'group, strategy}, got Map'],
+  ['publish', ['mine', 'wasm', { replace: 1 }], 'options.replace must be true or false, got 1'],
   ['resize', ['a', '8'], 'bytes must be a whole number of at least 1, or left out, got string'],
   ['resize', ['a', NaN], 'got NaN'],
   ...['budget', 'deadlineMs', 'maxCost', 'replicas', 'agree'].flatMap((field) =>

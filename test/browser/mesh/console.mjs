@@ -82,6 +82,26 @@ async function wholeLife({ node, mebibytes }) {
   return said;
 }
 
+/** Runs in the page: which names a capsule may have, and that a name is one's only. */
+async function names(fault) {
+  const check = (ok, what) => {
+    if (!ok) throw new Error(what);
+  };
+  const wasm = Uint8Array.from(atob(fault), (c) => c.charCodeAt(0));
+  const refused = (...args) => inos.publish(...args).then(() => 'nothing', ({ code, message, retryable }) => `${code} ${retryable} ${message}`);
+  const bad = [];
+  for (const name of ['', 'a b', '../x', 'a.b', 'x'.repeat(65), (await inos.publish('fault', wasm)).cid]) bad.push(await refused(name, wasm));
+  check(bad.every((error) => error.startsWith('bad_name false ') && error.includes('expected a word like')), `names that are none: ${bad}`);
+  const taken = await refused('wordcount', wasm);
+  const { cid } = (await inos.catalog()).find((offer) => offer.name === 'wordcount');
+  check(taken.startsWith('name_taken false ') && taken.includes(cid) && taken.includes('replace: true'), `a name that exists: ${taken}`);
+  check((await inos.catalog()).some((offer) => offer.name === 'wordcount' && offer.cid === cid), 'it has its capsule still');
+  await inos.publish('mine', wasm);
+  const replaced = await inos.publish('mine', new Uint8Array([...wasm, 0, 2, 1, 120]), { replace: true }); // one more custom section
+  check((await inos.catalog()).find((offer) => offer.name === 'mine').cid === replaced.cid, 'it has the other now');
+  return taken;
+}
+
 /** Runs in the page: a policy from the console, whole or not at all. */
 async function policies() {
   const check = (ok, what) => {
@@ -149,6 +169,7 @@ export async function consoleTests(long = 256) {
       return JSON.stringify(left);
     }, left);
     await test('what a spawn says, and what is heard of a capsule', lives);
+    await test('names of capsules', names, fault);
     await test('a policy from the console', policies);
     await page.goto(node.ready.http);
     await test('the next visit has it', async () => {

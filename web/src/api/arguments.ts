@@ -56,6 +56,8 @@ function fits(field: Field, value: unknown): boolean {
       return typeof value === 'number' && Number.isFinite(value) && value >= 0;
     case 'count':
       return Number.isSafeInteger(value) && (value as number) >= 1;
+    case 'flag':
+      return typeof value === 'boolean';
     case 'level':
       return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 255;
     case 'texts':
@@ -98,6 +100,7 @@ function describe(shape: Shape): string {
     count: 'a whole number of at least 1, or left out',
     level: 'a whole number from 0 to 255',
     texts: 'an array of strings',
+    flag: 'true or false',
     bytes: 'a string, Uint8Array or ArrayBuffer',
     function: 'a function',
     source: 'a string, Uint8Array, ArrayBuffer, Blob, ReadableStream or async iterable',

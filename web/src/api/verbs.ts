@@ -4,7 +4,7 @@ import type { VerbHelp } from '../../kernel';
 /** What a parameter may be; `?` at the end makes it optional. */
 export type Shape = Field | 'function' | 'source' | Record<string, Field>;
 /** A `count` is a whole number from 1 on: 0 is never a way to say that there is no limit. A `level` is one from 0 to 255. */
-export type Field = 'text' | 'bytes' | 'number' | 'count' | 'level' | 'texts';
+export type Field = 'text' | 'bytes' | 'number' | 'count' | 'level' | 'texts' | 'flag';
 
 export interface Param {
   name: string;
@@ -119,8 +119,9 @@ export const VERBS = {
     params: [
       { name: 'name', shape: 'text' },
       { name: 'wasm', shape: 'bytes' },
+      { name: 'options', shape: { replace: 'flag' }, optional: true },
     ],
-    does: 'makes a capsule of your own known to this kernel',
+    does: 'makes a capsule of your own known to this kernel, under a name that no other has',
     example: `await inos.publish('mine', await (await fetch('/mine.wasm')).arrayBuffer())`,
   },
   why: {

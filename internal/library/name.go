@@ -1,0 +1,37 @@
+package library
+
+import (
+	"fmt"
+
+	"inos/internal/capsule"
+)
+
+// MaxName bounds the name of a capsule, in bytes.
+const MaxName = 64
+
+// Errors of names, both final.
+var (
+	// ErrName: a text is no name of a capsule.
+	ErrName error = &fault{"bad_name", "library: no capsule name", false}
+	// ErrTaken: another capsule has the name.
+	ErrTaken error = &fault{"name_taken", "library: the name is taken", false}
+)
+
+// CheckName says whether name has the form of a capsule's name: 1 to 64 letters, digits,
+// '-' and '_', of which the first is a letter or a digit. A CID is none, since it may
+// stand wherever a name may. Errors match ErrName.
+func CheckName(name string) error {
+	fits := len(name) > 0 && len(name) <= MaxName && name[0] != '-' && name[0] != '_'
+	for i := 0; fits && i < len(name); i++ {
+		c := name[i]
+		fits = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
+	}
+	if !fits {
+		return fmt.Errorf("%w: %.80q: expected a word like hash or word-count, of letters, digits, - and _, which begins with a letter or a digit, at most %d",
+			ErrName, name, MaxName)
+	}
+	if _, err := capsule.ParseCID(name); err == nil {
+		return fmt.Errorf("%w: %q is the CID of a capsule: expected a word like hash or word-count", ErrName, name)
+	}
+	return nil
+}
