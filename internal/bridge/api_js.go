@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall/js"
 	"time"
 
@@ -45,17 +46,22 @@ type Config struct {
 type api struct {
 	cfg      Config
 	promises *promises
-	verbs    map[string]verb
+	verbs    map[string]*verb
 	started  time.Time
 	history  history
 	streams  streams
 }
 
-type verb func(ctx context.Context, args []js.Value) (any, error)
+// verb is one of them, and how many calls of it are in flight.
+type verb struct {
+	run     func(ctx context.Context, args []js.Value) (any, error)
+	pending atomic.Int64
+}
 
 func newAPI(ctx context.Context, cfg Config) *api {
 	a := &api{cfg: cfg, promises: newPromises(ctx), started: time.Now()}
-	a.verbs = map[string]verb{
+	a.verbs = map[string]*verb{}
+	for name, run := range map[string]func(context.Context, []js.Value) (any, error){
 		"status": a.status, "nodes": a.nodes, "find": a.find, "capsules": a.capsules, "catalog": a.catalog, "jobs": a.jobs,
 		"spawn": a.spawn, "kill": a.kill, "pause": a.pause, "resume": a.resume, "resize": a.resize, "snapshot": a.snapshot, "call": a.callCapsule,
 		"dispatch": a.dispatch, "cancel": a.cancel, "explain": a.explain, "connect": a.connect, "close": a.close,
@@ -63,6 +69,8 @@ func newAPI(ctx context.Context, cfg Config) *api {
 		// Not verbs of the console: what it makes its streams of.
 		"feed:open": a.feedOpen, "feed:put": a.feedPut, "feed:end": a.feedEnd, "feed:over": a.feedOver,
 		"listen:open": a.listenOpen, "listen:take": a.listenTake, "listen:close": a.listenClose, "listen:over": a.listenOver,
+	} {
+		a.verbs[name] = &verb{run: run}
 	}
 	return a
 }
@@ -75,7 +83,7 @@ func (a *api) call(name string, args []js.Value) js.Value {
 		return a.promises.rejected(&Error{Code: CodeUnknownVerb,
 			Message: fmt.Sprintf("no verb %.40q; the verbs are %s", name, strings.Join(forPeople, ", "))})
 	}
-	return a.promises.start(func(ctx context.Context) (any, error) { return v(ctx, args) })
+	return a.promises.start(&v.pending, func(ctx context.Context) (any, error) { return v.run(ctx, args) })
 }
 
 func sortedKeys[V any](m map[string]V) []string {

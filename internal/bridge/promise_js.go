@@ -7,7 +7,9 @@ import (
 	"syscall/js"
 )
 
-// maxPending bounds the calls in flight from the page.
+// maxPending bounds the calls of one verb that are in flight: what lasts, as a dispatch
+// does, never keeps out what ends it. Whoever calls keeps to it and lets the others wait:
+// web/src/rpc/limiter.ts has the same figure.
 const maxPending = 1024
 
 // promises runs calls on goroutines of their own, since a js.Func must never
@@ -15,9 +17,8 @@ const maxPending = 1024
 type promises struct {
 	ctx     context.Context
 	work    sync.WaitGroup // of the calls, and of what they leave running
-	pending atomic.Int64
-	promise js.Value // the Promise constructor
-	parse   js.Value // JSON
+	promise js.Value       // the Promise constructor
+	parse   js.Value       // JSON
 }
 
 func newPromises(ctx context.Context) *promises {
@@ -25,19 +26,19 @@ func newPromises(ctx context.Context) *promises {
 }
 
 // start returns a Promise that settles when f does, or is rejected at once when
-// too much is pending or the kernel is closed. f's context ends with the kernel.
-func (p *promises) start(f func(ctx context.Context) (any, error)) js.Value {
+// maxPending are pending or the kernel is closed. f's context ends with the kernel.
+func (p *promises) start(pending *atomic.Int64, f func(ctx context.Context) (any, error)) js.Value {
 	if p.ctx.Err() != nil {
 		return p.rejected(errClosed)
 	}
-	if p.pending.Add(1) > maxPending {
-		p.pending.Add(-1)
+	if pending.Add(1) > maxPending {
+		pending.Add(-1)
 		return p.rejected(errTooManyCalls)
 	}
 	resolve, reject, promise := p.open()
 	p.work.Go(func() {
-		defer p.pending.Add(-1)
 		v, err := guard(p.ctx, f)
+		pending.Add(-1) // before the caller hears of it, who may call again at once
 		if err != nil {
 			if p.ctx.Err() != nil {
 				err = errClosed

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"sync/atomic"
 	"syscall/js"
 	"testing"
 
@@ -25,14 +26,17 @@ func message(t *testing.T, err error) string {
 func TestObjectNamesWhatIsWrong(t *testing.T) {
 	read := func(src string) error {
 		var d dispatchArgs
-		return object("dispatch", "job", eval(src), &d, "input")
+		if err := object("dispatch", "job", eval(src), &d, "input"); err != nil {
+			return err
+		}
+		return d.check("dispatch")
 	}
 	require.NoError(t, read(`{capsule: "hash", requires: ["gpu"], priority: 255, budget: 12, input: new Uint8Array(3)}`))
 	require.NoError(t, read(`undefined`))
 	require.Contains(t, message(t, read(`{capsule: 7}`)), "job.capsule: expected a string, got a number")
 	require.Contains(t, message(t, read(`{requires: "gpu"}`)), "job.requires: expected an array of strings, got a string")
 	require.Contains(t, message(t, read(`{priority: 256}`)), "job.priority: expected an integer from 0 to 255")
-	require.Contains(t, message(t, read(`{budget: -1}`)), "job.budget: expected a non-negative integer")
+	require.Contains(t, message(t, read(`{budget: -1}`)), "job.budget: expected a whole number of microcredits from 1 to")
 	require.Contains(t, message(t, read(`{budget: 1.5}`)), "job.budget")
 	require.Contains(t, message(t, read(`{capsul: "hash"}`)), `job has no field "capsul"; its fields are agree, args, budget, capsule, creditLedgerId`)
 	require.Contains(t, message(t, read(`[1]`)), "expected an object, got an array")
@@ -83,7 +87,7 @@ func settle(t *testing.T, promise js.Value) (value js.Value, code string) {
 func TestPromisesSettleOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	p := newPromises(ctx)
-	v, code := settle(t, p.start(func(context.Context) (any, error) {
+	v, code := settle(t, p.start(new(atomic.Int64), func(context.Context) (any, error) {
 		return withBytes{plain: map[string]int{"n": 5}, bytes: map[string][]byte{"output": {1, 2, 3}}}, nil
 	}))
 	require.Empty(t, code)
@@ -97,19 +101,19 @@ func TestPromisesSettleOnce(t *testing.T) {
 		CodeDeadline:                 context.DeadlineExceeded,
 		CodeInternal:                 errors.New("anything"),
 	} {
-		e, code := settle(t, p.start(func(context.Context) (any, error) { return nil, err }))
+		e, code := settle(t, p.start(new(atomic.Int64), func(context.Context) (any, error) { return nil, err }))
 		require.Equal(t, want, code)
 		require.Equal(t, "InosError", e.Get("name").String())
 		require.Equal(t, err.Error(), e.Get("message").String())
 	}
 
-	_, code = settle(t, p.start(func(context.Context) (any, error) {
+	_, code = settle(t, p.start(new(atomic.Int64), func(context.Context) (any, error) {
 		return js.Global().Call("eval", "null.boom"), nil
 	}))
 	require.Equal(t, CodeJavaScript, code, "an exception of JavaScript is an error here")
 
 	ended := false
-	blocked := p.start(func(ctx context.Context) (any, error) {
+	blocked := p.start(new(atomic.Int64), func(ctx context.Context) (any, error) {
 		<-ctx.Done()
 		ended = true
 		return nil, ctx.Err()
@@ -119,8 +123,30 @@ func TestPromisesSettleOnce(t *testing.T) {
 	require.True(t, ended, "Serve waits for what was under way")
 	_, code = settle(t, blocked)
 	require.Equal(t, CodeKernelClosed, code, "what was pending is rejected")
-	_, code = settle(t, p.start(func(context.Context) (any, error) { return nil, nil }))
+	_, code = settle(t, p.start(new(atomic.Int64), func(context.Context) (any, error) { return nil, nil }))
 	require.Equal(t, CodeKernelClosed, code)
+}
+
+func TestAVerbThatIsFullKeepsNoOtherOut(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	a := newAPI(ctx, Config{})
+	a.verbs["dispatch"].run = func(ctx context.Context, _ []js.Value) (any, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	a.verbs["cancel"].run = func(context.Context, []js.Value) (any, error) { return "cancelled", nil }
+	for range maxPending {
+		a.call("dispatch", nil).Call("catch", js.Global().Get("String"))
+	}
+	_, code := settle(t, a.call("dispatch", nil))
+	require.Equal(t, CodeTooManyCalls, code)
+	for range 442 {
+		v, code := settle(t, a.call("cancel", nil))
+		require.Empty(t, code)
+		require.Equal(t, "cancelled", v.String())
+	}
+	cancel()
+	a.promises.work.Wait()
 }
 
 func TestAwait(t *testing.T) {
@@ -167,7 +193,7 @@ func TestUnknownVerb(t *testing.T) {
 	a := newAPI(t.Context(), Config{})
 	e, code := settle(t, a.call("fly", nil))
 	require.Equal(t, CodeUnknownVerb, code)
-	require.Contains(t, e.Get("message").String(), "the verbs are cancel, capsules, catalog, close, connect, dispatch")
+	require.Contains(t, e.Get("message").String(), "the verbs are call, cancel, capsules, catalog, close, connect, dispatch")
 	require.NotContains(t, e.Get("message").String(), ":open", "not for people")
 	e, code = settle(t, a.call("spawn", nil))
 	require.Equal(t, CodeBadArgument, code)

@@ -62,6 +62,24 @@ test('a Worker killed without a word rejects what is pending', async () => {
   expect(events.at(-1)).toMatchObject({ type: 'crashed', code: 'kernel_crashed' });
 });
 
+test('2,000 dispatches wait their turn, whatever else is asked goes at once, and a Worker that is gone rejects them all', async () => {
+  const { link, port, workerGone } = started();
+  port.say({ t: 'ready', info });
+  const sent = (verb: string) => port.sent.flatMap((message) => (message.t === 'call' && message.verb === verb ? [message.id] : []));
+  const dispatches = Array.from({ length: 2000 }, () => link.call('dispatch', [{}]));
+  const cancels = Array.from({ length: 442 }, (_, i) => link.call('cancel', [String(i)]));
+  expect([sent('dispatch').length, sent('cancel').length]).toEqual([1024, 442]);
+  for (const id of sent('cancel')) port.say({ t: 'result', id, value: 'cancelled' });
+  expect(new Set(await Promise.all(cancels))).toEqual(new Set(['cancelled']));
+  port.say({ t: 'result', id: sent('dispatch')[0]!, value: 'done' });
+  expect(await dispatches[0]).toBe('done');
+  await vi.waitFor(() => expect(sent('dispatch')).toHaveLength(1025));
+  workerGone();
+  const ends = await Promise.allSettled(dispatches.slice(1));
+  expect(new Set(ends.map((end) => end.status === 'rejected' && (end.reason as { code: string }).code))).toEqual(new Set(['kernel_crashed']));
+  expect(sent('dispatch')).toHaveLength(1025);
+});
+
 test('an end of its own carries its reason to ready, joined and calls', async () => {
   const { link, port } = started();
   const call = link.call('nodes', []);

@@ -17,18 +17,6 @@ test('answers reach their own calls, in any order', async () => {
   expect(pending.size).toBe(0);
 });
 
-test('the table is bounded, and has room again once a call ends', async () => {
-  const pending = new Pending(2);
-  let last = 0;
-  const first = pending.open((id) => (last = id));
-  void pending.open(() => {});
-  await expect(pending.open(() => {})).rejects.toMatchObject({ code: 'too_many_calls' });
-  pending.resolve(last, 1);
-  await first;
-  void pending.open(() => {});
-  expect(pending.size).toBe(2);
-});
-
 test('the end rejects everything, now and later, with the first reason', async () => {
   const pending = new Pending();
   const calls = [pending.open(() => {}), pending.open(() => {})];

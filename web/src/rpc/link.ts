@@ -4,8 +4,9 @@ import type { KernelEvent, KernelInfo, Phase, Status } from '../../kernel';
 import type { Kernel } from '../api/console';
 import { deferred } from '../deferred';
 import { InosFailure, asFailure, type PlainError } from '../errors';
+import { Limiter, type Limits } from './limiter';
 import { Listeners, type Listener } from './listeners';
-import { Pending } from './pending';
+import { Pending, again } from './pending';
 import { transferable, type BootConfig, type FromKernel, type HostSample, type ToKernel } from './protocol';
 
 /** The part of a Worker the link uses. */
@@ -18,8 +19,8 @@ export interface WorkerPort {
 }
 
 export interface LinkOptions {
-  /** Calls in flight at most. */
-  calls?: number;
+  /** Of the calls of one verb. */
+  limits?: Partial<Limits>;
   /** How long the kernel may take from start() to ready: its Worker's script, its download and its own start. */
   bootMs?: number;
   /** Resolves when `lock` is free: the Worker that held it is gone. */
@@ -29,7 +30,8 @@ export interface LinkOptions {
 export class KernelLink implements Kernel {
   readonly ready: Promise<KernelInfo>;
   readonly joined: Promise<Status>;
-  readonly #pending: Pending;
+  readonly #pending = new Pending();
+  readonly #limiter: Limiter;
   readonly #listeners = new Listeners();
   readonly #readiness = deferred<KernelInfo>();
   readonly #joining = deferred<Status>();
@@ -43,7 +45,7 @@ export class KernelLink implements Kernel {
   #closing: Promise<void> | null = null;
 
   constructor(options: LinkOptions = {}) {
-    this.#pending = new Pending(options.calls);
+    this.#limiter = new Limiter(options.limits);
     this.#bootMs = options.bootMs ?? 60_000;
     this.#released = options.released ?? lockReleased;
     this.ready = this.#readiness.promise;
@@ -82,11 +84,13 @@ export class KernelLink implements Kernel {
   }
 
   call(verb: string, args: unknown[]): Promise<unknown> {
-    return this.#pending.open((id) => {
-      if (!this.#worker) throw new InosFailure('kernel_crashed', 'the kernel has not been started');
-      // Byte arrays among the arguments are the call's own: checkArguments copied them.
-      this.#worker.postMessage({ t: 'call', id, verb, args }, transferable(args));
-    });
+    const send = () =>
+      this.#pending.open((id) => {
+        if (!this.#worker) throw new InosFailure('kernel_crashed', 'the kernel has not been started');
+        // Byte arrays among the arguments are the call's own: checkArguments copied them.
+        this.#worker.postMessage({ t: 'call', id, verb, args }, transferable(args));
+      });
+    return this.#limiter.run(verb, args, send);
   }
 
   on(type: string, listener: Listener): () => void {
@@ -119,6 +123,7 @@ export class KernelLink implements Kernel {
     this.#worker = null;
     this.#readiness.reject(reason);
     this.#joining.reject(reason);
+    this.#limiter.end(() => again(reason)); // before there is room for what waits
     this.#pending.end(reason);
     const type = reason.code === 'kernel_closed' ? 'closed' : 'crashed';
     this.#listeners.emit({ type, code: reason.code, message: reason.message });

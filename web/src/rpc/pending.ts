@@ -1,4 +1,4 @@
-// Calls in flight: bounded, and all rejected when the other side goes away.
+// Calls in flight, by id: all rejected when the other side goes away. Limiter bounds them.
 import { InosFailure } from '../errors';
 
 interface Call {
@@ -8,15 +8,8 @@ interface Call {
 
 export class Pending {
   readonly #calls = new Map<number, Call>();
-  readonly #limit: number;
   #next = 1;
   #ended: InosFailure | null = null;
-
-  /** `limit` calls may be in flight; one more rejects with `too_many_calls`, retryable. */
-  constructor(limit = 1024) {
-    if (!(limit >= 1)) throw new RangeError(`rpc: limit ${limit} is not at least 1`);
-    this.#limit = limit;
-  }
 
   get size(): number {
     return this.#calls.size;
@@ -26,11 +19,7 @@ export class Pending {
   open(send: (id: number) => void): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#ended) {
-        reject(this.#again(this.#ended));
-        return;
-      }
-      if (this.#calls.size >= this.#limit) {
-        reject(new InosFailure('too_many_calls', `${this.#limit} calls are in flight: wait for one to end`));
+        reject(again(this.#ended));
         return;
       }
       const id = this.#next++;
@@ -58,7 +47,7 @@ export class Pending {
     this.#ended ??= reason;
     const calls = [...this.#calls.values()];
     this.#calls.clear();
-    for (const call of calls) call.reject(this.#again(this.#ended));
+    for (const call of calls) call.reject(again(this.#ended));
   }
 
   #take(id: number): Call | undefined {
@@ -66,9 +55,9 @@ export class Pending {
     this.#calls.delete(id);
     return call;
   }
+}
 
-  // Each caller gets an error of its own, with its own stack.
-  #again(reason: InosFailure): InosFailure {
-    return new InosFailure(reason.code, reason.message, { retryable: reason.retryable });
-  }
+/** `reason` for one more caller: each gets an error of its own, with its own stack. */
+export function again(reason: InosFailure): InosFailure {
+  return new InosFailure(reason.code, reason.message, { retryable: reason.retryable });
 }

@@ -50,12 +50,17 @@ export type FromKernel =
   /** Nothing comes after this. */
   | { t: 'ended'; error: PlainError };
 
-/** The buffers of `value` that may be moved instead of copied: its own byte arrays, one level deep. */
+/** The buffers of `value` that may be moved instead of copied: its own byte arrays, two levels deep, as the input of a job among arguments is. */
 export function transferable(value: unknown): ArrayBuffer[] {
-  if (typeof value !== 'object' || value === null) return [];
   const found = new Set<ArrayBuffer>();
-  for (const field of [value, ...Object.values(value)]) {
-    if (field instanceof Uint8Array && field.buffer instanceof ArrayBuffer) found.add(field.buffer);
-  }
+  const look = (field: unknown, levels: number): void => {
+    if (typeof field !== 'object' || field === null) return;
+    if (field instanceof Uint8Array) {
+      if (field.buffer instanceof ArrayBuffer) found.add(field.buffer);
+    } else if (levels > 0) {
+      for (const inner of Object.values(field)) look(inner, levels - 1);
+    }
+  };
+  look(value, 2);
   return [...found];
 }

@@ -7,8 +7,9 @@ import capsuleWorkerURL from '../capsule/worker?worker&url';
 import { deferred } from '../deferred';
 import { InosFailure, asFailure } from '../errors';
 import { streamHost } from '../mesh/streams';
+import { Limiter } from '../rpc/limiter';
 import { Listeners, type Listener } from '../rpc/listeners';
-import { Pending } from '../rpc/pending';
+import { Pending, again } from '../rpc/pending';
 import type { BootConfig } from '../rpc/protocol';
 import { instantiate, loadModule } from './load';
 import { Output } from './output';
@@ -45,6 +46,7 @@ export class GoKernel implements Kernel {
   readonly #phases: Phases;
   readonly #hooks: KernelHooks;
   readonly #pending = new Pending();
+  readonly #limiter = new Limiter(); // of the page's calls and of this Worker's own console together
   readonly #listeners = new Listeners();
   readonly #output: Output;
   readonly #go = new Go();
@@ -73,6 +75,10 @@ export class GoKernel implements Kernel {
   }
 
   call(verb: string, args: unknown[]): Promise<unknown> {
+    return this.#limiter.run(verb, args, () => this.#send(verb, args));
+  }
+
+  #send(verb: string, args: unknown[]): Promise<unknown> {
     return this.#pending.open((id) => {
       const bridge = scope.__inos;
       if (!bridge) throw new InosFailure('kernel_crashed', 'the kernel is not up');
@@ -187,6 +193,7 @@ export class GoKernel implements Kernel {
     this.#ended = reason;
     this.#readiness.reject(reason);
     this.#joining.reject(reason);
+    this.#limiter.end(() => again(reason)); // before there is room for what waits
     this.#pending.end(reason);
     this.#hooks.onEnd(reason);
   }
