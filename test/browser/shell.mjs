@@ -209,9 +209,9 @@ await stopNode(other);
       const joined = await inos.joined.then(() => null, ({ code, message }) => ({ code, message }));
       const dialled = await inos.connect((await inos.status()).bootstrap[0]).then(() => null, ({ code, message, retryable }) => ({ code, message, retryable }));
       const notice = [...document.querySelectorAll('#notices .warning')].at(-1);
-      return { joined, dialled, shown: notice?.textContent };
+      return { joined, dialled, shown: notice?.textContent, code: notice?.dataset.code };
     }, null, 60_000);
-    equal([seen.joined?.code, seen.dialled?.code, seen.dialled?.retryable], ['bootstrap_unreachable', 'local_network_denied', true], `what is said: ${JSON.stringify(seen)}`);
+    equal([seen.joined?.code, seen.dialled?.code, seen.dialled?.retryable, seen.code], ['bootstrap_unreachable', 'local_network_denied', true, 'local_network_denied'], `what is said: ${JSON.stringify(seen)}`);
     for (const text of [seen.joined.message, seen.dialled.message, seen.shown]) {
       if (!/"loopback-network" is denied: allow local network access for this site/.test(text)) throw new Error(`it does not say what to do: ${text}`);
     }
@@ -219,7 +219,7 @@ await stopNode(other);
     if (process.env.SHOTS) await page.screenshot({ path: join(process.env.SHOTS, 'local-network.png') });
     // The kernel goes on trying, so that it joins once the user has allowed it.
     await page.context().grantPermissions(['local-network-access']);
-    await standing(page, 'joined', 'ready, in the mesh');
+    equal((await standing(page, 'joined', 'ready, in the mesh')).notices, 0, 'what the page still says');
     await page.context().close();
   });
   await distant.close();

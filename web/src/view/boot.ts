@@ -62,7 +62,7 @@ export class BootView {
   /** In the mesh, for the first time or again: that nobody answered is over. */
   joined(): void {
     this.setState('joined');
-    for (const notice of byId('notices').querySelectorAll('[data-code=bootstrap_unreachable]')) notice.remove();
+    for (const notice of byId('notices').querySelectorAll('[data-code=bootstrap_unreachable], [data-code=local_network_denied]')) notice.remove();
   }
 
   who(info: KernelInfo): void {

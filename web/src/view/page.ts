@@ -113,7 +113,7 @@ export function mountPage(inos: Inos): void {
     if (over || boot.state === 'joined') return;
     const { code, message } = asFailure(thrown, 'bootstrap_unreachable');
     boot.setState('apart');
-    const notice = boot.notice('warning', 'No node of the mesh answered', `${message}. The kernel runs alone: capsules work here, jobs for other nodes do not.`, code);
+    const notice = boot.notice('warning', 'No node of the mesh answered', `The kernel runs alone: capsules work here, jobs for other nodes do not. It goes on trying.\n${message}`, code);
     void kept.promise.then(() => {
       if (!notice.isConnected) return; // a node has answered since
       notice.remove();
@@ -121,7 +121,7 @@ export function mountPage(inos: Inos): void {
         'warning',
         'The browser keeps this page from the local network',
         "The nodes it knows are on this machine or in the local network, and the browser asks its user before a page of the Internet reaches those. Answer its question, or allow local network access for this site in the browser's site settings; the kernel goes on trying. Until then it runs alone.\n" + message,
-        code,
+        'local_network_denied',
       );
     });
   });

@@ -18,8 +18,8 @@ const NOTES: Record<Exclude<StorageReason, ''>, { title: string; text: string }>
   storage_refused: {
     title: 'This browser keeps nothing for this page',
     text:
-      `${INSTEAD} So it is in a private window, and where site data is blocked. To keep them, open this page in a normal ` +
-      'window, allow it to store data, and reload.',
+      `It refuses to, as in a private window and where site data is blocked. ${INSTEAD} To have ones that stay, open this page in ` +
+      'a normal window, allow it to store data, and reload.',
   },
   storage_unsupported: {
     title: 'This browser cannot keep the ledger',

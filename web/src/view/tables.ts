@@ -14,7 +14,7 @@ export function nodesTable(): Table<NodeRow> {
       { title: 'Peer', cell: (n) => short(n.peerId), kind: 'mono', hint: (n) => n.peerId },
       { title: 'Kind', cell: (n) => n.kind },
       { title: 'Link', cell: (n) => (n.self ? '–' : n.connected ? 'connected' : 'known'), kind: (n) => (n.connected ? 'good' : 'dim') },
-      { title: 'Jobs', cell: (n) => (n.eligible ? 'eligible' : n.reason), kind: (n) => (n.eligible ? 'good' : 'dim'), hint: (n) => n.reason },
+      { title: 'Jobs', cell: (n) => (n.eligible ? 'eligible' : n.reason), kind: (n) => (n.eligible ? 'good' : 'dim reason'), hint: (n) => n.reason },
       { title: 'Capabilities', cell: (n) => list(n.capabilities) },
       { title: 'Latency', cell: (n) => (n.self ? '–' : ms(n.latencyMs)), kind: 'num', hint: (n) => n.latencyFrom },
       { title: 'Cost', cell: (n) => `${figure(n.creditCost)} µc/s`, kind: 'num' },

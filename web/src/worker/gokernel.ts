@@ -170,9 +170,7 @@ export class GoKernel implements Kernel {
         (thrown: unknown) => this.#joining.reject(thrown),
       );
     } else if (event.type === 'mesh:unreachable') {
-      this.#joining.reject(
-        new InosFailure('bootstrap_unreachable', `no bootstrap node answered: ${String(event['message'] ?? '')}`),
-      );
+      this.#joining.reject(new InosFailure('bootstrap_unreachable', String(event['message'] ?? 'no bootstrap node answered')));
     }
     this.#emit(event);
   }

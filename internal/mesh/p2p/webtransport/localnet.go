@@ -39,10 +39,3 @@ func permissionFor(host string) string {
 	}
 	return ""
 }
-
-// asks reports whether a browser asks its user before a page of host page reaches what
-// needs a permission: only from further away to nearer.
-func asks(page, need string) bool {
-	from := permissionFor(page)
-	return need != "" && from != loopback && from != need
-}

@@ -8,7 +8,8 @@ import (
 // explainLocal adds to err, of a dial that failed, what is known of the browser's keeping
 // this page from the local network: for the page such a dial looks like any other that
 // failed, only the console tells. Where the permission is denied it is that; where it has
-// not been answered, on a page that comes from further away, it may be.
+// not been answered, on a page that is not local itself, it may be.
+// Chromium 156 lets a page of the local network reach this machine unasked.
 func (t *Transport) explainLocal(host string, err error) error {
 	need := permissionFor(host)
 	if need == "" {
@@ -22,7 +23,7 @@ func (t *Transport) explainLocal(host string, err error) error {
 	switch {
 	case state == "denied":
 		return fmt.Errorf("%w: its permission %q is denied: allow local network access for this site in the browser's site settings and reload, or open the page from that machine: %w", ErrLocalNetwork, need, err)
-	case state == "prompt" && page.Type() == js.TypeString && asks(page.String(), need):
+	case state == "prompt" && page.Type() == js.TypeString && permissionFor(page.String()) == "":
 		return fmt.Errorf("%w unless its user allows it: answer the browser's question about the local network, or allow it in the site settings, and reload: %w", ErrLocalNetwork, err)
 	}
 	return err

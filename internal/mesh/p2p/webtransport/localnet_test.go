@@ -17,15 +17,3 @@ func TestPermissionFor(t *testing.T) {
 		require.Equal(t, want, permissionFor(host), host)
 	}
 }
-
-func TestAsks(t *testing.T) {
-	for _, c := range []struct {
-		page, host string
-		want       bool
-	}{
-		{"example.org", "127.0.0.1", true}, {"example.org", "192.168.1.7", true}, {"192.168.1.7", "127.0.0.1", true}, {"printer.local", "localhost", true},
-		{"192.168.1.7", "10.0.0.1", false}, {"localhost", "192.168.1.7", false}, {"127.0.0.1", "127.0.0.1", false}, {"example.org", "192.0.2.1", false},
-	} {
-		require.Equal(t, c.want, asks(c.page, permissionFor(c.host)), "from %s to %s", c.page, c.host)
-	}
-}
