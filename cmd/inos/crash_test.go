@@ -6,12 +6,14 @@ import (
 	"context"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/submit"
@@ -25,7 +27,8 @@ func (p *process) crash() {
 }
 
 // Five nodes that look better, are killed every few seconds and come back elsewhere cost
-// no job beside a steady one.
+// no job beside a steady one: neither those of a node that has got to know them, nor
+// those of programs that come for one job each.
 func TestKilledNodesBesideASteadyOne(t *testing.T) {
 	dir := t.TempDir()
 	listen := "/ip4/127.0.0.1/udp/0/quic-v1"
@@ -69,7 +72,22 @@ func TestKilledNodesBesideASteadyOne(t *testing.T) {
 	require.NoError(t, err)
 	cid, err := home.Library.Publish("hash", wasm)
 	require.NoError(t, err)
-	const jobs = 64
+	input := filepath.Join(dir, "input")
+	require.NoError(t, os.WriteFile(input, make([]byte, 1<<20), 0o600))
+	var comers sync.WaitGroup
+	for range 2 {
+		comers.Go(func() {
+			for range 6 {
+				one := exec.Command(os.Args[0], "job", "--bootstrap", steady.ready.Addrs[0], "--capsule", "../../build/capsules/hash.wasm",
+					"--method", "sha256", "--input", input, "--timeout", "3m", "--quiet")
+				one.Env = append(os.Environ(), asInos+"=1")
+				out, err := one.CombinedOutput()
+				assert.NoError(t, err, "%s", out)
+				assert.Contains(t, string(out), "sha256 30e14955ebf1352266dc2ff8067e68104607e750abb9d3b36582b8af909fcb58")
+			}
+		})
+	}
+	const jobs = 40
 	errs := make([]error, jobs)
 	took := make([]time.Duration, jobs)
 	var all sync.WaitGroup
@@ -88,6 +106,7 @@ func TestKilledNodesBesideASteadyOne(t *testing.T) {
 		time.Sleep(250 * time.Millisecond)
 	}
 	all.Wait()
+	comers.Wait()
 	var sum, most time.Duration
 	for i, err := range errs {
 		require.NoError(t, err, "job %d", i)

@@ -18,19 +18,25 @@ const (
 
 // proven is who gets a job's last attempt: of the best nodes that have done jobs for this
 // node and have not failed lately the one that has been there the longest, without being
-// lost, or best where none has done any.
+// lost. Where none has done any, as for a node that came for one job, it is the one that
+// has been connected the longest, or best where that is no other.
 func (s *state) proven(req scheduler.Request, best scheduler.Choice, now time.Time) scheduler.Choice {
 	top := make([]scheduler.Choice, provenFrom)
 	n, _ := s.index.TopK(req, now, top) // a bad request has not come so far
-	found := false
+	found, stayed := false, best
 	for _, c := range top[:n] {
-		known := s.nodes[c.Node.ID]
-		if c.Node.ID != s.k.cfg.Self && (known == nil || known.answers.n == 0) {
-			continue
+		known, self := s.nodes[c.Node.ID], c.Node.ID == s.k.cfg.Self
+		switch {
+		case self || known != nil && known.answers.n > 0:
+			if !found || s.steadier(c.Node, best.Node) {
+				best, found = c, true
+			}
+		case known != nil && known.connected && s.steadier(c.Node, stayed.Node):
+			stayed = c
 		}
-		if !found || s.steadier(c.Node, best.Node) {
-			best, found = c, true
-		}
+	}
+	if !found {
+		return stayed
 	}
 	return best
 }

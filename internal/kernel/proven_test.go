@@ -36,7 +36,16 @@ func TestTheLastAttemptGoesToWhoStays(t *testing.T) {
 				require.NoError(t, err)
 				return s.proven(req, best, time.Now()).Node.ID
 			}
-			require.NotEqual(t, peerOf("steady"), last(), "nobody has a record: the best one")
+			require.NotEqual(t, peerOf("steady"), last(), "nobody has a record, and all came at once: the best one")
+			for id, n := range s.nodes {
+				if id != peerOf("steady") {
+					n.steady = time.Now() // lost, and back
+				}
+			}
+			require.Equal(t, peerOf("steady"), last(), "nobody has a record: the one that has stayed")
+			s.nodes[peerOf("steady")].connected = false
+			require.NotEqual(t, peerOf("steady"), last(), "nothing says that it is still there")
+			s.nodes[peerOf("steady")].connected = true
 			for _, name := range []string{"steady", "fickle", "failing"} {
 				s.nodes[peerOf(name)].answers.add(time.Second)
 			}
