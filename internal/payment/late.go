@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"inos/internal/clock"
 	"inos/internal/credit"
 	"inos/internal/identity"
 )
@@ -73,7 +74,8 @@ const (
 	deniedAtMost = 4096
 	deniedOfOne  = 64
 	// deniedFor is how long they are refused: no voucher lives longer.
-	deniedFor = 24 * time.Hour
+	// deniedFor is how long they are refused: no voucher lives longer.
+	deniedFor = 24*time.Hour + clock.Tolerance
 )
 
 // denials are vouchers whose payers have been told that they are not known here, and

@@ -3,6 +3,7 @@
 package node
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -10,7 +11,10 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/clock/clocktest"
+	"inos/internal/credit"
 	"inos/internal/kernel"
+	"inos/internal/mesh"
+	"inos/internal/store"
 	"inos/internal/submit"
 )
 
@@ -119,5 +123,87 @@ func TestPaidJobsBetweenClocksThatDiffer(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A worker whose clock was a day ahead, or in the year 2100, and is right after a restart:
+// it is heard at once and is paid, and so it was before, though it has forgotten vouchers
+// that were used then.
+func TestPaidAfterTheClockIsPutRight(t *testing.T) {
+	for i, off := range []time.Duration{24 * time.Hour, 74 * 365 * 24 * time.Hour} {
+		t.Run(off.String(), func(t *testing.T) {
+			seed := byte(120 + 2*i)
+			home := start(t, seed, func(c *Config) { c.Slots = -1 })
+			cid, err := home.Library.Publish("fault", built(t, "fault"))
+			require.NoError(t, err)
+			require.NoError(t, home.Kernel.Join(t.Context(), home.mesh, nil))
+			log := &credit.MemoryLog{}
+			dir, err := store.OpenDir(t.TempDir())
+			require.NoError(t, err)
+			keep, err := store.OpenKV(dir, "kept")
+			require.NoError(t, err)
+			last := uint64(0)
+			for _, ahead := range []time.Duration{off, off + 10*time.Minute, 0} {
+				t.Run("ahead by "+ahead.String(), func(t *testing.T) { // ends with the node
+					worker := start(t, seed+1, func(c *Config) { c.Now, c.Log, c.Keep = clocktest.New(ahead).Now, log, keep })
+					require.NoError(t, worker.Kernel.Join(t.Context(), worker.mesh, home.mesh.Addrs()))
+					for range 3 {
+						pay(t, home, worker, cid, time.Now)
+					}
+					require.Greater(t, worker.mesh.Sequence(), last)
+					last = worker.mesh.Sequence()
+				})
+			}
+		})
+	}
+}
+
+// A machine goes to sleep in the middle of a job and wakes ten minutes later, with its
+// connection as it was: its monotonic clock has stood still and the other has not. The job
+// has the time that it had, and is paid.
+func TestAsleepDuringAJob(t *testing.T) {
+	for i, side := range []string{"payer", "worker"} {
+		t.Run(side, func(t *testing.T) {
+			wall := clocktest.New(0)
+			asleep := func(here string) func(*Config) {
+				return func(c *Config) {
+					if here == side {
+						c.Now = wall.Now
+					}
+					if here == "payer" {
+						c.Slots = -1
+					}
+				}
+			}
+			home, worker := start(t, byte(130+2*i), asleep("payer")), start(t, byte(131+2*i), asleep("worker"))
+			cid, err := home.Library.Publish("fault", built(t, "fault"))
+			require.NoError(t, err)
+			require.NoError(t, home.Kernel.Join(t.Context(), home.mesh, worker.mesh.Addrs()))
+			at := home.now()
+			sub, err := submit.New(submit.Order{
+				Capsule: cid, Method: "count", Args: []string{"5000000"}, Deadline: at.Add(20 * time.Second),
+				CreditLedgerID: string(home.Wallet.Ledger()), Module: "test", Device: home.mesh.Self(),
+			}, at)
+			require.NoError(t, err)
+			slept := make(chan time.Time, 1)
+			sleep := sync.OnceFunc(func() {
+				wall.Set(10 * time.Minute)
+				slept <- time.Now()
+			})
+			sub.OnProgress = func(p mesh.Progress) {
+				if p.Done > 0 {
+					sleep()
+				}
+			}
+			out, err := home.Kernel.Dispatch(t.Context(), sub)
+			require.NoError(t, err)
+			require.Equal(t, "5000000", string(out.Output))
+			require.Less(t, time.Since(<-slept), out.Run, "it slept in the middle")
+			require.NotEmpty(t, out.Receipt)
+			require.Less(t, out.Cost, uint64(20*price), "for what it ran, and not for the sleep")
+			require.EqualValues(t, owes(t, home, home.Wallet.Ledger()), owes(t, worker, home.Wallet.Ledger()), "both books agree")
+			require.EqualValues(t, out.Cost, owes(t, home, home.Wallet.Ledger()))
+			pay(t, home, worker, cid, home.now)
+		})
 	}
 }

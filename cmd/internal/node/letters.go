@@ -86,10 +86,12 @@ func (n *Node) correspond(ctx context.Context) {
 	defer n.save()
 	var collector identity.PeerID
 	unsent := make(map[identity.PeerID]bool)
+	numbered := false // the profile's sequence has been kept: as soon as there is one
 	for {
 		var write func(ctx context.Context, to mesh.Courier, peers []mesh.Peer)
 		select {
 		case <-ship.C:
+			numbered = numbered || n.saveSequence()
 			if len(n.shipping) > 0 {
 				write = func(ctx context.Context, to mesh.Courier, peers []mesh.Peer) {
 					collector = n.ship(ctx, to, peers, collector)
@@ -116,21 +118,29 @@ func (n *Node) correspond(ctx context.Context) {
 	}
 }
 
-// save keeps the reputation, and how far the sequence numbers of the profile can be by the
-// next time. What cannot be written now is written the next time.
+// save keeps the reputation, and the profile's sequence. What cannot be written now is
+// written the next time.
 func (n *Node) save() {
 	if n.keep == nil {
 		return
 	}
 	_ = n.keep.Put(reputationKey, n.Reputation.Save())
+	n.saveSequence()
+}
+
+// saveSequence keeps how far the sequence numbers of the profile can be by the next time,
+// and reports whether it has.
+func (n *Node) saveSequence() bool {
 	m, err := n.Kernel.Mesh()
-	if err != nil {
-		return
+	if n.keep == nil || err != nil {
+		return false
 	}
-	if of, ok := m.(interface{ Sequence() uint64 }); ok && of.Sequence() > 0 {
-		ahead := uint64(2 * saveEvery / time.Millisecond) // it counts milliseconds, or slower
-		_ = n.keep.Put(sequenceKey, binary.BigEndian.AppendUint64(nil, of.Sequence()+ahead))
+	of, ok := m.(interface{ Sequence() uint64 })
+	if !ok || of.Sequence() == 0 {
+		return false
 	}
+	ahead := uint64(2 * saveEvery / time.Millisecond) // it counts milliseconds, or slower
+	return n.keep.Put(sequenceKey, binary.BigEndian.AppendUint64(nil, of.Sequence()+ahead)) == nil
 }
 
 // Sequence is the number that this node's profiles may have reached in an earlier run, for

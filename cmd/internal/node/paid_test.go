@@ -56,7 +56,7 @@ func startOn(t testing.TB, seed byte, listen string, change func(*Config)) *peer
 	}
 	n, err := New(cfg)
 	require.NoError(t, err)
-	m, err := p2p.New(p2p.Config{Key: key, Handler: n.Kernel, Notes: n.Notes(), Listen: []string{listen}, Now: cfg.Now})
+	m, err := p2p.New(p2p.Config{Key: key, Handler: n.Kernel, Notes: n.Notes(), Listen: []string{listen}, Now: cfg.Now, Sequence: n.Sequence()})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
