@@ -24,7 +24,7 @@ var (
 	ErrTimeout     = errors.New("mesh: timed out")
 	ErrProtocol    = errors.New("mesh: peer broke the protocol")
 	ErrAddress     = errors.New("mesh: address does not parse")
-	ErrCertificate = errors.New("mesh: certificate hash does not match")
+	ErrCertificate = errors.New("mesh: certificate refused")
 	ErrSignature   = errors.New("mesh: signature does not verify")
 	ErrNotFound    = errors.New("mesh: not found")
 	// ErrLocalNetwork: the browser does not let its page reach this machine or the local

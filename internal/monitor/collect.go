@@ -24,6 +24,7 @@ var (
 	waiting  = desc("jobs_waiting", "Jobs dispatched from here that wait for a node.")
 	peers    = desc("peers", "Peers that are connected.")
 	known    = desc("nodes_known", "Nodes whose profile is known, this one included.")
+	offset   = desc("clock_offset_seconds", "How far this machine's clock is ahead of the middle one of the connected peers'.")
 	shed     = desc("events_dropped", "Events that slow subscribers missed.")
 
 	capsules = desc("capsules", "Capsules by their state.", "state")
@@ -38,7 +39,7 @@ var (
 	unequal = desc("ledger_imbalance_microcredits", "The sum over all accounts, which is 0.")
 )
 
-var all = []*prometheus.Desc{built, up, draining, slots, free, serving, running, waiting, peers, known, shed,
+var all = []*prometheus.Desc{built, up, draining, slots, free, serving, running, waiting, peers, known, offset, shed,
 	capsules, memory, restarts, unheard, ledgers, entries, held, owed, unequal}
 
 // Describe implements prometheus.Collector.
@@ -71,6 +72,7 @@ func (c *nodeCollector) Collect(ch chan<- prometheus.Metric) {
 		is(waiting, float64(st.Waiting))
 		is(peers, float64(st.Peers))
 		is(known, float64(st.Nodes))
+		is(offset, st.Clocks.Ahead.Seconds())
 		is(shed, float64(st.Dropped))
 	}
 	states := make(map[string]float64)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/core/sec"
@@ -49,6 +50,8 @@ func (m *Mesh) explain(ctx context.Context, p identity.PeerID, err error) error 
 	switch {
 	case keptFromLocal(err):
 		return fmt.Errorf("%w: %s: %w: %w", mesh.ErrUnreachable, p, mesh.ErrLocalNetwork, err)
+	case wrongCertificate(err) && outOfTime(err):
+		return fmt.Errorf("%w: %s: by this machine's clock it is not valid now; one of the two clocks is wrong: %w", mesh.ErrCertificate, p, err)
 	case wrongCertificate(err):
 		return fmt.Errorf("%w: %s: %w", mesh.ErrCertificate, p, err)
 	case errors.As(err, &mismatch):
@@ -64,6 +67,13 @@ func (m *Mesh) explain(ctx context.Context, p identity.PeerID, err error) error 
 		return fmt.Errorf("%w: %s: %w", mesh.ErrTimeout, p, err)
 	}
 	return fmt.Errorf("%w: %s: %w", mesh.ErrUnreachable, p, err)
+}
+
+// outOfTime recognises what go-libp2p's WebTransport and crypto/x509 say of a certificate
+// that begins later, or has ended; both come over QUIC as text.
+func outOfTime(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "cert not valid (NotBefore") || strings.Contains(text, "certificate has expired or is not yet valid")
 }
 
 func isTimeout(err error) bool {
