@@ -11,7 +11,10 @@ import (
 // A checkpoint is the state in a fixed layout, big endian: magic and version,
 // counts, the records of each table, and the SHA-256 of all that.
 const (
-	checkpointMagic = 0x494e_4f53_4c43_0003 // "INOSLC", version 3: holds move with a clock that is put back
+	// "INOSLC", version 4: holds move with a clock that is put back. No version is one bit
+	// away from another: a flipped bit makes no old checkpoint of a new one.
+	checkpointMagic = 0x494e_4f53_4c43_0004
+	secondMagic     = 0x494e_4f53_4c43_0002
 	firstMagic      = 0x494e_4f53_4c43_0001
 )
 
@@ -22,7 +25,7 @@ func outdated(b []byte) bool {
 		return false
 	}
 	magic := binary.BigEndian.Uint64(b)
-	return firstMagic <= magic && magic < checkpointMagic
+	return magic == firstMagic || magic == secondMagic
 }
 
 type cursor struct {
