@@ -18,7 +18,7 @@ const (
 
 func attacks() []attack {
 	onProcess := fmt.Sprintf("pings below %v, gone %v after its deadline", slowestPing, goneWithin)
-	return []attack{
+	return append([]attack{
 		{"calls itself twice, 62 deep", onProcess, runsOn("doubling")},
 		{"rows of memory.fill", onProcess, runsOn("fills")},
 		{"rows of memory.copy", onProcess, runsOn("copies")},
@@ -27,7 +27,7 @@ func attacks() []attack {
 		{"270 million locals", "refused, below 64 MiB more", refusedAtOnce(hostile.Module(hostile.Locals(270_000_000)))},
 		{"8 capsules of 1 GiB that are never ready", "below --memory and 256 MiB", grabs},
 		{"half a minute to compile", "15 s, below 1.5 GiB, pings below 200ms", compilesLong},
-	}
+	}, onPay()...)
 }
 
 // runsOn is a job whose capsule does not end.

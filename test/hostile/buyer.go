@@ -1,0 +1,145 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"inos/internal/capsule"
+	"inos/internal/credit"
+	"inos/internal/identity"
+	"inos/internal/library"
+	"inos/internal/mesh"
+	"inos/internal/mesh/p2p"
+	"inos/internal/submit"
+	"inos/internal/wire"
+)
+
+// price is what a node with default flags costs, in microcredits a second.
+const price = 10
+
+// buyer is a stranger with a fresh key who signs his own vouchers.
+type buyer struct {
+	wallet  *credit.Wallet
+	library *library.Library
+	mesh    *p2p.Mesh
+	node    identity.PeerID
+}
+
+func newBuyer(ctx context.Context, a *arena) (*buyer, error) {
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		return nil, err
+	}
+	b := &buyer{}
+	if b.wallet, err = credit.NewWallet(credit.WalletConfig{Key: key, Codec: wire.Credit{}}); err != nil {
+		return nil, err
+	}
+	if b.library, err = library.New(library.Config{Self: b.wallet.Peer(), Verify: wire.OpenManifest,
+		Sign: func(m capsule.Manifest) ([]byte, error) { return wire.SealManifest(m, key) }}); err != nil {
+		return nil, err
+	}
+	if b.mesh, err = p2p.New(p2p.Config{Key: key, Handler: b}); err != nil {
+		return nil, err
+	}
+	b.node, err = b.mesh.Connect(ctx, a.addr)
+	return b, err
+}
+
+// HandleFetch implements mesh.Handler: what was bought is there to be had.
+func (b *buyer) HandleFetch(ctx context.Context, _ identity.PeerID, call mesh.FetchCall) (mesh.Blob, bool) {
+	blob, err := b.library.Capsule(ctx, call.CID)
+	return blob, err == nil
+}
+
+// HandleJob implements mesh.Handler.
+func (b *buyer) HandleJob(context.Context, identity.PeerID, mesh.JobCall, mesh.FetchFunc, func(mesh.Progress)) mesh.JobOutcome {
+	return mesh.JobOutcome{Code: mesh.JobBusy}
+}
+
+// HandleCommand implements mesh.Handler.
+func (b *buyer) HandleCommand(context.Context, identity.PeerID, mesh.CommandCall) capsule.Reply {
+	return capsule.Reply{Code: capsule.Denied}
+}
+
+// purchase is a run that somebody wants.
+type purchase struct {
+	module  string // of build/capsules
+	method  string
+	budget  uint64
+	voucher time.Duration // it is good for so long
+	time    time.Duration // until the job's deadline
+}
+
+// bill is what came of it.
+type bill struct {
+	mesh.JobOutcome
+	waited  time.Duration
+	reports int
+}
+
+func (b bill) String() string {
+	return fmt.Sprintf("%d microcredits after %v, %d reports: %v %s", b.Cost, b.waited.Round(10*time.Millisecond), b.reports, b.Code, b.Reason)
+}
+
+// owes reports whether the node can show that it is owed for at least ran, and no more than
+// for what was waited.
+func (b bill) owes(ran time.Duration) bool {
+	receipt, _, err := wire.Credit{}.OpenReceipt(b.Receipt)
+	least := credit.Meter{Rate: price, Max: 1 << 62}.Cost(ran)
+	return err == nil && receipt.Cost == b.Cost && b.Cost >= least && b.Cost <= credit.Bound(price, b.waited)
+}
+
+// buy has the node run p.
+func (b *buyer) buy(ctx context.Context, a *arena, p purchase) (bill, error) {
+	wasm, err := os.ReadFile(filepath.Join(a.capsules, p.module+".wasm"))
+	if err != nil {
+		return bill{}, err
+	}
+	blob, err := b.library.Seal(p.module, wasm)
+	if err == nil {
+		err = b.library.Accept(blob)
+	}
+	if err != nil {
+		return bill{}, err
+	}
+	now := time.Now()
+	sub, err := submit.New(submit.Order{Capsule: capsule.SumCID(wasm), Method: p.method, Budget: p.budget, Deadline: now.Add(p.time),
+		CreditLedgerID: string(b.wallet.Ledger()), Module: "hostile", Device: b.wallet.Peer()}, now)
+	if err != nil {
+		return bill{}, err
+	}
+	_, voucher, err := b.wallet.Issue(sub.Job.ID, b.node, p.budget, now.Add(p.voucher))
+	if err != nil {
+		return bill{}, err
+	}
+	var got bill
+	began := time.Now()
+	got.JobOutcome, err = b.mesh.RunJob(ctx, b.node, mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Voucher: voucher, Input: sub.Input},
+		func(mesh.Progress) { got.reports++ })
+	got.waited = time.Since(began)
+	return got, err
+}
+
+// purchases is an attack by somebody who wants more than he pays for.
+func purchases(p purchase, meanwhile func(context.Context, *arena) error, held func(*arena, bill) bool) func(context.Context, *arena) (string, bool, error) {
+	return func(ctx context.Context, a *arena) (string, bool, error) {
+		b, err := newBuyer(ctx, a)
+		if err != nil {
+			return "", false, err
+		}
+		disturbed := make(chan error, 1)
+		go func() { disturbed <- meanwhile(ctx, a) }()
+		got, err := b.buy(ctx, a, p)
+		if err = errors.Join(err, <-disturbed, b.mesh.Close()); err != nil {
+			return "", false, err
+		}
+		return got.String(), held(a, got), a.honest(ctx)
+	}
+}
