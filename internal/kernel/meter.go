@@ -57,12 +57,21 @@ func (m *meter) begin() {
 	m.began = time.Now()
 	m.at = m.began
 	m.debit(m.began)
-	m.working.Go(m.run)
+	first := m.next()
+	m.working.Go(func() { m.run(first) })
+}
+
+// next is how long it may be until the next look. mu is held.
+func (m *meter) next() time.Duration {
+	if m.lasts > 0 {
+		return min(meterGrain, m.lasts-m.counted)
+	}
+	return meterGrain
 }
 
 // run counts until the meter is stopped.
-func (m *meter) run() {
-	next := time.NewTimer(0)
+func (m *meter) run(first time.Duration) {
+	next := time.NewTimer(first)
 	defer next.Stop()
 	for {
 		select {
@@ -76,10 +85,7 @@ func (m *meter) run() {
 		if now.Sub(m.said) >= meterEvery {
 			m.debit(now)
 		}
-		wait := meterGrain
-		if m.lasts > 0 {
-			wait = min(wait, m.lasts-m.counted)
-		}
+		wait := m.next()
 		m.mu.Unlock()
 		if wait <= 0 {
 			m.dry()

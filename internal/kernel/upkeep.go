@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"inos/internal/capsule"
@@ -29,15 +30,39 @@ type keep struct {
 	tabs map[string]*kept
 }
 
-// kept is one of them. over and at belong to the upkeep loop; the rest is the
-// lock's.
+// kept is one of them. tab and over belong to the upkeep loop; the rest is the lock's.
 type kept struct {
 	tab    Tab
 	over   credit.Overdraft
-	at     time.Time // charged until then
+	at     time.Time     // counted until then
+	ran    time.Duration // since it was charged
 	paused bool
 	ended  bool
 	dry    bool
+}
+
+// upkeepGap is the most that is counted between two ticks: a node that stood still has not
+// worked meanwhile.
+const upkeepGap = upkeepEvery + stoodStill
+
+// count takes in what it ran until now, as it was until now. The lock is held.
+func (c *kept) count(now time.Time) {
+	if !now.After(c.at) {
+		return
+	}
+	if !c.paused && !c.ended {
+		c.ran += min(now.Sub(c.at), upkeepGap)
+	}
+	c.at = now
+}
+
+// take is what it ran and has not been charged for.
+func (u *keep) take(c *kept, now time.Time) (ran time.Duration, ended bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	c.count(now)
+	ran, c.ran = c.ran, 0
+	return ran, c.ended
 }
 
 // CapsuleCredit: the ledger that pays for a capsule ran dry, or pays again. Action
@@ -79,19 +104,41 @@ func (k *Kernel) commandHere(ctx context.Context, from identity.PeerID, cmd caps
 		r.Reason = codeText(err)
 		return r, nil
 	}
-	r, err := k.cfg.Capsules.Command(ctx, cmd)
+	var began atomic.Pointer[time.Time]
+	r, err := k.cfg.Capsules.Command(capsule.Metered(ctx, func() {
+		now := time.Now()
+		began.Store(&now)
+	}), cmd)
+	if tab == nil {
+		return r, err
+	}
+	var ran time.Duration
+	if at := began.Load(); at != nil {
+		ran = k.chargeStart(tab, time.Since(*at))
+	}
 	switch {
-	case tab == nil:
 	case err != nil || r.Code != capsule.OK:
-		tab.Close(0, k.cfg.Now())
-	case !k.keep.add(r.CapsuleID, tab):
-		tab.Close(0, k.cfg.Now())
+		tab.Close(ran, k.cfg.Now())
+	case !k.keep.add(r.CapsuleID, tab, ran):
+		tab.Close(ran, k.cfg.Now())
 		k.bestEffort(capsule.Command{Type: capsule.Kill, Target: r.CapsuleID, Kill: &capsule.KillParams{Reason: "too many capsules to charge for"}})
 		return refuse(capsule.Refused, "kernel: too many capsules to charge for"), nil
 	default:
 		k.keep.check(k.cfg.Capsules.List())
 	}
 	return r, err
+}
+
+// startPart is how much of a capsule's start is charged at a time: an advance covers it.
+const startPart = 5 * time.Second
+
+// chargeStart pays for the time that a start took, its compilation with it, whatever came of
+// it, and returns the rest, which is charged with what follows.
+func (k *Kernel) chargeStart(tab Tab, took time.Duration) (rest time.Duration) {
+	for took > startPart && tab.Charge(startPart, k.cfg.Now()) == nil {
+		took -= startPart
+	}
+	return took
 }
 
 // bestEffort gives a command of the kernel's own.
@@ -107,7 +154,7 @@ func (k *Kernel) bestEffort(cmd capsule.Command) error {
 	return err
 }
 
-func (u *keep) add(id string, tab Tab) bool {
+func (u *keep) add(id string, tab Tab, ran time.Duration) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if len(u.tabs) >= upkeepAtMost {
@@ -116,7 +163,7 @@ func (u *keep) add(id string, tab Tab) bool {
 	if u.tabs == nil {
 		u.tabs = make(map[string]*kept)
 	}
-	u.tabs[id] = &kept{tab: tab, at: time.Now()}
+	u.tabs[id] = &kept{tab: tab, at: time.Now(), ran: ran}
 	return true
 }
 
@@ -149,10 +196,12 @@ func (u *keep) note(e supervisor.Event) {
 	switch e := e.(type) {
 	case supervisor.CapsuleStateChanged:
 		if c := u.tabs[e.ID]; c != nil {
+			c.count(time.Now())
 			c.paused = e.To == supervisor.Paused
 		}
 	case supervisor.CapsuleEnded:
 		if c := u.tabs[e.ID]; c != nil && !e.Restart {
+			c.count(time.Now())
 			c.ended = true
 			select {
 			case u.over <- struct{}{}:
@@ -182,7 +231,8 @@ func (k *Kernel) keepUp(ctx context.Context) error {
 		case <-ctx.Done():
 			for id, c := range k.keep.all() {
 				k.keep.remove(id)
-				c.tab.Close(time.Since(c.at), k.cfg.Now())
+				ran, _ := k.keep.take(c, time.Now())
+				c.tab.Close(ran, k.cfg.Now())
 			}
 			return ctx.Err()
 		}
@@ -192,19 +242,13 @@ func (k *Kernel) keepUp(ctx context.Context) error {
 // charge pays for what the capsule ran since the last time and does what follows
 // when that fails.
 func (k *Kernel) charge(id string, c *kept, now time.Time) {
-	k.keep.mu.Lock()
-	paused, ended := c.paused, c.ended
-	k.keep.mu.Unlock()
-	ran := now.Sub(c.at)
-	if c.at = now; paused {
-		ran = 0
-	}
+	ran, ended := k.keep.take(c, now)
 	if ended {
 		k.keep.remove(id)
-		c.tab.Close(max(ran, 0), now)
+		c.tab.Close(ran, now)
 		return
 	}
-	broke := c.tab.Charge(max(ran, 0), now)
+	broke := c.tab.Charge(ran, now)
 	dry := broke != nil && !errors.Is(broke, ErrNotCharged)
 	if !dry && broke != nil && c.dry {
 		return // nobody knows

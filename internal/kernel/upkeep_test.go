@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -22,7 +23,8 @@ type till struct {
 	mu     sync.Mutex
 	left   time.Duration
 	closed int
-	fault  error // of Charge
+	fault  error         // of Charge
+	ran    time.Duration // that was charged for
 }
 
 func (b *till) Open(ledger identity.LedgerID, from identity.PeerID, _ uint64, _ time.Time) (Tab, error) {
@@ -43,15 +45,17 @@ func (b *till) Charge(ran time.Duration, _ time.Time) error {
 	if b.fault != nil {
 		return b.fault
 	}
+	b.ran += ran
 	if b.left -= ran; b.left <= 0 {
 		return errDry
 	}
 	return nil
 }
 
-func (b *till) Close(time.Duration, time.Time) {
+func (b *till) Close(ran time.Duration, _ time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.ran += ran
 	b.closed++
 }
 
@@ -177,4 +181,83 @@ func TestSpawnNeedsALedgerThatPays(t *testing.T) {
 		home.stop()
 		require.Equal(t, 1, money.shut())
 	})
+}
+
+func (b *till) charged() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ran
+}
+
+// slowStart takes its time for each spawn, and fails at it if it shall.
+type slowStart struct {
+	*workshop
+	takes time.Duration
+	fails bool
+}
+
+func (s slowStart) Command(ctx context.Context, cmd capsule.Command) (capsule.Reply, error) {
+	if cmd.Type == capsule.Spawn {
+		time.Sleep(time.Second) // fetched, say: the node does not work on it yet
+		capsule.Begin(ctx)
+		time.Sleep(s.takes)
+	}
+	if s.fails {
+		return capsule.Reply{ID: cmd.ID, Code: capsule.Deadline}, nil
+	}
+	return s.workshop.Command(ctx, cmd)
+}
+
+// A spawn is paid for from when the node begins to work on it, whatever comes of it.
+func TestASpawnsStartIsCharged(t *testing.T) {
+	for _, fails := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			money := &till{left: time.Hour}
+			home := w.start("home", func(c *Config) {
+				c.Upkeep, c.Capsules = money, slowStart{&workshop{}, 12 * time.Second, fails}
+			})
+			r, err := home.Command(t.Context(), "", capsule.Command{ID: "1", Type: capsule.Spawn,
+				Spawn: &capsule.SpawnParams{CID: "c", CreditLedgerID: string(ledgerOf("payer"))}})
+			require.NoError(t, err)
+			require.Equal(t, fails, r.Code != capsule.OK)
+			if fails {
+				require.Equal(t, 12*time.Second, money.charged())
+				require.Equal(t, 1, money.shut())
+				return
+			}
+			time.Sleep(10 * time.Second)
+			home.CapsuleEvent(supervisor.CapsuleEnded{ID: r.CapsuleID, Reason: "killed"})
+			synctest.Wait()
+			require.Equal(t, 22*time.Second, money.charged())
+		})
+	}
+}
+
+// A capsule that is paused whenever it is looked at is charged for the time between.
+func TestPausesBetweenTicksAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		money := &till{left: time.Hour}
+		home := w.start("home", func(c *Config) { c.Upkeep = money })
+		time.Sleep(upkeepEvery / 4) // the ticks come a quarter later than what follows
+		r, err := home.Command(t.Context(), "", capsule.Command{ID: "1", Type: capsule.Spawn,
+			Spawn: &capsule.SpawnParams{CID: "c", CreditLedgerID: string(ledgerOf("payer"))}})
+		require.NoError(t, err)
+		for range 20 {
+			home.CapsuleEvent(supervisor.CapsuleStateChanged{ID: r.CapsuleID, From: supervisor.Paused, To: supervisor.Healthy})
+			time.Sleep(upkeepEvery / 2)
+			home.CapsuleEvent(supervisor.CapsuleStateChanged{ID: r.CapsuleID, From: supervisor.Healthy, To: supervisor.Paused})
+			time.Sleep(upkeepEvery / 2)
+		}
+		require.Equal(t, 10*upkeepEvery, money.charged())
+	})
+}
+
+// A node that stood still charges nobody for that.
+func TestStandingStillIsNotCharged(t *testing.T) {
+	c := &kept{at: time.Unix(0, 0)}
+	c.count(time.Unix(1, 0))
+	c.count(time.Unix(31, 0))
+	require.Equal(t, upkeepEvery+upkeepGap, c.ran)
 }

@@ -88,6 +88,7 @@ func (s *Supervisor) spawn(ctx context.Context, cmd capsule.Command) capsule.Rep
 	if im != nil {
 		sp.image, sp.cid, sp.wasm = im, im.CapsuleCID, nil
 	}
+	sp.began = func() { capsule.Begin(ctx) }
 	ch, err := s.start(ctx, sp)
 	if err != nil {
 		r := refusal(codeOf(err), err)
