@@ -89,6 +89,7 @@ stage capsule "capsules in Workers, in browsers" node test/browser/capsule/run.m
 stage crowd "many jobs at once, in Chromium" node test/browser/crowd.mjs
 stage close "kernels that go with 1,000 jobs in flight, in browsers" node test/browser/close/run.mjs
 stage batch "2,000 dispatches and cancels at once, in browsers" node test/browser/batch.mjs
+stage clock "clocks that differ, in browsers" node test/browser/clock.mjs
 stage mesh "the mesh, in browsers" node test/browser/mesh/run.mjs
 stage store "the ledger survives kills, in browsers" killed
 stage storage "key and ledger where a browser keeps nothing, in browsers" node test/browser/storage.mjs
