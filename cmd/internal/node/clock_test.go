@@ -159,23 +159,27 @@ func TestPaidAfterTheClockIsPutRight(t *testing.T) {
 }
 
 // A machine goes to sleep in the middle of a job and wakes ten minutes later, with its
-// connection as it was: its monotonic clock has stood still and the other has not. The job
-// has the time that it had, and is paid.
-func TestAsleepDuringAJob(t *testing.T) {
-	for i, side := range []string{"payer", "worker"} {
-		t.Run(side, func(t *testing.T) {
+// connection as it was: its monotonic clock has stood still and the other has not. Or its
+// clock is set back an hour. The job has the time that it had, and is paid.
+func TestClockMovesDuringAJob(t *testing.T) {
+	for i, c := range []struct {
+		side string
+		move time.Duration
+	}{{"payer", 10 * time.Minute}, {"worker", 10 * time.Minute}, {"payer", -time.Hour}, {"worker", -time.Hour}} {
+		t.Run(c.side+" "+c.move.String(), func(t *testing.T) {
+			t.Parallel()
 			wall := clocktest.New(0)
-			asleep := func(here string) func(*Config) {
-				return func(c *Config) {
-					if here == side {
-						c.Now = wall.Now
+			as := func(here string) func(*Config) {
+				return func(cfg *Config) {
+					if here == c.side {
+						cfg.Now = wall.Now
 					}
 					if here == "payer" {
-						c.Slots = -1
+						cfg.Slots = -1
 					}
 				}
 			}
-			home, worker := start(t, byte(130+2*i), asleep("payer")), start(t, byte(131+2*i), asleep("worker"))
+			home, worker := start(t, byte(130+2*i), as("payer")), start(t, byte(131+2*i), as("worker"))
 			cid, err := home.Library.Publish("fault", built(t, "fault"))
 			require.NoError(t, err)
 			require.NoError(t, home.Kernel.Join(t.Context(), home.mesh, worker.mesh.Addrs()))
@@ -185,22 +189,22 @@ func TestAsleepDuringAJob(t *testing.T) {
 				CreditLedgerID: string(home.Wallet.Ledger()), Module: "test", Device: home.mesh.Self(),
 			}, at)
 			require.NoError(t, err)
-			slept := make(chan time.Time, 1)
-			sleep := sync.OnceFunc(func() {
-				wall.Set(10 * time.Minute)
-				slept <- time.Now()
+			moved := make(chan time.Time, 1)
+			move := sync.OnceFunc(func() {
+				wall.Set(c.move)
+				moved <- time.Now()
 			})
 			sub.OnProgress = func(p mesh.Progress) {
 				if p.Done > 0 {
-					sleep()
+					move()
 				}
 			}
 			out, err := home.Kernel.Dispatch(t.Context(), sub)
 			require.NoError(t, err)
 			require.Equal(t, "5000000", string(out.Output))
-			require.Less(t, time.Since(<-slept), out.Run, "it slept in the middle")
+			require.Less(t, time.Since(<-moved), out.Run, "in the middle")
 			require.NotEmpty(t, out.Receipt)
-			require.Less(t, out.Cost, uint64(20*price), "for what it ran, and not for the sleep")
+			require.Less(t, out.Cost, uint64(20*price), "for what it ran, and not for what the clock says")
 			require.EqualValues(t, owes(t, home, home.Wallet.Ledger()), owes(t, worker, home.Wallet.Ledger()), "both books agree")
 			require.EqualValues(t, out.Cost, owes(t, home, home.Wallet.Ledger()))
 			pay(t, home, worker, cid, home.now)
