@@ -212,7 +212,7 @@ func (b *ballot) decide(ctx context.Context) {
 		}
 		if agreed && v.cid() == "" { // one that failed before is among the attempts
 			// Without a loop there is no score to lower.
-			_ = b.k.loop.tell(context.Background(), func(s *state) { s.contradicted(kindOf(b.a), v.place.Node, err, claims(v.out), time.Now()) })
+			_ = b.k.loop.tell(context.Background(), func(s *state) { s.contradicted(kindOf(b.a), v.place.Node, err, v.took, claims(v.out), time.Now()) })
 		}
 		switch b.count.Add(credit.Vote{Node: v.place.Node, OutputCID: v.cid()}) {
 		case credit.Agreed:

@@ -34,14 +34,6 @@ var noWay = []error{
 	mesh.ErrUnreachable, mesh.ErrTimeout, mesh.ErrCertificate, mesh.ErrSignature, mesh.ErrAddress, mesh.ErrProtocol, matchmaker.ErrSilent,
 }
 
-const (
-	// lateWith is how many different capsules a node must run out of time with, and do
-	// no job meanwhile, to be blamed for it though nobody else has done those jobs.
-	lateWith = 3
-	// lateAfter is how long it must have had a job for that.
-	lateAfter = time.Second
-)
-
 // answered reports whether err is what the node itself has said.
 func answered(err error) bool {
 	var said *matchmaker.JobError
@@ -55,19 +47,18 @@ func (s *state) conduct(p matchmaker.Placement, slot placement, out mesh.JobOutc
 	case err == nil && out.Code == mesh.JobOK:
 		s.index.Observe(p.Node, out.Run)
 		s.index.Praise(p.Node, now)
+		s.doubts.forgive(slot.kind, p.Node)
+		s.price.add(p.Price)
 		if n != nil {
-			n.late = nil
+			n.failed = nil
 			n.answers.add(now.Sub(slot.at))
+			s.weigh(p.Node, now)
 		}
 	case errors.Is(err, mesh.ErrUnsent):
 	case slices.ContainsFunc(ownFaults, func(fault error) bool { return errors.Is(err, fault) }):
 		s.index.Blame(p.Node, now)
-	case n != nil && ranOut(out, err) && now.Sub(slot.at) >= lateAfter && !slices.Contains(n.late, slot.capsule):
-		if n.late = append(n.late, slot.capsule); len(n.late) >= lateWith {
-			n.late = nil
-			s.index.Blame(p.Node, now)
-			s.note(p.Node, credit.DeedLate, now)
-		}
+	case n != nil && doubtful(out, err) && (!ranOut(out, err) || now.Sub(slot.at) >= doubtAfter):
+		s.doubt(p.Node, n, slot, deedFor(out, err), now)
 	}
 }
 
@@ -82,20 +73,21 @@ func (s *state) settleBlame(kind kindOfJob, by identity.PeerID, attempts []match
 	s.refusals.forgive(kind, by)
 	for _, a := range attempts {
 		if a.Err != nil && !errors.Is(a.Err, matchmaker.ErrOutrun) {
-			s.contradicted(kind, a.Node, a.Err, a.Cost > 0, now)
+			s.contradicted(kind, a.Node, a.Err, a.Took, a.Cost > 0, now)
 		}
 	}
 }
 
-// contradicted: node failed with err at a job that another one has done, and was paid for its
-// time if billed.
-func (s *state) contradicted(kind kindOfJob, node identity.PeerID, err error, billed bool, now time.Time) {
+// contradicted: node failed with err, after it had held the job up for a while, at one that
+// another node has done; it was paid for its time if billed.
+func (s *state) contradicted(kind kindOfJob, node identity.PeerID, err error, held time.Duration, billed bool, now time.Time) {
 	var said *matchmaker.JobError
 	late := errors.Is(err, matchmaker.ErrSilent) || errors.Is(err, mesh.ErrTimeout)
 	lost := errors.Is(err, mesh.ErrUnreachable)
 	if errors.Is(err, mesh.ErrUnsent) || !late && !lost && !errors.As(err, &said) {
 		return
 	}
+	s.refusals.note(kind, node, held, now)
 	switch {
 	case lost:
 		s.index.Blame(node, now)
@@ -108,8 +100,6 @@ func (s *state) contradicted(kind kindOfJob, node identity.PeerID, err error, bi
 		s.note(node, credit.DeedFailed, now)
 	case said.Code == mesh.JobCrashed, billed && said.Code != mesh.JobCreditExhausted:
 		s.index.Blame(node, now)
-	case said.Code == mesh.JobRejected || said.Code == mesh.JobCreditExhausted || said.Code == mesh.JobBadCapsule:
-		s.refusals.note(kind, node, now)
 	}
 }
 

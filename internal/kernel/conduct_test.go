@@ -26,7 +26,7 @@ func TestAForgerIsQuarantined(t *testing.T) {
 			c.peers[i].Profile.CreditCost = 1000
 		}
 		c.forger = c.peers[7].Profile.Peer
-		c.peers[7].Profile.CreditCost = 1
+		c.peers[7].RTT = time.Millisecond
 		k := startOn(t, c, nil)
 		tried := func(jobs int) (n int) {
 			for range jobs {

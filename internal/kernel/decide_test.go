@@ -183,7 +183,10 @@ func TestNewsWakesWhomItConcerns(t *testing.T) {
 		m.hangs(func(identity.PeerID) bool { return true })
 		k := startOn(t, m, nil)
 		calm := quiet(t, k)
-		require.NoError(t, k.loop.ask(t.Context(), func(*state) { k.matchmaker = calm }))
+		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+			k.matchmaker = calm
+			s.nodes[m.peers[0].Profile.Peer].answers.add(time.Second) // no stranger
+		}))
 		ctx, cancel := context.WithCancel(t.Context())
 		const jobs = 20
 		ended := make(chan error, jobs)

@@ -29,9 +29,10 @@ type job struct {
 	lookedAt time.Time // when
 	// lookAgain is how long after that it is asked once more.
 	lookAgain time.Duration
-	asked     bool   // it was, ever
-	measured  int    // the last attempt that nodes were measured for
-	round     *round // that the job is to wait for
+	asked     bool      // it was, ever
+	lastSince time.Time // when its last attempt began to wait for a node with a record
+	measured  int       // the last attempt that nodes were measured for
+	round     *round    // that the job is to wait for
 }
 
 // jobTable holds the jobs that are here and the last ones that were.

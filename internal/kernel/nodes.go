@@ -18,7 +18,8 @@ type node struct {
 	rtt       time.Duration // moving average of own measurements, 0 when there is none
 	misses    int           // pings in a row without an answer
 	answers   answerTimes
-	late      []string  // capsules that it ran out of time with since it last did a job
+	working   uint8     // jobs that it has reported to run while it was a stranger
+	failed    []string  // capsules that it failed with since it last did a job
 	asked     time.Time // when it was last measured for a job
 	round     *round    // the measurement that asked
 	steady    time.Time // since when it has been there without being lost
@@ -44,18 +45,17 @@ func (s *state) hear(p mesh.Profile, now time.Time) {
 	if !known || moved {
 		n.dialable = s.canDial(p.Addrs)
 	}
-	if !known {
-		s.weigh(p.Peer, now)
-	}
+	s.reckon(p.Peer, n, now)
 	if err := s.index.Upsert(scheduler.Node{
 		ID: p.Peer, Capabilities: p.Capabilities, GeoHash: p.GeoHash,
 		Latency: s.latency(n), CreditCost: p.CreditCost,
 		FreeSlots: p.FreeSlots, QueueLength: p.QueueLength, Expires: p.Expires, Sequence: p.Sequence,
-		Undialable: !n.connected && !n.dialable, Unheard: !n.answered,
+		Undialable: !n.connected && !n.dialable, Unheard: !n.answered, Stranger: s.allowed(p.Peer, n),
 	}, now); err != nil {
 		n.profile, n.dialable = old, dialable
 		if !known {
 			delete(s.factors, p.Peer)
+			delete(s.caps, p.Peer)
 		}
 		return
 	}
@@ -133,6 +133,7 @@ func (s *state) lost(id identity.PeerID) {
 	}
 	delete(s.nodes, id)
 	delete(s.factors, id)
+	delete(s.caps, id)
 }
 
 func (s *state) connection(id identity.PeerID, up bool, now time.Time) {

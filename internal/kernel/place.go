@@ -63,6 +63,7 @@ func (s *state) placeTogether(jobs []matchmaker.Waiting, out []matchmaker.Choice
 	started := s.k.cfg.Now()
 	reqs := make([]scheduler.Request, 0, len(jobs))
 	which := make([]int, 0, len(jobs)) // of jobs
+	proven := false                    // one with a record is free
 	for i, w := range jobs {
 		if w.Last { // it is not the sum of all scores that counts for it
 			out[i] = s.placeOne(w, now)
@@ -73,6 +74,18 @@ func (s *state) placeTogether(jobs []matchmaker.Waiting, out []matchmaker.Choice
 			out[i].Err = matchmaker.ErrLook
 			continue
 		}
+		if pref, other := s.preferred(w, req, now); other {
+			if _, err := s.index.Choose(pref, now); err == nil {
+				req = pref
+			}
+		}
+		if len(reqs) == 1 { // of those placed at once one may go to a stranger, if others are free
+			known := reqs[0]
+			known.Known = true
+			_, err := s.index.Choose(known, now)
+			proven = err == nil
+		}
+		req.Known = req.Known || proven
 		reqs, which = append(reqs, req), append(which, i)
 	}
 	choices := make([]scheduler.Choice, len(reqs))
@@ -113,10 +126,20 @@ func (s *state) placeOne(w matchmaker.Waiting, now time.Time) matchmaker.Choice 
 		s.askOthers(req, now)
 		return s.placeNowhere(w, req, now)
 	}
+	if pref, other := s.preferred(w, req, now); other {
+		if better := s.best(pref, now, space[:]); len(better) > 0 {
+			req, top = pref, better
+		} else { // the space is used
+			top = s.best(req, now, space[:])
+		}
+	}
 	d := s.describe(req, top, now)
 	c := top[0]
 	if w.Last {
-		c = s.proven(req, c, now)
+		var busy bool
+		if c, busy = s.proven(w, req, c, now); busy {
+			return matchmaker.Choice{Err: fmt.Errorf("%w: %w: those with a record", matchmaker.ErrBusy, scheduler.ErrBusy), For: "a node with a record", Apart: " record"}
+		}
 	}
 	d.Latency, d.Took = c.Node.Latency, time.Since(started)
 	return s.setAside(w, c, d, now)
@@ -139,8 +162,8 @@ func (s *state) best(req scheduler.Request, now time.Time, space []scheduler.Cho
 // only waits: it may wait often.
 func (s *state) placeNowhere(w matchmaker.Waiting, req scheduler.Request, now time.Time) (none matchmaker.Choice) {
 	_, err := s.index.Choose(req, now)
-	if errors.Is(err, scheduler.ErrNoCandidate) && s.refusals.any(w.Job, now) {
-		// Those that refused such jobs not long ago are better than nobody.
+	if errors.Is(err, scheduler.ErrNoCandidate) && (s.refusals.any(w.Job, now) || s.doubts.any(w.Job, now)) {
+		// Those that refused or failed such jobs not long ago are better than nobody.
 		req = requestOf(w.Job.Job(), w.Exclude)
 		c, again := s.index.Choose(req, now)
 		if again == nil {
@@ -188,7 +211,7 @@ func (s *state) placeCopies(w matchmaker.Waiting, now time.Time) (c matchmaker.C
 // setAside takes the slot of a choice, and what the run can cost of its ledger.
 func (s *state) setAside(w matchmaker.Waiting, c scheduler.Choice, d Decision, now time.Time) matchmaker.Choice {
 	id, asked := c.Node.ID, w.Job.Job()
-	slot := placement{at: now, capsule: asked.Capsule, method: asked.Method}
+	slot := placement{at: now, capsule: asked.Capsule, method: asked.Method, kind: kindOf(w.Job)}
 	j := s.jobs.get(asked.ID, "")
 	if j != nil {
 		var err error
@@ -201,6 +224,10 @@ func (s *state) setAside(w matchmaker.Waiting, c scheduler.Choice, d Decision, n
 		slot.own = s.takeSlot()
 	} else {
 		slot.lease, _ = s.index.Acquire(id, now) // a free slot was found
+		if slot.stranger = c.Node.Stranger > 0; slot.stranger {
+			s.strangersOut++
+			slot.until = slot.offer.until(asked, now)
+		}
 	}
 	s.ticket++
 	s.placements[s.ticket] = slot
@@ -209,7 +236,7 @@ func (s *state) setAside(w matchmaker.Waiting, c scheduler.Choice, d Decision, n
 		j.info.State, j.info.Node, j.info.Attempts = JobPlaced, id, w.Attempt
 		s.k.emit(JobPlacedEvent{At{now}, asked.ID, id, c.Score, w.Attempt, j.decision})
 	}
-	return matchmaker.Choice{Placement: matchmaker.Placement{Node: id, Score: c.Score, Price: c.Node.CreditCost, Ticket: s.ticket}}
+	return matchmaker.Choice{Placement: matchmaker.Placement{Node: id, Score: c.Score, Price: c.Node.CreditCost, Known: c.Node.Stranger == 0, Ticket: s.ticket}}
 }
 
 // Done gives the slot back. A node that answered that it is busy counts as full, one
@@ -237,6 +264,7 @@ func (c chooser) Done(p matchmaker.Placement, out mesh.JobOutcome, err error) {
 			return
 		}
 		s.index.Release(slot.lease)
+		s.backFrom(p.Node, slot, err, time.Now())
 		s.conduct(p, slot, out, err, time.Now())
 		now := time.Now()
 		switch {
@@ -256,10 +284,16 @@ func (c chooser) Done(p matchmaker.Placement, out mesh.JobOutcome, err error) {
 	})
 }
 
-// requestFor is what w needs, without those that have refused such jobs lately.
+// requestFor is what w needs, without those that have refused such jobs lately, and
+// without the strangers that have failed one.
 func (s *state) requestFor(w matchmaker.Waiting, now time.Time) scheduler.Request {
 	r := requestOf(w.Job.Job(), w.Exclude)
 	r.Exclude = append(r.Exclude, s.refusals.of(w.Job, now)...)
+	for _, id := range s.doubts.of(w.Job, now) {
+		if n := s.nodes[id]; n != nil && s.stranger(id, n) {
+			r.Exclude = append(r.Exclude, id)
+		}
+	}
 	return r
 }
 

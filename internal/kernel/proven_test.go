@@ -11,6 +11,7 @@ import (
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/scheduler"
+	"inos/internal/threads/matchmaker"
 )
 
 // A job's last attempt goes to the node with a record that has been there the longest,
@@ -34,7 +35,9 @@ func TestTheLastAttemptGoesToWhoStays(t *testing.T) {
 				req := scheduler.Request{JobID: "j"}
 				best, err := s.index.Choose(req, time.Now())
 				require.NoError(t, err)
-				return s.proven(req, best, time.Now()).Node.ID
+				c, busy := s.proven(matchmaker.Waiting{}, req, best, time.Now())
+				require.False(t, busy)
+				return c.Node.ID
 			}
 			require.NotEqual(t, peerOf("steady"), last(), "nobody has a record, and all came at once: the best one")
 			for id, n := range s.nodes {
@@ -48,6 +51,7 @@ func TestTheLastAttemptGoesToWhoStays(t *testing.T) {
 			s.nodes[peerOf("steady")].connected = true
 			for _, name := range []string{"steady", "fickle", "failing"} {
 				s.nodes[peerOf(name)].answers.add(time.Second)
+				s.index.SetStranger(peerOf(name), 0)
 			}
 			s.connection(peerOf("fickle"), false, time.Now())
 			s.connection(peerOf("fickle"), true, time.Now())

@@ -16,6 +16,7 @@ import (
 const (
 	refusedFor = 10 * time.Second
 	maxRefused = 5 * time.Minute
+	lostTimes  = 10
 	// refusalsAtMost bounds what is remembered; what ended first goes first.
 	refusalsAtMost = 4096
 )
@@ -39,8 +40,9 @@ type refusals struct {
 	count int
 }
 
-// note has node get no such jobs for a while.
-func (r *refusals) note(k kindOfJob, node identity.PeerID, now time.Time) {
+// note has node get no such jobs for a while: no less than lostTimes what it has held the
+// job up for.
+func (r *refusals) note(k kindOfJob, node identity.PeerID, held time.Duration, now time.Time) {
 	if r.by == nil {
 		r.by = make(map[kindOfJob]map[identity.PeerID]shunned)
 	}
@@ -54,7 +56,7 @@ func (r *refusals) note(k kindOfJob, node identity.PeerID, now time.Time) {
 	if !again {
 		r.count++
 	}
-	length := min(max(2*old.length, refusedFor), maxRefused)
+	length := min(max(2*old.length, refusedFor, lostTimes*held), maxRefused)
 	r.by[k][node] = shunned{now.Add(length), length}
 }
 

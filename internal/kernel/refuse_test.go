@@ -81,7 +81,7 @@ func TestARefusingNodeStopsNoJob(t *testing.T) {
 		most int // jobs that it gets of 100 at once
 	}{
 		{mesh.JobRejected, 1}, {mesh.JobCreditExhausted, 1}, {mesh.JobBadCapsule, 1},
-		{mesh.JobDeadline, 3}, {mesh.JobFailed, 3}, {mesh.JobInternal, 3}, {mesh.JobCrashed, 3},
+		{mesh.JobDeadline, 1}, {mesh.JobFailed, 1}, {mesh.JobInternal, 1}, {mesh.JobCrashed, 1},
 	} {
 		t.Run(c.code.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -155,7 +155,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 	var r refusals
 	now := time.Now()
 	for i := range 3 * refusalsAtMost {
-		r.note(kindOfJob{capsule: fmt.Sprint(i % 7)}, identity.PeerID(fmt.Sprint(i)), now.Add(time.Duration(i)*time.Millisecond))
+		r.note(kindOfJob{capsule: fmt.Sprint(i % 7)}, identity.PeerID(fmt.Sprint(i)), 0, now.Add(time.Duration(i)*time.Millisecond))
 	}
 	require.LessOrEqual(t, r.count, refusalsAtMost)
 	require.Greater(t, r.count, refusalsAtMost/4)

@@ -49,7 +49,7 @@ func (r runner) Run(ctx context.Context, a governance.Admitted, p matchmaker.Pla
 		return mesh.JobOutcome{}, fmt.Errorf("%w: job %s is not in the table", ErrStopped, job.ID)
 	}
 	var running runClock
-	progress := news(running.started(k.progress(job.ID, sub.OnProgress)), alive)
+	progress := news(running.started(k.progress(job.ID, sub.OnProgress)), k.working(p, alive))
 	if p.Node == k.cfg.Self {
 		out := k.execute(ctx, a, o.terms, sub.Input, k.fetchFromPeers, progress)
 		if k.outlasted(ctx, sub, o, out) {
@@ -76,6 +76,16 @@ func (r runner) Run(ctx context.Context, a governance.Admitted, p matchmaker.Pla
 		out.Run = running.elapsed()
 	}
 	return out, err
+}
+
+// working is alive, and tells the loop of the first report of a job at a stranger.
+func (k *Kernel) working(p matchmaker.Placement, alive func()) func() {
+	var once sync.Once
+	return func() {
+		alive()
+		// Without a loop nobody chooses.
+		once.Do(func() { _ = k.loop.tell(k.life, func(s *state) { s.works(p.Ticket, p.Node) }) })
+	}
 }
 
 // again says that a run has used up what was set aside for it. It has been paid, and is

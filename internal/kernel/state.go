@@ -23,12 +23,19 @@ type state struct {
 	ticket     uint64
 	jobs       jobTable
 	refusals   refusals
-	runs       runTimes
-	factors    map[identity.PeerID]float64 // of those that are no strangers; see trusting
-	estimated  int                         // nodes known and never measured
-	asked      []identity.PeerID           // of those that have never answered; the oldest first
-	newest     *round                      // that such nodes were asked in
-	inVain     int                         // rounds since somebody answered for the first time
+	doubts     refusals // failures that nobody has contradicted, yet
+	price      price
+	// strangersOut counts the attempts that nodes without a record have; lostOut is until when
+	// those may redeem their promises that were lost with one.
+	strangersOut int
+	lostOut      []time.Time
+	runs         runTimes
+	factors      map[identity.PeerID]float64 // of those that are no strangers; see trusting
+	caps         map[identity.PeerID]float64 // of strangers; see trusting
+	estimated    int                         // nodes known and never measured
+	asked        []identity.PeerID           // of those that have never answered; the oldest first
+	newest       *round                      // that such nodes were asked in
+	inVain       int                         // rounds since somebody answered for the first time
 
 	spawners map[string]identity.PeerID // of capsules that other nodes spawned
 
@@ -49,6 +56,11 @@ type placement struct {
 	capsule string
 	method  string
 	offer   offer
+	kind    kindOfJob
+
+	stranger bool      // its node had no record
+	working  bool      // and has reported that it runs the job
+	until    time.Time // the end of its promise
 }
 
 // newState starts with this node alone. Errors are the scheduler's.
@@ -63,12 +75,11 @@ func newState(k *Kernel) (*state, error) {
 		jobs:       newJobTable(),
 		runs:       make(runTimes),
 		factors:    make(map[identity.PeerID]float64),
+		caps:       make(map[identity.PeerID]float64),
 		spawners:   make(map[string]identity.PeerID),
 		free:       k.cfg.Slots,
 	}
-	if k.cfg.Reputation != nil {
-		k.cfg.Scorer = trusting{k.cfg.Scorer, s.factors}
-	}
+	k.cfg.Scorer = trusting{k.cfg.Scorer, s.factors, s.caps}
 	s.index = scheduler.New(scheduler.Config{Scorer: k.cfg.Scorer, MaxNodes: k.cfg.Nodes})
 	return s, s.upsertSelf()
 }

@@ -19,21 +19,30 @@ import (
 type trusting struct {
 	scheduler.Scorer
 	factors map[identity.PeerID]float64 // the state's
+	caps    map[identity.PeerID]float64 // of strangers that are cheaper than they may look
 }
 
 // Score implements scheduler.Scorer.
 func (t trusting) Score(n scheduler.Node) float64 {
+	score := t.Scorer.Score(n)
 	if f, ok := t.factors[n.ID]; ok {
-		return t.Scorer.Score(n) * f
+		score *= f
 	}
-	return t.Scorer.Score(n)
+	if f, ok := t.caps[n.ID]; ok {
+		score *= f
+	}
+	return score
 }
 
-// Parts implements scheduler.Scorer. A stranger's are the formula's alone.
+// Parts implements scheduler.Scorer. A stranger's are the formula's alone, as long as it
+// is not much cheaper than others.
 func (t trusting) Parts(n scheduler.Node) []scheduler.Part {
 	parts := t.Scorer.Parts(n)
 	if f, ok := t.factors[n.ID]; ok {
 		parts = append(parts, scheduler.Part{Name: "reputation", Value: f})
+	}
+	if f, ok := t.caps[n.ID]; ok {
+		parts = append(parts, scheduler.Part{Name: "stranger's price", Value: f})
 	}
 	return parts
 }
@@ -46,22 +55,39 @@ const (
 	weighedAtOnce = 256
 )
 
+// reckon brings the factors of a node up to date: its reputation, and for a stranger what
+// caps its price. It reports whether one has changed.
+func (s *state) reckon(id identity.PeerID, n *node, now time.Time) bool {
+	f, limit := 1.0, 1.0
+	if s.k.cfg.Reputation != nil {
+		f = s.k.cfg.Reputation.Factor(id, now)
+	}
+	if n != nil && s.stranger(id, n) {
+		limit = s.capped(n.profile.CreditCost)
+	}
+	changed := setFactor(s.factors, id, f)
+	return setFactor(s.caps, id, limit) || changed
+}
+
+// setFactor notes a factor of which 1 is none, and reports whether that changes anything
+// worth scoring a node anew for.
+func setFactor(factors map[identity.PeerID]float64, id identity.PeerID, f float64) bool {
+	old, known := factors[id]
+	switch {
+	case !known && f == 1, known && f != 1 && math.Abs(f-old) < factorStep*min(old, 1):
+		return false
+	case f == 1:
+		delete(factors, id)
+	default:
+		factors[id] = f
+	}
+	return true
+}
+
 // weigh brings the factor and the score of a node up to date.
 func (s *state) weigh(id identity.PeerID, now time.Time) {
-	if s.k.cfg.Reputation == nil {
-		return
-	}
-	f := s.k.cfg.Reputation.Factor(id, now)
-	old, known := s.factors[id]
-	switch {
-	case !known && f == 1, known && f != 1 && math.Abs(f-old) < factorStep:
-		return
-	case f == 1:
-		delete(s.factors, id)
-	default:
-		s.factors[id] = f
-	}
-	if n := s.nodes[id]; n != nil {
+	n := s.nodes[id]
+	if s.reckon(id, n, now) && n != nil {
 		// It is the setter that scores anew. A factor that makes no score of it leaves
 		// the old one.
 		_ = s.index.SetLatency(id, s.latency(n))

@@ -15,6 +15,7 @@ type Request struct {
 	GeoPrefix    string            // empty means anywhere
 	MaxCost      uint64            // microcredits per second; 0 means no ceiling
 	Exclude      []identity.PeerID // never chosen; unknown ids are ignored
+	Known        bool              // only nodes that are no strangers
 }
 
 // Choice is a node and why it won. Node.Capabilities belongs to the index.
@@ -36,6 +37,7 @@ type query struct {
 	mask     uint64
 	ids      []int32 // sorted
 	exact    bool    // mask alone decides
+	known    bool    // no strangers
 	geo      geoCode
 	job      uint64 // hash
 	best     score64
@@ -103,7 +105,7 @@ func (x *Index) prepare(r Request, now time.Time) (bool, error) {
 		return false, fmt.Errorf("%w: %d capabilities", ErrRequest, len(r.Capabilities))
 	}
 	q := &x.q
-	q.geo = geo
+	q.geo, q.known = geo, r.Known
 	q.job = hashText(r.JobID)
 	q.cursor.f = filter{maxCost: r.MaxCost, now: x.line.Nanos(now)}
 	if r.MaxCost == 0 {

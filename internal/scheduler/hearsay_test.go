@@ -2,14 +2,10 @@ package scheduler
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"inos/internal/identity"
 )
 
 // A node that has never answered is no candidate, and is found among those to be asked.
@@ -68,7 +64,7 @@ func idsOf(choices []Choice) (ids []peerID) {
 func TestAStrangerHasOneJobAtATime(t *testing.T) {
 	x := New(Config{})
 	n := node("new", 1, 1)
-	n.FreeSlots, n.Stranger = 8, true
+	n.FreeSlots, n.Stranger = 8, 1
 	require.NoError(t, x.Upsert(n, epoch0))
 	lease, ok := x.Acquire(n.ID, epoch0)
 	require.True(t, ok)
@@ -76,7 +72,11 @@ func TestAStrangerHasOneJobAtATime(t *testing.T) {
 	require.False(t, ok)
 	_, err := x.Choose(Request{JobID: "j"}, epoch0)
 	require.ErrorIs(t, err, ErrBusy)
+	x.SetStranger(n.ID, 2)
+	second, ok := x.Acquire(n.ID, epoch0)
+	require.True(t, ok)
 	x.Release(lease)
+	x.Release(second)
 	x.Praise(n.ID, epoch0)
 	for range 8 {
 		_, ok = x.Acquire(n.ID, epoch0)
@@ -87,36 +87,31 @@ func TestAStrangerHasOneJobAtATime(t *testing.T) {
 	x.checkInvariants(t)
 }
 
-// Among is what a scan of the same nodes finds.
-func TestAmong(t *testing.T) {
-	rng := rand.New(rand.NewPCG(7, 7))
-	for range 50 {
-		x, all := New(Config{}), []Node{}
-		for i := range 40 {
-			n := randomNode(rng, i, i%2 == 0, epoch0)
-			require.NoError(t, x.Upsert(n, epoch0))
-			all = append(all, n)
+// Who has a record is found past any number of strangers.
+func TestOnlyThoseWithARecord(t *testing.T) {
+	x := New(Config{})
+	for i := range 100 {
+		n := node(fmt.Sprint(i), 1, 1)
+		if i != 42 {
+			n.Stranger = 1
 		}
-		r := randomRequest(rng, 1, 40)
-		var ids, want []identity.PeerID
-		busy := false
-		for _, i := range rng.Perm(40)[:20] {
-			n := all[i]
-			ids = append(ids, n.ID)
-			free := n
-			free.FreeSlots = 1
-			switch {
-			case meets(n, r, epoch0):
-				want = append(want, n.ID)
-			case meets(free, r, epoch0):
-				busy = true
-			}
-		}
-		ids = append(ids, "nobody")
-		dst := make([]Choice, 3)
-		n, gotBusy, err := x.Among(ids, r, epoch0, dst)
-		require.NoError(t, err)
-		require.Equal(t, slices.Clone(want[:min(3, len(want))]), slices.Clone(idsOf(dst[:n])), fmt.Sprint(r))
-		require.Equal(t, busy, gotBusy)
+		n.GeoHash = "u33d"
+		n.CreditCost = uint64(1 + i)
+		require.NoError(t, x.Upsert(n, epoch0))
 	}
+	for _, r := range []Request{{JobID: "j", Known: true}, {JobID: "j", Known: true, GeoPrefix: "u33d"}, {JobID: "j", Known: true, GeoPrefix: "u3"}} {
+		c, err := x.Choose(r, epoch0)
+		require.NoError(t, err)
+		require.EqualValues(t, "node-42", c.Node.ID)
+	}
+	_, ok := x.Acquire("node-42", epoch0)
+	require.True(t, ok)
+	_, err := x.Choose(Request{JobID: "j", Known: true}, epoch0)
+	require.ErrorIs(t, err, ErrBusy)
+	_, err = x.Choose(Request{JobID: "j"}, epoch0)
+	require.NoError(t, err)
+	x.Praise("node-7", epoch0)
+	c, err := x.Choose(Request{JobID: "j", Known: true}, epoch0)
+	require.NoError(t, err)
+	require.EqualValues(t, "node-7", c.Node.ID)
 }

@@ -35,8 +35,10 @@ func (r *record) available() uint32 {
 	switch {
 	case r.trust == quarantined || r.reach == unreachable:
 		return 0
-	case r.trust == probing || r.reach == doubtful || r.stranger:
+	case r.trust == probing || r.reach == doubtful:
 		have = min(have, 1-int64(r.held))
+	case r.stranger > 0:
+		have = min(have, int64(r.stranger)-int64(r.held))
 	}
 	return uint32(max(have, 0))
 }

@@ -22,7 +22,7 @@ type Node struct {
 	Sequence     uint64 // counts up with every profile the node signs
 	Undialable   bool   // nobody here can dial it, and there is no connection to it
 	Unheard      bool   // it has never answered here: all that is known of it is hearsay
-	Stranger     bool   // it has never done a job for whoever asks
+	Stranger     uint8  // jobs it may have at a time until it has done one; 0: it has a record
 
 	// What the index adds to a report; Upsert ignores these four.
 	Slots    uint32        // free or not, as far as the reports tell

@@ -33,7 +33,7 @@ type record struct {
 	trust    trust
 	reach    reach
 	way      way
-	stranger bool // it has no record: one job at a time
+	stranger uint8 // jobs at a time until it has done one; 0: it has a record
 }
 
 // detail is what is seldom asked of a node.

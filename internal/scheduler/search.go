@@ -115,9 +115,10 @@ func (x *Index) groupFits(g int32) bool {
 	return group.mask&q.mask == q.mask && (q.exact || group.has(q.ids))
 }
 
-// accepts checks what the filter cannot: place and exclusion.
+// accepts checks what the filter cannot: place, exclusion and record.
 func (x *Index) accepts(e *entry) bool {
-	return e.geo.within(x.q.geo) && x.nodes[e.slot].mark != x.epoch
+	r := &x.nodes[e.slot]
+	return e.geo.within(x.q.geo) && r.mark != x.epoch && !(x.q.known && r.stranger > 0)
 }
 
 // offer takes a node that meets every requirement and scores q.best or more. It

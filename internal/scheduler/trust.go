@@ -110,7 +110,7 @@ func (x *Index) Praise(id identity.PeerID, now time.Time) {
 		}
 		return
 	}
-	x.SetStranger(id, false)
+	x.SetStranger(id, 0)
 	b := x.blames[slot]
 	if b == nil {
 		return

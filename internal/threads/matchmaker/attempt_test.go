@@ -231,3 +231,30 @@ func TestAttemptsKept(t *testing.T) {
 		require.NoError(t, r.Attempts[attemptsKept-1].Err)
 	})
 }
+
+// Two strangers that say the same of a run may be one: the next node is asked, and what
+// all say is the capsule's answer.
+func TestTwoStrangersAreNoWitnesses(t *testing.T) {
+	for _, honest := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			y := newYard("a", "b", "c")
+			y.strangers = true
+			y.behave = func(_ context.Context, _ governance.Job, n identity.PeerID) (mesh.JobOutcome, error) {
+				if n == "c" && honest {
+					return mesh.JobOutcome{Node: n}, nil
+				}
+				return mesh.JobOutcome{Code: mesh.JobFailed}, nil
+			}
+			r, err := serve(t, y, Config{}).Submit(t.Context(), admit(t, nil))
+			require.Len(t, r.Attempts, 3)
+			if honest {
+				require.NoError(t, err)
+				return
+			}
+			var said *JobError
+			require.ErrorAs(t, err, &said)
+			require.Equal(t, mesh.JobFailed, said.Code)
+			require.NotErrorIs(t, err, ErrAttempts)
+		})
+	}
+}

@@ -60,6 +60,7 @@ type Placement struct {
 	Node   identity.PeerID
 	Score  float64
 	Price  uint64 // microcredits a second, as the node was scored with
+	Known  bool   // it has done jobs before
 	Ticket uint64 // the Chooser's own
 }
 

@@ -59,26 +59,27 @@ func admit(t *testing.T, change func(*governance.Job)) governance.Admitted {
 // yard is a Chooser and a Runner over named nodes with a slot each. It works:
 // slots are taken and returned, excluded nodes are not chosen.
 type yard struct {
-	mu      sync.Mutex
-	nodes   []identity.PeerID // best first
-	taken   map[identity.PeerID]bool
-	full    map[identity.PeerID]bool
-	behave  func(ctx context.Context, job governance.Job, node identity.PeerID) (mesh.JobOutcome, error)
-	stall   int           // the attempt whose choice takes until its end, 0: none
-	late    bool          // it finds a node all the same
-	looks   int           // jobs that are looked for first, until the end when below 0
-	forget  bool          // that a node is busy
-	vacant  bool          // where nobody is, somebody may come
-	slow    time.Duration // what a choice for a second attempt takes
-	placing func()
-	m       *Matchmaker
-	sizes   []int // of batches
-	chosen  []identity.PeerID
-	given   []string // job ids in the order in which they got a node
-	order   []string // job ids in the order in which they ran
-	running int
-	roomy   identity.PeerID          // has slots without end
-	talks   map[identity.PeerID]bool // reports progress every second
+	strangers bool // none of them has done a job before
+	mu        sync.Mutex
+	nodes     []identity.PeerID // best first
+	taken     map[identity.PeerID]bool
+	full      map[identity.PeerID]bool
+	behave    func(ctx context.Context, job governance.Job, node identity.PeerID) (mesh.JobOutcome, error)
+	stall     int           // the attempt whose choice takes until its end, 0: none
+	late      bool          // it finds a node all the same
+	looks     int           // jobs that are looked for first, until the end when below 0
+	forget    bool          // that a node is busy
+	vacant    bool          // where nobody is, somebody may come
+	slow      time.Duration // what a choice for a second attempt takes
+	placing   func()
+	m         *Matchmaker
+	sizes     []int // of batches
+	chosen    []identity.PeerID
+	given     []string // job ids in the order in which they got a node
+	order     []string // job ids in the order in which they ran
+	running   int
+	roomy     identity.PeerID          // has slots without end
+	talks     map[identity.PeerID]bool // reports progress every second
 }
 
 func newYard(nodes ...identity.PeerID) *yard {
@@ -131,7 +132,7 @@ func (y *yard) chooseOne(w Waiting) (Placement, error) {
 			y.taken[n] = n != y.roomy
 			y.chosen = append(y.chosen, n)
 			y.given = append(y.given, w.Job.Job().ID)
-			return Placement{Node: n, Score: 1}, nil
+			return Placement{Node: n, Score: 1, Known: !y.strangers}, nil
 		}
 	}
 	if candidates > 0 {

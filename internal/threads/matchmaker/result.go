@@ -3,6 +3,7 @@ package matchmaker
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"inos/internal/identity"
@@ -24,6 +25,7 @@ type Attempt struct {
 	Started time.Time
 	Took    time.Duration
 	Cost    uint64 // that it has been paid, in microcredits, however it ended
+	Known   bool   // it had done jobs before
 	Err     error
 }
 
@@ -80,19 +82,36 @@ func (e *JobError) refusal() bool {
 	return false
 }
 
-// confirmed reports whether err says, of a job that runs and fails, what another node
-// has said before: that is the capsule's answer then.
-func (t *ticket) confirmed(err error) bool {
-	var now, before *JobError
-	if !errors.As(err, &now) || now.Code != mesh.JobFailed {
+// confirmed reports whether a says, of a job that runs and fails, what another node has
+// said before: that is the capsule's answer then. One of the two must have done jobs
+// before, or nobody else is asked any more: two strangers may be one.
+func (t *ticket) confirmed(a answer) bool {
+	now := saysFailed(a.err)
+	if now == nil {
 		return false
 	}
-	for _, a := range t.attempts {
-		if errors.As(a.Err, &before) && before.Code == mesh.JobFailed && before.Node != now.Node {
+	last := t.tried+1 >= t.atMost
+	for _, other := range t.attempts {
+		before := saysFailed(other.Err)
+		if before != nil && before.Node != now.Node && (last || a.p.Known || other.Known) {
 			return true
 		}
 	}
 	return false
+}
+
+// saysFailed is what a node says of a run that failed, nil when err is something else.
+func saysFailed(err error) *JobError {
+	var said *JobError
+	if errors.As(err, &said) && said.Code == mesh.JobFailed {
+		return said
+	}
+	return nil
+}
+
+// allSayFailed reports whether every node that was tried says that the run failed.
+func (t *ticket) allSayFailed() bool {
+	return !slices.ContainsFunc(t.attempts, func(a Attempt) bool { return saysFailed(a.Err) == nil })
 }
 
 func isBusy(err error) bool {

@@ -27,7 +27,7 @@ func (m *Matchmaker) work(serving context.Context, t *ticket, p Placement) {
 			m.end(t, r, nil)
 		case ctx.Err() != nil:
 			m.end(t, r, t.over(ctx))
-		case !retryable(a.err) || t.confirmed(a.err):
+		case !retryable(a.err) || t.confirmed(a):
 			m.end(t, r, a.err)
 		case isBusy(a.err) && a.cost() == 0:
 			// The node is well, its slots are taken: it stays a candidate, and the
@@ -121,7 +121,7 @@ func (t *ticket) record(a answer) {
 		t.attempts = append(t.attempts[:1], t.attempts[2:]...)
 	}
 	t.attempts = append(t.attempts, Attempt{
-		Node: a.p.Node, Score: a.p.Score, Started: a.started, Took: a.took, Cost: a.cost(), Err: a.err,
+		Node: a.p.Node, Score: a.p.Score, Started: a.started, Took: a.took, Cost: a.cost(), Known: a.p.Known, Err: a.err,
 	})
 }
 
@@ -145,7 +145,7 @@ func (t *ticket) failed(err error) error {
 	}
 	last := t.attempts[len(t.attempts)-1].Err
 	var said *JobError
-	if t.tried == 1 && errors.As(last, &said) && said.refusal() {
+	if t.tried == 1 && errors.As(last, &said) && said.refusal() || t.allSayFailed() {
 		return last
 	}
 	return fmt.Errorf("%w: %d tried, the last one: %w; then: %w", ErrAttempts, t.tried, last, err)
