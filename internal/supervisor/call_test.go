@@ -56,6 +56,7 @@ func TestInstancesOfJobsAreNotCalled(t *testing.T) {
 		require.NoError(t, err)
 		ended := make(chan error, 1)
 		go func() { _, err := w.run(good, "sleep", "1h"); ended <- err }()
+		time.Sleep(time.Second) // it is up and at work
 		synctest.Wait()
 		list := w.s.List()
 		_, err = w.call(list[len(list)-1].ID, "echo")
