@@ -8,6 +8,9 @@ cd "$(dirname "$0")/.."
 # The most memory a capsule may ever be given, in bytes; hosts may give less.
 MAX_MEMORY=$((1 << 30))
 STACK=$((256 << 10))
+# What it has from its start: enough for the rings and for the input and output of small
+# jobs. A memory that has grown cannot be used for another job in a browser.
+INITIAL_MEMORY=$((1 << 20))
 
 toolchain=$(scripts/rust-sysroot.sh --env)
 eval "$toolchain"
@@ -29,6 +32,7 @@ done
 # The SDK needs one unstable intrinsic, memory.atomic.wait32.
 flags=(--sysroot "$WASM_SYSROOT" -C target-feature=+atomics,+bulk-memory,+mutable-globals,+simd128
     -C link-arg=--import-memory -C link-arg=--shared-memory -C "link-arg=--max-memory=$MAX_MEMORY"
+    -C "link-arg=--initial-memory=$INITIAL_MEMORY"
     # sha2's own SIMD code loops where its plain code is unrolled. Under wazero, which
     # looks for termination at every turn of a loop, that is 3.5 times slower.
     --cfg 'sha2_256_backend="soft"'

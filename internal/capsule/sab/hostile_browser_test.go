@@ -5,6 +5,8 @@ package sab_test
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"inos/internal/capsule/hostile"
 )
 
@@ -17,4 +19,11 @@ func TestHostileCapsules(t *testing.T) {
 			return map[string]int{"workers": stats(t, "workers"), "instances": stats(t, "instances")}
 		},
 	})
+}
+
+// A Worker and a memory that have served before serve again, and nothing tells.
+func TestResidue(t *testing.T) {
+	reused := stats(t, "reused")
+	hostile.TestResidue(t, hostile.Host{Runtime: newRuntime(t), Built: func(_ testing.TB, name string) []byte { return built(name) }})
+	require.Greater(t, stats(t, "reused"), reused)
 }

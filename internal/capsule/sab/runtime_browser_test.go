@@ -28,6 +28,7 @@ func newRuntime(t testing.TB) *sab.Runtime {
 	t.Cleanup(func() {
 		require.NoError(t, rt.Close())
 		require.Zero(t, stats(t, "workers"))
+		require.Zero(t, stats(t, "waiting"))
 	})
 	return rt
 }

@@ -16,9 +16,9 @@ const DefaultModules = 32
 // Config of a Runtime; the zero value is what the kernel uses.
 type Config struct {
 	Modules int // compiled modules kept for the next Compile; 0 means DefaultModules
-	// NoSpare says not to keep a Worker ready for the next instance. One is kept
-	// from the first instance until Close: it takes a thread's memory and saves
-	// most of what a browser takes to start one.
+	// NoSpare says not to keep Workers ready for the next instances. One that is new and
+	// some that have served are kept from the first instance until Close: they take a
+	// thread's memory each and save most of what a browser takes to start one.
 	NoSpare bool
 }
 
@@ -166,7 +166,7 @@ func (r *Runtime) prepare() {
 	}
 }
 
-// Close kills every instance, ends the spare Worker, waits until their Workers are gone, and lets
+// Close kills every instance, ends the Workers that wait, waits until their Workers are gone, and lets
 // their memories and the modules go. The memory of an instance that had ended
 // by itself goes when its owner kills or drops it. Idempotent.
 func (r *Runtime) Close() error {

@@ -101,3 +101,10 @@ func TestHostileCapsules(t *testing.T) {
 	})
 	require.NoError(t, rt.Close())
 }
+
+func TestResidue(t *testing.T) {
+	rt, err := wazero.New(wazero.Config{})
+	require.NoError(t, err)
+	hostile.TestResidue(t, hostile.Host{Runtime: rt, Built: built})
+	require.NoError(t, rt.Close())
+}

@@ -28,7 +28,7 @@
 import { CapsuleInstance } from './instance';
 import { CapsuleMemory } from './memory';
 import { Code } from './protocol';
-import { SpareWorker } from './spare';
+import { WorkerPool } from './pool';
 import { rest, tired } from './yield';
 
 /** The running Go program. */
@@ -42,8 +42,11 @@ export interface GoProgram {
 
 /** Figures for tests and the devtools. */
 export interface CapsuleControl {
-  /** Handles not freed yet, Workers not gone yet, spare Workers, and how many spares were used. */
-  stats(): { modules: number; instances: number; workers: number; spares: number; sparesUsed: number };
+  /**
+   * Handles not freed yet, Workers with a capsule that are not gone yet; spare Workers and those that have served and wait,
+   * and how many capsules started on such.
+   */
+  stats(): { modules: number; instances: number; workers: number; spares: number; waiting: number; sparesUsed: number; reused: number };
   /** Kills every instance: for a kernel that exited without closing its Runtime. */
   killAll(): void;
 }
@@ -63,9 +66,8 @@ export function capsuleHost(workerURL: URL): {
   let program: GoProgram | undefined;
   let goBytes = new Uint8Array(0);
   let workers = 0;
-  const spare = new SpareWorker(workerURL);
+  const pool = new WorkerPool(workerURL, `inos-capsule/${crypto.randomUUID()}`);
   const entries = new Map<number, Entry>();
-  const session = crypto.randomUUID();
 
   /** Go's memory. When it grows its old buffer is detached, and a view of that is empty. */
   const bytes = (): Uint8Array<ArrayBufferLike> => {
@@ -123,14 +125,18 @@ export function capsuleHost(workerURL: URL): {
       const module = entries.get(moduleHandle)?.module;
       if (module === undefined) return Code.Gone;
       const restored = entries.has(handle);
-      if (!restored) {
+      const again = restored ? undefined : pool.again(minPages >>> 0, maxPages >>> 0);
+      if (again !== undefined) {
+        entries.set(handle, { text: '', memory: new CapsuleMemory(again.memory!.raw, maxPages >>> 0) });
+      } else if (!restored) {
         const code = imports.capsule_memory(handle, minPages, maxPages);
         if (code !== Code.OK) return code;
       }
       const entry = entries.get(handle)!;
+      const memory = entry.memory!;
       try {
         workers++;
-        entry.instance = new CapsuleInstance(entry.memory!, spare.take(), module, epoch, restored, `inos-capsule/${session}/${handle}`, {
+        entry.instance = new CapsuleInstance(memory, again ?? pool.take(), module, epoch, restored, {
           ready: (control) => tell('inos_capsule_ready', handle, control | 0),
           rang: () => tell('inos_capsule_ring', handle),
           ended: (end, text) => {
@@ -140,6 +146,10 @@ export function capsuleHost(workerURL: URL): {
           gone: () => {
             workers--;
             tell('inos_capsule_gone', handle);
+          },
+          free: (pooled) => {
+            entries.delete(handle); // no handle leads to what the next one gets
+            pool.give(pooled, memory.memory, minPages >>> 0, maxPages >>> 0);
           },
         });
       } catch {
@@ -152,7 +162,7 @@ export function capsuleHost(workerURL: URL): {
 
     /** Keeps a Worker ready for the next capsule_spawn from now on, or ends it. */
     capsule_spare(keep: number): void {
-      spare.keep(keep !== 0);
+      pool.keep(keep !== 0);
     },
 
     /** 1 when Go has kept this Worker from its other events for long enough. */
@@ -220,10 +230,10 @@ export function capsuleHost(workerURL: URL): {
       stats() {
         let modules = 0;
         for (const e of entries.values()) if (e.instance === undefined) modules++;
-        return { modules, instances: entries.size - modules, workers, spares: spare.count, sparesUsed: spare.used };
+        return { modules, instances: entries.size - modules, workers, spares: pool.count, waiting: pool.waiting, sparesUsed: pool.used, reused: pool.reused };
       },
       killAll() {
-        spare.keep(false);
+        pool.keep(false);
         for (const e of entries.values()) e.instance?.kill();
       },
     },

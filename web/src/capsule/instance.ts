@@ -4,6 +4,7 @@
 import * as L from './layout';
 import { CapsuleMemory } from './memory';
 import { End } from './protocol';
+import type { PooledWorker } from './pool';
 import type { Report, Start } from './protocol';
 import { nextTask } from './yield';
 
@@ -13,9 +14,14 @@ export interface Listener {
   rang(): void;
   /** The capsule runs no more. Called once. */
   ended(end: End, text: string): void;
-  /** Its Worker is gone too. Called once, after ended. */
+  /** Its Worker is gone too, or has nothing of it any more. Called once, after ended. */
   gone(): void;
+  /** The capsule heard that it is to end and returned: its Worker and its memory are free. Called after gone. */
+  free(worker: PooledWorker): void;
 }
+
+/** How long a capsule may take to return once it was told to end, before its Worker is terminated. */
+const ReturnWithinMs = 20;
 
 /** How long a terminated Worker may take to let go of its lock. */
 const GoneWithinMs = 10_000;
@@ -31,23 +37,28 @@ export class CapsuleInstance {
   private control = -1;
   private over = false; // ended was or will be called: nothing else counts
   private listening = false;
+  private heard: Promise<void> | undefined; // resolves when it listens no more
+  private ending: ReturnType<typeof setTimeout> | undefined; // it was told to end, and may return by itself
+  private readonly worker: Worker;
+  private readonly lock: string;
 
   constructor(
     readonly memory: CapsuleMemory,
-    private readonly worker: Worker,
+    private readonly pooled: PooledWorker,
     module: WebAssembly.Module,
     epoch: number,
     restored: boolean,
-    private readonly lock: string,
     private readonly listener: Listener,
   ) {
+    this.worker = pooled.worker;
+    this.lock = pooled.lock;
     this.worker.onmessage = (e: MessageEvent<Report>) => this.report(e.data);
     this.worker.onmessageerror = () => this.broken('a message could not be read');
     this.worker.onerror = (e) => {
       e.preventDefault();
       this.broken(e.message || 'the Worker script did not load');
     };
-    const start: Start = { module, memory: memory.memory, epoch, restored, lock };
+    const start: Start = { kind: 'start', module, memory: memory.memory, epoch, restored };
     try {
       this.worker.postMessage(start);
     } catch (err) {
@@ -56,17 +67,27 @@ export class CapsuleInstance {
     }
   }
 
-  /** Sets the kill word, wakes the capsule wherever it waits, and terminates its Worker. */
+  /**
+   * Sets the kill word and wakes the capsule wherever it waits. One that returns at once leaves
+   * its Worker to the next; of any other the Worker is terminated, which takes the browser
+   * up to two seconds.
+   */
   kill(): void {
     if (this.over) return;
-    if (this.control >= 0) {
-      // The words change too: a capsule between its look at the kill word and
-      // its wait would sleep through a bare notify.
-      this.memory.store32(this.control + L.OffKill, 1);
-      this.memory.ring(this.control + L.OffCommandDoorbell);
-      this.memory.ring(this.control + L.OffEventSpace);
-    }
     this.over = true;
+    if (this.control < 0) return this.terminate();
+    // The words change too: a capsule between its look at the kill word and
+    // its wait would sleep through a bare notify.
+    this.memory.store32(this.control + L.OffKill, 1);
+    this.memory.ring(this.control + L.OffCommandDoorbell);
+    this.memory.ring(this.control + L.OffEventSpace);
+    this.ending = setTimeout(() => this.terminate(), ReturnWithinMs);
+  }
+
+  /** Ends the Worker of an instance that was killed. */
+  private terminate(): void {
+    clearTimeout(this.ending);
+    this.ending = undefined;
     this.worker.terminate();
     // A terminated Worker may run on for a while: it has ended when it is gone.
     void this.whenGone().then((clean) => {
@@ -76,12 +97,29 @@ export class CapsuleInstance {
     });
   }
 
+  /** It has returned as it was told to: nothing of its code runs any more. */
+  private async returned(): Promise<void> {
+    clearTimeout(this.ending);
+    this.ending = undefined;
+    this.stopListening();
+    // What still listens would write to the next one's memory.
+    await this.heard;
+    this.listener.ended(End.Killed, '');
+    this.listener.gone();
+    this.listener.free(this.pooled);
+  }
+
   private report(r: Report): void {
+    if (this.ending !== undefined) {
+      if (r.kind === 'stopped') void this.returned();
+      else this.terminate();
+      return;
+    }
     if (this.over) return;
     if (r.kind === 'ready') {
       this.control = r.control;
       this.listener.ready(r.control);
-      void this.listen();
+      this.heard = this.listen();
       return;
     }
     const text = r.kind === 'stopped' ? '' : r.text;
@@ -90,7 +128,8 @@ export class CapsuleInstance {
   }
 
   private broken(text: string): void {
-    if (!this.over) this.finish(End.Worker, text);
+    if (this.ending !== undefined) this.terminate();
+    else if (!this.over) this.finish(End.Worker, text);
   }
 
   /** Ends an instance whose capsule code has already come to its end. */

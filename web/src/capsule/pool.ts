@@ -1,0 +1,145 @@
+// The Workers that wait for the next capsule: one whose script is loaded, which is most
+// of what a spawn takes, and those whose capsule has returned. Such a one has nothing of it:
+// the instance, with its globals and tables, is gone with it, and its memory, which
+// another instance of the same size may have, is all zeros again before that starts.
+
+import type { Message } from './protocol';
+
+/** After a spawn, the new capsule gets the processor first. */
+const PrepareAfterMs = 50;
+/** How many may wait whose capsule has returned: as many as a node has slots. */
+const IdleAtMost = 8;
+/** How long one waits at most. */
+const IdleMs = 10_000;
+/** To fill more than so many pages with zeros takes longer than another memory. */
+const WipedPages = 64;
+
+export interface PooledWorker {
+  readonly worker: Worker;
+  /** Name of the Web Lock that it holds for as long as it lives. */
+  readonly lock: string;
+  readonly url: string;
+  /** Its memory, if it has served before: of minPages, and never grown. */
+  memory?: { readonly raw: WebAssembly.Memory; readonly minPages: number; readonly maxPages: number };
+}
+
+export class WorkerPool {
+  /** How many capsules started on the spare, and how many on a Worker that had served before. */
+  used = 0;
+  reused = 0;
+  private wanted = false;
+  private serial = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private sweep: ReturnType<typeof setTimeout> | undefined;
+  private spare: PooledWorker | undefined;
+  private idle: { readonly pooled: PooledWorker; readonly since: number }[] = [];
+
+  constructor(
+    private readonly url: URL,
+    private readonly locks: string,
+  ) {}
+
+  /** 1 while there is a spare. */
+  get count(): number {
+    return this.spare === undefined ? 0 : 1;
+  }
+
+  /** How many wait that have served. */
+  get waiting(): number {
+    return this.idle.length;
+  }
+
+  /** One that has served, with its memory of just these limits, if there is one. */
+  again(minPages: number, maxPages: number): PooledWorker | undefined {
+    const at = this.idle.findLastIndex(
+      ({ pooled }) => pooled.url === this.url.href && pooled.memory?.minPages === minPages && pooled.memory.maxPages === maxPages,
+    );
+    if (at < 0) return undefined;
+    this.reused++;
+    const pooled = this.idle.splice(at, 1)[0]!.pooled;
+    pooled.worker.onerror = null;
+    return pooled;
+  }
+
+  /** The spare if there is one, else a new Worker. The next spare follows. */
+  take(): PooledWorker {
+    const spare = this.spare;
+    this.spare = undefined;
+    if (this.wanted) this.prepare();
+    if (spare?.url !== this.url.href) {
+      spare?.worker.terminate();
+      return this.start();
+    }
+    this.used++;
+    return spare;
+  }
+
+  /**
+   * Takes a Worker back whose capsule has returned, with the memory it had, which nobody
+   * reads or writes any more. It ends if it is not wanted, or if its memory has grown: that
+   * cannot be undone, and a capsule would see it.
+   */
+  give(pooled: PooledWorker, raw: WebAssembly.Memory, minPages: number, maxPages: number): void {
+    const grown = raw.grow(0) !== minPages;
+    if (!this.wanted || grown || minPages > WipedPages || pooled.url !== this.url.href) {
+      pooled.worker.terminate();
+      if (this.wanted) this.prepare(0); // the capsule is through with the processor
+      return;
+    }
+    pooled.memory = { raw, minPages, maxPages };
+    pooled.worker.onmessage = null;
+    pooled.worker.onerror = (e) => {
+      e.preventDefault();
+      this.idle = this.idle.filter((other) => other.pooled !== pooled);
+      pooled.worker.terminate();
+    };
+    const wipe: Message = { kind: 'wipe' };
+    pooled.worker.postMessage(wipe);
+    this.idle.push({ pooled, since: performance.now() });
+    if (this.idle.length > IdleAtMost) this.idle.shift()!.pooled.worker.terminate();
+    this.sweep ??= setTimeout(() => this.expire(), IdleMs);
+  }
+
+  /** Whether to keep Workers from now on. When not, those that wait end. */
+  keep(wanted: boolean): void {
+    this.wanted = wanted;
+    if (wanted) return this.prepare();
+    clearTimeout(this.timer);
+    clearTimeout(this.sweep);
+    this.timer = this.sweep = undefined;
+    this.drop();
+    for (const { pooled } of this.idle.splice(0)) pooled.worker.terminate();
+  }
+
+  private expire(): void {
+    const limit = performance.now() - IdleMs;
+    while (this.idle.length > 0 && this.idle[0]!.since <= limit) this.idle.shift()!.pooled.worker.terminate();
+    const oldest = this.idle[0];
+    this.sweep = oldest === undefined ? undefined : setTimeout(() => this.expire(), oldest.since - limit + 1);
+  }
+
+  private prepare(afterMs = PrepareAfterMs): void {
+    if (this.spare !== undefined || (this.timer !== undefined && afterMs > 0)) return;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      const spare = this.start();
+      this.spare = spare;
+      // A script that does not load is the next spawn's to report: it starts its own.
+      spare.worker.onerror = (e) => {
+        e.preventDefault();
+        if (this.spare === spare) this.drop();
+      };
+    }, afterMs);
+  }
+
+  private start(): PooledWorker {
+    const lock = `${this.locks}/${++this.serial}`;
+    return { worker: new Worker(this.url, { type: 'module', name: lock }), lock, url: this.url.href };
+  }
+
+  private drop(): void {
+    this.spare?.worker.terminate();
+    this.spare = undefined;
+  }
+}
