@@ -1,4 +1,5 @@
-// Runs the Go tests of internal/capsule/sab in real browsers.
+// Runs the Go tests of internal/capsule/sab in real browsers, and of cmd/internal/node those
+// that need capsules in Workers.
 //
 //   node test/browser/capsule/run.mjs [--browser chromium|firefox]... [--wasm FILE] [-- go test flags]
 //   node test/browser/capsule/run.mjs --seconds 900 -- -test.timeout=900s -test.run=TestStress -stress=10000000
@@ -16,7 +17,7 @@ import { browsers } from '../lib/browsers.mjs';
 import { serve } from './server.mjs';
 
 const root = new URL('../../../', import.meta.url);
-const needed = ['hash', 'fault', 'flood', 'wordcount'];
+const needed = ['hash', 'fault', 'flood', 'state', 'wordcount'];
 const cut = process.argv.indexOf('--');
 const testFlags = cut < 0 ? [] : process.argv.slice(cut + 1);
 const { values } = parseArgs({
@@ -34,12 +35,15 @@ let failed = 0;
 let onReport = () => {};
 const scratch = mkdtempSync(join(tmpdir(), 'inos-capsule-'));
 try {
-  const wasm = values.wasm ?? join(scratch, 'capsule.test.wasm');
-  if (!values.wasm) {
-    execFileSync('go', ['test', '-c', '-tags', 'browser', '-o', wasm, './internal/capsule/sab'], {
+  const program = (name, from) => {
+    const wasm = join(scratch, name);
+    execFileSync('go', ['test', '-c', '-tags', 'browser', '-o', wasm, from], {
       cwd: root, env: { ...process.env, GOOS: 'js', GOARCH: 'wasm' }, stdio: 'inherit',
     });
-  }
+    return wasm;
+  };
+  const wasm = values.wasm ?? program('capsule.test.wasm', './internal/capsule/sab');
+  const nodes = program('nodes.test.wasm', './cmd/internal/node');
   const goroot = execFileSync('go', ['env', 'GOROOT']).toString().trim();
   const capsules = new URL(values.capsules + '/', root);
   for (const name of needed) {
@@ -53,12 +57,16 @@ try {
       '/kernel.ts': new URL('kernel.ts', import.meta.url),
       '/wasm_exec.js': pathToFileURL(join(goroot, 'lib/wasm/wasm_exec.js')),
       '/capsule.test.wasm': pathToFileURL(wasm),
+      '/nodes.test.wasm': pathToFileURL(nodes),
     },
     (report) => onReport(report),
     { '/native': native },
   );
   try {
-    for (const name of values.browser ?? Object.keys(browsers)) await inBrowser(name, server.url);
+    for (const name of values.browser ?? Object.keys(browsers)) {
+      await inBrowser(name, server.url, '/capsule.test.wasm', []);
+      await inBrowser(name, server.url, '/nodes.test.wasm', ['-test.run=TestNoCustomerMeetsAnother']);
+    }
   } finally {
     await server.close();
   }
@@ -85,8 +93,8 @@ function native(query, body) {
   });
 }
 
-async function inBrowser(name, url) {
-  console.log(`# ${name}`);
+async function inBrowser(name, url, program, only) {
+  console.log(`# ${name}: ${program}`);
   const last = new Promise((resolve) => {
     onReport = (report) => {
       report.lines.forEach(count);
@@ -96,8 +104,8 @@ async function inBrowser(name, url) {
   const browser = await browsers[name]();
   let timer;
   try {
-    const flags = ['-test.v', '-test.timeout=450s', ...testFlags];
-    const query = [['program', '/capsule.test.wasm'], ...needed.map((n) => ['capsule', n]), ...flags.map((a) => ['arg', a])];
+    const flags = ['-test.v', '-test.timeout=450s', ...testFlags, ...only];
+    const query = [['program', program], ...needed.map((n) => ['capsule', n]), ...flags.map((a) => ['arg', a])];
     await browser.open(url + '?' + new URLSearchParams(query));
     const late = new Promise((_, reject) => {
       timer = setTimeout(() => reject(new Error(`${name}: no end after ${values.seconds} s`)), values.seconds * 1000);

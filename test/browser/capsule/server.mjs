@@ -18,7 +18,13 @@ w.onerror = (e) => { if (exit !== undefined) return; lines.push('FAIL: kernel wo
 for (let over = false; !over; ) {
   await new Promise((r) => setTimeout(r, 100));
   over = exit !== undefined;
-  const held = over ? (await navigator.locks.query()).held.map((l) => l.name) : [];
+  let held = [];
+  // A Worker that was terminated while it waited for a capsule lets go of its lock soon.
+  for (let looks = 0; over && looks < 100; looks++) {
+    held = (await navigator.locks.query()).held.map((l) => l.name).filter((name) => name.startsWith('inos-capsule/'));
+    if (held.length === 0) break;
+    await new Promise((later) => setTimeout(later, 100));
+  }
   const report = { lines: lines.splice(0), exit, held };
   await fetch('/report', { method: 'POST', body: JSON.stringify(report) });
 }
