@@ -2,7 +2,7 @@
 // prints one table. --write puts it into docs/benchmarks.md.
 //
 //   node bench/capsule/run.mjs [--browser chromium|firefox] [--write] [-- flags of the Go program]
-//   node bench/capsule/run.mjs -- -only=command   # command, paced, events, payload or spawn: figures, no table
+//   node bench/capsule/run.mjs -- -only=command   # command, paced, events, payload, spawn or job: figures, no table
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';

@@ -16,6 +16,7 @@ import (
 	"syscall/js"
 	"time"
 
+	"inos/bench/capsule/jobs"
 	"inos/internal/capsule"
 	"inos/internal/capsule/sab"
 	"inos/internal/wire"
@@ -27,7 +28,7 @@ var (
 	frames     = flag.Int("frames", 5_000_000, "frames of the events benchmark")
 	many       = flag.Int("capsules", 64, "capsules at once")
 	spawns     = flag.Int("spawns", 30, "capsules spawned")
-	only       = flag.String("only", "", "one of command, paced, events, payload, spawn; all if empty")
+	only       = flag.String("only", "", "one of command, paced, events, payload, spawn, job; all if empty")
 	payload    = flag.Int("payload", 64<<20, "bytes handed over")
 )
 
@@ -50,7 +51,7 @@ func run(ctx context.Context) error {
 	for _, part := range []struct {
 		name    string
 		measure func(context.Context, capsule.Module) error
-	}{{"command", roundTrips}, {"paced", pacedTrips}, {"events", events}, {"payload", payloads}, {"spawn", spawning}} {
+	}{{"command", roundTrips}, {"paced", pacedTrips}, {"events", events}, {"payload", payloads}, {"spawn", spawning}, {"job", smallJobs}} {
 		if *only != "" && *only != part.name {
 			continue
 		}
@@ -287,6 +288,21 @@ func spawning(ctx context.Context, _ capsule.Module) error {
 		return err
 	}
 	distribution("spawn", "bare Worker", bare[3:])
+	return nil
+}
+
+// smallJobs measures a supervisor with small jobs: one after the other, and as many at
+// once as there are slots.
+func smallJobs(ctx context.Context, _ capsule.Module) error {
+	for _, atOnce := range []int{1, jobs.AtOnce} {
+		rt := sab.New(sab.Config{})
+		f, err := jobs.Measure(ctx, rt, flood(), atOnce, 5*time.Second)
+		if err := errors.Join(err, rt.Close()); err != nil {
+			return err
+		}
+		slices.Sort(f.Times)
+		print(figure{What: f.Name, By: "inos", P50: f.Times[len(f.Times)/2], P99: f.Times[len(f.Times)*99/100], Value: f.Rate, Unit: "jobs/s"})
+	}
 	return nil
 }
 
