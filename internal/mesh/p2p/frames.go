@@ -40,7 +40,8 @@ type frames struct {
 	limit   limit
 	r       *bufio.Reader
 	w       *bufio.Writer
-	in      []byte // the last frame read
+	in      []byte       // the last frame read
+	first   func() error // told of the first frame, which has less time; nil when there is nothing to tell
 }
 
 func newFrames(s network.Stream, silence time.Duration) *frames {
@@ -50,10 +51,33 @@ func newFrames(s network.Stream, silence time.Duration) *frames {
 // read returns the next frame, valid until the following read. io.EOF means
 // that the peer ended the stream between frames.
 func (f *frames) read(limit int) ([]byte, error) {
+	if f.first != nil {
+		return f.readFirst(limit)
+	}
 	if err := f.wait(f.silence); err != nil {
 		return nil, err
 	}
 	return f.readPatiently(limit)
+}
+
+// readFirst reads the frame that opens a stream. It is worth nothing before that.
+func (f *frames) readFirst(limit int) ([]byte, error) {
+	began := time.Now()
+	most := min(firstFrame, f.silence)
+	f.readUntil(began.Add(most))
+	n, err := f.length(limit)
+	if err != nil {
+		return nil, err
+	}
+	f.readUntil(began.Add(most + time.Duration(n)*time.Second/inputRate))
+	data, err := f.body(n)
+	if err != nil {
+		return nil, err
+	}
+	f.readUntil(time.Time{})
+	told := f.first
+	f.first = nil
+	return data, told()
 }
 
 // limit is a time after which nothing is read any more, whatever a frame may take.

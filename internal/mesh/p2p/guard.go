@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -16,11 +17,13 @@ import (
 
 // What one peer, and all peers together, may ask of this node.
 const (
-	streamsPerSecond = 2000 // per peer, on average
-	streamBurst      = 4000 // per peer
-	streamsAtOnce    = 128  // per peer and protocol
-	streamsInAll     = 1024
-	maxWait          = time.Second // that a stream is held back for its peer's rate
+	streamsPerSecond = 2000            // per peer, on average
+	streamBurst      = 4000            // per peer
+	streamsAtOnce    = 128             // per peer and protocol
+	streamsInAll     = 1024            // that have said something
+	silentInAll      = 512             // that have not
+	firstFrame       = 5 * time.Second // for the first frame of a stream, of which 32 KiB a second have to come
+	maxWait          = time.Second     // that a stream is held back for its peer's rate
 
 	newsPerSecond = 50   // nodes not heard of before, from one peer
 	newsBurst     = 1024 // at first
@@ -29,12 +32,13 @@ const (
 var inosProtocols = []protocol.ID{ProfileProtocol, CapsuleProtocol, JobProtocol, LifecycleProtocol, FeedProtocol, CallProtocol,
 	TraceProtocol, ReceiptProtocol, ChequeProtocol, ClockProtocol}
 
-// guard admits inbound streams: a rate and a number at once per peer, a number
-// in all. What it refuses is reset with StreamRateLimited.
+// guard admits inbound streams: a rate and a number at once per peer, and shares of all
+// of them. What it refuses is reset with StreamRateLimited.
 type guard struct {
-	mu    sync.Mutex
-	peers map[peer.ID]*allowance
-	all   int
+	mu     sync.Mutex
+	peers  map[peer.ID]*allowance
+	silent *crowd // those that have not said anything yet
+	heard  *crowd // the others
 }
 
 type allowance struct {
@@ -54,7 +58,7 @@ func (a *allowance) idle() bool {
 }
 
 func newGuard() *guard {
-	return &guard{peers: map[peer.ID]*allowance{}}
+	return &guard{peers: map[peer.ID]*allowance{}, silent: newCrowd(silentInAll), heard: newCrowd(streamsInAll)}
 }
 
 // of is p's allowance. Called with mu held.
@@ -78,10 +82,11 @@ func (g *guard) news(p peer.ID) bool {
 	return g.of(p).news.Allow()
 }
 
-// admit counts a stream in, after making it wait when p is a little too fast. It
-// refuses when p is much too fast, or has too many streams open.
-func (g *guard) admit(ctx context.Context, p peer.ID, id protocol.ID) bool {
-	wait, ok := g.reserve(p, id)
+// admit counts a stream in, after making it wait when its peer is a little too fast. It
+// refuses when the peer is much too fast, or has too many streams open. What is admitted
+// is left with done.
+func (g *guard) admit(ctx context.Context, s *inbound) bool {
+	wait, ok := g.reserve(s)
 	if !ok || wait <= 0 {
 		return ok
 	}
@@ -91,16 +96,16 @@ func (g *guard) admit(ctx context.Context, p peer.ID, id protocol.ID) bool {
 	case <-t.C:
 		return true
 	case <-ctx.Done():
-		g.done(p, id)
+		g.done(s)
 		return false
 	}
 }
 
-func (g *guard) reserve(p peer.ID, id protocol.ID) (time.Duration, bool) {
+func (g *guard) reserve(s *inbound) (time.Duration, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	a := g.of(p)
-	if g.all >= streamsInAll || a.open[id] >= atOnce(id) {
+	a := g.of(s.peer)
+	if a.open[s.protocol] >= atOnce(s.protocol) {
 		return 0, false
 	}
 	r := a.rate.Reserve()
@@ -109,9 +114,26 @@ func (g *guard) reserve(p peer.ID, id protocol.ID) (time.Duration, bool) {
 		r.Cancel()
 		return 0, false
 	}
-	g.all++
-	a.open[id]++
+	if gone := g.silent.push(s); gone != nil {
+		gone.end()
+	}
+	a.open[s.protocol]++
 	return wait, true
+}
+
+// speaks moves s among those that have said something, if there is room for it.
+func (g *guard) speaks(s *inbound) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if s.in != g.silent {
+		return s.in != nil // it has lost its place meanwhile
+	}
+	g.silent.leave(s)
+	gone, ok := g.heard.enter(s)
+	if gone != nil {
+		gone.end()
+	}
+	return ok
 }
 
 // atOnce is how many streams of a protocol one peer may have open.
@@ -135,12 +157,14 @@ func (g *guard) openOf(p peer.ID, id protocol.ID) int {
 	return 0
 }
 
-func (g *guard) done(p peer.ID, id protocol.ID) {
+func (g *guard) done(s *inbound) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.all--
-	if a := g.peers[p]; a != nil {
-		a.open[id]--
+	if s.in != nil {
+		s.in.leave(s)
+	}
+	if a := g.peers[s.peer]; a != nil {
+		a.open[s.protocol]--
 	}
 }
 
@@ -189,23 +213,41 @@ func (m *Mesh) serveStreams() {
 
 func (m *Mesh) serve(id protocol.ID, f answer) {
 	m.host.SetStreamHandler(id, func(s network.Stream) {
-		from := s.Conn().RemotePeer()
 		if !m.enter() {
 			_ = s.ResetWithError(network.StreamShutdown)
 			return
 		}
 		defer m.work.Done()
-		if !m.guard.admit(m.life, from, id) {
+		in := newInbound(s, id)
+		if !m.guard.admit(m.life, in) {
 			_ = s.ResetWithError(network.StreamRateLimited)
 			return
 		}
-		defer m.guard.done(from, id)
-		m.holds.take(from)
-		defer m.holds.release(from)
+		defer m.guard.done(in)
 		ctx, cancel := context.WithCancel(m.life)
 		defer cancel()
-		if err := f(ctx, nameOf(from), newFrames(s, m.cfg.Silence)); err != nil {
-			_ = s.ResetWithError(network.StreamProtocolViolation)
+		held := false
+		defer func() {
+			if held {
+				m.holds.release(in.peer)
+			}
+		}()
+		// Only a peer that says something has a connection worth keeping.
+		fs := newFrames(s, m.cfg.Silence)
+		fs.first = func() error {
+			if !m.guard.speaks(in) {
+				return errCrowded
+			}
+			m.holds.take(in.peer)
+			held = true
+			return nil
+		}
+		if err := f(ctx, nameOf(in.peer), fs); err != nil {
+			code := network.StreamProtocolViolation
+			if errors.Is(err, errCrowded) {
+				code = network.StreamRateLimited
+			}
+			_ = s.ResetWithError(code)
 			return
 		}
 		_ = s.Close()

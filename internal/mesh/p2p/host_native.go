@@ -16,9 +16,7 @@ import (
 	dht "github.com/libp2p/go-libp2p-kad-dht"
 	ic "github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
-	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
-	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 	p2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	ma "github.com/multiformats/go-multiaddr"
@@ -41,23 +39,9 @@ func newHost(cfg Config, key ic.PrivKey) (host.Host, func() error, error) {
 			return nil, nil, err
 		}
 	}
-	limits := rcmgr.DefaultLimits
-	libp2p.SetDefaultServiceLimits(&limits)
-	for _, id := range inosProtocols {
-		// The guard of this package has the last word; the default would refuse a
-		// peer's 65th stream of a protocol.
-		limits.AddProtocolPeerLimit(id, rcmgr.BaseLimit{
-			Streams: 512, StreamsInbound: 256, StreamsOutbound: 256, Memory: 64 << 20,
-		}, rcmgr.BaseLimitIncrease{})
-	}
-	// Two pings of one peer at a time, the default, fail callers that measure three
-	// times in a row: a stream counts until its end has been heard.
-	pings := rcmgr.BaseLimit{Streams: 64, StreamsInbound: 64, StreamsOutbound: 64, Memory: 1 << 20}
-	limits.AddServicePeerLimit(ping.ServiceName, pings, rcmgr.BaseLimitIncrease{})
-	limits.AddProtocolPeerLimit(ping.ID, pings, rcmgr.BaseLimitIncrease{})
-	resources, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.AutoScale()))
+	resources, err := newResources(cfg.MaxPeers)
 	if err != nil {
-		return nil, nil, fmt.Errorf("p2p: resource limits: %w", err)
+		return nil, nil, err
 	}
 	// Without one of ours, libp2p's own has 192 at the most, jobs or not.
 	conns, err := connmgr.NewConnManager(cfg.MaxPeers*3/4, cfg.MaxPeers, connmgr.WithGracePeriod(cfg.peerGrace))
@@ -90,6 +74,7 @@ func newHost(cfg Config, key ic.PrivKey) (host.Host, func() error, error) {
 		}
 		return nil, nil, fmt.Errorf("p2p: host: %w", err)
 	}
+	resources.know(h.Network())
 	return h, func() error {
 		err := h.Close()
 		wt.streams.Wait() // they end with their connections

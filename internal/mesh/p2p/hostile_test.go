@@ -12,6 +12,8 @@ import (
 
 	dht "github.com/libp2p/go-libp2p-kad-dht"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
@@ -250,46 +252,52 @@ func TestPartialsAreBounded(t *testing.T) {
 }
 
 func TestRateIsBounded(t *testing.T) {
+	stream := func(p peer.ID, id protocol.ID) *inbound {
+		return &inbound{peer: p, net: string(p), protocol: id, end: func() {}}
+	}
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuard()
 		start := time.Now()
 		for range streamBurst + streamsPerSecond/2 {
-			require.True(t, g.admit(t.Context(), "p", JobProtocol))
-			g.done("p", JobProtocol)
+			s := stream("p", JobProtocol)
+			require.True(t, g.admit(t.Context(), s))
+			g.done(s)
 		}
 		require.InDelta(t, 0.5, time.Since(start).Seconds(), 0.01, "held back, not refused")
 		// Many at the same time wait in line, up to a second of it.
-		held := 0
+		var held []*inbound
 		for range streamsAtOnce {
-			if wait, ok := g.reserve("p", CapsuleProtocol); ok && wait > 0 {
-				held++
+			s := stream("p", CapsuleProtocol)
+			if wait, ok := g.reserve(s); ok && wait > 0 {
+				held = append(held, s)
 			}
 		}
-		require.Equal(t, streamsAtOnce, held)
-		_, ok := g.reserve("p", CapsuleProtocol)
+		require.Len(t, held, streamsAtOnce)
+		_, ok := g.reserve(stream("p", CapsuleProtocol))
 		require.False(t, ok, "too many open")
-		_, ok = g.reserve("q", CapsuleProtocol)
+		_, ok = g.reserve(stream("q", CapsuleProtocol))
 		require.True(t, ok, "another peer")
-		for range streamsAtOnce {
-			g.done("p", CapsuleProtocol)
+		for _, s := range held {
+			g.done(s)
 		}
 		refused := false
 		for range 2 * streamsPerSecond {
-			_, ok := g.reserve("p", ProfileProtocol)
+			s := stream("p", ProfileProtocol)
+			_, ok := g.reserve(s)
 			if !ok {
 				refused = true
 				break
 			}
-			g.done("p", ProfileProtocol)
+			g.done(s)
 		}
 		require.True(t, refused, "too fast for too long")
 		g.forget("p")
-		_, ok = g.reserve("p", ProfileProtocol)
+		_, ok = g.reserve(stream("p", ProfileProtocol))
 		require.False(t, ok, "leaving refills nothing")
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		time.Sleep(500 * time.Millisecond)
-		require.False(t, g.admit(ctx, "p", ProfileProtocol), "nobody waits after the end")
+		require.False(t, g.admit(ctx, stream("p", ProfileProtocol)), "nobody waits after the end")
 	})
 }
 

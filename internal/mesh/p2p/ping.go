@@ -20,12 +20,12 @@ const pingTime = 10 * time.Second
 func (m *Mesh) servePing() {
 	service := &ping.PingService{Host: m.host}
 	m.host.SetStreamHandler(ping.ID, func(s network.Stream) {
-		from := s.Conn().RemotePeer()
-		if !m.guard.admit(m.life, from, ping.ID) {
+		in := newInbound(s, ping.ID)
+		if !m.guard.admit(m.life, in) {
 			_ = s.ResetWithError(network.StreamRateLimited)
 			return
 		}
-		defer m.guard.done(from, ping.ID)
+		defer m.guard.done(in)
 		service.PingHandler(s)
 	})
 }

@@ -1,0 +1,167 @@
+package p2p
+
+import (
+	"cmp"
+	"errors"
+	"net/netip"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+)
+
+// errCrowded ends a stream whose peer, or whose peer's network, has its share already.
+var errCrowded = errors.New("p2p: too many streams of one origin")
+
+// inbound is a stream that another node has opened.
+type inbound struct {
+	peer     peer.ID
+	net      string // its peer's network
+	protocol protocol.ID
+	end      func() // takes it from whoever serves it
+
+	in       *crowd // that it belongs to
+	at       int    // its place there
+	order    uint64 // in which it joined
+	ofPeer   *int   // how many of its peer there are
+	ofNet    *int   // and of its network
+	peerName peerOn
+}
+
+func newInbound(s network.Stream, id protocol.ID) *inbound {
+	return &inbound{
+		peer: s.Conn().RemotePeer(), net: networkOf(s.Conn().RemoteMultiaddr(), s.Conn().RemotePeer()), protocol: id,
+		end: func() { _ = s.ResetWithError(network.StreamRateLimited) },
+	}
+}
+
+// networkOf is the network that an address belongs to, as one owner has it at least: a /24
+// of IPv4, a /56 of IPv6. Peers of this machine, or without an address, are each their own.
+func networkOf(addr ma.Multiaddr, p peer.ID) string {
+	ip, err := manet.ToIP(addr)
+	if err != nil {
+		return string(p)
+	}
+	a, ok := netip.AddrFromSlice(ip)
+	if a = a.Unmap(); !ok || a.IsLoopback() {
+		return string(p)
+	}
+	bits := 56
+	if a.Is4() {
+		bits = 24
+	}
+	prefix, err := a.Prefix(bits)
+	if err != nil {
+		return string(p)
+	}
+	return prefix.String()
+}
+
+// crowd is a number of streams of which nobody can have all. Not safe for concurrent use.
+type crowd struct {
+	most    int
+	streams []*inbound
+	joined  uint64
+	nets    map[string]*int
+	peers   map[peerOn]*int
+}
+
+// peerOn is a peer on one network: it may be on several.
+type peerOn struct {
+	net  string
+	peer peer.ID
+}
+
+func newCrowd(most int) *crowd {
+	return &crowd{most: most, nets: map[string]*int{}, peers: map[peerOn]*int{}}
+}
+
+// greediest is who leaves first: the oldest stream of the peer that has most, on the network
+// that has most, among those for which spare says yes. Nil: there is none.
+func (c *crowd) greediest(spare func(*inbound) bool) (worst *inbound) {
+	for _, s := range c.streams {
+		if spare(s) && (worst == nil || s.before(worst)) {
+			worst = s
+		}
+	}
+	return worst
+}
+
+// before reports whether s leaves before o.
+func (s *inbound) before(o *inbound) bool {
+	return cmp.Or(cmp.Compare(*o.ofNet, *s.ofNet), cmp.Compare(*o.ofPeer, *s.ofPeer), cmp.Compare(s.order, o.order)) < 0
+}
+
+// push makes room for s, at whoever's cost, and says who has to leave for it.
+func (c *crowd) push(s *inbound) (gone *inbound) {
+	if len(c.streams) >= c.most {
+		gone = c.greediest(func(*inbound) bool { return true })
+		c.leave(gone)
+	}
+	c.join(s)
+	return gone
+}
+
+// enter takes s in if its network has not had its share, or at the cost of one that has more
+// and does nothing that somebody waits for.
+func (c *crowd) enter(s *inbound) (gone *inbound, ok bool) {
+	had := 0
+	if n := c.nets[s.net]; n != nil {
+		had = *n
+	}
+	if !share(had, len(c.streams), c.most) {
+		gone = c.greediest((*inbound).short)
+		if gone == nil || *gone.ofNet <= had+1 {
+			return nil, false
+		}
+		c.leave(gone)
+	}
+	c.join(s)
+	return gone, true
+}
+
+// short says that s asks for something that is answered at once, and can be asked again.
+func (s *inbound) short() bool {
+	return s.protocol != JobProtocol && s.protocol != CallProtocol && s.protocol != FeedProtocol
+}
+
+// share reports whether somebody who has had of the used ones of most may have one more:
+// as many as are free. So one alone has half of them at the most, and the more others come,
+// the less; who comes last finds as many free as anybody has.
+func share(had, used, most int) bool { return had < most-used }
+
+func (c *crowd) join(s *inbound) {
+	s.peerName = peerOn{s.net, s.peer}
+	s.ofNet, s.ofPeer = counter(c.nets, s.net), counter(c.peers, s.peerName)
+	*s.ofNet++
+	*s.ofPeer++
+	c.joined++
+	s.in, s.at, s.order = c, len(c.streams), c.joined
+	c.streams = append(c.streams, s)
+}
+
+func (c *crowd) leave(s *inbound) {
+	last := len(c.streams) - 1
+	c.streams[s.at] = c.streams[last]
+	c.streams[s.at].at = s.at
+	c.streams[last] = nil
+	c.streams = c.streams[:last]
+	if *s.ofNet--; *s.ofNet == 0 {
+		delete(c.nets, s.net)
+	}
+	if *s.ofPeer--; *s.ofPeer == 0 {
+		delete(c.peers, s.peerName)
+	}
+	s.in = nil
+}
+
+func counter[K comparable](of map[K]*int, key K) *int {
+	n := of[key]
+	if n == nil {
+		n = new(int)
+		of[key] = n
+	}
+	return n
+}
