@@ -30,6 +30,8 @@ type buyer struct {
 	library *library.Library
 	mesh    *p2p.Mesh
 	node    identity.PeerID
+	// limit is the time that his manifests give a run, 0 for none of their own.
+	limit time.Duration
 }
 
 func newBuyer(ctx context.Context, a *arena) (*buyer, error) {
@@ -42,7 +44,10 @@ func newBuyer(ctx context.Context, a *arena) (*buyer, error) {
 		return nil, err
 	}
 	if b.library, err = library.New(library.Config{Self: b.wallet.Peer(), Verify: wire.OpenManifest,
-		Sign: func(m capsule.Manifest) ([]byte, error) { return wire.SealManifest(m, key) }}); err != nil {
+		Sign: func(m capsule.Manifest) ([]byte, error) {
+			m.TimeLimit = b.limit
+			return wire.SealManifest(m, key)
+		}}); err != nil {
 		return nil, err
 	}
 	if b.mesh, err = p2p.New(p2p.Config{Key: key, Handler: b}); err != nil {
