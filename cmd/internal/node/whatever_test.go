@@ -87,6 +87,10 @@ func TestARunIsPaidForWhateverEndsIt(t *testing.T) {
 		}
 		plans[i] = p
 	}
+	spin := module{"spin", built(t, "fault"), "spin", nil}
+	for _, how := range endings { // each comes about once, whatever the seed
+		plans = append(plans, plan{spin, how, endSilence / 2, true})
+	}
 	queue := make(chan plan, len(plans))
 	for _, p := range plans {
 		queue <- p
@@ -112,7 +116,7 @@ func TestARunIsPaidForWhateverEndsIt(t *testing.T) {
 		code := s.sell(t, modules[rng.IntN(len(modules))], how, time.Duration(rng.Int64N(int64(endSilence))))
 		ends[code]++
 		s = openSeller(t, byte(140+i))
-		code = s.sell(t, module{"spin", built(t, "fault"), "spin", nil}, how, endSilence/2)
+		code = s.sell(t, spin, how, endSilence/2)
 		require.NotEqual(t, mesh.JobOK, code)
 	}
 	t.Logf("%v", ends)
