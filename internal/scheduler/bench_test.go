@@ -39,6 +39,7 @@ func fill(x *Index, n int) []identity.PeerID {
 	ids := make([]identity.PeerID, 0, n)
 	for i := range n {
 		v := randomNode(rng, i, false, epoch0)
+		v.Unheard, v.Stranger = false, 0
 		v.GeoHash = ""
 		for range 6 {
 			v.GeoHash += string(geoDigits[rng.IntN(32)])
@@ -119,6 +120,7 @@ func BenchmarkChooseTied(b *testing.B) {
 		rng := rand.New(rand.NewPCG(7, 7))
 		for i := range n {
 			v := randomNode(rng, i, false, epoch0)
+			v.Unheard, v.Stranger = false, 0
 			v.Latency, v.CreditCost, v.FreeSlots, v.QueueLength, v.Expires = time.Millisecond, 1, 1, 0, epoch0.Add(time.Hour)
 			require.NoError(b, x.Upsert(v, epoch0))
 		}

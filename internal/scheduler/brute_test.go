@@ -82,6 +82,9 @@ func randomNode(rng *rand.Rand, i int, coarse bool, now time.Time) Node {
 	}
 	n.Slots = n.FreeSlots
 	n.Undialable, n.Unheard = rng.IntN(8) == 0, rng.IntN(8) == 0
+	if rng.IntN(3) == 0 {
+		n.Stranger = 200 // more than the slots of any
+	}
 	if rng.IntN(4) == 0 {
 		n.QueueLength = rng.Uint32N(5)
 	}

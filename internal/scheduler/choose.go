@@ -37,7 +37,6 @@ type query struct {
 	mask     uint64
 	ids      []int32 // sorted
 	exact    bool    // mask alone decides
-	known    bool    // no strangers
 	geo      geoCode
 	job      uint64 // hash
 	best     score64
@@ -58,10 +57,10 @@ func (x *Index) Choose(r Request, now time.Time) (Choice, error) {
 	if !known {
 		return Choice{}, ErrNoCandidate
 	}
-	if slot, ok := x.search(&x.ready); ok {
+	if slot, ok := x.search(&x.ready, r.orNew(&x.newReady)); ok {
 		return Choice{Node: x.node(slot), Score: x.nodes[slot].score}, nil
 	}
-	if _, ok := x.search(&x.busy); ok {
+	if _, ok := x.search(&x.busy, r.orNew(&x.newBusy)); ok {
 		return Choice{}, ErrBusy
 	}
 	return Choice{}, ErrNoCandidate
@@ -70,17 +69,25 @@ func (x *Index) Choose(r Request, now time.Time) (Choice, error) {
 // TopK fills dst with the choices that Choose would return one after the other
 // if each were excluded from the next decision, and returns how many there are.
 func (x *Index) TopK(r Request, now time.Time, dst []Choice) (int, error) {
-	return x.topOf(&x.ready, r, now, dst)
+	return x.topOf(&x.ready, r.orNew(&x.newReady), r, now, dst)
 }
 
-// topOf is TopK among the nodes of s.
-func (x *Index) topOf(s *shelf, r Request, now time.Time, dst []Choice) (int, error) {
+// orNew is the shelf of strangers where r may have one, nil where not.
+func (r *Request) orNew(s *shelf) *shelf {
+	if r.Known {
+		return nil
+	}
+	return s
+}
+
+// topOf is TopK among the nodes of s, and of more if that is not nil.
+func (x *Index) topOf(s, more *shelf, r Request, now time.Time, dst []Choice) (int, error) {
 	known, err := x.prepare(r, now)
-	if err != nil || !known || s.count == 0 {
+	if err != nil || !known || s.count == 0 && (more == nil || more.count == 0) {
 		return 0, err
 	}
 	for i := range dst {
-		slot, ok := x.search(s)
+		slot, ok := x.search(s, more)
 		if !ok {
 			return i, nil
 		}
@@ -105,7 +112,7 @@ func (x *Index) prepare(r Request, now time.Time) (bool, error) {
 		return false, fmt.Errorf("%w: %d capabilities", ErrRequest, len(r.Capabilities))
 	}
 	q := &x.q
-	q.geo, q.known = geo, r.Known
+	q.geo = geo
 	q.job = hashText(r.JobID)
 	q.cursor.f = filter{maxCost: r.MaxCost, now: x.line.Nanos(now)}
 	if r.MaxCost == 0 {

@@ -40,6 +40,10 @@ func (x *Index) foresee(slot int32, n Node) {
 		to = &x.away
 	case n.Unheard:
 		to = &x.heard
+	case n.Stranger > 0 && n.FreeSlots > 0:
+		to = &x.newReady
+	case n.Stranger > 0:
+		to = &x.newBusy
 	}
 	if int(was.group) >= len(to.trees) {
 		return

@@ -65,5 +65,5 @@ func (x *Index) SetStranger(id identity.PeerID, jobs uint8) {
 // Unheard fills dst with the nodes that would be chosen for r, best first, if they had
 // ever answered here, and returns how many there are. Errors match ErrRequest.
 func (x *Index) Unheard(r Request, now time.Time, dst []Choice) (int, error) {
-	return x.topOf(&x.heard, r, now, dst)
+	return x.topOf(&x.heard, nil, r, now, dst)
 }

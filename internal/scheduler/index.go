@@ -36,6 +36,8 @@ type Index struct {
 	busy  shelf // the others
 	away  shelf // those that cannot be reached, which no decision looks at
 	heard shelf // those that are only heard of, which no decision looks at but Unheard
+	// Strangers stand apart, so that those with a record are found past any number of them.
+	newReady, newBusy shelf
 
 	service time.Duration    // moving average over all nodes, 0 until there is one
 	leases  map[int32][]held // by slot, of nodes that have any
@@ -68,7 +70,10 @@ func New(c Config) *Index {
 		absent:   make(absent),
 		gone:     make(departed),
 	}
-	x.ready.grove, x.busy.grove, x.away.grove, x.heard.grove, x.q.cursor.g = &x.grove, &x.grove, &x.grove, &x.grove, &x.grove
+	for _, s := range []*shelf{&x.ready, &x.busy, &x.newReady, &x.newBusy, &x.away, &x.heard} {
+		s.grove = &x.grove
+	}
+	x.q.cursor.g = &x.grove
 	return x
 }
 

@@ -10,7 +10,7 @@ import (
 // checkInvariants walks every structure of the index.
 func (x *Index) checkInvariants(t require.TestingT) {
 	count, treeNodes := 0, 0
-	for _, s := range []*shelf{&x.ready, &x.busy, &x.away, &x.heard} {
+	for _, s := range []*shelf{&x.ready, &x.busy, &x.newReady, &x.newBusy, &x.away, &x.heard} {
 		inShelf := 0
 		for g := range s.trees {
 			tree := &s.trees[g]

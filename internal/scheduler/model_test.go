@@ -133,6 +133,10 @@ func (m *model) step(t require.TestingT) {
 			m.x.MayBeReached(id)
 		default:
 			m.x.Praise(id, m.now)
+			if n, known := m.nodes[id]; known {
+				n.Stranger = 0
+				m.nodes[id] = n
+			}
 		}
 		m.slots(id)
 	case k < 97: // a slot is returned

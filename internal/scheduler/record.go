@@ -77,8 +77,12 @@ func (x *Index) shelfOf(r *record) *shelf {
 		return &x.away
 	case r.way&unheard != 0:
 		return &x.heard
+	case r.available() > 0 && r.stranger > 0:
+		return &x.newReady
 	case r.available() > 0:
 		return &x.ready
+	case r.stranger > 0:
+		return &x.newBusy
 	}
 	return &x.busy
 }

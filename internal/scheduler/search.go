@@ -1,14 +1,15 @@
 package scheduler
 
-// search finds the slot of the best node of s for the query in hand.
-func (x *Index) search(s *shelf) (slot int32, ok bool) {
+// search finds the slot of the best node of s, and of more if that is not nil, for the
+// query in hand.
+func (x *Index) search(s, more *shelf) (slot int32, ok bool) {
 	q := &x.q
 	q.best, q.tied.n = 1, 0 // the lowest of all scores
-	if s.count == 0 {
-		return 0, false
-	}
-	if !x.searchPlace(s) {
+	if s.count > 0 && !x.searchPlace(s) {
 		x.descend(s)
+	}
+	if more != nil && more.count > 0 && !x.searchPlace(more) {
+		x.descend(more)
 	}
 	if q.tied.n == 0 {
 		return 0, false
@@ -115,10 +116,9 @@ func (x *Index) groupFits(g int32) bool {
 	return group.mask&q.mask == q.mask && (q.exact || group.has(q.ids))
 }
 
-// accepts checks what the filter cannot: place, exclusion and record.
+// accepts checks what the filter cannot: place and exclusion.
 func (x *Index) accepts(e *entry) bool {
-	r := &x.nodes[e.slot]
-	return e.geo.within(x.q.geo) && r.mark != x.epoch && !(x.q.known && r.stranger > 0)
+	return e.geo.within(x.q.geo) && x.nodes[e.slot].mark != x.epoch
 }
 
 // offer takes a node that meets every requirement and scores q.best or more. It
