@@ -22,52 +22,104 @@ var (
 	errVoucherEnds = errors.New("kernel: the job's voucher ends")
 )
 
-// execute runs an admitted job on this node's own capsules. The caller has taken
+// work is a job that is to run here.
+type work struct {
+	cid     capsule.CID
+	limits  Limits
+	terms   Terms
+	earning Earning // what is held for it; nil: nobody pays
+	input   []byte
+	fetched uint64 // bytes of the capsule that travelled for it
+}
+
+// refund gives back what is held for work that is not done.
+func (w work) refund(now time.Time) {
+	if w.earning != nil {
+		w.earning.Refund(now)
+	}
+}
+
+// execute runs an admitted job of this node's own on its own capsules. The caller has taken
 // a slot. It returns when the job has ended; ctx's end ends it. terms.Amount is the most
 // that it may cost; less is held when its time is short, and only that may be billed.
 func (k *Kernel) execute(ctx context.Context, a governance.Admitted, terms Terms, input []byte, fetch mesh.FetchFunc, onProgress func(mesh.Progress)) mesh.JobOutcome {
-	job := a.Job()
-	out := mesh.JobOutcome{JobID: job.ID, Node: k.cfg.Self}
-	fail := func(err error) mesh.JobOutcome {
-		out.Code, out.Reason, out.Message = codeOf(err), codeText(err), shortened(err.Error())
+	out := mesh.JobOutcome{JobID: a.Job().ID, Node: k.cfg.Self}
+	var got work
+	out, ok := k.capsuleOf(ctx, a, &got, fetch, out)
+	if !ok {
 		return out
 	}
-	cid, err := capsule.ParseCID(job.Capsule)
-	if err != nil {
-		return fail(fmt.Errorf("%w: %w", errFetch, err))
+	w, out, ok := k.held(a, terms, got.limits, out)
+	if !ok {
+		return out
+	}
+	w.cid, w.input, w.fetched = got.cid, input, got.fetched
+	return k.perform(ctx, a, w, onProgress)
+}
+
+// failed is out as err has it.
+func (k *Kernel) failed(out mesh.JobOutcome, err error) mesh.JobOutcome {
+	out.Code, out.Reason, out.Message = codeOf(err), codeText(err), shortened(err.Error())
+	return out
+}
+
+// capsuleOf has the job's capsule here, and says in w what its limits are.
+func (k *Kernel) capsuleOf(ctx context.Context, a governance.Admitted, w *work, fetch mesh.FetchFunc, out mesh.JobOutcome) (mesh.JobOutcome, bool) {
+	var err error
+	if w.cid, err = capsule.ParseCID(a.Job().Capsule); err != nil {
+		return k.failed(out, fmt.Errorf("%w: %w", errFetch, err)), false
 	}
 	_, had := span(ctx, "fetch")
-	blob, fetched, err := k.haveCapsule(ctx, a.From(), cid, fetch)
+	blob, fetched, err := k.haveCapsule(ctx, a.From(), w.cid, fetch)
 	if err != nil || fetched > 0 {
 		had(spanCode(out, err)) // one that was here already is not worth a span
 	}
 	switch {
 	case err != nil && ctx.Err() == context.DeadlineExceeded:
-		return fail(ctx.Err())
+		return k.failed(out, ctx.Err()), false
 	case refusedHere(err):
-		return k.refuse(out, a.From(), err)
+		return k.refuse(out, a.From(), err), false
 	case err != nil:
-		return fail(err)
+		return k.failed(out, err), false
 	}
-	out.FetchedBytes = fetched
+	out.FetchedBytes, w.fetched = fetched, fetched
 	if err := k.cfg.Gate.Start(a, blob.Manifest, blob.Publisher); err != nil {
-		return k.refuse(out, a.From(), err)
+		return k.refuse(out, a.From(), err), false
 	}
+	w.limits = k.limits(blob.Manifest)
+	return out, true
+}
+
+// held has what the job can cost within limits held for it.
+func (k *Kernel) held(a governance.Admitted, terms Terms, limits Limits, out mesh.JobOutcome) (w work, _ mesh.JobOutcome, ok bool) {
 	now := k.cfg.Now()
-	limits := k.limits(blob.Manifest)
-	most := longestUse(job, limits, now)
+	most := longestUse(a.Job(), limits, now)
 	terms.Amount, terms.Until = min(terms.Amount, credit.Bound(k.cfg.CreditCost, most)), now.Add(most)
-	var earning Earning
+	w = work{limits: limits, terms: terms}
+	if k.cfg.Wallet == nil {
+		return w, out, true
+	}
+	var err error
+	switch w.earning, err = k.cfg.Wallet.Earn(a, terms, now); {
+	case heldUp(err):
+		out.Code, out.Message, out.Reason = mesh.JobBusy, err.Error(), codeText(err)
+		return work{}, out, false
+	case err != nil:
+		out.Code, out.Message, out.Reason = mesh.JobCreditExhausted, err.Error(), codeText(err)
+		return work{}, out, false
+	}
+	return w, out, true
+}
+
+// perform does w, for which a slot has been taken, and collects what is earned.
+func (k *Kernel) perform(ctx context.Context, a governance.Admitted, w work, onProgress func(mesh.Progress)) mesh.JobOutcome {
+	job, earning, input := a.Job(), w.earning, w.input
+	out := mesh.JobOutcome{JobID: job.ID, Node: k.cfg.Self, FetchedBytes: w.fetched}
+	now := k.cfg.Now()
+	// Time has passed since it was held, and the capsule's own limits are known now.
+	amount := min(w.terms.Amount, credit.Bound(k.cfg.CreditCost, longestUse(job, w.limits, now)))
 	paidFor := time.Duration(-1) // by the voucher, from now; below 0: without end
-	if k.cfg.Wallet != nil {
-		switch earning, err = k.cfg.Wallet.Earn(a, terms, now); {
-		case heldUp(err):
-			out.Code, out.Message, out.Reason = mesh.JobBusy, err.Error(), codeText(err)
-			return out
-		case err != nil:
-			out.Code, out.Message, out.Reason = mesh.JobCreditExhausted, err.Error(), codeText(err)
-			return out
-		}
+	if earning != nil {
 		paidFor = max(earning.Until().Sub(now), 0)
 	}
 	traced, ran := span(ctx, "run")
@@ -78,8 +130,8 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, terms Terms
 	running, end := runFor(traced, left, paidFor)
 	defer end(nil)
 	task := capsule.Task{Method: job.Method, Args: job.Args, Input: input}
-	m := newMeter(k.cfg.CreditCost, terms.Amount, onProgress, func() { end(errBudget) })
-	output, err := k.cfg.Capsules.Run(capsule.Metered(running, m.begin), cid, limits, task, m.progress)
+	m := newMeter(k.cfg.CreditCost, amount, onProgress, func() { end(errBudget) })
+	output, err := k.cfg.Capsules.Run(capsule.Metered(running, m.begin), w.cid, w.limits, task, m.progress)
 	began, used, cost := m.stop()
 	finished := k.cfg.Now()
 	out.Run = used
@@ -87,16 +139,14 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, terms Terms
 	ran(spanCode(out, err))
 	switch {
 	case began.IsZero(): // the node did nothing for it
-		if earning != nil {
-			earning.Refund(finished)
-		}
-		return fail(err)
+		w.refund(finished)
+		return k.failed(out, err)
 	case err == nil:
 		out.Output, out.OutputCID = output, capsule.SumCID(output).String()
 	case errors.Is(err, errHandBack):
 		out.Code, out.Reason, out.Message = mesh.JobBusy, reasonDraining, err.Error()
 	default:
-		fail(err)
+		out = k.failed(out, err)
 	}
 	// Whatever ended it, it is paid for as long as it ran: otherwise who can end a run so
 	// would have a node's time for nothing.
@@ -111,7 +161,7 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, terms Terms
 		if err != nil {
 			out.Output, out.OutputCID, out.Cost = nil, "", 0
 			if out.Code == mesh.JobOK {
-				return fail(err)
+				return k.failed(out, err)
 			}
 		}
 	}

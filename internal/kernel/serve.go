@@ -8,13 +8,15 @@ import (
 	"strings"
 	"time"
 
+	"inos/internal/capsule"
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 )
 
-// HandleJob runs a job of another node: governance first, then a slot, then the
-// input, then the capsule, fetched if it is not here. It implements mesh.Handler.
+// HandleJob runs a job of another node: governance first, then its money is held, then the
+// input comes, then the capsule, if it is not here; only then it takes a slot. It implements
+// mesh.Handler.
 func (k *Kernel) HandleJob(ctx context.Context, from identity.PeerID, call mesh.JobCall, fetch mesh.FetchFunc, onProgress func(mesh.Progress)) mesh.JobOutcome {
 	started := k.cfg.Now()
 	ctx, end := k.served(ctx, call, started)
@@ -46,7 +48,8 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 		out.Code, out.Reason, out.Message = mesh.JobBusy, reasonDraining, ErrDraining.Error()
 		return out
 	}
-	switch busy, err := k.admitHere(ctx, a, from, started, handBack); {
+	coming, busy, err := k.admitHere(ctx, a, call, from, started, handBack)
+	switch {
 	case errors.Is(err, ErrPanicked):
 		out.Code, out.Message = mesh.JobInternal, err.Error()
 		return out
@@ -64,24 +67,30 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 		ctx, cancel = context.WithDeadline(ctx, deadline)
 	}
 	defer cancel()
-	input, err := call.ReadInput(ctx)
-	if err == nil {
-		err = checkInput(a.Job(), input)
-	}
-	switch {
-	case err == nil:
-		out = k.execute(ctx, a, Terms{Price: k.cfg.CreditCost, Amount: a.Job().Budget}, input, fetch, progress)
-	case errors.Is(context.Cause(ctx), errHandBack): // see below
-		out.Code = mesh.JobBusy
-	case ctx.Err() == context.DeadlineExceeded:
-		out.Code, out.Reason, out.Message = mesh.JobDeadline, codeText(ctx.Err()), "kernel: the input did not come within the job's deadline"
-	default:
-		out = k.refuse(out, from, err)
+	w, out, ok := k.receive(ctx, a, call, fetch)
+	if ok {
+		complete := time.Now()
+		if err := k.slotFor(ctx, coming, time.Since(started)); err != nil {
+			w.refund(k.cfg.Now())
+			out.Code, out.Message = mesh.JobBusy, err.Error()
+			switch {
+			case errors.Is(err, ErrPanicked):
+				out.Code = mesh.JobInternal
+			case errors.Is(err, context.DeadlineExceeded):
+				out.Code, out.Reason = mesh.JobDeadline, codeText(err)
+			}
+		} else {
+			queued += time.Since(complete)
+			out = k.perform(ctx, a, w, progress)
+		}
 	}
 	out = handedBack(ctx, out)
 	out.Queued = queued
 	_ = k.loop.tell(context.Background(), func(s *state) { // the kernel's end needs no bookkeeping
-		s.returnSlot()
+		s.arrivals.remove(coming)
+		if coming.slot {
+			s.returnSlot()
+		}
 		s.drained(out)
 		var err error
 		if out.Code != mesh.JobOK {
@@ -90,6 +99,48 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 		s.endJob(call.Job.ID, from, out, err)
 	})
 	return out
+}
+
+// receive has the money for a job of another node held, and then its input and its capsule
+// come. What it returns with ok is to be performed or refunded.
+func (k *Kernel) receive(ctx context.Context, a governance.Admitted, call mesh.JobCall, fetch mesh.FetchFunc) (w work, out mesh.JobOutcome, ok bool) {
+	out = mesh.JobOutcome{JobID: call.Job.ID, Node: k.cfg.Self}
+	cid, err := capsule.ParseCID(a.Job().Capsule)
+	if err != nil {
+		return w, k.failed(out, fmt.Errorf("%w: %w", errFetch, err)), false
+	}
+	limits := k.limits(capsule.Manifest{})
+	if k.cfg.Blobs.Has(cid) {
+		if blob, err := k.capsuleFor(ctx, a.From(), cid); err == nil {
+			limits = k.limits(blob.Manifest)
+		}
+	}
+	if w, out, ok = k.held(a, Terms{Price: k.cfg.CreditCost, Amount: a.Job().Budget}, limits, out); !ok {
+		return w, out, false
+	}
+	input, err := call.ReadInput(ctx)
+	if err == nil {
+		err = checkInput(a.Job(), input)
+	}
+	switch {
+	case err == nil:
+		w.input = input
+		out, ok = k.capsuleOf(ctx, a, &w, fetch, out)
+	case errors.Is(context.Cause(ctx), errHandBack): // see handedBack
+		out.Code, ok = mesh.JobBusy, false
+	case ctx.Err() == context.DeadlineExceeded:
+		out.Code, out.Reason, out.Message = mesh.JobDeadline, codeText(ctx.Err()), "kernel: the input did not come within the job's deadline"
+		ok = false
+	default:
+		out, ok = k.refuse(out, a.From(), err), false
+	}
+	if !ok {
+		w.refund(k.cfg.Now())
+		if errors.Is(context.Cause(ctx), errMadeRoom) {
+			out.Code, out.Reason, out.Message = mesh.JobBusy, "", errMadeRoom.Error()
+		}
+	}
+	return w, out, ok
 }
 
 func (k *Kernel) refuse(out mesh.JobOutcome, from identity.PeerID, err error) mesh.JobOutcome {
@@ -118,9 +169,9 @@ func (k *Kernel) lacks(r governance.Requirements) string {
 	return ""
 }
 
-// admitHere takes a slot and puts the job in the table, or says why not.
-// Errors are the loop's.
-func (k *Kernel) admitHere(ctx context.Context, a governance.Admitted, from identity.PeerID, now time.Time, handBack context.CancelCauseFunc) (busy string, err error) {
+// admitHere puts the job in the table, among the arrivals, or says why not. Errors are the
+// loop's.
+func (k *Kernel) admitHere(ctx context.Context, a governance.Admitted, call mesh.JobCall, from identity.PeerID, now time.Time, handBack context.CancelCauseFunc) (coming *arrival, busy string, err error) {
 	asked := a.Job()
 	err = k.loop.ask(ctx, func(s *state) {
 		switch {
@@ -131,18 +182,24 @@ func (k *Kernel) admitHere(ctx context.Context, a governance.Admitted, from iden
 			busy = resting
 			return
 		case s.free == 0:
-			busy = "no free slot"
+			busy = noFreeSlot
 			return
 		}
-		if !s.jobs.add(&job{admitted: a, cancel: handBack, info: JobInfo{
+		j := &job{admitted: a, cancel: handBack, info: JobInfo{
 			ID: asked.ID, Capsule: asked.Capsule, Method: asked.Method, State: JobPlaced, Priority: asked.Priority,
 			From: from, Node: k.cfg.Self, Attempts: 1, Submitted: now,
-		}}) {
+		}}
+		coming = &arrival{job: j, origin: origin(call, string(from)), bytes: arrivalCost + asked.InputLength}
+		switch {
+		case s.jobs.get(asked.ID, from) != nil:
 			busy = "this job is running here"
 			return
+		case !s.arrivals.add(coming):
+			busy = "as much as this caller may send at once is on its way"
+			return
 		}
-		s.takeSlot()
+		s.jobs.add(j)
 		k.emit(JobAdmitted{At{now}, asked.ID, from, a.Decision()})
 	})
-	return busy, err
+	return coming, busy, err
 }

@@ -39,6 +39,7 @@ type state struct {
 
 	spawners map[string]identity.PeerID // of capsules that other nodes spawned
 
+	arrivals arrivals
 	free     int  // own slots
 	resting  bool // no jobs of other nodes
 	cooling  int  // own slots to be free from the next tick on
@@ -78,6 +79,7 @@ func newState(k *Kernel) (*state, error) {
 		caps:       make(map[identity.PeerID]float64),
 		spawners:   make(map[string]identity.PeerID),
 		free:       k.cfg.Slots,
+		arrivals:   newArrivals(k.cfg.Slots),
 	}
 	k.cfg.Scorer = trusting{k.cfg.Scorer, s.factors, s.caps}
 	s.index = scheduler.New(scheduler.Config{Scorer: k.cfg.Scorer, MaxNodes: k.cfg.Nodes})
@@ -115,6 +117,7 @@ func (s *state) takeSlot() bool {
 // returnSlot gives one back to whoever waits for it.
 func (s *state) returnSlot() {
 	s.freeSlot()
+	s.handOn()
 	s.k.matchmaker.Kick()
 }
 

@@ -16,7 +16,7 @@ import (
 
 // countingWallet pays and earns without money, and counts.
 type countingWallet struct {
-	calls, promised, paid, withdrawn, earned, refunded atomic.Int64
+	calls, promised, paid, withdrawn, holds, earned, refunded atomic.Int64
 
 	refusal error         // of Pay
 	last    Work          // that was collected
@@ -58,6 +58,7 @@ func (w *countingWallet) Withdraw(governance.Admitted, identity.PeerID, time.Tim
 
 func (w *countingWallet) Earn(governance.Admitted, Terms, time.Time) (Earning, error) {
 	w.calls.Add(1)
+	w.holds.Add(1)
 	return (*countingEarning)(w), nil
 }
 

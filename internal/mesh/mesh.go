@@ -78,7 +78,9 @@ type JobCall struct {
 	// Ahead is how far the caller's clock is ahead of this node's: what is signed in there
 	// is in the caller's time, all the rest in this node's.
 	Ahead time.Duration
-	Input []byte
+	// Origin is the network that the caller is on, zero where that is not known.
+	Origin string
+	Input  []byte
 	// Body reads the input where it is still on its way: nothing is kept for a job
 	// that is not admitted. Nil where Input is all there. Called once at most.
 	Body func(ctx context.Context) ([]byte, error)

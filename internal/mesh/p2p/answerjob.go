@@ -32,6 +32,8 @@ func (m *Mesh) answerJob(ctx context.Context, from identity.PeerID, s *frames) e
 	if err != nil {
 		return err
 	}
+	conn := s.s.Conn()
+	call.Origin = networkOf(conn.RemoteMultiaddr(), conn.RemotePeer())
 	m.answering.begin()
 	defer m.answering.end()
 	deadline := time.Now().Add(jobTime)
@@ -110,17 +112,11 @@ func replace(latest chan mesh.Progress, p mesh.Progress) {
 	}
 }
 
-// inputRate is how fast an input has to come on average, in bytes a second: a job that
-// waits for its input holds a slot.
-const inputRate = 32 << 10
-
 // readInput reads length bytes of input frames. An input that drips is given up:
 // mesh.ErrTimeout.
 func readInput(ctx context.Context, s *frames, length uint64) (input []byte, err error) {
-	allowed := s.silence + time.Duration(float64(length)/inputRate*float64(time.Second))
-	late := time.Now().Add(allowed)
-	s.readUntil(late)
-	defer s.readUntil(time.Time{})
+	s.pace()
+	defer s.unpace()
 	defer context.AfterFunc(ctx, func() { s.readUntil(time.Unix(1, 0)) })()
 	for uint64(len(input)) < length {
 		if err := context.Cause(ctx); err != nil {
@@ -131,8 +127,9 @@ func readInput(ctx context.Context, s *frames, length uint64) (input []byte, err
 			switch cause := context.Cause(ctx); {
 			case cause != nil:
 				err = cause
-			case isTimeout(err) && !time.Now().Before(late):
-				err = fmt.Errorf("%w: %d of %d bytes of input came within %s", mesh.ErrTimeout, len(input), length, allowed)
+			case isTimeout(err):
+				err = fmt.Errorf("%w: %d of %d bytes of input came, and of the next ones less than %d bytes a second for %s",
+					mesh.ErrTimeout, len(input), length, leastRate, s.silence)
 			}
 			return nil, err
 		}
@@ -144,6 +141,7 @@ func readInput(ctx context.Context, s *frames, length uint64) (input []byte, err
 			return nil, fmt.Errorf("%w: input frame", mesh.ErrProtocol)
 		}
 		input = append(input, f.Input...)
+		s.discount(len(data) - len(f.Input))
 	}
 	return input, nil
 }

@@ -2,9 +2,12 @@ package p2p
 
 import (
 	"context"
+	"os"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/identity"
@@ -46,8 +49,8 @@ func drip(t *testing.T, from, to *node, length int) {
 	end(err)
 }
 
-// An input that comes byte by byte, each within the silence allowed, does not hold its
-// slot until the deadline of the job.
+// An input that comes byte by byte, each within the silence allowed, is given up within that
+// silence, however long it claims to be.
 func TestDrippingInputIsGivenUp(t *testing.T) {
 	read := make(chan error, 1)
 	a := start(t, 420, func(c *Config) {
@@ -56,10 +59,10 @@ func TestDrippingInputIsGivenUp(t *testing.T) {
 	})
 	b := start(t, 421, nil, a)
 	until(t, b, connected(a))
-	drip(t, b, a, 10_000)
+	drip(t, b, a, 64<<20)
 	err := <-read
 	require.ErrorIs(t, err, mesh.ErrTimeout)
-	require.ErrorContains(t, err, "of 10000 bytes of input")
+	require.ErrorContains(t, err, "of 67108864 bytes of input")
 }
 
 // The end of a job's context reaches a read that begins after it, too.
@@ -88,4 +91,85 @@ func (l hasty) HandleJob(ctx context.Context, from identity.PeerID, call mesh.Jo
 		return body(ctx)
 	}
 	return l.reader.HandleJob(ctx, from, call, fetch, report)
+}
+
+// serveSlowly answers fetches of blob with a chunk every 50 ms.
+func serveSlowly(n *node, blob mesh.Blob) {
+	n.host.SetStreamHandler(CapsuleProtocol, func(s network.Stream) {
+		defer func() { _ = s.Reset() }()
+		f := newFrames(s, time.Minute)
+		if _, err := f.read(replyFrame); err != nil {
+			return
+		}
+		if err := sendCapsuleFrame(f, wire.CapsuleFrame{Have: blob.SignedManifest}); err != nil {
+			return
+		}
+		size := int(blob.Manifest.ChunkSize)
+		for i := range blob.Manifest.Chunks {
+			time.Sleep(50 * time.Millisecond)
+			chunk := wire.CapsuleChunk{Index: uint32(i), Data: blob.Wasm[i*size : min((i+1)*size, len(blob.Wasm))]}
+			if err := sendCapsuleFrame(f, wire.CapsuleFrame{Chunk: &chunk}); err != nil {
+				return
+			}
+		}
+	})
+}
+
+// A capsule that comes byte by byte is given up, too.
+func TestADrippingCapsuleIsGivenUp(t *testing.T) {
+	a, b := pair(t, 424, nil)
+	a.cfg.Silence = 2 * time.Second
+	blob := makeBlob(t, 20_000, 1)
+	serveSlowly(b, blob)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	_, err := a.FetchCapsule(ctx, b.Self(), mesh.FetchCall{CID: blob.Manifest.CID})
+	require.NoError(t, ctx.Err())
+	require.ErrorIs(t, err, mesh.ErrTimeout)
+}
+
+// thin is a stream whose other side takes so many bytes a second.
+type thin struct {
+	network.Stream
+	rate  int
+	until time.Time
+	taken int
+}
+
+func (s *thin) SetWriteDeadline(t time.Time) error { s.until = t; return nil }
+
+func (s *thin) Write(p []byte) (int, error) {
+	takes := time.Duration(len(p)) * time.Second / time.Duration(s.rate)
+	if left := time.Until(s.until); takes > left {
+		time.Sleep(left)
+		return 0, os.ErrDeadlineExceeded
+	}
+	time.Sleep(takes)
+	s.taken += len(p)
+	return len(p), nil
+}
+
+// Whoever takes what he asked for byte by byte keeps no stream open for it; whoever takes it
+// at the least rate gets it all.
+func TestADrippingReaderIsGivenUp(t *testing.T) {
+	const silence, length, chunk = 15 * time.Second, 8 << 20, 1 << 10
+	serve := func(rate int) (taken int, err error) {
+		s := &thin{rate: rate}
+		f := newFrames(s, silence)
+		for range length / chunk {
+			if err := f.put(make([]byte, chunk)); err != nil {
+				return s.taken, err
+			}
+		}
+		return s.taken, f.flush()
+	}
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		_, err := serve(leastRate / 4)
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.Equal(t, silence, time.Since(began))
+		taken, err := serve(leastRate + leastRate/64)
+		require.NoError(t, err)
+		require.Greater(t, taken, length)
+	})
 }

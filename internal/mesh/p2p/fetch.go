@@ -80,6 +80,8 @@ func (m *Mesh) receive(s *frames, call mesh.FetchCall, part *part) error {
 	if err := part.begin(cid, f.Have, m.cfg.maxTransfer); err != nil {
 		return err
 	}
+	s.pace()
+	defer s.unpace()
 	for part.chunks() < len(part.manifest.Chunks) {
 		f, err := readCapsuleFrame(s, chunkFrame)
 		if err != nil {
@@ -91,6 +93,7 @@ func (m *Mesh) receive(s *frames, call mesh.FetchCall, part *part) error {
 		if err := part.add(*f.Chunk); err != nil {
 			return err
 		}
+		s.discount(len(s.in) - len(f.Chunk.Data))
 	}
 	return nil
 }

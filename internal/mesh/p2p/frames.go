@@ -32,12 +32,14 @@ const (
 )
 
 // frames reads and writes length-prefixed frames on a stream: an unsigned
-// varint, then that many bytes. Every frame read or flushed has silence to do
-// it in. One goroutine may read while another writes.
+// varint, then that many bytes. Every frame read has silence to do it in, and so has
+// leastRate's share of what is written between two flushes. One goroutine may read while another writes.
 type frames struct {
 	s       network.Stream
 	silence time.Duration
 	limit   limit
+	reading pace
+	writing pace
 	r       *bufio.Reader
 	w       *bufio.Writer
 	in      []byte       // the last frame read
@@ -69,7 +71,7 @@ func (f *frames) readFirst(limit int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.readUntil(began.Add(most + time.Duration(n)*time.Second/inputRate))
+	f.readUntil(began.Add(most + time.Duration(n)*time.Second/leastRate))
 	data, err := f.body(n)
 	if err != nil {
 		return nil, err
@@ -148,6 +150,7 @@ func (f *frames) body(n int) ([]byte, error) {
 			}
 			return nil, err
 		}
+		f.came(step)
 		left -= step
 		if left > 0 {
 			if err := f.wait(f.silence); err != nil {
@@ -158,9 +161,19 @@ func (f *frames) body(n int) ([]byte, error) {
 	return f.in, nil
 }
 
+// extend gives what is read from now on until at, unless its time is over already.
+func (f *frames) extend(at time.Time) {
+	f.limit.mu.Lock()
+	defer f.limit.mu.Unlock()
+	if f.limit.at.After(time.Now()) {
+		f.limit.at = at
+		_ = f.s.SetReadDeadline(at) // one that cannot be set is on a stream that has ended
+	}
+}
+
 // put queues a frame; large ones go out at once.
 func (f *frames) put(payload []byte) error {
-	if err := f.s.SetWriteDeadline(time.Now().Add(f.silence)); err != nil {
+	if err := f.writes(len(payload)); err != nil {
 		return err
 	}
 	var prefix [binary.MaxVarintLen64]byte
@@ -173,9 +186,10 @@ func (f *frames) put(payload []byte) error {
 
 // flush sends what is queued.
 func (f *frames) flush() error {
-	if err := f.s.SetWriteDeadline(time.Now().Add(f.silence)); err != nil {
+	if err := f.writes(0); err != nil {
 		return err
 	}
+	defer func() { f.writing = pace{} }()
 	return f.w.Flush()
 }
 

@@ -1,0 +1,130 @@
+package kernel
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/mesh"
+)
+
+// drips is a job of caller's whose input does not come before its caller gives up.
+func drips(ctx context.Context, to *member, caller string, length uint64) <-chan mesh.JobOutcome {
+	sub := submission("x", func(s *Submission) { s.Job.InputLength = length })
+	ended := make(chan mesh.JobOutcome, 1)
+	go func() {
+		ended <- to.HandleJob(ctx, peerOf(caller), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Origin: caller,
+			Body: func(ctx context.Context) ([]byte, error) { <-ctx.Done(); return nil, context.Cause(ctx) },
+		}, nil, func(mesh.Progress) {})
+	}()
+	synctest.Wait()
+	return ended
+}
+
+func freeSlots(t *testing.T, m *member) int {
+	st, err := m.Status(t.Context())
+	require.NoError(t, err)
+	return st.FreeSlots
+}
+
+// honest is a job that is here at once.
+func honest(to *member, args ...string) <-chan mesh.JobOutcome {
+	sub := submission("x", func(s *Submission) { s.Job.Args = args })
+	ended := make(chan mesh.JobOutcome, 1)
+	go func() {
+		ended <- to.HandleJob(context.Background(), peerOf("honest"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Input: sub.Input},
+			nil, func(mesh.Progress) {})
+	}()
+	return ended
+}
+
+// Jobs whose input or capsule does not come have no slot, and their money is held.
+func TestASlowJobHasNoSlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		wallet := &countingWallet{}
+		server := w.start("server", func(c *Config) { c.Wallet = wallet })
+		require.NoError(t, server.shelf.Accept(testBlob()))
+		ctx, cancel := context.WithCancel(t.Context())
+		var slow []<-chan mesh.JobOutcome
+		for i := range 4 {
+			slow = append(slow, drips(ctx, server, fmt.Sprint("slow", i), 100<<20))
+			require.EqualValues(t, i+1, wallet.holds.Load(), "before a byte of it is kept")
+		}
+		require.Equal(t, 2, freeSlots(t, server))
+		for range 3 {
+			require.Equal(t, mesh.JobOK, (<-honest(server)).Code)
+		}
+		refunded := wallet.refunded.Load()
+		cancel()
+		for _, ended := range slow {
+			require.NotEqual(t, mesh.JobOK, (<-ended).Code)
+		}
+		require.EqualValues(t, refunded+4, wallet.refunded.Load())
+		require.NoError(t, server.loop.ask(t.Context(), func(s *state) {
+			require.Zero(t, s.arrivals.used)
+			require.Empty(t, s.arrivals.of)
+		}))
+	})
+}
+
+// One origin has a share of what may be on its way, of however many keys.
+func TestArrivalsOfOneOriginLeaveOthersTheirs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		server := w.start("server", nil)
+		require.NoError(t, server.shelf.Accept(testBlob()))
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		first := drips(ctx, server, "one", 200<<20)
+		second := drips(ctx, server, "one", 200<<20)
+		require.Equal(t, mesh.JobBusy, (<-drips(ctx, server, "one", 200<<20)).Code, "it has its share")
+		drips(ctx, server, "two", 200<<20)
+		for i := range 4 {
+			drips(ctx, server, fmt.Sprint("other", i), 100<<20)
+		}
+		out := <-first
+		require.Equal(t, mesh.JobBusy, out.Code, "who has most makes room")
+		require.Equal(t, errMadeRoom.Error(), out.Message)
+		select {
+		case out := <-second:
+			require.Fail(t, "no more than that", "%+v", out)
+		default:
+		}
+		require.Equal(t, mesh.JobOK, (<-honest(server)).Code)
+	})
+}
+
+// What came while others took the slots waits for one as long as it took to come.
+func TestWhatHasComeWaitsForASlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		server := w.start("server", func(c *Config) { c.Slots = 1 })
+		require.NoError(t, server.shelf.Accept(testBlob()))
+		comes := func(after time.Duration) <-chan mesh.JobOutcome {
+			sub := submission("x", nil)
+			ended := make(chan mesh.JobOutcome, 1)
+			go func() {
+				ended <- server.HandleJob(context.Background(), peerOf("other"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job,
+					Body: func(context.Context) ([]byte, error) { time.Sleep(after); return sub.Input, nil }}, nil, func(mesh.Progress) {})
+			}()
+			synctest.Wait()
+			return ended
+		}
+		patient, hasty := comes(10*time.Second), comes(4*time.Second)
+		running := honest(server, "12s")
+		out := <-hasty
+		require.Equal(t, mesh.JobBusy, out.Code)
+		require.Contains(t, out.Message, noFreeSlot)
+		require.Equal(t, mesh.JobBusy, (<-honest(server)).Code, "whoever comes now is told so at once")
+		require.Equal(t, mesh.JobOK, (<-running).Code)
+		out = <-patient
+		require.Equal(t, mesh.JobOK, out.Code, out.Message)
+		require.Equal(t, 2*time.Second, out.Queued)
+		require.Equal(t, 1, freeSlots(t, server))
+	})
+}
