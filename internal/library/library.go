@@ -65,6 +65,8 @@ type Library struct {
 	books map[capsule.CID]*book
 	names map[string]capsule.CID
 	used  uint64
+	clock uint64            // counts uses
+	of    map[string]uint64 // bytes of guests, by where they came from
 }
 
 // book is one capsule. Whoever loads it holds loading; wasm and manifests are set under
@@ -75,6 +77,10 @@ type book struct {
 	loading   sync.Mutex
 	wasm      []byte
 	manifests manifests
+	guest     bool   // it came from elsewhere and makes room for others
+	origin    string // where from
+	last      uint64 // use
+	bytes     uint64 // that count for it
 }
 
 // Entry describes one capsule for a listing.
@@ -96,7 +102,7 @@ func New(cfg Config) (*Library, error) {
 	if cfg.ChunkSize == 0 {
 		cfg.ChunkSize = DefaultChunkSize
 	}
-	return &Library{cfg: cfg, books: map[capsule.CID]*book{}, names: map[string]capsule.CID{}}, nil
+	return &Library{cfg: cfg, books: map[capsule.CID]*book{}, names: map[string]capsule.CID{}, of: map[string]uint64{}}, nil
 }
 
 // Announce makes cid known under name; load runs when the bytes are first
@@ -109,6 +115,7 @@ func (l *Library) Announce(name string, cid capsule.CID, load Loader) {
 		l.books[cid] = &book{name: name, load: load}
 	case b.load == nil: // somebody has brought it before
 		b.name, b.load = name, load
+		l.stays(b)
 	}
 	if name != "" {
 		l.names[name] = cid
@@ -178,7 +185,9 @@ func (l *Library) sign(m capsule.Manifest, b []byte) (mesh.Blob, error) {
 }
 
 // Accept keeps a blob from another node after checking its manifest's signature
-// and every byte against the CID. Its manifest stands beside those of other publishers.
+// and every byte against the CID. Its manifest stands beside those of other publishers. It
+// makes room for others; see makeRoom. Errors are Config.Verify's, or match ErrMismatch, ErrFull
+// or mesh.ErrTooBig.
 func (l *Library) Accept(blob mesh.Blob) error {
 	m, publisher, err := l.cfg.Verify(blob.SignedManifest)
 	if err != nil {
@@ -186,6 +195,9 @@ func (l *Library) Accept(blob mesh.Blob) error {
 	}
 	if got := capsule.SumCID(blob.Wasm); got != m.CID {
 		return fmt.Errorf("%w: manifest says %s, bytes are %s", ErrMismatch, m.CID, got)
+	}
+	if err := mesh.Fits("manifest", uint64(len(blob.SignedManifest)), maxManifest); err != nil {
+		return err
 	}
 	m.Name = mesh.Printable(m.Name, maxName)
 	blob.Manifest, blob.Publisher = m, publisher
@@ -204,16 +216,27 @@ func (l *Library) keep(name string, blob mesh.Blob, replace bool) error {
 	if b == nil {
 		b = &book{name: blob.Manifest.Name}
 	}
+	own := blob.Publisher == l.cfg.Self && l.cfg.Self != "" || b.load != nil || name != ""
+	if own {
+		l.stays(b)
+	}
+	more := 2*uint64(len(blob.SignedManifest)) + bookCost
 	if b.wasm == nil {
-		size := uint64(len(blob.Wasm))
-		if size > l.cfg.Capacity-l.used {
-			return fmt.Errorf("%w: %d of %d bytes used, %d more wanted", ErrFull, l.used, l.cfg.Capacity, size)
-		}
-		l.used += size
+		more += uint64(len(blob.Wasm))
+	}
+	if !l.makeRoom(b, blob.Origin, more, own) {
+		return fmt.Errorf("%w: %d bytes wanted, %d of %d are of capsules that stay", ErrFull, more, l.staying(), l.cfg.Capacity)
+	}
+	if b.wasm == nil {
 		b.wasm = blob.Wasm
 		l.books[cid] = b
+		if !own {
+			b.guest, b.origin = true, blob.Origin
+		}
 	}
 	b.manifests.add(manifest{blob.Manifest, blob.Publisher, blob.SignedManifest}, l.cfg.Self)
+	l.weigh(b)
+	l.touch(b)
 	if name != "" {
 		if had := l.books[l.names[name]]; had != nil && had != b && had.name == name {
 			had.name = "" // it is replaced
@@ -279,6 +302,7 @@ func (l *Library) find(ctx context.Context, cid capsule.CID, look func(*book) (m
 	b.loading.Lock()
 	defer b.loading.Unlock()
 	l.mu.Lock()
+	l.touch(b)
 	blob, ok := look(b)
 	l.mu.Unlock()
 	if ok {

@@ -53,14 +53,6 @@ func TestAcceptChecksEveryByte(t *testing.T) {
 	require.ErrorIs(t, l.Accept(b), capsule.ErrCID)
 }
 
-func TestCapacityIsKept(t *testing.T) {
-	l := newLibrary(t, 5)
-	require.NoError(t, l.Accept(blob("abc")))
-	require.NoError(t, l.Accept(blob("abc")), "again is no more")
-	require.ErrorIs(t, l.Accept(blob("xyz")), library.ErrFull)
-	require.NoError(t, l.Accept(blob("xy")))
-}
-
 func TestAnnouncedCapsulesLoadOnceAndAreChecked(t *testing.T) {
 	l := newLibrary(t, 0)
 	cid := capsule.SumCID([]byte("right"))

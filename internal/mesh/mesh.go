@@ -175,6 +175,8 @@ type Blob struct {
 	Publisher      identity.PeerID
 	SignedManifest []byte
 	Wasm           []byte
+	// Origin is the network that it came from, zero where that is not known.
+	Origin string
 }
 
 // Peer is one node of the mesh as this one sees it.

@@ -34,7 +34,9 @@ func (m *Mesh) FetchCapsule(ctx context.Context, p identity.PeerID, call mesh.Fe
 	for range fetchTries {
 		before := part.chunks()
 		if err = m.fetchOnce(ctx, p, call, part); err == nil {
-			return part.blob(cid)
+			blob, err := part.blob(cid)
+			blob.Origin = m.networkOf(p)
+			return blob, err
 		}
 		if !errors.Is(err, mesh.ErrUnreachable) || part.chunks() == before {
 			break // only a stream that made progress is worth another one

@@ -10,6 +10,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
+
+	"inos/internal/identity"
 )
 
 // errCrowded ends a stream whose peer, or whose peer's network, has its share already.
@@ -57,6 +59,18 @@ func networkOf(addr ma.Multiaddr, p peer.ID) string {
 		return string(p)
 	}
 	return prefix.String()
+}
+
+// networkOf is the network of a connected peer; one that is not connected is its own.
+func (m *Mesh) networkOf(p identity.PeerID) string {
+	id, err := peerID(p)
+	if err != nil {
+		return string(p)
+	}
+	for _, c := range m.host.Network().ConnsToPeer(id) {
+		return networkOf(c.RemoteMultiaddr(), id)
+	}
+	return string(id)
 }
 
 // crowd is a number of streams of which nobody can have all. Not safe for concurrent use.

@@ -1,0 +1,91 @@
+package library
+
+import "inos/internal/capsule"
+
+// What this node publishes or announces stays. What came from elsewhere is a guest: it is
+// kept for as long as there is room. When there is none, the guests of the origin that has
+// most bytes here go, the one first that was used longest ago. So nobody fills a library for
+// others, nor for ever.
+
+// bookCost is what a capsule counts besides its bytes and its manifests, which are kept twice:
+// as they came and as they were read.
+const bookCost = 16 << 10
+
+// maxManifest bounds a signed manifest that is kept, in bytes: that of a capsule of the
+// largest size in chunks of 256 KiB is half as long.
+const maxManifest = 64 << 10
+
+// makeRoom has room for more bytes, for a book that stays itself and comes from origin, or is
+// this node's own. Called with mu held.
+func (l *Library) makeRoom(but *book, origin string, more uint64, own bool) bool {
+	if more > l.cfg.Capacity || l.staying() > l.cfg.Capacity-more {
+		return false
+	}
+	for more > l.cfg.Capacity-min(l.used, l.cfg.Capacity) {
+		gone, worst := l.first(but, origin, more, own)
+		if worst == nil {
+			return false
+		}
+		l.used -= worst.bytes
+		l.stays(worst)
+		delete(l.books, gone)
+	}
+	return true
+}
+
+// first is the guest that goes first when origin has more bytes.
+func (l *Library) first(but *book, origin string, more uint64, own bool) (gone capsule.CID, worst *book) {
+	var most uint64
+	for cid, b := range l.books {
+		if !b.guest || b == but {
+			continue
+		}
+		has := l.of[b.origin]
+		if !own && b.origin == origin {
+			has += more
+		}
+		if worst == nil || has > most || has == most && b.last < worst.last {
+			gone, worst, most = cid, b, has
+		}
+	}
+	return gone, worst
+}
+
+// weigh counts what b has. Called with mu held.
+func (l *Library) weigh(b *book) {
+	n := uint64(bookCost + len(b.wasm))
+	for _, m := range b.manifests {
+		n += 2 * uint64(len(m.signed))
+	}
+	l.used += n - b.bytes
+	if b.guest {
+		l.of[b.origin] += n - b.bytes
+	}
+	b.bytes = n
+}
+
+// staying is how many bytes are no guests'. Called with mu held.
+func (l *Library) staying() uint64 {
+	n := l.used
+	for _, of := range l.of {
+		n -= of
+	}
+	return n
+}
+
+// stays makes b no guest any more. Called with mu held.
+func (l *Library) stays(b *book) {
+	if !b.guest {
+		return
+	}
+	b.guest = false
+	if l.of[b.origin] -= b.bytes; l.of[b.origin] == 0 {
+		delete(l.of, b.origin)
+	}
+}
+
+// touch notes that b is used now. Called with mu held.
+func (l *Library) touch(b *book) {
+	l.clock++
+	b.last = l.clock
+}

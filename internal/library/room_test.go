@@ -1,0 +1,99 @@
+package library_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"inos/internal/capsule"
+	"inos/internal/library"
+	"inos/internal/mesh"
+)
+
+// guest is a capsule of n bytes from elsewhere.
+func guest(origin, text string, n int) mesh.Blob {
+	b := blob(text + strings.Repeat(".", n-len(text)))
+	b.Origin = origin
+	return b
+}
+
+func has(l *library.Library, b mesh.Blob) bool { return l.Has(capsule.SumCID(b.Wasm)) }
+
+// However much junk comes from one origin, a new capsule is taken in and those of others
+// stay, as does what this node publishes.
+func TestJunkFillsNothingForEver(t *testing.T) {
+	l := newLibrary(t, 16<<20)
+	own, err := l.Publish("own", module("own"))
+	require.NoError(t, err)
+	l.Announce("later", capsule.SumCID([]byte("later")), nil)
+	other := guest("other", "other", 1<<20)
+	require.NoError(t, l.Accept(other))
+	for i := range 64 {
+		require.NoError(t, l.Accept(guest("junk", fmt.Sprint(i), 1<<20)))
+		require.True(t, has(l, other), i)
+	}
+	newcomer := guest("newcomer", "new", 2<<20)
+	require.NoError(t, l.Accept(newcomer))
+	for i := range 64 {
+		require.NoError(t, l.Accept(guest("junk", fmt.Sprint("again", i), 1<<20)))
+	}
+	require.True(t, has(l, newcomer))
+	require.True(t, has(l, other))
+	require.True(t, l.Has(own))
+	require.True(t, l.Has(capsule.SumCID([]byte("later"))))
+	var kept uint64
+	for _, e := range l.List() {
+		kept += e.Size
+	}
+	require.LessOrEqual(t, kept, uint64(16<<20))
+	require.Greater(t, kept, uint64(12<<20))
+}
+
+// Of one origin's, the one goes that was used longest ago. What has been published here since
+// it came stays.
+func TestTheLeastRecentlyUsedGoesFirst(t *testing.T) {
+	l := newLibrary(t, 4<<20)
+	a, b, c, d := guest("x", "a", 1<<20), guest("x", "b", 1<<20), guest("x", "c", 1<<20), guest("x", "d", 1<<20)
+	for _, g := range []mesh.Blob{a, b, c} {
+		require.NoError(t, l.Accept(g))
+	}
+	_, _, err := l.Get(t.Context(), capsule.SumCID(a.Wasm))
+	require.NoError(t, err)
+	require.NoError(t, l.Accept(d))
+	require.True(t, has(l, a))
+	require.False(t, has(l, b))
+
+	mod := module("published later")
+	g := mesh.Blob{Origin: "x", Wasm: mod, SignedManifest: []byte(capsule.SumCID(mod).String())}
+	require.NoError(t, l.Accept(g))
+	cid, err := l.Publish("mine", mod)
+	require.NoError(t, err)
+	for i := range 20 {
+		require.NoError(t, l.Accept(guest("x", fmt.Sprint(i), 1<<20)))
+	}
+	require.True(t, l.Has(cid))
+}
+
+// Only what stays makes a library full.
+func TestCapacityIsKept(t *testing.T) {
+	l := newLibrary(t, 1<<20)
+	require.ErrorIs(t, l.Accept(guest("x", "large", 1<<20)), library.ErrFull)
+	fits := guest("x", "fits", 900<<10)
+	require.NoError(t, l.Accept(fits))
+	require.NoError(t, l.Accept(fits), "again is no more")
+	for i := 0; ; i++ {
+		if _, err := l.Publish(fmt.Sprint("own", i), module(fmt.Sprint(i))); err != nil {
+			require.ErrorIs(t, err, library.ErrFull)
+			require.Greater(t, i, 50)
+			break
+		}
+	}
+	require.False(t, has(l, fits))
+	small := guest("x", "small", 10)
+	require.ErrorIs(t, l.Accept(small), library.ErrFull)
+	long := guest("x", "small", 10)
+	long.SignedManifest = append(long.SignedManifest, make([]byte, 64<<10)...)
+	require.Error(t, l.Accept(long))
+}
