@@ -196,6 +196,34 @@ func (l *Ledger) Refund(id HoldID, now time.Time) error {
 	return l.endHold(id, now, entry{kind: KindRefund})
 }
 
+// RefundAll is Refund of many, in as few writes as can be. One that has ended is passed
+// over; none is given twice.
+func (l *Ledger) RefundAll(ids []HoldID, now time.Time) error {
+	for part := range slices.Chunk(ids, l.cfg.MaxPending) {
+		var keys []holdKey
+		for _, id := range part {
+			k, err := l.key(id.Ledger)
+			if err != nil {
+				return err
+			}
+			keys = append(keys, holdKey{k, id.Nonce})
+		}
+		var entries []*entry
+		l.mu.Lock()
+		for _, hk := range keys {
+			if h, open := l.state.holds[hk]; open {
+				entries = append(entries, &entry{kind: KindRefund, amount: h.amount, job: h.job, nonce: hk.nonce, ledger: hk.ledger})
+			}
+		}
+		b, leads, err := l.join(now, entries)
+		l.mu.Unlock()
+		if err = l.finish(b, leads, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (l *Ledger) endHold(id HoldID, now time.Time, e entry) error {
 	k, err := l.key(id.Ledger)
 	if err != nil {

@@ -258,9 +258,10 @@ type NoteFunc func(ctx context.Context, from identity.PeerID, body []byte) (answ
 
 // Names of the notes nodes send each other: the protocols /inos/NAME/1.
 const (
-	NoteTrace   = "trace"   // spans for a node that exports them
-	NoteReceipt = "receipt" // what became of a voucher
-	NoteCheque  = "cheque"  // a cheque, answered by one
+	NoteTrace    = "trace"    // spans for a node that exports them
+	NoteReceipt  = "receipt"  // what became of a voucher
+	NoteCheque   = "cheque"   // a cheque, answered by one
+	NoteUnearned = "unearned" // vouchers that will never be billed
 )
 
 // MaxNote bounds a note and its answer, in bytes.

@@ -38,8 +38,7 @@ func (p *Purse) Lost(now time.Time) []credit.Held {
 
 // Denied refunds a hold whose payee says that it has not earned it.
 func (p *Purse) Denied(h credit.Held, now time.Time) {
-	p.forget(promise{h.JobID, h.Payee})
-	_ = p.ledger.Refund(h.ID, now)
+	_ = p.release(h, now)
 }
 
 // Answer is what a payer that asks after its voucher is told: the receipt, nothing
@@ -73,7 +72,6 @@ const (
 	// deniedOfOne those of one ledger.
 	deniedAtMost = 4096
 	deniedOfOne  = 64
-	// deniedFor is how long they are refused: no voucher lives longer.
 	// deniedFor is how long they are refused: no voucher lives longer.
 	deniedFor = 24*time.Hour + clock.Tolerance
 )

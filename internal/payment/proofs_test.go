@@ -78,7 +78,7 @@ func TestProofsCatchUp(t *testing.T) {
 	kv.after = nil
 	require.Len(t, b.ledger.Holds(), 2)
 	p = purse(b.now)
-	require.Len(t, b.ledger.Holds(), 1, "no receipt was written for it")
+	require.Empty(t, b.ledger.Holds(), "where no receipt was written it goes back")
 	require.Len(t, p.Proofs(), 2)
 	s, err := b.ledger.Standing(payer.wallet.Peer())
 	require.NoError(t, err)
@@ -88,7 +88,7 @@ func TestProofsCatchUp(t *testing.T) {
 	_, err = collect(100, 101)
 	require.ErrorIs(t, err, credit.ErrOverHold)
 	require.Len(t, p.Proofs(), 2)
-	require.Len(t, kv.copy(), 2)
+	require.Len(t, kv.Keys("owed/"), 2)
 
 	// The payer promises 40. The crash comes when the ledger has it and the cheque itself
 	// is not kept; the payer, who had no answer, sends it again.

@@ -41,6 +41,9 @@ type Purse struct {
 	// unsettled are the holds of jobs done here whose settlement the ledger's log
 	// refused. Each has a proof, which bounds them.
 	unsettled map[credit.HoldID]struct{}
+	// unearned are the vouchers that this node held when it ended, and will never bill,
+	// until when it is worth saying so to who signed them.
+	unearned map[credit.HoldID]time.Time
 }
 
 // Config of a Purse. Wallet and Ledger are required, of one node.
@@ -82,17 +85,22 @@ var _ kernel.Wallet = (*Purse)(nil)
 
 // NewPurse joins wallet and ledger of one node. What the ledger still holds from a
 // run before is expected: its receipts may come yet. What this node had signed a
-// receipt for and not settled is settled. It blocks while it reads and writes;
+// receipt for and not settled is settled; what else it held for jobs here goes back, for
+// none of them will end any more. It blocks while it reads and writes;
 // errors are those of the ledger and the keeper, or match ErrProof.
 func NewPurse(cfg Config, now time.Time) (*Purse, error) {
 	wallet, ledger := cfg.Wallet, cfg.Ledger
 	p := &Purse{wallet: wallet, ledger: ledger, keep: cfg.Keep, promised: make(map[promise]promised), agreed: make(map[string]agreed),
-		denied: newDenials(), unsettled: make(map[credit.HoldID]struct{})}
+		denied: newDenials(), unsettled: make(map[credit.HoldID]struct{}),
+		unearned: make(map[credit.HoldID]time.Time)}
 	var err error
 	if p.proofs, err = newProofs(cfg.Keep); err != nil {
 		return nil, err
 	}
 	if err := p.catchUp(now); err != nil {
+		return nil, err
+	}
+	if err := p.giveBack(now); err != nil {
 		return nil, err
 	}
 	if p.keep != nil {

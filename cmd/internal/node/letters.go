@@ -31,7 +31,8 @@ const (
 // Notes are what this node answers besides jobs and commands: give them to the
 // mesh. Each has passed the gate's DNA check before it is looked at.
 func (n *Node) Notes() map[string]mesh.NoteFunc {
-	notes := map[string]mesh.NoteFunc{mesh.NoteReceipt: n.answerReceipt, mesh.NoteCheque: n.takeCheque}
+	notes := map[string]mesh.NoteFunc{mesh.NoteReceipt: n.answerReceipt, mesh.NoteCheque: n.takeCheque,
+		mesh.NoteUnearned: n.takeUnearned}
 	if n.export != nil {
 		notes[mesh.NoteTrace] = n.takeSpans
 	}

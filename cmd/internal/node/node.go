@@ -250,5 +250,6 @@ func (n *Node) Run(ctx context.Context, m mesh.Mesh) error {
 		}
 	})
 	work.Go(func() { n.correspond(ctx) })
+	work.Go(func() { n.sayUnearned(ctx) })
 	return n.Kernel.Run(ctx, m)
 }

@@ -30,7 +30,7 @@ const (
 )
 
 var inosProtocols = []protocol.ID{ProfileProtocol, CapsuleProtocol, JobProtocol, LifecycleProtocol, FeedProtocol, CallProtocol,
-	TraceProtocol, ReceiptProtocol, ChequeProtocol, ClockProtocol}
+	TraceProtocol, ReceiptProtocol, ChequeProtocol, UnearnedProtocol, ClockProtocol}
 
 // guard admits inbound streams: a rate and a number at once per peer, and shares of all
 // of them. What it refuses is reset with StreamRateLimited.
@@ -204,7 +204,7 @@ func (m *Mesh) serveStreams() {
 	m.serve(LifecycleProtocol, m.answerCommand)
 	m.serve(FeedProtocol, m.answerFeed)
 	m.serve(CallProtocol, m.answerCall)
-	for _, name := range []string{mesh.NoteTrace, mesh.NoteReceipt, mesh.NoteCheque} {
+	for _, name := range []string{mesh.NoteTrace, mesh.NoteReceipt, mesh.NoteCheque, mesh.NoteUnearned} {
 		m.serve(noteProtocol(name), m.answerNote(name))
 	}
 	m.serve(ClockProtocol, m.answerClock)

@@ -36,6 +36,7 @@ const (
 	TraceProtocol     = protocol.ID("/inos/trace/1")
 	ReceiptProtocol   = protocol.ID("/inos/receipt/1")
 	ChequeProtocol    = protocol.ID("/inos/cheque/1")
+	UnearnedProtocol  = protocol.ID("/inos/unearned/1")
 	ClockProtocol     = protocol.ID("/inos/clock/1")
 	profileTopic      = "/inos/profile/1"
 	userAgent         = "inos/1"

@@ -1,0 +1,133 @@
+package payment
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"inos/internal/clock"
+	"inos/internal/credit"
+	"inos/internal/identity"
+)
+
+const (
+	unearnedPrefix = "unearned/" // and ledger and nonce of the voucher
+	// unearnedKept bounds the vouchers that payers are told of; of the others they hear
+	// when they ask, or when those expire.
+	unearnedKept = 4096
+)
+
+// giveBack refunds what is held for jobs that were here when the program ended: no receipt
+// of theirs has left, or catchUp would have settled them. That a payer is to be told is
+// durable before the refund, and the refund before anybody hears of it.
+func (p *Purse) giveBack(now time.Time) error {
+	if err := p.readUnearned(now); err != nil {
+		return err
+	}
+	var back []credit.HoldID
+	for _, h := range p.ledger.Holds() {
+		own := h.ID.Ledger == p.wallet.Ledger()
+		if own && h.Payee != p.wallet.Peer() {
+			continue // a promise to another node
+		}
+		back = append(back, h.ID)
+		until := h.Expires.Add(clock.Tolerance)
+		if own || len(p.unearned) >= unearnedKept || !now.Before(until) {
+			continue
+		}
+		if p.keep != nil {
+			if err := p.keep.Put(unearnedKey(h.ID), binary.BigEndian.AppendUint64(nil, uint64(until.UnixNano()))); err != nil {
+				return err
+			}
+		}
+		p.unearned[h.ID] = until
+	}
+	return p.ledger.RefundAll(back, now)
+}
+
+func unearnedKey(id credit.HoldID) string {
+	return fmt.Sprintf("%s%s/%x", unearnedPrefix, id.Ledger, id.Nonce)
+}
+
+// readUnearned reads what payers had not been told when the program ended.
+func (p *Purse) readUnearned(now time.Time) error {
+	if p.keep == nil {
+		return nil
+	}
+	for _, key := range p.keep.Keys(unearnedPrefix) {
+		value, _ := p.keep.Get(key)
+		ledger, name, _ := strings.Cut(strings.TrimPrefix(key, unearnedPrefix), "/")
+		nonce, err := hex.DecodeString(name)
+		if err != nil || len(nonce) != len(credit.Nonce{}) || len(value) != 8 {
+			return fmt.Errorf("%w: %q", ErrProof, key)
+		}
+		id := credit.HoldID{Ledger: identity.LedgerID(ledger), Nonce: credit.Nonce(nonce)}
+		until := time.Unix(0, int64(binary.BigEndian.Uint64(value)))
+		if p.unearned[id] = until; !now.Before(until) {
+			if err := p.told(id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Unearned returns, by who signed them, the vouchers that this node held when it ended and
+// will never bill, and whose signers have not been told so. It is empty once all have been
+// or the vouchers have expired.
+func (p *Purse) Unearned(now time.Time) map[identity.PeerID][]credit.HoldID {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make(map[identity.PeerID][]credit.HoldID)
+	for id, until := range p.unearned {
+		if now.Before(until) {
+			payer := identity.PeerID(strings.TrimPrefix(string(id.Ledger), identity.LedgerPrefix))
+			out[payer] = append(out[payer], id)
+		}
+	}
+	return out
+}
+
+// Told forgets vouchers whose signer knows that they are not billed. One that stays, for
+// the keeper cannot write, is told again after a restart.
+func (p *Purse) Told(ids []credit.HoldID) {
+	for _, id := range ids {
+		_ = p.told(id)
+	}
+}
+
+func (p *Purse) told(id credit.HoldID) error {
+	p.mu.Lock()
+	delete(p.unearned, id)
+	p.mu.Unlock()
+	return p.drop([]string{unearnedKey(id)})
+}
+
+// TakeBack refunds what is held for a voucher of this node's that payee says it will never
+// bill. What has ended, or is held for somebody else, stays as it is. Errors are those of
+// the ledger's log: the payee is to say it again.
+func (p *Purse) TakeBack(nonce credit.Nonce, payee identity.PeerID, now time.Time) error {
+	h, open := p.ledger.HoldOf(credit.HoldID{Ledger: p.wallet.Ledger(), Nonce: nonce})
+	if !open || h.Payee != payee || payee == p.wallet.Peer() {
+		return nil
+	}
+	return p.release(h, now)
+}
+
+// release refunds a hold and forgets the promise that it was made for, unless its node has
+// been promised the same job anew. Errors are those of the ledger's log.
+func (p *Purse) release(h credit.Held, now time.Time) error {
+	err := p.ledger.Refund(h.ID, now)
+	if errors.Is(err, credit.ErrFailed) || errors.Is(err, credit.ErrBusy) {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if of := (promise{h.JobID, h.Payee}); p.promised[of].hold == h.ID {
+		delete(p.promised, of)
+	}
+	return nil
+}
