@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"time"
 
+	"inos/internal/bounded"
 	"inos/internal/serve"
 )
 
@@ -49,9 +49,9 @@ func (n *native) serveHTTP(ctx context.Context, dist, addr string, out io.Writer
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	server := bounded.Server(handler)
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	go func() { failed <- server.Serve(bounded.Listen(listener)) }()
 	ready := n.ready()
 	ready.HTTP = fmt.Sprintf("http://%s/", listener.Addr())
 	n.announce(out, ready)

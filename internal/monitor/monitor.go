@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"inos/internal/bounded"
 	"inos/internal/credit"
 	"inos/internal/kernel"
 )
@@ -66,9 +67,9 @@ func (m *Monitor) Serve(ctx context.Context, l net.Listener) error {
 		defer close(counted)
 		m.count(counting)
 	}()
-	server := &http.Server{Handler: m.Handler(), ReadHeaderTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
+	server := bounded.Server(m.Handler())
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-	err := server.Serve(l)
+	err := server.Serve(bounded.Listen(l))
 	stop()
 	cancel()
 	<-counted

@@ -1,0 +1,120 @@
+package bounded
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// networkOf is the network that an address belongs to: a /24 of IPv4, a /56 of IPv6.
+func networkOf(addr net.Addr) string {
+	at, err := netip.ParseAddrPort(addr.String())
+	if err != nil {
+		return addr.String()
+	}
+	ip, bits := at.Addr().Unmap(), 56
+	if ip.Is4() {
+		bits = 24
+	}
+	prefix, err := ip.WithZone("").Prefix(bits)
+	if err != nil {
+		return ip.String()
+	}
+	return prefix.String()
+}
+
+// crowd is the connections that are open.
+type crowd struct {
+	mu    sync.Mutex
+	most  int
+	conns []*conn
+	of    map[string]int // by network
+}
+
+// enter takes c in. When there are too many, the one goes that has stood still for longest of
+// the network that has most.
+func (w *crowd) enter(c *conn, now time.Time) (gone *conn) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.conns) >= w.most {
+		for _, o := range w.conns {
+			if gone == nil || w.of[o.origin] > w.of[gone.origin] || o.origin == gone.origin && o.moved.Before(gone.moved) {
+				gone = o
+			}
+		}
+		w.remove(gone)
+	}
+	c.moved = now
+	w.of[c.origin]++
+	w.conns = append(w.conns, c)
+	return gone
+}
+
+// remove forgets c, if that has not been done. Called with mu held.
+func (w *crowd) remove(c *conn) {
+	for i, o := range w.conns {
+		if o == c {
+			last := len(w.conns) - 1
+			w.conns[i], w.conns[last] = w.conns[last], nil
+			w.conns = w.conns[:last]
+			if w.of[c.origin]--; w.of[c.origin] == 0 {
+				delete(w.of, c.origin)
+			}
+			return
+		}
+	}
+}
+
+// conn is a connection whose other side has to take what is written.
+type conn struct {
+	net.Conn
+	crowd   *crowd
+	silence time.Duration
+	origin  string
+	moved   time.Time // when something last went either way; under crowd.mu
+
+	// Of whoever writes: one goroutine at a time.
+	began time.Time // of the silence that is measured
+	wrote int       // since then
+	ended time.Time // the last write
+}
+
+// pause is how long nothing may have been written for an answer to count as another one.
+const pause = time.Second
+
+func (c *conn) Write(p []byte) (int, error) {
+	now := time.Now()
+	if c.began.IsZero() || float64(c.wrote) >= Rate*c.silence.Seconds() || now.Sub(c.ended) > pause {
+		c.began, c.wrote = now, 0
+	}
+	if err := c.SetWriteDeadline(c.began.Add(c.silence)); err != nil {
+		return 0, err
+	}
+	n, err := c.Conn.Write(p)
+	c.wrote += n
+	c.ended = time.Now()
+	c.move(n)
+	return n, err
+}
+
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.move(n)
+	return n, err
+}
+
+func (c *conn) move(n int) {
+	if n > 0 {
+		c.crowd.mu.Lock()
+		c.moved = time.Now()
+		c.crowd.mu.Unlock()
+	}
+}
+
+func (c *conn) Close() error {
+	c.crowd.mu.Lock()
+	c.crowd.remove(c)
+	c.crowd.mu.Unlock()
+	return c.Conn.Close()
+}
