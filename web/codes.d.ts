@@ -17,11 +17,14 @@ export type InosErrorCode =
   | 'bootstrap_unreachable' // no bootstrap node answered; the kernel goes on alone
   | 'kernel_closed' // inos.close() was called
   | 'kernel_crashed' // the kernel exited, panicked or its Worker was killed
-  | 'too_many_calls' // as many calls of this verb wait as may: docs/console.md
+  | 'too_many_calls' // as many calls of this verb, or of this capsule, wait as may: docs/console.md
   | 'unknown_verb'
   | 'bad_argument';
 
-/** Codes of the kernel; internal/bridge/codes_test.go holds this list to what the kernel gives. */
+/**
+ * Codes of the kernel; docs/console.md says what the commoner ones ask for. internal/bridge/codes_test.go holds this list to
+ * what the kernel gives.
+ */
 export type KernelErrorCode =
   | 'all_attempts_failed'
   | 'all_busy'
@@ -31,7 +34,7 @@ export type KernelErrorCode =
   | 'bad_cid'
   | 'bad_image'
   | 'bad_input'
-  | 'bad_name'
+  | 'bad_name' // no name of a capsule: docs/console.md has the form
   | 'bad_params'
   | 'bad_requirements'
   | 'bad_signature'
@@ -50,7 +53,7 @@ export type KernelErrorCode =
   | 'capsule_no_control_block'
   | 'capsule_no_run'
   | 'capsule_no_shared_memory'
-  | 'capsule_not_compiled'
+  | 'capsule_not_compiled' // a node's compiler refuses it, or takes more time or memory than it may
   | 'capsule_not_ready'
   | 'capsule_not_wasm'
   | 'capsule_panicked'
@@ -75,10 +78,10 @@ export type KernelErrorCode =
   | 'deadline_passed'
   | 'denied'
   | 'disputed'
-  | 'draining'
+  | 'draining' // the node is about to leave
   | 'duplicate_job'
   | 'field_too_long'
-  | 'funds_held'
+  | 'funds_held' // the ledger has it, and it is held for other jobs
   | 'hold_refunded'
   | 'hold_settled'
   | 'hold_unknown'
@@ -90,23 +93,23 @@ export type KernelErrorCode =
   | 'job_id'
   | 'job_malformed'
   | 'ledger_denied'
-  | 'ledger_exhausted'
+  | 'ledger_exhausted' // the ledger does not have it, also once nothing is held
   | 'ledger_malformed'
   | 'ledger_missing'
   | 'ledger_revoked'
   | 'ledger_unknown'
   | 'library_full'
   | 'limit'
-  | 'local_network_denied'
+  | 'local_network_denied' // the browser keeps this page from this machine or the local network
   | 'log_corrupt'
   | 'log_failed'
   | 'metadata_missing'
-  | 'name_taken'
+  | 'name_taken' // another capsule has it: { replace: true } takes it
   | 'no_candidate'
-  | 'no_memory'
+  | 'no_memory' // the capsule has no more
   | 'node_busy'
   | 'node_failed'
-  | 'node_memory'
+  | 'node_memory' // the node has no more for capsules now
   | 'not_encodable'
   | 'not_found'
   | 'not_joined'

@@ -55,20 +55,6 @@ export interface JoinedEvent {
   peers: number;
 }
 
-/** This machine's clock differs from the middle one of the peers' by more than a minute, by another minute, or no longer. */
-export interface ClockEvent {
-  type: 'clock:offset';
-  at: number;
-  /** How far it is ahead; negative: behind. */
-  aheadMs: number;
-  /** Of how many peers that is known, and of how many of them it differs by more than a minute. */
-  peers: number;
-  apart: number;
-  /** Whether it differs by more than a minute. */
-  wrong: boolean;
-  message: string;
-}
-
 /** It has none any more; it goes on trying. */
 export interface PartedEvent {
   type: 'mesh:parted';
@@ -81,6 +67,20 @@ export interface PartedEvent {
 export interface UnreachableEvent {
   type: 'mesh:unreachable';
   code: string;
+  message: string;
+}
+
+/** This machine's clock differs from the middle one of the peers' by more than a minute, by another minute, or no longer. */
+export interface ClockEvent {
+  type: 'clock:offset';
+  at: number;
+  /** How far it is ahead; negative: behind. */
+  aheadMs: number;
+  /** Of how many peers that is known, and of how many of them it differs by more than a minute. */
+  peers: number;
+  apart: number;
+  /** Whether it differs by more than a minute. */
+  wrong: boolean;
   message: string;
 }
 

@@ -397,7 +397,7 @@ export interface Inos {
   listen(capsuleId: string): Promise<ReadableStream<Uint8Array>>;
   /**
    * Asks a capsule that this kernel spawned, here or on another node: that very instance, with what it was fed and
-   * what it was asked before. One call at a time, in order; 64 more wait. Its time is paid as long as it lives, so a call
+   * what it was asked before. One call at a time, in order; 64 more wait (`too_many_calls` beyond). Its time is paid as long as it lives, so a call
    * costs nothing of its own. It ends with the policy's limit on a run (`deadline`). Nobody else's capsule can be
    * called (`denied`).
    */
@@ -411,9 +411,8 @@ export interface Inos {
   cancel(jobId: string): Promise<{ jobId: string }>;
   /** Of a job by its id, from its first moment on and after its end, or of one that has not been sent. */
   explain(job: string | DispatchOptions): Promise<Explanation>;
-  /** Makes a capsule known here, under a name; it is inspected first. */
   /**
-   * Makes a capsule known to this kernel, as long as it lives. A name is 1 to 64 letters, digits, `-` and `_`, the first of them a
+   * Makes a capsule known to this kernel, as long as it lives; it is inspected first. A name is 1 to 64 letters, digits, `-` and `_`, the first of them a
    * letter or a digit (`bad_name`); one that other bytes have is refused (`name_taken`). The same bytes may be published again.
    */
   publish(name: string, wasm: Uint8Array | ArrayBuffer, options?: PublishOptions): Promise<{ name: string; cid: string; bytes: number }>;
