@@ -61,7 +61,7 @@ func heard(t *testing.T, n *native, others int) {
 }
 
 // A node that is told to stop while jobs run lets them end, or hands them back: every one
-// of the customer's jobs succeeds, what was handed back costs nothing, the node's books
+// of the customer's jobs succeeds, each run is paid for as long as it ran, the node's books
 // add up, and its last line says what became of everything.
 func TestSigtermLosesNoJob(t *testing.T) {
 	for name, c := range map[string]struct {

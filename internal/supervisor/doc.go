@@ -1,6 +1,6 @@
 // Package supervisor keeps capsules alive: it starts them, answers the commands
 // of their life, listens to their heartbeats, restarts them by policy and ends
-// them with a reason. It runs jobs on them but never chooses where a job runs,
+// them with a reason. It runs each job on an instance of its own, but never chooses where,
 // and it knows no browser and no network: a capsule.Runtime does. The kernel
 // calls it.
 package supervisor

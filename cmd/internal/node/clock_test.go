@@ -131,9 +131,9 @@ func TestPaidJobsBetweenClocksThatDiffer(t *testing.T) {
 	}
 }
 
-// A worker whose clock was a day ahead, or in the year 2100, and is right after a restart:
-// it is heard at once and is paid, and so it was before, though it has forgotten vouchers
-// that were used then.
+// A worker whose clock is a day ahead, or in the year 2100, is paid, and is heard and paid
+// at once after a restart with a clock that is right, though it has forgotten vouchers that
+// were used before.
 func TestPaidAfterTheClockIsPutRight(t *testing.T) {
 	for i, off := range []time.Duration{24 * time.Hour, 74 * 365 * 24 * time.Hour} {
 		t.Run(off.String(), func(t *testing.T) {
