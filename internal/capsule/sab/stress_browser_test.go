@@ -15,7 +15,7 @@ import (
 	"inos/internal/capsule"
 )
 
-// node test/browser/capsule/run.mjs -- -stress=500000 -test.run=TestStress
+// node test/browser/capsule/run.mjs --of capsule -- -stress=500000 -test.run=TestStress
 var stressFrames = flag.Int("stress", 10_000_000, "frames of TestStress")
 
 // canary is around what a frame carries; capsules/flood makes the same.

@@ -1,8 +1,8 @@
 // Runs the Go tests of internal/capsule/sab in real browsers, and of cmd/internal/node those
 // that need capsules in Workers.
 //
-//   node test/browser/capsule/run.mjs [--browser chromium|firefox]... [--wasm FILE] [-- go test flags]
-//   node test/browser/capsule/run.mjs --seconds 900 -- -test.timeout=900s -test.run=TestStress -stress=10000000
+//   node test/browser/capsule/run.mjs [--browser chromium|firefox]... [--of capsule|nodes]... [--wasm FILE] [-- go test flags]
+//   node test/browser/capsule/run.mjs --of capsule --seconds 900 -- -test.timeout=900s -test.run=TestStress -stress=10000000
 //
 // Without --wasm it builds the test program itself; the capsules must be in
 // build/capsules (make capsules). Prints "N passed, M failed" and exits
@@ -17,13 +17,14 @@ import { browsers } from '../lib/browsers.mjs';
 import { serve } from './server.mjs';
 
 const root = new URL('../../../', import.meta.url);
-const needed = ['hash', 'fault', 'flood', 'state', 'wordcount'];
+const needed = ['hash', 'fault', 'flood', 'image', 'state', 'wordcount'];
 const cut = process.argv.indexOf('--');
 const testFlags = cut < 0 ? [] : process.argv.slice(cut + 1);
 const { values } = parseArgs({
   args: process.argv.slice(2, cut < 0 ? undefined : cut),
   options: {
     browser: { type: 'string', multiple: true },
+    of: { type: 'string', multiple: true, default: ['capsule', 'nodes'] },
     wasm: { type: 'string' },
     capsules: { type: 'string', default: 'build/capsules' },
     seconds: { type: 'string', default: '500' }, // for all tests in one browser
@@ -64,8 +65,8 @@ try {
   );
   try {
     for (const name of values.browser ?? Object.keys(browsers)) {
-      await inBrowser(name, server.url, '/capsule.test.wasm', []);
-      await inBrowser(name, server.url, '/nodes.test.wasm', ['-test.run=TestNoCustomerMeetsAnother']);
+      if (values.of.includes('capsule')) await inBrowser(name, server.url, '/capsule.test.wasm', []);
+      if (values.of.includes('nodes')) await inBrowser(name, server.url, '/nodes.test.wasm', ['-test.run=TestNoCustomerMeetsAnother|TestJobsThat']);
     }
   } finally {
     await server.close();
@@ -104,7 +105,7 @@ async function inBrowser(name, url, program, only) {
   const browser = await browsers[name]();
   let timer;
   try {
-    const flags = ['-test.v', '-test.timeout=450s', ...testFlags, ...only];
+    const flags = ['-test.v', '-test.timeout=450s', ...only, ...testFlags];
     const query = [['program', program], ...needed.map((n) => ['capsule', n]), ...flags.map((a) => ['arg', a])];
     await browser.open(url + '?' + new URLSearchParams(query));
     const late = new Promise((_, reject) => {
