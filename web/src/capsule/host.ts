@@ -113,6 +113,7 @@ export function capsuleHost(workerURL: URL): {
         entries.set(handle, { text: '', memory: new CapsuleMemory(raw, maxPages >>> 0) });
         return Code.OK;
       } catch {
+        pool.shed(); // the next may have theirs
         return Code.NoMemory;
       }
     },
@@ -149,7 +150,7 @@ export function capsuleHost(workerURL: URL): {
           },
           free: (pooled) => {
             entries.delete(handle); // no handle leads to what the next one gets
-            pool.give(pooled, memory.memory, minPages >>> 0, maxPages >>> 0);
+            return pool.give(pooled, memory.memory, minPages >>> 0, maxPages >>> 0);
           },
         });
       } catch {

@@ -16,8 +16,11 @@ export interface Listener {
   ended(end: End, text: string): void;
   /** Its Worker is gone too, or has nothing of it any more. Called once, after ended. */
   gone(): void;
-  /** The capsule heard that it is to end and returned: its Worker and its memory are free. Called after gone. */
-  free(worker: PooledWorker): void;
+  /**
+   * The capsule heard that it is to end and returned: its Worker and its memory are free. Called after ended;
+   * false when nobody wants them, and the Worker is to end.
+   */
+  free(worker: PooledWorker): boolean;
 }
 
 /** How long a capsule may take to return once it was told to end, before its Worker is terminated. */
@@ -105,8 +108,12 @@ export class CapsuleInstance {
     // What still listens would write to the next one's memory.
     await this.heard;
     this.listener.ended(End.Killed, '');
+    // A Worker that ends holds the memory until it is gone, and a browser has few of them.
+    if (!this.listener.free(this.pooled)) {
+      this.worker.terminate();
+      await this.whenGone();
+    }
     this.listener.gone();
-    this.listener.free(this.pooled);
   }
 
   private report(r: Report): void {

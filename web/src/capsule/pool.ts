@@ -76,15 +76,14 @@ export class WorkerPool {
 
   /**
    * Takes a Worker back whose capsule has returned, with the memory it had, which nobody
-   * reads or writes any more. It ends if it is not wanted, or if its memory has grown: that
-   * cannot be undone, and a capsule would see it.
+   * reads or writes any more. False if it is not wanted, or if its memory has grown: that
+   * cannot be undone, and a capsule would see it. Then the caller ends it.
    */
-  give(pooled: PooledWorker, raw: WebAssembly.Memory, minPages: number, maxPages: number): void {
+  give(pooled: PooledWorker, raw: WebAssembly.Memory, minPages: number, maxPages: number): boolean {
     const grown = raw.grow(0) !== minPages;
     if (!this.wanted || grown || minPages > WipedPages || pooled.url !== this.url.href) {
-      pooled.worker.terminate();
       if (this.wanted) this.prepare(0); // the capsule is through with the processor
-      return;
+      return false;
     }
     pooled.memory = { raw, minPages, maxPages };
     pooled.worker.onmessage = null;
@@ -98,6 +97,12 @@ export class WorkerPool {
     this.idle.push({ pooled, since: performance.now() });
     if (this.idle.length > IdleAtMost) this.idle.shift()!.pooled.worker.terminate();
     this.sweep ??= setTimeout(() => this.expire(), IdleMs);
+    return true;
+  }
+
+  /** Ends those that wait with a memory: the browser has none left for an instance. */
+  shed(): void {
+    for (const { pooled } of this.idle.splice(0)) pooled.worker.terminate();
   }
 
   /** Whether to keep Workers from now on. When not, those that wait end. */
@@ -108,7 +113,7 @@ export class WorkerPool {
     clearTimeout(this.sweep);
     this.timer = this.sweep = undefined;
     this.drop();
-    for (const { pooled } of this.idle.splice(0)) pooled.worker.terminate();
+    this.shed();
   }
 
   private expire(): void {
