@@ -52,3 +52,30 @@ func TestEarnedWhileTheLogWasFull(t *testing.T) {
 	worker.purse.SettleAgain(now)
 	require.EqualValues(t, -30, worker.spendable(t, payer.wallet.Ledger()), "once")
 }
+
+// watchedLog tells before each entry is written.
+type watchedLog struct {
+	credit.MemoryLog
+	before func()
+}
+
+func (l *watchedLog) Append(records [][]byte) error {
+	l.before()
+	return l.MemoryLog.Append(records)
+}
+
+// Nobody is asked after a voucher that has not left yet: it would be refused when it comes.
+func TestAPromiseIsNotLostWhileItIsWritten(t *testing.T) {
+	log := &watchedLog{before: func() {}}
+	payer, worker := partyOn(t, 1, line, log), newParty(t, 2)
+	sub := order(t, payer, 100)
+	written := 0
+	log.before = func() {
+		written++
+		require.Len(t, payer.ledger.Holds(), 1)
+		require.Empty(t, payer.purse.Lost(payer.now))
+	}
+	_, err := payer.purse.Promise(payer.admit(t, sub, nil, ""), worker.wallet.Peer(), terms(sub, payer.now), payer.now)
+	require.NoError(t, err)
+	require.Equal(t, 1, written)
+}

@@ -158,10 +158,18 @@ func (p *Purse) Promise(job governance.Admitted, payee identity.PeerID, t kernel
 	if err != nil {
 		return nil, err
 	}
-	hold, err := p.hold(v, t, now)
-	if err != nil {
+	// Before the money is held: a hold that nobody promised is one of a run before, and its
+	// payee, asked after it, would refuse a job that is still on its way.
+	of := promise{j.ID, payee}
+	p.remember(of, promised{credit.HoldID{Ledger: v.LedgerID, Nonce: v.Nonce}, expires, now, t.Price, j.Copies() > 1}, now)
+	if _, err := p.hold(v, t, now); err != nil {
+		p.forget(of)
 		return nil, err
 	}
+	return raw, nil
+}
+
+func (p *Purse) remember(of promise, made promised, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	// A promise to a node whose fate is unknown is neither paid nor withdrawn: its
@@ -171,8 +179,7 @@ func (p *Purse) Promise(job governance.Admitted, payee identity.PeerID, t kernel
 		maps.DeleteFunc(p.agreed, func(_ string, on agreed) bool { return now.After(on.expires) })
 		p.swept = len(p.promised)
 	}
-	p.promised[promise{j.ID, payee}] = promised{hold, expires, now, t.Price, j.Copies() > 1}
-	return raw, nil
+	p.promised[of] = made
 }
 
 // Pay implements kernel.Wallet. Errors match those of credit.Wallet.Read and
