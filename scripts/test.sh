@@ -78,7 +78,7 @@ stage format "gofmt" formatted
 stage vet "go vet, natively and for js/wasm" vetted
 stage generate "the generated code is the schema's" generated
 stage lean "the kernel links without dead code" lean
-stage go-race "Go tests, natively, with the race detector" go test -race ./...
+stage go-race "Go tests, natively, with the race detector" go test -race -timeout 40m ./...
 stage gib "1 GiB into a slow capsule of another node, without the race detector" go test -count=1 -run GiB -v ./cmd/internal/node
 stage go-js "Go tests on js/wasm under node" scripts/test-js.sh
 stage rust "Rust tests of the capsules" rust

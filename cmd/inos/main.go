@@ -38,14 +38,40 @@ func main() {
 	if compiles(os.Args) {
 		os.Exit(compile(os.Args))
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	ctx, stop := untilSignal()
 	err := dispatch(&session{ctx: ctx, in: os.Stdin, out: os.Stdout, diag: os.Stderr}, os.Args[1:])
 	stop()
 	if logged := (loggedError{}); err != nil && !errors.As(err, &logged) {
 		fmt.Fprintln(os.Stderr, said(err))
 	}
 	os.Exit(exitCode(err))
+}
+
+// untilSignal returns a context that the first SIGINT or SIGTERM ends. A second one ends
+// the program at once, with 128 and its number, however soon it comes. stop ends that.
+func untilSignal() (ctx context.Context, stop context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals, over := make(chan os.Signal, 2), make(chan struct{})
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for {
+			select {
+			case s := <-signals:
+				if ctx.Err() != nil {
+					n, _ := s.(syscall.Signal)
+					os.Exit(128 + int(n))
+				}
+				cancel()
+			case <-over:
+				return
+			}
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(over)
+		cancel()
+	}
 }
 
 // dispatch runs one command line. Errors are *cli.UsageError, or the command's.

@@ -23,7 +23,7 @@ import (
 // caller of another node hears it: the jobs go through the mesh to a node that keeps
 // real books.
 func TestRejectionCodesCrossTheMesh(t *testing.T) {
-	worker := start(t, 21, func(c *Config) { c.StrangerLine = 1000 })
+	worker := start(t, 21, func(c *Config) { c.StrangerLine = 100_000 })
 	caller := start(t, 22, nil)
 	_, err := caller.mesh.Connect(t.Context(), worker.mesh.Addrs()[0])
 	require.NoError(t, err)
@@ -36,15 +36,15 @@ func TestRejectionCodesCrossTheMesh(t *testing.T) {
 		return string(identity.LedgerIDOf(keyOf(n).Public().(ed25519.PublicKey)))
 	}
 	revoked := identity.LedgerID(owner(24))
-	require.NoError(t, worker.Ledger.OpenAccount(revoked, 1000, time.Now()))
+	require.NoError(t, worker.Ledger.OpenAccount(revoked, 100_000, time.Now()))
 	require.NoError(t, worker.Ledger.Revoke(revoked, time.Now()))
 	known := identity.LedgerID(owner(25))
-	require.NoError(t, worker.Ledger.OpenAccount(known, 1000, time.Now()))
+	require.NoError(t, worker.Ledger.OpenAccount(known, 100_000, time.Now()))
 
 	nonce := byte(0)
 	voucher := func(s kernel.Submission, change func(*credit.Voucher)) credit.Voucher {
 		nonce++
-		v := credit.Voucher{LedgerID: ledger, JobID: s.Job.ID, MaxAmount: 500, Expires: time.Now().Add(time.Minute), Nonce: credit.Nonce{nonce}}
+		v := credit.Voucher{LedgerID: ledger, JobID: s.Job.ID, MaxAmount: 50_000, Expires: time.Now().Add(time.Minute), Nonce: credit.Nonce{nonce}}
 		if change != nil {
 			change(&v)
 		}
@@ -75,12 +75,12 @@ func TestRejectionCodesCrossTheMesh(t *testing.T) {
 		{"voucher_wrong_job", string(ledger), good(func(v *credit.Voucher) { v.JobID = uuid.Must(uuid.NewV7()).String() })},
 		{"voucher_wrong_payee", string(ledger), good(func(v *credit.Voucher) { v.Payee = idOf(27) })},
 		{"voucher_too_small", string(ledger), good(func(v *credit.Voucher) { v.MaxAmount = 1 })},
-		{"ledger_exhausted", string(ledger), good(func(v *credit.Voucher) { v.MaxAmount = 5000 })},
+		{"ledger_exhausted", string(ledger), good(func(v *credit.Voucher) { v.MaxAmount = 500_000 })},
 		{"", string(ledger), func(s kernel.Submission) []byte { used = good(nil)(s); return used }},
 	} {
-		budget := uint64(500)
+		budget := uint64(50_000)
 		if c.code == "ledger_exhausted" {
-			budget = 5000
+			budget = 500_000
 		}
 		s := job(t, cid, c.ledger, budget)
 		call := mesh.JobCall{Envelope: s.Envelope, Job: s.Job, Input: s.Input}
