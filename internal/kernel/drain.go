@@ -136,7 +136,8 @@ func (s *state) drained(out mesh.JobOutcome) {
 }
 
 // handedBack is out, unless this node gave the job back before it ran: then the caller
-// hears that the node is busy. A run that ended by itself just before stays as it ended.
+// hears that the node is busy. What has a result or a receipt stays as it is: a run that
+// was handed back has its JobBusy, and its bill, from perform.
 func handedBack(ctx context.Context, out mesh.JobOutcome) mesh.JobOutcome {
 	if !errors.Is(context.Cause(ctx), errHandBack) || out.Code == mesh.JobOK || len(out.Receipt) > 0 {
 		return out
