@@ -64,6 +64,35 @@ func TestManyMemories(t *testing.T) {
 	}
 }
 
+// Each of them returns and has its Worker wait with a memory that is of no use to the next.
+func TestManyKindsOfMemories(t *testing.T) {
+	rt := newRuntime(t)
+	todo := make(chan capsule.Module, *memories)
+	for i := range *memories {
+		m, err := rt.Compile(t.Context(), sample{code: answers.code, minPages: 16, maxPages: uint64(1000 + i%20)}.wasm())
+		require.NoError(t, err)
+		todo <- m
+	}
+	close(todo)
+	began := time.Now()
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for m := range todo {
+				in, err := m.Instantiate(t.Context(), 1, 0)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				in.Kill()
+				<-in.Done()
+			}
+		})
+	}
+	all.Wait()
+	t.Logf("%d in %v", *memories, time.Since(began).Round(time.Millisecond))
+}
+
 // A Worker that nobody wants after its capsule has returned holds its memory until it is gone,
 // and Close waits for that.
 func TestCloseWaitsForThoseThatReturned(t *testing.T) {
