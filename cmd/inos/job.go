@@ -28,10 +28,13 @@ type jobCmd struct {
 	Replicas  count         `default:"1" placeholder:"N" help:"Nodes that run it, spread over places; each may cost the budget (default ${default})."`
 	Agree     count         `default:"0" placeholder:"N" help:"Of them must return the same output; 0 (the default) means more than half."`
 	Trace     bool          `help:"Print the job's spans on every node afterwards."`
-	Timeout   duration      `default:"1m" placeholder:"TIME" help:"Give up after this (default ${default})."`
+	Timeout   *duration     `placeholder:"TIME" help:"Give up after this; none: it may take the time it needs, and ends after a minute in which no node is there for it."`
 	Quiet     bool          `short:"q" help:"Print nothing but the result, and errors."`
 	Verbose   bool          `short:"v" help:"Log every event."`
 }
+
+// joinTime is how long the bootstrap nodes have to answer.
+const joinTime = time.Minute
 
 // check refuses what does not fit together.
 func (c *jobCmd) check(s *session) error {
@@ -42,7 +45,7 @@ func (c *jobCmd) check(s *session) error {
 		return s.wrong("--agree %d: expected at most --replicas, which is %d", c.Agree, c.Replicas)
 	case c.Budget != nil && *c.Budget == 0:
 		return s.wrong("--budget 0 pays for nothing: expected the most it may cost, in microcredits, or no --budget at all")
-	case c.Timeout == 0:
+	case c.Timeout != nil && *c.Timeout == 0:
 		return s.wrong("--timeout 0s leaves no time: expected how long to wait, for example 30s")
 	case c.Quiet && c.Verbose:
 		return s.wrong("--quiet and --verbose: expected one of them")
@@ -102,9 +105,13 @@ func (c *jobCmd) order(s *session) (o submit.Order, wasm []byte, err error) {
 // dispatch publishes the capsule on n, joins the mesh and has the job done.
 func (c *jobCmd) dispatch(s *session, n *native, o submit.Order, wasm []byte) (kernel.Outcome, error) {
 	now := time.Now()
-	o.Deadline = now.Add(time.Duration(c.Timeout))
-	ctx, cancel := context.WithDeadline(s.ctx, o.Deadline)
-	defer cancel()
+	ctx := s.ctx
+	if c.Timeout != nil {
+		o.Deadline = now.Add(time.Duration(*c.Timeout))
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, o.Deadline)
+		defer cancel()
+	}
 	name := nameOf(c.Capsule)
 	if library.CheckName(name) != nil {
 		name = "capsule" // any will do: this is its only one
@@ -113,7 +120,9 @@ func (c *jobCmd) dispatch(s *session, n *native, o submit.Order, wasm []byte) (k
 	if err != nil {
 		return kernel.Outcome{}, err
 	}
-	if err := n.Kernel.Join(ctx, n.mesh, texts(c.Bootstrap)); err != nil {
+	join, cancel := context.WithTimeout(ctx, joinTime)
+	defer cancel()
+	if err := n.Kernel.Join(join, n.mesh, texts(c.Bootstrap)); err != nil {
 		return kernel.Outcome{}, err
 	}
 	o.Capsule, o.Device = cid, n.mesh.Self()
