@@ -87,6 +87,12 @@ func logEvent(ctx context.Context, logger *slog.Logger, e kernel.Event) {
 			level = slog.LevelWarn
 		}
 		logger.Log(ctx, level, e.Name(), "ahead", e.Clocks.Ahead, "peers", e.Clocks.Peers, "apart", e.Clocks.Apart, "message", e.Clocks.String())
+	case kernel.BooksChanged:
+		if e.Err == nil {
+			logger.InfoContext(ctx, e.Name(), "message", "the books can be written again: jobs of others are taken")
+		} else {
+			logger.ErrorContext(ctx, e.Name(), "error", e.Err, "message", "the books cannot be written: no jobs of others are taken until there is room")
+		}
 	case kernel.CapsuleCredit:
 		logger.WarnContext(ctx, e.Name(), "capsule", e.CapsuleID, "ledger", e.Ledger, "action", e.Action, "reason", e.Reason, "error", e.Err)
 	case kernel.ServiceFailed:

@@ -102,7 +102,7 @@ func TestEventsAreAsDeclared(t *testing.T) {
 	news := func(e supervisor.Event) kernel.Event { return kernel.CapsuleNews{Event: e} }
 	events := []kernel.Event{
 		kernel.NodeHeard{}, kernel.NodeHeard{New: true}, kernel.NodeGone{}, kernel.PeerConnected{}, kernel.PeerDisconnected{},
-		kernel.Joined{}, kernel.Parted{}, kernel.ClockOffset{}, kernel.JobRejected{Err: failed}, kernel.JobAdmitted{}, kernel.JobPlacedEvent{},
+		kernel.Joined{}, kernel.Parted{}, kernel.ClockOffset{}, kernel.BooksChanged{}, kernel.BooksChanged{Err: failed}, kernel.JobRejected{Err: failed}, kernel.JobAdmitted{}, kernel.JobPlacedEvent{},
 		kernel.JobProgress{}, kernel.JobEnded{}, kernel.JobEnded{Err: failed}, kernel.JobEnded{Outcome: mesh.JobOutcome{Code: mesh.JobCancelled}},
 		kernel.Commanded{}, kernel.MiningStop{}, kernel.MiningStart{}, kernel.HostChanged{}, kernel.CapsuleChanged{}, kernel.Throttled{},
 		kernel.FidelityChanged{}, kernel.ServiceFailed{}, kernel.Dropped{}, kernel.Fed{}, kernel.CapsuleCredit{Err: failed},

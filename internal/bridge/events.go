@@ -54,6 +54,11 @@ func viewEvent(e kernel.Event, peers func() int) map[string]any {
 	case kernel.CapsuleCredit:
 		v["type"], v["id"], v["credit"], v["reason"] = "capsule", e.CapsuleID, e.Action, e.Reason
 		v["ledger"], v["failed"] = string(e.Ledger), errorText(e.Err)
+	case kernel.BooksChanged:
+		v["type"], v["level"], v["text"] = "log", "info", "the books can be written again: jobs of others are taken"
+		if e.Err != nil {
+			v["level"], v["text"] = "error", "the books cannot be written, no jobs of others are taken until they can: "+errorText(e.Err)
+		}
 	case kernel.ServiceFailed:
 		v["type"], v["level"], v["text"] = "log", "error", e.Service+": "+e.Message
 	case kernel.MiningStart:

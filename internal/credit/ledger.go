@@ -99,6 +99,7 @@ type Ledger struct {
 	reserved map[key]uint64
 	short    bool
 	onFreed  func()
+	onFailed func(error)
 	last     *batch // newest, open or not
 	marked   uint64 // entries in the last checkpoint
 	closed   bool
@@ -307,10 +308,18 @@ func (l *Ledger) write(b *batch) {
 // with it, and the last of those puts the state back to what is durable.
 func (l *Ledger) wrote(b *batch, err error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	tell := func(error) {}
+	defer func() {
+		err := l.failed
+		l.mu.Unlock()
+		tell(err)
+	}()
 	if err == nil {
 		l.pause = 0
 		return
+	}
+	if l.onFailed != nil {
+		tell = l.onFailed
 	}
 	if l.failed == nil {
 		l.failed, l.torn = fmt.Errorf("%w: %w", ErrFailed, err), true

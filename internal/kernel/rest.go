@@ -19,7 +19,7 @@ func (s *state) rest(pause bool) {
 
 // offered counts the slots that other nodes may have.
 func (s *state) offered() int {
-	if s.resting || s.k.leaving.draining.Load() {
+	if s.resting || s.unwritable != nil || s.k.leaving.draining.Load() {
 		return 0
 	}
 	return s.free

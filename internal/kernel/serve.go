@@ -58,6 +58,9 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 		return out
 	case busy != "":
 		out.Code, out.Message = mesh.JobBusy, busy
+		if busy == unwritable {
+			out.Reason = reasonBooks
+		}
 		return out
 	}
 	progress := k.progress(call.Job.ID, onProgress)
@@ -180,6 +183,9 @@ func (k *Kernel) admitHere(ctx context.Context, a governance.Admitted, call mesh
 			return
 		case s.resting:
 			busy = resting
+			return
+		case s.unwritable != nil:
+			busy = unwritable
 			return
 		case s.free == 0:
 			busy = noFreeSlot

@@ -42,11 +42,13 @@ type state struct {
 	arrivals arrivals
 	free     int  // own slots
 	resting  bool // no jobs of other nodes
-	cooling  int  // own slots to be free from the next tick on
-	serving  int  // jobs that run here
-	sequence uint64
-	done     uint64
-	failed   uint64
+	// unwritable is why this node cannot write its books; nil: it can.
+	unwritable error
+	cooling    int // own slots to be free from the next tick on
+	serving    int // jobs that run here
+	sequence   uint64
+	done       uint64
+	failed     uint64
 }
 
 // placement is a slot set aside: a lease of another node, or an own slot.

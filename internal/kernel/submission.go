@@ -56,9 +56,10 @@ type Status struct {
 	Nodes        int // known, this one included
 	Slots        int
 	FreeSlots    int
-	Waiting      int // jobs without a node yet
-	Running      int // jobs of this node, placed somewhere
-	Serving      int // jobs that run here
+	Unwritable   error // why this node's books cannot be written; nil: they can
+	Waiting      int   // jobs without a node yet
+	Running      int   // jobs of this node, placed somewhere
+	Serving      int   // jobs that run here
 	Done         uint64
 	Failed       uint64
 	Rejected     uint64

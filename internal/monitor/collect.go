@@ -36,11 +36,12 @@ var (
 	entries = desc("ledger_entries", "Entries of the node's books.")
 	held    = desc("ledger_held_microcredits", "Set aside for jobs.")
 	owed    = desc("ledger_owed_microcredits", "Owed to this node by ledgers on their credit lines.")
+	written = desc("ledger_writable", "1 while this node can write its books.")
 	unequal = desc("ledger_imbalance_microcredits", "The sum over all accounts, which is 0.")
 )
 
 var all = []*prometheus.Desc{built, up, draining, slots, free, serving, running, waiting, peers, known, offset, shed,
-	capsules, memory, restarts, unheard, ledgers, entries, held, owed, unequal}
+	capsules, memory, restarts, unheard, ledgers, entries, held, owed, written, unequal}
 
 // Describe implements prometheus.Collector.
 func (c *nodeCollector) Describe(ch chan<- *prometheus.Desc) {
@@ -74,6 +75,7 @@ func (c *nodeCollector) Collect(ch chan<- prometheus.Metric) {
 		is(known, float64(st.Nodes))
 		is(offset, st.Clocks.Ahead.Seconds())
 		is(shed, float64(st.Dropped))
+		is(written, flag(st.Unwritable == nil))
 	}
 	states := make(map[string]float64)
 	var bytes, again, lost float64

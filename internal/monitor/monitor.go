@@ -90,7 +90,7 @@ func (m *Monitor) Handler() http.Handler {
 
 // health is the answer to a probe.
 type health struct {
-	Status string `json:"status"` // ok, draining or stuck
+	Status string `json:"status"` // ok, unwritable, draining or stuck
 	Peers  int    `json:"peers"`
 	Slots  int    `json:"slots"`
 	Free   int    `json:"freeSlots"`
@@ -107,9 +107,11 @@ func (m *Monitor) answer(w http.ResponseWriter, r *http.Request, ready bool) {
 		code, h.Status, h.Error = http.StatusServiceUnavailable, "stuck", err.Error()
 	case m.cfg.Node.Draining():
 		h.Status = "draining"
-		if ready {
-			code = http.StatusServiceUnavailable
-		}
+	case st.Unwritable != nil:
+		h.Status, h.Error = "unwritable", st.Unwritable.Error()
+	}
+	if ready && h.Status != "ok" {
+		code = http.StatusServiceUnavailable
 	}
 	if err == nil {
 		h.Peers, h.Slots, h.Free, h.UpMs = st.Peers, st.Slots, st.FreeSlots, time.Since(st.Started).Milliseconds()

@@ -81,6 +81,7 @@ func (e *earning) Collect(w kernel.Work, now time.Time) ([]byte, error) {
 	if e.hold.Ledger != p.wallet.Ledger() {
 		proof := Proof{Hold: e.hold, Cost: w.Cost, Until: e.until, Voucher: e.job.Voucher(), Receipt: receipt}
 		if err := p.prove(proof, now); err != nil {
+			p.refund(e.hold, now) // what cannot be shown is not billed
 			return nil, err
 		}
 	}
@@ -99,4 +100,4 @@ func (e *earning) Collect(w kernel.Work, now time.Time) ([]byte, error) {
 }
 
 // Refund implements kernel.Earning.
-func (e *earning) Refund(now time.Time) { _ = e.purse.ledger.Refund(e.hold, now) }
+func (e *earning) Refund(now time.Time) { e.purse.refund(e.hold, now) }

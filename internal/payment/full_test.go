@@ -79,3 +79,34 @@ func TestAPromiseIsNotLostWhileItIsWritten(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, written)
 }
+
+// What could not be refunded while the log was full goes back once there is room, on both
+// sides: of a promise that was withdrawn, of a job that did not run, and of one that nothing
+// could be kept of.
+func TestRefundedWhileTheLogWasFull(t *testing.T) {
+	log, far := &fullLog{}, &fullLog{}
+	payer, worker := partyOn(t, 1, line, log), partyOn(t, 2, line, far)
+	sub := order(t, payer, 100)
+	here := payer.admit(t, sub, nil, "")
+	voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), terms(sub, payer.now), payer.now)
+	require.NoError(t, err)
+	earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), terms(sub, worker.now), worker.now)
+	require.NoError(t, err)
+	log.full.Store(true)
+	far.full.Store(true)
+	payer.purse.Withdraw(here, worker.wallet.Peer(), payer.now)
+	earning.Refund(worker.now)
+	require.Len(t, payer.ledger.Holds(), 1)
+	require.Len(t, worker.ledger.Holds(), 1)
+	log.full.Store(false)
+	far.full.Store(false)
+	for _, p := range []*party{payer, worker} {
+		require.Eventually(t, func() bool {
+			p.now = p.now.Add(2 * time.Second) // past the ledger's pause
+			p.purse.SettleAgain(p.now)
+			return len(p.ledger.Holds()) == 0
+		}, time.Minute, time.Millisecond)
+	}
+	require.Zero(t, payer.spendable(t, payer.wallet.Ledger()))
+	require.Zero(t, worker.spendable(t, payer.wallet.Ledger()))
+}

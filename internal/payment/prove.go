@@ -75,8 +75,8 @@ func (p *Purse) sweep(ledger identity.LedgerID, now time.Time) {
 	_ = p.drop(drop)
 }
 
-// SettleAgain settles what was earned while the ledger's log could not be written. What
-// it refuses again is tried with the next call; call it before the ledger's Expire.
+// SettleAgain settles what was earned while the ledger's log could not be written, and
+// refunds what was to go back. What it refuses again is tried with the next call; call it before the ledger's Expire.
 func (p *Purse) SettleAgain(now time.Time) {
 	p.mu.Lock()
 	var owed []Proof
@@ -99,6 +99,17 @@ func (p *Purse) SettleAgain(now time.Time) {
 		if err != nil && p.ledger.Fate(x.Hold) == credit.FateRefunded {
 			_ = p.disprove(x.Hold) // or the next time that proofs are read
 		}
+	}
+	p.mu.Lock()
+	back := slices.Collect(maps.Keys(p.unreturned))
+	p.mu.Unlock()
+	if len(back) == 0 || p.ledger.RefundAll(back, now) != nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, id := range back {
+		delete(p.unreturned, id)
 	}
 }
 

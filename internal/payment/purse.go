@@ -5,6 +5,7 @@
 package payment
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -41,6 +42,8 @@ type Purse struct {
 	// unsettled are the holds of jobs done here whose settlement the ledger's log
 	// refused. Each has a proof, which bounds them.
 	unsettled map[credit.HoldID]struct{}
+	// unreturned are open holds whose refund the log refused.
+	unreturned map[credit.HoldID]struct{}
 	// unearned are the vouchers that this node held when it ended, and will never bill,
 	// until when it is worth saying so to who signed them.
 	unearned map[credit.HoldID]time.Time
@@ -92,7 +95,7 @@ func NewPurse(cfg Config, now time.Time) (*Purse, error) {
 	wallet, ledger := cfg.Wallet, cfg.Ledger
 	p := &Purse{wallet: wallet, ledger: ledger, keep: cfg.Keep, promised: make(map[promise]promised), agreed: make(map[string]agreed),
 		denied: newDenials(), unsettled: make(map[credit.HoldID]struct{}),
-		unearned: make(map[credit.HoldID]time.Time)}
+		unreturned: make(map[credit.HoldID]struct{}), unearned: make(map[credit.HoldID]time.Time)}
 	var err error
 	if p.proofs, err = newProofs(cfg.Keep); err != nil {
 		return nil, err
@@ -262,11 +265,19 @@ func (p *Purse) Late(receipt []byte, now time.Time) (credit.Receipt, error) {
 	return r, p.settle(of, r, receipt, now)
 }
 
-// Withdraw implements kernel.Wallet. A hold that cannot be refunded now is
-// refunded when its voucher expires.
+// Withdraw implements kernel.Wallet.
 func (p *Purse) Withdraw(job governance.Admitted, payee identity.PeerID, now time.Time) {
 	if hold, ok := p.forget(promise{job.Job().ID, payee}); ok {
-		_ = p.ledger.Refund(hold, now)
+		p.refund(hold, now)
+	}
+}
+
+// refund gives a hold back: now, or with a SettleAgain once the ledger's log can be written.
+func (p *Purse) refund(id credit.HoldID, now time.Time) {
+	if err := p.ledger.Refund(id, now); errors.Is(err, credit.ErrFailed) || errors.Is(err, credit.ErrBusy) {
+		p.mu.Lock()
+		p.unreturned[id] = struct{}{}
+		p.mu.Unlock()
 	}
 }
 

@@ -88,6 +88,7 @@ type Node struct {
 	kind        string
 	shipping    chan trace.Span // own spans on their way to a node that exports them; nil: none
 	takings     takings
+	books       *books
 
 	mu    sync.Mutex
 	beats map[string]time.Time // of each capsule's latest heartbeat
@@ -98,7 +99,10 @@ func New(cfg Config) (*Node, error) {
 	if len(cfg.Key) != ed25519.PrivateKeySize || cfg.Runtime == nil || cfg.Kind == "" {
 		return nil, errors.New("node: key, kind and runtime are required")
 	}
-	n := &Node{onHeartbeat: cfg.OnHeartbeat, beats: make(map[string]time.Time)}
+	n := &Node{onHeartbeat: cfg.OnHeartbeat, beats: make(map[string]time.Time), books: newBooks()}
+	if cfg.Keep != nil {
+		cfg.Keep = watched{cfg.Keep, n.books}
+	}
 	if n.now = cfg.Now; n.now == nil {
 		n.now = time.Now
 	}
@@ -219,6 +223,7 @@ func (n *Node) openLedger(cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
+	n.Ledger.OnFailed(n.books.fail)
 	if err = n.Ledger.OpenAccount(n.Wallet.Ledger(), cfg.Allowance, n.now()); err != nil {
 		return fmt.Errorf("node: opening the own ledger: %w", err)
 	}
@@ -251,5 +256,6 @@ func (n *Node) Run(ctx context.Context, m mesh.Mesh) error {
 	})
 	work.Go(func() { n.correspond(ctx) })
 	work.Go(func() { n.sayUnearned(ctx) })
+	work.Go(func() { n.watchBooks(ctx) })
 	return n.Kernel.Run(ctx, m)
 }

@@ -1,0 +1,34 @@
+package kernel
+
+import "context"
+
+const (
+	// unwritable is why a node is busy that cannot write its books, reasonBooks its Reason.
+	unwritable  = "this node cannot write its books now"
+	reasonBooks = "log_failed"
+)
+
+// BooksChanged: this node cannot write its books, for Err, and takes no jobs of other
+// nodes; or, Err being nil, it can again and does.
+type BooksChanged struct {
+	At
+	Err error
+}
+
+// Name implements Event.
+func (BooksChanged) Name() string { return "books:changed" }
+
+// SetBooks says that this node's books cannot be written, or, with nil, that they can
+// again. While they cannot, nothing that others could be asked to pay for is taken: the
+// profile says that there are no free slots, and new jobs are answered JobBusy. It waits
+// for the kernel's loop. Errors are ctx's and ErrStopped.
+func (k *Kernel) SetBooks(ctx context.Context, failed error) error {
+	return k.loop.ask(ctx, func(s *state) {
+		if (failed == nil) == (s.unwritable == nil) {
+			return
+		}
+		s.unwritable = failed
+		s.selfChanged()
+		k.emit(BooksChanged{at(), failed})
+	})
+}
