@@ -142,7 +142,7 @@ func TestWhereFlagsComeFrom(t *testing.T) {
 	require.Equal(t, count(9), n.Slots)
 	require.Equal(t, count(3), parsed(t, "serve").Serve.Slots)
 	require.Len(t, n.Listen, 2)
-	require.Equal(t, microcredits(10_000_000), n.CreditLine)
+	require.Equal(t, microcredits(1_000_000), n.CreditLine)
 	require.Empty(t, parsed(t, "node", "--capabilities", "").Node.Capabilities, "none at all")
 	require.Len(t, parsed(t, "node", "--capabilities", "a,b", "--capabilities", " c").Node.Capabilities, 3)
 	require.Len(t, parsed(t, "node", "--listen", "/ip4/0.0.0.0/udp/3/quic-v1").Node.Listen, 1, "what is said goes for all")

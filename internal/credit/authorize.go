@@ -45,7 +45,7 @@ func (l *Ledger) Authorize(ledger identity.LedgerID, jobID string, voucher []byt
 		revoked = a.revoked
 	} else if v != nil {
 		if _, ok := l.state.room(l.cfg.MaxStrangers, l.cfg.StrangerAge, l.nanos(now)); ok {
-			available = l.cfg.StrangerLine
+			available = min(l.cfg.StrangerLine, l.strangersRoom())
 		}
 	}
 	expired := false

@@ -19,9 +19,11 @@ type Config struct {
 	// first voucher arrives; 0 means that only ledgers opened by OpenAccount pay.
 	StrangerLine uint64
 	// MaxStrangers bounds how many such lines are given; 0 means 1024. Past it a
-	// stranger that owes nothing makes room, or one that has not been heard of. The most
-	// that strangers can owe this node is the product of the two.
+	// stranger that owes nothing makes room, or one that has not been heard of.
 	MaxStrangers int
+	// StrangersLine is the most, in microcredits, that all strangers together can owe this
+	// node; 0 means a line for each. What they pay from a balance does not count.
+	StrangersLine uint64
 	// StrangerAge is after how long a stranger that owes all of its line makes room for
 	// another, and what it owes is written off; 0 means a week. One that owes less does
 	// sooner, in proportion.
@@ -62,6 +64,9 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	def(&c.MaxStrangers, 1024)
+	if c.StrangersLine == 0 {
+		c.StrangersLine = maxAmount
+	}
 	def(&c.MaxHolds, 1<<20)
 	def(&c.MaxSpent, 1<<23)
 	def(&c.MaxPending, 4096)
@@ -100,6 +105,7 @@ type Ledger struct {
 	short    bool
 	onFreed  func()
 	onFailed func(error)
+	owed     owed
 	last     *batch // newest, open or not
 	marked   uint64 // entries in the last checkpoint
 	closed   bool
@@ -266,7 +272,13 @@ func (l *Ledger) mayHold(e *entry) error {
 	if a == nil || e.amount > maxAmount || l.state.mayHold(e, a, holdKey{e.ledger, e.nonce}) != nil {
 		return nil // apply says the same, and why
 	}
-	return l.covers(e.ledger, a, e.amount)
+	if err := l.covers(e.ledger, a, e.amount); err != nil {
+		return err
+	}
+	if a.stranger {
+		l.owed.most += e.amount
+	}
+	return nil
 }
 
 // checkpointDue is how many entries after the last checkpoint the next one follows.
@@ -368,7 +380,7 @@ func (l *Ledger) rewind() {
 		l.failed = fmt.Errorf("%w: %w", ErrFailed, err)
 		return
 	}
-	l.state, l.marked, l.torn = s, marked, false
+	l.state, l.marked, l.torn, l.owed = s, marked, false, owed{}
 	clear(l.names)
 }
 

@@ -138,6 +138,10 @@ func (r *Reservation) close() bool {
 func (l *Ledger) spendable(k key, a *account) (available, held uint64) {
 	reserved := l.reserved[k]
 	available = l.state.available(k, a)
+	if a.stranger {
+		own := uint64(max(a.balance-int64(l.state.promised(k)), 0))
+		available = min(available, own+l.strangersRoom())
+	}
 	return available - min(available, reserved), a.held + reserved
 }
 

@@ -8,8 +8,35 @@ import (
 // A ledger that a voucher opened is a stranger's. There is room for so many of them;
 // past that, whoever owes nothing makes room at once, and whoever owes something when
 // nothing has been heard of them for a while: the whole StrangerAge for a whole line, a
-// thousandth of it for a thousandth. So nobody keeps a place for next to nothing, and
-// what strangers can cost this node is a line for each place and StrangerAge.
+// thousandth of it for a thousandth. So nobody keeps a place for next to nothing. Since keys
+// are free, all strangers together have a line, too: what they can cost this node is that
+// line for each StrangerAge, whatever they are.
+
+// owed is what strangers owe, at the most: holds are added, and the sum is made anew when
+// that is near the bound and something has moved since.
+type owed struct {
+	most uint64
+	at   uint64 // the entry that it was summed at
+	done bool   // it was
+}
+
+// recount is how many entries lie between two sums, near the bound.
+const recount = 32
+
+// strangersRoom is how much more strangers may owe. The caller holds the lock.
+func (l *Ledger) strangersRoom() uint64 {
+	total := l.cfg.StrangersLine
+	near := l.owed.most >= total || total-l.owed.most < l.cfg.StrangerLine
+	if !l.owed.done || near && l.state.seq-l.owed.at >= recount {
+		l.owed = owed{at: l.state.seq, done: true}
+		for id, a := range l.state.accounts {
+			if id.class == classLedger && a.stranger {
+				l.owed.most += l.state.exposure(id.owner, a)
+			}
+		}
+	}
+	return total - min(l.owed.most, total)
+}
 
 // exposure is what a ledger's owner owes, for settled jobs and by cheques that are not
 // redeemed, and what is held for them.

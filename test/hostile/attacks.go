@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"inos/internal/capsule/hostile"
@@ -27,7 +28,7 @@ func attacks() []attack {
 		{"270 million locals", "refused, below 64 MiB more", refusedAtOnce(hostile.Module(hostile.Locals(270_000_000)))},
 		{"8 capsules of 1 GiB that are never ready", "below --memory and 256 MiB", grabs},
 		{"half a minute to compile", "15 s, below 1.5 GiB, pings below 200ms", compilesLong},
-	}, append(onPay(), byHearsay()...)...)
+	}, slices.Concat(onPay(), byHearsay(), onScarce())...)
 }
 
 // runsOn is a job whose capsule does not end.

@@ -28,6 +28,7 @@ const price = 10
 type buyer struct {
 	wallet  *credit.Wallet
 	library *library.Library
+	shelve  func() (*library.Library, error) // an empty one
 	mesh    *p2p.Mesh
 	node    identity.PeerID
 	// limit is the time that his manifests give a run, 0 for none of their own.
@@ -43,11 +44,14 @@ func newBuyer(ctx context.Context, a *arena) (*buyer, error) {
 	if b.wallet, err = credit.NewWallet(credit.WalletConfig{Key: key, Codec: wire.Credit{}}); err != nil {
 		return nil, err
 	}
-	if b.library, err = library.New(library.Config{Self: b.wallet.Peer(), Verify: wire.OpenManifest,
-		Sign: func(m capsule.Manifest) ([]byte, error) {
-			m.TimeLimit = b.limit
-			return wire.SealManifest(m, key)
-		}}); err != nil {
+	b.shelve = func() (*library.Library, error) {
+		return library.New(library.Config{Self: b.wallet.Peer(), Verify: wire.OpenManifest,
+			Sign: func(m capsule.Manifest) ([]byte, error) {
+				m.TimeLimit = b.limit
+				return wire.SealManifest(m, key)
+			}})
+	}
+	if b.library, err = b.shelve(); err != nil {
 		return nil, err
 	}
 	if b.mesh, err = p2p.New(p2p.Config{Key: key, Handler: b}); err != nil {

@@ -211,6 +211,9 @@ func newLibrary(key ed25519.PrivateKey, gate *governance.Gate) (*library.Library
 	})
 }
 
+// strangersLines is how many of their lines all strangers together can owe a node.
+const strangersLines = 16
+
 func (n *Node) openLedger(cfg Config) (err error) {
 	if cfg.Log == nil {
 		cfg.Log = &credit.MemoryLog{}
@@ -219,7 +222,7 @@ func (n *Node) openLedger(cfg Config) (err error) {
 		return err
 	}
 	n.Ledger, err = credit.OpenLedger(credit.Config{Log: cfg.Log, Codec: wire.Credit{},
-		Self: n.Wallet.Peer(), StrangerLine: cfg.StrangerLine})
+		Self: n.Wallet.Peer(), StrangerLine: cfg.StrangerLine, StrangersLine: strangersLines * cfg.StrangerLine})
 	if err != nil {
 		return err
 	}

@@ -157,10 +157,13 @@ func (m *Mesh) await(p identity.PeerID, s *frames, onProgress func(mesh.Progress
 				return mesh.JobOutcome{}, fmt.Errorf("%w: %s answers for %.80q", mesh.ErrProtocol, p, string(f.Result.Outcome.Node))
 			}
 			result = f.Result
+			s.pace()
+			defer s.unpace()
 			result.Outcome.Hearsay(time.Since(began))
 			m.retime(result.Outcome.Spans, p, result.SentAt)
 		case f.Output != nil && result != nil && uint64(len(output)+len(f.Output)) <= result.OutputLength:
 			output = append(output, f.Output...)
+			s.discount(len(data) - len(f.Output))
 		default:
 			return mesh.JobOutcome{}, fmt.Errorf("%w: job frame out of place", mesh.ErrProtocol)
 		}
