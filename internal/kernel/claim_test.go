@@ -162,6 +162,7 @@ func TestWhoPaysForARunThatEnded(t *testing.T) {
 			_, failed := home.Dispatch(ctx, submission("x", change))
 			require.Error(t, failed, what)
 			time.Sleep(20 * time.Second)
+			synctest.Wait()
 		}
 		for _, err := range []error{
 			fmt.Errorf("%w: %w", capsule.ErrKilled, fmt.Errorf("%w for %v", supervisor.ErrNoHeartbeat, work)),
