@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,18 +15,17 @@ import (
 // run for is the time that went by.
 func TestMeterOfANodeThatStoodStill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		stand := false
+		var stand atomic.Bool
 		dry := make(chan time.Time, 1)
 		m := newMeter(10, 100, func(mesh.Progress) {
-			if stand { // nothing of the meter goes on
-				stand = false
+			if stand.CompareAndSwap(true, false) { // nothing of the meter goes on
 				time.Sleep(30 * time.Second)
 			}
 		}, func() { dry <- time.Now() })
 		start := time.Now()
 		m.begin()
 		time.Sleep(4500 * time.Millisecond)
-		stand = true
+		stand.Store(true)
 		at := <-dry
 		// It stood from the report at 5 s to 35 s, of which a second counts at the next look.
 		require.Equal(t, (5+30+4)*time.Second+meterGrain, at.Sub(start))
