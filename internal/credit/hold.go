@@ -64,16 +64,12 @@ func (s *state) end(e *entry, a *account, hk holdKey) error {
 				return ErrCorrupt
 			}
 		}
-		back := h.amount - e.cost
-		if payee == a {
-			back = h.amount
-		}
-		if err := first(accept(payee, e.cost), accept(a, back)); err != nil {
-			return err
+		if payee != a { // what goes back to a fits: accept sees to it
+			if err := accept(payee, e.cost); err != nil {
+				return err
+			}
 		}
 		payee.balance += int64(e.cost)
-	} else if err := accept(a, h.amount); err != nil {
-		return err
 	}
 	held.balance -= int64(h.amount)
 	a.held -= h.amount

@@ -194,7 +194,7 @@ func TestLedgerAgainstModel(t *testing.T) {
 					if m.issued-x < -maxBalance {
 						return ErrLedgerExhausted
 					}
-					if a.balance > maxBalance-x {
+					if a.balance+a.held > maxBalance-x {
 						return ErrAmount
 					}
 					a.balance, m.issued = a.balance+x, m.issued-x

@@ -104,9 +104,10 @@ func spend(a *account, c class, amount uint64) error {
 	return nil
 }
 
-// accept checks that amount can be added to a.
+// accept checks that amount can be added to a, so that what is held of it still can go
+// back.
 func accept(a *account, amount uint64) error {
-	if amount > maxAmount || a.balance > maxBalance-int64(amount) {
+	if amount > maxAmount || a.balance+int64(a.held) > maxBalance-int64(amount) {
 		return ErrAmount
 	}
 	return nil
