@@ -288,7 +288,7 @@ func TestLedgerAgainstModel(t *testing.T) {
 				if rapid.Bool().Draw(t, "opened again") {
 					l = open()
 				} else { // it goes on by itself
-					now = now.Add(firstPause)
+					now = now.Add(longestPause)
 				}
 				if after, _ := l.Head(); after > before != kept {
 					t.Fatalf("entry %d after %d, kept %v", after, before, kept)
