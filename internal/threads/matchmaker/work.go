@@ -29,6 +29,8 @@ func (m *Matchmaker) work(serving context.Context, t *ticket, p Placement) {
 			m.end(t, r, t.over(ctx))
 		case !retryable(a.err) || t.confirmed(a):
 			m.end(t, r, a.err)
+		case !time.Now().Before(t.deadline): // the node has seen it before the context
+			m.end(t, r, t.over(ctx))
 		case isBusy(a.err) && a.cost() == 0:
 			// The node is well, its slots are taken: it stays a candidate, and the
 			// Chooser has heard of it through Done.
