@@ -29,12 +29,14 @@ func TestFindAsksTheDirectory(t *testing.T) {
 		w.net.SetDrop(home.Self(), far.Self(), false)
 		w.net.SetLatency(home.Self(), far.Self(), 20*time.Millisecond)
 
-		for _, heard := range []bool{false, true} {
+		for _, again := range []bool{false, true} {
 			rows, err := home.Find(t.Context(), "gpu")
 			require.NoError(t, err)
 			require.Len(t, rows, 1, "near has no such thing, and home is not its own find")
 			require.Equal(t, far.Self(), rows[0].Profile.Peer)
-			require.Equal(t, heard, rows[0].Heard)
+			if again { // the first time its profile may come meanwhile
+				require.True(t, rows[0].Heard)
+			}
 			require.True(t, rows[0].Measured && rows[0].Connected)
 			require.Equal(t, 40*time.Millisecond, rows[0].Latency)
 			require.Positive(t, rows[0].Score)
