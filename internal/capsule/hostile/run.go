@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"slices"
 	"sync"
@@ -150,6 +151,9 @@ func (w *world) run(t *testing.T, c Case) {
 		case e := <-w.ends:
 			if e.CID != cid {
 				continue
+			}
+			if c.Slow != nil && errors.Is(e.Err, c.Slow) {
+				return
 			}
 			require.ErrorIs(t, e.Err, is)
 			require.ErrorContains(t, e.Err, c.Says)
