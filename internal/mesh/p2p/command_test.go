@@ -25,7 +25,7 @@ func TestCommandsBetweenClocksThatDiffer(t *testing.T) {
 				ID: "1", Type: capsule.Pause, Target: "x", Timestamp: time.Now(), Deadline: time.Now().Add(20 * time.Second)}})
 			require.NoError(t, err)
 			require.Equal(t, capsule.OK, r.Code)
-			has := far.w.commands[0].Deadline.Sub(clock())
+			has := far.w.came()[0].Deadline.Sub(clock())
 			require.Positive(t, has)
 			require.LessOrEqual(t, has, 20*time.Second)
 		})

@@ -117,8 +117,7 @@ func serveSlowly(n *node, blob mesh.Blob) {
 
 // A capsule that comes byte by byte is given up, too.
 func TestADrippingCapsuleIsGivenUp(t *testing.T) {
-	a, b := pair(t, 424, nil)
-	a.cfg.Silence = 2 * time.Second
+	b, a := pair(t, 424, func(c *Config) { c.Silence = 2 * time.Second })
 	blob := makeBlob(t, 20_000, 1)
 	serveSlowly(b, blob)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -81,6 +82,13 @@ func (w *worker) HandleCommand(ctx context.Context, from identity.PeerID, call m
 	defer w.mu.Unlock()
 	w.commands = append(w.commands, call.Command)
 	return capsule.Reply{Code: capsule.OK, CapsuleID: call.Command.Target, Message: string(from)}
+}
+
+// came returns the commands so far.
+func (w *worker) came() []capsule.Command {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.commands)
 }
 
 func (w *worker) HandleFetch(_ context.Context, _ identity.PeerID, call mesh.FetchCall) (mesh.Blob, bool) {
