@@ -125,3 +125,43 @@ func TestMovementsBehindAFailureFail(t *testing.T) {
 	b, _ = l.Balance(testLedger(1))
 	require.EqualValues(t, 5, b.Available())
 }
+
+// stuckLog cannot say what counts while it is full, and can be read.
+type stuckLog struct{ fullLog }
+
+func (l *stuckLog) Replay(from uint64, fn func([]byte) error) error {
+	l.mu.Lock()
+	full := l.full
+	l.mu.Unlock()
+	if full != nil {
+		return full
+	}
+	return l.MemoryLog.Replay(from, fn)
+}
+
+func (l *stuckLog) Read(from uint64, fn func([]byte) error) error {
+	return l.MemoryLog.Replay(from, fn)
+}
+
+// The books show what is durable, and verify, while nothing can be written.
+func TestBooksCanBeReadWhileTheLogIsFull(t *testing.T) {
+	log := &stuckLog{}
+	l := openTest(t, log)
+	w := testWallet(t, 1)
+	require.NoError(t, l.OpenAccount(w.Ledger(), 100, testNow))
+	require.NoError(t, l.Grant(w.Ledger(), 7, testNow))
+	before := l.Balances()
+	log.set(errors.New("quota exceeded"))
+	require.ErrorIs(t, l.Grant(w.Ledger(), 50, testNow), ErrFailed)
+	require.Equal(t, before, l.Balances())
+	r, err := Verify(log, nil)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, r.Entries)
+	require.ErrorIs(t, l.Grant(w.Ledger(), 50, testNow.Add(time.Minute)), ErrFailed)
+	log.set(nil)
+	now := testNow.Add(2 * time.Minute)
+	for l.Grant(w.Ledger(), 1, now) != nil { // the one that finds the log well is refused
+		now = now.Add(longestPause)
+	}
+	require.EqualValues(t, before[0].Balance+1, l.Balances()[0].Balance)
+}

@@ -146,7 +146,7 @@ func OpenLedger(cfg Config) (*Ledger, error) {
 			return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 		}
 	}
-	s, marked, err := replay(cfg.Log)
+	s, marked, err := replay(cfg.Log, cfg.Log.Replay)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +155,9 @@ func OpenLedger(cfg Config) (*Ledger, error) {
 	return l, nil
 }
 
-func replay(log Log) (*state, uint64, error) {
+// replay is the state that a log's records add up to, as visit, its Replay or Read, has
+// them, and where its checkpoint is.
+func replay(log Log, visit func(from uint64, fn func(record []byte) error) error) (*state, uint64, error) {
 	from, saved, err := log.LoadCheckpoint()
 	if err != nil {
 		return nil, 0, err
@@ -171,7 +173,7 @@ func replay(log Log) (*state, uint64, error) {
 	} else {
 		from = 0
 	}
-	err = log.Replay(from, func(record []byte) error { return s.replayOne(record) })
+	err = visit(from, func(record []byte) error { return s.replayOne(record) })
 	return s, from, err
 }
 
@@ -375,12 +377,15 @@ func (l *Ledger) ready(now time.Time) error {
 // rewind reads the log again, so that the state is what is durable; where the log
 // cannot be read it stays torn. The caller holds the lock, and no write is under way.
 func (l *Ledger) rewind() {
-	s, marked, err := replay(l.cfg.Log)
-	if err != nil {
+	s, marked, err := replay(l.cfg.Log, l.cfg.Log.Replay)
+	if l.torn = err != nil; l.torn {
 		l.failed = fmt.Errorf("%w: %w", ErrFailed, err)
-		return
+		// What it shows meanwhile is what has been acknowledged.
+		if s, marked, err = replay(l.cfg.Log, reading(l.cfg.Log)); err != nil {
+			return
+		}
 	}
-	l.state, l.marked, l.torn, l.owed = s, marked, false, owed{}
+	l.state, l.marked, l.owed = s, marked, owed{}
 	clear(l.names)
 }
 

@@ -19,6 +19,21 @@ type Log interface {
 	LoadCheckpoint() (next uint64, state []byte, err error)
 }
 
+// Reader is a Log that can be read while it cannot be written. Read is Replay of what has
+// been acknowledged, and changes nothing: what an Append that failed has left behind may
+// still count, until Replay says what does.
+type Reader interface {
+	Read(from uint64, fn func(record []byte) error) error
+}
+
+// reading is how to read log without changing it.
+func reading(log Log) func(from uint64, fn func(record []byte) error) error {
+	if r, ok := log.(Reader); ok {
+		return r.Read
+	}
+	return log.Replay
+}
+
 // MemoryLog is a Log that lasts as long as the program. Safe for concurrent use.
 type MemoryLog struct {
 	mu      sync.Mutex

@@ -49,7 +49,7 @@ func Verify(log Log, fn func(Entry) error) (Report, error) {
 		}
 		return nil
 	}
-	err = log.Replay(0, func(record []byte) error {
+	err = reading(log)(0, func(record []byte) error {
 		if err := s.replayOne(record); err != nil {
 			return err
 		}

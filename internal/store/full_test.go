@@ -275,3 +275,27 @@ func TestKVRefusedTogether(t *testing.T) {
 	v, _ = kv.Get("k")
 	require.Equal(t, "new", string(v))
 }
+
+// What has been acknowledged can be read while nothing can be written.
+func TestReadWhileNothingCanBeWritten(t *testing.T) {
+	d := NewMemoryDir()
+	l, _ := openLog(t, d)
+	require.NoError(t, l.Append([][]byte{[]byte("kept")}))
+	d.Fault = func(_, op string) error {
+		if op == "read" {
+			return nil
+		}
+		return errNoRoom
+	}
+	require.ErrorIs(t, l.Append([][]byte{[]byte("refused")}), errNoRoom)
+	var read []string
+	require.NoError(t, l.Read(0, func(r []byte) error {
+		read = append(read, string(r))
+		return nil
+	}))
+	require.Equal(t, []string{"kept"}, read)
+	require.NoError(t, l.Verify())
+	require.ErrorIs(t, l.Replay(0, func([]byte) error { return nil }), errNoRoom, "it decides what counts, and so writes")
+	d.Fault = nil
+	require.Equal(t, []string{"kept"}, all(t, l, 0))
+}

@@ -130,14 +130,32 @@ func (l *Log) Replay(from uint64, fn func(record []byte) error) error {
 	return l.replay(offset, index, from, end, fn)
 }
 
-// Verify reads the whole log and the checkpoint. Damage is a *Corruption.
-func (l *Log) Verify() error {
+// Read is Replay of what has been acknowledged. It writes nothing, so that it works
+// while nothing can be written.
+func (l *Log) Read(from uint64, fn func(record []byte) error) error {
+	end, err := l.acknowledged()
+	if err != nil {
+		return err
+	}
+	return l.replay(0, 0, from, end, fn)
+}
+
+// acknowledged is where the log ends, whatever a write that failed has left behind it.
+func (l *Log) acknowledged() (endMark, error) {
 	l.mu.Lock()
-	failed := l.repair()
-	end := l.end
-	l.mu.Unlock()
-	if failed != nil {
-		return failed
+	defer l.mu.Unlock()
+	if l.failed != nil && !errors.Is(l.failed, ErrFailed) {
+		return l.end, l.failed
+	}
+	return l.end, nil
+}
+
+// Verify reads the whole log and the checkpoint, and writes nothing. Damage is a
+// *Corruption.
+func (l *Log) Verify() error {
+	end, err := l.acknowledged()
+	if err != nil {
+		return err
 	}
 	if err := l.check.verify(); err != nil {
 		return err
