@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"inos/internal/capsule"
+	"inos/internal/credit"
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
@@ -100,12 +101,20 @@ func (k *Kernel) enter(ctx context.Context, j *job, now time.Time) error {
 		ID: asked.ID, Capsule: asked.Capsule, Method: asked.Method, State: JobQueued,
 		Priority: asked.Priority, Submitted: now,
 	}
+	var unpaid error
 	if err := k.loop.ask(ctx, func(s *state) {
+		if j.sub.Voucher == nil && s.unwritable != nil {
+			unpaid = fmt.Errorf("kernel: %s and can pay for nothing: %w: %w", unwritable, credit.ErrFailed, s.unwritable)
+			return
+		}
 		if fresh = s.jobs.add(j); fresh {
 			k.emit(JobAdmitted{At{now}, asked.ID, "", j.admitted.Decision()})
 		}
 	}); err != nil {
 		return err
+	}
+	if unpaid != nil {
+		return unpaid
 	}
 	if !fresh {
 		return fmt.Errorf("%w: %s", ErrDuplicate, asked.ID)

@@ -101,7 +101,7 @@ func (k *Kernel) held(a governance.Admitted, terms Terms, limits Limits, out mes
 	}
 	var err error
 	switch w.earning, err = k.cfg.Wallet.Earn(a, terms, now); {
-	case heldUp(err), errors.Is(err, credit.ErrFailed), errors.Is(err, credit.ErrBusy): // it says nothing of who pays
+	case heldUp(err), a.From() != "" && (errors.Is(err, credit.ErrFailed) || errors.Is(err, credit.ErrBusy)): // it says nothing of who pays
 		out.Code, out.Message, out.Reason = mesh.JobBusy, err.Error(), codeText(err)
 		return work{}, out, false
 	case err != nil:
