@@ -25,8 +25,9 @@ type Compiler struct {
 	// follow these.
 	Program string
 	Args    []string
-	// Time is how long one compilation may take, of the wall's clock and of a processor's;
-	// 0 means DefaultCompileTime.
+	// Time is how much of a processor's time one compilation may take; 0 means
+	// DefaultCompileTime. By the wall's clock it may take busyTime more: that a machine is
+	// busy is not the module's fault.
 	Time time.Duration
 	// Memory is the most that the process may have, in bytes; 0 means DefaultCompileMemory.
 	Memory uint64
@@ -41,6 +42,10 @@ const (
 // ErrCompileLimit says that a module takes more time or memory to compile than it may
 // have. It matches capsule.ErrCompile. Final for these bytes.
 var ErrCompileLimit = fmt.Errorf("%w: over its limits", capsule.ErrCompile)
+
+// busyTime is how much longer than its processor's time a compilation may take on a machine
+// that is busy with other things.
+const busyTime = 45 * time.Second
 
 // cacheFiles is how many compiled modules are kept on disk.
 const cacheFiles = 256
@@ -66,7 +71,7 @@ func (c Compiler) into(ctx context.Context, folder string, wasm []byte) error {
 	if limit <= 0 {
 		limit = DefaultCompileTime
 	}
-	running, stop := context.WithTimeout(ctx, limit)
+	running, stop := context.WithTimeout(ctx, limit+busyTime)
 	defer stop()
 	args := append(slices.Clone(c.Args), folder, strconv.FormatUint(memory, 10), limit.String())
 	cmd := exec.CommandContext(running, c.Program, args...)
@@ -83,7 +88,7 @@ func (c Compiler) into(ctx context.Context, folder string, wasm []byte) error {
 	case errors.As(err, &exit) && exit.ExitCode() == exitRefused:
 		return fmt.Errorf("%w: %s", capsule.ErrCompile, said.line())
 	case running.Err() != nil:
-		return fmt.Errorf("%w: it was not compiled within %v", ErrCompileLimit, limit)
+		return fmt.Errorf("capsule/wazero: this machine is too busy: %v of a processor's time took longer than %v; try again", limit, limit+busyTime)
 	case errors.As(err, &exit): // the system, or Go's runtime for want of memory, ended it
 		return fmt.Errorf("%w of %v and %d MiB: %v: %s", ErrCompileLimit, limit, memory>>20, exit, said.line())
 	}
