@@ -25,7 +25,7 @@ var (
 // blocks until the output is there, which the caller owns. limit is for the task itself; 0 means the capsule's own. onProgress may be
 // nil and must not block. Who may call is the caller's to decide. Errors match
 // ErrNoCapsule, ErrCalls, ErrPaused (and ErrTransition), ErrStopped while it is between two
-// instances, ErrTimeLimit, those of capsule.Capsule.Run, or ctx's. A task that ctx or the
+// instances, capsule.ErrKilled when it is killed before the call's turn, ErrTimeLimit, those of capsule.Capsule.Run, or ctx's. A task that ctx or the
 // limit ends must let go within Config.CancelGrace, or the instance is killed.
 func (s *Supervisor) Call(ctx context.Context, id string, limit time.Duration, task capsule.Task, onProgress func(done, total uint64)) ([]byte, error) {
 	ch, err := s.awaitCall(ctx, id)
@@ -56,17 +56,30 @@ func (s *Supervisor) awaitCall(ctx context.Context, id string) (*child, error) {
 		return nil, fmt.Errorf("%w: %d wait for %s", ErrCalls, ch.calls, id)
 	}
 	ch.calls++
-	defer func() { ch.calls-- }()
 	s.mu.Unlock()
-	defer s.mu.Lock()
+	var err error
+	gone := false
 	select {
 	case ch.turn <- struct{}{}:
-		return ch, nil
 	case <-ch.gone:
-		return nil, ErrStopped
+		gone = true
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		err = context.Cause(ctx)
 	}
+	s.mu.Lock()
+	ch.calls--
+	if gone {
+		err = ch.closed()
+	}
+	return ch, err
+}
+
+// closed is why ch takes no call. mu is held.
+func (ch *child) closed() error {
+	if ch.stopping {
+		return fmt.Errorf("%w: %s", capsule.ErrKilled, ch.stopReason) // as the call under way ends
+	}
+	return ErrStopped
 }
 
 // begin notes that a task is at work on ch, whose turn the caller has.
@@ -75,7 +88,7 @@ func (s *Supervisor) begin(ch *child) (*capsule.Capsule, error) {
 	defer s.mu.Unlock()
 	switch {
 	case ch.cap == nil || ch.stopping || ch.redo || ch.ending():
-		return nil, ErrStopped
+		return nil, ch.closed()
 	case ch.state == Paused:
 		return nil, fmt.Errorf("%w: %w", ErrPaused, &TransitionError{From: ch.state.String(), Change: "call"})
 	case ch.state != Healthy && ch.state != Degraded:

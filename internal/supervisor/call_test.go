@@ -110,6 +110,22 @@ func TestCallsTakeTurns(t *testing.T) {
 	})
 }
 
+// Whoever kills a capsule ends all its calls alike: the one under way and those that wait.
+func TestAKillEndsTheCallsThatWait(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, w *world) {
+		id := w.spawn(good)
+		ends := make(chan error, 3)
+		for range 3 {
+			go func() { _, err := w.call(id, "sleep", "1h"); ends <- err }()
+		}
+		synctest.Wait()
+		require.Equal(t, capsule.OK, w.to(id, capsule.Kill).Code)
+		for range 3 {
+			require.ErrorIs(t, <-ends, capsule.ErrKilled)
+		}
+	})
+}
+
 // A call that ends lets the next one have its turn, however it ended: cancelled, out of
 // time, or because the instance died under it and another followed.
 func TestAfterACallThatFailed(t *testing.T) {
