@@ -21,10 +21,15 @@ import (
 // start runs a task in the background and returns once it reports progress.
 func start(t *testing.T, c *capsule.Capsule, task capsule.Task) <-chan error {
 	t.Helper()
+	return startFor(context.Background(), t, c, task)
+}
+
+func startFor(ctx context.Context, t *testing.T, c *capsule.Capsule, task capsule.Task) <-chan error {
+	t.Helper()
 	progress, ended := make(chan struct{}), make(chan error, 1)
 	var once sync.Once
 	go func() {
-		_, err := c.Run(context.Background(), task, func(capsule.Progress) { once.Do(func() { close(progress) }) })
+		_, err := c.Run(ctx, task, func(capsule.Progress) { once.Do(func() { close(progress) }) })
 		ended <- err
 	}()
 	select {
@@ -226,7 +231,9 @@ func TestALyingCapsuleIsNamedAndKilled(t *testing.T) {
 func TestPauseAndResume(t *testing.T) {
 	beats := make(chan capsule.Heartbeat, 1000)
 	c := open(t, compile(t, sharedRuntime(t), built(t, "fault")), capsule.Config{OnHeartbeat: func(h capsule.Heartbeat) { beats <- h }})
-	ended := start(t, c, capsule.Task{Method: "count", Args: []string{"300000"}})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := startFor(ctx, t, c, capsule.Task{Method: "count", Args: []string{"1000000000000"}})
 	reply, err := c.Command(t.Context(), capsule.Command{ID: "p", Type: capsule.Pause})
 	require.NoError(t, err)
 	require.Equal(t, capsule.OK, reply.Code)
@@ -260,7 +267,8 @@ func TestPauseAndResume(t *testing.T) {
 	}
 	_, err = c.Command(t.Context(), capsule.Command{Type: capsule.Resume})
 	require.NoError(t, err)
-	require.NoError(t, <-ended)
+	cancel()
+	require.ErrorIs(t, <-ended, context.Canceled)
 	require.NoError(t, <-second)
 }
 
