@@ -113,6 +113,8 @@ func missing(need scheduler.Requirement) string {
 		return "no free slot"
 	case scheduler.NeedUnexpired:
 		return "its profile has expired"
+	case scheduler.NeedAnswer:
+		return "has never answered here"
 	}
 	return "misses " + string(need)
 }

@@ -196,6 +196,42 @@ await test('a bootstrap node that comes back elsewhere', { spoil: { 'inos.json':
 });
 await stopNode(other);
 
+// Two browsers that know each other by a node between them only: neither can dial the other.
+{
+  const between = await startNode('between', ['node', '--listen', '/ip4/127.0.0.1/udp/0/quic-v1/webtransport', '--capabilities', 'storage']);
+  await test('a browser that cannot be reached', { boot: { bootstrap: between.ready.addrs } }, async (page) => {
+    const lonely = await serveSpoiled({ boot: { bootstrap: between.ready.addrs, capabilities: ['lonely'] } });
+    const other = await openPage(browser);
+    try {
+      await other.goto(lonely.url);
+      const peer = (await inPage(other, async () => (await inos.joined, inos.status()), null, 60_000)).peerId;
+      const seen = await inPage(page, (peer) => inos.joined.then(() => new Promise((resolve) => {
+        const look = async () => {
+          const row = (await inos.nodes()).find((row) => row.peerId === peer);
+          const shown = [...document.querySelectorAll('tr')].find((tr) => [...tr.cells].some((cell) => cell.title === peer));
+          if (!row || !shown) return;
+          off();
+          const { ledgerId } = await inos.status();
+          const job = { capsule: 'hash', method: 'sha256', input: 'x', requires: ['lonely'], creditLedgerId: ledgerId, deadlineMs: 2000 };
+          const refused = await inos.dispatch(job).then(() => ({ code: 'it ran' }), ({ code, message }) => ({ code, message }));
+          resolve({ row, shown: shown.textContent, refused });
+        };
+        const off = inos.on('*', look);
+        void look();
+      })), peer, 60_000);
+      equal([seen.row.kind, seen.row.connected, seen.row.eligible], ['browser', false, false], 'its row');
+      for (const text of [seen.row.reason, seen.shown]) {
+        if (/eligible/.test(text) || !/cannot be dialled from here, and is not connected, has never answered here/.test(text)) throw new Error(`why not: ${text}`);
+      }
+      equal(seen.refused.code, 'no_candidate', seen.refused.message);
+    } finally {
+      await other.context().close();
+      await lonely.close();
+    }
+  });
+  await stopNode(between);
+}
+
 // For Chromium a page from 127.0.0.1 is local, unless it is told that the address is one of the Internet.
 {
   const near = await startNode('near', ['node', '--listen', '/ip4/127.0.0.1/udp/0/quic-v1/webtransport']);
