@@ -17,12 +17,16 @@ import (
 	"inos/internal/trace/otlp"
 )
 
+// wallClock is this machine's clock; nil means time.Now. Tests build a program with another
+// one (build tag wrongclock).
+var wallClock func() time.Time
+
 // build makes the parts in order; close undoes as many as there are.
 func (n *native) build(f nodeFlags) error {
 	cfg := node.Config{
 		Name: string(f.Name), Kind: "native", Capabilities: texts(f.Capabilities), GeoHash: string(f.Geo), CreditCost: uint64(f.Cost),
 		Slots: f.slots(), Allowance: uint64(f.Allowance), StrangerLine: uint64(f.CreditLine), Overdue: f.overdue(),
-		Hedge: f.Hedge, Near: string(f.Near),
+		Hedge: f.Hedge, Near: string(f.Near), Now: wallClock,
 	}
 	if f.Data != "" {
 		if err := os.MkdirAll(f.Data, 0o700); err != nil {
@@ -79,7 +83,7 @@ func (n *native) build(f nodeFlags) error {
 	}
 	n.mesh, err = p2p.New(p2p.Config{
 		Key: cfg.Key, Handler: n.Kernel, Notes: n.Notes(), Listen: texts(f.Listen), Bootstrap: texts(f.Bootstrap), ArtificialLatency: time.Duration(f.Latency),
-		Sequence: n.Sequence(),
+		Sequence: n.Sequence(), Now: wallClock,
 	})
 	if err != nil {
 		return err

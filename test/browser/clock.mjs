@@ -3,13 +3,18 @@
 // with deadlines are done and paid for, and beyond a minute the page, inos.status() and the
 // error of a job that found no node say so. The Worker's Date is moved, which is all that
 // the kernel knows of the machine's clock; the browser itself, which checks certificates,
-// has the right one. Needs dist and the native node (make dist native). Ends with
+// has the right one. Then the other way around: the node's clock is wrong, which dates its
+// certificates, too, and the browser's is right. Needs dist and the native node (make dist native). Ends with
 // "N passed, N failed".
 //
 //   node test/browser/clock.mjs [chromium] [firefox]
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { inPage, launchChromium, openPage } from './lib/chromium.mjs';
 import { launchFirefox } from './lib/firefox.mjs';
-import { startNode, stopNode } from './lib/nodes.mjs';
+import { root, startNode, stopNode } from './lib/nodes.mjs';
 import { serveSpoiled } from './lib/spoiled.mjs';
 
 const SECOND = 1000;
@@ -21,11 +26,17 @@ const words = process.argv.slice(2);
 let passed = 0;
 let failed = 0;
 
-const node = await startNode('right', ['node', '--listen', '/ip4/127.0.0.1/udp/0/quic-v1/webtransport', '--capabilities', 'storage']);
+const WORKER = ['node', '--listen', '/ip4/127.0.0.1/udp/0/quic-v1/webtransport', '--capabilities', 'storage'];
+const node = await startNode('right', WORKER);
+
+const folder = mkdtempSync(join(tmpdir(), 'inos-clock-'));
+const wrong = join(folder, 'inos'); // a program whose clock is ahead by $INOS_CLOCK_AHEAD
+const built = spawnSync('go', ['build', '-tags', 'wrongclock', '-o', wrong, './cmd/inos'], { cwd: root, env: { ...process.env, CGO_ENABLED: '0' }, stdio: 'inherit' });
+if (built.status !== 0) throw new Error('the node with a wrong clock was not built');
 
 /** A server whose pages' kernels start with a clock that is `ahead`, and hear on the channel of that when it is set. */
-const serve = (ahead) => serveSpoiled({
-  boot: { bootstrap: node.ready.addrs },
+const serve = (ahead, nodes = [node]) => serveSpoiled({
+  boot: { bootstrap: nodes.flatMap(({ ready }) => ready.addrs) },
   spoil: {
     'kernel.worker': (answer) => ({
       body: `{
@@ -131,6 +142,28 @@ async function test(name, open, ahead, jumps) {
   }
 }
 
+/** Beside a node whose clock is `ahead` the page's own seems to be behind: its kernel's word on it is the same as if it were. */
+async function beside(name, open, ahead) {
+  const worker = await startNode('wrong', WORKER, { program: wrong, env: { INOS_CLOCK_AHEAD: `${ahead / SECOND}s` } });
+  const server = await serve(0, [worker]);
+  let page;
+  try {
+    page = await open(server.url);
+    await work(page, 'beside it');
+    await told(page, -ahead, 'beside it');
+    await work(page, 'after that');
+    passed++;
+    console.log(`ok   ${name}`);
+  } catch (error) {
+    failed++;
+    console.log(`FAIL ${name}\n     ${error.stack ?? error}\n     ${[...(page?.log ?? []).slice(-15), ...worker.log.slice(-10)].join('\n     ')}`);
+  } finally {
+    await page?.context?.().close();
+    await server.close();
+    await stopNode(worker);
+  }
+}
+
 if (words.length === 0 || words.includes('chromium')) {
   const browser = await launchChromium();
   const waiting = [...OFFSETS.map((off) => [off, [-off, 0]]), [0, [SLEEP]]];
@@ -142,6 +175,10 @@ if (words.length === 0 || words.includes('chromium')) {
   await Promise.all(Array.from({ length: AT_ONCE }, async () => {
     for (let next; (next = waiting.shift()); ) await test(`Chromium, ${said(next[0])}, then ${next[1].map(said).join(', then ')}`, open, ...next);
   }));
+  const apart = [...OFFSETS];
+  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+    for (let next; (next = apart.shift()); ) await beside(`Chromium, beside a node that is ${next / SECOND} s ahead`, open, next);
+  }));
   await browser.close();
 }
 if (words.length === 0 || words.includes('firefox')) {
@@ -150,11 +187,13 @@ if (words.length === 0 || words.includes('firefox')) {
     await page.goto(url);
     return page;
   };
-  for (const off of OFFSETS.filter((_, i) => i % 2 === 0)) await test(`Firefox, ${said(-off)}, then ${said(off)}`, open, -off, [off]);
+  for (const off of OFFSETS) await test(`Firefox, ${said(-off)}, then ${said(off)}`, open, -off, [off]);
   await test('Firefox, asleep for ten minutes', open, 0, [SLEEP]);
+  for (const off of OFFSETS) await beside(`Firefox, beside a node that is ${off / SECOND} s ahead`, open, off);
   await close();
 }
 
 await stopNode(node);
+rmSync(folder, { recursive: true, force: true });
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exit(failed === 0 && passed > 0 ? 0 : 1);

@@ -10,9 +10,9 @@ const START_MS = 30_000;
 const END_MS = 8_000;
 const running = new Set();
 
-/** Starts `build/inos ARGS`; resolves once its first line says that it is ready. */
-export async function startNode(name, args) {
-  const child = spawn(`${root}build/inos`, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+/** Starts `build/inos ARGS`, or another `program`; resolves once its first line says that it is ready. */
+export async function startNode(name, args, { program = `${root}build/inos`, env = {} } = {}) {
+  const child = spawn(program, args, { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   const node = { name, args, child, log: [], ready: null, exited: false };
   running.add(node);
   const keep = (line) => {
