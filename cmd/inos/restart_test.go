@@ -3,6 +3,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -12,7 +13,40 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/credit"
+	"inos/internal/identity"
+	"inos/internal/kernel"
 )
+
+// holdsOne waits until the node has money held for a job.
+func (p *process) holdsOne() {
+	p.t.Helper()
+	held := regexp.MustCompile(`(?m)^inos_ledger_held_microcredits [1-9]`)
+	require.Eventually(p.t, func() bool {
+		_, metrics := get(p.t, p.ready.Monitor+"/metrics")
+		return held.MatchString(metrics)
+	}, time.Minute, 10*time.Millisecond, "it holds the voucher")
+}
+
+// listens is where the node listens, for another run of it: with another certificate.
+func (p *process) listens() string {
+	p.t.Helper()
+	addr, _, ok := strings.Cut(p.ready.Addrs[0], "/p2p/")
+	require.True(p.t, ok)
+	addr, _, _ = strings.Cut(addr, "/certhash/")
+	return addr
+}
+
+// promised is the hold of n for a job that payee has.
+func promised(t *testing.T, n *native, payee string) credit.HoldID {
+	t.Helper()
+	for _, h := range n.Ledger.Holds() {
+		if h.Payee == identity.PeerID(payee) {
+			return h.ID
+		}
+	}
+	require.Fail(t, "nothing is held for "+payee)
+	return credit.HoldID{}
+}
 
 // A worker that is killed in the middle of a job and comes back says that it will not bill
 // it: the payer has its money back long before the voucher expires.
@@ -20,9 +54,7 @@ func TestAWorkerThatComesBackGivesBack(t *testing.T) {
 	args := []string{"node", "--name", "worker", "--capabilities", "storage", "--cost", "1000", "--slots", "1",
 		"--data", filepath.Join(t.TempDir(), "data"), "--log", "json"}
 	worker := run(t, nil, append(args, "--listen", string(loopback[0]))...)
-	addr, _, ok := strings.Cut(worker.ready.Addrs[0], "/p2p/")
-	require.True(t, ok)
-	addr, _, _ = strings.Cut(addr, "/certhash/") // it comes back with another certificate
+	addr := worker.listens()
 	n, dispatch := customer(t, worker.ready.Addrs[0])
 	heard(t, n, 1)
 	ended := make(chan error, 1)
@@ -30,16 +62,8 @@ func TestAWorkerThatComesBackGivesBack(t *testing.T) {
 		_, err := dispatch("4000000000")
 		ended <- err
 	}()
-	require.Eventually(t, func() bool {
-		_, metrics := get(t, worker.ready.Monitor+"/metrics")
-		return regexp.MustCompile(`(?m)^inos_ledger_held_microcredits [1-9]`).MatchString(metrics)
-	}, time.Minute, 10*time.Millisecond, "it holds the voucher")
-	var hold credit.HoldID
-	for _, h := range n.Ledger.Holds() {
-		if h.Payee != n.mesh.Self() {
-			hold = h.ID
-		}
-	}
+	worker.holdsOne()
+	hold := promised(t, n, worker.ready.PeerID)
 	require.Equal(t, credit.FateHeld, n.Ledger.Fate(hold))
 	worker.crash()
 	worker = run(t, nil, append(args, "--listen", addr)...)
@@ -53,4 +77,51 @@ func TestAWorkerThatComesBackGivesBack(t *testing.T) {
 	out, _, err := inos(t, "ledger", "history", "--data", args[10])
 	require.NoError(t, err)
 	require.Contains(t, out, " refund ")
+}
+
+// A worker that is killed before it has the voucher on its disk knows nothing of it when it
+// comes back: its payer, whose job another node has done meanwhile, asks and has its money
+// back long before the voucher expires.
+func TestAWorkerThatNeverHeldItGivesBack(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	args := []string{"node", "--name", "worker", "--capabilities", "storage", "--cost", "1000", "--slots", "1", "--data", data, "--log", "json", "--listen"}
+	worker := run(t, nil, append(args, string(loopback[0]))...)
+	args = append(args, worker.listens())
+	worker.crash()
+	before := filepath.Join(t.TempDir(), "before")
+	require.NoError(t, os.CopyFS(before, os.DirFS(data)))
+	worker = run(t, nil, args...)
+	n, dispatch := customer(t, worker.ready.Addrs[0])
+	heard(t, n, 1)
+	type end struct {
+		out kernel.Outcome
+		err error
+	}
+	ended := make(chan end, 1)
+	go func() {
+		out, err := dispatch("20000000")
+		ended <- end{out, err}
+	}()
+	worker.holdsOne()
+	hold := promised(t, n, worker.ready.PeerID)
+	worker.crash()
+	require.NoError(t, os.RemoveAll(data))
+	require.NoError(t, os.CopyFS(data, os.DirFS(before)))
+
+	other := run(t, nil, "node", "--name", "other", "--capabilities", "storage", "--listen", string(loopback[0]))
+	require.NoError(t, n.Kernel.Join(t.Context(), n.mesh, other.ready.Addrs[:1]))
+	e := <-ended
+	require.NoError(t, e.err)
+	require.EqualValues(t, other.ready.PeerID, e.out.Node)
+	require.Equal(t, credit.FateHeld, n.Ledger.Fate(hold), "nobody knows what became of it")
+
+	worker = run(t, nil, args...)
+	require.NoError(t, n.Kernel.Join(t.Context(), n.mesh, worker.ready.Addrs[:1]))
+	back := time.Now()
+	require.Eventually(t, func() bool { return n.Ledger.Fate(hold) == credit.FateRefunded }, time.Minute, 10*time.Millisecond)
+	t.Logf("back %v after they met", time.Since(back))
+	worker.crash()
+	out, _, err := inos(t, "ledger", "verify", "--data", data)
+	require.NoError(t, err)
+	require.Contains(t, out, "held 0 in 0 holds")
 }

@@ -74,9 +74,10 @@ type Wallet interface {
 	// held and keeps it.
 	Pay(job governance.Admitted, out mesh.JobOutcome, took time.Duration, now time.Time) error
 	// Withdraw gives back what Promise held for payee, which cannot have earned it.
-	// Of a promise to a node whose fate is unknown nothing more is said: what it holds
-	// waits for a late receipt until the voucher expires.
 	Withdraw(job governance.Admitted, payee identity.PeerID, now time.Time)
+	// GiveUp says that payee's attempt has ended here, and that nobody knows whether it
+	// has earned what Promise held: that waits until payee says so, or the voucher expires.
+	GiveUp(job governance.Admitted, payee identity.PeerID)
 	// Earn holds t.Amount on the ledger that pays, before the job runs. Errors match
 	// credit.ErrFundsHeld when other jobs of that ledger are in the way.
 	Earn(job governance.Admitted, t Terms, now time.Time) (Earning, error)

@@ -186,8 +186,8 @@ func (k *Kernel) send(ctx context.Context, a governance.Admitted, p matchmaker.P
 // settle pays for what node did or takes the promise back. Receipt and cost stay in out
 // only if they have been settled. It takes back only what
 // cannot have been earned: a node that was given up may have done the work and
-// settled it in its own books, so that hold waits for a late receipt until its
-// voucher expires.
+// settled it in its own books, so that hold waits until the node says what became of it or
+// its voucher expires.
 func (k *Kernel) settle(ctx context.Context, a governance.Admitted, out *mesh.JobOutcome, took time.Duration, err error) error {
 	_, end := span(ctx, "settle")
 	code, paid := codeText(err), false
@@ -200,12 +200,15 @@ func (k *Kernel) settle(ctx context.Context, a governance.Admitted, out *mesh.Jo
 		} else if failed != nil {
 			// This node's own books could not be written just now. The work is done and
 			// its hold waits: the node is asked for the receipt again.
+			k.cfg.Wallet.GiveUp(a, out.Node)
 			code = codeText(failed)
 		} else {
 			paid = true
 		}
 	case err == nil, errors.Is(err, ErrResult), errors.Is(err, mesh.ErrUnsent):
 		k.cfg.Wallet.Withdraw(a, out.Node, k.cfg.Now())
+	default:
+		k.cfg.Wallet.GiveUp(a, out.Node)
 	}
 	if !paid { // whatever its node bills
 		out.Receipt, out.Cost = nil, 0

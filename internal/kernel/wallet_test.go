@@ -16,7 +16,7 @@ import (
 
 // countingWallet pays and earns without money, and counts.
 type countingWallet struct {
-	calls, promised, paid, withdrawn, holds, earned, refunded atomic.Int64
+	calls, promised, paid, withdrawn, givenUp, holds, earned, refunded atomic.Int64
 
 	refusal error         // of Pay
 	last    Work          // that was collected
@@ -54,6 +54,11 @@ func (w *countingWallet) Pay(governance.Admitted, mesh.JobOutcome, time.Duration
 func (w *countingWallet) Withdraw(governance.Admitted, identity.PeerID, time.Time) {
 	w.calls.Add(1)
 	w.withdrawn.Add(1)
+}
+
+func (w *countingWallet) GiveUp(governance.Admitted, identity.PeerID) {
+	w.calls.Add(1)
+	w.givenUp.Add(1)
 }
 
 func (w *countingWallet) Earn(governance.Admitted, Terms, time.Time) (Earning, error) {

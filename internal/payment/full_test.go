@@ -73,7 +73,7 @@ func TestAPromiseIsNotLostWhileItIsWritten(t *testing.T) {
 	log.before = func() {
 		written++
 		require.Len(t, payer.ledger.Holds(), 1)
-		require.Empty(t, payer.purse.Lost(payer.now))
+		require.Empty(t, lost(payer.purse, payer.now))
 	}
 	_, err := payer.purse.Promise(payer.admit(t, sub, nil, ""), worker.wallet.Peer(), terms(sub, payer.now), payer.now)
 	require.NoError(t, err)

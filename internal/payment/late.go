@@ -13,12 +13,11 @@ import (
 // hold has to wait. Retryable.
 var ErrUndecided = errors.New("payment: the voucher's fate is open")
 
-const lostAtMost = 64
-
-// Lost returns holds of vouchers that went to other nodes and of whose jobs nobody
-// here will hear: those of a run before, and those past their job's deadline.
-func (p *Purse) Lost(now time.Time) []credit.Held {
-	var out []credit.Held
+// Lost returns, by payee, holds of vouchers that went to other nodes and of whose jobs nobody
+// here will hear: those of a run before, those whose attempt was given up, and those past
+// their job's deadline. Of each payee's there are atMost, those first that expire first.
+func (p *Purse) Lost(now time.Time, atMost int) map[identity.PeerID][]credit.Held {
+	out := make(map[identity.PeerID][]credit.Held)
 	for _, h := range p.ledger.Holds() {
 		if h.ID.Ledger != p.wallet.Ledger() || h.Payee == "" || h.Payee == p.wallet.Peer() {
 			continue
@@ -26,11 +25,11 @@ func (p *Purse) Lost(now time.Time) []credit.Held {
 		p.mu.Lock()
 		of, known := p.promised[promise{h.JobID, h.Payee}]
 		p.mu.Unlock()
-		if known && of.hold == h.ID && now.Before(h.Expires.Add(-settling)) {
+		if known && of.hold == h.ID && !of.over && now.Before(h.Expires.Add(-settling)) {
 			continue // its job may be in hand
 		}
-		if out = append(out, h); len(out) == lostAtMost {
-			break
+		if of := out[h.Payee]; len(of) < atMost {
+			out[h.Payee] = append(of, h)
 		}
 	}
 	return out

@@ -74,6 +74,7 @@ type promised struct {
 	made    time.Time
 	price   uint64 // microcredits a second, as the payee was chosen for
 	several bool   // of several nodes that must agree
+	over    bool   // the attempt has ended here, without an answer
 }
 
 // bound is the most that a promise may cost which was answered after took.
@@ -164,7 +165,7 @@ func (p *Purse) Promise(job governance.Admitted, payee identity.PeerID, t kernel
 	// Before the money is held: a hold that nobody promised is one of a run before, and its
 	// payee, asked after it, would refuse a job that is still on its way.
 	of := promise{j.ID, payee}
-	p.remember(of, promised{credit.HoldID{Ledger: v.LedgerID, Nonce: v.Nonce}, expires, now, t.Price, j.Copies() > 1}, now)
+	p.remember(of, promised{credit.HoldID{Ledger: v.LedgerID, Nonce: v.Nonce}, expires, now, t.Price, j.Copies() > 1, false}, now)
 	if _, err := p.hold(v, t, now); err != nil {
 		p.forget(of)
 		return nil, err
@@ -269,6 +270,17 @@ func (p *Purse) Late(receipt []byte, now time.Time) (credit.Receipt, error) {
 func (p *Purse) Withdraw(job governance.Admitted, payee identity.PeerID, now time.Time) {
 	if hold, ok := p.forget(promise{job.Job().ID, payee}); ok {
 		p.refund(hold, now)
+	}
+}
+
+// GiveUp implements kernel.Wallet. The payee is asked from now on: see Lost.
+func (p *Purse) GiveUp(job governance.Admitted, payee identity.PeerID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	of := promise{job.Job().ID, payee}
+	if made, ok := p.promised[of]; ok {
+		made.over = true
+		p.promised[of] = made
 	}
 }
 

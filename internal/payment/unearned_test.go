@@ -138,9 +138,9 @@ func TestADenialLeavesANewerPromise(t *testing.T) {
 		_, err := payer.purse.Promise(here, worker.wallet.Peer(), terms(sub, payer.now), payer.now)
 		require.NoError(t, err)
 	}
-	lost := payer.purse.Lost(payer.now)
-	require.Len(t, lost, 1, "the older one")
-	payer.purse.Denied(lost[0], payer.now)
+	old := lost(payer.purse, payer.now)
+	require.Len(t, old, 1, "the older one")
+	payer.purse.Denied(old[0], payer.now)
 	payer.purse.Withdraw(here, worker.wallet.Peer(), payer.now)
 	require.Zero(t, payer.spendable(t, payer.wallet.Ledger()))
 	require.Empty(t, payer.ledger.Holds())

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/credit"
+	"inos/internal/identity"
 	"inos/internal/kernel"
 	"inos/internal/mesh"
 	"inos/internal/payment"
@@ -77,6 +78,55 @@ func TestReceiptOfAnotherCodeIsRefused(t *testing.T) {
 	require.ErrorIs(t, payer.purse.Pay(here, out, time.Second, payer.now), credit.ErrReceiptMismatch)
 }
 
+// lost are the holds whose fate payer would ask for.
+func lost(payer interface {
+	Lost(now time.Time, atMost int) map[identity.PeerID][]credit.Held
+}, now time.Time) (all []credit.Held) {
+	for _, of := range payer.Lost(now, 64) {
+		all = append(all, of...)
+	}
+	return all
+}
+
+// The node of an attempt that was given up is asked at once, and not once its deadline has
+// passed: what it did is paid, and what it never had comes back.
+func TestAnAttemptThatWasGivenUpIsAskedAfterAtOnce(t *testing.T) {
+	for name, did := range map[string]bool{"it had done it": true, "it never had it": false} {
+		t.Run(name, func(t *testing.T) {
+			payer, worker := newParty(t, 1), newParty(t, 2)
+			sub := order(t, payer, 100)
+			here := payer.admit(t, sub, nil, "")
+			voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), terms(sub, payer.now), payer.now)
+			require.NoError(t, err)
+			if did {
+				earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), terms(sub, worker.now), worker.now)
+				require.NoError(t, err)
+				_, err = earning.Collect(work(sub, 30, worker.now), worker.now)
+				require.NoError(t, err)
+			}
+			require.Empty(t, lost(payer.purse, payer.now), "its job is in hand")
+			payer.purse.GiveUp(here, worker.wallet.Peer())
+			held := lost(payer.purse, payer.now)
+			require.Len(t, held, 1)
+			answer, err := worker.purse.Answer(held[0].ID, worker.now)
+			require.NoError(t, err)
+			if did {
+				_, err = payer.purse.Late(answer, payer.now.Add(time.Second))
+				require.NoError(t, err)
+				require.EqualValues(t, -30, payer.spendable(t, payer.wallet.Ledger()))
+			} else {
+				require.Empty(t, answer)
+				payer.purse.Denied(held[0], payer.now)
+				require.Zero(t, payer.spendable(t, payer.wallet.Ledger()))
+				_, err = worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), terms(sub, worker.now), worker.now)
+				require.ErrorIs(t, err, credit.ErrVoucherReplayed, "what was denied is not taken after")
+			}
+			require.Empty(t, payer.ledger.Holds())
+			require.Empty(t, lost(payer.purse, payer.now))
+		})
+	}
+}
+
 // A receipt that comes late settles its hold, or finds it expired: never both, in
 // whatever order, and also after a restart.
 func TestLateReceiptAndExpiryExcludeEachOther(t *testing.T) {
@@ -92,8 +142,8 @@ func TestLateReceiptAndExpiryExcludeEachOther(t *testing.T) {
 			require.NoError(t, err)
 			held := payer.ledger.Holds()
 			require.Len(t, held, 1)
-			require.Empty(t, payer.purse.Lost(payer.now), "its job may be in hand")
-			require.Len(t, payer.purse.Lost(held[0].Expires), 1, "its deadline has passed")
+			require.Empty(t, lost(payer.purse, payer.now), "its job may be in hand")
+			require.Len(t, lost(payer.purse, held[0].Expires), 1, "its deadline has passed")
 			answer, err := worker.purse.Answer(held[0].ID, time.Now())
 			require.NoError(t, err)
 			require.Equal(t, receipt, answer)
@@ -103,7 +153,7 @@ func TestLateReceiptAndExpiryExcludeEachOther(t *testing.T) {
 			require.NoError(t, err)
 			again.purse, err = payment.NewPurse(payment.Config{Wallet: again.wallet, Ledger: payer.ledger}, payer.now)
 			require.NoError(t, err)
-			require.Len(t, again.purse.Lost(payer.now), 1)
+			require.Len(t, lost(again.purse, payer.now), 1)
 			late := held[0].Expires.Add(time.Hour)
 			if expiredFirst {
 				ids, err := payer.ledger.Expire(late)

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"inos/internal/credit"
@@ -18,8 +20,9 @@ const (
 	sequenceKey   = "profile sequence"
 
 	shipEvery    = 2 * time.Second
-	receiptEvery = 10 * time.Second
-	receiptAsk   = 16 // vouchers asked about at a time
+	receiptEvery = 5 * time.Second
+	receiptAsk   = 16 // vouchers that one node is asked about at a time
+	receiptNodes = 16 // nodes that are asked at a time
 	chequeEvery  = time.Minute
 	saveEvery    = time.Minute
 	letterTime   = 10 * time.Second
@@ -99,7 +102,7 @@ func (n *Node) correspond(ctx context.Context) {
 				}
 			}
 		case <-receipts.C:
-			write = func(ctx context.Context, to mesh.Courier, _ []mesh.Peer) { n.askReceipts(ctx, to) }
+			write = n.askReceipts
 		case <-cheques.C:
 			write = func(ctx context.Context, to mesh.Courier, peers []mesh.Peer) { n.sendCheques(ctx, to, peers, unsent) }
 		case <-save.C:
@@ -158,15 +161,36 @@ func (n *Node) Sequence() uint64 {
 }
 
 // askReceipts asks the nodes that vouchers went to what became of them, where no
-// job here can tell any more. A receipt settles the hold, a denial refunds it, and
-// silence leaves it until it expires.
-func (n *Node) askReceipts(ctx context.Context, to mesh.Courier) {
-	for i, h := range n.Purse.Lost(n.now()) {
-		if i == receiptAsk || ctx.Err() != nil {
-			return
+// job here can tell any more: those first that are connected, which answer at once. A receipt
+// settles the hold, a denial refunds it, and silence, which holds up nobody else, leaves it
+// until it expires.
+func (n *Node) askReceipts(ctx context.Context, to mesh.Courier, peers []mesh.Peer) {
+	lost := n.Purse.Lost(n.now(), receiptAsk)
+	ask := make([]identity.PeerID, 0, receiptNodes)
+	for _, p := range peers {
+		if id := p.Profile.Peer; len(lost[id]) > 0 && len(ask) < receiptNodes {
+			ask = append(ask, id)
 		}
-		answer, err := n.tell(ctx, to, h.Payee, mesh.NoteReceipt, h.ID.Nonce[:])
+	}
+	for id := range lost {
+		if len(ask) < receiptNodes && !slices.Contains(ask, id) {
+			ask = append(ask, id)
+		}
+	}
+	var asked sync.WaitGroup
+	for _, id := range ask {
+		asked.Go(func() { n.askAfter(ctx, to, id, lost[id]) })
+	}
+	asked.Wait()
+}
+
+// askAfter asks payee what became of what is held for it.
+func (n *Node) askAfter(ctx context.Context, to mesh.Courier, payee identity.PeerID, lost []credit.Held) {
+	for _, h := range lost {
+		answer, err := n.tell(ctx, to, payee, mesh.NoteReceipt, h.ID.Nonce[:])
 		switch {
+		case errors.Is(err, mesh.ErrUnsent), ctx.Err() != nil:
+			return // it is not there
 		case err != nil:
 		case len(answer) == 0:
 			n.Purse.Denied(h, n.now())

@@ -178,7 +178,7 @@ func TestPaidJobAcrossNodes(t *testing.T) {
 	_, err = home.Kernel.Dispatch(t.Context(), order(t, home, cid, "work", 100_000, time.Now().Add(300*time.Millisecond)))
 	require.Error(t, err)
 	require.Eventually(t, func() bool {
-		home.askReceipts(t.Context(), home.mesh)
+		home.askReceipts(t.Context(), home.mesh, home.mesh.Peers())
 		return len(home.Ledger.Holds()) == 0
 	}, time.Minute, 10*time.Millisecond)
 	require.GreaterOrEqual(t, owes(t, home, ledger)-before, int64(200), "0.2 s at the least")
@@ -225,7 +225,7 @@ func TestLateReceiptIsSettledOnce(t *testing.T) {
 		}
 		subs = append(subs, sub)
 	}
-	home.askReceipts(t.Context(), home.mesh)
+	home.askReceipts(t.Context(), home.mesh, home.mesh.Peers())
 	require.Len(t, home.Ledger.Holds(), 3, "their jobs may be in hand")
 
 	// The payer starts again on the same log: its promises are forgotten, the holds not.
@@ -237,7 +237,7 @@ func TestLateReceiptIsSettledOnce(t *testing.T) {
 	}
 	require.Len(t, holds, 3)
 	for range 3 {
-		again.askReceipts(t.Context(), again.mesh)
+		again.askReceipts(t.Context(), again.mesh, again.mesh.Peers())
 		b, _ := again.Ledger.Balance(again.Wallet.Ledger())
 		require.EqualValues(t, -400-1000, b.Balance, "400 settled, 1000 refunded, 1000 at work")
 		require.EqualValues(t, 1000, b.Held)
