@@ -22,7 +22,7 @@ type nodeFlags struct {
 	Geo          geoHash      `placeholder:"GEOHASH" help:"GeoHash of this node."`
 	Capsules     string       `placeholder:"FOLDER" help:"Folder whose .wasm capsules this node publishes."`
 	Latency      duration     `default:"0s" placeholder:"TIME" help:"Delay every answer by this, to stand for distance in demonstrations."`
-	CreditLine   microcredits `default:"1000000" placeholder:"N" help:"Credit granted to a ledger whose first voucher arrives, in microcredits (default ${default}); all such ledgers together have 16 times as much."`
+	CreditLine   microcredits `default:"1000000" placeholder:"N" help:"Credit granted to a ledger whose first voucher arrives, in microcredits (default ${default}); all such ledgers together have 16 times as much, those of one network alone half of that."`
 	Allowance    microcredits `default:"100000000" placeholder:"N" help:"What this node's own ledger may spend, in microcredits (default ${default})."`
 	KillOverdue  bool         `help:"Kill a capsule that does not pause by the deadline, instead of only reporting it."`
 	Hedge        bool         `help:"Send a second copy of this node's own job when the first takes longer than 95 % of its node's last answers did; both may have to be paid."`

@@ -83,14 +83,16 @@ func TestAWorkerThatComesBackGivesBack(t *testing.T) {
 // comes back: its payer, whose job another node has done meanwhile, asks and has its money
 // back long before the voucher expires.
 func TestAWorkerThatNeverHeldItGivesBack(t *testing.T) {
-	data := filepath.Join(t.TempDir(), "data")
-	args := []string{"node", "--name", "worker", "--capabilities", "storage", "--cost", "1000", "--slots", "1", "--data", data, "--log", "json", "--listen"}
-	worker := run(t, nil, append(args, string(loopback[0]))...)
-	args = append(args, worker.listens())
+	data, before := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "before")
+	work := func(data, listen string) *process {
+		return run(t, nil, "node", "--name", "worker", "--capabilities", "storage", "--cost", "1000", "--slots", "1",
+			"--data", data, "--listen", listen)
+	}
+	worker := work(data, string(loopback[0]))
+	addr := worker.listens()
 	worker.crash()
-	before := filepath.Join(t.TempDir(), "before")
 	require.NoError(t, os.CopyFS(before, os.DirFS(data)))
-	worker = run(t, nil, args...)
+	worker = work(data, addr)
 	n, dispatch := customer(t, worker.ready.Addrs[0])
 	heard(t, n, 1)
 	type end struct {
@@ -105,8 +107,6 @@ func TestAWorkerThatNeverHeldItGivesBack(t *testing.T) {
 	worker.holdsOne()
 	hold := promised(t, n, worker.ready.PeerID)
 	worker.crash()
-	require.NoError(t, os.RemoveAll(data))
-	require.NoError(t, os.CopyFS(data, os.DirFS(before)))
 
 	other := run(t, nil, "node", "--name", "other", "--capabilities", "storage", "--listen", string(loopback[0]))
 	require.NoError(t, n.Kernel.Join(t.Context(), n.mesh, other.ready.Addrs[:1]))
@@ -115,13 +115,13 @@ func TestAWorkerThatNeverHeldItGivesBack(t *testing.T) {
 	require.EqualValues(t, other.ready.PeerID, e.out.Node)
 	require.Equal(t, credit.FateHeld, n.Ledger.Fate(hold), "nobody knows what became of it")
 
-	worker = run(t, nil, args...)
+	worker = work(before, addr)
 	require.NoError(t, n.Kernel.Join(t.Context(), n.mesh, worker.ready.Addrs[:1]))
 	back := time.Now()
 	require.Eventually(t, func() bool { return n.Ledger.Fate(hold) == credit.FateRefunded }, time.Minute, 10*time.Millisecond)
 	t.Logf("back %v after they met", time.Since(back))
 	worker.crash()
-	out, _, err := inos(t, "ledger", "verify", "--data", data)
+	out, _, err := inos(t, "ledger", "verify", "--data", before)
 	require.NoError(t, err)
 	require.Contains(t, out, "held 0 in 0 holds")
 }

@@ -15,12 +15,13 @@ import (
 // and does not block. What is held for other jobs counts as well: it may come free, and
 // a job of the local console (from is zero) waits for it. One from elsewhere is refused
 // until it has: ErrFundsHeld. Without a voucher only the local console and the ledger's
-// own node may spend. payee zero means that any node may be paid. ahead is how far
-// from's clock is ahead of this node's: see Bearer.
-func (l *Ledger) Authorize(ledger identity.LedgerID, jobID string, voucher []byte, from, payee identity.PeerID,
+// own node may spend. payee zero means that any node may be paid. origin and
+// ahead are what Bearer says of from.
+func (l *Ledger) Authorize(ledger identity.LedgerID, jobID string, voucher []byte, from, payee identity.PeerID, origin string,
 	amount, ceiling uint64, ahead time.Duration, now time.Time) (covered uint64, err error) {
 	var v *openVoucher
 	var owner key
+	by := Bearer{Peer: from, Origin: origin, Ahead: ahead}
 	if voucher != nil {
 		if v, err = l.vouchers.open(l.cfg.Codec, voucher); err != nil {
 			return 0, err
@@ -45,7 +46,7 @@ func (l *Ledger) Authorize(ledger identity.LedgerID, jobID string, voucher []byt
 		revoked = a.revoked
 	} else if v != nil {
 		if _, ok := l.state.room(l.cfg.MaxStrangers, l.cfg.StrangerAge, l.nanos(now)); ok {
-			available = min(l.cfg.StrangerLine, l.strangersRoom())
+			available = min(l.cfg.StrangerLine, l.strangersRoom(networkOf(origin, owner)))
 		}
 	}
 	expired := false
@@ -54,7 +55,7 @@ func (l *Ledger) Authorize(ledger identity.LedgerID, jobID string, voucher []byt
 		hk := holdKey{owner, v.Nonce}
 		_, used = l.state.holds[hk]
 		used = used || l.state.spent.of[v.spent] != 0
-		until, expired = l.until(v, Bearer{from, ahead}, now)
+		until, expired = l.until(v, by, now)
 	}
 	l.mu.Unlock()
 
@@ -71,7 +72,7 @@ func (l *Ledger) Authorize(ledger identity.LedgerID, jobID string, voucher []byt
 		}
 	} else {
 		if expired {
-			return 0, v.expired(Bearer{from, ahead}, until, now)
+			return 0, v.expired(by, until, now)
 		}
 		if until.Sub(now) > l.cfg.MaxVoucherLife+clock.Tolerance {
 			return 0, fmt.Errorf("%w: expires more than %v ahead", ErrVoucherMalformed, l.cfg.MaxVoucherLife)

@@ -8,14 +8,15 @@ import (
 	"inos/internal/identity"
 )
 
-// Bearer is who brings a voucher, authenticated by the channel, and how far its clock is
-// ahead of this node's. What the ledger's own node brings is told by that node's clock:
+// Bearer is who brings a voucher, authenticated by the channel, on which network, zero when
+// that is not known, and how far its clock is ahead of this node's. What the ledger's own node brings is told by that node's clock:
 // that it may lie about it gains it nothing that it could not have without a voucher. What
 // others bring is told by this node's clock, with no tolerance, and must expire later than
 // any that has been forgotten: a clock that falls back makes no used voucher good again.
 type Bearer struct {
-	Peer  identity.PeerID
-	Ahead time.Duration
+	Peer   identity.PeerID
+	Origin string
+	Ahead  time.Duration
 }
 
 // until is when v expires, by this node's clock, and whether it has. The caller holds the

@@ -11,9 +11,10 @@ import (
 // A checkpoint is the state in a fixed layout, big endian: magic and version,
 // counts, the records of each table, and the SHA-256 of all that.
 const (
-	// "INOSLC", version 4: holds move with a clock that is put back. No version is one bit
-	// away from another: a flipped bit makes no old checkpoint of a new one.
-	checkpointMagic = 0x494e_4f53_4c43_0004
+	// "INOSLC", version 7: strangers have a network. No version is one bit away from another:
+	// a flipped bit makes no old checkpoint of a new one.
+	checkpointMagic = 0x494e_4f53_4c43_0007
+	fourthMagic     = 0x494e_4f53_4c43_0004
 	secondMagic     = 0x494e_4f53_4c43_0002
 	firstMagic      = 0x494e_4f53_4c43_0001
 )
@@ -25,7 +26,7 @@ func outdated(b []byte) bool {
 		return false
 	}
 	magic := binary.BigEndian.Uint64(b)
-	return magic == firstMagic || magic == secondMagic
+	return magic == firstMagic || magic == secondMagic || magic == fourthMagic
 }
 
 type cursor struct {
@@ -66,7 +67,7 @@ func (s *state) save() []byte {
 			delete(s.accounts, id)
 		}
 	}
-	b := make([]byte, 0, 128+len(s.accounts)*80+len(s.holds)*128+len(s.spent.by)*16+len(s.spent.of)*17+len(s.cheques)*80)
+	b := make([]byte, 0, 128+len(s.accounts)*96+len(s.holds)*128+len(s.spent.by)*16+len(s.spent.of)*17+len(s.cheques)*80)
 	for _, v := range []uint64{checkpointMagic, s.seq, uint64(s.last), uint64(s.spent.before), uint64(len(s.accounts)),
 		uint64(len(s.holds)), uint64(len(s.spent.by)), uint64(len(s.cheques))} {
 		b = u(b, v)
@@ -82,6 +83,7 @@ func (s *state) save() []byte {
 		}
 		b = append(u(b, flags), id.owner[:]...)
 		b = u(u(u(u(b, uint64(a.balance)), a.line), a.held), uint64(a.moved))
+		b = append(b, a.network[:]...)
 	}
 	for hk, h := range s.holds {
 		b = append(append(b, hk.ledger[:]...), hk.nonce[:]...)
@@ -131,6 +133,7 @@ func restore(b []byte) (*state, error) {
 		c.fill(id.owner[:])
 		a := &account{balance: int64(c.u64()), line: c.u64(), held: c.u64(), moved: int64(c.u64()),
 			revoked: flags&1 != 0, stranger: flags&2 != 0}
+		c.fill(a.network[:])
 		if c.bad {
 			return bad("truncated")
 		}

@@ -29,7 +29,7 @@ func TestVouchersByTheirOwnersClock(t *testing.T) {
 				_, raw, err := payer.Issue(testJob(job), worker.Peer(), 10, theirs.Now().Add(life-age).Round(0))
 				require.NoError(t, err)
 				now := ours.Now()
-				_, err = l.Authorize(payer.Ledger(), testJob(job), raw, by.Peer, worker.Peer(), 10, 10, by.Ahead, now)
+				_, err = l.Authorize(payer.Ledger(), testJob(job), raw, by.Peer, worker.Peer(), "", 10, 10, by.Ahead, now)
 				id, held := l.HoldVoucher(raw, testJob(job), worker.Peer(), 10, by, now)
 				require.Equal(t, err == nil, held == nil)
 				return id, held

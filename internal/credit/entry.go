@@ -67,7 +67,7 @@ type entry struct {
 	cost    uint64
 	expires int64
 	job     jobKey
-	nonce   Nonce
+	nonce   Nonce // KindAccount of a stranger: its network
 	ledger  key
 	peer    key
 }
@@ -154,7 +154,10 @@ type Entry struct {
 
 func (e *entry) export(sum hash) Entry {
 	x := Entry{Sequence: e.seq, At: time.Unix(0, e.at).UTC(), Kind: e.kind, JobID: e.job.String(),
-		Nonce: e.nonce, Amount: e.amount, Cost: e.cost, Hash: sum}
+		Amount: e.amount, Cost: e.cost, Hash: sum}
+	if e.kind != KindAccount {
+		x.Nonce = e.nonce
+	}
 	if !e.ledger.zero() {
 		x.Ledger = e.ledger.ledger()
 	}

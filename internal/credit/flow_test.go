@@ -34,7 +34,7 @@ func TestPaidJob(t *testing.T) {
 	require.NoError(t, home.OpenAccount(payer.Ledger(), 0, testNow))
 	require.NoError(t, home.Grant(payer.Ledger(), 10_000, testNow))
 
-	covered, err := home.Authorize(payer.Ledger(), testJob(1), nil, "", "", 3_000, 9_000, 0, testNow)
+	covered, err := home.Authorize(payer.Ledger(), testJob(1), nil, "", "", "", 3_000, 9_000, 0, testNow)
 	require.NoError(t, err)
 	require.EqualValues(t, 3_000, covered)
 	v, raw, err := payer.Issue(testJob(1), worker.Peer(), covered, testNow.Add(time.Minute))
@@ -45,7 +45,7 @@ func TestPaidJob(t *testing.T) {
 	require.EqualValues(t, 7_000, b.Balance)
 	require.EqualValues(t, 3_000, b.Held)
 
-	covered, err = away.Authorize(payer.Ledger(), testJob(1), raw, payer.Peer(), worker.Peer(), 0, 50_000, 0, testNow)
+	covered, err = away.Authorize(payer.Ledger(), testJob(1), raw, payer.Peer(), worker.Peer(), "", 0, 50_000, 0, testNow)
 	require.NoError(t, err)
 	require.EqualValues(t, 3_000, covered)
 	got, err := away.HoldVoucher(raw, testJob(1), worker.Peer(), covered, Bearer{}, testNow)
@@ -53,7 +53,7 @@ func TestPaidJob(t *testing.T) {
 	require.Equal(t, hold, got)
 	_, err = away.HoldVoucher(raw, testJob(1), worker.Peer(), covered, Bearer{}, testNow)
 	require.ErrorIs(t, err, ErrVoucherReplayed)
-	_, err = away.Authorize(payer.Ledger(), testJob(1), raw, payer.Peer(), worker.Peer(), 0, 50_000, 0, testNow)
+	_, err = away.Authorize(payer.Ledger(), testJob(1), raw, payer.Peer(), worker.Peer(), "", 0, 50_000, 0, testNow)
 	require.ErrorIs(t, err, ErrVoucherReplayed)
 
 	require.ErrorIs(t, away.Settle(got, worker.Peer(), 3_001, testNow), ErrOverHold)
@@ -151,7 +151,7 @@ func TestAuthorizeRefusals(t *testing.T) {
 			if c.now.IsZero() {
 				c.now = testNow
 			}
-			_, err := l.Authorize(c.ledger, c.job, c.voucher, c.from, c.payee, c.amount, 10_000, 0, c.now)
+			_, err := l.Authorize(c.ledger, c.job, c.voucher, c.from, c.payee, "", c.amount, 10_000, 0, c.now)
 			require.ErrorIs(t, err, c.want)
 			if c.want == nil {
 				require.NoError(t, err)

@@ -22,7 +22,8 @@ type Config struct {
 	// stranger that owes nothing makes room, or one that has not been heard of.
 	MaxStrangers int
 	// StrangersLine is the most, in microcredits, that all strangers together can owe this
-	// node; 0 means a line for each. What they pay from a balance does not count.
+	// node; 0 means a line for each. What they pay from a balance does not count. Those of
+	// one network may owe as much of it as is free.
 	StrangersLine uint64
 	// StrangerAge is after how long a stranger that owes all of its line makes room for
 	// another, and what it owes is written off; 0 means a week. One that owes less does
@@ -278,7 +279,7 @@ func (l *Ledger) mayHold(e *entry) error {
 		return err
 	}
 	if a.stranger {
-		l.owed.most += e.amount
+		l.owed.add(a.network, e.amount)
 	}
 	return nil
 }

@@ -169,7 +169,7 @@ func TestConcurrentDuplicates(t *testing.T) {
 				if err := l.Refund(id, testNow); err == nil {
 					refunded.Add(1)
 				}
-				_, _ = l.Authorize(w.Ledger(), testJob(i), raw, "", "", 0, 10, 0, testNow)
+				_, _ = l.Authorize(w.Ledger(), testJob(i), raw, "", "", "", 0, 10, 0, testNow)
 			}
 		})
 	}
@@ -198,7 +198,7 @@ func TestBoundsAreKept(t *testing.T) {
 	require.NoError(t, err)
 	_, err = l.HoldVoucher(raws[1], testJob(1), testPeer(9), 5, Bearer{}, testNow)
 	require.ErrorIs(t, err, ErrLedgerExhausted, "one stranger only")
-	_, err = l.Authorize(testLedger(2), testJob(1), raws[1], "", "", 0, 10, 0, testNow)
+	_, err = l.Authorize(testLedger(2), testJob(1), raws[1], "", "", "", 0, 10, 0, testNow)
 	require.ErrorIs(t, err, ErrLedgerExhausted)
 	for i := range 2 {
 		_, err = l.Hold(Voucher{LedgerID: testLedger(1), JobID: testJob(1), MaxAmount: 1, Nonce: Nonce{byte(i + 50)},
@@ -215,7 +215,7 @@ func TestBoundsAreKept(t *testing.T) {
 	id, err := l.HoldVoucher(raws[0], testJob(1), testPeer(9), 5, Bearer{}, testNow)
 	require.NoError(t, err)
 	require.NoError(t, l.Refund(id, testNow))
-	_, err = l.Authorize(testLedger(2), testJob(1), raws[1], "", "", 0, 10, 0, testNow)
+	_, err = l.Authorize(testLedger(2), testJob(1), raws[1], "", "", "", 0, 10, 0, testNow)
 	require.NoError(t, err)
 	_, err = l.HoldVoucher(raws[1], testJob(1), testPeer(9), 5, Bearer{}, testNow)
 	require.NoError(t, err)

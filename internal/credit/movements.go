@@ -121,7 +121,7 @@ func (l *Ledger) HoldVoucher(raw []byte, jobID string, payee identity.PeerID, am
 	if err := v.fits(jobID, payee); err != nil {
 		return HoldID{}, err
 	}
-	if err := l.welcome(v.key, now); err != nil {
+	if err := l.welcome(v.key, by.Origin, now); err != nil {
 		return HoldID{}, err
 	}
 	l.mu.Lock()
@@ -136,19 +136,19 @@ func (l *Ledger) HoldVoucher(raw []byte, jobID string, payee identity.PeerID, am
 }
 
 // Welcome makes a ledger whose key the caller has authenticated known, with the
-// stranger's line if it was not. Errors match ErrLedgerMalformed or
-// ErrLedgerExhausted.
-func (l *Ledger) Welcome(ledger identity.LedgerID, now time.Time) error {
+// stranger's line if it was not. origin is the network that its owner is on, zero when
+// that is not known. Errors match ErrLedgerMalformed or ErrLedgerExhausted.
+func (l *Ledger) Welcome(ledger identity.LedgerID, origin string, now time.Time) error {
 	k, err := l.key(ledger)
 	if err != nil {
 		return err
 	}
-	return l.welcome(k, now)
+	return l.welcome(k, origin, now)
 }
 
 // welcome opens an account for a ledger that is not known, with the stranger's
 // line, in place of a stranger's that leaves if need be.
-func (l *Ledger) welcome(k key, now time.Time) error {
+func (l *Ledger) welcome(k key, origin string, now time.Time) error {
 	l.mu.Lock()
 	if l.state.ledger(k) != nil {
 		l.mu.Unlock()
@@ -163,7 +163,7 @@ func (l *Ledger) welcome(k key, now time.Time) error {
 	if !victim.zero() {
 		entries = append(entries, l.state.closing(victim))
 	}
-	entries = append(entries, &entry{kind: KindAccount, flags: flagStranger, amount: l.cfg.StrangerLine, ledger: k})
+	entries = append(entries, &entry{kind: KindAccount, flags: flagStranger, amount: l.cfg.StrangerLine, ledger: k, nonce: Nonce(networkOf(origin, k))})
 	b, leads, err := l.join(now, entries)
 	l.mu.Unlock()
 	return l.finish(b, leads, err)

@@ -77,9 +77,9 @@ func TestRedeemedPromisesFreeTheLine(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.ledger.HoldVoucher(raw, testJob(9), b.wallet.Peer(), 30_000, Bearer{}, testNow)
 	require.ErrorIs(t, err, ErrLedgerExhausted, "a promise is no money: the line is used up")
-	_, err = b.ledger.Authorize(a.wallet.Ledger(), testJob(9), raw, a.wallet.Peer(), b.wallet.Peer(), 30_000, 1<<40, 0, testNow)
+	_, err = b.ledger.Authorize(a.wallet.Ledger(), testJob(9), raw, a.wallet.Peer(), b.wallet.Peer(), "", 30_000, 1<<40, 0, testNow)
 	require.ErrorIs(t, err, ErrLedgerExhausted)
-	covered, err := b.ledger.Authorize(a.wallet.Ledger(), testJob(9), raw, a.wallet.Peer(), b.wallet.Peer(), 0, 1<<40, 0, testNow)
+	covered, err := b.ledger.Authorize(a.wallet.Ledger(), testJob(9), raw, a.wallet.Peer(), b.wallet.Peer(), "", 0, 1<<40, 0, testNow)
 	require.NoError(t, err)
 	require.EqualValues(t, 10_000, covered)
 
@@ -131,7 +131,7 @@ func TestStrangersAgeOut(t *testing.T) {
 	require.ErrorIs(t, err, ErrLedgerExhausted, "a tenth of a line keeps the place for a tenth of the time")
 	_, raw, err := testWallet(t, 5).Issue(testJob(1), "", 1, testNow.Add(time.Minute))
 	require.NoError(t, err)
-	_, err = l.Authorize(testLedger(5), testJob(1), raw, "", "", 1, 1, 0, testNow)
+	_, err = l.Authorize(testLedger(5), testJob(1), raw, "", "", "", 1, 1, 0, testNow)
 	require.ErrorIs(t, err, ErrLedgerExhausted)
 	now := testNow.Add(100 * time.Second)
 	_, err = arrive(5, 1, now)
@@ -245,7 +245,7 @@ func TestClockSkewOfADay(t *testing.T) {
 			pay := func(now time.Time) {
 				v, raw, err := payer.Issue(testJob(1), testPeer(2), 10, now.Add(2*time.Minute))
 				require.NoError(t, err)
-				_, err = l.Authorize(payer.Ledger(), testJob(1), raw, "", testPeer(2), 10, 10, 0, now)
+				_, err = l.Authorize(payer.Ledger(), testJob(1), raw, "", testPeer(2), "", 10, 10, 0, now)
 				require.NoError(t, err)
 				id, err := l.Hold(v, 10, now)
 				require.NoError(t, err)
@@ -293,7 +293,7 @@ func TestAuthorizeRefusesWhatMayBeForgotten(t *testing.T) {
 		require.NoError(t, l.Grant(payer.Ledger(), 1, testNow.Add(time.Hour)))
 	}
 	require.Empty(t, l.state.spent.of)
-	_, err = l.Authorize(payer.Ledger(), testJob(1), raw, "", "", 10, 10, 0, testNow)
+	_, err = l.Authorize(payer.Ledger(), testJob(1), raw, "", "", "", 10, 10, 0, testNow)
 	require.ErrorIs(t, err, ErrVoucherExpired)
 	_, err = l.HoldVoucher(raw, testJob(1), testPeer(2), 10, Bearer{}, testNow)
 	require.ErrorIs(t, err, ErrVoucherExpired)
@@ -322,7 +322,7 @@ func TestSettleKnowsPayeeAndJob(t *testing.T) {
 
 // A checkpoint of a version before is passed over: the log says the same.
 func TestOutdatedCheckpointIsPassedOver(t *testing.T) {
-	for _, magic := range []uint64{firstMagic, secondMagic} {
+	for _, magic := range []uint64{firstMagic, secondMagic, fourthMagic} {
 		log := busyLog(t)
 		want := openTest(t, log)
 		binary.BigEndian.PutUint64(log.state, magic)

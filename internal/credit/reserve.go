@@ -140,7 +140,7 @@ func (l *Ledger) spendable(k key, a *account) (available, held uint64) {
 	available = l.state.available(k, a)
 	if a.stranger {
 		own := uint64(max(a.balance-int64(l.state.promised(k)), 0))
-		available = min(available, own+l.strangersRoom())
+		available = min(available, own+l.strangersRoom(a.network))
 	}
 	return available - min(available, reserved), a.held + reserved
 }

@@ -29,6 +29,7 @@ type account struct {
 	moved    int64  // classLedger: when it was last held, paid or cleared
 	revoked  bool
 	stranger bool
+	network  network // a stranger's
 }
 
 // floor is what a balance never passes. The issue account's and a cheque account's is
@@ -191,6 +192,7 @@ func (s *state) open(e *entry, a *account) error {
 		a = s.at(classLedger, e.ledger)
 		if a.stranger = e.flags&flagStranger != 0; a.stranger {
 			s.strangers++
+			a.network = opensOn(e)
 		}
 	} else if e.flags&flagStranger != 0 {
 		return ErrCorrupt

@@ -16,26 +16,38 @@ import (
 // that is near the bound and something has moved since.
 type owed struct {
 	most uint64
+	of   map[network]uint64
 	at   uint64 // the entry that it was summed at
-	done bool   // it was
+}
+
+func (o *owed) add(of network, amount uint64) {
+	o.most += amount
+	o.of[of] += amount
+}
+
+// room is how much more the strangers of a network may owe: as long as they owe less than is
+// free of the total.
+func (o *owed) room(of network, total uint64) uint64 {
+	free := total - min(o.most, total)
+	return (free - min(o.of[of], free)) / 2
 }
 
 // recount is how many entries lie between two sums, near the bound.
 const recount = 32
 
-// strangersRoom is how much more strangers may owe. The caller holds the lock.
-func (l *Ledger) strangersRoom() uint64 {
+// strangersRoom is how much more strangers of a network may owe. The caller holds the lock.
+func (l *Ledger) strangersRoom(of network) uint64 {
 	total := l.cfg.StrangersLine
-	near := l.owed.most >= total || total-l.owed.most < l.cfg.StrangerLine
-	if !l.owed.done || near && l.state.seq-l.owed.at >= recount {
-		l.owed = owed{at: l.state.seq, done: true}
+	near := l.owed.of == nil || l.owed.room(of, total) < l.cfg.StrangerLine
+	if l.owed.of == nil || near && l.state.seq-l.owed.at >= recount {
+		l.owed = owed{at: l.state.seq, of: make(map[network]uint64)}
 		for id, a := range l.state.accounts {
 			if id.class == classLedger && a.stranger {
-				l.owed.most += l.state.exposure(id.owner, a)
+				l.owed.add(a.network, l.state.exposure(id.owner, a))
 			}
 		}
 	}
-	return total - min(l.owed.most, total)
+	return l.owed.room(of, total)
 }
 
 // exposure is what a ledger's owner owes, for settled jobs and by cheques that are not

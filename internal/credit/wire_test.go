@@ -97,7 +97,7 @@ func FuzzVoucher(f *testing.F) {
 		if raw == nil {
 			raw = []byte{}
 		}
-		n, err := l.Authorize(payer.Ledger(), job, raw, "", worker.Peer(), 0, 1_000_000, 0, now)
+		n, err := l.Authorize(payer.Ledger(), job, raw, "", worker.Peer(), "", 0, 1_000_000, 0, now)
 		if err == nil && n != 500 {
 			t.Fatalf("%d covered", n)
 		}

@@ -10,8 +10,9 @@ import (
 // matchmaker takes nothing else. The zero value is no admission (Valid is false,
 // Job and Envelope are empty). It is small, immutable and safe to share.
 type Admitted struct {
-	a     *admission
-	ahead time.Duration
+	a      *admission
+	origin string
+	ahead  time.Duration
 }
 
 // admission is made once a job. It has 512 bytes and no more (a test says so): a
@@ -86,6 +87,9 @@ func (a Admitted) From() identity.PeerID {
 // Ahead is how far the clock of From's node is ahead of this node's, as it was found when
 // the job came: what is signed in the voucher is in that node's time.
 func (a Admitted) Ahead() time.Duration { return a.ahead }
+
+// Origin is the network that From's node is on, zero when that is not known.
+func (a Admitted) Origin() string { return a.origin }
 
 // Ledger is the ledger that pays.
 func (a Admitted) Ledger() identity.LedgerID {

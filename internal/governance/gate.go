@@ -15,9 +15,10 @@ type Ledgers interface {
 	// reserves nothing and must not block. What is held for other jobs counts for a job of
 	// the local console, which waits for it. voucher is nil when none came; from is
 	// the sender (zero: the local console), payee the node that would be paid
-	// (zero: any). ahead is how far from's clock is ahead of this node's. An error that has a method Code() string is reported under that
-	// code if governance knows it, and with its Detail() string.
-	Authorize(ledger identity.LedgerID, jobID string, voucher []byte, from, payee identity.PeerID,
+	// (zero: any). origin is the network that from is on, zero when that is not known, ahead
+	// how far its clock is ahead of this node's. An error that has a method Code() string is
+	// reported under that code if governance knows it, and with its Detail() string.
+	Authorize(ledger identity.LedgerID, jobID string, voucher []byte, from, payee identity.PeerID, origin string,
 		amount, ceiling uint64, ahead time.Duration, now time.Time) (covered uint64, err error)
 }
 
@@ -79,6 +80,7 @@ type Request struct {
 	Voucher  []byte          // signed, as on the wire; nil when none came
 	From     identity.PeerID // who sent it, authenticated by the channel; zero: local console
 	Payee    identity.PeerID // the executing node, which would be paid; zero: any
+	Origin   string          // the network that From is on, zero when that is not known
 	Ahead    time.Duration   // of From's clock to this node's; the times in Envelope and Job are this node's
 }
 
@@ -107,7 +109,7 @@ func (g *Gate) Admit(req Request, now time.Time) (Admitted, error) {
 				version: r.policy.Version, at: now.UnixNano()}
 			a.job.Budget, a.job.Deadline = covered, deadline
 			g.history.add(id, &req, nil, r.policy.Version, now)
-			return Admitted{a, req.Ahead}, nil
+			return Admitted{a, req.Origin, req.Ahead}, nil
 		}
 	}
 	g.history.add(id, &req, rej, r.policy.Version, now)
@@ -150,7 +152,7 @@ func (g *Gate) check(r *ruleset, req *Request, now time.Time) (id uuid, covered 
 	if req.Job.Budget > 1<<60/n {
 		return id, 0, r.fixed(overBudget)
 	}
-	covered, err := g.ledgers.Authorize(ledger, req.Job.ID, req.Voucher, req.From, req.Payee,
+	covered, err := g.ledgers.Authorize(ledger, req.Job.ID, req.Voucher, req.From, req.Payee, req.Origin,
 		req.Job.Budget*n, min(r.ceiling(ledger), 1<<60/n)*n, req.Ahead, now)
 	if err != nil {
 		return id, 0, r.fromLedgers(err)

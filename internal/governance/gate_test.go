@@ -34,7 +34,7 @@ type coded string
 func (c coded) Error() string { return "purse: " + string(c) }
 func (c coded) Code() string  { return string(c) }
 
-func (p purse) Authorize(l identity.LedgerID, _ string, _ []byte, _, _ identity.PeerID, amount, ceiling uint64, _ time.Duration, _ time.Time) (uint64, error) {
+func (p purse) Authorize(l identity.LedgerID, _ string, _ []byte, _, _ identity.PeerID, _ string, amount, ceiling uint64, _ time.Duration, _ time.Time) (uint64, error) {
 	have, ok := p[l]
 	if !ok {
 		return 0, coded("ledger_unknown")

@@ -15,7 +15,7 @@ type strict struct {
 	amount, ceiling uint64
 }
 
-func (s *strict) Authorize(_ identity.LedgerID, _ string, _ []byte, _, _ identity.PeerID, amount, ceiling uint64, _ time.Duration, _ time.Time) (uint64, error) {
+func (s *strict) Authorize(_ identity.LedgerID, _ string, _ []byte, _, _ identity.PeerID, _ string, amount, ceiling uint64, _ time.Duration, _ time.Time) (uint64, error) {
 	s.amount, s.ceiling = amount, ceiling
 	if amount == 0 {
 		return min(s.have, ceiling), nil

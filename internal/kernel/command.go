@@ -32,7 +32,7 @@ func (k *Kernel) Command(ctx context.Context, node identity.PeerID, cmd capsule.
 		return capsule.Reply{}, err
 	}
 	if here {
-		r, err := k.commandHere(ctx, "", cmd)
+		r, err := k.commandHere(ctx, "", "", cmd)
 		k.commanded("", k.cfg.Self, cmd, r, err)
 		return r, err
 	}
@@ -82,7 +82,7 @@ func (k *Kernel) HandleCommand(ctx context.Context, from identity.PeerID, call m
 	err = k.gather(ctx, from, cmd)
 	var r capsule.Reply
 	if err == nil {
-		r, err = k.commandHere(ctx, from, cmd)
+		r, err = k.commandHere(ctx, from, call.Origin, cmd)
 	}
 	if err != nil && r.Code == capsule.OK {
 		r = refusal(cmd, err)

@@ -110,7 +110,7 @@ func (w *exactWallet) Promise(_ governance.Admitted, _ identity.PeerID, t Terms,
 
 type exactLedger struct{ line uint64 }
 
-func (l exactLedger) Authorize(_ identity.LedgerID, _ string, voucher []byte, _, _ identity.PeerID, _, ceiling uint64, _ time.Duration, _ time.Time) (uint64, error) {
+func (l exactLedger) Authorize(_ identity.LedgerID, _ string, voucher []byte, _, _ identity.PeerID, _ string, _, ceiling uint64, _ time.Duration, _ time.Time) (uint64, error) {
 	worth, err := strconv.ParseUint(string(voucher), 10, 64)
 	return min(worth, ceiling, l.line), err
 }

@@ -57,7 +57,7 @@ func newID() string {
 // purse pays for every ledger it knows; it is a working governance.Ledgers.
 type purse map[identity.LedgerID]uint64
 
-func (p purse) Authorize(ledger identity.LedgerID, _ string, _ []byte, _, _ identity.PeerID, amount, ceiling uint64, _ time.Duration, _ time.Time) (uint64, error) {
+func (p purse) Authorize(ledger identity.LedgerID, _ string, _ []byte, _, _ identity.PeerID, _ string, amount, ceiling uint64, _ time.Duration, _ time.Time) (uint64, error) {
 	have, ok := p[ledger]
 	switch {
 	case !ok:

@@ -96,9 +96,10 @@ type Earning interface {
 // Methods do not block for longer than a write to the ledger's log.
 type Upkeep interface {
 	// Open begins the account of a capsule that costs rate microcredits a second, from
-	// being the node that spawns it, zero for the console. A nil Tab means that it is
+	// being the node that spawns it, zero for the console, and origin the network that it is
+	// on. A nil Tab means that it is
 	// free. Errors say why ledger will not pay: they carry governance's codes.
-	Open(ledger identity.LedgerID, from identity.PeerID, rate uint64, now time.Time) (Tab, error)
+	Open(ledger identity.LedgerID, from identity.PeerID, origin string, rate uint64, now time.Time) (Tab, error)
 }
 
 // ErrNotCharged: a capsule could not be charged, for no fault of its ledger's. Retryable.

@@ -29,7 +29,7 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 	out := mesh.JobOutcome{JobID: call.Job.ID, Node: k.cfg.Self}
 	_, admitted := span(ctx, "admit")
 	a, err := k.cfg.Gate.Admit(governance.Request{
-		Envelope: call.Envelope, Job: call.Job, Voucher: call.Voucher, From: from, Payee: k.cfg.Self, Ahead: call.Ahead,
+		Envelope: call.Envelope, Job: call.Job, Voucher: call.Voucher, From: from, Payee: k.cfg.Self, Origin: call.Origin, Ahead: call.Ahead,
 	}, started)
 	if err != nil {
 		admitted(reasonOf(err))

@@ -82,7 +82,7 @@ func (CapsuleCredit) Name() string { return "capsule:credit" }
 // commandHere carries a command out on this node. What the policy does not let run is
 // not spawned; spawned capsules are charged to their ledger from then on; one whose
 // ledger is dry does not resume.
-func (k *Kernel) commandHere(ctx context.Context, from identity.PeerID, cmd capsule.Command) (capsule.Reply, error) {
+func (k *Kernel) commandHere(ctx context.Context, from identity.PeerID, origin string, cmd capsule.Command) (capsule.Reply, error) {
 	refuse := func(code capsule.ReplyCode, message string) capsule.Reply {
 		return capsule.Reply{ID: cmd.ID, Code: code, Message: message, CapsuleID: cmd.Target, Timestamp: time.Now()}
 	}
@@ -98,7 +98,7 @@ func (k *Kernel) commandHere(ctx context.Context, from identity.PeerID, cmd caps
 	if k.cfg.Upkeep == nil {
 		return k.cfg.Capsules.Command(ctx, cmd)
 	}
-	tab, err := k.cfg.Upkeep.Open(identity.LedgerID(cmd.Spawn.CreditLedgerID), from, k.cfg.CreditCost, k.cfg.Now())
+	tab, err := k.cfg.Upkeep.Open(identity.LedgerID(cmd.Spawn.CreditLedgerID), from, origin, k.cfg.CreditCost, k.cfg.Now())
 	if err != nil {
 		r := refuse(capsule.Denied, err.Error())
 		r.Reason = codeText(err)

@@ -119,6 +119,8 @@ const CommandType = "capsule:command:v1"
 type CommandCall struct {
 	Envelope governance.Envelope // its payload is the LifecycleCmd
 	Command  capsule.Command
+	// Origin is the network that the caller is on, zero where that is not known.
+	Origin string
 }
 
 // FetchType is the type of the Envelope that a request for a capsule travels in.

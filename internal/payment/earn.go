@@ -16,7 +16,7 @@ func (p *Purse) Earn(job governance.Admitted, t kernel.Terms, now time.Time) (ke
 	j := job.Job()
 	until := t.Until.Add(settling) // of a voucher nobody knows better
 	if raw := job.Voucher(); raw != nil {
-		hold, err := p.ledger.HoldVoucher(raw, j.ID, p.wallet.Peer(), t.Amount, credit.Bearer{Peer: job.From(), Ahead: job.Ahead()}, now)
+		hold, err := p.ledger.HoldVoucher(raw, j.ID, p.wallet.Peer(), t.Amount, credit.Bearer{Peer: job.From(), Origin: job.Origin(), Ahead: job.Ahead()}, now)
 		if err != nil {
 			return nil, err
 		}

@@ -28,7 +28,7 @@ var _ kernel.Upkeep = (*Purse)(nil)
 // Open implements kernel.Upkeep. A capsule of the local console that names no
 // ledger is this node's own business and free; another node's is paid by that node.
 // Nobody spends a ledger that is not theirs.
-func (p *Purse) Open(ledger identity.LedgerID, from identity.PeerID, rate uint64, now time.Time) (kernel.Tab, error) {
+func (p *Purse) Open(ledger identity.LedgerID, from identity.PeerID, origin string, rate uint64, now time.Time) (kernel.Tab, error) {
 	if ledger == "" {
 		if from == "" {
 			return nil, nil
@@ -42,12 +42,12 @@ func (p *Purse) Open(ledger identity.LedgerID, from identity.PeerID, rate uint64
 	t := &tab{purse: p, ledger: ledger, job: id.String(), rate: max(rate, 1)}
 	if from != "" && string(ledger) == identity.LedgerPrefix+string(from) {
 		// The channel has authenticated the ledger's key: as good as a voucher.
-		if err := p.ledger.Welcome(ledger, now); err != nil {
+		if err := p.ledger.Welcome(ledger, origin, now); err != nil {
 			return nil, err
 		}
 	}
 	price := t.price()
-	if _, err := p.ledger.Authorize(ledger, t.job, nil, from, p.wallet.Peer(), price, price, 0, now); err != nil {
+	if _, err := p.ledger.Authorize(ledger, t.job, nil, from, p.wallet.Peer(), origin, price, price, 0, now); err != nil {
 		return nil, err
 	}
 	return t, t.hold(now)

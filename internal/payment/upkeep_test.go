@@ -16,7 +16,7 @@ import (
 func TestUpkeepNeverPassesTheLine(t *testing.T) {
 	p := newParty(t, 1) // may spend 1000
 	now := p.now
-	tab, err := p.purse.Open(p.wallet.Ledger(), "", 30, now)
+	tab, err := p.purse.Open(p.wallet.Ledger(), "", "", 30, now)
 	require.NoError(t, err)
 	require.EqualValues(t, -300, p.spendable(t, p.wallet.Ledger()), "ten seconds are paid ahead")
 	ran, dry := 0, 0
@@ -47,17 +47,17 @@ func TestUpkeepNeverPassesTheLine(t *testing.T) {
 
 func TestUpkeepIsPaidByWhoeverSpawned(t *testing.T) {
 	host, guest := newParty(t, 1), newParty(t, 2)
-	tab, err := host.purse.Open("", "", 1, host.now)
+	tab, err := host.purse.Open("", "", "", 1, host.now)
 	require.NoError(t, err)
 	require.Nil(t, tab, "the console's own are free")
-	tab, err = host.purse.Open("", guest.wallet.Peer(), 1, host.now)
+	tab, err = host.purse.Open("", guest.wallet.Peer(), "", 1, host.now)
 	require.NoError(t, err)
 	require.Equal(t, guest.wallet.Ledger(), tab.Ledger())
 	require.EqualValues(t, -10, host.spendable(t, guest.wallet.Ledger()), "on the stranger's line")
-	_, err = host.purse.Open(host.wallet.Ledger(), guest.wallet.Peer(), 1, host.now)
+	_, err = host.purse.Open(host.wallet.Ledger(), guest.wallet.Peer(), "", 1, host.now)
 	require.ErrorIs(t, err, credit.ErrVoucherMissing, "nobody spends another's ledger")
 	require.NoError(t, host.ledger.Revoke(guest.wallet.Ledger(), host.now))
-	_, err = host.purse.Open("", guest.wallet.Peer(), 1, host.now)
+	_, err = host.purse.Open("", guest.wallet.Peer(), "", 1, host.now)
 	require.ErrorIs(t, err, credit.ErrLedgerRevoked)
 	require.Error(t, tab.Charge(9*time.Second, host.now.Add(9*time.Second)), "a revoked ledger runs dry")
 	require.EqualValues(t, 9, host.spendable(t, host.wallet.Ledger()), "what a guest paid can be spent")

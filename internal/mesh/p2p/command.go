@@ -98,6 +98,7 @@ func (m *Mesh) answerCommand(ctx context.Context, from identity.PeerID, s *frame
 		cmd.Deadline = clock.Here(cmd.Deadline, ahead, now)
 	}
 	call.Command = cmd
+	call.Origin = networkOf(s.s.Conn().RemoteMultiaddr(), s.s.Conn().RemotePeer())
 	ctx, cancel := context.WithTimeout(ctx, m.patience(cmd))
 	defer cancel()
 	ctx, gone := context.WithCancelCause(ctx)

@@ -23,7 +23,7 @@ var payer = identity.LedgerIDOf(ed25519.NewKeyFromSeed(make([]byte, 32)).Public(
 // payAll covers every budget; it is a working governance.Ledgers.
 type payAll struct{}
 
-func (payAll) Authorize(_ identity.LedgerID, _ string, _ []byte, _, _ identity.PeerID, amount, ceiling uint64, _ time.Duration, _ time.Time) (uint64, error) {
+func (payAll) Authorize(_ identity.LedgerID, _ string, _ []byte, _, _ identity.PeerID, _ string, amount, ceiling uint64, _ time.Duration, _ time.Time) (uint64, error) {
 	return max(amount, 1000), nil
 }
 
