@@ -3,6 +3,8 @@ package credit
 import (
 	"math"
 	"time"
+
+	"inos/internal/identity"
 )
 
 // A ledger that a voucher opened is a stranger's. There is room for so many of them;
@@ -54,6 +56,20 @@ func (l *Ledger) strangersRoom(of network) uint64 {
 // redeemed, and what is held for them.
 func (s *state) exposure(k key, a *account) uint64 {
 	return uint64(max(int64(s.promised(k))-a.balance, 0))
+}
+
+// Pays reports whether ledger has paid here before, or pays now: it is no stranger's, but one
+// that this node's owner means; or a stranger's that owes nothing, whatever is held for it
+// with it, or no more than what has been set off with its owner so far.
+func (l *Ledger) Pays(ledger identity.LedgerID) bool {
+	k, err := l.key(ledger)
+	if err != nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.state.ledger(k)
+	return a != nil && (!a.stranger || l.state.exposure(k, a) <= l.state.cheques[k].offset)
 }
 
 // promised is what the cheques of k promise and have not been redeemed for.

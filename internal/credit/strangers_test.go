@@ -117,3 +117,35 @@ func TestAStrangerWithoutANetworkHasItsOwn(t *testing.T) {
 	require.Equal(t, opensOn(&entry{ledger: one}), networkOf("", one))
 	require.Equal(t, networkOf("192.0.2.0/24", one), networkOf("192.0.2.0/24", two))
 }
+
+// Who pays is whoever this node's owner means, has the money here, or has worked off more than
+// it owes; a line that everybody gets is not.
+func TestWhoPays(t *testing.T) {
+	a, b := newNode(t, 1, 100_000), newNode(t, 2, 100_000)
+	pays := func() bool { return b.ledger.Pays(a.wallet.Ledger()) }
+	require.False(t, pays(), "nobody knows it")
+	a.job(t, b, 1, 100, false)
+	require.False(t, pays(), "it owes 100")
+
+	require.NoError(t, b.ledger.Grant(a.wallet.Ledger(), 300, testNow))
+	require.True(t, pays(), "it has 200")
+	hold, err := b.ledger.Hold(Voucher{LedgerID: a.wallet.Ledger(), JobID: testJob(7), MaxAmount: 201, Expires: testNow.Add(time.Hour)}, 201, testNow)
+	require.NoError(t, err)
+	require.False(t, pays(), "not all that is held")
+	require.NoError(t, b.ledger.Refund(hold, testNow))
+	require.NoError(t, b.ledger.Withdraw(a.wallet.Ledger(), 200, testNow))
+
+	a.job(t, b, 2, 1000, false)
+	require.False(t, pays())
+	b.job(t, a, 3, 600, false)
+	cheque, err := a.ledger.Draw(a.wallet, b.wallet.Peer(), testNow)
+	require.NoError(t, err)
+	_, err = b.ledger.Take(cheque, b.wallet.Peer(), testNow)
+	require.NoError(t, err)
+	require.True(t, pays(), "600 were set off, 400 are promised")
+	a.job(t, b, 4, 300, false)
+	require.False(t, pays(), "more than was ever set off")
+
+	require.NoError(t, b.ledger.OpenAccount(a.wallet.Ledger(), 100_000, testNow))
+	require.True(t, pays(), "it is meant")
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"inos/internal/mesh"
@@ -27,6 +28,7 @@ type arrival struct {
 	job    *job
 	origin string
 	bytes  uint64
+	pays   bool          // who sends it has paid before, or pays now
 	slot   bool          // it has one
 	got    chan struct{} // closed when it is given one; nil: it does not wait
 }
@@ -37,6 +39,7 @@ type arrivals struct {
 	of         map[string]uint64 // by origin
 	all        []*arrival
 	line       []*arrival // that wait for a slot
+	passed     int        // of the last slots went past who had waited for longest
 }
 
 func newArrivals(slots int) arrivals {
@@ -91,10 +94,26 @@ func (as *arrivals) remove(a *arrival) {
 	}
 }
 
+// passedAtMost is how many slots in a row may go past who has waited for longest.
+const passedAtMost = 3
+
+// next is who gets the next slot: of those that have paid before or pay now the one that has
+// waited for longest, but one slot in passedAtMost+1 goes to who has waited for longest of
+// all, whoever it is. Somebody waits.
+func (as *arrivals) next() *arrival {
+	i := slices.IndexFunc(as.line, func(a *arrival) bool { return a.pays })
+	if i <= 0 || as.passed == passedAtMost {
+		as.passed = 0
+		return as.line[0]
+	}
+	as.passed++
+	return as.line[i]
+}
+
 // handOn gives free slots to those whose input and capsule are here.
 func (s *state) handOn() {
 	for len(s.arrivals.line) > 0 && s.takeSlot() {
-		a := s.arrivals.line[0]
+		a := s.arrivals.next()
 		s.arrivals.remove(a)
 		a.slot = true
 		close(a.got)
@@ -102,9 +121,11 @@ func (s *state) handOn() {
 }
 
 // slotFor takes a slot for an arrival that is complete. When there is none it waits for one,
-// for as long as what came took to come: it would take that long elsewhere.
-func (k *Kernel) slotFor(ctx context.Context, a *arrival, took time.Duration) error {
+// for as long as what came took to come: it would take that long elsewhere. pays says that
+// its turn comes before those who have paid nothing yet.
+func (k *Kernel) slotFor(ctx context.Context, a *arrival, pays bool, took time.Duration) error {
 	if err := k.loop.ask(ctx, func(s *state) {
+		a.pays = pays
 		if a.slot = s.takeSlot(); a.slot {
 			s.arrivals.remove(a)
 			return

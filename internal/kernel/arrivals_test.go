@@ -3,12 +3,14 @@ package kernel
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"inos/internal/governance"
 	"inos/internal/mesh"
 )
 
@@ -96,6 +98,54 @@ func TestArrivalsOfOneOriginLeaveOthersTheirs(t *testing.T) {
 		default:
 		}
 		require.Equal(t, mesh.JobOK, (<-honest(server)).Code)
+	})
+}
+
+// A slot that comes free goes first to those that have paid before or pay now, and one in
+// four to who has waited for longest, whoever it is: strangers wait longer, and not for ever.
+func TestWhoPaysGoesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		pays := make(map[string]bool) // by job
+		server := w.start("server", func(c *Config) {
+			c.Slots = 1
+			c.Wallet = &countingWallet{pays: func(a governance.Admitted) bool { return pays[a.Job().ID] }}
+		})
+		require.NoError(t, server.shelf.Accept(testBlob()))
+		served := make(chan string, 16)
+		complete := make(map[string]chan struct{})
+		comes := func(name string, payer bool) {
+			sub := submission("x", func(s *Submission) { s.Job.Args = []string{"1s"} })
+			pays[sub.Job.ID] = payer
+			complete[name] = make(chan struct{})
+			go func() {
+				out := server.HandleJob(context.Background(), peerOf(name), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Origin: name,
+					Body: func(context.Context) ([]byte, error) { <-complete[name]; return sub.Input, nil }}, nil, func(mesh.Progress) {})
+				if out.Code != mesh.JobOK {
+					name += ": " + out.Message
+				}
+				served <- name
+			}()
+			synctest.Wait()
+		}
+		order := []string{"stranger0", "stranger1", "payer0", "payer1", "stranger2", "payer2", "payer3", "payer4", "payer5"}
+		for _, name := range order {
+			comes(name, strings.HasPrefix(name, "payer"))
+		}
+		time.Sleep(30 * time.Second) // they take that long to come
+		running := honest(server, "1s")
+		synctest.Wait()
+		for _, name := range order {
+			close(complete[name])
+			synctest.Wait()
+		}
+		require.Equal(t, mesh.JobOK, (<-running).Code)
+		var got []string
+		for range order {
+			got = append(got, <-served)
+		}
+		require.Equal(t, []string{"payer0", "payer1", "payer2", "stranger0", "payer3", "payer4", "payer5", "stranger1", "stranger2"}, got)
+		require.Equal(t, 1, freeSlots(t, server))
 	})
 }
 

@@ -87,6 +87,9 @@ type Wallet interface {
 type Earning interface {
 	// Until is when it expires: a run that has not ended by then is not paid.
 	Until() time.Time
+	// Pays reports whether the payer has paid for jobs before, or pays for this one, so
+	// that it goes before those who only promise.
+	Pays() bool
 	// Collect settles w.Cost and signs the receipt. Its Code says how the run ended.
 	Collect(w Work, now time.Time) (receipt []byte, err error)
 	Refund(now time.Time)

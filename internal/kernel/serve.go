@@ -73,7 +73,7 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 	w, out, ok := k.receive(ctx, a, call, fetch)
 	if ok {
 		complete := time.Now()
-		if err := k.slotFor(ctx, coming, time.Since(started)); err != nil {
+		if err := k.slotFor(ctx, coming, w.earning == nil || w.earning.Pays(), time.Since(started)); err != nil {
 			w.refund(k.cfg.Now())
 			out.Code, out.Message = mesh.JobBusy, err.Error()
 			switch {

@@ -60,6 +60,7 @@ type Status struct {
 	Waiting      int   // jobs without a node yet
 	Running      int   // jobs of this node, placed somewhere
 	Serving      int   // jobs that run here
+	InLine       int   // jobs of other nodes that are here and wait for a slot
 	Done         uint64
 	Failed       uint64
 	Rejected     uint64

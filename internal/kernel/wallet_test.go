@@ -18,8 +18,9 @@ import (
 type countingWallet struct {
 	calls, promised, paid, withdrawn, givenUp, holds, earned, refunded atomic.Int64
 
-	refusal error         // of Pay
-	last    Work          // that was collected
+	refusal error // of Pay
+	last    Work  // that was collected
+	pays    func(governance.Admitted) bool
 	until   time.Duration // what is earned expires then; 0 means an hour
 }
 
@@ -61,23 +62,28 @@ func (w *countingWallet) GiveUp(governance.Admitted, identity.PeerID) {
 	w.givenUp.Add(1)
 }
 
-func (w *countingWallet) Earn(governance.Admitted, Terms, time.Time) (Earning, error) {
+func (w *countingWallet) Earn(a governance.Admitted, _ Terms, _ time.Time) (Earning, error) {
 	w.calls.Add(1)
 	w.holds.Add(1)
-	return (*countingEarning)(w), nil
+	return countingEarning{w, w.pays != nil && w.pays(a)}, nil
 }
 
-type countingEarning countingWallet
+type countingEarning struct {
+	*countingWallet
+	payer bool
+}
 
-func (e *countingEarning) Collect(w Work, _ time.Time) ([]byte, error) {
+func (e countingEarning) Pays() bool { return e.payer }
+
+func (e countingEarning) Collect(w Work, _ time.Time) ([]byte, error) {
 	e.last = w
 	e.earned.Add(1)
 	return []byte("receipt"), nil
 }
 
-func (e *countingEarning) Refund(time.Time) { e.refunded.Add(1) }
+func (e countingEarning) Refund(time.Time) { e.refunded.Add(1) }
 
-func (e *countingEarning) Until() time.Time {
+func (e countingEarning) Until() time.Time {
 	if e.until > 0 {
 		return time.Now().Add(e.until)
 	}

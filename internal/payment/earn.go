@@ -59,6 +59,9 @@ type earning struct {
 // Until implements kernel.Earning.
 func (e *earning) Until() time.Time { return e.until }
 
+// Pays implements kernel.Earning.
+func (e *earning) Pays() bool { return e.purse.ledger.Pays(e.hold.Ledger) }
+
 // Collect implements kernel.Earning. The receipt of another's job is kept before the
 // hold is settled.
 func (e *earning) Collect(w kernel.Work, now time.Time) ([]byte, error) {

@@ -4,6 +4,7 @@ package node
 
 import (
 	"context"
+	"crypto/ed25519"
 	"testing"
 	"time"
 
@@ -20,26 +21,32 @@ import (
 
 const strangerLine = 1000
 
-// holdsUp sends a job of a fresh key's, worth a stranger's whole line, from a network. It
+// brings has seed's node bring a job to the worker, with a voucher of its own.
+func brings(ctx context.Context, t *testing.T, worker *peer, seed byte, o submit.Order, origin string, body func(context.Context) ([]byte, error)) mesh.JobOutcome {
+	wallet, err := credit.NewWallet(credit.WalletConfig{Key: keyOf(seed), Codec: wire.Credit{}})
+	must(t, err)
+	o.Input, o.CreditLedgerID, o.Module, o.Device = []byte("in"), string(wallet.Ledger()), "test", idOf(seed)
+	sub, err := submit.New(o, time.Now())
+	must(t, err)
+	_, voucher, err := wallet.Issue(sub.Job.ID, worker.mesh.Self(), o.Budget, time.Now().Add(10*time.Minute))
+	must(t, err)
+	return worker.Kernel.HandleJob(ctx, idOf(seed), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Voucher: voucher, Origin: origin, Body: body},
+		nil, func(mesh.Progress) {})
+}
+
+// holdsUp has a fresh key bring a job worth a stranger's whole line from a network. It
 // reports whether the worker has money held for it: it asks for the input then, which does
 // not come before ctx ends.
 func holdsUp(ctx context.Context, t *testing.T, worker *peer, seed byte, origin string) (held bool, out mesh.JobOutcome) {
 	t.Helper()
-	wallet, err := credit.NewWallet(credit.WalletConfig{Key: keyOf(seed), Codec: wire.Credit{}})
-	require.NoError(t, err)
-	sub, err := submit.New(submit.Order{Capsule: capsule.SumCID([]byte("x")), Method: "echo", Input: []byte("in"), Budget: strangerLine,
-		Deadline: time.Now().Add(10 * time.Minute), CreditLedgerID: string(wallet.Ledger()), Module: "test", Device: idOf(seed)}, time.Now())
-	require.NoError(t, err)
-	_, voucher, err := wallet.Issue(sub.Job.ID, worker.mesh.Self(), strangerLine, time.Now().Add(10*time.Minute))
-	require.NoError(t, err)
 	asked, ended := make(chan struct{}), make(chan mesh.JobOutcome, 1)
 	go func() {
-		ended <- worker.Kernel.HandleJob(ctx, idOf(seed), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Voucher: voucher, Origin: origin,
-			Body: func(ctx context.Context) ([]byte, error) {
-				close(asked)
-				<-ctx.Done()
-				return nil, context.Cause(ctx)
-			}}, nil, func(mesh.Progress) {})
+		o := submit.Order{Capsule: capsule.SumCID([]byte("x")), Method: "echo", Budget: strangerLine, Deadline: time.Now().Add(10 * time.Minute)}
+		ended <- brings(ctx, t, worker, seed, o, origin, func(ctx context.Context) ([]byte, error) {
+			close(asked)
+			<-ctx.Done()
+			return nil, context.Cause(ctx)
+		})
 	}()
 	select {
 	case <-asked:
@@ -95,4 +102,64 @@ func commandFrom(t *testing.T, seed byte) governance.Envelope {
 	env := sub.Envelope
 	env.Type = mesh.CommandType
 	return env
+}
+
+// Two strangers whose inputs were here first wait for the only slot; the one whom the node's
+// owner has given a line comes after them, and gets it before them.
+func TestASlotGoesFirstToWhoPays(t *testing.T) {
+	worker := start(t, 190, func(c *Config) { c.Slots, c.StrangerLine = 1, 10_000_000 })
+	cid, err := worker.Library.Publish("fault", built(t, "fault"))
+	require.NoError(t, err)
+	require.NoError(t, worker.Ledger.OpenAccount(identity.LedgerIDOf(keyOf(193).Public().(ed25519.PublicKey)), 1_000_000, time.Now()))
+	inLine := func(n int) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			st, err := worker.Kernel.Status(t.Context())
+			return err == nil && st.InLine == n
+		}, time.Minute, time.Millisecond)
+	}
+	const stranger1, stranger2, payer = 191, 192, 193
+	order := submit.Order{Capsule: cid, Method: "echo", Budget: 100_000, Deadline: time.Now().Add(10 * time.Minute)}
+	here, ended := make(map[byte]chan struct{}), make(map[byte]chan mesh.JobOutcome)
+	for _, seed := range []byte{stranger1, stranger2, payer} {
+		asked := make(chan struct{})
+		here[seed], ended[seed] = make(chan struct{}), make(chan mesh.JobOutcome, 1)
+		go func() {
+			ended[seed] <- brings(t.Context(), t, worker, seed, order, "", func(context.Context) ([]byte, error) {
+				close(asked)
+				<-here[seed]
+				return []byte("in"), nil
+			})
+		}()
+		<-asked
+	}
+	// Who waits for a slot waits for as long as its input took to come.
+	<-time.After(5 * time.Second)
+	ctx, cancel := context.WithCancel(t.Context())
+	work := order
+	work.Method = "work"
+	busy := make(chan mesh.JobOutcome, 1)
+	go func() {
+		busy <- brings(ctx, t, worker, 194, work, "", func(context.Context) ([]byte, error) { return []byte("in"), nil })
+	}()
+	require.Eventually(t, func() bool {
+		st, err := worker.Kernel.Status(t.Context())
+		return err == nil && st.FreeSlots == 0
+	}, time.Minute, time.Millisecond)
+	for i, seed := range []byte{stranger1, stranger2, payer} {
+		close(here[seed])
+		inLine(i + 1)
+	}
+	cancel()
+	<-busy
+	started := make(map[byte]time.Time)
+	for seed, out := range ended {
+		out := <-out
+		require.Equal(t, mesh.JobOK, out.Code, out.Message)
+		r, _, err := wire.Credit{}.OpenReceipt(out.Receipt)
+		require.NoError(t, err)
+		started[seed] = r.StartedAt
+	}
+	require.True(t, started[payer].Before(started[stranger1]), "first: %v", started)
+	require.True(t, started[stranger1].Before(started[stranger2]), "then who has waited for longest: %v", started)
 }
