@@ -28,7 +28,9 @@ func (k *Kernel) Command(ctx context.Context, node identity.PeerID, cmd capsule.
 			return r, nil
 		}
 	}
-	if err := k.gather(ctx, "", cmd); err != nil {
+	over, err := k.gather(ctx, "", "", cmd)
+	defer over()
+	if err != nil {
 		return capsule.Reply{}, err
 	}
 	if here {
@@ -79,7 +81,8 @@ func (k *Kernel) HandleCommand(ctx context.Context, from identity.PeerID, call m
 		return r
 	}
 	cmd = ofItsOwn(from, cmd)
-	err = k.gather(ctx, from, cmd)
+	over, err := k.gather(ctx, from, call.Origin, cmd)
+	defer over()
 	var r capsule.Reply
 	if err == nil {
 		r, err = k.commandHere(ctx, from, call.Origin, cmd)

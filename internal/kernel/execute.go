@@ -30,6 +30,14 @@ type work struct {
 	earning Earning // what is held for it; nil: nobody pays
 	input   []byte
 	fetched uint64 // bytes of the capsule that travelled for it
+	unpin   func() // lets its capsule go; nil: it is not here
+}
+
+// over lets the capsule of work that has ended go.
+func (w work) over() {
+	if w.unpin != nil {
+		w.unpin()
+	}
 }
 
 // refund gives back what is held for work that is not done.
@@ -46,6 +54,7 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, terms Terms
 	out := mesh.JobOutcome{JobID: a.Job().ID, Node: k.cfg.Self}
 	var got work
 	out, ok := k.capsuleOf(ctx, a, &got, fetch, out)
+	defer func() { got.over() }()
 	if !ok {
 		return out
 	}
@@ -63,12 +72,14 @@ func (k *Kernel) failed(out mesh.JobOutcome, err error) mesh.JobOutcome {
 	return out
 }
 
-// capsuleOf has the job's capsule here, and says in w what its limits are.
+// capsuleOf has the job's capsule here, where it stays until w is over, and says in w what its
+// limits are.
 func (k *Kernel) capsuleOf(ctx context.Context, a governance.Admitted, w *work, fetch mesh.FetchFunc, out mesh.JobOutcome) (mesh.JobOutcome, bool) {
 	var err error
 	if w.cid, err = capsule.ParseCID(a.Job().Capsule); err != nil {
 		return k.failed(out, fmt.Errorf("%w: %w", errFetch, err)), false
 	}
+	w.unpin = k.cfg.Blobs.Pin(w.cid, a.Origin())
 	_, had := span(ctx, "fetch")
 	blob, fetched, err := k.haveCapsule(ctx, a.From(), w.cid, fetch)
 	if err != nil || fetched > 0 {

@@ -145,8 +145,9 @@ func (w *workshop) Run(ctx context.Context, _ capsule.CID, limits Limits, t caps
 
 // shelfOf is a working Blobs.
 type shelfOf struct {
-	mu    sync.Mutex
-	blobs map[capsule.CID]mesh.Blob
+	mu     sync.Mutex
+	blobs  map[capsule.CID]mesh.Blob
+	pinned []capsule.CID
 }
 
 func (s *shelfOf) Has(cid capsule.CID) bool {
@@ -183,6 +184,17 @@ func (s *shelfOf) Accept(b mesh.Blob) error {
 	}
 	s.blobs[b.Manifest.CID] = b
 	return nil
+}
+
+func (s *shelfOf) Pin(cid capsule.CID, _ string) func() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pinned = append(s.pinned, cid)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.pinned = slices.DeleteFunc(s.pinned, func(c capsule.CID) bool { return c == cid })
+	}
 }
 
 var testWasm = []byte("\x00asm a capsule, as far as these tests go")

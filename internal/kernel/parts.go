@@ -53,6 +53,9 @@ type Blobs interface {
 	CapsuleOf(ctx context.Context, cid capsule.CID, trusted func(publisher identity.PeerID) bool) (mesh.Blob, error)
 	// Accept keeps a blob after checking its signature and its bytes.
 	Accept(blob mesh.Blob) error
+	// Pin has a capsule stay until unpin is called, if it is here or once it comes, for
+	// somebody of origin, a network: zero for this node's own. It does not block.
+	Pin(cid capsule.CID, origin string) (unpin func())
 }
 
 // Wallet promises payment for jobs sent away and collects it for jobs done here.

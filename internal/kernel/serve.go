@@ -71,6 +71,7 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 	}
 	defer cancel()
 	w, out, ok := k.receive(ctx, a, call, fetch)
+	defer w.over()
 	if ok {
 		complete := time.Now()
 		if err := k.slotFor(ctx, coming, w.earning == nil || w.earning.Pays(), time.Since(started)); err != nil {
@@ -105,7 +106,7 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 }
 
 // receive has the money for a job of another node held, and then its input and its capsule
-// come. What it returns with ok is to be performed or refunded.
+// come. What it returns with ok is to be performed or refunded, and is over then.
 func (k *Kernel) receive(ctx context.Context, a governance.Admitted, call mesh.JobCall, fetch mesh.FetchFunc) (w work, out mesh.JobOutcome, ok bool) {
 	out = mesh.JobOutcome{JobID: call.Job.ID, Node: k.cfg.Self}
 	cid, err := capsule.ParseCID(a.Job().Capsule)

@@ -69,8 +69,19 @@ func (k *Kernel) snapshotMade(node identity.PeerID, cmd capsule.Command, r capsu
 // gather makes sure that what a Spawn names is on this node, module or snapshot. It
 // is asked of from, whose command it is, or of the node where this one had the
 // snapshot made. What cannot be had is left to the supervisor to refuse, unless
-// there was somebody to ask.
-func (k *Kernel) gather(ctx context.Context, from identity.PeerID, cmd capsule.Command) error {
+// there was somebody to ask. The module stays until over is called.
+func (k *Kernel) gather(ctx context.Context, from identity.PeerID, origin string, cmd capsule.Command) (over func(), err error) {
+	var pins []func()
+	over = func() {
+		for _, unpin := range pins {
+			unpin()
+		}
+	}
+	pin := func(cid capsule.CID) { pins = append(pins, k.cfg.Blobs.Pin(cid, origin)) }
+	return over, k.gatherAll(ctx, from, cmd, pin)
+}
+
+func (k *Kernel) gatherAll(ctx context.Context, from identity.PeerID, cmd capsule.Command, pin func(capsule.CID)) error {
 	if cmd.Type != capsule.Spawn || cmd.Spawn == nil || len(cmd.Spawn.Wasm) > 0 {
 		return nil
 	}
@@ -78,6 +89,7 @@ func (k *Kernel) gather(ctx context.Context, from identity.PeerID, cmd capsule.C
 	if err != nil {
 		return nil
 	}
+	pin(cid)
 	if k.cfg.Blobs.Has(cid) {
 		if from != "" && k.lacksPublisher(ctx, from, cid) {
 			_, _ = k.fetch(ctx, from, cid) // in vain: the gate says no, as it would have
@@ -103,6 +115,7 @@ func (k *Kernel) gather(ctx context.Context, from identity.PeerID, cmd capsule.C
 	if err != nil {
 		return err
 	}
+	pin(im.CapsuleCID)
 	if k.cfg.Blobs.Has(im.CapsuleCID) {
 		return nil
 	}

@@ -67,6 +67,7 @@ type Library struct {
 	used  uint64
 	clock uint64            // counts uses
 	of    map[string]uint64 // bytes of guests, by where they came from
+	pins  []*pin            // in the order in which they were set
 }
 
 // book is one capsule. Whoever loads it holds loading; wasm and manifests are set under

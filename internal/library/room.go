@@ -1,11 +1,16 @@
 package library
 
-import "inos/internal/capsule"
+import (
+	"slices"
+
+	"inos/internal/capsule"
+)
 
 // What this node publishes or announces stays. What came from elsewhere is a guest: it is
 // kept for as long as there is room. When there is none, the guests of the origin that has
 // most bytes here go, the one first that was used longest ago. So nobody fills a library for
-// others, nor for ever.
+// others, nor for ever. One that somebody is about to run is pinned, and goes only when this
+// node has something of its own to keep.
 
 // bookCost is what a capsule counts besides its bytes and its manifests, which are kept twice:
 // as they came and as they were read.
@@ -21,8 +26,13 @@ func (l *Library) makeRoom(but *book, origin string, more uint64, own bool) bool
 	if more > l.cfg.Capacity || l.staying() > l.cfg.Capacity-more {
 		return false
 	}
+	pinned := l.pinned()
 	for more > l.cfg.Capacity-min(l.used, l.cfg.Capacity) {
-		gone, worst := l.first(but, origin, more, own)
+		gone, worst := l.first(but, origin, more, own, pinned)
+		if worst == nil && own {
+			pinned = nil
+			gone, worst = l.first(but, origin, more, own, pinned)
+		}
 		if worst == nil {
 			return false
 		}
@@ -33,11 +43,11 @@ func (l *Library) makeRoom(but *book, origin string, more uint64, own bool) bool
 	return true
 }
 
-// first is the guest that goes first when origin has more bytes.
-func (l *Library) first(but *book, origin string, more uint64, own bool) (gone capsule.CID, worst *book) {
+// first is the guest that goes first when origin has more bytes, of those that are not pinned.
+func (l *Library) first(but *book, origin string, more uint64, own bool, pinned map[capsule.CID]bool) (gone capsule.CID, worst *book) {
 	var most uint64
 	for cid, b := range l.books {
-		if !b.guest || b == but {
+		if !b.guest || b == but || pinned[cid] {
 			continue
 		}
 		has := l.of[b.origin]
@@ -49,6 +59,43 @@ func (l *Library) first(but *book, origin string, more uint64, own bool) (gone c
 		}
 	}
 	return gone, worst
+}
+
+// pin keeps a capsule here, for somebody on a network.
+type pin struct {
+	cid    capsule.CID
+	origin string
+}
+
+// Pin has the capsule stay, if it is here or once it comes, until unpin is called, for
+// somebody of origin. An origin may have as many bytes pinned as are free of other pins; what
+// it pins beyond that goes like any guest. Calling unpin again is harmless.
+func (l *Library) Pin(cid capsule.CID, origin string) (unpin func()) {
+	p := &pin{cid, origin}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pins = append(l.pins, p)
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.pins = slices.DeleteFunc(l.pins, func(other *pin) bool { return other == p })
+	}
+}
+
+// pinned are the guests that stay for now: those that were pinned first. Called with mu held.
+func (l *Library) pinned() map[capsule.CID]bool {
+	free := l.cfg.Capacity - min(l.staying(), l.cfg.Capacity)
+	stay, of := make(map[capsule.CID]bool), make(map[string]uint64)
+	for _, p := range l.pins {
+		b := l.books[p.cid]
+		if b == nil || !b.guest || stay[p.cid] || b.bytes > free || of[p.origin]+b.bytes > free-b.bytes {
+			continue
+		}
+		stay[p.cid] = true
+		of[p.origin] += b.bytes
+		free -= b.bytes
+	}
+	return stay
 }
 
 // weigh counts what b has. Called with mu held.

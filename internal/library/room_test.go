@@ -1,6 +1,7 @@
 package library_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"testing"
@@ -96,4 +97,65 @@ func TestCapacityIsKept(t *testing.T) {
 	long := guest("x", "small", 10)
 	long.SignedManifest = append(long.SignedManifest, make([]byte, 64<<10)...)
 	require.Error(t, l.Accept(long))
+}
+
+// custom is a section of a module that has n bytes and no meaning.
+func custom(n int) []byte {
+	return append(binary.AppendUvarint([]byte{0}, uint64(n+2)), append([]byte{1, 'x'}, make([]byte, n)...)...)
+}
+
+// What is pinned stays, from when it comes until it is let go.
+func TestWhatIsPinnedStays(t *testing.T) {
+	l := newLibrary(t, 4<<20)
+	wanted := guest("x", "wanted", 1<<20)
+	unpin := l.Pin(capsule.SumCID(wanted.Wasm), "x")
+	again := l.Pin(capsule.SumCID(wanted.Wasm), "y")
+	require.NoError(t, l.Accept(wanted))
+	fill := func(text string) {
+		for i := range 20 {
+			require.NoError(t, l.Accept(guest("x", fmt.Sprint(text, i), 1<<20)))
+		}
+	}
+	fill("a")
+	require.True(t, has(l, wanted))
+	unpin()
+	unpin()
+	fill("b")
+	require.True(t, has(l, wanted), "another job has it")
+	again()
+	fill("c")
+	require.False(t, has(l, wanted))
+}
+
+// Of one origin half of the room stays, however much it pins: others have theirs. This node's
+// own goes before any of that.
+func TestPinsAreShared(t *testing.T) {
+	l := newLibrary(t, 16<<20)
+	pinned := func(origin string, n int) (kept int) {
+		var all []mesh.Blob
+		for i := range n {
+			b := guest(origin, fmt.Sprint(origin, i), 1<<20)
+			l.Pin(capsule.SumCID(b.Wasm), origin)
+			if err := l.Accept(b); err != nil {
+				require.ErrorIs(t, err, library.ErrFull)
+			}
+			all = append(all, b)
+		}
+		for i := range 20 {
+			_ = l.Accept(guest("other", fmt.Sprint(origin, "junk", i), 1<<20))
+		}
+		for _, b := range all {
+			if has(l, b) {
+				kept++
+			}
+		}
+		return kept
+	}
+	require.Equal(t, 7, pinned("greedy", 20), "of 16 MiB, with what each counts besides")
+	require.Equal(t, 4, pinned("next", 20), "half of the rest")
+	require.NoError(t, l.Accept(guest("newcomer", "new", 2<<20)))
+	for i := range 15 {
+		_, err := l.Publish(fmt.Sprint("own", i), append(module(fmt.Sprint(i)), custom(1<<20)...))
+		require.NoError(t, err, i)
+	}
 }

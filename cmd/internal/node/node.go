@@ -67,6 +67,7 @@ type Config struct {
 	OnHeartbeat func(capsuleID string)
 
 	supervise func(*supervisor.Config) // changes it, in tests
+	capacity  uint64                   // of the library, in tests; 0: as it is
 }
 
 // Node is the parts, joined. Run the Kernel; it serves the rest.
@@ -128,7 +129,7 @@ func New(cfg Config) (*Node, error) {
 	if n.Gate, err = governance.New(governance.Config{Policy: cfg.Policy, Ledgers: n.Ledger}); err != nil {
 		return nil, err
 	}
-	if n.Library, err = newLibrary(cfg.Key, n.Gate); err != nil {
+	if n.Library, err = newLibrary(cfg, n.Gate); err != nil {
 		return nil, err
 	}
 	self := identity.PeerIDOf(cfg.Key.Public().(ed25519.PublicKey))
@@ -197,10 +198,11 @@ func (s snapshots) Seal(name string, b []byte) (mesh.Blob, error) { return s.lib
 
 // newLibrary takes in what the policy allows. The kernel asks again before each
 // start: the policy may have changed since.
-func newLibrary(key ed25519.PrivateKey, gate *governance.Gate) (*library.Library, error) {
+func newLibrary(cfg Config, gate *governance.Gate) (*library.Library, error) {
 	return library.New(library.Config{
-		Self: identity.PeerIDOf(key.Public().(ed25519.PublicKey)),
-		Sign: func(m capsule.Manifest) ([]byte, error) { return wire.SealManifest(m, key) },
+		Self:     identity.PeerIDOf(cfg.Key.Public().(ed25519.PublicKey)),
+		Capacity: cfg.capacity,
+		Sign:     func(m capsule.Manifest) ([]byte, error) { return wire.SealManifest(m, cfg.Key) },
 		Verify: func(signed []byte) (capsule.Manifest, identity.PeerID, error) {
 			m, publisher, err := wire.OpenManifest(signed)
 			if err != nil {

@@ -14,6 +14,7 @@ import (
 	"inos/internal/credit"
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/kernel"
 	"inos/internal/mesh"
 	"inos/internal/submit"
 	"inos/internal/wire"
@@ -22,7 +23,7 @@ import (
 const strangerLine = 1000
 
 // brings has seed's node bring a job to the worker, with a voucher of its own.
-func brings(ctx context.Context, t *testing.T, worker *peer, seed byte, o submit.Order, origin string, body func(context.Context) ([]byte, error)) mesh.JobOutcome {
+func brings(ctx context.Context, t *testing.T, worker *peer, seed byte, o submit.Order, origin string, fetch mesh.FetchFunc, body func(context.Context) ([]byte, error)) mesh.JobOutcome {
 	wallet, err := credit.NewWallet(credit.WalletConfig{Key: keyOf(seed), Codec: wire.Credit{}})
 	must(t, err)
 	o.Input, o.CreditLedgerID, o.Module, o.Device = []byte("in"), string(wallet.Ledger()), "test", idOf(seed)
@@ -31,7 +32,7 @@ func brings(ctx context.Context, t *testing.T, worker *peer, seed byte, o submit
 	_, voucher, err := wallet.Issue(sub.Job.ID, worker.mesh.Self(), o.Budget, time.Now().Add(10*time.Minute))
 	must(t, err)
 	return worker.Kernel.HandleJob(ctx, idOf(seed), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Voucher: voucher, Origin: origin, Body: body},
-		nil, func(mesh.Progress) {})
+		fetch, func(mesh.Progress) {})
 }
 
 // holdsUp has a fresh key bring a job worth a stranger's whole line from a network. It
@@ -42,7 +43,7 @@ func holdsUp(ctx context.Context, t *testing.T, worker *peer, seed byte, origin 
 	asked, ended := make(chan struct{}), make(chan mesh.JobOutcome, 1)
 	go func() {
 		o := submit.Order{Capsule: capsule.SumCID([]byte("x")), Method: "echo", Budget: strangerLine, Deadline: time.Now().Add(10 * time.Minute)}
-		ended <- brings(ctx, t, worker, seed, o, origin, func(ctx context.Context) ([]byte, error) {
+		ended <- brings(ctx, t, worker, seed, o, origin, nil, func(ctx context.Context) ([]byte, error) {
 			close(asked)
 			<-ctx.Done()
 			return nil, context.Cause(ctx)
@@ -125,7 +126,7 @@ func TestASlotGoesFirstToWhoPays(t *testing.T) {
 		asked := make(chan struct{})
 		here[seed], ended[seed] = make(chan struct{}), make(chan mesh.JobOutcome, 1)
 		go func() {
-			ended[seed] <- brings(t.Context(), t, worker, seed, order, "", func(context.Context) ([]byte, error) {
+			ended[seed] <- brings(t.Context(), t, worker, seed, order, "", nil, func(context.Context) ([]byte, error) {
 				close(asked)
 				<-here[seed]
 				return []byte("in"), nil
@@ -140,7 +141,7 @@ func TestASlotGoesFirstToWhoPays(t *testing.T) {
 	work.Method = "work"
 	busy := make(chan mesh.JobOutcome, 1)
 	go func() {
-		busy <- brings(ctx, t, worker, 194, work, "", func(context.Context) ([]byte, error) { return []byte("in"), nil })
+		busy <- brings(ctx, t, worker, 194, work, "", nil, func(context.Context) ([]byte, error) { return []byte("in"), nil })
 	}()
 	require.Eventually(t, func() bool {
 		st, err := worker.Kernel.Status(t.Context())
@@ -162,4 +163,67 @@ func TestASlotGoesFirstToWhoPays(t *testing.T) {
 	}
 	require.True(t, started[payer].Before(started[stranger1]), "first: %v", started)
 	require.True(t, started[stranger1].Before(started[stranger2]), "then who has waited for longest: %v", started)
+}
+
+// A capsule that came for a job is there when the job has its slot, however much else comes
+// meanwhile, from the same network before others.
+func TestACapsuleIsKeptUntilItsJobRuns(t *testing.T) {
+	worker := start(t, 200, func(c *Config) { c.Slots, c.StrangerLine, c.capacity = 1, 10_000_000, 8<<20 })
+	home := start(t, 201, nil)
+	busyWith, err := worker.Library.Publish("fault", built(t, "fault"))
+	require.NoError(t, err)
+	cid, err := home.Library.Publish("hash", built(t, "hash"))
+	require.NoError(t, err)
+	const origin = "192.0.2.0/24"
+	from := func(ctx context.Context, call mesh.FetchCall) (mesh.Blob, error) {
+		blob, err := home.Library.Capsule(ctx, call.CID)
+		blob.Origin = origin
+		return blob, err
+	}
+	asked, here, ended := make(chan struct{}), make(chan struct{}), make(chan mesh.JobOutcome, 1)
+	order := submit.Order{Capsule: cid, Method: "sha256", Budget: 100_000, Deadline: time.Now().Add(10 * time.Minute)}
+	go func() {
+		ended <- brings(t.Context(), t, worker, 202, order, origin, from, func(context.Context) ([]byte, error) {
+			close(asked)
+			<-here
+			return []byte("in"), nil
+		})
+	}()
+	<-asked
+	<-time.After(5 * time.Second) // it waits for a slot as long as this took to come
+	ctx, cancel := context.WithCancel(t.Context())
+	busy := make(chan mesh.JobOutcome, 1)
+	go func() {
+		work := submit.Order{Capsule: busyWith, Method: "work", Budget: 100_000, Deadline: order.Deadline}
+		busy <- brings(ctx, t, worker, 203, work, "", nil, func(context.Context) ([]byte, error) { return []byte("in"), nil })
+	}()
+	status := func(is func(kernel.Status) bool) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			st, err := worker.Kernel.Status(t.Context())
+			return err == nil && is(st)
+		}, time.Minute, time.Millisecond)
+	}
+	status(func(st kernel.Status) bool { return st.FreeSlots == 0 })
+	close(here)
+	status(func(st kernel.Status) bool { return st.InLine == 1 })
+	var last capsule.CID
+	for i := range byte(40) {
+		junk, err := home.Library.Seal("junk", append(make([]byte, 1<<20), i))
+		require.NoError(t, err)
+		junk.Origin, last = origin, capsule.SumCID(junk.Wasm)
+		require.NoError(t, worker.Library.Accept(junk))
+	}
+	require.True(t, worker.Library.Has(last))
+	cancel()
+	<-busy
+	out := <-ended
+	require.Equal(t, mesh.JobOK, out.Code, out.Message)
+	for i := range byte(40) {
+		junk, err := home.Library.Seal("junk", append(make([]byte, 1<<20), 100+i))
+		require.NoError(t, err)
+		junk.Origin = origin
+		require.NoError(t, worker.Library.Accept(junk))
+	}
+	require.False(t, worker.Library.Has(cid), "it is nobody's any more")
 }
