@@ -138,7 +138,7 @@ func (s *state) placeOne(w matchmaker.Waiting, now time.Time) matchmaker.Choice 
 	if w.Last {
 		var busy bool
 		if c, busy = s.proven(w, req, c, now); busy {
-			return matchmaker.Choice{Err: fmt.Errorf("%w: %w: those with a record", matchmaker.ErrBusy, scheduler.ErrBusy), For: "a node with a record", Apart: " record"}
+			return matchmaker.Choice{Err: fmt.Errorf("%w: %w: those to be relied on", matchmaker.ErrBusy, scheduler.ErrBusy), For: "a node to be relied on", Apart: " record"}
 		}
 	}
 	d.Latency, d.Took = c.Node.Latency, time.Since(started)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/scheduler"
 	"inos/internal/threads/matchmaker"
@@ -15,36 +16,60 @@ const (
 	// that come and go stay known for as long as their profiles are good, and look better
 	// than they are.
 	provenFrom = 256
+	// busyFrom is up to how many known nodes all of them are looked at for one that is worth
+	// waiting for: some 100 µs.
+	busyFrom = 4096
 	// blemished is the count of failures from which on a node is no more one that is well.
 	blemished = 0.5
 )
 
-// provenWait is how long a job's last attempt waits for a node with a record while only
-// strangers are free.
-const provenWait = 10 * time.Second
+// provenWait is how long a job's last attempt waits for the node to be relied on most while
+// only others are free, and half of the time that its deadline leaves at most.
+const provenWait = 30 * time.Second
 
 // proven is who gets a job's last attempt: of the best nodes that have done jobs for this
 // node and have not failed lately the one that has been there the longest, without being
-// lost. busy says that there are such nodes, and none of them is free. Where none has done
-// any, as for a node that came for one job, or none has been free for too long, it is the
-// one that has been connected the longest, or best where that is no other.
+// lost. Where none has done any, as for a node that came for one job, it is the one that has
+// been connected the longest, or best where that is no other. busy says that it has no free
+// slot, and that the job has not waited for one for too long.
 func (s *state) proven(w matchmaker.Waiting, req scheduler.Request, best scheduler.Choice, now time.Time) (c scheduler.Choice, busy bool) {
 	top := make([]scheduler.Choice, provenFrom)
 	known := req
 	known.Known, known.Exclude = true, append(slices.Clone(req.Exclude), s.doubts.of(w.Job, now)...)
 	n, _ := s.index.TopK(known, now, top) // a bad request has not come so far
 	if n > 0 {
-		return s.steadiest(top[0], top[1:n]), false
+		c = s.steadiest(top[0], top[1:n])
+		return c, s.busySteadier(known, c, now) && s.mayWait(w, now)
 	}
-	if _, err := s.index.Choose(known, now); errors.Is(err, scheduler.ErrBusy) && s.mayWait(w, now) {
-		return best, true
-	}
+	_, err := s.index.Choose(known, now)
 	n, _ = s.index.TopK(req, now, top)
-	connected := slices.DeleteFunc(top[:n], func(c scheduler.Choice) bool {
-		n := s.nodes[c.Node.ID]
-		return n == nil || !n.connected
+	connected := slices.DeleteFunc(top[:n], func(c scheduler.Choice) bool { return !s.connectedTo(c.Node.ID) })
+	c = s.steadiest(best, connected)
+	if errors.Is(err, scheduler.ErrBusy) || s.busySteadier(req, c, now) {
+		busy = s.mayWait(w, now)
+	}
+	return c, busy
+}
+
+// busySteadier reports whether a connected node that lacks nothing for req but a free slot is
+// worth waiting for rather than c: it is well, and c is not, or has not been there for half as
+// long. With more than busyFrom nodes nobody looks.
+func (s *state) busySteadier(req scheduler.Request, c scheduler.Choice, now time.Time) (found bool) {
+	if s.index.Len() > busyFrom || c.Node.ID == s.k.cfg.Self {
+		return false
+	}
+	loose := !s.connectedTo(c.Node.ID) || c.Node.Failures >= blemished
+	_ = s.index.EachBusy(req, now, func(n scheduler.Node) bool { // a bad request has not come so far
+		young := now.Sub(s.since(c.Node)) < now.Sub(s.since(n))/2
+		found = s.connectedTo(n.ID) && n.Failures < blemished && (loose || young)
+		return !found
 	})
-	return s.steadiest(best, connected), false
+	return found
+}
+
+func (s *state) connectedTo(id identity.PeerID) bool {
+	n := s.nodes[id]
+	return n != nil && n.connected
 }
 
 // steadiest is the one of all to be relied on most.
@@ -66,7 +91,11 @@ func (s *state) mayWait(w matchmaker.Waiting, now time.Time) bool {
 	if j.lastSince.IsZero() {
 		j.lastSince = now
 	}
-	return now.Sub(j.lastSince) < provenWait
+	wait := provenWait
+	if deadline := w.Job.Job().Deadline; !deadline.IsZero() {
+		wait = min(wait, deadline.Sub(j.lastSince)/2)
+	}
+	return now.Sub(j.lastSince) < wait
 }
 
 // steadier reports whether a is the one of two nodes that have done jobs to be relied on.

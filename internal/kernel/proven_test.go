@@ -46,7 +46,20 @@ func TestTheLastAttemptGoesToWhoStays(t *testing.T) {
 				}
 			}
 			require.Equal(t, peerOf("steady"), last(), "nobody has a record: the one that has stayed")
+			best, err := s.index.Choose(scheduler.Request{JobID: "j"}, time.Now())
+			require.NoError(t, err)
+			require.False(t, s.busySteadier(scheduler.Request{JobID: "j"}, best, time.Now()), "it is free")
+			var leases []scheduler.Lease
+			for lease, ok := s.index.Acquire(peerOf("steady"), time.Now()); ok; lease, ok = s.index.Acquire(peerOf("steady"), time.Now()) {
+				leases = append(leases, lease)
+			}
+			require.True(t, s.busySteadier(scheduler.Request{JobID: "j"}, best, time.Now()), "worth waiting for")
+			require.False(t, s.busySteadier(scheduler.Request{JobID: "j", Exclude: []identity.PeerID{peerOf("steady")}}, best, time.Now()), "it has failed this job")
 			s.nodes[peerOf("steady")].connected = false
+			require.False(t, s.busySteadier(scheduler.Request{JobID: "j"}, best, time.Now()), "nothing says that it is still there")
+			for _, lease := range leases {
+				s.index.Release(lease)
+			}
 			require.NotEqual(t, peerOf("steady"), last(), "nothing says that it is still there")
 			s.nodes[peerOf("steady")].connected = true
 			for _, name := range []string{"steady", "fickle", "failing"} {

@@ -92,17 +92,7 @@ func (x *Index) Explain(r Request, now time.Time, top int) (Explanation, error) 
 		if n.id == "" {
 			continue
 		}
-		var missed [len(Requirements)]bool
-		missed[0] = !known || !x.groupFits(n.group)
-		missed[1] = !n.geo.within(x.q.geo)
-		missed[2] = n.cost > x.q.cursor.f.maxCost
-		missed[3] = n.available() == 0 && n.trust != quarantined && n.reach != unreachable
-		missed[4] = n.expires <= x.line.Nanos(now)
-		missed[5] = len(excluded) > 0 && excluded[n.id]
-		missed[6] = n.trust == quarantined
-		missed[7] = n.reach == unreachable
-		missed[8] = n.way&undialable != 0
-		missed[9] = n.way&unheard != 0
+		missed := x.missed(n, known, excluded[n.id], now)
 		misses, last := 0, 0
 		for i, miss := range missed {
 			if miss {
@@ -140,6 +130,39 @@ func (x *Index) Explain(r Request, now time.Time, top int) (Explanation, error) 
 	}
 	e.Why = why(choices[:k])
 	return e, nil
+}
+
+// missed is what n misses for the request that has been prepared, in the order of Requirements.
+func (x *Index) missed(n *record, known, excluded bool, now time.Time) (missed [len(Requirements)]bool) {
+	missed[0] = !known || !x.groupFits(n.group)
+	missed[1] = !n.geo.within(x.q.geo)
+	missed[2] = n.cost > x.q.cursor.f.maxCost
+	missed[3] = n.available() == 0 && n.trust != quarantined && n.reach != unreachable
+	missed[4] = n.expires <= x.line.Nanos(now)
+	missed[5] = excluded
+	missed[6] = n.trust == quarantined
+	missed[7] = n.reach == unreachable
+	missed[8] = n.way&undialable != 0
+	missed[9] = n.way&unheard != 0
+	return missed
+}
+
+// EachBusy calls fn with every node that misses nothing for r but a free slot, until fn
+// returns false. It looks at every node. Errors match ErrRequest.
+func (x *Index) EachBusy(r Request, now time.Time, fn func(Node) bool) error {
+	known, err := x.prepare(r, now)
+	if err != nil {
+		return err
+	}
+	var slot [len(Requirements)]bool
+	slot[3] = true
+	for i := range x.nodes {
+		n := &x.nodes[i]
+		if n.id != "" && x.missed(n, known, slices.Contains(r.Exclude, n.id), now) == slot && !fn(x.node(int32(i))) {
+			break
+		}
+	}
+	return nil
 }
 
 // Missing lists what keeps id from any job at time now, whatever the job asks for; empty

@@ -37,6 +37,11 @@ func TestExplain(t *testing.T) {
 	require.Equal(t, 1, e.Unlocks[NeedCost], "of the two, one misses nothing else")
 	require.Len(t, e.Top, 2)
 	require.EqualValues(t, "node-best", e.Top[0].Node.ID)
+	var busy []peerID
+	for _, further := range []bool{true, false} {
+		require.NoError(t, x.EachBusy(r, now, func(n Node) bool { busy = append(busy, n.ID); return further }))
+	}
+	require.Equal(t, []peerID{"node-full", "node-full"}, busy, "it lacks a free slot and nothing else")
 	require.Equal(t, []Part{{"1000/latencyMs", 1000}, {"1/creditCost", 1}}, e.Top[0].Parts)
 	require.Equal(t, "highest score", e.Why)
 
