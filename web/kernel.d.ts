@@ -321,6 +321,7 @@ export interface BalanceRow {
 export interface LedgerEntry {
   entry: number;
   at: string;
+  /** `let-go`: this entry and all before it are not kept any more; of it there are the number, the time and the hash. */
   kind: string;
   amount: number;
   cost: number;
@@ -332,7 +333,12 @@ export interface LedgerEntry {
 
 export interface LedgerReport {
   ok: true;
+  /** Those let go among them. */
   entries: number;
+  /** How many have been let go, the oldest: the others were verified, from the state that was kept of these. */
+  gone: number;
+  /** The hash of the newest of those, empty when there are none. */
+  before: string;
   head: string;
   ledgers: number;
   held: number;
@@ -422,9 +428,9 @@ export interface Inos {
   /** In order of start; each node's clock is its own. */
   trace(jobId: string): Promise<SpanRow[]>;
   ledger(what?: 'balance'): Promise<BalanceRow[]>;
-  /** The newest 200 entries of the verified log, or all of it; oldest first. */
+  /** The newest 200 entries of the verified log, or all that is kept of it; oldest first. One of kind `let-go` says that there were more. */
   ledger(what: 'history' | 'export'): Promise<LedgerEntry[]>;
-  /** Replays the log and checks every hash; rejects with `log_corrupt` and the entry's number. */
+  /** Replays what is kept of the log and checks every hash; rejects with `log_corrupt` and the entry's number. */
   ledger(what: 'verify'): Promise<LedgerReport>;
   /**
    * Gives to a ledger on this node's books, takes back, or sets its credit line; in microcredits. By default its

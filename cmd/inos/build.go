@@ -40,6 +40,7 @@ func (n *native) build(f nodeFlags) error {
 			return err
 		}
 		n.undo = append(n.undo, done)
+		log.Bound(int64(f.LedgerLog))
 		cfg.Log = log
 		keep, err := store.OpenKV(dir, keepName)
 		if err != nil {

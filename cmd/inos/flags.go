@@ -10,6 +10,7 @@ type nodeFlags struct {
 	Name         label        `default:"node" help:"Name shown to people."`
 	Key          string       `placeholder:"FILE" help:"File of the node's Ed25519 key, made if missing. None: a key for this run only."`
 	Data         string       `placeholder:"FOLDER" help:"Folder of the ledger and, unless --key is given, the key, made if missing. None: both last as long as the node."`
+	LedgerLog    logSize      `placeholder:"SIZE" default:"256MiB" help:"Disk for the entries of the ledger: the oldest go when it is used up, balances and all else stay. Or all (default ${default})."`
 	Policy       string       `placeholder:"FILE" help:"Signed policy (inos policy sign); SIGHUP reads it again. None: the default policy (inos policy show)."`
 	PolicySigner []peerID     `placeholder:"PEERID" help:"Peer ids that may sign the policy. None: this node's own."`
 	Owner        string       `placeholder:"FILE" help:"Who owns this node, as inos owner wrote it: jobs that ask for several nodes' agreement avoid two of one owner."`

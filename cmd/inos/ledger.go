@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -19,8 +18,8 @@ type (
 	ledgerCmd struct {
 		Balance  balanceCmd  `cmd:"" help:"Who has what on the node's books. A running node's can be read, too."`
 		History  historyCmd  `cmd:"" help:"The newest entries. A running node's can be read, too."`
-		Export   exportCmd   `cmd:"" help:"Every entry, one JSON object a line. A running node's can be read, too."`
-		Verify   verifyCmd   `cmd:"" help:"Every hash, and that the sum over all accounts is 0. A running node's can be read, too."`
+		Export   exportCmd   `cmd:"" help:"Every entry that is kept, one JSON object a line. A running node's can be read, too."`
+		Verify   verifyCmd   `cmd:"" help:"Every hash of what is kept, and that the sum over all accounts is 0. A running node's can be read, too."`
 		Proofs   proofsCmd   `cmd:"" help:"What the node can show for what it is owed and has paid. It must not be running."`
 		Grant    grantCmd    `cmd:"" help:"Give a ledger credits. The node must not be running."`
 		Withdraw withdrawCmd `cmd:"" help:"Take credits back. The node must not be running."`
@@ -125,7 +124,7 @@ func (c *standing) change(s *session, do func(l *credit.Ledger, of identity.Ledg
 }
 
 func changeLedger(s *session, data string, change func(l *credit.Ledger) error) (err error) {
-	if _, err := os.Stat(filepath.Join(data, ledgerName+".log")); err != nil {
+	if err := store.HasLog(data, ledgerName); err != nil {
 		return noLedger(data, err) // only a node makes one
 	}
 	_, log, done, err := openLedger(data, (&nodeFlags{Name: "ledger"}).logger(s.diag))

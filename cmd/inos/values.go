@@ -18,6 +18,7 @@ import (
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/mesh/p2p"
+	"inos/internal/store"
 )
 
 // The types of flags. Each says what is wrong with a text and what would be right.
@@ -27,6 +28,7 @@ type (
 	count        int    // not negative
 	duration     time.Duration
 	byteSize     uint64
+	logSize      uint64 // 0: all
 	label        string // for people
 	geoHash      string // empty: none
 	nearby       string // GEOHASH:KM
@@ -85,19 +87,38 @@ func (d *duration) UnmarshalText(text []byte) error {
 const leastMemory = 256 << 20
 
 func (b *byteSize) UnmarshalText(text []byte) error {
-	number, shift := string(text), -1
-	for i, unit := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if rest, ok := strings.CutSuffix(number, unit); ok {
-			number, shift = rest, 10*(i+1)
-			break
-		}
-	}
-	n, err := strconv.ParseUint(number, 10, 20)
-	if err != nil || shift < 0 || n<<shift < leastMemory {
+	n, ok := parseSize(string(text))
+	if !ok || n < leastMemory {
 		return fmt.Errorf("%.40q is no size of memory: expected at least 256MiB, as a whole number with KiB, MiB, GiB or TiB", text)
 	}
-	*b = byteSize(n << shift)
+	*b = byteSize(n)
 	return nil
+}
+
+// allOfTheLog keeps every entry of the ledger.
+const allOfTheLog = "all"
+
+func (b *logSize) UnmarshalText(text []byte) error {
+	if string(text) == allOfTheLog {
+		*b = 0
+		return nil
+	}
+	n, ok := parseSize(string(text))
+	if !ok || n < store.LeastBudget {
+		return fmt.Errorf("%.40q is no size of a ledger's log: expected all, or at least 8MiB, as a whole number with KiB, MiB, GiB or TiB", text)
+	}
+	*b = logSize(n)
+	return nil
+}
+
+func parseSize(text string) (bytes uint64, ok bool) {
+	for i, unit := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if number, is := strings.CutSuffix(text, unit); is {
+			n, err := strconv.ParseUint(number, 10, 20)
+			return n << (10 * (i + 1)), err == nil
+		}
+	}
+	return 0, false
 }
 
 func (d duration) String() string { return time.Duration(d).String() }

@@ -29,6 +29,9 @@ type kept struct {
 
 const seedKey = "identity/seed"
 
+// ledgerLog is how much of what the browser stores the ledger's entries take, in bytes.
+const ledgerLog = 32 << 20
+
 // keptNode builds a node on what is kept. Where nothing can be kept, or what is kept
 // cannot be read or written, it builds one on a new key and a ledger that lasts as long
 // as the tab, leaves what is there as it is, and says why in kept.storage.
@@ -61,6 +64,7 @@ func openKept() (kept, error) {
 	if err != nil {
 		return kept{}, errors.Join(err, dir.Close())
 	}
+	log.Bound(ledgerLog)
 	kv, err := store.OpenKV(dir, "kernel")
 	if err != nil {
 		return kept{}, errors.Join(err, log.Close(), dir.Close())
@@ -86,7 +90,7 @@ func keptKey(kv *store.KV) (key ed25519.PrivateKey, err error) {
 // forgetful is a key and a log for this tab alone.
 func forgetful(why error) (kept, error) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
-	return kept{key: key, log: &credit.MemoryLog{}, close: func() error { return nil },
+	return kept{key: key, log: &credit.MemoryLog{Bound: credit.MemoryBudget}, close: func() error { return nil },
 		storage: bridge.Storage{Reason: reasonOf(why), Detail: firstLine(why)}}, err
 }
 

@@ -61,7 +61,11 @@ func (a *api) ledger(_ context.Context, args []js.Value) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return reportView{true, r.Entries, hex.EncodeToString(r.Head[:]), r.Ledgers, r.Held, r.Holds, r.Owed, r.Granted, a.cfg.Storage.Durable}, nil
+		v := reportView{true, r.Entries, r.Gone, "", hex.EncodeToString(r.Head[:]), r.Ledgers, r.Held, r.Holds, r.Owed, r.Granted, a.cfg.Storage.Durable}
+		if r.Gone > 0 {
+			v.Before = hex.EncodeToString(r.Before[:])
+		}
+		return v, nil
 	}
 	if _, ok := changes[what]; ok {
 		return a.change(what, args[1:])
@@ -111,7 +115,8 @@ func (a *api) balances() []balanceView {
 }
 
 // entries returns the newest n entries of the verified log, oldest first; all of
-// them when n is negative.
+// them when n is negative. Where that is more than are kept, the first is of kind let-go and
+// has the number and the hash of the newest entry that is not.
 func (a *api) entries(n int) ([]entryView, error) {
 	rows := []entryView{}
 	_, err := credit.Verify(a.cfg.Log, resting(func(e credit.Entry) {

@@ -52,6 +52,8 @@ type entryView struct {
 type reportView struct {
 	OK      bool   `json:"ok"`
 	Entries uint64 `json:"entries"`
+	Gone    uint64 `json:"gone"`
+	Before  string `json:"before"`
 	Head    string `json:"head"`
 	Ledgers int    `json:"ledgers"`
 	Held    uint64 `json:"held"`

@@ -20,7 +20,8 @@ const (
 )
 
 // outdated reports whether a checkpoint is of a version before this one: the log says
-// the same.
+// the same. Version 4 can be where a log begins, which has let the rest go: from it on
+// every version is to be read.
 func outdated(b []byte) bool {
 	if len(b) < 8 {
 		return false

@@ -66,7 +66,8 @@ func WriteBalances(w io.Writer, l *Ledger) error {
 }
 
 // WriteHistory prints the last n entries, newest last, of one ledger or, when it
-// is empty, of all: `inos ledger history`. It verifies the log on the way.
+// is empty, of all: `inos ledger history`. It verifies the log on the way, and says what is
+// not kept any more if more would have been printed.
 func WriteHistory(w io.Writer, log Log, ledger identity.LedgerID, n int) error {
 	if n <= 0 {
 		return fmt.Errorf("%w: history of %d entries", ErrConfig, n)
@@ -75,7 +76,7 @@ func WriteHistory(w io.Writer, log Log, ledger identity.LedgerID, n int) error {
 	next := 0
 	_, err := Verify(log, func(e Entry) error {
 		switch {
-		case ledger != "" && e.Ledger != ledger:
+		case e.Kind != KindLetGo && ledger != "" && e.Ledger != ledger:
 		case len(ring) < n:
 			ring = append(ring, e)
 		default:
@@ -87,6 +88,12 @@ func WriteHistory(w io.Writer, log Log, ledger identity.LedgerID, n int) error {
 	if err != nil {
 		return err
 	}
+	if len(ring) > 0 && ring[0].Kind == KindLetGo { // it came first: the ring has not turned
+		if _, err := fmt.Fprintln(w, letGo(ring[0].Sequence, ring[0].Hash)); err != nil {
+			return err
+		}
+		ring = ring[1:]
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ENTRY\tTIME\tKIND\tAMOUNT\tCOST\tJOB\tLEDGER\tPAYEE")
 	for i := range ring {
@@ -95,6 +102,11 @@ func WriteHistory(w io.Writer, log Log, ledger identity.LedgerID, n int) error {
 			FormatCredits(int64(e.Amount)), FormatCredits(int64(e.Cost)), e.JobID, e.Ledger, e.Peer)
 	}
 	return t.Flush()
+}
+
+// letGo says which entries are not there any more.
+func letGo(newest uint64, sum [32]byte) string {
+	return fmt.Sprintf("entries 1 to %d have been let go to bound the log (--ledger-log); the newest of them has the hash %x", newest, sum)
 }
 
 // exported is one line of an export. Amounts are text, so that no JSON reader
@@ -112,8 +124,10 @@ type exported struct {
 	Hash   string `json:"hash"`
 }
 
-// Export writes every entry as one JSON object a line: `inos ledger export`. It
-// verifies the log on the way; entries before damage have been written.
+// Export writes every entry that is kept as one JSON object a line: `inos ledger export`.
+// Where entries have been let go the first line is of the newest of those: its kind is
+// "let-go", and it has its number, its time and its hash. Export verifies the log on the
+// way; entries before damage have been written.
 func Export(w io.Writer, log Log) error {
 	b := bufio.NewWriter(w)
 	enc := json.NewEncoder(b)
@@ -140,6 +154,11 @@ func WriteVerify(w io.Writer, log Log) error {
 	r, err := Verify(log, nil)
 	if err != nil {
 		return err
+	}
+	if r.Gone > 0 {
+		if _, err := fmt.Fprintf(w, "%s; what they add up to was kept, and is verified from entry %d on\n", letGo(r.Gone, r.Before), r.Gone+1); err != nil {
+			return err
+		}
 	}
 	_, err = fmt.Fprintf(w, "ok: %d entries, head %x\nledgers %d, held %s in %d holds, owed on lines %s, granted %s\nthe sum over all accounts is 0\n",
 		r.Entries, r.Head, r.Ledgers, FormatCredits(int64(r.Held)), r.Holds, FormatCredits(int64(r.Owed)), FormatCredits(int64(r.Granted)))

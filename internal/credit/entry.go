@@ -15,6 +15,9 @@ type Kind uint8
 
 // The kinds of entries. Their numbers are on disk: add, never change.
 const (
+	// KindLetGo is on no disk. Verify shows it first where entries have been let go: it has
+	// the number, the hash and the time of the newest of those.
+	KindLetGo     Kind = 0
 	KindAccount   Kind = 1  // a ledger became known, or its credit line changed to Amount
 	KindGrant     Kind = 2  // issue -> ledger
 	KindWithdraw  Kind = 3  // ledger -> issue
@@ -28,7 +31,7 @@ const (
 	KindClose     Kind = 11 // a stranger is forgotten; issue -> ledger: Amount, issue -> cheques: Cost, what is written off
 )
 
-var kindNames = map[Kind]string{KindAccount: "account", KindGrant: "grant", KindWithdraw: "withdraw",
+var kindNames = map[Kind]string{KindLetGo: "let-go", KindAccount: "account", KindGrant: "grant", KindWithdraw: "withdraw",
 	KindRevoke: "revoke", KindHold: "hold", KindSettle: "settle", KindRefund: "refund", KindExpire: "expire",
 	KindChequeIn: "cheque-in", KindChequeOut: "cheque-out",
 	KindClose: "close"}

@@ -129,18 +129,18 @@ func TestMovementsBehindAFailureFail(t *testing.T) {
 // stuckLog cannot say what counts while it is full, and can be read.
 type stuckLog struct{ fullLog }
 
-func (l *stuckLog) Replay(from uint64, fn func([]byte) error) error {
+func (l *stuckLog) Replay(from uint64, base Base, fn func([]byte) error) error {
 	l.mu.Lock()
 	full := l.full
 	l.mu.Unlock()
 	if full != nil {
 		return full
 	}
-	return l.MemoryLog.Replay(from, fn)
+	return l.MemoryLog.Replay(from, base, fn)
 }
 
-func (l *stuckLog) Read(from uint64, fn func([]byte) error) error {
-	return l.MemoryLog.Replay(from, fn)
+func (l *stuckLog) Read(from uint64, base Base, fn func([]byte) error) error {
+	return l.MemoryLog.Replay(from, base, fn)
 }
 
 // The books show what is durable, and verify, while nothing can be written.

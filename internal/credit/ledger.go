@@ -44,7 +44,7 @@ type Config struct {
 	MaxPending int
 	// CheckpointEvery is how many entries lie between checkpoints at least; 0 means
 	// 65,536. As many as there are used vouchers in a checkpoint do, up to a million, so
-	// that what is written stays in proportion.
+	// that what is written stays in proportion. A log that has a budget may want them sooner.
 	CheckpointEvery int
 	// Grace is how long after its expiry a hold still waits for a late receipt;
 	// 0 means 30 s.
@@ -109,6 +109,7 @@ type Ledger struct {
 	owed     owed
 	last     *batch // newest, open or not
 	marked   uint64 // entries in the last checkpoint
+	between  uint64 // how many the log takes until the next at most; 0: any number
 	closed   bool
 
 	failed error         // of the last write; refuses every movement until again
@@ -153,29 +154,65 @@ func OpenLedger(cfg Config) (*Ledger, error) {
 	}
 	l := &Ledger{cfg: cfg, self: self, state: s, names: make(map[identity.LedgerID]key), reserved: make(map[key]uint64), marked: marked}
 	l.vouchers.init()
+	between, over := cfg.Log.Budget()
+	l.between = uint64(between) / entrySpace
+	if over {
+		l.makeRoom()
+	}
 	return l, nil
 }
 
-// replay is the state that a log's records add up to, as visit, its Replay or Read, has
-// them, and where its checkpoint is.
-func replay(log Log, visit func(from uint64, fn func(record []byte) error) error) (*state, uint64, error) {
+// entrySpace is the most that an entry takes in a log, in bytes: one that is written alone.
+const entrySpace = entrySize + 28
+
+// makeRoom saves two checkpoints, so that the log may let go of all that is before them. One
+// that fails is made up for by the next.
+func (l *Ledger) makeRoom() {
+	saved := sealed(l.state.save())
+	for range 2 {
+		if l.cfg.Log.SaveCheckpoint(l.state.seq, saved) == nil {
+			l.marked = l.state.seq
+		}
+	}
+}
+
+// replay is the state that a log's records add up to, as visit has them, and where its
+// checkpoint is.
+func replay(log Log, visit visit) (*state, uint64, error) {
 	from, saved, err := log.LoadCheckpoint()
 	if err != nil {
 		return nil, 0, err
 	}
 	s := newState()
 	if saved != nil && !outdated(saved) {
-		if s, err = restore(saved); err != nil {
+		if s, err = restored(saved, from); err != nil {
 			return nil, 0, err
-		}
-		if s.seq != from {
-			return nil, 0, fmt.Errorf("%w: checkpoint is of entry %d, not %d", ErrCorrupt, s.seq, from)
 		}
 	} else {
 		from = 0
 	}
-	err = visit(from, func(record []byte) error { return s.replayOne(record) })
+	base := func(first uint64, state func() ([]byte, error)) error {
+		if s.seq >= first { // it was read, or is in the checkpoint
+			return nil
+		}
+		saved, err := state()
+		if err == nil {
+			s, err = restored(saved, first)
+		}
+		from = first
+		return err
+	}
+	err = visit(from, base, func(record []byte) error { return s.replayOne(record) })
 	return s, from, err
+}
+
+// restored is restore of what the first next entries add up to.
+func restored(saved []byte, next uint64) (*state, error) {
+	s, err := restore(saved)
+	if err == nil && s.seq != next {
+		err = fmt.Errorf("%w: checkpoint is of entry %d, not %d", ErrCorrupt, s.seq, next)
+	}
+	return s, err
 }
 
 func (s *state) replayOne(record []byte) error {
@@ -286,7 +323,11 @@ func (l *Ledger) mayHold(e *entry) error {
 
 // checkpointDue is how many entries after the last checkpoint the next one follows.
 func (l *Ledger) checkpointDue() uint64 {
-	return uint64(max(l.cfg.CheckpointEvery, min(len(l.state.spent.of), 1<<20)))
+	due := uint64(max(l.cfg.CheckpointEvery, min(len(l.state.spent.of), 1<<20)))
+	if l.between > 0 {
+		return min(due, l.between)
+	}
+	return due
 }
 
 // write makes b durable, after the batch before it. Meanwhile others fill the

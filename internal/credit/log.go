@@ -1,7 +1,5 @@
 package credit
 
-import "sync"
-
 // Log keeps records in order. internal/store has the durable ones; MemoryLog is
 // for tests and for nodes that may forget.
 type Log interface {
@@ -10,72 +8,40 @@ type Log interface {
 	// Append may succeed. The slices are the caller's again when it returns. It may block.
 	Append(records [][]byte) error
 	// Replay calls fn with each record from index from (0-based) on. The slice is
-	// valid during the call only. An error of fn ends it and is returned.
-	Replay(from uint64, fn func(record []byte) error) error
+	// valid during the call only. An error of fn ends it and is returned. Where records
+	// from from on have been let go it calls base first, with the index of the first that is
+	// kept and the checkpoint that those before it add up to; later on it may do so again.
+	// base may be nil when they have not.
+	Replay(from uint64, base Base, fn func(record []byte) error) error
 	// SaveCheckpoint keeps state as what the first next records add up to, in place
-	// of the one before. A crash leaves the old or the new one.
+	// of the one before. A crash leaves the old or the new one. Records before it may be
+	// let go, the oldest first.
 	SaveCheckpoint(next uint64, state []byte) error
 	// LoadCheckpoint returns the last saved one; nil state when there is none.
 	LoadCheckpoint() (next uint64, state []byte, err error)
+	// Budget says how many bytes of records may lie between two checkpoints, 0: as many as
+	// wanted; and whether the log takes more than it may, so that two checkpoints should be
+	// saved at once.
+	Budget() (between int64, over bool)
 }
+
+// Base is told of the checkpoint that the records before first add up to; state reads it.
+type Base = func(first uint64, state func() ([]byte, error)) error
 
 // Reader is a Log that can be read while it cannot be written. Read is Replay of what has
 // been acknowledged, and changes nothing: what an Append that failed has left behind may
 // still count, until Replay says what does.
 type Reader interface {
-	Read(from uint64, fn func(record []byte) error) error
+	Read(from uint64, base Base, fn func(record []byte) error) error
 }
 
+// visit is a log's Replay or Read.
+type visit func(from uint64, base Base, fn func(record []byte) error) error
+
 // reading is how to read log without changing it.
-func reading(log Log) func(from uint64, fn func(record []byte) error) error {
+func reading(log Log) visit {
 	if r, ok := log.(Reader); ok {
 		return r.Read
 	}
 	return log.Replay
-}
-
-// MemoryLog is a Log that lasts as long as the program. Safe for concurrent use.
-type MemoryLog struct {
-	mu      sync.Mutex
-	records [][]byte
-	next    uint64
-	state   []byte
-}
-
-// Append keeps copies.
-func (m *MemoryLog) Append(records [][]byte) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, r := range records {
-		m.records = append(m.records, append([]byte(nil), r...))
-	}
-	return nil
-}
-
-// Replay visits what was there when it was called.
-func (m *MemoryLog) Replay(from uint64, fn func([]byte) error) error {
-	m.mu.Lock()
-	records := m.records
-	m.mu.Unlock()
-	for i := from; i < uint64(len(records)); i++ {
-		if err := fn(records[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// SaveCheckpoint keeps a copy.
-func (m *MemoryLog) SaveCheckpoint(next uint64, state []byte) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.next, m.state = next, append([]byte(nil), state...)
-	return nil
-}
-
-// LoadCheckpoint returns the last one saved.
-func (m *MemoryLog) LoadCheckpoint() (uint64, []byte, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.next, m.state, nil
 }

@@ -135,6 +135,7 @@ func (l *tearingLog) Append(records [][]byte) error {
 func TestLedgerAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		log := &tearingLog{}
+		log.Bound = rapid.SampledFrom([]int64{0, 1 << 11, 1 << 13}).Draw(t, "bound")
 		every := rapid.IntRange(1, 9).Draw(t, "checkpoint every")
 		open := func() *Ledger {
 			l, err := OpenLedger(Config{Log: log, Codec: plainCodec{}, CheckpointEvery: every})

@@ -8,7 +8,9 @@ import (
 
 // Report is what a verified log adds up to.
 type Report struct {
-	Entries uint64
+	Entries uint64   // those let go among them
+	Gone    uint64   // entries that the log has let go, the oldest; the rest was verified
+	Before  [32]byte // hash of the newest of those
 	Head    [32]byte // hash of the newest entry
 	Ledgers int
 	Holds   int
@@ -21,10 +23,12 @@ type Report struct {
 	Checkpoint uint64
 }
 
-// Verify replays log from its first entry, not from the checkpoint: every hash,
-// every rule of the double entry, and the checkpoint itself. fn, which may be
-// nil, gets each entry. Errors match ErrCorrupt and name the entry, or are the
-// log's, or fn's.
+// Verify replays log from the first entry that it has, not from the checkpoint: every hash,
+// every rule of the double entry, and the checkpoint itself. What the entries that it has let
+// go add up to is taken from what it keeps in their place; where it keeps more such states,
+// they are compared, too. fn, which may be nil, gets each entry, after one of KindLetGo where
+// some have been let go. Errors match ErrCorrupt and name the entry, or are the log's, or
+// fn's.
 func Verify(log Log, fn func(Entry) error) (Report, error) {
 	var r Report
 	marked, saved, err := log.LoadCheckpoint()
@@ -49,7 +53,29 @@ func Verify(log Log, fn func(Entry) error) (Report, error) {
 		}
 		return nil
 	}
-	err = reading(log)(0, func(record []byte) error {
+	base := func(first uint64, state func() ([]byte, error)) error {
+		bytes, err := state()
+		if err != nil {
+			return err
+		}
+		b, err := restored(bytes, first)
+		if err != nil {
+			return err
+		}
+		if s.seq > 0 { // that much has been read
+			if !b.equal(s) {
+				return fmt.Errorf("%w: what is kept of the entries before %d does not match them", ErrCorrupt, first+1)
+			}
+			return nil
+		}
+		s = b
+		r.Gone, r.Before = first, s.chain
+		if err := check(); err != nil || fn == nil {
+			return err
+		}
+		return fn(Entry{Sequence: first, At: time.Unix(0, s.last).UTC(), Kind: KindLetGo, Hash: s.chain})
+	}
+	err = reading(log)(0, base, func(record []byte) error {
 		if err := s.replayOne(record); err != nil {
 			return err
 		}
@@ -66,7 +92,7 @@ func Verify(log Log, fn func(Entry) error) (Report, error) {
 	if err != nil {
 		return r, err
 	}
-	if saved != nil && r.Checkpoint == 0 && marked != 0 {
+	if saved != nil && r.Checkpoint == 0 && marked > r.Gone {
 		return r, fmt.Errorf("%w: the checkpoint is of entry %d, the log ends at %d", ErrCorrupt, marked, s.seq)
 	}
 	if n := s.sum(); n != 0 {

@@ -81,14 +81,7 @@ func (c *checkpoints) save(next uint64, offset int64, state []byte) error {
 	if c.newest >= 0 {
 		i, generation = 1-c.newest, c.heads[c.newest].generation+1
 	}
-	b := make([]byte, checkHeader, checkHeader+len(state))
-	binary.LittleEndian.PutUint32(b, checkMagic)
-	for at, v := range []uint64{generation, next, uint64(offset), uint64(len(state))} {
-		binary.LittleEndian.PutUint64(b[8+8*at:], v)
-	}
-	b = append(b, state...)
-	binary.LittleEndian.PutUint32(b[4:], crc32.Checksum(b[8:], castagnoli))
-	err := writeAt(c.files[i], b, 0)
+	err := writeAt(c.files[i], checkpointOf(generation, next, offset, state), 0)
 	if err == nil {
 		err = c.files[i].Sync()
 	}
@@ -100,6 +93,26 @@ func (c *checkpoints) save(next uint64, offset int64, state []byte) error {
 	c.heads[i] = checkHead{generation: generation, next: next, offset: offset, length: uint64(len(state))}
 	c.newest = i
 	return nil
+}
+
+func checkpointOf(generation, next uint64, offset int64, state []byte) []byte {
+	b := make([]byte, checkHeader, checkHeader+len(state))
+	binary.LittleEndian.PutUint32(b, checkMagic)
+	for at, v := range []uint64{generation, next, uint64(offset), uint64(len(state))} {
+		binary.LittleEndian.PutUint64(b[8+8*at:], v)
+	}
+	b = append(b, state...)
+	binary.LittleEndian.PutUint32(b[4:], crc32.Checksum(b[8:], castagnoli))
+	return b
+}
+
+// older is where the one of the two lies that comes first, -1 when there are no two.
+func (c *checkpoints) older() int64 {
+	a, b := c.heads[0], c.heads[1]
+	if a.generation == 0 || b.generation == 0 {
+		return -1
+	}
+	return min(a.offset, b.offset)
 }
 
 // start is where reading from record from has to begin.

@@ -78,6 +78,7 @@ func readAt(f File, b []byte, off int64) error {
 type Dir interface {
 	Open(name string) (File, error)
 	Remove(name string) error // of a closed file; none is no error
+	List() ([]string, error)  // the files' names, in any order
 	Close() error             // gives up the hold on the directory
 }
 

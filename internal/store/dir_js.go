@@ -134,6 +134,24 @@ func (d *opfsDir) Remove(name string) error {
 	return err
 }
 
+func (d *opfsDir) List() (names []string, err error) {
+	entries, err := invoke(d.handle, "keys")
+	for err == nil {
+		var entry js.Value
+		if entry, err = call(entries, "next"); err != nil {
+			break
+		}
+		if entry.Type() != js.TypeObject {
+			return nil, refused("keys", fmt.Errorf("the browser lists %s", entry.String()))
+		}
+		if entry.Get("done").Truthy() {
+			return names, nil
+		}
+		names = append(names, entry.Get("value").String())
+	}
+	return nil, err
+}
+
 func (d *opfsDir) Close() error {
 	d.release()
 	return nil

@@ -63,6 +63,20 @@ func (d *osDir) Remove(name string) error {
 	return flushDir(d.path)
 }
 
+func (d *osDir) List() ([]string, error) { return listFolder(d.path) }
+
+func listFolder(path string) ([]string, error) {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	return names, nil
+}
+
 func (d *osDir) Close() error { return d.lock.Close() }
 
 // flush and flushDir are the operating system's, in variables so that a test sees that

@@ -93,6 +93,23 @@ func TestLogLeftOnAFullDisk(t *testing.T) {
 	}
 }
 
+// A process that is killed between a write and its flush leaves a whole frame. Whoever
+// opens the log next counts it, and so a power failure right afterwards does not take it,
+// nor the log's word for it.
+func TestWhatIsFoundIsMadeDurable(t *testing.T) {
+	d := NewMemoryDir()
+	l, _ := openLog(t, d)
+	require.NoError(t, l.Append([][]byte{[]byte("kept")}))
+	faults(d, 1, -1) // written, and not flushed
+	require.ErrorIs(t, l.Append([][]byte{[]byte("found")}), errNoRoom)
+	d.Fault = nil
+	l, _ = openLog(t, d)
+	require.Equal(t, []string{"kept", "found"}, all(t, l, 0))
+	d.Crash(nil)
+	l, _ = openLog(t, d)
+	require.Equal(t, []string{"kept", "found"}, all(t, l, 0))
+}
+
 // shortFile says that it moved fewer bytes than asked, without an error.
 type shortFile struct{ File }
 
@@ -289,13 +306,13 @@ func TestReadWhileNothingCanBeWritten(t *testing.T) {
 	}
 	require.ErrorIs(t, l.Append([][]byte{[]byte("refused")}), errNoRoom)
 	var read []string
-	require.NoError(t, l.Read(0, func(r []byte) error {
+	require.NoError(t, l.Read(0, nil, func(r []byte) error {
 		read = append(read, string(r))
 		return nil
 	}))
 	require.Equal(t, []string{"kept"}, read)
 	require.NoError(t, l.Verify())
-	require.ErrorIs(t, l.Replay(0, func([]byte) error { return nil }), errNoRoom, "it decides what counts, and so writes")
+	require.ErrorIs(t, l.Replay(0, nil, func([]byte) error { return nil }), errNoRoom, "it decides what counts, and so writes")
 	d.Fault = nil
 	require.Equal(t, []string{"kept"}, all(t, l, 0))
 }

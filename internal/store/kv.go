@@ -41,7 +41,7 @@ type KV struct {
 func OpenKV(dir Dir, name string) (*KV, error) {
 	kv := &KV{current: -1}
 	for i := range kv.logs {
-		l, _, err := OpenLog(dir, fmt.Sprintf("%s-%d", name, i))
+		l, found, err := OpenLog(dir, fmt.Sprintf("%s-%d", name, i))
 		if err != nil {
 			return nil, errors.Join(err, kv.Close())
 		}
@@ -52,6 +52,7 @@ func OpenKV(dir Dir, name string) (*KV, error) {
 		}
 		if number > kv.number {
 			kv.number, kv.data, kv.current = number, data, i
+			kv.written = int(found.Bytes)
 		}
 	}
 	if kv.current < 0 {
@@ -62,7 +63,9 @@ func OpenKV(dir Dir, name string) (*KV, error) {
 	}
 	for k, v := range kv.data {
 		kv.bytes += len(k) + len(v)
+		kv.written -= len(k) + len(v) + kvRecord
 	}
+	kv.written = max(kv.written, 0)
 	return kv, nil
 }
 

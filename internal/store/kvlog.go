@@ -16,11 +16,14 @@ const (
 	kvWhole  = 'w' // the contents are complete
 )
 
+// kvRecord is what a kvPut takes besides key and value, in bytes.
+const kvRecord = 4 + 1 + 4
+
 // readKV returns number 0 for a log without complete contents.
 func readKV(l *Log) (number uint64, data map[string][]byte, err error) {
 	data = make(map[string][]byte)
 	whole, started := false, uint64(0)
-	err = l.Replay(0, func(r []byte) error {
+	err = l.Replay(0, nil, func(r []byte) error {
 		if len(r) == 0 {
 			return fmt.Errorf("%w: empty record in a key-value log", ErrCorrupt)
 		}

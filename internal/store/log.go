@@ -7,16 +7,19 @@ import (
 )
 
 // Log is a durable sequence of records with one checkpoint. Safe for concurrent
-// use; Append blocks until the disk has the records.
+// use; Append blocks until the disk has the records. One that is Bound lets its oldest
+// records go.
 type Log struct {
 	dir  Dir
 	name string
 
-	mu      sync.Mutex
-	file    File
+	mu sync.Mutex
+	reach
 	ends    File
-	end     endMark
 	check   checkpoints
+	budget  int64    // in bytes; 0: none
+	readers int      // of reach, without mu: nothing goes meanwhile
+	litter  []string // files to be removed before another segment is begun
 	scratch []byte
 	failed  error
 }
@@ -58,10 +61,11 @@ func (l *Log) Append(records [][]byte) error {
 }
 
 func (l *Log) write(frame []byte, records int) error {
-	if err := writeAt(l.file, frame, l.end.offset); err != nil {
+	s := l.newest()
+	if err := writeAt(s.file, frame, l.end.offset-s.base); err != nil {
 		return err
 	}
-	if err := l.file.Sync(); err != nil {
+	if err := s.file.Sync(); err != nil {
 		return err
 	}
 	before := l.end
@@ -92,10 +96,10 @@ func (l *Log) repair() error {
 		err = l.ends.Sync()
 	}
 	if err == nil {
-		err = l.file.Truncate(l.end.offset)
+		err = l.newest().file.Truncate(l.end.offset - l.newest().base)
 	}
 	if err == nil {
-		err = l.file.Sync()
+		err = l.newest().file.Sync()
 	}
 	if err != nil {
 		return l.fail(err)
@@ -104,7 +108,7 @@ func (l *Log) repair() error {
 	return nil
 }
 
-// Len is the number of records.
+// Len is the number of records, those let go among them.
 func (l *Log) Len() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -114,80 +118,67 @@ func (l *Log) Len() uint64 {
 // Replay calls fn with each record from index from on, as of the call. The slice
 // is valid during the call; an error of fn ends it and is returned. Damage is a
 // *Corruption. Records before the checkpoint are skipped without reading when
-// from is where the checkpoint starts.
-func (l *Log) Replay(from uint64, fn func(record []byte) error) error {
+// from is where the checkpoint starts. base is called where a segment after from begins,
+// before the records there: first of all, when records from from on have been let go. If it
+// is nil then, the error matches ErrGone.
+func (l *Log) Replay(from uint64, base Base, fn func(record []byte) error) error {
 	l.mu.Lock()
 	failed := l.repair()
-	end := l.end
+	r := l.hold()
 	offset, index := l.check.start(from)
 	l.mu.Unlock()
+	defer l.release()
 	if failed != nil {
 		return failed
 	}
-	if index == from && offset > end.offset {
-		return &Corruption{l.name + ".log", end.offset, end.next, "the checkpoint is ahead of the log"}
+	if index == from && offset > r.end.offset {
+		newest := r.newest()
+		return &Corruption{newest.log, r.end.offset - newest.base, r.end.next, "the checkpoint is ahead of the log"}
 	}
-	return l.replay(offset, index, from, end, fn)
+	return r.replay(offset, index, from, base, fn)
 }
 
 // Read is Replay of what has been acknowledged. It writes nothing, so that it works
 // while nothing can be written.
-func (l *Log) Read(from uint64, fn func(record []byte) error) error {
-	end, err := l.acknowledged()
+func (l *Log) Read(from uint64, base Base, fn func(record []byte) error) error {
+	r, err := l.acknowledged()
+	defer l.release()
 	if err != nil {
 		return err
 	}
-	return l.replay(0, 0, from, end, fn)
+	return r.replay(0, 0, from, base, fn)
 }
 
-// acknowledged is where the log ends, whatever a write that failed has left behind it.
-func (l *Log) acknowledged() (endMark, error) {
+// acknowledged holds what there is up to where the log ends, whatever a write that failed
+// has left behind it.
+func (l *Log) acknowledged() (reach, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	r := l.hold()
 	if l.failed != nil && !errors.Is(l.failed, ErrFailed) {
-		return l.end, l.failed
+		return r, l.failed
 	}
-	return l.end, nil
+	return r, nil
 }
 
-// Verify reads the whole log and the checkpoint, and writes nothing. Damage is a
+// Verify reads all that is kept, and the checkpoint, and writes nothing. Damage is a
 // *Corruption.
 func (l *Log) Verify() error {
-	end, err := l.acknowledged()
+	r, err := l.acknowledged()
+	defer l.release()
 	if err != nil {
 		return err
 	}
 	if err := l.check.verify(); err != nil {
 		return err
 	}
-	return l.replay(0, 0, 0, end, func([]byte) error { return nil })
-}
-
-func (l *Log) replay(offset int64, index, from uint64, end endMark, fn func([]byte) error) error {
-	at := offset
-	stop, err := l.frames(offset, index, end.offset, func(f frameHead, payload []byte, next int64) error {
-		i := f.first
-		reason, err := eachRecord(payload, f.records, func(r []byte) error {
-			if i++; i <= from {
-				return nil
-			}
-			return fn(r)
-		})
-		if reason != "" {
-			return &Corruption{l.name + ".log", at, f.first, reason}
-		}
-		at, index = next, f.first+uint64(f.records)
-		return err
-	})
-	if err == nil && stop != "" {
-		return &Corruption{l.name + ".log", at, index, stop}
-	}
-	return err
+	return r.verify()
 }
 
 // SaveCheckpoint keeps state as what the first next records add up to, durably
 // and in place of the checkpoint before; a crash leaves one of the two, and so does an
-// error. next is at most Len, and the end of an Append.
+// error, unless it is one of making room, which the next call does. next is at most Len,
+// and the end of an Append. What is kept before the checkpoint may be let go: see Bound.
 func (l *Log) SaveCheckpoint(next uint64, state []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -201,7 +192,11 @@ func (l *Log) SaveCheckpoint(next uint64, state []byte) error {
 	if err := l.ends.Sync(); err != nil {
 		return fmt.Errorf("%w: %w", ErrFailed, err)
 	}
-	if err := l.check.save(next, l.end.offset, state); err != nil {
+	err := l.check.save(next, l.end.offset, state)
+	if err == nil {
+		err = l.makeRoom(state)
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrFailed, err)
 	}
 	return nil
@@ -209,12 +204,15 @@ func (l *Log) SaveCheckpoint(next uint64, state []byte) error {
 
 // Reset empties the log. A crash during it leaves a log that is empty or starts
 // with records that were in it: callers that reset must tell old from new.
-// Checkpoints stay; a log that is reset should not have any.
+// Checkpoints stay; a log that is reset should not have any, and not be bound.
 func (l *Log) Reset() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failed != nil && !errors.Is(l.failed, ErrFailed) {
 		return l.failed
+	}
+	if len(l.segments) > 1 || l.segments[0].base > 0 {
+		return fmt.Errorf("store: a log in several files cannot be reset")
 	}
 	// What repair does is what is needed, with nothing acknowledged.
 	l.end.offset, l.end.next, l.failed = 0, 0, ErrFailed
@@ -225,7 +223,11 @@ func (l *Log) Reset() error {
 func (l *Log) LoadCheckpoint() (next uint64, state []byte, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.check.load()
+	next, state, err = l.check.load()
+	if err == nil && len(l.segments) > 0 && next < l.segments[0].first {
+		return 0, nil, nil // what follows it has been let go
+	}
+	return next, state, err
 }
 
 // Close makes the end mark durable and closes the files.
@@ -236,12 +238,11 @@ func (l *Log) Close() error {
 	if l.ends != nil && l.failed == nil {
 		errs = append(errs, l.ends.Sync())
 	}
-	for _, f := range []File{l.file, l.ends} {
-		if f != nil {
-			errs = append(errs, f.Close())
-		}
+	if l.ends != nil {
+		errs = append(errs, l.ends.Close())
 	}
-	l.file, l.ends = nil, nil
+	errs = append(errs, closeAll(l.segments))
+	l.ends = nil
 	if l.failed == nil {
 		l.failed = ErrClosed
 	}

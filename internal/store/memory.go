@@ -2,6 +2,8 @@ package store
 
 import (
 	"io"
+	"maps"
+	"slices"
 	"sync"
 )
 
@@ -10,8 +12,9 @@ import (
 type MemoryDir struct {
 	mu    sync.Mutex
 	files map[string]*memoryFile
-	// Fault, when set, is asked before every write and sync; its error is returned
-	// instead. Set it before use.
+	// Fault, when set, is asked before every write, sync and truncate, before a file is
+	// made ("make") or removed ("remove"), and after it has been ("made", "removed"); its
+	// error is returned instead. Set it before use.
 	Fault func(name, operation string) error
 }
 
@@ -31,21 +34,45 @@ func (d *MemoryDir) Open(name string) (File, error) {
 		return nil, err
 	}
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	f := d.files[name]
-	if f == nil {
-		f = &memoryFile{dir: d, name: name}
-		d.files[name] = f
+	d.mu.Unlock()
+	if f != nil {
+		return f, nil
+	}
+	f = &memoryFile{dir: d, name: name}
+	err := d.change(name, "make", "made", func() { d.files[name] = f })
+	if err != nil {
+		return nil, err
 	}
 	return f, nil
 }
 
-// Remove forgets a file.
-func (d *MemoryDir) Remove(name string) error {
+// change does what a Fault may prevent or report.
+func (d *MemoryDir) change(name, before, after string, do func()) error {
+	if d.Fault != nil {
+		if err := d.Fault(name, before); err != nil {
+			return err
+		}
+	}
+	d.mu.Lock()
+	do()
+	d.mu.Unlock()
+	if d.Fault != nil {
+		return d.Fault(name, after)
+	}
+	return nil
+}
+
+// List names the files.
+func (d *MemoryDir) List() ([]string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.files, name)
-	return nil
+	return slices.Collect(maps.Keys(d.files)), nil
+}
+
+// Remove forgets a file.
+func (d *MemoryDir) Remove(name string) error {
+	return d.change(name, "remove", "removed", func() { delete(d.files, name) })
 }
 
 // Close does nothing: the files stay, for the next to open.

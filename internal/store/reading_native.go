@@ -36,8 +36,9 @@ func OpenReading(path string) (Dir, error) {
 // and SaveCheckpoint reach no disk.
 type Readable interface {
 	Len() uint64
-	Replay(from uint64, fn func(record []byte) error) error
+	Replay(from uint64, base Base, fn func(record []byte) error) error
 	Verify() error
+	Budget() (between int64, over bool)
 	Append(records [][]byte) error
 	SaveCheckpoint(next uint64, state []byte) error
 	LoadCheckpoint() (next uint64, state []byte, err error)
@@ -58,14 +59,33 @@ func ReadLog(path, name string) (log Readable, found Recovery, running bool, err
 	if err != nil {
 		return nil, found, false, err
 	}
-	if _, err := os.Stat(filepath.Join(path, name+".log")); err != nil {
-		return nil, found, false, errors.Join(fmt.Errorf("store: %w", err), dir.Close())
+	if err := HasLog(path, name); err != nil {
+		return nil, found, false, errors.Join(err, dir.Close())
 	}
 	l, found, err := OpenLog(dir, name)
 	if err != nil {
 		return nil, found, false, errors.Join(err, dir.Close())
 	}
 	return &readLog{l, dir}, found, false, nil
+}
+
+// HasLog looks for the log called name in the folder path. Errors match fs.ErrNotExist
+// when there is none.
+func HasLog(path, name string) error {
+	_, err := findSegments(path, name)
+	return err
+}
+
+func findSegments(path, name string) ([]segment, error) {
+	files, err := listFolder(path)
+	if err != nil {
+		return nil, err
+	}
+	found, _ := segmentNames(files, name)
+	if len(found) == 0 {
+		return nil, fmt.Errorf("store: no log %s in %s: %w", name, path, fs.ErrNotExist)
+	}
+	return found, nil
 }
 
 // readLog closes the folder with the log.
@@ -99,6 +119,9 @@ func (d *readingDir) Open(name string) (File, error) {
 	}
 	return &readingFile{file: f, size: info.Size()}, nil
 }
+
+// List names the files that are there.
+func (d *readingDir) List() ([]string, error) { return listFolder(d.path) }
 
 // Remove returns ErrReadOnly.
 func (d *readingDir) Remove(string) error { return ErrReadOnly }

@@ -2,11 +2,12 @@ package store
 
 import (
 	"errors"
-	"fmt"
+	"slices"
 )
 
 // Recovery says what opening a log found.
 type Recovery struct {
+	Gone    uint64 // records that had been let go
 	Records uint64 // in the log
 	Bytes   int64
 	Cut     int64 // bytes at the end that were no whole frame and have been cut off
@@ -31,7 +32,8 @@ func OpenLog(dir Dir, name string) (*Log, Recovery, error) {
 }
 
 func (l *Log) open() (r Recovery, err error) {
-	if l.file, err = l.dir.Open(l.name + ".log"); err != nil {
+	size, err := l.openSegments()
+	if err != nil {
 		return r, err
 	}
 	if l.ends, err = l.dir.Open(l.name + ".end"); err != nil {
@@ -43,45 +45,65 @@ func (l *Log) open() (r Recovery, err error) {
 	if r.Emptied, err = l.check.empty(); err != nil {
 		return r, err
 	}
-	size, err := l.file.Size()
+	marked, bad, err := readEnds(l.ends)
+	if r.Marks = bad; err != nil {
+		return r, err
+	}
+	torn, err := l.settle(marked, size)
 	if err != nil {
 		return r, err
 	}
-	if r.Marks, err = l.readEnds(); err != nil {
-		return r, err
-	}
-	if l.end.offset > size {
-		return r, &Corruption{l.name + ".log", size, 0,
-			fmt.Sprintf("%d bytes were acknowledged, the file has %d", l.end.offset, size)}
-	}
-	marked := l.end.offset
-	// Whole frames after the mark count: they were written, and perhaps acknowledged,
-	// before the mark was.
-	stop, err := l.scan(l.end.offset, l.end.next, size, func(f frameHead, end int64) {
-		l.end.offset, l.end.next = end, f.first+uint64(f.records)
-	})
-	if err != nil {
-		return r, err
-	}
-	if stop != "" {
+	newest := l.newest().file
+	if torn != nil {
+		if !torn.last {
+			return r, &torn.Corruption
+		}
 		if found, err := l.frameAfter(l.end.offset+1, size); err != nil {
 			return r, err
 		} else if found {
-			return r, &Corruption{l.name + ".log", l.end.offset, l.end.next, stop}
+			return r, &torn.Corruption
 		}
-		r.Cut = size - l.end.offset
-		if err = l.file.Truncate(l.end.offset); err != nil {
-			return r, err
-		}
-		if err = l.file.Sync(); err != nil {
+		cut := torn.Offset
+		r.Cut = size - cut
+		if err = newest.Truncate(cut); err != nil {
 			return r, err
 		}
 	}
-	if r.Cut > 0 || r.Marks > 0 || l.end.offset > marked {
+	if r.Cut > 0 || r.Marks > 0 || l.end.offset > marked.offset {
+		// A process that was killed may have written a frame and not flushed it: it counts
+		// from now on, and so is made durable before a mark that speaks of it.
+		if err = newest.Sync(); err != nil {
+			return r, err
+		}
 		if err = errors.Join(l.mark(), l.ends.Sync()); err != nil {
 			return r, err
 		}
 	}
-	r.Records, r.Bytes = l.end.next, l.end.offset
+	_ = l.sweep() // or before the next segment
+	r.Gone, r.Records, r.Bytes = l.segments[0].first, l.end.next-l.segments[0].first, l.end.offset-l.segments[0].base
 	return r, nil
+}
+
+// openSegments returns the size of the newest one's file.
+func (l *Log) openSegments() (size int64, err error) {
+	files, err := l.dir.List()
+	if err != nil {
+		return 0, err
+	}
+	found, litter := segmentNames(files, l.name)
+	if len(found) == 0 {
+		found = []segment{segmentAt(l.name, 0, 0)}
+	}
+	l.segments = found
+	for i := range found {
+		if s := &found[i]; s.state != "" && !slices.Contains(files, s.state) {
+			return 0, &Corruption{s.state, 0, s.first, "the state at a segment's beginning is missing"}
+		}
+		if err := found[i].open(l.dir.Open); err != nil {
+			return 0, err
+		}
+	}
+	whole, size, stray, err := joined(found)
+	l.segments, l.litter = whole, append(litter, stray...)
+	return size, err
 }

@@ -1,20 +1,28 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"io"
 )
 
-// readEnds takes the newer of the two end marks.
-func (l *Log) readEnds() (bad int, err error) {
+// ErrGone: records are asked for that the log has let go. Final.
+var ErrGone = errors.New("store: records are asked for that have been let go")
+
+// Base is told of the state that the records before first add up to, where a segment
+// begins: state reads it. What lies before the first such call has been let go.
+type Base = func(first uint64, state func() ([]byte, error)) error
+
+// readEnds is the newer of the two end marks in f, and how many do not verify.
+func readEnds(f File) (end endMark, bad int, err error) {
 	var b [2 * endSlot]byte
-	size, err := l.ends.Size()
+	size, err := f.Size()
 	if err != nil {
-		return 0, err
+		return end, 0, err
 	}
 	n := int(min(size, 2*endSlot))
-	if err := readAt(l.ends, b[:n], 0); err != nil {
-		return 0, err
+	if err := readAt(f, b[:n], 0); err != nil {
+		return end, 0, err
 	}
 	for i := range 2 {
 		slot := b[i*endSlot : (i+1)*endSlot]
@@ -25,11 +33,11 @@ func (l *Log) readEnds() (bad int, err error) {
 			if [endSlot]byte(slot) != [endSlot]byte{} {
 				bad++
 			}
-		} else if m.generation >= l.end.generation {
-			l.end = m
+		} else if m.generation >= end.generation {
+			end = m
 		}
 	}
-	return bad, nil
+	return end, bad, nil
 }
 
 // mark writes the end mark; it is durable with the next sync of its file, which
@@ -40,22 +48,74 @@ func (l *Log) mark() error {
 	return writeAt(l.ends, l.end.encode(), int64(l.end.generation%2)*endSlot)
 }
 
-// scan reads frames from offset on and calls fn after each whole one. stop says
-// why it ended before size, empty when it did not.
-func (l *Log) scan(offset int64, next uint64, size int64, fn func(head frameHead, end int64)) (stop string, err error) {
-	return l.frames(offset, next, size, func(f frameHead, _ []byte, end int64) error {
-		fn(f, end)
+// reach is a log's segments and how far they are to be read.
+type reach struct {
+	segments []segment
+	end      endMark
+}
+
+// halt is where reading ended before the end, and why.
+type halt struct {
+	Corruption
+	last bool // in the newest segment, where a crash may have torn the end
+}
+
+// settle takes e, a log's end mark, for where r ends, and what whole frames follow it: they
+// were written, and perhaps acknowledged, before the mark was. size is that of the newest
+// segment's file.
+func (r *reach) settle(e endMark, size int64) (*halt, error) {
+	first, newest := &r.segments[0], &r.segments[len(r.segments)-1]
+	limit := newest.base + size
+	if r.end = e; e.offset > limit {
+		return nil, &Corruption{newest.log, size, newest.first,
+			fmt.Sprintf("%d bytes were acknowledged, the log has %d", e.offset, limit)}
+	}
+	if e.offset < first.base { // both marks are damaged, or were not durable
+		r.end.offset, r.end.next = first.base, first.first
+	}
+	all := reach{r.segments, endMark{offset: limit}}
+	return all.frames(r.end.offset, r.end.next, nil, func(f frameHead, _ []byte, end int64) error {
+		r.end.offset, r.end.next = end, f.first+uint64(f.records)
 		return nil
 	})
 }
 
-// frames is scan with payloads, valid during the call.
-func (l *Log) frames(offset int64, next uint64, size int64, fn func(head frameHead, payload []byte, end int64) error) (stop string, err error) {
-	in := io.NewSectionReader(l.file, offset, size-offset)
-	r := newBuffered(in)
+// frames reads the frames from offset on, the first record of which is next, and calls
+// enter, which may be nil, with each segment that begins there and fn with each whole
+// frame. Payloads are valid during the call. The halt is nil when it got to the end.
+func (r *reach) frames(offset int64, next uint64, enter func(*segment) error,
+	fn func(head frameHead, payload []byte, end int64) error) (*halt, error) {
+	for i := range r.segments {
+		s, limit := &r.segments[i], r.end.offset
+		last := i+1 == len(r.segments)
+		if !last {
+			limit = min(limit, r.segments[i+1].base)
+		}
+		if enter != nil && s.base >= offset && s.base <= r.end.offset {
+			if err := enter(s); err != nil {
+				return nil, err
+			}
+		}
+		if offset >= limit {
+			continue
+		}
+		reason, err := s.frames(&offset, &next, limit, fn)
+		if err != nil {
+			return nil, err
+		}
+		if reason != "" {
+			return &halt{Corruption{s.log, offset - s.base, next, reason}, last}, nil
+		}
+	}
+	return nil, nil
+}
+
+// frames moves offset and next on past each whole frame.
+func (s *segment) frames(offset *int64, next *uint64, limit int64, fn func(head frameHead, payload []byte, end int64) error) (reason string, err error) {
+	r := newBuffered(io.NewSectionReader(s.file, *offset-s.base, limit-*offset))
 	var h [frameHeader]byte
-	for offset < size {
-		if size-offset < frameHeader {
+	for *offset < limit {
+		if limit-*offset < frameHeader {
 			return "header is cut short", nil
 		}
 		if err := r.full(h[:]); err != nil {
@@ -65,7 +125,7 @@ func (l *Log) frames(offset int64, next uint64, size int64, fn func(head frameHe
 		if reason != "" {
 			return reason, nil
 		}
-		if int64(head.length) > size-offset-frameHeader {
+		if int64(head.length) > limit-*offset-frameHeader {
 			return "payload is cut short", nil
 		}
 		payload, err := r.take(head.length)
@@ -75,26 +135,75 @@ func (l *Log) frames(offset int64, next uint64, size int64, fn func(head frameHe
 		if checksum(h[:20], payload) != head.sum {
 			return "checksum does not match", nil
 		}
-		if head.first != next {
-			return fmt.Sprintf("frame starts at record %d, expected %d", head.first, next), nil
+		if head.first != *next {
+			return fmt.Sprintf("frame starts at record %d, expected %d", head.first, *next), nil
 		}
-		next += uint64(head.records)
-		offset += frameHeader + int64(head.length)
-		if err := fn(head, payload, offset); err != nil {
+		end := *offset + frameHeader + int64(head.length)
+		if err := fn(head, payload, end); err != nil {
 			return "", err
 		}
+		*offset, *next = end, *next+uint64(head.records)
 	}
 	return "", nil
 }
 
-// frameAfter looks for a whole frame anywhere from offset on: if there is one,
-// what lies before it was not torn by the last write.
-func (l *Log) frameAfter(offset, size int64) (bool, error) {
+// replay calls fn with each record from index from on; offset and index, where a frame
+// begins, are before it. base is as Log.Replay has it.
+func (r *reach) replay(offset int64, index, from uint64, base Base, fn func([]byte) error) error {
+	if from < r.segments[0].first && base == nil {
+		return fmt.Errorf("%w: record %d, the first that is kept is %d", ErrGone, from, r.segments[0].first)
+	}
+	for i := range r.segments { // nearer to from than what is known
+		if s := &r.segments[i]; (i == 0 || s.first <= from) && s.base > offset {
+			offset, index = s.base, s.first
+		}
+	}
+	enter := func(s *segment) error {
+		if base == nil || s.state == "" || s.first <= from {
+			return nil
+		}
+		return base(s.first, s.load)
+	}
+	stopped, err := r.frames(offset, index, enter, func(f frameHead, payload []byte, end int64) error {
+		i := f.first
+		reason, err := eachRecord(payload, f.records, func(b []byte) error {
+			if i++; i <= from {
+				return nil
+			}
+			return fn(b)
+		})
+		if reason != "" {
+			s := r.holds(end - 1)
+			return &Corruption{s.log, end - frameHeader - int64(f.length) - s.base, f.first, reason}
+		}
+		return err
+	})
+	if err == nil && stopped != nil {
+		return &stopped.Corruption
+	}
+	return err
+}
+
+// holds is the segment that the byte at offset lies in.
+func (r *reach) holds(offset int64) *segment {
+	for i := len(r.segments) - 1; i > 0; i-- {
+		if r.segments[i].base <= offset {
+			return &r.segments[i]
+		}
+	}
+	return &r.segments[0]
+}
+
+// frameAfter looks for a whole frame anywhere in the newest segment from offset on, in a
+// file of size bytes: if there is one, what lies before it was not torn by the last write.
+func (r *reach) frameAfter(offset, size int64) (bool, error) {
+	s := &r.segments[len(r.segments)-1]
+	offset -= s.base
 	if size-offset < frameHeader {
 		return false, nil
 	}
 	b := make([]byte, min(size-offset, 2*maxFrame))
-	if err := readAt(l.file, b, offset); err != nil {
+	if err := readAt(s.file, b, offset); err != nil {
 		return false, err
 	}
 	for i := 0; i+frameHeader <= len(b); i++ {
@@ -102,7 +211,7 @@ func (l *Log) frameAfter(offset, size int64) (bool, error) {
 			continue
 		}
 		head, reason := parseHead(b[i:])
-		if reason == "" && head.first >= l.end.next && head.length <= len(b)-i-frameHeader &&
+		if reason == "" && head.first >= r.end.next && head.length <= len(b)-i-frameHeader &&
 			checksum(b[i:i+20], b[i+frameHeader:i+frameHeader+head.length]) == head.sum {
 			return true, nil
 		}

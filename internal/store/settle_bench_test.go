@@ -39,7 +39,9 @@ func (b boltLog) Append(records [][]byte) error {
 	})
 }
 
-func (b boltLog) Replay(from uint64, fn func([]byte) error) error {
+func (b boltLog) Budget() (between int64, over bool) { return 0, false }
+
+func (b boltLog) Replay(from uint64, _ credit.Base, fn func([]byte) error) error {
 	return b.db.View(func(tx *bolt.Tx) error {
 		c := tx.Bucket(boltRecords).Cursor()
 		for k, v := c.Seek(binary.BigEndian.AppendUint64(nil, from+1)); k != nil; k, v = c.Next() {
@@ -151,7 +153,15 @@ func settleBench(b *testing.B, log credit.Log, workers int) {
 // for two minutes. With -benchtime=5000000x it passes the state in which as many vouchers
 // are forgotten as are used.
 func BenchmarkHoldAndSettle(b *testing.B) {
-	l, err := credit.OpenLedger(credit.Config{Log: openStore(b, b.TempDir()), Codec: noCodec{}})
+	b.Run("all", func(b *testing.B) { holdAndSettle(b, 0) })
+	b.Run("bound", func(b *testing.B) { holdAndSettle(b, 256<<20) })
+}
+
+// holdAndSettle is with a log that takes budget bytes, or as many as it likes.
+func holdAndSettle(b *testing.B, budget int64) {
+	log := openStore(b, b.TempDir())
+	log.Bound(budget)
+	l, err := credit.OpenLedger(credit.Config{Log: log, Codec: noCodec{}})
 	require.NoError(b, err)
 	require.NoError(b, l.OpenAccount(payer, 1<<59, crashNow))
 	var next atomic.Int64

@@ -2,7 +2,6 @@ package store
 
 import (
 	"errors"
-	"fmt"
 	"io"
 )
 
@@ -12,27 +11,19 @@ var ErrReadOnly = errors.New("store: open for reading only")
 // View is a log as it was when it was opened, to be read while another process writes
 // it: a log only grows, and frames that are whole stay as they are. It has no checkpoint.
 // Safe for concurrent use.
-type View struct{ log *Log }
+type View struct{ reach reach }
 
-// openView reads how far the log goes that lies in file, with its end marks in ends,
-// which may be nil. It has both from then on. A frame that is not whole yet ends it.
-func openView(name string, file, ends File) (*View, error) {
-	l := &Log{name: name, file: file, ends: ends}
-	v := &View{l}
-	if ends != nil {
-		if _, err := l.readEnds(); err != nil {
-			return nil, errors.Join(err, v.Close())
-		}
-	}
-	size, err := file.Size() // after the marks, which speak of what is there
-	if err == nil && l.end.offset > size {
-		err = &Corruption{l.name + ".log", size, 0, fmt.Sprintf("%d bytes were acknowledged, the file has %d", l.end.offset, size)}
-	}
-	if err == nil {
-		_, err = l.scan(l.end.offset, l.end.next, size, func(f frameHead, end int64) {
-			l.end.offset, l.end.next = end, f.first+uint64(f.records)
-		})
-		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+// openView reads how far the log goes that lies in segments, which it has from then on,
+// where marked is the end mark read before they were looked for. A frame that is not whole
+// yet ends it.
+func openView(segments []segment, marked endMark) (*View, error) {
+	v := &View{reach{segments: segments}}
+	whole, size, _, err := joined(segments)
+	if v.reach.segments = whole; err == nil {
+		var stopped *halt
+		if stopped, err = v.reach.settle(marked, size); stopped != nil && !stopped.last {
+			err = &stopped.Corruption
+		} else if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 			err = nil // it has been cut meanwhile
 		}
 	}
@@ -42,16 +33,16 @@ func openView(name string, file, ends File) (*View, error) {
 	return v, nil
 }
 
-// Len is the number of records.
-func (v *View) Len() uint64 { return v.log.end.next }
+// Len is Log.Len.
+func (v *View) Len() uint64 { return v.reach.end.next }
 
 // Replay is Log.Replay.
-func (v *View) Replay(from uint64, fn func(record []byte) error) error {
-	return v.log.replay(0, 0, from, v.log.end, fn)
+func (v *View) Replay(from uint64, base Base, fn func(record []byte) error) error {
+	return v.reach.replay(0, 0, from, base, fn)
 }
 
-// Verify reads the whole log. Damage is a *Corruption.
-func (v *View) Verify() error { return v.Replay(0, func([]byte) error { return nil }) }
+// Verify reads all that is kept. Damage is a *Corruption.
+func (v *View) Verify() error { return v.reach.verify() }
 
 // Append returns ErrReadOnly.
 func (v *View) Append([][]byte) error { return ErrReadOnly }
@@ -62,11 +53,8 @@ func (v *View) SaveCheckpoint(uint64, []byte) error { return ErrReadOnly }
 // LoadCheckpoint finds none.
 func (v *View) LoadCheckpoint() (uint64, []byte, error) { return 0, nil, nil }
 
+// Budget says that it needs no checkpoint.
+func (v *View) Budget() (between int64, over bool) { return 0, false }
+
 // Close closes the files.
-func (v *View) Close() error {
-	err := v.log.file.Close()
-	if v.log.ends != nil {
-		err = errors.Join(err, v.log.ends.Close())
-	}
-	return err
-}
+func (v *View) Close() error { return closeAll(v.reach.segments) }

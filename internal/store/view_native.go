@@ -17,21 +17,46 @@ func OpenView(path, name string) (*View, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	// The marks first: what they speak of is in the log by then.
-	var ends File
-	f, err := os.Open(filepath.Join(path, name+".end"))
+	for range 10 { // what is let go between the listing and the opening
+		v, err := openViewOnce(path, name)
+		if !errors.Is(err, errListed) {
+			return v, err
+		}
+	}
+	return nil, fmt.Errorf("%w: files of %s keep being let go: try again", ErrFailed, name)
+}
+
+var errListed = errors.New("store: a file that was listed has gone")
+
+func openViewOnce(path, name string) (*View, error) {
+	// The marks first: what they speak of is in the files found afterwards.
+	var marked endMark
+	ends, err := os.Open(filepath.Join(path, name+".end"))
 	if err == nil {
-		ends = osFile{f}
-	} else if !errors.Is(err, fs.ErrNotExist) {
+		marked, _, err = readEnds(osFile{ends})
+		err = errors.Join(err, ends.Close())
+	} else if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	file, err := os.Open(filepath.Join(path, name+".log"))
+	segments, err := findSegments(path, name)
 	if err != nil {
-		err = fmt.Errorf("store: %w", err)
-		if ends != nil {
-			err = errors.Join(err, ends.Close())
-		}
 		return nil, err
 	}
-	return openView(name, osFile{file}, ends)
+	for i := range segments {
+		if err := segments[i].open(func(file string) (File, error) {
+			f, err := os.Open(filepath.Join(path, file))
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil, errListed
+			} else if err != nil {
+				return nil, fmt.Errorf("store: %w", err)
+			}
+			return osFile{f}, nil
+		}); err != nil {
+			return nil, errors.Join(err, closeAll(segments))
+		}
+	}
+	return openView(segments, marked)
 }

@@ -10,15 +10,21 @@ import (
 
 func view(t *testing.T, d *MemoryDir) (*View, error) {
 	t.Helper()
-	file, err := d.Open("test.log")
-	require.NoError(t, err)
 	ends, err := d.Open("test.end")
 	require.NoError(t, err)
-	return openView("test", file, ends)
+	marked, _, err := readEnds(ends)
+	require.NoError(t, err)
+	files, err := d.List()
+	require.NoError(t, err)
+	segments, _ := segmentNames(files, "test")
+	for i := range segments {
+		require.NoError(t, segments[i].open(d.Open))
+	}
+	return openView(segments, marked)
 }
 
 func seen(v *View, from uint64) (out []string, err error) {
-	err = v.Replay(from, func(r []byte) error {
+	err = v.Replay(from, nil, func(r []byte) error {
 		out = append(out, string(r))
 		return nil
 	})

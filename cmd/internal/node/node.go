@@ -218,7 +218,7 @@ const strangersLines = 16
 
 func (n *Node) openLedger(cfg Config) (err error) {
 	if cfg.Log == nil {
-		cfg.Log = &credit.MemoryLog{}
+		cfg.Log = &credit.MemoryLog{Bound: credit.MemoryBudget}
 	}
 	if n.Wallet, err = credit.NewWallet(credit.WalletConfig{Key: cfg.Key, Codec: wire.Credit{}}); err != nil {
 		return err

@@ -47,8 +47,11 @@ var ErrCompileLimit = fmt.Errorf("%w: over its limits", capsule.ErrCompile)
 // that is busy with other things.
 const busyTime = 45 * time.Second
 
-// cacheFiles is how many compiled modules are kept on disk.
-const cacheFiles = 256
+// How many compiled modules are kept on disk, and how many bytes of them besides the newest.
+const (
+	cacheFiles = 256
+	cacheBytes = 1 << 30
+)
 
 // How a compiling process says how it ended.
 const (
@@ -108,24 +111,27 @@ func (h *head) line() string {
 	return strings.ToValidUTF8(line, "")
 }
 
-// prune removes what was compiled longest ago beyond cacheFiles. What an instance runs
-// is in memory.
-func prune(folder string) {
+// prune removes what was compiled longest ago beyond so many files and bytes, but never the
+// newest. What an instance runs is in memory.
+func prune(folder string, most int, room int64) {
 	type file struct {
 		path string
 		at   time.Time
+		size int64
 	}
 	var files []file
 	_ = filepath.WalkDir(folder, func(path string, d os.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() {
 			if info, err := d.Info(); err == nil {
-				files = append(files, file{path, info.ModTime()})
+				files = append(files, file{path, info.ModTime(), info.Size()})
 			}
 		}
 		return nil
 	})
 	slices.SortFunc(files, func(a, b file) int { return b.at.Compare(a.at) })
-	for _, f := range files[min(len(files), cacheFiles):] {
-		_ = os.Remove(f.path)
+	for i, f := range files {
+		if room -= f.size; i >= most || i > 0 && room < 0 {
+			_ = os.Remove(f.path)
+		}
 	}
 }

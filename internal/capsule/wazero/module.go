@@ -76,7 +76,7 @@ func (m *module) compile(wasm []byte) (err error) {
 		if err = c.into(ctx, m.rt.cfg.CacheDir, wasm); err != nil {
 			return err
 		}
-		defer prune(m.rt.cfg.CacheDir)
+		defer prune(m.rt.cfg.CacheDir, cacheFiles, cacheBytes)
 	}
 	if m.code, err = m.rt.rt.CompileModule(ctx, wasm); err != nil {
 		return fmt.Errorf("%w: %w", capsule.ErrCompile, err)
