@@ -34,6 +34,8 @@ func TestWrongCommandLines(t *testing.T) {
 		"node --cost=-1":                   `--cost: "-1" is no number of microcredits`,
 		"node --cost -1":                   `--cost: expected a value but got "-1"`,
 		"node --cost 1.5":                  `--cost: "1.5" is no number`,
+		"node --ledger-log 1MiB":           `--ledger-log: "1MiB" is no size of a ledger's log: expected all, or at least 8MiB`,
+		"node --ledger-log 9":              `--ledger-log: "9" is no size`,
 		"node --slots many":                `--slots: "many" is no such number`,
 		"node --latency 5":                 `--latency: "5" is no length of time: expected a number with its unit, for example 90s`,
 		"node --latency=-5s":               `--latency: "-5s" is no length of time`,

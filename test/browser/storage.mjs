@@ -91,7 +91,7 @@ const throwing = (type, method, name, from = 1) => `{
   ${type}.prototype.${method} = function (...args) {
     if (++uses < ${from}) return honest.apply(this, args);
     const thrown = new DOMException('on purpose', '${name}');
-    ${type === HANDLE ? 'throw thrown' : 'return Promise.reject(thrown)'};
+    ${type === HANDLE || method === 'keys' ? 'throw thrown' : 'return Promise.reject(thrown)'};
   };
 }`;
 /** The call that is refused, or null, in each Worker that is loaded from now on. */
@@ -108,6 +108,7 @@ async function everyRefusal(page, url, now) {
   equal(before.status, [true, ''], 'the first visit');
   for (const [type, method] of [
     ['StorageManager', 'getDirectory'], ['FileSystemDirectoryHandle', 'getDirectoryHandle'], ['FileSystemDirectoryHandle', 'getFileHandle'],
+    ['FileSystemDirectoryHandle', 'keys'],
     ['FileSystemFileHandle', 'createSyncAccessHandle'], ['LockManager', 'request'], [HANDLE, 'getSize'], [HANDLE, 'read'],
   ]) {
     for (const name of ['SecurityError', 'InvalidStateError', 'NoModificationAllowedError', 'QuotaExceededError', 'UnknownError']) {

@@ -43,13 +43,13 @@ type arena struct {
 // pingEvery is how often the honest peer asks, and how often the memory is looked at.
 const pingEvery = 20 * time.Millisecond
 
-func newArena(ctx context.Context, inos, capsules string) (*arena, error) {
+func newArena(ctx context.Context, inos, capsules string, flags ...string) (*arena, error) {
 	folder, err := os.MkdirTemp("", "inos-hostile-")
 	if err != nil {
 		return nil, err
 	}
 	a := &arena{inos: inos, capsules: capsules, folder: folder}
-	a.node = exec.Command(inos, "node", "--data", filepath.Join(folder, "node"), "--memory", fmt.Sprintf("%dMiB", memoryOf))
+	a.node = exec.Command(inos, append([]string{"node", "--data", filepath.Join(folder, "node"), "--memory", fmt.Sprintf("%dMiB", memoryOf)}, flags...)...)
 	out, err := a.node.StdoutPipe()
 	if err != nil {
 		return nil, err

@@ -31,6 +31,7 @@ func onScarce() []attack {
 		{"six peers, 256 silent streams each", honestly, silent(6)},
 		{"16 inputs of 100 MiB that drip", honestly + ", each ended within 25 s", drips},
 		{"300 MiB of junk capsules", honestly, junk},
+		{"30,000 jobs that come to nothing", fmt.Sprintf("the ledger's log within %d MiB (--ledger-log)", ledgerLog), fillsTheDisk},
 	}
 }
 

@@ -76,6 +76,7 @@ async function settle(browser, now, after, round) {
 async function test(browser) {
   let now = Date.parse('2026-11-22T12:00:00Z');
   let total = 0;
+  let gone = 0;
   const kills = Object.entries(browser.kills);
   for (let round = 0; round < rounds; round++) {
     const [how, kill] = kills[round % kills.length];
@@ -83,10 +84,12 @@ async function test(browser) {
     await kill(page);
     const [line] = await finish(browser, ['check', `${now}000000`], acked);
     total += acked.length;
+    gone = Number(/(\d+) let go/.exec(line)[1]);
     console.log(`${round + 1}/${rounds} ${how} after ${acked.length} settlements: ${line}`);
     now += 180_000;
   }
   console.log(`${total} acknowledged settlements over ${rounds} kills, all there`);
+  if (rounds >= 10 && gone === 0) throw new Error('no entries were let go');
 
   const { page } = await settle(browser, now, 1, rounds);
   console.log(`a second tab: ${(await finish(browser, ['locked', `${now}000000`])).join(' ')}`);
