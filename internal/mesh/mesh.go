@@ -32,6 +32,9 @@ var (
 	// is retryable once it is allowed.
 	ErrLocalNetwork = errors.New("mesh: not allowed to reach the local network")
 	ErrClosed       = errors.New("mesh: closed")
+	// ErrLossy comes with ErrUnreachable or ErrTimeout: the path to the peer is measured to
+	// lose packets, so that what failed may be nobody's doing.
+	ErrLossy = errors.New("mesh: the path there loses packets")
 	// ErrUnsent comes with another error of RunJob: the job never left this node, so
 	// nothing can have been done for it.
 	ErrUnsent = errors.New("mesh: nothing was sent")

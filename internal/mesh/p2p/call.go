@@ -16,11 +16,16 @@ var _ mesh.Caller = (*Mesh)(nil)
 // an envelope with a CallRequest. How long the caller waits travels instead of its
 // deadline: the two clocks may differ by more.
 func (m *Mesh) Call(ctx context.Context, p identity.PeerID, call mesh.CapsuleCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
+	sent, err := m.turn(ctx, p, len(call.Input))
+	if err != nil {
+		return mesh.JobOutcome{}, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
+	}
+	defer sent()
 	request, err := m.callRequest(ctx, call)
 	if err != nil {
 		return mesh.JobOutcome{}, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
 	}
-	return m.roundTrip(ctx, p, CallProtocol, request, call.Input, onProgress)
+	return m.roundTrip(ctx, p, CallProtocol, request, call.Input, sent, onProgress)
 }
 
 // callRequest encodes the call's first frame. Errors match mesh.ErrTooBig or ErrEncode.

@@ -141,7 +141,8 @@ func (s *thin) Write(p []byte) (int, error) {
 	takes := time.Duration(len(p)) * time.Second / time.Duration(s.rate)
 	if left := time.Until(s.until); takes > left {
 		time.Sleep(left)
-		return 0, os.ErrDeadlineExceeded
+		s.taken += int(left * time.Duration(s.rate) / time.Second)
+		return int(left * time.Duration(s.rate) / time.Second), os.ErrDeadlineExceeded
 	}
 	time.Sleep(takes)
 	s.taken += len(p)
@@ -170,5 +171,32 @@ func TestADrippingReaderIsGivenUp(t *testing.T) {
 		taken, err := serve(leastRate + leastRate/64)
 		require.NoError(t, err)
 		require.Greater(t, taken, length)
+	})
+}
+
+// Some may be slow, as those are whose path loses packets: while their network has its share
+// of the places for that, and not slower than slowRate.
+func TestAFewMayBeSlow(t *testing.T) {
+	const silence = 15 * time.Second
+	serve := func(g *guard, net string, rate int) error {
+		f := newFrames(&thin{rate: rate}, silence)
+		f.slow = &slowPlace{of: g, net: net}
+		for range 256 {
+			if err := f.put(make([]byte, 256)); err != nil {
+				return err
+			}
+		}
+		return f.flush()
+	}
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard()
+		require.NoError(t, serve(g, "here", leastRate/32))
+		require.ErrorIs(t, serve(g, "here", slowRate/2), os.ErrDeadlineExceeded)
+		require.Equal(t, 1, g.slow.used, "its place was not given back")
+		for g.slower("here") {
+		}
+		require.Equal(t, slowInAll/2, g.slow.used, "one network has half of the places at the most")
+		require.ErrorIs(t, serve(g, "here", leastRate/32), os.ErrDeadlineExceeded)
+		require.NoError(t, serve(g, "elsewhere", leastRate/32))
 	})
 }

@@ -12,13 +12,15 @@ import (
 
 const (
 	findersAtOnce = 8
-	providerTime  = 5 * time.Second // to connect to a provider and hear its profile
+	// providerTime is how long it may take to connect to a provider and hear its profile.
+	// One that says nothing at all is given up by QUIC within 5 s.
+	providerTime = connectTime
 	// A lookup ends only when the last peer on its way has answered or timed out, and
 	// a dead one takes seconds. What comes comes early: once somebody has been heard,
 	// quiet means that nobody else will be named.
 	quietTime = 500 * time.Millisecond
 	// patience is the same for those that are being dialled: a far node takes some six
-	// round trips to be heard, a dead one all of providerTime.
+	// round trips to be heard, a dead one 5 s and more.
 	patience = 2 * time.Second
 )
 

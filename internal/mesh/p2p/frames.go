@@ -40,6 +40,9 @@ type frames struct {
 	limit   limit
 	reading pace
 	writing pace
+	taken   int           // bytes that were written within this silence
+	slow    *slowPlace    // while it has one it may be slower than leastRate; nil: never
+	opening time.Duration // how long the first frame may take to begin
 	r       *bufio.Reader
 	w       *bufio.Writer
 	in      []byte       // the last frame read
@@ -47,7 +50,9 @@ type frames struct {
 }
 
 func newFrames(s network.Stream, silence time.Duration) *frames {
-	return &frames{s: s, silence: silence, r: bufio.NewReaderSize(s, frameBuffer), w: bufio.NewWriterSize(s, frameBuffer)}
+	f := &frames{s: s, silence: silence, opening: min(firstFrame, silence)}
+	f.r, f.w = bufio.NewReaderSize(source{f}, frameBuffer), bufio.NewWriterSize(sink{f}, frameBuffer)
+	return f
 }
 
 // read returns the next frame, valid until the following read. io.EOF means
@@ -65,13 +70,12 @@ func (f *frames) read(limit int) ([]byte, error) {
 // readFirst reads the frame that opens a stream. It is worth nothing before that.
 func (f *frames) readFirst(limit int) ([]byte, error) {
 	began := time.Now()
-	most := min(firstFrame, f.silence)
-	f.readUntil(began.Add(most))
+	f.readUntil(began.Add(f.opening))
 	n, err := f.length(limit)
 	if err != nil {
 		return nil, err
 	}
-	f.readUntil(began.Add(most + time.Duration(n)*time.Second/leastRate))
+	f.readUntil(began.Add(f.opening + time.Duration(n)*time.Second/leastRate))
 	data, err := f.body(n)
 	if err != nil {
 		return nil, err
@@ -88,12 +92,12 @@ type limit struct {
 	at time.Time // none when zero
 }
 
-// wait gives what is read next so long, within the limit.
+// wait gives what is read next so long, within the limit; what has a pace has that alone.
 func (f *frames) wait(d time.Duration) error {
 	f.limit.mu.Lock()
 	defer f.limit.mu.Unlock()
 	at := time.Now().Add(d)
-	if !f.limit.at.IsZero() && f.limit.at.Before(at) {
+	if !f.limit.at.IsZero() && (f.reading.on || f.limit.at.Before(at)) {
 		at = f.limit.at
 	}
 	return f.s.SetReadDeadline(at)
@@ -150,7 +154,6 @@ func (f *frames) body(n int) ([]byte, error) {
 			}
 			return nil, err
 		}
-		f.came(step)
 		left -= step
 		if left > 0 {
 			if err := f.wait(f.silence); err != nil {
@@ -161,14 +164,17 @@ func (f *frames) body(n int) ([]byte, error) {
 	return f.in, nil
 }
 
-// extend gives what is read from now on until at, unless its time is over already.
-func (f *frames) extend(at time.Time) {
+// extend gives what is read from now on another silence, unless its time was over at that
+// moment already. It reports whether it has.
+func (f *frames) extend(at time.Time) bool {
 	f.limit.mu.Lock()
 	defer f.limit.mu.Unlock()
-	if f.limit.at.After(time.Now()) {
-		f.limit.at = at
-		_ = f.s.SetReadDeadline(at) // one that cannot be set is on a stream that has ended
+	if f.limit.at.Before(at) {
+		return false // somebody has ended the reading
 	}
+	f.reading.until = time.Now().Add(f.silence)
+	f.limit.at = f.reading.until
+	return f.s.SetReadDeadline(f.limit.at) == nil // else it is on a stream that has ended
 }
 
 // put queues a frame; large ones go out at once.

@@ -39,6 +39,7 @@ type guard struct {
 	peers  map[peer.ID]*allowance
 	silent *crowd // those that have not said anything yet
 	heard  *crowd // the others
+	slow   shares // of those, and of this node's own, the ones slower than leastRate
 }
 
 type allowance struct {
@@ -58,7 +59,7 @@ func (a *allowance) idle() bool {
 }
 
 func newGuard() *guard {
-	return &guard{peers: map[peer.ID]*allowance{}, silent: newCrowd(silentInAll), heard: newCrowd(streamsInAll)}
+	return &guard{peers: map[peer.ID]*allowance{}, silent: newCrowd(silentInAll), heard: newCrowd(streamsInAll), slow: newShares(slowInAll)}
 }
 
 // of is p's allowance. Called with mu held.
@@ -119,6 +120,20 @@ func (g *guard) reserve(s *inbound) (time.Duration, bool) {
 	}
 	a.open[s.protocol]++
 	return wait, true
+}
+
+// slower gives a stream of a network a place among the slow ones, if it may have one.
+func (g *guard) slower(net string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.slow.take(net)
+}
+
+// noSlower takes it back.
+func (g *guard) noSlower(net string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.slow.give(net)
 }
 
 // speaks moves s among those that have said something, if there is room for it.
@@ -234,6 +249,9 @@ func (m *Mesh) serve(id protocol.ID, f answer) {
 		}()
 		// Only a peer that says something has a connection worth keeping.
 		fs := newFrames(s, m.cfg.Silence)
+		fs.opening = min(max(firstFrame, tripsFirst*pathOf(s.Conn()).rtt), m.cfg.Silence)
+		fs.slow = &slowPlace{of: m.guard, net: in.net}
+		defer fs.slow.leave()
 		fs.first = func() error {
 			if !m.guard.speaks(in) {
 				return errCrowded

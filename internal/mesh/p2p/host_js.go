@@ -80,7 +80,7 @@ func newHost(cfg Config, key ic.PrivKey) (host.Host, func() error, error) {
 	}
 	h := &browserHost{BlankHost: blank}
 	sw.SetStreamHandler(h.accept)
-	h.ids, err = identify.NewIDService(h, identify.UserAgent(userAgent))
+	h.ids, err = identify.NewIDService(h, identify.UserAgent(userAgent), identify.WithTimeout(connectTime))
 	if err != nil {
 		_ = sw.Close()
 		return fail(err)

@@ -17,6 +17,7 @@ import (
 	ic "github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	p2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	ma "github.com/multiformats/go-multiaddr"
@@ -55,6 +56,8 @@ func newHost(cfg Config, key ic.PrivKey) (host.Host, func() error, error) {
 		libp2p.Transport(wt.make),
 		libp2p.Transport(quic.NewTransport, quic.WithTLSIdentityOption(p2ptls.WithCertTemplate(certificate()))),
 		libp2p.ResourceManager(resources),
+		// Those to private addresses would have 5 s, wherever these lead.
+		libp2p.WithDialTimeout(connectTime), libp2p.SwarmOpts(swarm.WithDialTimeoutLocal(connectTime)),
 		libp2p.ConnectionManager(conns),
 		libp2p.UserAgent(userAgent),
 		libp2p.DisableRelay(),
@@ -65,6 +68,9 @@ func newHost(cfg Config, key ic.PrivKey) (host.Host, func() error, error) {
 		options = append(options, libp2p.ListenAddrStrings(cfg.Listen...))
 	} else {
 		options = append(options, libp2p.NoListenAddrs)
+	}
+	if cfg.Announce != nil {
+		options = append(options, libp2p.AddrsFactory(announced(cfg.Announce)))
 	}
 	h, err := libp2p.New(options...)
 	if err != nil {
@@ -80,6 +86,22 @@ func newHost(cfg Config, key ic.PrivKey) (host.Host, func() error, error) {
 		wt.streams.Wait() // they end with their connections
 		return err
 	}, nil
+}
+
+// announced is what the host tells of its addresses. One that is none is left out.
+func announced(by func([]string) []string) func([]ma.Multiaddr) []ma.Multiaddr {
+	return func(listening []ma.Multiaddr) (told []ma.Multiaddr) {
+		texts := make([]string, len(listening))
+		for i, a := range listening {
+			texts[i] = a.String()
+		}
+		for _, text := range by(texts) {
+			if a, err := ma.NewMultiaddr(text); err == nil {
+				told = append(told, a)
+			}
+		}
+		return told
+	}
 }
 
 // certificate is what a QUIC connection is secured by: self-signed, and of one run of the

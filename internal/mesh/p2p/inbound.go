@@ -146,6 +146,32 @@ func (s *inbound) short() bool {
 // the less; who comes last finds as many free as anybody has.
 func share(had, used, most int) bool { return had < most-used }
 
+// shares are places of which everybody may have as many as are free. Not safe for
+// concurrent use.
+type shares struct {
+	most, used int
+	of         map[string]int
+}
+
+func newShares(most int) shares { return shares{most: most, of: map[string]int{}} }
+
+// take reports whether who has got one more.
+func (s *shares) take(who string) bool {
+	if !share(s.of[who], s.used, s.most) {
+		return false
+	}
+	s.used++
+	s.of[who]++
+	return true
+}
+
+func (s *shares) give(who string) {
+	s.used--
+	if s.of[who]--; s.of[who] == 0 {
+		delete(s.of, who)
+	}
+}
+
 func (c *crowd) join(s *inbound) {
 	s.peerName = peerOn{s.net, s.peer}
 	s.ofNet, s.ofPeer = counter(c.nets, s.net), counter(c.peers, s.peerName)

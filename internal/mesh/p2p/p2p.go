@@ -55,6 +55,9 @@ type Config struct {
 	// "/ip4/127.0.0.1/udp/0/quic-v1/webtransport" for browsers and nodes,
 	// "/ip4/127.0.0.1/udp/0/quic-v1" for nodes. In a browser it must be empty.
 	Listen []string
+	// Announce says which multiaddrs others are told to dial, natively, of those that the
+	// node listens on: they need not be the ones that lead to it. nil: the same.
+	Announce func(listening []string) []string
 	// Bootstrap holds multiaddrs ending in /p2p/ID; each is dialled, with
 	// back-off, whenever there is no connection to it. At most 16.
 	Bootstrap []string
@@ -106,7 +109,9 @@ type Mesh struct {
 	holds   *holds
 	partial *partials
 	feeds   feeds
+	turns   turns
 	clocks  chan struct{} // a token for each clock being measured out of turn
+	unknown chan struct{} // a token for each peer being identified again
 	events  *mesh.EventQueue
 	provide *provider
 
@@ -152,7 +157,9 @@ func New(cfg Config) (*Mesh, error) {
 		peers:   newPeers(),
 		guard:   newGuard(),
 		partial: newPartials(),
+		turns:   turns{of: map[peer.ID]*turn{}},
 		clocks:  make(chan struct{}, greetings),
+		unknown: make(chan struct{}, identifyAtOnce),
 		events:  mesh.NewEventQueue(0),
 	}
 	m.book.keep, m.book.from = m.isNear, m.source

@@ -3,6 +3,7 @@ package p2p
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -23,8 +24,15 @@ import (
 )
 
 const (
-	// connectTime bounds a dial that the caller does not bound.
-	connectTime = 15 * time.Second
+	// connectTime bounds what it takes to connect, where the caller does not bound it.
+	connectTime = 20 * time.Second
+	// dialTime is for the first dial, and each further one has twice as much: QUIC waits
+	// twice as long each time for a handshake whose packets get lost, and another one need
+	// not lose them.
+	dialTime = 5 * time.Second
+	// refusedWithin tells a dial that was refused from one that nobody answered: only the
+	// second is worth another one at once.
+	refusedWithin = 2 * time.Second
 	// greetings bounds the profile exchanges started by new connections.
 	greetings = 8
 )
@@ -164,6 +172,7 @@ func (m *Mesh) watchPeers() error {
 	sub, err := m.host.EventBus().Subscribe([]any{
 		new(event.EvtPeerConnectednessChanged),
 		new(event.EvtPeerIdentificationCompleted),
+		new(event.EvtPeerIdentificationFailed),
 	}, eventbus.BufSize(256), eventbus.Name("inos"))
 	if err != nil {
 		return fmt.Errorf("p2p: events: %w", err)
@@ -182,6 +191,8 @@ func (m *Mesh) watchPeers() error {
 					m.connectedness(e.Peer, e.Connectedness)
 				case event.EvtPeerIdentificationCompleted:
 					m.identified(e, greeting)
+				case event.EvtPeerIdentificationFailed:
+					m.identifyAgain(e)
 				}
 			case <-m.life.Done():
 				return
@@ -268,10 +279,22 @@ func (m *Mesh) connect(ctx context.Context, info peer.AddrInfo) error {
 	}
 	dialCtx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
-	if err := m.host.Connect(dialCtx, info); err != nil {
-		return m.explain(ctx, nameOf(info.ID), fmt.Errorf("%w: %w", errNoConnection, err))
+	for limit := dialTime; ; limit *= 2 {
+		began := time.Now()
+		one, stop := context.WithTimeout(dialCtx, limit)
+		err := m.host.Connect(one, info)
+		stop()
+		if err == nil {
+			return nil
+		}
+		err = m.explain(ctx, nameOf(info.ID), fmt.Errorf("%w: %w", errNoConnection, err))
+		if dialCtx.Err() != nil || !errors.Is(err, mesh.ErrUnreachable) || time.Since(began) < refusedWithin {
+			return err
+		}
+		if sw, ok := m.host.Network().(*swarm.Swarm); ok {
+			sw.Backoff().Clear(info.ID)
+		}
 	}
-	return nil
 }
 
 // keepConnected dials info whenever there is no connection to it.
@@ -342,8 +365,11 @@ func (m *Mesh) open(ctx context.Context, p identity.PeerID, id protocol.ID) (*fr
 		return nil, nil, m.explain(ctx, p, fmt.Errorf("%w: %w", errNoConnection, err))
 	}
 	stop := context.AfterFunc(ctx, func() { _ = s.Reset() })
-	return newFrames(s, m.cfg.Silence), func(err error) {
+	fs := newFrames(s, m.cfg.Silence)
+	fs.slow = &slowPlace{of: m.guard, net: networkOf(s.Conn().RemoteMultiaddr(), pid)}
+	return fs, func(err error) {
 		defer m.holds.release(pid)
+		defer fs.slow.leave()
 		stop()
 		if err != nil {
 			_ = s.Reset()

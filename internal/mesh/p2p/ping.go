@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -45,7 +46,20 @@ func (m *Mesh) Ping(ctx context.Context, p identity.PeerID) (time.Duration, erro
 	return m.ping(ctx, id)
 }
 
+// ping is Ping, of a peer that is not this node. An answer that did not come from a peer
+// that was heard meanwhile, over a path that loses packets, is mesh.ErrLossy.
 func (m *Mesh) ping(ctx context.Context, id peer.ID) (time.Duration, error) {
+	before := m.paths(id)
+	rtt, err := m.pingOnce(ctx, id)
+	if err != nil && !errors.Is(err, mesh.ErrCancelled) && !errors.Is(err, mesh.ErrClosed) {
+		if after := m.paths(id); after.lossy() && after.heard > before.heard {
+			err = fmt.Errorf("%w: %w", err, mesh.ErrLossy)
+		}
+	}
+	return rtt, err
+}
+
+func (m *Mesh) pingOnce(ctx context.Context, id peer.ID) (time.Duration, error) {
 	pingCtx, cancel := context.WithTimeout(ctx, pingTime)
 	defer cancel()
 	if speaks, _ := m.host.Peerstore().FirstSupportedProtocol(id, ClockProtocol); speaks != "" {
@@ -64,17 +78,24 @@ func (m *Mesh) ping(ctx context.Context, id peer.ID) (time.Duration, error) {
 }
 
 // suspect asks a peer that has been silent for a sign of life and ends the
-// connection when there is none, long before QUIC's own idle time.
+// connection when there is none, long before QUIC's own idle time. What else there is on a
+// connection that lives, though it loses packets, goes on.
 func (m *Mesh) suspect(p identity.PeerID) {
 	id, err := peerID(p)
 	if err != nil {
 		return
 	}
 	m.goWork(func() {
-		ctx, cancel := context.WithTimeout(m.life, m.cfg.Silence/3)
-		defer cancel()
-		if _, err := m.ping(ctx, id); err != nil && m.life.Err() == nil {
+		if m.isGone(id) {
 			_ = m.host.Network().ClosePeer(id)
 		}
 	})
+}
+
+// isGone reports whether a peer gives no sign of life when it is asked for one.
+func (m *Mesh) isGone(id peer.ID) bool {
+	ctx, cancel := context.WithTimeout(m.life, max(m.cfg.Silence/3, m.paths(id).patience()))
+	defer cancel()
+	_, err := m.ping(ctx, id)
+	return err != nil && !errors.Is(err, mesh.ErrLossy) && m.life.Err() == nil
 }

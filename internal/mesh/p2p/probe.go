@@ -17,7 +17,7 @@ const (
 	// there without being asked.
 	freshFor = time.Second
 	// probeTime is how long a peer that is asked has for its answer, at least: four times
-	// its last round trip where that is longer.
+	// its last round trip where that is longer, or what its path asks for (path.patience).
 	probeTime = 2 * time.Second
 )
 
@@ -29,7 +29,7 @@ func (m *Mesh) probe(ctx context.Context, p identity.PeerID) error {
 	if err != nil || !m.peers.isHere(id) || m.peers.quiet(id) < freshFor {
 		return nil // a dial, or whoever it was that spoke, says more
 	}
-	one, cancel := context.WithTimeout(ctx, max(probeTime, 4*m.peers.getRTT(id)))
+	one, cancel := context.WithTimeout(ctx, max(probeTime, 4*m.peers.getRTT(id), m.paths(id).patience()))
 	defer cancel()
 	_, err = m.ping(one, id)
 	reset, ok := errors.AsType[*network.StreamError](err)

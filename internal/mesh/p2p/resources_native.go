@@ -31,9 +31,8 @@ type resources struct {
 	network.ResourceManager
 	net atomic.Pointer[network.Network] // that says where a peer is
 
-	mu   sync.Mutex
-	used int
-	of   map[string]int
+	mu      sync.Mutex
+	inbound shares
 }
 
 func newResources(maxPeers int) (*resources, error) {
@@ -73,7 +72,7 @@ func newResources(maxPeers int) (*resources, error) {
 	if err != nil {
 		return nil, fmt.Errorf("p2p: resource limits: %w", err)
 	}
-	return &resources{ResourceManager: inner, of: map[string]int{}}, nil
+	return &resources{ResourceManager: inner, inbound: newShares(inboundInAll)}, nil
 }
 
 // know tells where to ask for a peer's address.
@@ -96,11 +95,7 @@ func (r *resources) OpenStream(p peer.ID, dir network.Direction) (network.Stream
 	}
 	net := r.network(p)
 	r.mu.Lock()
-	ok := share(r.of[net], r.used, inboundInAll)
-	if ok {
-		r.used++
-		r.of[net]++
-	}
+	ok := r.inbound.take(net)
 	r.mu.Unlock()
 	if !ok {
 		return nil, errors.Join(network.ErrResourceLimitExceeded, errCrowded)
@@ -116,10 +111,7 @@ func (r *resources) OpenStream(p peer.ID, dir network.Direction) (network.Stream
 func (r *resources) left(net string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.used--
-	if r.of[net]--; r.of[net] == 0 {
-		delete(r.of, net)
-	}
+	r.inbound.give(net)
 }
 
 // countedStream is the scope of a stream that counts until it is done.

@@ -20,6 +20,11 @@ import (
 // goes away, ErrTimeout, ErrCancelled, ErrProtocol, ErrClosed. A job that ended
 // badly there is no error: see the outcome's Code.
 func (m *Mesh) RunJob(ctx context.Context, p identity.PeerID, call mesh.JobCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
+	sent, err := m.turn(ctx, p, len(call.Input))
+	if err != nil {
+		return mesh.JobOutcome{}, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
+	}
+	defer sent()
 	if err := m.probe(ctx, p); err != nil {
 		return mesh.JobOutcome{}, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
 	}
@@ -27,23 +32,26 @@ func (m *Mesh) RunJob(ctx context.Context, p identity.PeerID, call mesh.JobCall,
 	if err != nil {
 		return mesh.JobOutcome{}, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
 	}
-	return m.roundTrip(ctx, p, JobProtocol, request, call.Input, onProgress)
+	return m.roundTrip(ctx, p, JobProtocol, request, call.Input, sent, onProgress)
 }
 
-// roundTrip opens a stream of JobFrames with request, sends input behind it and waits
-// for the outcome.
-func (m *Mesh) roundTrip(ctx context.Context, p identity.PeerID, id protocol.ID, request, input []byte, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
+// roundTrip opens a stream of JobFrames with request, sends input behind it, calls sent and
+// waits for the outcome.
+func (m *Mesh) roundTrip(ctx context.Context, p identity.PeerID, id protocol.ID, request, input []byte, sent func(), onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
 	s, end, err := m.open(ctx, p, id)
 	if err != nil {
 		return mesh.JobOutcome{}, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
 	}
 	sending := make(chan error, 1)
-	go func() { sending <- sendJob(s, request, input) }()
+	go func() {
+		defer sent()
+		sending <- sendJob(s, request, input)
+	}()
 	out, err := m.await(p, s, onProgress)
 	select {
-	case sent := <-sending:
-		if err != nil && sent != nil {
-			err = sent
+	case failed := <-sending:
+		if err != nil && failed != nil {
+			err = failed
 		}
 	default:
 		// The node has answered without the input, or there is no answer: nobody wants
@@ -54,9 +62,9 @@ func (m *Mesh) roundTrip(ctx context.Context, p identity.PeerID, id protocol.ID,
 	end(err)
 	if err != nil && isTimeout(err) && ctx.Err() == nil {
 		m.suspect(p)
-		return mesh.JobOutcome{}, fmt.Errorf("%w: %s is silent: %w", mesh.ErrUnreachable, p, err)
+		return mesh.JobOutcome{}, byLoss(s.s.Conn(), fmt.Errorf("%w: %s is silent: %w", mesh.ErrUnreachable, p, err))
 	}
-	return out, m.explain(ctx, p, err)
+	return out, byLoss(s.s.Conn(), m.explain(ctx, p, err))
 }
 
 // request encodes the call's first frame. The job inside says how long the input
