@@ -54,7 +54,7 @@ func (s *state) conduct(p matchmaker.Placement, slot placement, out mesh.JobOutc
 			n.answers.add(now.Sub(slot.at))
 			s.weigh(p.Node, now)
 		}
-	case errors.Is(err, mesh.ErrUnsent):
+	case errors.Is(err, mesh.ErrUnsent), errors.Is(err, mesh.ErrLossy):
 	case slices.ContainsFunc(ownFaults, func(fault error) bool { return errors.Is(err, fault) }):
 		s.index.Blame(p.Node, now)
 	case n != nil && doubtful(out, err) && (!ranOut(out, err) || now.Sub(slot.at) >= doubtAfter):
@@ -89,6 +89,7 @@ func (s *state) contradicted(kind kindOfJob, node identity.PeerID, err error, he
 	}
 	s.refusals.note(kind, node, held, now)
 	switch {
+	case errors.Is(err, mesh.ErrLossy): // it is passed over for a while, and not blamed
 	case lost:
 		s.index.Blame(node, now)
 		s.note(node, credit.DeedFailed, now)

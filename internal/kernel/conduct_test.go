@@ -1,8 +1,10 @@
 package kernel
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,6 +81,65 @@ func TestAPoisonousJobMarksNobody(t *testing.T) {
 		_, err := home.Dispatch(t.Context(), submission("x", needs("simd")))
 		require.NoError(t, err)
 	})
+}
+
+// What is lost on a path that loses packets is held against nobody, though another node does
+// the job; on any other path it is. Ping after ping lost there does not end what is known of
+// a node either.
+func TestALossyPathIsNobodysFault(t *testing.T) {
+	for _, lossy := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			failure := fmt.Errorf("%w: it is silent", mesh.ErrUnreachable)
+			if lossy {
+				failure = fmt.Errorf("%w: %w", failure, mesh.ErrLossy)
+			}
+			c := &losing{crowd: newCrowd(randomCrowd(rand.New(rand.NewPCG(6, 6)), 5)), failure: failure}
+			for i := range c.peers {
+				p := &c.peers[i]
+				p.Connected, p.RTT = true, time.Duration(i+1)*time.Millisecond
+				p.Profile.FreeSlots, p.Profile.CreditCost = 4, 1000
+			}
+			c.bad = c.peers[0].Profile.Peer
+			c.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){
+				c.bad: func(context.Context, mesh.JobCall) (mesh.JobOutcome, error) { return mesh.JobOutcome{}, failure },
+			}
+			k := startOn(t, c, func(cfg *Config) { cfg.Slots = -1 })
+			tried := 0
+			for range 50 {
+				out, err := k.Dispatch(t.Context(), submission("x", nil))
+				require.NoError(t, err)
+				for _, a := range out.Attempts {
+					if a.Err != nil {
+						tried++
+					}
+				}
+				time.Sleep(time.Second)
+			}
+			require.Positive(t, tried)
+			require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
+				n, known := s.index.Node(c.bad)
+				require.Equal(t, lossy, known, "%d pings were lost, too", c.lost.Load())
+				require.True(t, !lossy || n.Failures == 0, "nothing is held against it")
+			}))
+			require.Greater(t, c.lost.Load(), int64(lostAfter))
+		})
+	}
+}
+
+// losing is a crowd with one peer to which no way is found any more.
+type losing struct {
+	*crowd
+	bad     identity.PeerID
+	failure error
+	lost    atomic.Int64
+}
+
+func (c *losing) Ping(ctx context.Context, p identity.PeerID) (time.Duration, error) {
+	if p == c.bad {
+		c.lost.Add(1)
+		return 0, c.failure
+	}
+	return c.crowd.Ping(ctx, p)
 }
 
 func TestP95(t *testing.T) {

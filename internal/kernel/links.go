@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -10,8 +11,11 @@ import (
 )
 
 const (
-	pingTimeout = 3 * time.Second
-	pingsAtOnce = 4
+	// pingTimeout is what a node has to answer, at least: tripsToAnswer times its round trip
+	// where that is longer.
+	pingTimeout   = 3 * time.Second
+	tripsToAnswer = 16
+	pingsAtOnce   = 4
 	// pingAtMost bounds a round of pings.
 	pingAtMost = 64
 	// meetAtOnce bounds the peers taken in while everybody else waits for the loop.
@@ -205,7 +209,15 @@ func (k *Kernel) measure(ctx context.Context, m mesh.Mesh, ids []identity.PeerID
 			defer func() { done <- struct{}{} }()
 			tokens <- struct{}{}
 			defer func() { <-tokens }()
-			one, cancel := context.WithTimeout(ctx, pingTimeout)
+			patience := pingTimeout
+			if k.loop.ask(ctx, func(s *state) {
+				if n := s.nodes[id]; n != nil {
+					patience = max(patience, tripsToAnswer*n.rtt)
+				}
+			}) != nil {
+				return
+			}
+			one, cancel := context.WithTimeout(ctx, patience)
 			defer cancel()
 			rtt, err := roundTrip(one, m, id)
 			// Whoever waits for the measurement wants it to be in the index.
@@ -213,7 +225,7 @@ func (k *Kernel) measure(ctx context.Context, m mesh.Mesh, ids []identity.PeerID
 				switch {
 				case err == nil:
 					s.measured(id, rtt)
-				case ctx.Err() == nil:
+				case ctx.Err() == nil && !errors.Is(err, mesh.ErrLossy): // else it is there
 					s.missed(id, time.Now())
 				}
 			})

@@ -270,7 +270,9 @@ func (c chooser) Done(p matchmaker.Placement, out mesh.JobOutcome, err error) {
 		switch {
 		case lostOnTheWay(err):
 			s.index.Unreachable(p.Node, now)
-			s.missed(p.Node, now)
+			if !errors.Is(err, mesh.ErrLossy) {
+				s.missed(p.Node, now)
+			}
 		case out.Code == mesh.JobBusy:
 			s.index.Full(p.Node, now)
 		}
