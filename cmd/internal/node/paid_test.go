@@ -44,6 +44,12 @@ func start(t testing.TB, seed byte, change func(*Config)) *peer {
 
 func startOn(t testing.TB, seed byte, listen string, change func(*Config)) *peer {
 	t.Helper()
+	return startWith(t, seed, listen, func(*p2p.Config) {}, change)
+}
+
+// startWith is startOn with another mesh.
+func startWith(t testing.TB, seed byte, listen string, changeMesh func(*p2p.Config), change func(*Config)) *peer {
+	t.Helper()
 	runtime, err := wazero.New(wazero.Config{})
 	require.NoError(t, err)
 	key := keyOf(seed)
@@ -56,7 +62,9 @@ func startOn(t testing.TB, seed byte, listen string, change func(*Config)) *peer
 	}
 	n, err := New(cfg)
 	require.NoError(t, err)
-	m, err := p2p.New(p2p.Config{Key: key, Handler: n.Kernel, Notes: n.Notes(), Listen: []string{listen}, Now: cfg.Now, Sequence: n.Sequence()})
+	on := p2p.Config{Key: key, Handler: n.Kernel, Notes: n.Notes(), Listen: []string{listen}, Now: cfg.Now, Sequence: n.Sequence()}
+	changeMesh(&on)
+	m, err := p2p.New(on)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
