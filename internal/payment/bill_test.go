@@ -1,6 +1,7 @@
 package payment_test
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"runtime"
 	"sync"
@@ -114,7 +115,7 @@ func TestDeniedVoucherIsNotTaken(t *testing.T) {
 	voucher, err := payer.purse.Promise(payer.admit(t, sub, nil, ""), worker.wallet.Peer(), terms(sub, payer.now), payer.now)
 	require.NoError(t, err)
 	held := payer.ledger.Holds()[0]
-	answer, err := worker.purse.Answer(held.ID, worker.now)
+	answer, err := worker.purse.Answer(held.ID)
 	require.NoError(t, err)
 	require.Empty(t, answer)
 	payer.purse.Denied(held, payer.now)
@@ -125,18 +126,32 @@ func TestDeniedVoucherIsNotTaken(t *testing.T) {
 		require.ErrorIs(t, err, credit.ErrVoucherReplayed)
 	}
 	require.Empty(t, worker.ledger.Holds())
+}
 
-	// One payer's questions fill no more than its share, and go with time.
-	ask := func(ledger identity.LedgerID, n int, now time.Time) error {
-		_, err := worker.purse.Answer(credit.HoldID{Ledger: ledger, Nonce: credit.Nonce{byte(n), byte(n >> 8), 1}}, now)
-		return err
+// However many keys ask after vouchers that nobody has, whoever asks then is answered; what
+// was denied of somebody who asks for little is remembered for longest.
+func TestDenialsMakeRoom(t *testing.T) {
+	worker, honest := newParty(t, 2), newParty(t, 1)
+	ask := func(ledger identity.LedgerID, n int) {
+		t.Helper()
+		answer, err := worker.purse.Answer(credit.HoldID{Ledger: ledger, Nonce: credit.Nonce{byte(n), byte(n >> 8), 1}})
+		require.NoError(t, err)
+		require.Empty(t, answer)
 	}
-	for n := range 63 {
-		require.NoError(t, ask(payer.wallet.Ledger(), n, worker.now))
+	sub := order(t, honest, 100)
+	voucher, err := honest.purse.Promise(honest.admit(t, sub, nil, ""), worker.wallet.Peer(), terms(sub, honest.now), honest.now)
+	require.NoError(t, err)
+	answer, err := worker.purse.Answer(honest.ledger.Holds()[0].ID)
+	require.NoError(t, err)
+	require.Empty(t, answer)
+	for n := range 3 * 4096 {
+		ask(identity.LedgerIDOf(keyOf(3+byte(n%50)).Public().(ed25519.PublicKey)), n)
 	}
-	require.ErrorIs(t, ask(payer.wallet.Ledger(), 63, worker.now), payment.ErrUndecided)
-	require.NoError(t, ask(worker.wallet.Ledger(), 0, worker.now))
-	require.NoError(t, ask(payer.wallet.Ledger(), 1000, worker.now.Add(25*time.Hour)))
+	for n := range 60 {
+		ask(honest.wallet.Ledger(), n)
+	}
+	_, err = worker.purse.Earn(worker.admit(t, sub, voucher, honest.wallet.Peer()), terms(sub, worker.now), worker.now)
+	require.ErrorIs(t, err, credit.ErrVoucherReplayed, "it was denied")
 }
 
 // A receipt is told of for as long as its proof is kept, which is longer than the ledger
@@ -150,7 +165,7 @@ func TestReceiptIsToldOfAfterItsVoucher(t *testing.T) {
 		require.NoError(t, worker.ledger.Grant(worker.wallet.Ledger(), 1, later))
 	}
 	require.Equal(t, credit.FateUnknown, worker.ledger.Fate(id))
-	answer, err := worker.purse.Answer(id, later)
+	answer, err := worker.purse.Answer(id)
 	require.NoError(t, err)
 	require.Equal(t, receipt, answer)
 }

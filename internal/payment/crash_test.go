@@ -113,7 +113,7 @@ func TestKillNineWhileCollecting(t *testing.T) {
 			}
 			settled++
 			owed += e.Cost
-			receipt, err := b.purse.Answer(credit.HoldID{Ledger: e.Ledger, Nonce: e.Nonce}, time.Now())
+			receipt, err := b.purse.Answer(credit.HoldID{Ledger: e.Ledger, Nonce: e.Nonce})
 			if err != nil {
 				return err
 			}

@@ -22,7 +22,7 @@ func (p *Purse) Earn(job governance.Admitted, t kernel.Terms, now time.Time) (ke
 		}
 		// Only now that it is held: between the two its payer might be told otherwise.
 		p.mu.Lock()
-		_, denied := p.denied.until[hold]
+		denied := p.denied.has(hold)
 		p.mu.Unlock()
 		if denied {
 			err = fmt.Errorf("payment: %w: its payer has been told that it is not", credit.ErrVoucherReplayed)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"time"
 
-	"inos/internal/clock"
 	"inos/internal/credit"
 	"inos/internal/identity"
 )
@@ -43,7 +42,7 @@ func (p *Purse) Denied(h credit.Held, now time.Time) {
 // Answer is what a payer that asks after its voucher is told: the receipt, nothing
 // when there is none and never will be, or ErrUndecided. A voucher that is not known here
 // is not taken any more once its payer has been told so.
-func (p *Purse) Answer(id credit.HoldID, now time.Time) ([]byte, error) {
+func (p *Purse) Answer(id credit.HoldID) ([]byte, error) {
 	fate := p.ledger.Fate(id)
 	if fate == credit.FateHeld {
 		return nil, ErrUndecided
@@ -59,56 +58,9 @@ func (p *Purse) Answer(id credit.HoldID, now time.Time) ([]byte, error) {
 		return nil, ErrUndecided // it has been crowded out
 	case credit.FateUnknown:
 		// It may have come in between: then Earn has looked before this was noted.
-		if !p.denied.add(id, now) || p.ledger.Fate(id) != credit.FateUnknown {
+		if p.denied.add(id); p.ledger.Fate(id) != credit.FateUnknown {
 			return nil, ErrUndecided // better a hold that waits than work that nobody pays for
 		}
 	}
 	return nil, nil
-}
-
-const (
-	// deniedAtMost bounds the vouchers that payers have been told are not known here, and
-	// deniedOfOne those of one ledger.
-	deniedAtMost = 4096
-	deniedOfOne  = 64
-	// deniedFor is how long they are refused: no voucher lives longer.
-	deniedFor = 24*time.Hour + clock.Tolerance
-)
-
-// denials are vouchers whose payers have been told that they are not known here, and
-// may have taken their money back. They last as long as the program.
-type denials struct {
-	until map[credit.HoldID]time.Time
-	of    map[identity.LedgerID]int
-}
-
-func newDenials() denials {
-	return denials{until: make(map[credit.HoldID]time.Time), of: make(map[identity.LedgerID]int)}
-}
-
-// add reports whether id is refused from now on.
-func (d *denials) add(id credit.HoldID, now time.Time) bool {
-	if _, known := d.until[id]; known {
-		return true
-	}
-	if len(d.until) >= deniedAtMost || d.of[id.Ledger] >= deniedOfOne {
-		d.sweep(now)
-		if len(d.until) >= deniedAtMost || d.of[id.Ledger] >= deniedOfOne {
-			return false
-		}
-	}
-	d.until[id] = now.Add(deniedFor)
-	d.of[id.Ledger]++
-	return true
-}
-
-func (d *denials) sweep(now time.Time) {
-	for id, until := range d.until {
-		if now.After(until) {
-			delete(d.until, id)
-			if d.of[id.Ledger]--; d.of[id.Ledger] == 0 {
-				delete(d.of, id.Ledger)
-			}
-		}
-	}
 }

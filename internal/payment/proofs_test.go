@@ -115,7 +115,7 @@ func TestProofsCatchUp(t *testing.T) {
 	require.Len(t, left, 1)
 	require.NotEqual(t, first, left[0].Hold)
 	require.EqualValues(t, 30, left[0].Cost)
-	_, err = p.Answer(first, time.Now())
+	_, err = p.Answer(first)
 	require.ErrorIs(t, err, payment.ErrUndecided)
 
 	// An older cheque does not take the newer one's place.

@@ -108,7 +108,7 @@ func TestAnAttemptThatWasGivenUpIsAskedAfterAtOnce(t *testing.T) {
 			payer.purse.GiveUp(here, worker.wallet.Peer())
 			held := lost(payer.purse, payer.now)
 			require.Len(t, held, 1)
-			answer, err := worker.purse.Answer(held[0].ID, worker.now)
+			answer, err := worker.purse.Answer(held[0].ID)
 			require.NoError(t, err)
 			if did {
 				_, err = payer.purse.Late(answer, payer.now.Add(time.Second))
@@ -144,7 +144,7 @@ func TestLateReceiptAndExpiryExcludeEachOther(t *testing.T) {
 			require.Len(t, held, 1)
 			require.Empty(t, lost(payer.purse, payer.now), "its job may be in hand")
 			require.Len(t, lost(payer.purse, held[0].Expires), 1, "its deadline has passed")
-			answer, err := worker.purse.Answer(held[0].ID, time.Now())
+			answer, err := worker.purse.Answer(held[0].ID)
 			require.NoError(t, err)
 			require.Equal(t, receipt, answer)
 

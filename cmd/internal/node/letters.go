@@ -208,7 +208,7 @@ func (n *Node) answerReceipt(_ context.Context, from identity.PeerID, body []byt
 		return nil, mesh.ErrProtocol
 	}
 	copy(nonce[:], body)
-	return n.Purse.Answer(credit.HoldID{Ledger: identity.LedgerID(identity.LedgerPrefix + string(from)), Nonce: nonce}, n.now())
+	return n.Purse.Answer(credit.HoldID{Ledger: identity.LedgerID(identity.LedgerPrefix + string(from)), Nonce: nonce})
 }
 
 // sendCheques clears with the connected nodes to which this one owes enough.
