@@ -4,7 +4,9 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -76,5 +78,48 @@ func TestTheOperatorsPage(t *testing.T) {
 	}
 	for _, m := range regexp.MustCompile("`(inos_[a-z_]+)").FindAllStringSubmatch(page, -1) {
 		require.True(t, names[m[1]], "%s is no metric", m[1])
+	}
+}
+
+// A test that a page names is there, and what the page on the economy promises has its tests.
+func TestThePagesNameTestsThatThereAre(t *testing.T) {
+	tests := make(map[string]bool)
+	var files []string
+	for _, folder := range []string{"cmd", "internal", "test"} {
+		require.NoError(t, filepath.WalkDir("../../"+folder, func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			files = append(files, path)
+			source, err := os.ReadFile(path)
+			for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(string(source), -1) {
+				tests[m[1]] = true
+			}
+			return err
+		}))
+	}
+	pages, err := filepath.Glob("../../docs/*.md")
+	require.NoError(t, err)
+	named := 0
+	for _, path := range pages {
+		raw, err := os.ReadFile(path)
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile("`(Test[A-Z]\\w+)`").FindAllStringSubmatch(string(raw), -1) {
+			named++
+			require.True(t, tests[m[1]], "%s names %s", path, m[1])
+		}
+		for _, m := range regexp.MustCompile("`([a-z0-9/]*[a-z0-9_]+_test\\.go)`").FindAllStringSubmatch(string(raw), -1) {
+			require.True(t, slices.ContainsFunc(files, func(f string) bool { return strings.HasSuffix(f, "/"+m[1]) }), "%s names %s", path, m[1])
+		}
+	}
+	require.Greater(t, named, 100)
+
+	raw, err := os.ReadFile("../../docs/economy.md")
+	require.NoError(t, err)
+	page := strings.ToLower(string(raw))
+	promises, _, ok := strings.Cut(page, "\n## what is not promised")
+	require.True(t, ok)
+	for _, m := range regexp.MustCompile(`(?m)^## (.+)$`).FindAllStringSubmatch(promises, -1) {
+		require.Contains(t, page, "\n| "+m[1]+" |", "the tests of a part of the page")
 	}
 }
