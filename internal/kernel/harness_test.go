@@ -197,6 +197,13 @@ func (s *shelfOf) Pin(cid capsule.CID, _ string) func() {
 	}
 }
 
+// pins are the capsules that stay for somebody.
+func (s *shelfOf) pins() []capsule.CID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.pinned)
+}
+
 var testWasm = []byte("\x00asm a capsule, as far as these tests go")
 
 func testBlob() mesh.Blob {
