@@ -118,10 +118,11 @@ func TestWhoPaysGoesFirst(t *testing.T) {
 		comes := func(name string, payer bool) {
 			sub := submission("x", func(s *Submission) { s.Job.Args = []string{"1s"} })
 			pays[sub.Job.ID] = payer
-			complete[name] = make(chan struct{})
+			here := make(chan struct{})
+			complete[name] = here
 			go func() {
 				out := server.HandleJob(context.Background(), peerOf(name), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Origin: name,
-					Body: func(context.Context) ([]byte, error) { <-complete[name]; return sub.Input, nil }}, nil, func(mesh.Progress) {})
+					Body: func(context.Context) ([]byte, error) { <-here; return sub.Input, nil }}, nil, func(mesh.Progress) {})
 				if out.Code != mesh.JobOK {
 					name += ": " + out.Message
 				}

@@ -123,12 +123,12 @@ func TestASlotGoesFirstToWhoPays(t *testing.T) {
 	order := submit.Order{Capsule: cid, Method: "echo", Budget: 100_000, Deadline: time.Now().Add(10 * time.Minute)}
 	here, ended := make(map[byte]chan struct{}), make(map[byte]chan mesh.JobOutcome)
 	for _, seed := range []byte{stranger1, stranger2, payer} {
-		asked := make(chan struct{})
-		here[seed], ended[seed] = make(chan struct{}), make(chan mesh.JobOutcome, 1)
+		asked, comes, out := make(chan struct{}), make(chan struct{}), make(chan mesh.JobOutcome, 1)
+		here[seed], ended[seed] = comes, out
 		go func() {
-			ended[seed] <- brings(t.Context(), t, worker, seed, order, "", nil, func(context.Context) ([]byte, error) {
+			out <- brings(t.Context(), t, worker, seed, order, "", nil, func(context.Context) ([]byte, error) {
 				close(asked)
-				<-here[seed]
+				<-comes
 				return []byte("in"), nil
 			})
 		}()
