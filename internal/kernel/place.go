@@ -236,7 +236,7 @@ func (s *state) setAside(w matchmaker.Waiting, c scheduler.Choice, d Decision, n
 		j.info.State, j.info.Node, j.info.Attempts = JobPlaced, id, w.Attempt
 		s.k.emit(JobPlacedEvent{At{now}, asked.ID, id, c.Score, w.Attempt, j.decision})
 	}
-	return matchmaker.Choice{Placement: matchmaker.Placement{Node: id, Score: c.Score, Price: c.Node.CreditCost, Known: c.Node.Stranger == 0, Ticket: s.ticket}}
+	return matchmaker.Choice{Placement: matchmaker.Placement{Node: id, Score: c.Score, Price: c.Node.CreditCost, Known: c.Node.Stranger == 0, Own: slot.own, Ticket: s.ticket}}
 }
 
 // Done gives the slot back. A node that answered that it is busy counts as full, one

@@ -258,3 +258,31 @@ func TestTwoStrangersAreNoWitnesses(t *testing.T) {
 		})
 	}
 }
+
+// A node that has no memory left for what it has begun is paid for that: it is tried again, as a
+// failed one would not be, and no more often than one may fail. This node itself is tried until
+// there is room.
+func TestWhatWasBegunAndPaidIsTriedAgain(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			y := newYard("a")
+			y.forget, y.vacant, y.own = true, true, own
+			answers := 0
+			y.behave = func(_ context.Context, _ governance.Job, n identity.PeerID) (mesh.JobOutcome, error) {
+				answers++
+				return mesh.JobOutcome{Code: mesh.JobBusy, Reason: "node_memory", Receipt: []byte("r"), Cost: 1}, nil
+			}
+			m := serve(t, y, Config{})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			_, err := m.Submit(ctx, admit(t, nil))
+			if own {
+				require.NotErrorIs(t, err, ErrAttempts)
+				require.Greater(t, answers, 3)
+				return
+			}
+			require.ErrorIs(t, err, ErrAttempts)
+			require.Equal(t, 3, answers)
+		})
+	}
+}

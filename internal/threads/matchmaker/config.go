@@ -61,6 +61,7 @@ type Placement struct {
 	Score  float64
 	Price  uint64 // microcredits a second, as the node was scored with
 	Known  bool   // it has done jobs before
+	Own    bool   // it is this node itself
 	Ticket uint64 // the Chooser's own
 }
 
@@ -71,8 +72,9 @@ type Config struct {
 	Runner  Runner
 	Queue   int // jobs waiting at most; 0 means 1024
 	InHand  int // jobs run, or looked for nodes for, at a time; 0 means 64
-	// Attempts is how often one job may fail; 0 means 3. Busy nodes do not count, and
-	// neither do those to which nothing could be sent.
+	// Attempts is how often one job may fail; 0 means 3. Busy nodes do not count, unless they have been
+	// paid for what they had begun (others than this node itself), and neither do those to which nothing
+	// could be sent.
 	Attempts int
 	// Step is what one level of priority is worth in waiting time; 0 means 100 ms. A
 	// near deadline is worth up to one level more. Of the jobs that the same nodes

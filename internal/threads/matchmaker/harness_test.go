@@ -60,6 +60,7 @@ func admit(t *testing.T, change func(*governance.Job)) governance.Admitted {
 // slots are taken and returned, excluded nodes are not chosen.
 type yard struct {
 	strangers bool // none of them has done a job before
+	own       bool // they are this node itself
 	mu        sync.Mutex
 	nodes     []identity.PeerID // best first
 	taken     map[identity.PeerID]bool
@@ -132,7 +133,7 @@ func (y *yard) chooseOne(w Waiting) (Placement, error) {
 			y.taken[n] = n != y.roomy
 			y.chosen = append(y.chosen, n)
 			y.given = append(y.given, w.Job.Job().ID)
-			return Placement{Node: n, Score: 1, Known: !y.strangers}, nil
+			return Placement{Node: n, Score: 1, Known: !y.strangers, Own: y.own}, nil
 		}
 	}
 	if candidates > 0 {

@@ -123,11 +123,11 @@ func isBusy(err error) bool {
 func unsent(err error) bool { return errors.Is(err, mesh.ErrUnsent) }
 
 // passing reports whether the node that failed with err may do better the next time: it
-// was lost with the job, or had trouble of its own.
+// was lost with the job, had trouble of its own, or no memory left for a job that it had begun.
 func passing(err error) bool {
 	var job *JobError
 	if errors.As(err, &job) {
-		return job.Code == mesh.JobCancelled || job.Code == mesh.JobInternal
+		return job.Code == mesh.JobCancelled || job.Code == mesh.JobInternal || job.Code == mesh.JobBusy
 	}
 	return errors.Is(err, mesh.ErrUnreachable) || errors.Is(err, mesh.ErrTimeout) || errors.Is(err, ErrSilent)
 }

@@ -31,8 +31,8 @@ func (m *Matchmaker) work(serving context.Context, t *ticket, p Placement) {
 			m.end(t, r, a.err)
 		case !time.Now().Before(t.deadline): // the node has seen it before the context
 			m.end(t, r, t.over(ctx))
-		case isBusy(a.err) && a.cost() == 0:
-			// The node is well, its slots are taken: it stays a candidate, and the
+		case isBusy(a.err) && (a.cost() == 0 || a.p.Own):
+			// The node is well, its slots or its memory are taken: it stays a candidate, and the
 			// Chooser has heard of it through Done.
 			t.busy++
 			m.again(t, kicks, t.stale(t.busy, busyInARow))
