@@ -73,6 +73,21 @@ export interface Status extends KernelInfo {
   fidelity: string;
   /** Go's heap in bytes. */
   heapBytes: number;
+  /** What this kernel keeps for jobs, its own and others', in bytes. */
+  memory: MemoryUse;
+}
+
+/** Bytes taken of a budget, before they are used; what finds none left is refused (`node_memory`). */
+export interface MemoryUse {
+  /** Of all together. Memories of capsules are the browser's to bound and are not in it. */
+  limit: number;
+  /** Capsules that are kept, and those on their way here. */
+  library: number;
+  snapshots: number;
+  /** Of jobs and calls, on their way here and until they have run. */
+  inputs: number;
+  /** Of jobs and calls of other nodes, until they are sent. */
+  outputs: number;
 }
 
 export interface NodeRow {

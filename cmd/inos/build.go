@@ -66,7 +66,8 @@ func (n *native) build(f nodeFlags) error {
 	if cfg.Policy, err = loadPolicy(f.Policy, f.signers(peerOf(cfg.Key))); err != nil {
 		return err
 	}
-	runtime, err := newRuntime(f.Data, uint64(f.Memory))
+	cfg.Memory = newBudget(uint64(f.Memory))
+	runtime, err := newRuntime(f.Data, cfg.Memory)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ type nodeFlags struct {
 	Capabilities []capability `placeholder:"WORD" help:"What this node can do, for example storage,threads,gpu."`
 	Cost         microcredits `default:"10" placeholder:"N" help:"Price in microcredits per second of capsule time (default ${default})."`
 	Slots        count        `default:"4" placeholder:"N" help:"Jobs run at a time, 0 for none (default ${default})."`
-	Memory       byteSize     `placeholder:"SIZE" help:"Memory for all capsules and for compiling them, for example 2GiB. None: half of the machine's, or of its container's."`
+	Memory       byteSize     `placeholder:"SIZE" help:"Memory for capsules and compiling them, the library, snapshots, inputs and outputs together, for example 2GiB. None: half of the machine's, or of its container's."`
 	Geo          geoHash      `placeholder:"GEOHASH" help:"GeoHash of this node."`
 	Capsules     string       `placeholder:"FOLDER" help:"Folder whose .wasm capsules this node publishes."`
 	Latency      duration     `default:"0s" placeholder:"TIME" help:"Delay every answer by this, to stand for distance in demonstrations."`

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"inos/internal/budget"
 	"inos/internal/capsule/wazero"
 	"inos/internal/machine"
 )
@@ -18,20 +19,25 @@ func compiles(args []string) bool { return len(args) > 1 && args[1] == compileCo
 // compile returns the process's exit status.
 func compile(args []string) int { return wazero.CompileProcess(args[2:], os.Stdin, os.Stderr) }
 
+// newBudget is for all that a node keeps for others, in bytes; 0 means half of the machine's memory.
+func newBudget(memory uint64) *budget.Memory {
+	if memory == 0 {
+		memory = machine.Memory() / 2
+	}
+	return budget.New(memory)
+}
+
 // newRuntime runs capsules, and has them compiled by processes of this same program. What
-// is compiled is kept below data, if that is not empty. memory is for all of it, in bytes; 0
-// means half of the machine's. The caller closes it.
-func newRuntime(data string, memory uint64) (*wazero.Runtime, error) {
+// is compiled is kept below data, if that is not empty. Both take their memory from memory. The
+// caller closes it.
+func newRuntime(data string, memory *budget.Memory) (*wazero.Runtime, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	if memory == 0 {
-		memory = machine.Memory() / 2
-	}
 	cfg := wazero.Config{Memory: memory, Compiler: wazero.Compiler{
 		Program: program, Args: []string{compileCommand},
-		Memory: min(wazero.DefaultCompileMemory, memory/2),
+		Memory: min(wazero.DefaultCompileMemory, memory.Most()/2),
 	}}
 	if data != "" {
 		cfg.CacheDir = filepath.Join(data, "compiled")

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 // A node's capsules are compiled by another process, into its data folder.
 func TestCapsulesAreCompiledApart(t *testing.T) {
 	data := t.TempDir()
-	rt, err := newRuntime(data, 0)
+	rt, err := newRuntime(data, newBudget(0))
 	require.NoError(t, err)
 	wasm, err := os.ReadFile("../../build/capsules/hash.wasm")
 	require.NoError(t, err, "make capsules")

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"inos/cmd/internal/node"
 	"inos/internal/bridge"
+	"inos/internal/budget"
 	"inos/internal/capsule/sab"
 	"inos/internal/identity"
 	"inos/internal/mesh/p2p"
@@ -27,6 +29,10 @@ const maxNodes = 100_000
 
 // allowance is what the kernel's own ledger may promise: 100 credits.
 const allowance = 100_000_000
+
+// memory is what a page's kernel keeps at most of inputs, outputs, capsules and snapshots, unless the
+// shell says otherwise: of the 4 GiB that it can have.
+const memory = 3 << 29
 
 func main() {
 	if err := run(); err != nil && !errors.Is(err, context.Canceled) {
@@ -57,7 +63,7 @@ func run() error {
 				default: // the next one follows in a quarter of a second
 				}
 			},
-			Nodes: maxNodes, Slots: cfg.Slots, Hedge: cfg.Hedge, Near: cfg.Near, Runtime: runtime, Log: k.log, Keep: k.keep, KeptPolicy: true, Allowance: allowance, StrangerLine: allowance / 10,
+			Nodes: maxNodes, Slots: cfg.Slots, Memory: budget.New(cmp.Or(cfg.Memory, memory)), Hedge: cfg.Hedge, Near: cfg.Near, Runtime: runtime, Log: k.log, Keep: k.keep, KeptPolicy: true, Allowance: allowance, StrangerLine: allowance / 10,
 		})
 	})
 	if err != nil {

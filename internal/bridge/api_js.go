@@ -110,7 +110,7 @@ func (a *api) status(ctx context.Context, _ []js.Value) (any, error) {
 		PeerID: string(s.Self), LedgerID: string(a.cfg.Wallet.Ledger()), Name: s.Name, Version: a.cfg.Version, State: "ready",
 		UptimeMs: ms(time.Since(a.started)), Peers: s.Peers, Nodes: s.Nodes, Capsules: len(a.cfg.Capsules.Capsules()),
 		Jobs: len(jobs), Capabilities: some(s.Capabilities), Bootstrap: some(a.cfg.Bootstrap),
-		Mining: s.Mining, Fidelity: s.Fidelity, HeapBytes: mem.HeapAlloc,
+		Mining: s.Mining, Fidelity: s.Fidelity, HeapBytes: mem.HeapAlloc, Memory: viewMemory(s.Memory),
 		Durable: a.cfg.Storage.Durable, DurableReason: a.cfg.Storage.Reason, DurableDetail: a.cfg.Storage.Detail,
 	}
 	if s.Clocks.Peers > 0 {

@@ -18,6 +18,7 @@ type Boot struct {
 	Capabilities []string
 	CreditCost   uint64 // microcredits per second
 	Slots        int
+	Memory       uint64 // bytes for inputs, outputs, library and snapshots; 0: the kernel's default
 	Hedge        bool   // send second copies of slow jobs
 	Near         string // GEOHASH:KM: distance counts
 	Capsules     []BootCapsule
@@ -41,6 +42,7 @@ func ReadBoot() (Boot, error) {
 		Capabilities []string `json:"capabilities"`
 		CreditCost   uint64   `json:"creditCost"`
 		Slots        int      `json:"slots"`
+		Memory       uint64   `json:"memory"`
 		Hedge        bool     `json:"hedge"`
 		Near         string   `json:"near"`
 		Capsules     []struct {
@@ -53,7 +55,7 @@ func ReadBoot() (Boot, error) {
 	if err := json.Unmarshal([]byte(text), &raw); err != nil {
 		return Boot{}, fmt.Errorf("bridge: __inosConfig: %w", err)
 	}
-	boot := Boot{Name: raw.Name, Bootstrap: raw.Bootstrap, Capabilities: raw.Capabilities, CreditCost: raw.CreditCost, Slots: raw.Slots, Hedge: raw.Hedge, Near: raw.Near}
+	boot := Boot{Name: raw.Name, Bootstrap: raw.Bootstrap, Capabilities: raw.Capabilities, CreditCost: raw.CreditCost, Slots: raw.Slots, Memory: raw.Memory, Hedge: raw.Hedge, Near: raw.Near}
 	for _, c := range raw.Capsules {
 		cid, err := capsule.ParseCID(c.CID)
 		if err != nil {

@@ -70,6 +70,7 @@ func TestRowsAreAsDeclared(t *testing.T) {
 		others []string // what is no part of the view: bytes, and what the shell adds
 	}{
 		"Status":          {statusView{}, []string{"phases", "readyMs", "joinedMs"}},
+		"MemoryUse":       {memoryView{}, nil},
 		"NodeRow":         {nodeView{}, nil},
 		"FoundRow":        {foundView{}, nil},
 		"CapsuleRow":      {capsuleView{}, nil},

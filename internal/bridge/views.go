@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"inos/internal/budget"
 	"inos/internal/capsule"
 	"inos/internal/identity"
 	"inos/internal/kernel"
@@ -59,9 +60,24 @@ type statusView struct {
 	Fidelity     string   `json:"fidelity"`
 	HeapBytes    uint64   `json:"heapBytes"`
 
+	Memory memoryView `json:"memory"`
+
 	Durable       bool   `json:"durable"`
 	DurableReason string `json:"durableReason"`
 	DurableDetail string `json:"durableDetail"`
+}
+
+type memoryView struct {
+	Limit     uint64 `json:"limit"`
+	Library   uint64 `json:"library"`
+	Snapshots uint64 `json:"snapshots"`
+	Inputs    uint64 `json:"inputs"`
+	Outputs   uint64 `json:"outputs"`
+}
+
+func viewMemory(u budget.Use) memoryView {
+	of := func(p budget.Part) uint64 { return u.Of[p.String()] }
+	return memoryView{u.Most, of(budget.Library), of(budget.Snapshots), of(budget.Inputs), of(budget.Outputs)}
 }
 
 type nodeView struct {

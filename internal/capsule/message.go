@@ -65,4 +65,7 @@ type Task struct {
 	Method string
 	Args   []string
 	Input  []byte
+	// Room is asked before the output is copied out of the capsule, with its length in bytes;
+	// its error is the task's. nil: there is room.
+	Room func(bytes uint64) error
 }

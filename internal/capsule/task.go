@@ -2,6 +2,7 @@ package capsule
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -29,7 +30,8 @@ const progressEvery = 100 * time.Millisecond
 // be nil; it is called on this goroutine with the newest progress, every progressEvery at most. When ctx ends
 // the task is cancelled at the capsule's next safe point and Run returns at
 // once. Errors match a RunError's sentinels, the capsule's end, ErrProtocol,
-// ErrFrameTooLarge or ctx's.
+// ErrFrameTooLarge, t.Room's or ctx's; they match ErrNoMemory, too, when the task failed after
+// the node had no memory for the capsule to grow.
 func (c *Capsule) Run(ctx context.Context, t Task, onProgress func(Progress)) ([]byte, error) {
 	select {
 	case c.taskSlots <- struct{}{}:
@@ -50,9 +52,31 @@ func (c *Capsule) Run(ctx context.Context, t Task, onProgress func(Progress)) ([
 	c.tasks[ticket] = w
 	c.mu.Unlock()
 
+	wanting, _ := c.mem.(starver)
+	if wanting != nil {
+		wanting.Starved() // it is about tasks before this one
+	}
 	out, err := c.run(ctx, ticket, w, t, onProgress)
+	if wanting != nil && ownEnd(err) && wanting.Starved() {
+		err = fmt.Errorf("%w: %w", ErrNoMemory, err)
+	}
 	c.release(ticket, w)
 	return out, err
+}
+
+// starver is a Memory that can say why it does not grow. Starved reports whether, since it was
+// asked last, that was for want of memory on the node, and not for the capsule's own limit.
+type starver interface{ Starved() bool }
+
+// ownEnd reports whether err is a failure of the capsule itself, as those that get no memory
+// have it: they say so, or panic, or trap.
+func ownEnd(err error) bool {
+	for _, own := range []error{ErrRunNoMemory, ErrRunFailed, ErrPanicked, ErrTrap} {
+		if errors.Is(err, own) {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *Capsule) run(ctx context.Context, ticket uint64, w *task, t Task, onProgress func(Progress)) ([]byte, error) {
@@ -72,7 +96,7 @@ func (c *Capsule) run(ctx context.Context, ticket uint64, w *task, t Task, onPro
 	}
 	select {
 	case d := <-w.done:
-		return c.output(d)
+		return c.output(d, t.Room)
 	default:
 		c.nudge() // the pump keeps the capsule's clock while it works
 	}
@@ -82,7 +106,7 @@ func (c *Capsule) run(ctx context.Context, ticket uint64, w *task, t Task, onPro
 	for {
 		select {
 		case d := <-w.done:
-			return c.output(d)
+			return c.output(d, t.Room)
 		case p := <-progress:
 			if onProgress != nil {
 				onProgress(p)
@@ -141,8 +165,8 @@ func (c *Capsule) reserve(ctx context.Context, ticket uint64, w *task, bytes uin
 	}
 }
 
-// output copies a task's output out of the capsule.
-func (c *Capsule) output(d RunDone) ([]byte, error) {
+// output copies a task's output out of the capsule, if room has room for it.
+func (c *Capsule) output(d RunDone, room func(uint64) error) ([]byte, error) {
 	if d.Code != RunOK {
 		return nil, &RunError{Code: d.Code, Message: d.Message}
 	}
@@ -151,6 +175,11 @@ func (c *Capsule) output(d RunDone) ([]byte, error) {
 	}
 	if err := c.checkRegion("output", d.Offset, d.Length); err != nil {
 		return nil, err
+	}
+	if room != nil {
+		if err := room(d.Length); err != nil {
+			return nil, err
+		}
 	}
 	out := make([]byte, d.Length)
 	if err := c.mem.Read(uint32(d.Offset), out); err != nil {

@@ -42,8 +42,15 @@ type arrivals struct {
 	passed     int        // of the last slots went past who had waited for longest
 }
 
-func newArrivals(slots int) arrivals {
-	return arrivals{most: uint64(max(slots, 4)) * mesh.MaxTransfer, of: make(map[string]uint64)}
+// newArrivals has room for an input of the largest size for each slot, and no more than a quarter
+// of the node's memory, so that capsules and compilations have theirs; if that is little, two such
+// inputs and no more than half. memory 0 is without bound.
+func newArrivals(slots int, memory uint64) arrivals {
+	as := arrivals{most: uint64(max(slots, 4)) * mesh.MaxTransfer, of: make(map[string]uint64)}
+	if memory > 0 {
+		as.most = min(as.most, max(memory/4, 2*(mesh.MaxTransfer+arrivalCost)), memory/2)
+	}
+	return as
 }
 
 // origin of a call: the network that it comes from, or its node when that is not known.

@@ -185,7 +185,8 @@ func TestFetchesAskOthersEachTime(t *testing.T) {
 		asked := map[identity.PeerID]bool{}
 		for range 20 {
 			c.fetched = nil
-			_, err := k.fetchFromPeers(t.Context(), k.fetchCall(t.Context(), testBlob().Manifest.CID))
+			call, _ := k.fetchCall(t.Context(), testBlob().Manifest.CID)
+			_, err := k.fetchFromPeers(t.Context(), call)
 			require.ErrorIs(t, err, mesh.ErrNotFound)
 			require.Len(t, c.fetched, fetchFromAtMost)
 			for _, p := range c.fetched {

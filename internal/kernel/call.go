@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"inos/internal/budget"
 	"inos/internal/capsule"
 	"inos/internal/governance"
 	"inos/internal/identity"
@@ -78,16 +79,18 @@ func (k *Kernel) Call(ctx context.Context, node identity.PeerID, capsuleID strin
 // and it is from who spawned that capsule. It implements mesh.CallHandler.
 func (k *Kernel) HandleCall(ctx context.Context, from identity.PeerID, call mesh.CapsuleCall, onProgress func(mesh.Progress)) mesh.JobOutcome {
 	out := mesh.JobOutcome{Node: k.cfg.Self}
-	output, took, err := k.callFrom(ctx, from, call, onProgress)
+	room := k.cfg.Memory.Lease(budget.Outputs)
+	output, took, err := k.callFrom(ctx, from, call, room, onProgress)
 	if out.Run = took; err != nil {
+		room.End()
 		out.Code, out.Reason, out.Message = callCode(err), callReason(err), shortened(err.Error())
 		return out
 	}
-	out.Output, out.OutputCID = output, capsule.SumCID(output).String()
+	out.Output, out.OutputCID, out.Sent = output, capsule.SumCID(output).String(), room.End
 	return out
 }
 
-func (k *Kernel) callFrom(ctx context.Context, from identity.PeerID, call mesh.CapsuleCall, onProgress func(mesh.Progress)) ([]byte, time.Duration, error) {
+func (k *Kernel) callFrom(ctx context.Context, from identity.PeerID, call mesh.CapsuleCall, room *budget.Lease, onProgress func(mesh.Progress)) ([]byte, time.Duration, error) {
 	if err := k.pass(call.Envelope, mesh.CallType); err != nil {
 		return nil, 0, err
 	}
@@ -95,11 +98,16 @@ func (k *Kernel) callFrom(ctx context.Context, from identity.PeerID, call mesh.C
 	if err := k.mayCall(ctx, from, call.Capsule); err != nil {
 		return nil, 0, err
 	}
+	lease := k.cfg.Memory.Lease(budget.Inputs)
+	defer lease.End()
+	if err := lease.Hold(call.InputLength()); err != nil {
+		return nil, 0, err
+	}
 	input, err := call.ReadInput(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
-	return k.callHere(ctx, from, call.Capsule, capsule.Task{Method: call.Method, Args: call.Args, Input: input}, onProgress)
+	return k.callHere(ctx, from, call.Capsule, capsule.Task{Method: call.Method, Args: call.Args, Input: input, Room: room.Hold}, onProgress)
 }
 
 // callHere calls a capsule of this node, which from has spawned.

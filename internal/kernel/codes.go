@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"inos/internal/budget"
 	"inos/internal/capsule"
 	"inos/internal/mesh"
 	"inos/internal/supervisor"
@@ -29,6 +30,7 @@ var codes = []struct {
 	{errVoucherEnds, mesh.JobDeadline},
 	{ErrInput, mesh.JobRejected},
 	{mesh.ErrTooBig, mesh.JobRejected},
+	{budget.ErrFull, mesh.JobBusy}, // before errFetch, which it may come with
 	{errFetch, mesh.JobUnknownCapsule},
 	{supervisor.ErrBusy, mesh.JobBusy},
 	{capsule.ErrNoMemory, mesh.JobBusy},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"inos/internal/budget"
 	"inos/internal/capsule"
 	"inos/internal/credit"
 	"inos/internal/identity"
@@ -37,8 +38,10 @@ type Config struct {
 	// Reputation is noted after every job that another node did, and is a factor of
 	// its score; nil: every node is a stranger for ever.
 	Reputation *credit.Reputation
-	Upkeep     Upkeep          // nil: spawned capsules cost nothing
-	Trace      *trace.Recorder // nil: one of the default size
+	Upkeep     Upkeep // nil: spawned capsules cost nothing
+	// Memory is where inputs, outputs and what is fetched take theirs from; nil: without bound.
+	Memory *budget.Memory
+	Trace  *trace.Recorder // nil: one of the default size
 
 	// Emit gets every event, one at a time and in order. It must not block and must
 	// not call the kernel. nil: events go to subscribers only.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"inos/internal/budget"
 	"inos/internal/capsule"
 	"inos/internal/credit"
 	"inos/internal/governance"
@@ -51,6 +52,13 @@ func (k *Kernel) dispatch(ctx context.Context, sub *Submission, started time.Tim
 	defer admits.drop()
 	if err := k.checkSubmission(a, sub); err != nil {
 		out.Code = mesh.JobRejected
+		k.rejected(sub.Job.ID, "", err)
+		return out, err
+	}
+	input := k.cfg.Memory.Lease(budget.Inputs)
+	defer input.End()
+	if err := input.Hold(uint64(len(sub.Input))); err != nil {
+		out.Code = mesh.JobBusy
 		k.rejected(sub.Job.ID, "", err)
 		return out, err
 	}
@@ -159,7 +167,7 @@ func (s *state) endJob(id string, from identity.PeerID, o mesh.JobOutcome, err e
 	}
 	s.jobs.end(id, from, o, err, now)
 	s.nobodyLeft()
-	o.Output = nil
+	o.Output, o.Sent = nil, nil
 	s.k.emit(JobEnded{At{now}, id, from, o.Node, o, err})
 }
 
@@ -178,6 +186,8 @@ func reasonOf(err error) string {
 		return "input_mismatch"
 	case errors.Is(err, mesh.ErrTooBig):
 		return "too_big"
+	case errors.Is(err, budget.ErrFull):
+		return codeText(err)
 	}
 	return "rejected"
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"inos/internal/budget"
 	"inos/internal/capsule"
 	"inos/internal/credit"
 	"inos/internal/governance"
@@ -63,7 +64,9 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, terms Terms
 		return out
 	}
 	w.cid, w.input, w.fetched = got.cid, input, got.fetched
-	return k.perform(ctx, a, w, onProgress)
+	out = k.perform(ctx, a, w, onProgress)
+	out.LetGo() // the output is whose the job is
+	return out
 }
 
 // failed is out as err has it.
@@ -140,7 +143,8 @@ func (k *Kernel) perform(ctx context.Context, a governance.Admitted, w work, onP
 	}
 	running, end := runFor(traced, left, paidFor)
 	defer end(nil)
-	task := capsule.Task{Method: job.Method, Args: job.Args, Input: input}
+	room := k.cfg.Memory.Lease(budget.Outputs)
+	task := capsule.Task{Method: job.Method, Args: job.Args, Input: input, Room: room.Hold}
 	m := newMeter(k.cfg.CreditCost, amount, onProgress, func() { end(errBudget) })
 	output, err := k.cfg.Capsules.Run(capsule.Metered(running, m.begin), w.cid, w.limits, task, m.progress)
 	began, used, cost := m.stop()
@@ -148,12 +152,15 @@ func (k *Kernel) perform(ctx context.Context, a governance.Admitted, w work, onP
 	out.Run = used
 	err = endedBy(ctx, running, err)
 	ran(spanCode(out, err))
+	if err != nil {
+		room.End()
+	}
 	switch {
 	case began.IsZero(): // the node did nothing for it
 		w.refund(finished)
 		return k.failed(out, err)
 	case err == nil:
-		out.Output, out.OutputCID = output, capsule.SumCID(output).String()
+		out.Output, out.OutputCID, out.Sent = output, capsule.SumCID(output).String(), room.End
 	case errors.Is(err, errHandBack):
 		out.Code, out.Reason, out.Message = mesh.JobBusy, reasonDraining, err.Error()
 	default:
@@ -170,6 +177,7 @@ func (k *Kernel) perform(ctx context.Context, a governance.Admitted, w work, onP
 		}, finished)
 		settled(codeText(err))
 		if err != nil {
+			out.LetGo()
 			out.Output, out.OutputCID, out.Cost = nil, "", 0
 			if out.Code == mesh.JobOK {
 				return k.failed(out, err)

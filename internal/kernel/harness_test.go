@@ -140,6 +140,9 @@ func (w *workshop) Run(ctx context.Context, _ capsule.CID, limits Limits, t caps
 	}
 	onProgress(2, 2)
 	sum := sha256.Sum256(t.Input)
+	if err := t.Room(uint64(len(sum))); err != nil {
+		return nil, err
+	}
 	return sum[:], nil
 }
 

@@ -34,7 +34,9 @@ func (k *Kernel) haveCapsule(ctx context.Context, from identity.PeerID, cid caps
 	if fetch == nil {
 		return mesh.Blob{}, 0, fmt.Errorf("%w: %s is not on this node", errFetch, cid)
 	}
-	if blob, err = fetch(ctx, k.fetchCall(ctx, cid)); err != nil {
+	call, room := k.fetchCall(ctx, cid)
+	defer room.End()
+	if blob, err = fetch(ctx, call); err != nil {
 		return mesh.Blob{}, 0, fmt.Errorf("%w: %w", errFetch, err)
 	}
 	// Accept checks the bytes against the manifest's CID; this one against the job's.
@@ -42,6 +44,7 @@ func (k *Kernel) haveCapsule(ctx context.Context, from identity.PeerID, cid caps
 		return mesh.Blob{}, 0, fmt.Errorf("%w: bytes are not those of %s", errFetch, cid)
 	}
 	fetched = uint64(len(blob.Wasm))
+	room.End() // the library takes its own
 	if err = k.cfg.Blobs.Accept(blob); err == nil {
 		blob, err = k.capsuleFor(ctx, from, cid)
 	}

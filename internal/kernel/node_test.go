@@ -185,7 +185,7 @@ func TestFetchesWithoutDNA(t *testing.T) {
 		w.meet(home, server)
 		require.NoError(t, server.shelf.Accept(testBlob()))
 		fetch := func(change func(*governance.Envelope)) error {
-			call := home.fetchCall(t.Context(), testBlob().Manifest.CID)
+			call, _ := home.fetchCall(t.Context(), testBlob().Manifest.CID)
 			change(&call.Envelope)
 			_, err := home.mesh.FetchCapsule(t.Context(), server.Self(), call)
 			return err

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"inos/internal/budget"
 	"inos/internal/capsule"
 	"inos/internal/governance"
 	"inos/internal/identity"
@@ -70,7 +71,9 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 		ctx, cancel = context.WithDeadline(ctx, deadline)
 	}
 	defer cancel()
-	w, out, ok := k.receive(ctx, a, call, fetch)
+	input := k.cfg.Memory.Lease(budget.Inputs)
+	defer input.End()
+	w, out, ok := k.receive(ctx, a, call, input, fetch)
 	defer w.over()
 	if ok {
 		complete := time.Now()
@@ -105,9 +108,9 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 	return out
 }
 
-// receive has the money for a job of another node held, and then its input and its capsule
-// come. What it returns with ok is to be performed or refunded, and is over then.
-func (k *Kernel) receive(ctx context.Context, a governance.Admitted, call mesh.JobCall, fetch mesh.FetchFunc) (w work, out mesh.JobOutcome, ok bool) {
+// receive has the money for a job of another node held, and then its input, for which room takes
+// the memory, and its capsule come. What it returns with ok is to be performed or refunded, and is over then.
+func (k *Kernel) receive(ctx context.Context, a governance.Admitted, call mesh.JobCall, room *budget.Lease, fetch mesh.FetchFunc) (w work, out mesh.JobOutcome, ok bool) {
 	out = mesh.JobOutcome{JobID: call.Job.ID, Node: k.cfg.Self}
 	cid, err := capsule.ParseCID(a.Job().Capsule)
 	if err != nil {
@@ -122,14 +125,18 @@ func (k *Kernel) receive(ctx context.Context, a governance.Admitted, call mesh.J
 	if w, out, ok = k.held(a, Terms{Price: k.cfg.CreditCost, Amount: a.Job().Budget}, limits, out); !ok {
 		return w, out, false
 	}
-	input, err := call.ReadInput(ctx)
-	if err == nil {
-		err = checkInput(a.Job(), input)
+	var input []byte
+	if err = room.Hold(a.Job().InputLength); err == nil {
+		if input, err = call.ReadInput(ctx); err == nil {
+			err = checkInput(a.Job(), input)
+		}
 	}
 	switch {
 	case err == nil:
 		w.input = input
 		out, ok = k.capsuleOf(ctx, a, &w, fetch, out)
+	case errors.Is(err, budget.ErrFull):
+		out, ok = k.failed(out, err), false
 	case errors.Is(context.Cause(ctx), errHandBack): // see handedBack
 		out.Code, ok = mesh.JobBusy, false
 	case ctx.Err() == context.DeadlineExceeded:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"inos/internal/budget"
 	"inos/internal/capsule"
 	"inos/internal/identity"
 	"inos/internal/mesh"
@@ -186,7 +187,10 @@ func (k *Kernel) fetch(ctx context.Context, from identity.PeerID, cid capsule.CI
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errFetch, err)
 	}
-	blob, err := m.FetchCapsule(ctx, from, k.fetchCall(ctx, cid))
+	call, room := k.fetchCall(ctx, cid)
+	defer room.End()
+	blob, err := m.FetchCapsule(ctx, from, call)
+	room.End() // who keeps it takes its own
 	switch {
 	case err != nil:
 	case capsule.SumCID(blob.Wasm) != cid:
@@ -204,9 +208,11 @@ func (k *Kernel) fetch(ctx context.Context, from identity.PeerID, cid capsule.CI
 	return image, nil
 }
 
-// fetchCall asks for a capsule with this node's DNA.
-func (k *Kernel) fetchCall(ctx context.Context, cid capsule.CID) mesh.FetchCall {
-	return mesh.FetchCall{Envelope: k.Message(ctx, mesh.FetchType), CID: cid}
+// fetchCall asks for a capsule with this node's DNA. What comes is leased in room, which the
+// caller ends.
+func (k *Kernel) fetchCall(ctx context.Context, cid capsule.CID) (call mesh.FetchCall, room *budget.Lease) {
+	room = k.cfg.Memory.Lease(budget.Library)
+	return mesh.FetchCall{Envelope: k.Message(ctx, mesh.FetchType), CID: cid, Room: room.Hold}, room
 }
 
 // HandleFetch hands out a capsule this node has, or a snapshot: whoever knows a

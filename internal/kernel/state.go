@@ -81,7 +81,7 @@ func newState(k *Kernel) (*state, error) {
 		caps:       make(map[identity.PeerID]float64),
 		spawners:   make(map[string]identity.PeerID),
 		free:       k.cfg.Slots,
-		arrivals:   newArrivals(k.cfg.Slots),
+		arrivals:   newArrivals(k.cfg.Slots, k.cfg.Memory.Most()),
 	}
 	k.cfg.Scorer = trusting{k.cfg.Scorer, s.factors, s.caps}
 	s.index = scheduler.New(scheduler.Config{Scorer: k.cfg.Scorer, MaxNodes: k.cfg.Nodes})

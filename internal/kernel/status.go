@@ -16,7 +16,7 @@ func (k *Kernel) Status(ctx context.Context) (Status, error) {
 	st := Status{
 		Self: c.Self, Name: c.Name, Kind: c.Kind, Capabilities: c.Capabilities, Started: k.started,
 		Slots: c.Slots, Waiting: k.matchmaker.Waiting(),
-		Rejected: k.rejections.Load(), Dropped: k.hub.dropped.Load(),
+		Memory: c.Memory.Use(), Rejected: k.rejections.Load(), Dropped: k.hub.dropped.Load(),
 	}
 	if m, err := k.theMesh(); err == nil {
 		peers := m.Peers()

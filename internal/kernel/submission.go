@@ -3,6 +3,7 @@ package kernel
 import (
 	"time"
 
+	"inos/internal/budget"
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
@@ -67,6 +68,7 @@ type Status struct {
 	Mining       bool
 	Fidelity     string
 	Clocks       Clocks
+	Memory       budget.Use
 	Dropped      uint64 // events that slow subscribers missed
 }
 

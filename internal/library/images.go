@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"inos/internal/budget"
 	"inos/internal/capsule"
 )
 
@@ -14,6 +15,8 @@ const DefaultImages = 256 << 20
 // Images keeps snapshots of capsules by CID, for as long as the program runs. When
 // they outgrow its bound the oldest go. Safe for concurrent use; nothing blocks.
 type Images struct {
+	memory *budget.Memory
+
 	mu    sync.Mutex
 	most  uint64 // bytes
 	used  uint64
@@ -21,16 +24,17 @@ type Images struct {
 	order []capsule.CID // oldest first
 }
 
-// NewImages keeps up to most bytes; 0 means DefaultImages.
-func NewImages(most uint64) *Images {
+// NewImages keeps up to most bytes, which it takes from memory; 0 means DefaultImages, nil that nobody
+// counts.
+func NewImages(most uint64, memory *budget.Memory) *Images {
 	if most == 0 {
 		most = DefaultImages
 	}
-	return &Images{most: most, kept: make(map[capsule.CID][]byte)}
+	return &Images{memory: memory, most: most, kept: make(map[capsule.CID][]byte)}
 }
 
 // PutImage keeps image, which must not change afterwards, under cid. Errors match
-// ErrMismatch, or ErrFull when the image alone is over the bound.
+// ErrMismatch, ErrFull when the image alone is over the bound, or budget.ErrFull.
 func (s *Images) PutImage(_ context.Context, cid capsule.CID, image []byte) error {
 	if got := capsule.SumCID(image); got != cid {
 		return fmt.Errorf("%w: snapshot should be %s, is %s", ErrMismatch, cid, got)
@@ -45,14 +49,27 @@ func (s *Images) PutImage(_ context.Context, cid capsule.CID, image []byte) erro
 		return fmt.Errorf("%w: a snapshot of %d bytes, at most %d", ErrFull, size, s.most)
 	}
 	for s.used+size > s.most {
-		s.used -= uint64(len(s.kept[s.order[0]]))
-		delete(s.kept, s.order[0])
-		s.order = s.order[1:]
+		s.forget()
+	}
+	for err := s.memory.Take(budget.Snapshots, size); err != nil; err = s.memory.Take(budget.Snapshots, size) {
+		if len(s.order) == 0 {
+			return err
+		}
+		s.forget()
 	}
 	s.kept[cid] = image
 	s.order = append(s.order, cid)
 	s.used += size
 	return nil
+}
+
+// forget lets the oldest go. Called with mu held.
+func (s *Images) forget() {
+	size := uint64(len(s.kept[s.order[0]]))
+	s.used -= size
+	s.memory.Give(budget.Snapshots, size)
+	delete(s.kept, s.order[0])
+	s.order = s.order[1:]
 }
 
 // GetImage finds a snapshot again. The bytes are shared: read only.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"inos/internal/budget"
 	"inos/internal/capsule"
 	"inos/internal/identity"
 	"inos/internal/mesh"
@@ -49,8 +50,10 @@ type Config struct {
 	// signed it.
 	Verify func(signed []byte) (capsule.Manifest, identity.PeerID, error)
 	// Self is who Sign signs as.
-	Self      identity.PeerID
-	Capacity  uint64 // bytes of all capsules together
+	Self     identity.PeerID
+	Capacity uint64 // bytes of all capsules together
+	// Memory is what they are taken from, before they are kept; nil: Capacity alone bounds them.
+	Memory    *budget.Memory
 	ChunkSize uint32 // bytes per chunk of a manifest made here
 }
 
@@ -65,6 +68,7 @@ type Library struct {
 	books map[capsule.CID]*book
 	names map[string]capsule.CID
 	used  uint64
+	taken uint64            // of Config.Memory
 	clock uint64            // counts uses
 	of    map[string]uint64 // bytes of guests, by where they came from
 	pins  []*pin            // in the order in which they were set
@@ -125,7 +129,7 @@ func (l *Library) Announce(name string, cid capsule.CID, load Loader) {
 
 // Publish keeps wasm under name with a manifest signed by this node. The module
 // is inspected, so what it publishes can be spawned, and other nodes can fetch it. Errors
-// are Inspect's, or match mesh.ErrTooBig, ErrName, ErrFull, or ErrTaken when other bytes
+// are Inspect's, or match mesh.ErrTooBig, ErrName, ErrFull, budget.ErrFull, or ErrTaken when other bytes
 // have the name.
 func (l *Library) Publish(name string, wasm []byte) (capsule.CID, error) {
 	return l.publishAs(name, wasm, false)
@@ -187,8 +191,8 @@ func (l *Library) sign(m capsule.Manifest, b []byte) (mesh.Blob, error) {
 
 // Accept keeps a blob from another node after checking its manifest's signature
 // and every byte against the CID. Its manifest stands beside those of other publishers. It
-// makes room for others; see makeRoom. Errors are Config.Verify's, or match ErrMismatch, ErrFull
-// or mesh.ErrTooBig.
+// makes room for others; see makeRoom. Errors are Config.Verify's, or match ErrMismatch, ErrFull,
+// budget.ErrFull or mesh.ErrTooBig.
 func (l *Library) Accept(blob mesh.Blob) error {
 	m, publisher, err := l.cfg.Verify(blob.SignedManifest)
 	if err != nil {
@@ -228,6 +232,9 @@ func (l *Library) keep(name string, blob mesh.Blob, replace bool) error {
 	if !l.makeRoom(b, blob.Origin, more, own) {
 		return fmt.Errorf("%w: %d bytes wanted, %d of %d are of capsules that stay", ErrFull, more, l.staying(), l.cfg.Capacity)
 	}
+	if err := l.lease(b, blob.Origin, more, own); err != nil {
+		return err
+	}
 	if b.wasm == nil {
 		b.wasm = blob.Wasm
 		l.books[cid] = b
@@ -237,6 +244,7 @@ func (l *Library) keep(name string, blob mesh.Blob, replace bool) error {
 	}
 	b.manifests.add(manifest{blob.Manifest, blob.Publisher, blob.SignedManifest}, l.cfg.Self)
 	l.weigh(b)
+	l.settle()
 	l.touch(b)
 	if name != "" {
 		if had := l.books[l.names[name]]; had != nil && had != b && had.name == name {

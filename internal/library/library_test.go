@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"inos/internal/budget"
 	"inos/internal/capsule"
 	"inos/internal/identity"
 	"inos/internal/library"
@@ -20,6 +21,11 @@ import (
 
 func newLibrary(t *testing.T, capacity uint64) *library.Library {
 	t.Helper()
+	return newLibraryOf(t, capacity, nil)
+}
+
+func newLibraryOf(t *testing.T, capacity uint64, memory *budget.Memory) *library.Library {
+	t.Helper()
 	l, err := library.New(library.Config{
 		Sign: func(m capsule.Manifest) ([]byte, error) { return []byte(m.CID.String()), nil },
 		Verify: func(b []byte) (capsule.Manifest, identity.PeerID, error) {
@@ -27,6 +33,7 @@ func newLibrary(t *testing.T, capacity uint64) *library.Library {
 			return capsule.Manifest{CID: cid}, "publisher", err
 		},
 		Capacity: capacity,
+		Memory:   memory,
 	})
 	require.NoError(t, err)
 	return l
@@ -85,7 +92,7 @@ func TestPublishInspects(t *testing.T) {
 }
 
 func TestImagesForgetTheOldest(t *testing.T) {
-	s := library.NewImages(5)
+	s := library.NewImages(5, nil)
 	put := func(text string) error { return s.PutImage(t.Context(), capsule.SumCID([]byte(text)), []byte(text)) }
 	has := func(text string) bool {
 		got, ok, err := s.GetImage(t.Context(), capsule.SumCID([]byte(text)))

@@ -3,6 +3,7 @@ package library
 import (
 	"slices"
 
+	"inos/internal/budget"
 	"inos/internal/capsule"
 )
 
@@ -28,19 +29,52 @@ func (l *Library) makeRoom(but *book, origin string, more uint64, own bool) bool
 	}
 	pinned := l.pinned()
 	for more > l.cfg.Capacity-min(l.used, l.cfg.Capacity) {
-		gone, worst := l.first(but, origin, more, own, pinned)
-		if worst == nil && own {
-			pinned = nil
-			gone, worst = l.first(but, origin, more, own, pinned)
-		}
-		if worst == nil {
+		if !l.evict(but, origin, more, own, pinned) {
 			return false
 		}
-		l.used -= worst.bytes
-		l.stays(worst)
-		delete(l.books, gone)
 	}
 	return true
+}
+
+// evict lets the guest go that goes first, one that is pinned only for this node's own and when there is
+// no other; false: there is none.
+func (l *Library) evict(but *book, origin string, more uint64, own bool, pinned map[capsule.CID]bool) bool {
+	gone, worst := l.first(but, origin, more, own, pinned)
+	if worst == nil && own {
+		gone, worst = l.first(but, origin, more, own, nil)
+	}
+	if worst == nil {
+		return false
+	}
+	l.used -= worst.bytes
+	l.stays(worst)
+	delete(l.books, gone)
+	l.settle()
+	return true
+}
+
+// lease takes more bytes of the node's memory. When there are none left guests go, as they do
+// when the library is full. Errors match budget.ErrFull. Called with mu held.
+func (l *Library) lease(but *book, origin string, more uint64, own bool) error {
+	pinned := l.pinned()
+	for {
+		err := l.cfg.Memory.Take(budget.Library, more)
+		if err == nil {
+			l.taken += more
+			return nil
+		}
+		if !l.evict(but, origin, more, own, pinned) {
+			return err
+		}
+	}
+}
+
+// settle gives back what was taken and is not used. Called with mu held.
+func (l *Library) settle() {
+	if l.taken > l.used {
+		l.cfg.Memory.Give(budget.Library, l.taken-l.used)
+		l.taken = l.used
+	}
 }
 
 // first is the guest that goes first when origin has more bytes, of those that are not pinned.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"inos/internal/budget"
 	"inos/internal/capsule"
 	"inos/internal/library"
 	"inos/internal/mesh"
@@ -158,4 +159,48 @@ func TestPinsAreShared(t *testing.T) {
 		_, err := l.Publish(fmt.Sprint("own", i), append(module(fmt.Sprint(i)), custom(1<<20)...))
 		require.NoError(t, err, i)
 	}
+}
+
+// What is kept is taken from the node's memory. When that is gone guests make room, and then
+// what is new is refused.
+func TestCapsulesAreTakenFromTheMemory(t *testing.T) {
+	memory := budget.New(4 << 20)
+	l := newLibraryOf(t, 16<<20, memory)
+	kept := func() (n uint64) {
+		for _, e := range l.List() {
+			n += e.Size
+		}
+		return n
+	}
+	own, err := l.Publish("own", module("own"))
+	require.NoError(t, err)
+	for i := range 16 {
+		require.NoError(t, l.Accept(guest("x", fmt.Sprint(i), 1<<20)))
+		require.LessOrEqual(t, kept(), memory.Of(budget.Library))
+		require.LessOrEqual(t, memory.Of(budget.Library), uint64(4<<20))
+	}
+	require.Greater(t, kept(), uint64(2<<20))
+	err = l.Accept(guest("x", "big", 5<<20))
+	require.ErrorIs(t, err, budget.ErrFull)
+	require.True(t, l.Has(own))
+	require.Less(t, memory.Of(budget.Library), uint64(1<<20), "the guests are gone, and so is what they had")
+	require.NoError(t, l.Accept(guest("x", "small", 1<<20)))
+	require.NoError(t, l.Accept(guest("x", "small", 1<<20)), "again")
+	before := memory.Of(budget.Library)
+	require.NoError(t, l.Accept(guest("x", "small", 1<<20)))
+	require.Equal(t, before, memory.Of(budget.Library))
+}
+
+func TestSnapshotsAreTakenFromTheMemory(t *testing.T) {
+	memory := budget.New(5)
+	s := library.NewImages(100, memory)
+	put := func(text string) error { return s.PutImage(t.Context(), capsule.SumCID([]byte(text)), []byte(text)) }
+	require.NoError(t, put("abc"))
+	require.NoError(t, put("de"))
+	require.EqualValues(t, 5, memory.Of(budget.Snapshots))
+	require.NoError(t, put("fgh"))
+	_, ok, _ := s.GetImage(t.Context(), capsule.SumCID([]byte("abc")))
+	require.False(t, ok, "the oldest makes room")
+	require.ErrorIs(t, put("longer"), budget.ErrFull)
+	require.Zero(t, memory.Of(budget.Snapshots))
 }

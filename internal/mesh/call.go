@@ -24,6 +24,16 @@ type CapsuleCall struct {
 	Input    []byte
 	// Body reads the input where it is still on its way, as JobCall.Body does.
 	Body func(ctx context.Context) ([]byte, error)
+	// Length is that of the input, in bytes, where Body reads it.
+	Length uint64
+}
+
+// InputLength is how long the input is, in bytes, wherever it is.
+func (c CapsuleCall) InputLength() uint64 {
+	if c.Body == nil {
+		return uint64(len(c.Input))
+	}
+	return c.Length
 }
 
 // ReadInput returns the input, waiting for it where it is still on its way. Errors

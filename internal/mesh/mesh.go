@@ -35,6 +35,8 @@ var (
 	// ErrLossy comes with ErrUnreachable or ErrTimeout: the path to the peer is measured to
 	// lose packets, so that what failed may be nobody's doing.
 	ErrLossy = errors.New("mesh: the path there loses packets")
+	// ErrNoRoom comes with the error of who was asked for room for what is to come, and had none.
+	ErrNoRoom = errors.New("mesh: no room here for what was to come")
 	// ErrUnsent comes with another error of RunJob: the job never left this node, so
 	// nothing can have been done for it.
 	ErrUnsent = errors.New("mesh: nothing was sent")
@@ -113,6 +115,17 @@ type JobOutcome struct {
 	Receipt      []byte       // signed, as on the wire
 	FetchedBytes uint64       // bytes of capsule that travelled for this job
 	Spans        []trace.Span // what the node did for the job, when
+	// Sent is set by a Handler that counts the output's memory: whoever sends the outcome
+	// calls it once it lets go of the output, sent or not. nil: nobody counts. It does not travel.
+	Sent func()
+}
+
+// LetGo calls Sent, if it is set, and leaves it out.
+func (o *JobOutcome) LetGo() {
+	if o.Sent != nil {
+		o.Sent()
+		o.Sent = nil
+	}
 }
 
 // CommandType is the type of the Envelope that a lifecycle command travels in.
@@ -133,6 +146,9 @@ const FetchType = "capsule:fetch:v1"
 type FetchCall struct {
 	Envelope governance.Envelope
 	CID      capsule.CID
+	// Room is asked before the bytes come, with how many there are; its error is FetchCapsule's. It may be
+	// asked again for the same capsule. nil: there is room.
+	Room func(bytes uint64) error
 }
 
 // JobCode says how a job ended on its node.

@@ -29,6 +29,8 @@ var (
 
 	capsules = desc("capsules", "Capsules by their state.", "state")
 	memory   = desc("capsule_memory_bytes", "Memory of the capsules that run.")
+	limit    = desc("memory_limit_bytes", "Memory that capsules, compilations, the library, snapshots, inputs and outputs may take together.")
+	taken    = desc("memory_taken_bytes", "Of it, what each of them has taken.", "part")
 	restarts = desc("capsule_restarts", "Restarts of the capsules that are there.")
 	unheard  = desc("capsule_stream_unheard_bytes", "Bytes that the capsules that are there emitted while nobody listened.")
 
@@ -41,7 +43,7 @@ var (
 )
 
 var all = []*prometheus.Desc{built, up, draining, slots, free, serving, running, waiting, peers, known, offset, shed,
-	capsules, memory, restarts, unheard, ledgers, entries, held, owed, written, unequal}
+	capsules, memory, limit, taken, restarts, unheard, ledgers, entries, held, owed, written, unequal}
 
 // Describe implements prometheus.Collector.
 func (c *nodeCollector) Describe(ch chan<- *prometheus.Desc) {
@@ -76,6 +78,10 @@ func (c *nodeCollector) Collect(ch chan<- prometheus.Metric) {
 		is(offset, st.Clocks.Ahead.Seconds())
 		is(shed, float64(st.Dropped))
 		is(written, flag(st.Unwritable == nil))
+		is(limit, float64(st.Memory.Most))
+		for part, n := range st.Memory.Of {
+			is(taken, float64(n), part)
+		}
 	}
 	states := make(map[string]float64)
 	var bytes, again, lost float64

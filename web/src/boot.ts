@@ -106,6 +106,7 @@ export function checkConfig(given: unknown): Partial<BootConfig> {
     ['capabilities', areTexts, 'an array of strings'],
     ['creditCost', isCount, 'a number of microcredits'],
     ['slots', Number.isSafeInteger, 'a number'],
+    ['memory', isCount, 'a number of bytes'],
     ['capsules', Array.isArray, 'an array'],
   ] as const) {
     const value = config[field];

@@ -4,6 +4,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"inos/internal/budget"
 	"inos/internal/capsule"
 	"inos/internal/credit"
 	"inos/internal/governance"
@@ -35,7 +37,10 @@ type Config struct {
 	CreditCost   uint64 // microcredits per second of capsule time
 	Slots        int
 	Runtime      capsule.Runtime
-	Log          credit.Log // nil: a log that lasts as long as the program
+	// Memory is what all parts take theirs from, the Runtime's among them where it does; nil: without
+	// bound.
+	Memory *budget.Memory
+	Log    credit.Log // nil: a log that lasts as long as the program
 	// Keep keeps what is worth keeping besides the ledger: what this node can show for
 	// what it is owed, and what it has seen of others. nil: it lasts as long as the
 	// program.
@@ -143,7 +148,7 @@ func New(cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	images := library.NewImages(0)
+	images := library.NewImages(share(library.DefaultImages, cfg.Memory, 16), cfg.Memory)
 	supervise := supervisor.Config{
 		Runtime: cfg.Runtime, Codec: wire.Capsules{}, Blobs: n.Library, Images: images, Emit: n.note, MaxCapsules: cfg.MaxCapsules,
 		Overdue: cfg.Overdue,
@@ -172,6 +177,7 @@ func New(cfg Config) (*Node, error) {
 		Snapshots:    snapshots{images, n.Library},
 		Wallet:       n.Purse,
 		Upkeep:       n.Purse,
+		Memory:       cfg.Memory,
 		Reputation:   n.Reputation,
 		Scorer:       score,
 		Nodes:        cfg.Nodes,
@@ -201,7 +207,8 @@ func (s snapshots) Seal(name string, b []byte) (mesh.Blob, error) { return s.lib
 func newLibrary(cfg Config, gate *governance.Gate) (*library.Library, error) {
 	return library.New(library.Config{
 		Self:     identity.PeerIDOf(cfg.Key.Public().(ed25519.PublicKey)),
-		Capacity: cfg.capacity,
+		Capacity: share(cmp.Or(cfg.capacity, library.DefaultCapacity), cfg.Memory, 8),
+		Memory:   cfg.Memory,
 		Sign:     func(m capsule.Manifest) ([]byte, error) { return wire.SealManifest(m, cfg.Key) },
 		Verify: func(signed []byte) (capsule.Manifest, identity.PeerID, error) {
 			m, publisher, err := wire.OpenManifest(signed)
@@ -211,6 +218,14 @@ func newLibrary(cfg Config, gate *governance.Gate) (*library.Library, error) {
 			return m, publisher, gate.Capsule(m, publisher)
 		},
 	})
+}
+
+// share is most, or what is left of it by one of so many parts of memory.
+func share(most uint64, memory *budget.Memory, parts uint64) uint64 {
+	if all := memory.Most(); all > 0 {
+		return min(most, all/parts)
+	}
+	return most
 }
 
 // strangersLines is how many of their lines all strangers together can owe a node.

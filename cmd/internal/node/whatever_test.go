@@ -49,14 +49,14 @@ const (
 	itself   ending = "itself" // whatever the module does
 	deadline ending = "deadline"
 	voucher  ending = "voucher"
-	budget   ending = "budget"
+	usedUp   ending = "budget"
 	cancel   ending = "cancel"
 	kill     ending = "kill"
 	drain    ending = "drain"
 	shutdown ending = "shutdown"
 )
 
-var endings = []ending{itself, itself, deadline, voucher, budget, cancel, kill}
+var endings = []ending{itself, itself, deadline, voucher, usedUp, cancel, kill}
 
 // Whatever ends a run, of whatever module: either it was refused before it ran, or it costs at
 // least what the node was used for, from when its compilation began to when it was killed, and
@@ -222,7 +222,7 @@ func (s *seller) sell(t *testing.T, m module, how ending, after time.Duration) m
 		order.Deadline = now.Add(after)
 	case voucher:
 		expires = now.Add(after)
-	case budget:
+	case usedUp:
 		order.Budget = 1 + uint64(after.Seconds()*endPrice)
 	}
 	sub, err := submit.New(order, now)

@@ -1,11 +1,13 @@
 package wazero_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"inos/internal/budget"
 	"inos/internal/capsule"
 	"inos/internal/capsule/wazero"
 )
@@ -14,7 +16,7 @@ import (
 func TestMemoryIsTakenFromABudget(t *testing.T) {
 	const page = capsule.PageSize
 	// grows has 2 to 16 pages, and takes all it can get.
-	rt, err := wazero.New(wazero.Config{Memory: (16 + 2 + 1) * page})
+	rt, err := wazero.New(wazero.Config{Memory: budget.New((16 + 2 + 1) * page)})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, rt.Close()) }()
 	mod := compile(t, rt, built(t, "hostile/grows"))
@@ -45,4 +47,49 @@ func TestMemoryIsTakenFromABudget(t *testing.T) {
 		in.Kill()
 		<-in.Done()
 	}
+}
+
+// A task for which the capsule cannot grow fails for the node's want of memory, which passes; for
+// the capsule's own limit, which does not.
+func TestATaskThatFindsNoMemoryOnTheNode(t *testing.T) {
+	memory := budget.New(64 << 20)
+	rt, err := wazero.New(wazero.Config{Memory: memory})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, rt.Close()) }()
+	c := open(t, compile(t, rt, built(t, "fault")), capsule.Config{MemoryLimit: 16 << 20})
+	others := 64<<20 - memory.Of(budget.Capsules) - capsule.PageSize
+	require.NoError(t, memory.Take(budget.Capsules, others))
+	for _, task := range []capsule.Task{{Method: "grab"}, {Method: "echo", Input: make([]byte, 4<<20)}} {
+		_, err = c.Run(t.Context(), task, nil)
+		require.ErrorIs(t, err, capsule.ErrNoMemory, task.Method)
+		require.ErrorIs(t, err, capsule.ErrRunNoMemory, task.Method)
+		code, retryable := capsule.CodeOf(err)
+		require.Equal(t, "node_memory", code)
+		require.True(t, retryable)
+	}
+	_, err = c.Run(t.Context(), capsule.Task{Method: "panic"}, nil)
+	require.NotErrorIs(t, err, capsule.ErrNoMemory, "it wanted none")
+
+	c = open(t, compile(t, rt, built(t, "fault")), capsule.Config{MemoryLimit: 16 << 20})
+	memory.Give(budget.Capsules, others)
+	_, err = c.Run(t.Context(), capsule.Task{Method: "echo", Input: make([]byte, 4<<20)}, nil)
+	require.NoError(t, err)
+	_, err = c.Run(t.Context(), capsule.Task{Method: "grab"}, nil)
+	require.ErrorIs(t, err, capsule.ErrRunNoMemory)
+	require.NotErrorIs(t, err, capsule.ErrNoMemory)
+}
+
+// An output is brought home if there is room for it.
+func TestOutputsAskForRoom(t *testing.T) {
+	c := open(t, compile(t, sharedRuntime(t), built(t, "fault")), capsule.Config{})
+	full := errors.New("full")
+	var asked uint64
+	_, err := c.Run(t.Context(), capsule.Task{Method: "echo", Input: make([]byte, 1<<20), Room: func(n uint64) error {
+		asked = n
+		return full
+	}}, nil)
+	require.ErrorIs(t, err, full)
+	require.EqualValues(t, 1<<20, asked)
+	_, err = c.Run(t.Context(), capsule.Task{Method: "echo", Input: []byte("x"), Room: func(uint64) error { return nil }}, nil)
+	require.NoError(t, err)
 }

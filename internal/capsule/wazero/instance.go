@@ -15,6 +15,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
+	"inos/internal/budget"
 	"inos/internal/capsule"
 	"inos/internal/capsule/instrument"
 )
@@ -58,7 +59,7 @@ func (m *module) instantiate(ctx context.Context, epoch uint32, limit uint64, im
 	}
 	// Killing cancels run, not the caller's ctx, which ends with Open.
 	run, stop := context.WithCancel(context.Background())
-	in := &instance{rt: m.rt, module: m, mem: &memory{budget: &m.rt.memory}, bell: make(chan struct{}, 1), done: make(chan struct{}), stop: stop}
+	in := &instance{rt: m.rt, module: m, mem: &memory{budget: m.rt.cfg.Memory}, bell: make(chan struct{}, 1), done: make(chan struct{}), stop: stop}
 	body, err := in.build(ctx, m, most, epoch, im)
 	if err == nil {
 		err = m.rt.enter(in)
@@ -83,8 +84,8 @@ func (in *instance) build(ctx context.Context, m *module, most, epoch uint32, im
 	}
 	// What it needs to start is taken here: wazero expects the first Reallocate to succeed.
 	least := uint64(m.info.MinPages) * capsule.PageSize
-	if !m.rt.memory.take(least) {
-		return nil, fmt.Errorf("%w: %d MiB are in use, and there may be %d", capsule.ErrNoMemory, m.rt.memory.taken.Load()>>20, m.rt.memory.most>>20)
+	if err := m.rt.cfg.Memory.Take(budget.Capsules, least); err != nil {
+		return nil, fmt.Errorf("%w: %w", capsule.ErrNoMemory, err)
 	}
 	in.mem.taken.Store(least)
 	allocator := experimental.MemoryAllocatorFunc(func(_, _ uint64) experimental.LinearMemory { return in.mem })

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tetratelabs/wazero/experimental"
 
+	"inos/internal/budget"
 	"inos/internal/capsule"
 )
 
@@ -21,13 +22,14 @@ import (
 type memory struct {
 	// use is held for reading by every access and for writing by release, so
 	// that the reservation never goes away under one.
-	use    sync.RWMutex
-	all    []byte // nil once released
-	budget *budget
-	taken  atomic.Uint64 // of budget, until released
-	length atomic.Uint64
-	grow   func(pages uint32) bool // the module instance's own
-	notify func(off uint32)
+	use     sync.RWMutex
+	all     []byte // nil once released
+	budget  *budget.Memory
+	taken   atomic.Uint64 // of budget, until released
+	starved atomic.Bool   // it was to grow, and the node had no more
+	length  atomic.Uint64
+	grow    func(pages uint32) bool // the module instance's own
+	notify  func(off uint32)
 }
 
 // reserved is the length of all reservations there are, for tests.
@@ -48,7 +50,8 @@ func (m *memory) Reallocate(size uint64) []byte {
 	}
 	// wazero has one caller grow at a time.
 	if have := m.taken.Load(); size > have {
-		if !m.budget.take(size - have) {
+		if m.budget.Take(budget.Capsules, size-have) != nil {
+			m.starved.Store(true)
 			return nil
 		}
 		m.taken.Store(size)
@@ -56,6 +59,10 @@ func (m *memory) Reallocate(size uint64) []byte {
 	m.length.Store(size)
 	return m.all[:size:len(m.all)]
 }
+
+// Starved says that the capsule wanted to grow since this was asked last, and the node had no
+// more memory.
+func (m *memory) Starved() bool { return m.starved.Swap(false) }
 
 // Free implements wazero's LinearMemory. The host may still be reading what the
 // capsule wrote last: release frees it.
@@ -68,7 +75,7 @@ func (m *memory) release() {
 	if m.all != nil {
 		unreserve(m.all)
 		m.all = nil
-		m.budget.give(m.taken.Swap(0))
+		m.budget.Give(budget.Capsules, m.taken.Swap(0))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tetratelabs/wazero"
 
+	"inos/internal/budget"
 	"inos/internal/capsule"
 	"inos/internal/capsule/instrument"
 )
@@ -56,10 +57,10 @@ func (m *module) compile(wasm []byte) (err error) {
 	}
 	apart := m.rt.cfg.Compiler.Program != ""
 	if need := m.rt.cfg.Compiler.memory(); apart {
-		if !m.rt.memory.take(need) {
-			return fmt.Errorf("%w to compile it: it may take %d MiB", capsule.ErrNoMemory, need>>20)
+		if err := m.rt.cfg.Memory.Take(budget.Compilation, need); err != nil {
+			return fmt.Errorf("%w: %w", capsule.ErrNoMemory, err)
 		}
-		defer m.rt.memory.give(need)
+		defer m.rt.cfg.Memory.Give(budget.Compilation, need)
 	}
 	close(m.begun)
 	defer func() {

@@ -15,6 +15,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
+	"inos/internal/budget"
 	"inos/internal/capsule"
 )
 
@@ -39,10 +40,9 @@ type Config struct {
 	// CacheDir keeps compiled code across restarts; empty keeps it in memory, or in a
 	// temporary folder if Compiler needs one.
 	CacheDir string
-	// Memory is the most that the memories of all instances may have together, in bytes, and
-	// what a compiling process takes; 0 means without bound. An instance takes its share before
-	// it has it.
-	Memory uint64
+	// Memory is where the memories of all instances are taken from, before they have them, and
+	// what a compiling process may take; nil means without bound.
+	Memory *budget.Memory
 	// Compiler is who compiles.
 	Compiler Compiler
 }
@@ -52,8 +52,7 @@ type Runtime struct {
 	cfg       Config
 	rt        wazero.Runtime
 	cache     wazero.CompilationCache
-	temporary string // folder to be removed
-	memory    budget
+	temporary string        // folder to be removed
 	compiling chan struct{} // holds one token while a module is compiled
 
 	mu        sync.Mutex
@@ -87,7 +86,6 @@ func New(cfg Config) (*Runtime, error) {
 	}
 	r := &Runtime{
 		cfg:       cfg,
-		memory:    budget{most: cfg.Memory},
 		compiling: make(chan struct{}, 1),
 		modules:   map[capsule.CID]*module{},
 		instances: map[*instance]struct{}{},

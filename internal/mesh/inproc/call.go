@@ -209,11 +209,17 @@ func (m *Member) RunJob(ctx context.Context, p identity.PeerID, jc mesh.JobCall,
 		fetch := func(ctx context.Context, call mesh.FetchCall) (mesh.Blob, error) {
 			return other.FetchCapsule(ctx, m.self, call)
 		}
-		return other.handler.HandleJob(ctx, m.self, jc, fetch, report)
+		return parted(other.handler.HandleJob(ctx, m.self, jc, fetch, report))
 	})
-	out.Output = slices.Clone(out.Output)
 	out.Receipt = slices.Clone(out.Receipt)
 	return out, err
+}
+
+// parted is out with an output of its own, as a wire would have it.
+func parted(out mesh.JobOutcome) mesh.JobOutcome {
+	out.Output = slices.Clone(out.Output)
+	out.LetGo()
+	return out
 }
 
 // Call implements mesh.Caller: cc goes to p's handler. Input and output are copied, as
@@ -229,9 +235,8 @@ func (m *Member) Call(ctx context.Context, p identity.PeerID, cc mesh.CapsuleCal
 			return mesh.JobOutcome{Code: mesh.JobInternal, Reason: "unsupported", Message: "inproc: no handler", Node: other.self}
 		}
 		cc.Envelope = other.received(cc.Envelope, m)
-		return h.HandleCall(ctx, m.self, cc, report)
+		return parted(h.HandleCall(ctx, m.self, cc, report))
 	})
-	out.Output = slices.Clone(out.Output)
 	return out, err
 }
 
@@ -268,6 +273,11 @@ func (m *Member) FetchCapsule(ctx context.Context, p identity.PeerID, fc mesh.Fe
 		return mesh.Blob{}, fmt.Errorf("%w: capsule %s on %s", mesh.ErrNotFound, fc.CID, p)
 	case capsule.SumCID(a.blob.Wasm) != fc.CID:
 		return mesh.Blob{}, fmt.Errorf("%w: capsule %s from %s has other bytes", mesh.ErrProtocol, fc.CID, p)
+	}
+	if fc.Room != nil {
+		if err := fc.Room(uint64(len(a.blob.Wasm))); err != nil {
+			return mesh.Blob{}, fmt.Errorf("%w: %w", mesh.ErrNoRoom, err)
+		}
 	}
 	return a.blob, nil
 }

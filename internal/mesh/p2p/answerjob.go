@@ -229,6 +229,7 @@ func (m *Mesh) report(ctx context.Context, stop context.CancelCauseFunc, s *fram
 			}
 			continue
 		case out := <-ended:
+			defer out.LetGo()
 			if failed != nil {
 				return failed
 			}
@@ -257,7 +258,7 @@ func (m *Mesh) sendOutcome(s *frames, out mesh.JobOutcome) error {
 		out.Code, out.Message, output = mesh.JobFailed, fmt.Sprintf("p2p: output of %d bytes, at most %d", len(output), m.cfg.maxTransfer), nil
 		out.Reason, out.OutputCID, out.Receipt, out.Cost = "too_big", "", nil, 0 // the receipt speaks of an output that does not travel
 	}
-	out.Node, out.Output = m.self, nil
+	out.Node, out.Output, out.Sent = m.self, nil, nil
 	data, err := wire.EncodeJobFrame(wire.JobFrame{Result: &wire.JobResult{Outcome: out, OutputLength: uint64(len(output)), SentAt: m.cfg.Now()}})
 	if err != nil {
 		return err

@@ -91,7 +91,7 @@ func (m *Mesh) answerCall(ctx context.Context, from identity.PeerID, s *frames) 
 		if !ok {
 			return mesh.JobOutcome{Code: mesh.JobInternal, Reason: "unsupported", Message: "p2p: no handler"}
 		}
-		call.Body = body
+		call.Body, call.Length = body, r.InputLength
 		return h.HandleCall(ctx, from, call, onProgress)
 	})
 }

@@ -21,7 +21,7 @@ import (
 // meshErrors are the sentinels that pass through explain unchanged.
 var meshErrors = []error{
 	mesh.ErrUnreachable, mesh.ErrTimeout, mesh.ErrProtocol, mesh.ErrAddress, mesh.ErrCertificate,
-	mesh.ErrSignature, mesh.ErrTooBig, mesh.ErrEncode, mesh.ErrNotFound, mesh.ErrClosed, mesh.ErrCancelled, mesh.ErrProfile,
+	mesh.ErrSignature, mesh.ErrTooBig, mesh.ErrEncode, mesh.ErrNotFound, mesh.ErrClosed, mesh.ErrCancelled, mesh.ErrProfile, mesh.ErrNoRoom,
 }
 
 // errNoConnection marks failures before there was a stream.

@@ -26,7 +26,7 @@ const (
 // signature and CID first, each chunk against its digest, the whole against the
 // CID. A stream that breaks is resumed after the last good chunk, here and in
 // the next call for the same CID. Errors: mesh.ErrNotFound, ErrSignature,
-// ErrProtocol (a chunk or a figure is wrong), and RunJob's.
+// ErrProtocol (a chunk or a figure is wrong), call.Room's, and RunJob's.
 func (m *Mesh) FetchCapsule(ctx context.Context, p identity.PeerID, call mesh.FetchCall) (mesh.Blob, error) {
 	cid := call.CID
 	part := m.partial.take(cid)
@@ -81,6 +81,11 @@ func (m *Mesh) receive(s *frames, call mesh.FetchCall, part *part) error {
 	}
 	if err := part.begin(cid, f.Have, m.cfg.maxTransfer); err != nil {
 		return err
+	}
+	if call.Room != nil {
+		if err := call.Room(part.manifest.Size); err != nil {
+			return fmt.Errorf("%w: %w", mesh.ErrNoRoom, err)
+		}
 	}
 	s.pace()
 	defer s.unpace()

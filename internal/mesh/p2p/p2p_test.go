@@ -36,6 +36,7 @@ type worker struct {
 
 	started chan struct{} // "hang" has begun
 	ended   chan error    // how its context ended
+	sent    func()        // JobOutcome.Sent
 }
 
 func newWorker() *worker {
@@ -43,7 +44,7 @@ func newWorker() *worker {
 }
 
 func (w *worker) HandleJob(ctx context.Context, from identity.PeerID, call mesh.JobCall, fetch mesh.FetchFunc, onProgress func(mesh.Progress)) mesh.JobOutcome {
-	out := mesh.JobOutcome{JobID: call.Job.ID, Receipt: call.Voucher}
+	out := mesh.JobOutcome{JobID: call.Job.ID, Receipt: call.Voucher, Sent: w.sent}
 	if call.Job.Method == "refuse" {
 		out.Code, out.Reason = mesh.JobRejected, "ledger_missing"
 		return out
