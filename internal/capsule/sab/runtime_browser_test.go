@@ -5,7 +5,9 @@ package sab_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
+	"slices"
 	"sync"
 	"syscall/js"
 	"testing"
@@ -419,4 +421,22 @@ func BenchmarkRead256(b *testing.B) {
 	for b.Loop() {
 		_ = m.Read(4096, p)
 	}
+}
+
+// What a browser would compile for long is refused by its length.
+func TestLongModulesAreRefused(t *testing.T) {
+	rt := newRuntime(t)
+	padded := func(n int) []byte { // by a custom section
+		name := append(binary.AppendUvarint([]byte{0}, uint64(n)), 1, 'x')
+		return slices.Concat(stops.wasm(), name, make([]byte, n-2))
+	}
+	_, err := rt.Compile(t.Context(), padded(sab.MaxModule))
+	require.ErrorIs(t, err, capsule.ErrCompile)
+	require.ErrorContains(t, err, "33554432 at most")
+	code, retryable := capsule.CodeOf(err)
+	require.Equal(t, "capsule_not_compiled", code)
+	require.False(t, retryable)
+	_, err = rt.Compile(t.Context(), padded(1<<20))
+	require.NoError(t, err)
+	require.Equal(t, 1, stats(t, "modules"))
 }

@@ -2,6 +2,7 @@ package sab
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"slices"
 	"sync"
@@ -12,6 +13,12 @@ import (
 
 // DefaultModules is how many compiled modules a Runtime keeps.
 const DefaultModules = 32
+
+// MaxModule is the longest module that is compiled, in bytes. The browser compiles on threads of
+// its own, which nobody can end: what it takes there is in proportion to the module's length, since
+// engines compile each function in one pass at first and bound the locals of each. Fifty
+// times as long as the largest capsule here.
+const MaxModule = 32 << 20
 
 // Config of a Runtime; the zero value is what the kernel uses.
 type Config struct {
@@ -52,8 +59,11 @@ func New(c Config) *Runtime {
 
 // Compile implements capsule.Runtime. Modules are kept by CID; concurrent calls
 // with the same bytes compile once. Errors match those of capsule.Inspect,
-// capsule.ErrCompile, ErrClosed, errors.ErrUnsupported or ctx's.
+// capsule.ErrCompile (also of one longer than MaxModule), ErrClosed, errors.ErrUnsupported or ctx's.
 func (r *Runtime) Compile(ctx context.Context, wasm []byte) (capsule.Module, error) {
+	if len(wasm) > MaxModule {
+		return nil, fmt.Errorf("%w: it has %d bytes, and a browser compiles %d at most", capsule.ErrCompile, len(wasm), MaxModule)
+	}
 	info, err := capsule.Inspect(wasm)
 	if err != nil {
 		return nil, err
