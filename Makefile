@@ -34,6 +34,7 @@ needs_demo := rust chromium
 needs_run := rust
 needs_test := rust cc browsers
 needs_test-kills := browsers
+needs_test-hostile := rust browsers
 needs_test-clean-room := room
 needs_model-check := spin
 needs_bench-scheduler := chromium
@@ -74,8 +75,8 @@ test-kills: web/node_modules/.package-lock.json ## the ledger killed 50 times in
 	node test/browser/store/run.mjs 50
 
 .PHONY: test-hostile
-test-hostile: native capsules ## attacks on a real node with default flags: bound and measure of each
-	@scripts/setup.sh base rust
+test-hostile: setup-base ## attacks on a real node, and on browsers: bound and measure of each
+	+@$(PARALLEL) dist native
 	go run ./test/hostile
 
 .PHONY: fuzz

@@ -12,13 +12,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
-	"inos/internal/identity"
 	"inos/internal/mesh/p2p"
 )
 
@@ -29,19 +26,9 @@ type arena struct {
 	node *exec.Cmd
 	addr string
 
-	mesh    *p2p.Mesh
-	peer    identity.PeerID
-	stop    context.CancelFunc
-	working sync.WaitGroup
-
-	mu      sync.Mutex
-	slowest time.Duration // of all pings
-	lost    error         // the first ping that failed
-	memory  uint64        // most that the node and its children had resident, in bytes
+	mesh *p2p.Mesh // of somebody honest
+	pings
 }
-
-// pingEvery is how often the honest peer asks, and how often the memory is looked at.
-const pingEvery = 20 * time.Millisecond
 
 func newArena(ctx context.Context, inos, capsules string, flags ...string) (*arena, error) {
 	folder, err := os.MkdirTemp("", "inos-hostile-")
@@ -83,97 +70,19 @@ func (a *arena) watch(ctx context.Context) error {
 	if a.mesh, err = p2p.New(p2p.Config{Key: key}); err != nil {
 		return err
 	}
-	if a.peer, err = a.mesh.Connect(ctx, a.addr); err != nil {
+	peer, err := a.mesh.Connect(ctx, a.addr)
+	if err != nil {
 		return err
 	}
-	ctx, a.stop = context.WithCancel(ctx)
-	a.working.Go(func() {
-		for ctx.Err() == nil {
-			began := time.Now()
-			_, err := a.mesh.Ping(ctx, a.peer)
-			took := time.Since(began)
-			if ctx.Err() != nil {
-				return
-			}
-			a.mu.Lock()
-			a.slowest = max(a.slowest, took)
-			if err != nil && a.lost == nil {
-				a.lost = err
-			}
-			a.mu.Unlock()
-			pause(ctx, pingEvery)
-		}
-	})
-	a.working.Go(func() {
-		for ctx.Err() == nil {
-			now := a.resident()
-			a.mu.Lock()
-			a.memory = max(a.memory, now)
-			a.mu.Unlock()
-			pause(ctx, pingEvery)
-		}
-	})
+	a.ping(ctx, a.mesh, peer, a.resident)
 	return nil
 }
 
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
-}
-
-// pinged is the slowest ping until now.
-func (a *arena) pinged() (time.Duration, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.slowest, a.lost
-}
-
-func (a *arena) mostMemory() uint64 {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.memory
-}
-
 // resident is what the node and its children have in memory now.
-func (a *arena) resident() uint64 {
-	pid := a.node.Process.Pid
-	total := rss(pid)
-	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	for _, child := range strings.Fields(string(children)) {
-		if n, err := strconv.Atoi(child); err == nil {
-			total += rss(n)
-		}
-	}
-	return total
-}
-
-func rss(pid int) uint64 {
-	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
-	if fields := strings.Fields(string(statm)); err == nil && len(fields) > 1 {
-		n, _ := strconv.ParseUint(fields[1], 10, 64)
-		return n * uint64(os.Getpagesize())
-	}
-	return 0
-}
+func (a *arena) resident() uint64 { return resident(a.node.Process.Pid) }
 
 // processor is how much of a processor's time the node has used.
-func (a *arena) processor() time.Duration {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", a.node.Process.Pid))
-	if err != nil {
-		return 0
-	}
-	_, rest, _ := strings.Cut(string(stat), ") ")
-	fields := strings.Fields(rest)
-	const user, system, ticks = 11, 12, 100
-	if len(fields) <= system {
-		return 0
-	}
-	u, _ := strconv.ParseInt(fields[user], 10, 64)
-	s, _ := strconv.ParseInt(fields[system], 10, 64)
-	return time.Duration(u+s) * time.Second / ticks
-}
+func (a *arena) processor() time.Duration { return processor(a.node.Process.Pid) }
 
 // job has inos job run a capsule with a fresh key. It returns what that printed.
 func (a *arena) job(ctx context.Context, capsule string, args ...string) (string, error) {
@@ -204,10 +113,7 @@ func (a *arena) honest(ctx context.Context) error {
 
 // close ends the node as an operator does.
 func (a *arena) close() error {
-	if a.stop != nil {
-		a.stop()
-	}
-	a.working.Wait()
+	a.end()
 	var errs []error
 	if a.mesh != nil {
 		errs = append(errs, a.mesh.Close())

@@ -19,7 +19,7 @@ const (
 
 func attacks() []attack {
 	onProcess := fmt.Sprintf("pings below %v, gone %v after its deadline", slowestPing, goneWithin)
-	return append([]attack{
+	all := slices.Concat([]nativeAttack{
 		{"calls itself twice, 62 deep", onProcess, runsOn("doubling")},
 		{"rows of memory.fill", onProcess, runsOn("fills")},
 		{"rows of memory.copy", onProcess, runsOn("copies")},
@@ -28,7 +28,18 @@ func attacks() []attack {
 		{"270 million locals", "refused, below 64 MiB more", refusedAtOnce(hostile.Module(hostile.Locals(270_000_000)))},
 		{"8 capsules of 1 GiB that are never ready", "below --memory and 256 MiB", grabs},
 		{"half a minute to compile", "15 s, below 1.5 GiB, pings below 200ms", compilesLong},
-	}, slices.Concat(onPay(), byHearsay(), onScarce())...)
+	}, onPay(), byHearsay(), onScarce())
+	var rows []attack
+	for _, a := range all {
+		rows = append(rows, attack{a.name, a.bound, onNode(a.run)})
+	}
+	return slices.Concat(rows, inBrowsers("chromium"), inBrowsers("firefox"))
+}
+
+// nativeAttack is one on a native node.
+type nativeAttack struct {
+	name, bound string
+	run         func(context.Context, *arena) (measured string, held bool, err error)
 }
 
 // runsOn is a job whose capsule does not end.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -26,21 +27,32 @@ const price = 10
 
 // buyer is a stranger with a fresh key who signs his own vouchers.
 type buyer struct {
-	wallet  *credit.Wallet
-	library *library.Library
-	shelve  func() (*library.Library, error) // an empty one
-	mesh    *p2p.Mesh
-	node    identity.PeerID
+	capsules string // their folder
+	wallet   *credit.Wallet
+	library  *library.Library
+	shelve   func() (*library.Library, error) // an empty one
+	mesh     *p2p.Mesh
+	node     identity.PeerID
 	// limit is the time that his manifests give a run, 0 for none of their own.
 	limit time.Duration
 }
 
+// newBuyer is one who has dialled the node of a.
 func newBuyer(ctx context.Context, a *arena) (*buyer, error) {
+	b, err := newStranger(a.capsules)
+	if err == nil {
+		b.node, err = b.mesh.Connect(ctx, a.addr)
+	}
+	return b, err
+}
+
+// newStranger is one who listens at addresses, and knows no node yet.
+func newStranger(capsules string, listen ...string) (*buyer, error) {
 	_, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		return nil, err
 	}
-	b := &buyer{}
+	b := &buyer{capsules: capsules}
 	if b.wallet, err = credit.NewWallet(credit.WalletConfig{Key: key, Codec: wire.Credit{}}); err != nil {
 		return nil, err
 	}
@@ -54,10 +66,7 @@ func newBuyer(ctx context.Context, a *arena) (*buyer, error) {
 	if b.library, err = b.shelve(); err != nil {
 		return nil, err
 	}
-	if b.mesh, err = p2p.New(p2p.Config{Key: key, Handler: b}); err != nil {
-		return nil, err
-	}
-	b.node, err = b.mesh.Connect(ctx, a.addr)
+	b.mesh, err = p2p.New(p2p.Config{Key: key, Handler: b, Listen: listen})
 	return b, err
 }
 
@@ -79,8 +88,10 @@ func (b *buyer) HandleCommand(context.Context, identity.PeerID, mesh.CommandCall
 
 // purchase is a run that somebody wants.
 type purchase struct {
-	module  string // of build/capsules
+	module  string // of build/capsules, unless there are bytes
+	bytes   []byte
 	method  string
+	args    []string
 	budget  uint64
 	voucher time.Duration // it is good for so long
 	time    time.Duration // until the job's deadline
@@ -94,7 +105,7 @@ type bill struct {
 }
 
 func (b bill) String() string {
-	return fmt.Sprintf("%d microcredits after %v, %d reports: %v %s", b.Cost, b.waited.Round(10*time.Millisecond), b.reports, b.Code, b.Reason)
+	return fmt.Sprintf("%d microcredits after %v, %d reports: %v %s", b.Cost, b.waited.Round(10*time.Millisecond), b.reports, b.Code, cmp.Or(b.Reason, b.Message))
 }
 
 // owes reports whether the node can show that it is owed for at least ran, and no more than
@@ -106,8 +117,11 @@ func (b bill) owes(ran time.Duration) bool {
 }
 
 // buy has the node run p.
-func (b *buyer) buy(ctx context.Context, a *arena, p purchase) (bill, error) {
-	wasm, err := os.ReadFile(filepath.Join(a.capsules, p.module+".wasm"))
+func (b *buyer) buy(ctx context.Context, p purchase) (bill, error) {
+	wasm, err := p.bytes, error(nil)
+	if wasm == nil {
+		wasm, err = os.ReadFile(filepath.Join(b.capsules, p.module+".wasm"))
+	}
 	if err != nil {
 		return bill{}, err
 	}
@@ -119,7 +133,7 @@ func (b *buyer) buy(ctx context.Context, a *arena, p purchase) (bill, error) {
 		return bill{}, err
 	}
 	now := time.Now()
-	sub, err := submit.New(submit.Order{Capsule: capsule.SumCID(wasm), Method: p.method, Budget: p.budget, Deadline: now.Add(p.time),
+	sub, err := submit.New(submit.Order{Capsule: capsule.SumCID(wasm), Method: p.method, Args: p.args, Budget: p.budget, Deadline: now.Add(p.time),
 		CreditLedgerID: string(b.wallet.Ledger()), Module: "hostile", Device: b.wallet.Peer()}, now)
 	if err != nil {
 		return bill{}, err
@@ -145,7 +159,7 @@ func purchases(p purchase, meanwhile func(context.Context, *arena) error, held f
 		}
 		disturbed := make(chan error, 1)
 		go func() { disturbed <- meanwhile(ctx, a) }()
-		got, err := b.buy(ctx, a, p)
+		got, err := b.buy(ctx, p)
 		if err = errors.Join(err, <-disturbed, b.mesh.Close()); err != nil {
 			return "", false, err
 		}

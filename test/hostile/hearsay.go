@@ -20,8 +20,8 @@ import (
 
 // byHearsay are attacks of those who say what is not so: of a capsule, of themselves, of
 // a job.
-func byHearsay() []attack {
-	return []attack{
+func byHearsay() []nativeAttack {
+	return []nativeAttack{
 		{"a public capsule's bytes, with a limit of 1 ns", "breaks that job alone", claims},
 		{"2 of 3 nodes, at a tenth of the price, say internal", "all jobs of 10 new payers", besideLiars(mesh.JobInternal, 10)},
 		{"2 of 3 nodes, at a tenth of the price, hang", "all jobs of 2 new payers", besideLiars(mesh.JobOK, 2)},
@@ -35,7 +35,7 @@ func claims(ctx context.Context, a *arena) (string, bool, error) {
 		return "", false, err
 	}
 	b.limit = 1
-	got, err := b.buy(ctx, a, purchase{"hash", "sha256", 10_000, time.Minute, 20 * time.Second})
+	got, err := b.buy(ctx, purchase{module: "hash", method: "sha256", budget: 10_000, voucher: time.Minute, time: 20 * time.Second})
 	if err = errors.Join(err, b.mesh.Close()); err != nil {
 		return "", false, err
 	}

@@ -1,14 +1,16 @@
 //go:build unix
 
 // Command hostile attacks a real node with default flags, one attack after the other,
-// each with a fresh key over loopback, and prints what came of it beside the bound that
-// the node promises (docs/security.md). It exits with 1 when a bound does not hold.
+// each with a fresh key over loopback, and then Chromium and Firefox that lend their machine. It
+// prints what came of it beside the bound that is promised (docs/security.md), and exits with 1
+// when a bound does not hold. It runs where test/browser lies, and needs dist.
 //
 //	go run ./test/hostile -inos build/inos -capsules build/capsules
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -17,12 +19,26 @@ import (
 	"text/tabwriter"
 )
 
-// attack is what a stranger does to the node.
+// programs are what is attacked, and with what.
+type programs struct {
+	inos, capsules string
+	pages          map[string]*page // that are open, by their browser
+}
+
+// close ends the browsers.
+func (at programs) close() (err error) {
+	for _, p := range at.pages {
+		err = errors.Join(err, p.close())
+	}
+	return err
+}
+
+// attack is what a stranger does to a node.
 type attack struct {
 	name  string
 	bound string
-	// run does it and says what it measured; held says whether the bound does.
-	run func(ctx context.Context, a *arena) (measured string, held bool, err error)
+	// run starts one, does it and says what it measured; held says whether the bound does.
+	run func(ctx context.Context, at programs) (measured string, held bool, err error)
 }
 
 func main() {
@@ -35,11 +51,12 @@ func main() {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "attack\tbound\tmeasured\t")
 	failed, passed := 0, 0
+	at := programs{*inos, *capsules, map[string]*page{}}
 	for _, atk := range attacks() {
 		if !strings.Contains(atk.name, *only) {
 			continue
 		}
-		measured, held, err := fight(ctx, atk, *inos, *capsules)
+		measured, held, err := atk.run(ctx, at)
 		verdict := "held"
 		switch {
 		case err != nil:
@@ -55,6 +72,10 @@ func main() {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", atk.name, atk.bound, measured, verdict)
 		fmt.Fprintf(os.Stderr, "%s: %s\n", atk.name, verdict)
 	}
+	if err := at.close(); err != nil {
+		failed++
+		fmt.Fprintln(table, "the browsers end\t\t"+err.Error()+"\tFAILED")
+	}
 	table.Flush()
 	fmt.Printf("%d passed, %d failed\n", passed, failed)
 	if failed > 0 || passed == 0 {
@@ -62,15 +83,17 @@ func main() {
 	}
 }
 
-// fight starts a node for one attack and ends it afterwards, by SIGTERM.
-func fight(ctx context.Context, atk attack, inos, capsules string) (measured string, held bool, err error) {
-	a, err := newArena(ctx, inos, capsules)
-	if err != nil {
-		return "", false, err
+// onNode starts a native node for an attack and ends it afterwards, by SIGTERM.
+func onNode(run func(context.Context, *arena) (string, bool, error)) func(context.Context, programs) (string, bool, error) {
+	return func(ctx context.Context, at programs) (measured string, held bool, err error) {
+		a, err := newArena(ctx, at.inos, at.capsules)
+		if err != nil {
+			return "", false, err
+		}
+		measured, held, err = run(ctx, a)
+		if ended := a.close(); err == nil && ended != nil {
+			return measured, false, ended
+		}
+		return measured, held, err
 	}
-	measured, held, err = atk.run(ctx, a)
-	if ended := a.close(); err == nil && ended != nil {
-		return measured, false, ended
-	}
-	return measured, held, err
 }

@@ -25,9 +25,9 @@ import (
 )
 
 // onScarce are attacks of those who want what there is little of, for nothing.
-func onScarce() []attack {
+func onScarce() []nativeAttack {
 	honestly := "honest jobs succeed, pings below 200ms"
-	return []attack{
+	return []nativeAttack{
 		{"six peers, 256 silent streams each", honestly, silent(6)},
 		{"16 inputs of 100 MiB that drip", honestly + ", each ended within 25 s", drips},
 		{"300 MiB of junk capsules", honestly, junk},
