@@ -111,11 +111,13 @@ func (p *page) run(ctx context.Context, w purchase) (got bill, gone time.Duratio
 		return got, 0, false, err
 	}
 	gone = time.Since(began) - min(w.time, got.waited)
-	// What never began is free; all else costs what it used, and a start takes no second.
-	least := got.Run
+	// What never began is free; all else costs what it used, but for a second in which the machine may
+	// have done something else.
+	least := got.Run - time.Second
 	if got.Code == mesh.JobDeadline {
 		least = max(least, w.time-time.Second)
 	}
+	least = max(least, 0)
 	fair = got.Run == 0 && got.Cost == 0 && got.Code != mesh.JobDeadline || got.owes(least)
 	return got, gone, fair, nil
 }
@@ -157,8 +159,8 @@ func ends(all ...purchase) func(context.Context, *page) (string, bool, error) {
 				return "", false, err
 			}
 			latest = max(latest, gone)
-			if held = held && fair; !fair || len(all) == 1 {
-				said = append(said, got.String())
+			if held = held && fair; !fair || gone > workerGoneWithin || len(all) == 1 {
+				said = append(said, fmt.Sprintf("%s: %v, gone %v after", w, got, gone.Round(time.Millisecond)))
 			}
 		}
 		f, err := p.feels()

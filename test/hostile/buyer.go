@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"inos/internal/capsule"
@@ -96,6 +97,8 @@ type purchase struct {
 	voucher time.Duration // it is good for so long
 	time    time.Duration // until the job's deadline
 }
+
+func (p purchase) String() string { return strings.TrimSpace(p.module + " " + p.method) }
 
 // bill is what came of it.
 type bill struct {
