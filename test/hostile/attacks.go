@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"inos/internal/capsule/hostile"
@@ -17,7 +18,7 @@ const (
 	goneWithin  = 100 * time.Millisecond
 )
 
-func attacks() []attack {
+func attacks(browsers string) []attack {
 	onProcess := fmt.Sprintf("pings below %v, gone %v after its deadline", slowestPing, goneWithin)
 	all := slices.Concat([]nativeAttack{
 		{"calls itself twice, 62 deep", onProcess, runsOn("doubling")},
@@ -33,7 +34,10 @@ func attacks() []attack {
 	for _, a := range all {
 		rows = append(rows, attack{a.name, a.bound, onNode(a.run)})
 	}
-	return slices.Concat(rows, inBrowsers("chromium"), inBrowsers("firefox"))
+	for name := range strings.FieldsFuncSeq(browsers, func(r rune) bool { return r == ',' }) {
+		rows = append(rows, inBrowsers(name)...)
+	}
+	return rows
 }
 
 // nativeAttack is one on a native node.

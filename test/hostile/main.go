@@ -1,7 +1,7 @@
 //go:build unix
 
 // Command hostile attacks a real node with default flags, one attack after the other,
-// each with a fresh key over loopback, and then Chromium and Firefox that lend their machine. It
+// each with a fresh key over loopback, and then browsers that lend their machine. It
 // prints what came of it beside the bound that is promised (docs/security.md), and exits with 1
 // when a bound does not hold. It runs where test/browser lies, and needs dist.
 //
@@ -45,6 +45,7 @@ func main() {
 	inos := flag.String("inos", "build/inos", "the native node's program")
 	capsules := flag.String("capsules", "build/capsules", "folder of the capsules, hostile/ among them")
 	only := flag.String("only", "", "run only attacks whose name contains this")
+	browsers := flag.String("browsers", "chromium", "browsers that are attacked: chromium, firefox, or both with a comma")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -52,7 +53,7 @@ func main() {
 	fmt.Fprintln(table, "attack\tbound\tmeasured\t")
 	failed, passed := 0, 0
 	at := programs{*inos, *capsules, map[string]*page{}}
-	for _, atk := range attacks() {
+	for _, atk := range attacks(*browsers) {
 		if !strings.Contains(atk.name, *only) {
 			continue
 		}
