@@ -181,13 +181,17 @@ func everyStep(t *testing.T, budget int64, last string) {
 	whole(t, l, want)
 	for at := range ops {
 		for _, count := range []int{1, -1} {
-			for _, end := range []string{"goes on", "killed", "power"} {
+			for _, end := range []string{"goes on", "goes on, killed", "killed", "power"} {
 				d, l, want := prepare()
 				faults(d, at, count)
 				require.ErrorIs(t, l.SaveCheckpoint(l.Len(), stateOf(l.Len(), 8)), errNoRoom, ops[at])
 				d.Fault = nil
 				if end == "power" {
 					d.Crash(nil)
+				}
+				if end == "goes on, killed" { // after the segment whose successor was not made has gone on
+					want = append(want, "on")
+					require.NoError(t, l.Append([][]byte{[]byte("on")}))
 				}
 				if end != "goes on" {
 					l, _ = openLog(t, d)
