@@ -284,7 +284,7 @@ func (l *Ledger) join(now time.Time, entries []*entry) (b *batch, leads bool, er
 				break
 			}
 		}
-		if err = l.state.apply(e); err != nil {
+		if err = l.apply(e); err != nil {
 			break
 		}
 		l.back = 0
@@ -312,13 +312,7 @@ func (l *Ledger) mayHold(e *entry) error {
 	if a == nil || e.amount > maxAmount || l.state.mayHold(e, a, holdKey{e.ledger, e.nonce}) != nil {
 		return nil // apply says the same, and why
 	}
-	if err := l.covers(e.ledger, a, e.amount); err != nil {
-		return err
-	}
-	if a.stranger {
-		l.owed.add(a.network, e.amount)
-	}
-	return nil
+	return l.covers(e.ledger, a, e.amount)
 }
 
 // checkpointDue is how many entries after the last checkpoint the next one follows.

@@ -332,6 +332,11 @@ func mustOwner(t require.TestingT, n byte) key {
 
 func agree(t *rapid.T, l *Ledger, m *model) {
 	require.Zero(t, l.Sum())
+	l.mu.Lock()
+	if l.owed.of != nil {
+		require.Equal(t, l.state.strangersOwe(), l.owed, "what strangers owe is kept as it changes")
+	}
+	l.mu.Unlock()
 	for n := byte(1); n <= 4; n++ {
 		b, ok := l.Balance(testLedger(n))
 		a := m.accounts[n]

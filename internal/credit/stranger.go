@@ -14,42 +14,67 @@ import (
 // are free, all strangers together have a line, too: what they can cost this node is that
 // line for each StrangerAge, whatever they are.
 
-// owed is what strangers owe, at the most: holds are added, and the sum is made anew when
-// that is near the bound and something has moved since.
+// owed is what strangers owe, in all and those of each network. Without of it has not been
+// summed yet.
 type owed struct {
-	most uint64
-	of   map[network]uint64
-	at   uint64 // the entry that it was summed at
+	sum uint64
+	of  map[network]uint64
 }
 
-func (o *owed) add(of network, amount uint64) {
-	o.most += amount
-	o.of[of] += amount
+// change takes in that somebody of a network owes to, and no longer from.
+func (o *owed) change(of network, from, to uint64) {
+	if o.of == nil || from == to {
+		return
+	}
+	o.sum += to - from
+	if o.of[of] += to - from; o.of[of] == 0 {
+		delete(o.of, of)
+	}
 }
 
 // room is how much more the strangers of a network may owe: as long as they owe less than is
 // free of the total.
 func (o *owed) room(of network, total uint64) uint64 {
-	free := total - min(o.most, total)
+	free := total - min(o.sum, total)
 	return (free - min(o.of[of], free)) / 2
 }
 
-// recount is how many entries lie between two sums, near the bound.
-const recount = 32
-
 // strangersRoom is how much more strangers of a network may owe. The caller holds the lock.
 func (l *Ledger) strangersRoom(of network) uint64 {
-	total := l.cfg.StrangersLine
-	near := l.owed.of == nil || l.owed.room(of, total) < l.cfg.StrangerLine
-	if l.owed.of == nil || near && l.state.seq-l.owed.at >= recount {
-		l.owed = owed{at: l.state.seq, of: make(map[network]uint64)}
-		for id, a := range l.state.accounts {
-			if id.class == classLedger && a.stranger {
-				l.owed.add(a.network, l.state.exposure(id.owner, a))
-			}
+	if l.owed.of == nil {
+		l.owed = l.state.strangersOwe()
+	}
+	return l.owed.room(of, l.cfg.StrangersLine)
+}
+
+// strangersOwe looks at every account.
+func (s *state) strangersOwe() owed {
+	o := owed{of: make(map[network]uint64)}
+	for id, a := range s.accounts {
+		if id.class == classLedger && a.stranger {
+			o.change(a.network, 0, s.exposure(id.owner, a))
 		}
 	}
-	return l.owed.room(of, total)
+	return o
+}
+
+// apply is state.apply, and keeps what strangers owe: an entry changes that for its own ledger
+// only. The caller holds the lock.
+func (l *Ledger) apply(e *entry) error {
+	of, owes := l.state.strangerOwes(e.ledger)
+	err := l.state.apply(e)
+	l.owed.change(of, owes, 0)
+	of, owes = l.state.strangerOwes(e.ledger)
+	l.owed.change(of, 0, owes)
+	return err
+}
+
+// strangerOwes is what k owes, if that is a stranger, and its network.
+func (s *state) strangerOwes(k key) (of network, owes uint64) {
+	if a := s.ledger(k); a != nil && a.stranger {
+		return a.network, s.exposure(k, a)
+	}
+	return of, 0
 }
 
 // exposure is what a ledger's owner owes, for settled jobs and by cheques that are not

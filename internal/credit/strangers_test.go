@@ -24,6 +24,12 @@ func spends(t *testing.T, l *Ledger, name string, amount uint64, now time.Time) 
 // spendsFrom is spends by somebody on a network.
 func spendsFrom(t *testing.T, l *Ledger, origin, name string, amount uint64, now time.Time) bool {
 	t.Helper()
+	return holds(t, l, origin, name, amount, amount, now)
+}
+
+// holds reports whether amount is held for somebody's job, which then costs cost.
+func holds(t *testing.T, l *Ledger, origin, name string, amount, cost uint64, now time.Time) bool {
+	t.Helper()
 	key := ed25519.NewKeyFromSeed([]byte(fmt.Sprintf("%-32.32s", name)))
 	ledger := identity.LedgerIDOf(key.Public().(ed25519.PublicKey))
 	if err := l.Welcome(ledger, origin, now); err != nil {
@@ -37,7 +43,7 @@ func spendsFrom(t *testing.T, l *Ledger, origin, name string, amount uint64, now
 		require.ErrorIs(t, err, ErrLedgerExhausted)
 		return false
 	}
-	require.NoError(t, l.Settle(hold, identity.PeerIDOf(key.Public().(ed25519.PublicKey)), amount, now))
+	require.NoError(t, l.Settle(hold, identity.PeerIDOf(key.Public().(ed25519.PublicKey)), cost, now))
 	return true
 }
 
@@ -148,4 +154,14 @@ func TestWhoPays(t *testing.T) {
 
 	require.NoError(t, b.ledger.OpenAccount(a.wallet.Ledger(), 100_000, testNow))
 	require.True(t, pays(), "it is meant")
+}
+
+// A stranger whose jobs cost next to nothing is never refused for what was held for them: what
+// strangers owe goes down as soon as a job has ended.
+func TestWhatWasHeldForStrangersIsNotOwed(t *testing.T) {
+	const line = 1_000
+	l := openTest(t, &MemoryLog{}, func(c *Config) { c.StrangerLine, c.StrangersLine = line, 16*line })
+	for range 100 {
+		require.True(t, holds(t, l, "", "somebody", 900, 1, time.Unix(1_800_000_000, 0)))
+	}
 }

@@ -69,6 +69,9 @@ func (m *Mesh) serveJob(ctx context.Context, s *frames, length uint64, deadline 
 		listen()
 	}
 	body := func(ctx context.Context) ([]byte, error) {
+		if length == 0 { // it is the listener that reads
+			return nil, context.Cause(ctx)
+		}
 		input, err := readInput(ctx, s, length)
 		if err != nil {
 			gone(err)
