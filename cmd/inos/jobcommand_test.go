@@ -103,7 +103,7 @@ func TestJobExitCodes(t *testing.T) {
 		"no such file": {with("nosuch.wasm"), exitFailed},
 		"usage":        {with("hash.wasm", "--replicas", "0"), exitUsage},
 		"rejected":     {with("hash.wasm", "--budget", "99999999999"), exitRejected},
-		"no candidate": {with("hash.wasm", "--requires", "telescope", "--timeout", "300ms"), exitDeadline},
+		"no candidate": {with("hash.wasm", "--requires", "telescope", "--timeout", "2s"), exitDeadline},
 		"deadline":     {with("fault.wasm", "--method", "spin", "--timeout", "2s"), exitDeadline},
 		"panicked":     {with("fault.wasm", "--method", "panic"), exitCapsule},
 		"no method":    {with("hash.wasm", "--method", "nosuch"), exitCapsule},

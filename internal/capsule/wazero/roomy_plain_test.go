@@ -4,3 +4,6 @@ package wazero_test
 
 // roomy is the address space of a compiling process that needs no more than usual.
 const roomy = 0 // the default
+
+// slower is how many times as long a processor may take for what it is bound to.
+const slower = 1
