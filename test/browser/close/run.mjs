@@ -26,12 +26,13 @@ const KEEP_WORKER = `<script>
  * Runs in the page: puts the dispatches in flight and, once the first is done, ends the kernel. Returns how many were
  * pending then, and how many ended by which code.
  */
-async function endUnderLoad({ how, jobs }) {
+async function endUnderLoad({ how, jobs, code }) {
   await inos.joined;
   const { ledgerId } = await inos.status();
   await inos.spawn('hash');
   const input = new Uint8Array(1 << 10);
   const ends = {};
+  const said = [];
   let first;
   const some = new Promise((resolve) => (first = resolve));
   const all = Array.from({ length: jobs }, (_, i) => {
@@ -39,23 +40,26 @@ async function endUnderLoad({ how, jobs }) {
     input[1] = i >> 8;
     // Half of them may run here; the others go to other nodes.
     const job = { capsule: 'hash', input, requires: i % 2 ? ['storage'] : [], budget: 100, creditLedgerId: ledgerId };
-    return inos.dispatch(job).then(() => 'done', (error) => error.code).then((end) => {
+    return inos.dispatch(job).then(() => 'done', (error) => {
+      if (error.code !== code) said.push(error.message);
+      return error.code;
+    }).then((end) => {
       ends[end] = (ends[end] ?? 0) + 1;
       first(end);
     });
   });
   await some;
   const pending = jobs - Object.values(ends).reduce((a, b) => a + b, 0);
-  if (how === 'reload') return { pending, ends };
+  if (how === 'reload') return { pending, ends, said };
   if (how === 'close') await inos.close();
   else kernelWorker.terminate();
   await Promise.all(all);
-  return { pending, ends };
+  return { pending, ends, said };
 }
 
-function judge(how, { pending, ends }) {
+function judge(how, { pending, ends, said }) {
   const others = Object.keys(ends).filter((code) => code !== 'done' && code !== CODES[how]);
-  if (others.length > 0) throw new Error(`dispatches ended otherwise: ${JSON.stringify(ends)}`);
+  if (others.length > 0) throw new Error(`dispatches ended otherwise: ${JSON.stringify(ends)}: ${said}`);
   if (how !== 'reload' && !(ends[CODES[how]] > 0)) throw new Error(`nothing was pending: ${JSON.stringify(ends)}`);
   return `${pending} pending`;
 }
@@ -63,7 +67,7 @@ function judge(how, { pending, ends }) {
 /** One page's life: after a reload the next kernel has to come up, too. */
 async function life(page, url, how) {
   await page.goto(url);
-  const said = judge(how, await inPage(page, endUnderLoad, { how, jobs: JOBS }, ROUND_MS));
+  const said = judge(how, await inPage(page, endUnderLoad, { how, jobs: JOBS, code: CODES[how] }, ROUND_MS));
   if (how === 'reload') {
     await page.goto(`${url}?again`);
     await inPage(page, async () => void (await inos.joined), null, ROUND_MS);
