@@ -98,6 +98,9 @@ func TestAJobHasOneAttemptsMoneyOutAtATime(t *testing.T) {
 						out.Node = at
 						return out, err, lied
 					}
+					if n%10 == 0 { // late enough for a second copy
+						time.Sleep(5 * time.Second)
+					}
 					return mesh.JobOutcome{}, nil, false
 				}
 				pay := newOutAtOnce()

@@ -95,7 +95,9 @@ func feedAGiB(t *testing.T, listen string, size int) {
 
 	times, held := jams(t, events)
 	t.Logf("the valve shut %d times, for %v in all", times, held.Round(time.Millisecond))
-	require.GreaterOrEqual(t, times, uint64(gibShuts*size/gibBytes), "it was the valve that did it")
+	if gibShuts > 0 {
+		require.GreaterOrEqual(t, times, uint64(gibShuts*size/gibBytes), "it was the valve that did it")
+	}
 }
 
 // jams adds up the jams until the end of the feed.
