@@ -11,7 +11,12 @@ type buffered struct {
 	buf []byte
 }
 
-func newBuffered(r io.Reader) *buffered { return &buffered{r: bufio.NewReaderSize(r, 256<<10)} }
+// newBuffered reads size bytes of r. A short log has a short buffer: where nothing preempts a
+// goroutine (js/wasm), whoever reads many logs in a row would otherwise fill memory before the
+// garbage collector's own goroutine has a turn.
+func newBuffered(r io.Reader, size int64) *buffered {
+	return &buffered{r: bufio.NewReaderSize(r, int(min(size, 256<<10)))}
+}
 
 func (b *buffered) full(p []byte) error {
 	_, err := io.ReadFull(b.r, p)

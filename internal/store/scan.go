@@ -112,7 +112,7 @@ func (r *reach) frames(offset int64, next uint64, enter func(*segment) error,
 
 // frames moves offset and next on past each whole frame.
 func (s *segment) frames(offset *int64, next *uint64, limit int64, fn func(head frameHead, payload []byte, end int64) error) (reason string, err error) {
-	r := newBuffered(io.NewSectionReader(s.file, *offset-s.base, limit-*offset))
+	r := newBuffered(io.NewSectionReader(s.file, *offset-s.base, limit-*offset), limit-*offset)
 	var h [frameHeader]byte
 	for *offset < limit {
 		if limit-*offset < frameHeader {
