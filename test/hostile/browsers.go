@@ -19,13 +19,14 @@ import (
 // Chromium two seconds, whatever the page does.
 const (
 	workerGoneWithin = 3 * time.Second
-	// idle is what a page and its kernel use of a processor in a second, beside some measuring.
-	idle = 500 * time.Millisecond
+	// idle is less than what one thread that computes on uses of a processor in a second: page,
+	// kernel and measuring take up to half of one, and the engine cleans up after a Worker.
+	idle = 800 * time.Millisecond
 )
 
 // inBrowsers are the attacks that meet a browser as the worker.
 func inBrowsers(name string) []attack {
-	bound := fmt.Sprintf("pings and page below %v, its Worker gone %v after its deadline, paid", slowestPing, workerGoneWithin)
+	bound := fmt.Sprintf("pings and page below %v, its Worker gone %v after its deadline, no thread at work then, paid", slowestPing, workerGoneWithin)
 	const lot, short = 100_000, 3 * time.Second
 	one := func(module string) purchase {
 		return purchase{module: module, budget: lot, voucher: time.Minute, time: short}
