@@ -97,8 +97,9 @@ bench-governance: $(TOOLS)/wasmbrowsertest web/node_modules/.package-lock.json #
 	node test/browser/store/run.mjs 0 chromium
 
 .PHONY: fmt vet lint
-fmt: | setup-base ## format the Go code
+fmt: web/node_modules/.package-lock.json ## format the Go and TypeScript code
 	gofmt -w $$(scripts/test.sh --go)
+	web/node_modules/.bin/biome format --write
 vet: | setup-base ## go vet, natively and for js/wasm
 	go vet ./...
 	GOOS=js GOARCH=wasm go vet $$(scripts/test-js.sh --vet)
