@@ -31,15 +31,26 @@ const { values: options } = parseArgs({
     except: { type: 'string', multiple: true, default: [] },
   },
 });
-const cache = join(process.env.INOS_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'inos'), 'brotli');
+const cache = join(
+  process.env.INOS_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'inos'),
+  'brotli',
+);
 
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest();
 
 /** A CIDv1 of raw bytes: version 1, codec raw, sha2-256, in base32. */
 function cidOf(digest) {
   const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
-  const bits = [...Buffer.concat([Buffer.from([0x01, 0x55, 0x12, 32]), digest])].map((byte) => byte.toString(2).padStart(8, '0')).join('');
-  return 'b' + bits.match(/.{1,5}/g).map((five) => alphabet[parseInt(five.padEnd(5, '0'), 2)]).join('');
+  const bits = [...Buffer.concat([Buffer.from([0x01, 0x55, 0x12, 32]), digest])]
+    .map((byte) => byte.toString(2).padStart(8, '0'))
+    .join('');
+  return (
+    'b' +
+    bits
+      .match(/.{1,5}/g)
+      .map((five) => alphabet[parseInt(five.padEnd(5, '0'), 2)])
+      .join('')
+  );
 }
 
 async function* filesIn(folder) {
@@ -98,7 +109,8 @@ async function brotli(bytes, digest, path) {
     await utimes(kept, now, now);
     return kept;
   } catch {
-    if (bytes.length > 1 << 20) console.error(`pack: compressing ${path} (${mb(bytes.length)} MB) at brotli ${QUALITY}, once`);
+    if (bytes.length > 1 << 20)
+      console.error(`pack: compressing ${path} (${mb(bytes.length)} MB) at brotli ${QUALITY}, once`);
   }
   const packed = await promisify(brotliCompress)(bytes, {
     params: {
@@ -136,12 +148,21 @@ const lines = await Promise.all(files.map(place));
 const lineOf = (path) => lines.find((line) => line.path === path);
 const build = {
   kernel: { path: kernel.path, bytes: lineOf(kernel.path).bytes, brotli: lineOf(kernel.path).brotli },
-  capsules: capsules.map(({ name, path, cid }) => ({ name, path, cid, bytes: lineOf(path).bytes, brotli: lineOf(path).brotli })),
+  capsules: capsules.map(({ name, path, cid }) => ({
+    name,
+    path,
+    cid,
+    bytes: lineOf(path).bytes,
+    brotli: lineOf(path).brotli,
+  })),
   files: lines.sort((a, b) => (a.path < b.path ? -1 : 1)),
 };
 
 // The list goes last, so that a package it names is complete.
-const wanted = new Set([...lines.flatMap((line) => (line.brotli ? [line.path, `${line.path}.br`] : [line.path])), 'build.json']);
+const wanted = new Set([
+  ...lines.flatMap((line) => (line.brotli ? [line.path, `${line.path}.br`] : [line.path])),
+  'build.json',
+]);
 await writeFile(join(options.out, 'build.json.new'), JSON.stringify(build, null, 2) + '\n');
 await rename(join(options.out, 'build.json.new'), join(options.out, 'build.json'));
 for await (const file of filesIn(options.out)) {
@@ -149,5 +170,7 @@ for await (const file of filesIn(options.out)) {
 }
 await prune();
 
-console.log(`pack: ${options.out}: kernel.wasm ${mb(build.kernel.bytes)} MB, brotli ${mb(build.kernel.brotli)} MB; ` +
-  `capsules ${capsules.map(({ name, path }) => `${name} ${(lineOf(path).bytes / 1e3).toFixed(1)} kB`).join(', ') || 'none'}`);
+console.log(
+  `pack: ${options.out}: kernel.wasm ${mb(build.kernel.bytes)} MB, brotli ${mb(build.kernel.brotli)} MB; ` +
+    `capsules ${capsules.map(({ name, path }) => `${name} ${(lineOf(path).bytes / 1e3).toFixed(1)} kB`).join(', ') || 'none'}`,
+);

@@ -3,7 +3,12 @@
 // other, and returns the times in milliseconds.
 import { wrap } from '/comlink.mjs';
 
-interface Command { id: number; type: number; target: string; timestamp: number }
+interface Command {
+  id: number;
+  type: number;
+  target: string;
+  timestamp: number;
+}
 
 const now = () => performance.now();
 const bytes = 256;
@@ -67,7 +72,9 @@ async function postMessage() {
   let answered: (e: MessageEvent) => void = () => undefined;
   worker.onmessage = (e) => answered(e);
   const ask = async (c: Command) => {
-    const answer = new Promise<MessageEvent>((resolve) => { answered = resolve; });
+    const answer = new Promise<MessageEvent>((resolve) => {
+      answered = resolve;
+    });
     worker.postMessage(c);
     if ((await answer).data.id !== c.id) throw new Error('wrong answer');
   };
@@ -97,7 +104,10 @@ async function spawn(n: number): Promise<Float64Array> {
 
 export async function peers() {
   const all: Record<string, { ask: Ask; end(): void }> = {
-    atomics: await atomics(0), spinning: await atomics(LOOKS), postMessage: await postMessage(), comlink: await comlink(),
+    atomics: await atomics(0),
+    spinning: await atomics(LOOKS),
+    postMessage: await postMessage(),
+    comlink: await comlink(),
   };
   return {
     run: (name: string, n: number, pause = 0) => timed(n, pause, all[name]!.ask),

@@ -37,7 +37,12 @@ const heard = (line) => {
 const scratch = mkdtempSync(join(tmpdir(), 'inos-bench-'));
 let agent = '';
 try {
-  const go = (args, env) => execFileSync('go', args, { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] }).toString();
+  const go = (args, env) =>
+    execFileSync('go', args, {
+      cwd: root,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    }).toString();
   const wasm = join(scratch, 'bench.wasm');
   go(['build', '-o', wasm, './bench/capsule/browser'], { GOOS: 'js', GOARCH: 'wasm' });
   let reported = () => {};
@@ -66,7 +71,12 @@ try {
         }
         if (r.exit !== undefined) r.exit === 0 ? resolve() : reject(new Error(`the benchmark exits ${r.exit}`));
       };
-      const query = [['program', '/bench.wasm'], ['capsule', 'flood'], ['peers', '/peers.ts'], ...flags.map((a) => ['arg', a])];
+      const query = [
+        ['program', '/bench.wasm'],
+        ['capsule', 'flood'],
+        ['peers', '/peers.ts'],
+        ...flags.map((a) => ['arg', a]),
+      ];
       browser.open(server.url + '?' + new URLSearchParams(query)).catch(reject);
     });
   } finally {
@@ -89,7 +99,8 @@ console.log(`Capsules: ${where}\n\n${lines.join('\n')}`);
 
 if (values.write) {
   const file = new URL('docs/benchmarks.md', root);
-  const begin = '<!-- bench-capsule: begin -->', end = '<!-- bench-capsule: end -->';
+  const begin = '<!-- bench-capsule: begin -->',
+    end = '<!-- bench-capsule: end -->';
   const section = `${begin}\nOne run of \`make bench-capsule\` on ${where}; every row beside its peers in the same run.\n\n${lines.join('\n')}\n${end}`;
   let text = existsSync(file) ? readFileSync(file, 'utf8') : '# Benchmarks\n';
   const at = text.indexOf(begin);

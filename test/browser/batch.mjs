@@ -25,15 +25,26 @@ async function batch({ jobs }) {
   let first;
   const some = new Promise((resolve) => (first = resolve));
   const all = Array.from({ length: jobs }, (_, i) =>
-    inos.dispatch({ capsule: 'hash', input: String(i), requires: ['storage'], creditLedgerId: ledgerId })
-      .then(({ text }) => text.trim().split(' ').at(-1), (error) => `${error.code}: ${error.message}`)
-      .finally(first));
+    inos
+      .dispatch({ capsule: 'hash', input: String(i), requires: ['storage'], creditLedgerId: ledgerId })
+      .then(
+        ({ text }) => text.trim().split(' ').at(-1),
+        (error) => `${error.code}: ${error.message}`,
+      )
+      .finally(first),
+  );
   await some;
   const asked = performance.now();
   const answers = await Promise.all([inos.status(), inos.jobs(), inos.capsules(), inos.nodes()]);
   const answered = performance.now() - asked;
   const ends = await Promise.all(all);
-  return { ends: new Set(ends).size, wrong: ends.filter((end) => !/^[0-9a-f]{64}$/.test(end)).slice(0, 3), listed: answers[1].length, answered, took: performance.now() - began };
+  return {
+    ends: new Set(ends).size,
+    wrong: ends.filter((end) => !/^[0-9a-f]{64}$/.test(end)).slice(0, 3),
+    listed: answers[1].length,
+    answered,
+    took: performance.now() - began,
+  };
 }
 
 /** Runs in the page: cancels all it sees until every dispatch has ended. */
@@ -43,18 +54,40 @@ async function cancelAll({ jobs }) {
   const cancels = {};
   const count = (into, what) => (into[what] = (into[what] ?? 0) + 1);
   const job = { capsule: 'hash', input: new Uint8Array(64 << 10), requires: ['storage'], creditLedgerId: ledgerId };
-  const all = Array.from({ length: jobs }, () => inos.dispatch(job).then(() => count(ends, 'done'), ({ code }) => count(ends, code)));
+  const all = Array.from({ length: jobs }, () =>
+    inos.dispatch(job).then(
+      () => count(ends, 'done'),
+      ({ code }) => count(ends, code),
+    ),
+  );
   let over = false;
   const end = Promise.all(all).then(() => (over = true));
   while (!over) {
-    const ids = (await inos.jobs()).filter(({ state }) => ['queued', 'placed', 'running'].includes(state)).map(({ id }) => id);
-    await Promise.all(ids.map((id) => inos.cancel(id).then(() => count(cancels, 'passed'), ({ code }) => count(cancels, code))));
+    const ids = (await inos.jobs())
+      .filter(({ state }) => ['queued', 'placed', 'running'].includes(state))
+      .map(({ id }) => id);
+    await Promise.all(
+      ids.map((id) =>
+        inos.cancel(id).then(
+          () => count(cancels, 'passed'),
+          ({ code }) => count(cancels, code),
+        ),
+      ),
+    );
   }
   await end;
   return { ends, cancels };
 }
 
-const node = await startNode('few slots', ['node', '--listen', '/ip4/127.0.0.1/udp/0/quic-v1/webtransport', '--capabilities', 'storage', '--slots', '4']);
+const node = await startNode('few slots', [
+  'node',
+  '--listen',
+  '/ip4/127.0.0.1/udp/0/quic-v1/webtransport',
+  '--capabilities',
+  'storage',
+  '--slots',
+  '4',
+]);
 const server = await serveSpoiled({ boot: { bootstrap: node.ready.addrs } });
 let passed = 0;
 let failed = 0;
@@ -76,8 +109,13 @@ const names = process.argv.slice(2);
 for (const browser of names.length > 0 ? names : Object.keys(pages)) {
   const { page, close } = await pages[browser]();
   await page.goto(server.url);
-  await test(`${browser}, ${JOBS} dispatches at once`, page, batch, ({ ends, wrong, listed }) =>
-    (wrong.length > 0 && 'what went wrong') || (ends !== JOBS && 'results') || (listed === 0 && 'jobs()'));
+  await test(
+    `${browser}, ${JOBS} dispatches at once`,
+    page,
+    batch,
+    ({ ends, wrong, listed }) =>
+      (wrong.length > 0 && 'what went wrong') || (ends !== JOBS && 'results') || (listed === 0 && 'jobs()'),
+  );
   await test(`${browser}, as many cancelled`, page, cancelAll, ({ ends, cancels }) => {
     const { done = 0, cancelled = 0, ...others } = ends;
     // A job that has ended by itself meanwhile cannot be cancelled.

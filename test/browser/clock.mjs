@@ -31,15 +31,20 @@ const node = await startNode('right', WORKER);
 
 const folder = mkdtempSync(join(tmpdir(), 'inos-clock-'));
 const wrong = join(folder, 'inos'); // a program whose clock is ahead by $INOS_CLOCK_AHEAD
-const built = spawnSync('go', ['build', '-tags', 'wrongclock', '-o', wrong, './cmd/inos'], { cwd: root, env: { ...process.env, CGO_ENABLED: '0' }, stdio: 'inherit' });
+const built = spawnSync('go', ['build', '-tags', 'wrongclock', '-o', wrong, './cmd/inos'], {
+  cwd: root,
+  env: { ...process.env, CGO_ENABLED: '0' },
+  stdio: 'inherit',
+});
 if (built.status !== 0) throw new Error('the node with a wrong clock was not built');
 
 /** A server whose pages' kernels start with a clock that is `ahead`, and hear on the channel of that when it is set. */
-const serve = (ahead, nodes = [node]) => serveSpoiled({
-  boot: { bootstrap: nodes.flatMap(({ ready }) => ready.addrs) },
-  spoil: {
-    'kernel.worker': (answer) => ({
-      body: `{
+const serve = (ahead, nodes = [node]) =>
+  serveSpoiled({
+    boot: { bootstrap: nodes.flatMap(({ ready }) => ready.addrs) },
+    spoil: {
+      'kernel.worker': (answer) => ({
+        body: `{
         const Right = Date;
         let ahead = ${ahead};
         globalThis.Date = class extends Right {
@@ -50,30 +55,52 @@ const serve = (ahead, nodes = [node]) => serveSpoiled({
         clockSet.onmessage = ({ data }) => { ahead = data; clockSet.postMessage('set'); };
       }
       ${answer.body}`,
-    }),
-  },
-});
+      }),
+    },
+  });
 
 function equal(got, wanted, what) {
-  if (JSON.stringify(got) !== JSON.stringify(wanted)) throw new Error(`${what}: got ${JSON.stringify(got)}, wanted ${JSON.stringify(wanted)}`);
+  if (JSON.stringify(got) !== JSON.stringify(wanted))
+    throw new Error(`${what}: got ${JSON.stringify(got)}, wanted ${JSON.stringify(wanted)}`);
 }
 
 /** Sets the clock of the page's kernel; resolves when it has been. */
-const set = (page, ahead) => inPage(page, (to) => new Promise((resolve) => {
-  const channel = new BroadcastChannel('clock');
-  channel.onmessage = () => { channel.close(); resolve(null); };
-  channel.postMessage(to);
-}), ahead);
+const set = (page, ahead) =>
+  inPage(
+    page,
+    (to) =>
+      new Promise((resolve) => {
+        const channel = new BroadcastChannel('clock');
+        channel.onmessage = () => {
+          channel.close();
+          resolve(null);
+        };
+        channel.postMessage(to);
+      }),
+    ahead,
+  );
 
 /** A job with a deadline of 8 s that another node does, paid by a voucher. */
 async function work(page, when) {
-  const seen = await inPage(page, async () => {
-    await inos.joined;
-    const { ledgerId, peerId } = await inos.status();
-    const job = await inos.dispatch({ capsule: 'hash', method: 'sha256', input: 'hello', requires: ['storage'], deadlineMs: 8000, creditLedgerId: ledgerId });
-    const own = (await inos.ledger()).find((row) => row.own);
-    return { text: job.text.slice(0, 15), paid: job.paid, elsewhere: job.peerId !== peerId, held: own.held };
-  }, null, 60_000);
+  const seen = await inPage(
+    page,
+    async () => {
+      await inos.joined;
+      const { ledgerId, peerId } = await inos.status();
+      const job = await inos.dispatch({
+        capsule: 'hash',
+        method: 'sha256',
+        input: 'hello',
+        requires: ['storage'],
+        deadlineMs: 8000,
+        creditLedgerId: ledgerId,
+      });
+      const own = (await inos.ledger()).find((row) => row.own);
+      return { text: job.text.slice(0, 15), paid: job.paid, elsewhere: job.peerId !== peerId, held: own.held };
+    },
+    null,
+    60_000,
+  );
   equal(seen, { text: 'sha256 2cf24dba', paid: true, elsewhere: true, held: 0 }, `a job ${when}`);
 }
 
@@ -87,22 +114,36 @@ function said(ahead) {
 /** Waits until the page tells of the clock as it has to, if at all. */
 async function told(page, ahead, when) {
   const wrong = Math.abs(ahead) > 60 * SECOND;
-  const seen = await inPage(page, ({ text }) => new Promise((resolve) => {
-    const notices = document.querySelector('#notices');
-    const look = () => {
-      const now = notices.querySelector('[data-code=clock_offset]')?.textContent ?? '';
-      if (text ? !now.includes(text) : now) return;
-      watch.disconnect();
-      resolve(now);
-    };
-    const watch = new MutationObserver(look);
-    watch.observe(notices, { childList: true, subtree: true, characterData: true });
-    look();
-  }).then(async () => {
-    const { clockOffsetMs } = await inos.status();
-    return { clockOffsetMs, log: [...document.querySelectorAll('#log li')].filter((li) => li.textContent.includes('clock:offset')).map((li) => li.className) };
-  }), { text: wrong ? said(ahead) : '' }, 40_000).catch((error) => { throw new Error(`${when}, ${said(ahead)}: ${error.message}`); });
-  if (!(Math.abs(seen.clockOffsetMs - ahead) < SECOND)) throw new Error(`${when}: clockOffsetMs is ${seen.clockOffsetMs}, wanted ${ahead}`);
+  const seen = await inPage(
+    page,
+    ({ text }) =>
+      new Promise((resolve) => {
+        const notices = document.querySelector('#notices');
+        const look = () => {
+          const now = notices.querySelector('[data-code=clock_offset]')?.textContent ?? '';
+          if (text ? !now.includes(text) : now) return;
+          watch.disconnect();
+          resolve(now);
+        };
+        const watch = new MutationObserver(look);
+        watch.observe(notices, { childList: true, subtree: true, characterData: true });
+        look();
+      }).then(async () => {
+        const { clockOffsetMs } = await inos.status();
+        return {
+          clockOffsetMs,
+          log: [...document.querySelectorAll('#log li')]
+            .filter((li) => li.textContent.includes('clock:offset'))
+            .map((li) => li.className),
+        };
+      }),
+    { text: wrong ? said(ahead) : '' },
+    40_000,
+  ).catch((error) => {
+    throw new Error(`${when}, ${said(ahead)}: ${error.message}`);
+  });
+  if (!(Math.abs(seen.clockOffsetMs - ahead) < SECOND))
+    throw new Error(`${when}: clockOffsetMs is ${seen.clockOffsetMs}, wanted ${ahead}`);
   if (wrong) equal(seen.log[0], 'warn', `the log ${when}`);
 }
 
@@ -110,11 +151,26 @@ async function told(page, ahead, when) {
 async function nobody(page, ahead) {
   const seen = await inPage(page, async () => {
     const { ledgerId } = await inos.status();
-    return inos.dispatch({ capsule: 'hash', method: 'sha256', input: 'x', requires: ['nonesuch'], deadlineMs: 500, creditLedgerId: ledgerId })
-      .then(() => ({ code: 'it ran' }), ({ code, message }) => ({ code, message }));
+    return inos
+      .dispatch({
+        capsule: 'hash',
+        method: 'sha256',
+        input: 'x',
+        requires: ['nonesuch'],
+        deadlineMs: 500,
+        creditLedgerId: ledgerId,
+      })
+      .then(
+        () => ({ code: 'it ran' }),
+        ({ code, message }) => ({ code, message }),
+      );
   });
   equal(seen.code, 'no_candidate', seen.message);
-  equal(seen.message.includes(`this machine's clock is ${said(ahead)}: set it right`), Math.abs(ahead) > 60 * SECOND, seen.message);
+  equal(
+    seen.message.includes(`this machine's clock is ${said(ahead)}: set it right`),
+    Math.abs(ahead) > 60 * SECOND,
+    seen.message,
+  );
 }
 
 async function test(name, open, ahead, jumps) {
@@ -135,7 +191,9 @@ async function test(name, open, ahead, jumps) {
     console.log(`ok   ${name}`);
   } catch (error) {
     failed++;
-    console.log(`FAIL ${name}\n     ${error.stack ?? error}\n     ${(page?.log ?? []).slice(-15).join('\n     ')}\n     ${node.log.slice(-10).join('\n     ')}`);
+    console.log(
+      `FAIL ${name}\n     ${error.stack ?? error}\n     ${(page?.log ?? []).slice(-15).join('\n     ')}\n     ${node.log.slice(-10).join('\n     ')}`,
+    );
   } finally {
     await page?.context?.().close();
     await server.close();
@@ -156,7 +214,9 @@ async function beside(name, open, ahead) {
     console.log(`ok   ${name}`);
   } catch (error) {
     failed++;
-    console.log(`FAIL ${name}\n     ${error.stack ?? error}\n     ${[...(page?.log ?? []).slice(-15), ...worker.log.slice(-10)].join('\n     ')}`);
+    console.log(
+      `FAIL ${name}\n     ${error.stack ?? error}\n     ${[...(page?.log ?? []).slice(-15), ...worker.log.slice(-10)].join('\n     ')}`,
+    );
   } finally {
     await page?.context?.().close();
     await server.close();
@@ -172,13 +232,19 @@ if (words.length === 0 || words.includes('chromium')) {
     await page.goto(url);
     return page;
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-    for (let next; (next = waiting.shift()); ) await test(`Chromium, ${said(next[0])}, then ${next[1].map(said).join(', then ')}`, open, ...next);
-  }));
+  await Promise.all(
+    Array.from({ length: AT_ONCE }, async () => {
+      for (let next; (next = waiting.shift()); )
+        await test(`Chromium, ${said(next[0])}, then ${next[1].map(said).join(', then ')}`, open, ...next);
+    }),
+  );
   const apart = [...OFFSETS];
-  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-    for (let next; (next = apart.shift()); ) await beside(`Chromium, beside a node that is ${next / SECOND} s ahead`, open, next);
-  }));
+  await Promise.all(
+    Array.from({ length: AT_ONCE }, async () => {
+      for (let next; (next = apart.shift()); )
+        await beside(`Chromium, beside a node that is ${next / SECOND} s ahead`, open, next);
+    }),
+  );
   await browser.close();
 }
 if (words.length === 0 || words.includes('firefox')) {

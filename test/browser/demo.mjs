@@ -39,18 +39,34 @@ async function serve() {
     if (options.http || !/address already in use/.test(error.message)) throw error;
     return startMesh();
   });
-  table(['node', 'capabilities', 'cost', 'latency', 'peer'],
-    mesh.nodes.map((node, i) => [node.name, MESH[i].capabilities, `${MESH[i].cost} µc/s`, `${MESH[i].latencyMs} ms`, node.ready.peerId]));
-  console.log(`\n   To join them with a node of your own, or send them a job: --bootstrap ${bold(mesh.nodes[0].ready.addrs[0])}`);
-  console.log(`\n   ${bold(mesh.url)}   open it in Chromium or Firefox, then try inos.help() in its console; Ctrl-C ends it all\n`);
-  const gone = mesh.nodes.map((node) => node.gone.then((how) => {
-    throw new Error(`node ${node.name} ${how}`);
-  }));
+  table(
+    ['node', 'capabilities', 'cost', 'latency', 'peer'],
+    mesh.nodes.map((node, i) => [
+      node.name,
+      MESH[i].capabilities,
+      `${MESH[i].cost} µc/s`,
+      `${MESH[i].latencyMs} ms`,
+      node.ready.peerId,
+    ]),
+  );
+  console.log(
+    `\n   To join them with a node of your own, or send them a job: --bootstrap ${bold(mesh.nodes[0].ready.addrs[0])}`,
+  );
+  console.log(
+    `\n   ${bold(mesh.url)}   open it in Chromium or Firefox, then try inos.help() in its console; Ctrl-C ends it all\n`,
+  );
+  const gone = mesh.nodes.map((node) =>
+    node.gone.then((how) => {
+      throw new Error(`node ${node.name} ${how}`);
+    }),
+  );
   await Promise.race([signalled, ...gone]);
 }
 
 function printLogs(error) {
-  console.error(`\n${red(bold(error.step ? `Failed at step ${error.step}` : 'Failed'))}\n   ${error.code ? `${error.code}: ` : ''}${error.message}`);
+  console.error(
+    `\n${red(bold(error.step ? `Failed at step ${error.step}` : 'Failed'))}\n   ${error.code ? `${error.code}: ` : ''}${error.message}`,
+  );
   if (!error.step) console.error(dim(error.stack ?? ''));
   const logs = [
     ['page and its Workers', page?.log ?? []],

@@ -58,7 +58,10 @@ const measuring = () => {
     async workers() {
       const busy = await new Promise((resolve) => {
         const channel = new BroadcastChannel('busy');
-        channel.onmessage = ({ data }) => { channel.close(); resolve(data); };
+        channel.onmessage = ({ data }) => {
+          channel.close();
+          resolve(data);
+        };
         channel.postMessage('which?');
       });
       // Only a Worker that lives holds its lock.

@@ -43,7 +43,10 @@ export function missing(): InosFailure | null {
 
 /** Why there is no Worker where the page's policy forbids it. */
 export function workerForbidden(directive: string, url: string): InosFailure {
-  return new InosFailure('csp_refused', `this page's Content-Security-Policy (${directive}) forbids the kernel's Worker ${url}: the server must allow worker-src 'self'; \`inos serve\` does`);
+  return new InosFailure(
+    'csp_refused',
+    `this page's Content-Security-Policy (${directive}) forbids the kernel's Worker ${url}: the server must allow worker-src 'self'; \`inos serve\` does`,
+  );
 }
 
 /** Boots into `link`; whatever is in the way ends the link with its own code. */
@@ -71,7 +74,10 @@ export async function loadConfig(): Promise<BootConfig> {
   } catch (thrown) {
     const late = thrown instanceof DOMException && thrown.name === 'TimeoutError';
     const why = late ? `it did not come within ${CONFIG_MS / 1000} s` : asFailure(thrown, '').message;
-    throw new InosFailure('config_load_failed', `${url.pathname} could not be read, which says where the kernel and the mesh are: ${why}`);
+    throw new InosFailure(
+      'config_load_failed',
+      `${url.pathname} could not be read, which says where the kernel and the mesh are: ${why}`,
+    );
   }
   const absolute = (path: string) => new URL(path, document.baseURI).href;
   // ?bootstrap=MULTIADDR adds a node, ?alone uses none, ?hedge and ?near=GEOHASH:KM as in BootConfig: for tries by hand.
@@ -110,12 +116,15 @@ export function checkConfig(given: unknown): Partial<BootConfig> {
     ['capsules', Array.isArray, 'an array'],
   ] as const) {
     const value = config[field];
-    if (value !== undefined && value !== null && !fits(value)) throw new Error(`its ${field} must be ${wanted}, not ${JSON.stringify(value)}`);
+    if (value !== undefined && value !== null && !fits(value))
+      throw new Error(`its ${field} must be ${wanted}, not ${JSON.stringify(value)}`);
   }
   for (const capsule of (config['capsules'] ?? []) as unknown[]) {
     const { name, url, cid } = (capsule ?? {}) as Record<string, unknown>;
-    if (![name, url, cid].every(isText)) throw new Error(`a capsule must have a name, a url and a cid: ${JSON.stringify(capsule)}`);
-    if (!CID.test(cid as string)) throw new Error(`capsule ${JSON.stringify(name)} has no CID of a capsule: ${JSON.stringify(cid)}`);
+    if (![name, url, cid].every(isText))
+      throw new Error(`a capsule must have a name, a url and a cid: ${JSON.stringify(capsule)}`);
+    if (!CID.test(cid as string))
+      throw new Error(`capsule ${JSON.stringify(name)} has no CID of a capsule: ${JSON.stringify(cid)}`);
   }
   return config;
 }

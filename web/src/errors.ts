@@ -11,7 +11,12 @@ export interface PlainError {
 
 /** The shell's own codes after which the same call, or a reload, may succeed. */
 const RETRYABLE: ReadonlySet<string> = new Set([
-  'config_load_failed', 'wasm_load_failed', 'wasm_no_memory', 'boot_timeout', 'bootstrap_unreachable', 'too_many_calls',
+  'config_load_failed',
+  'wasm_load_failed',
+  'wasm_no_memory',
+  'boot_timeout',
+  'bootstrap_unreachable',
+  'too_many_calls',
 ]);
 
 export class InosFailure extends Error {
@@ -36,7 +41,8 @@ export function asFailure(thrown: unknown, code: InosErrorCode | (string & {})):
   if (typeof thrown === 'object' && thrown !== null) {
     const { name, code: own, message, retryable } = thrown as Partial<PlainError>;
     const text = typeof message === 'string' ? message : String(thrown);
-    if (name === 'InosError' && typeof own === 'string') return new InosFailure(own, text, typeof retryable === 'boolean' ? { retryable } : undefined);
+    if (name === 'InosError' && typeof own === 'string')
+      return new InosFailure(own, text, typeof retryable === 'boolean' ? { retryable } : undefined);
     return new InosFailure(code, text, { cause: thrown });
   }
   return new InosFailure(code, String(thrown));

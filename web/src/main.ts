@@ -14,9 +14,13 @@ Object.defineProperty(globalThis, 'inos', { value: inos, enumerable: true, confi
 mountPage(inos);
 // A Worker that the page's own policy forbids fails like one whose script is not there; only this event tells.
 document.addEventListener('securitypolicyviolation', ({ effectiveDirective, blockedURI, disposition }) => {
-  if (disposition === 'enforce' && /^worker-src/.test(effectiveDirective)) link.fail(workerForbidden(effectiveDirective, blockedURI));
+  if (disposition === 'enforce' && /^worker-src/.test(effectiveDirective))
+    link.fail(workerForbidden(effectiveDirective, blockedURI));
 });
-void boot(link, () => new Worker(new URL('./kernel.worker.ts', import.meta.url), { type: 'module', name: 'inos-kernel' })).then((config) => {
+void boot(
+  link,
+  () => new Worker(new URL('./kernel.worker.ts', import.meta.url), { type: 'module', name: 'inos-kernel' }),
+).then((config) => {
   if (!config) return;
   link.ready.then(
     () => {

@@ -7,7 +7,17 @@ const capsule = { name: 'hash', url: 'hash.wasm', cid, bytes: 1 };
 test.each([
   [{ kernel: 'k.wasm' }],
   [{ kernel: 'k.wasm', bootstrap: null, capabilities: null, capsules: null, name: null }],
-  [{ kernel: 'k.wasm', bootstrap: ['/ip4/nowhere'], capabilities: [], creditCost: 0, slots: -1, capsules: [capsule], more: {} }],
+  [
+    {
+      kernel: 'k.wasm',
+      bootstrap: ['/ip4/nowhere'],
+      capabilities: [],
+      creditCost: 0,
+      slots: -1,
+      capsules: [capsule],
+      more: {},
+    },
+  ],
 ])('%j is a configuration', (given) => {
   expect(checkConfig(given)).toBe(given);
 });

@@ -40,7 +40,11 @@ test.each([
   ['kill', [3], 'capsuleId must be a string, got 3'],
   ['kill', ['a', 'b'], 'takes (capsuleId), got 2'],
   ['status', [1], 'takes no arguments, got 1'],
-  ['spawn', ['hash', 3], 'options must be an object {memoryLimit, capabilities, args, creditLedgerId, node, restart, group, strategy}, got 3'],
+  [
+    'spawn',
+    ['hash', 3],
+    'options must be an object {memoryLimit, capabilities, args, creditLedgerId, node, restart, group, strategy}, got 3',
+  ],
   ['spawn', ['hash', { memory: 3 }], "options has no field 'memory'; it may have memoryLimit"],
   ['spawn', ['hash', new Date(0)], 'group, strategy}, got Date'],
   ['spawn', ['hash', new Map([['memoryLimit', 1]])], 'group, strategy}, got Map'],
@@ -48,13 +52,11 @@ test.each([
   ['resize', ['a', '8'], 'bytes must be a whole number of at least 1, or left out, got string'],
   ['resize', ['a', NaN], 'got NaN'],
   ...['budget', 'deadlineMs', 'maxCost', 'replicas', 'agree'].flatMap((field) =>
-    [0, -0, -1, 1.5, NaN, Infinity, 2 ** 53, '8', null, true].map(
-      (value): [string, unknown[], string] => [
-        'dispatch',
-        [{ capsule: 'hash', [field]: value }],
-        `job.${field} must be a whole number of at least 1, or left out, got ${typeof value === 'number' || value === null ? value : typeof value}`,
-      ],
-    ),
+    [0, -0, -1, 1.5, NaN, Infinity, 2 ** 53, '8', null, true].map((value): [string, unknown[], string] => [
+      'dispatch',
+      [{ capsule: 'hash', [field]: value }],
+      `job.${field} must be a whole number of at least 1, or left out, got ${typeof value === 'number' || value === null ? value : typeof value}`,
+    ]),
   ),
   ['dispatch', [{ capsule: 'hash', priority: 256 }], 'job.priority must be a whole number from 0 to 255, got 256'],
   ['dispatch', ['hash'], 'job must be an object {capsule, method, input'],
@@ -74,16 +76,24 @@ test.each([
 });
 
 test('on() with a wrong callback throws the same', () => {
-  expect(() => (api().inos as unknown as { on(...a: unknown[]): void }).on('job', 3)).toThrow('callback must be a function, got 3');
+  expect(() => (api().inos as unknown as { on(...a: unknown[]): void }).on('job', 3)).toThrow(
+    'callback must be a function, got 3',
+  );
 });
 
 test('input travels as bytes, and the caller keeps theirs', async () => {
   const { inos, calls } = api();
   const shared = new Uint8Array(new SharedArrayBuffer(3)).fill(7);
   const own = Uint8Array.of(1, 2, 3, 4);
-  for (const input of ['é', own.subarray(1, 3), own.buffer, shared]) await inos.dispatch({ capsule: 'hash', method: 'm', input });
+  for (const input of ['é', own.subarray(1, 3), own.buffer, shared])
+    await inos.dispatch({ capsule: 'hash', method: 'm', input });
   const sent = calls.map((call) => (call.args[0] as { input: Uint8Array }).input);
-  expect(sent.map((bytes) => [...bytes])).toEqual([[0xc3, 0xa9], [2, 3], [1, 2, 3, 4], [7, 7, 7]]);
+  expect(sent.map((bytes) => [...bytes])).toEqual([
+    [0xc3, 0xa9],
+    [2, 3],
+    [1, 2, 3, 4],
+    [7, 7, 7],
+  ]);
   for (const bytes of sent) expect(bytes.buffer).toBeInstanceOf(ArrayBuffer);
   expect(sent[2]!.buffer).not.toBe(own.buffer);
 });
@@ -125,7 +135,9 @@ test('what the kernel rejects with arrives as an InosError with its code', async
 });
 
 test('verbs wait for the kernel and fail as it failed', async () => {
-  const kernel = { ready: Promise.reject({ name: 'InosError', code: 'wasm_load_failed', message: 'HTTP 404' }) } as unknown as Kernel;
+  const kernel = {
+    ready: Promise.reject({ name: 'InosError', code: 'wasm_load_failed', message: 'HTTP 404' }),
+  } as unknown as Kernel;
   const inos: Inos = consoleApi(kernel);
   await expect(inos.nodes()).rejects.toMatchObject({ code: 'wasm_load_failed' });
 });

@@ -31,7 +31,8 @@ function capsule(most = Infinity, emits: Uint8Array[] = []) {
       }
       taken.push([...piece.subarray(0, 4)]);
     },
-    'feed:end': (_: number, why?: string) => (why === undefined ? over.resolve({ capsuleId: 'c1', bytes }) : over.reject(new Error(why))),
+    'feed:end': (_: number, why?: string) =>
+      why === undefined ? over.resolve({ capsuleId: 'c1', bytes }) : over.reject(new Error(why)),
     'feed:over': () => over.promise,
     'listen:over': () => over.promise,
     'listen:open': () => ({ stream: 8 }),
@@ -46,13 +47,22 @@ function capsule(most = Infinity, emits: Uint8Array[] = []) {
     ready: Promise.resolve({} as KernelInfo),
     joined: Promise.resolve({} as Status),
     async call(verb, args) {
-      if (!verb.endsWith(':over')) calls.push(verb === 'feed:end' && args.length > 1 ? `${verb} ${String(args[1])}` : verb);
+      if (!verb.endsWith(':over'))
+        calls.push(verb === 'feed:end' && args.length > 1 ? `${verb} ${String(args[1])}` : verb);
       return verbs[verb]!(...(args as never[]));
     },
     on: () => () => {},
     close: async () => {},
   };
-  return { inos: consoleApi(kernel), taken, calls, die: () => over.reject(died), leave: (rest: unknown) => over.resolve(rest), total: () => bytes, atOnce: () => peak };
+  return {
+    inos: consoleApi(kernel),
+    taken,
+    calls,
+    die: () => over.reject(died),
+    leave: (rest: unknown) => over.resolve(rest),
+    total: () => bytes,
+    atOnce: () => peak,
+  };
 }
 
 /** `n` chunks of `size` bytes, and what became of the stream. */
@@ -133,9 +143,16 @@ test('a source that fails cuts the stream short', async () => {
 test('what is no stream is refused before anything is sent', async () => {
   const { inos, calls } = capsule();
   const feed = (data: unknown) => (inos.feed as (id: string, data: unknown) => Promise<unknown>)('c1', data);
-  for (const data of [7, {}, null, undefined, [1]]) await expect(feed(data)).rejects.toMatchObject({ code: 'bad_argument' });
+  for (const data of [7, {}, null, undefined, [1]])
+    await expect(feed(data)).rejects.toMatchObject({ code: 'bad_argument' });
   expect(calls).toEqual([]);
-  await expect(feed((async function* () { yield 7; })())).rejects.toMatchObject({ code: 'bad_argument' });
+  await expect(
+    feed(
+      (async function* () {
+        yield 7;
+      })(),
+    ),
+  ).rejects.toMatchObject({ code: 'bad_argument' });
   await expect(inos.feed('c2', 'x')).rejects.toMatchObject({ code: 'unknown_capsule' });
 });
 
@@ -166,7 +183,13 @@ test('a capsule that ends cuts the stream into it short, though its source gives
   await expect(fed).rejects.toMatchObject({ code: 'capsule_panicked' });
   expect(cancelled).toBe(true);
   const { inos: other, die: end } = capsule();
-  const never = other.feed('c1', (async function* () { await new Promise(() => {}); yield 'x'; })());
+  const never = other.feed(
+    'c1',
+    (async function* () {
+      await new Promise(() => {});
+      yield 'x';
+    })(),
+  );
   await new Promise((resolve) => setTimeout(resolve));
   end();
   await expect(never).rejects.toMatchObject({ code: 'capsule_panicked' });
@@ -175,7 +198,10 @@ test('a capsule that ends cuts the stream into it short, though its source gives
 test('what a capsule that has ended left is still read, and then how it ended', async () => {
   const { inos, calls, leave } = capsule();
   const reader = (await inos.listen('c1')).getReader();
-  leave({ bytes: new Uint8Array([1, 2]), failure: { name: 'InosError', code: 'capsule_killed', message: 'capsule: killed', retryable: true } });
+  leave({
+    bytes: new Uint8Array([1, 2]),
+    failure: { name: 'InosError', code: 'capsule_killed', message: 'capsule: killed', retryable: true },
+  });
   await new Promise((resolve) => setTimeout(resolve));
   expect([...(await reader.read()).value!]).toEqual([1, 2]);
   await expect(reader.read()).rejects.toMatchObject({ code: 'capsule_killed' });

@@ -60,7 +60,9 @@ test('what waits is bounded by its bytes, and refused by name', async () => {
     name: 'InosError',
     code: 'too_many_calls',
     retryable: true,
-    message: expect.stringMatching(/inos\.dispatch: 1 calls are in flight, 1 at most, and 1 wait with 9216 bytes.*await some/) as string,
+    message: expect.stringMatching(
+      /inos\.dispatch: 1 calls are in flight, 1 at most, and 1 wait with 9216 bytes.*await some/,
+    ) as string,
   });
   void run('dispatch'); // a small one fits
   await expect(run('dispatch', [])).rejects.toMatchObject({ code: 'too_many_calls' }); // calls without arguments are bounded, too
@@ -78,7 +80,11 @@ test("a dispatch's deadline counts while it waits", async () => {
     const asked = performance.timeOrigin + performance.now();
     void run('dispatch', [{}, asked]);
     const late = run('dispatch', [{ deadlineMs: 200 }, asked - 150]);
-    const end = expect(late).rejects.toMatchObject({ code: 'deadline', retryable: true, message: expect.stringContaining('1 others in flight') as string });
+    const end = expect(late).rejects.toMatchObject({
+      code: 'deadline',
+      retryable: true,
+      message: expect.stringContaining('1 others in flight') as string,
+    });
     const far = run('dispatch', [{ deadlineMs: 2 ** 40 }, asked]); // longer than a timer counts
     await vi.advanceTimersByTimeAsync(50);
     await end;

@@ -48,7 +48,11 @@ test('boots, becomes ready, answers calls', async () => {
   port.say({ t: 'result', id: 1, value: [{ peerId: 'p' }] });
   expect(await call).toEqual([{ peerId: 'p' }]);
   const refused = link.call('kill', ['x']);
-  port.say({ t: 'failure', id: 2, error: { name: 'InosError', code: 'unknown_capsule', message: 'no x', retryable: false } });
+  port.say({
+    t: 'failure',
+    id: 2,
+    error: { name: 'InosError', code: 'unknown_capsule', message: 'no x', retryable: false },
+  });
   await expect(refused).rejects.toMatchObject({ name: 'InosError', code: 'unknown_capsule', message: 'no x' });
 });
 
@@ -65,7 +69,8 @@ test('a Worker killed without a word rejects what is pending', async () => {
 test('2,000 dispatches wait their turn, whatever else is asked goes at once, and a Worker that is gone rejects them all', async () => {
   const { link, port, workerGone } = started();
   port.say({ t: 'ready', info });
-  const sent = (verb: string) => port.sent.flatMap((message) => (message.t === 'call' && message.verb === verb ? [message.id] : []));
+  const sent = (verb: string) =>
+    port.sent.flatMap((message) => (message.t === 'call' && message.verb === verb ? [message.id] : []));
   const dispatches = Array.from({ length: 2000 }, () => link.call('dispatch', [{}]));
   const cancels = Array.from({ length: 442 }, (_, i) => link.call('cancel', [String(i)]));
   expect([sent('dispatch').length, sent('cancel').length]).toEqual([1024, 442]);
@@ -76,14 +81,19 @@ test('2,000 dispatches wait their turn, whatever else is asked goes at once, and
   await vi.waitFor(() => expect(sent('dispatch')).toHaveLength(1025));
   workerGone();
   const ends = await Promise.allSettled(dispatches.slice(1));
-  expect(new Set(ends.map((end) => end.status === 'rejected' && (end.reason as { code: string }).code))).toEqual(new Set(['kernel_crashed']));
+  expect(new Set(ends.map((end) => end.status === 'rejected' && (end.reason as { code: string }).code))).toEqual(
+    new Set(['kernel_crashed']),
+  );
   expect(sent('dispatch')).toHaveLength(1025);
 });
 
 test('an end of its own carries its reason to ready, joined and calls', async () => {
   const { link, port } = started();
   const call = link.call('nodes', []);
-  port.say({ t: 'ended', error: { name: 'InosError', code: 'wasm_load_failed', message: 'HTTP 404', retryable: true } });
+  port.say({
+    t: 'ended',
+    error: { name: 'InosError', code: 'wasm_load_failed', message: 'HTTP 404', retryable: true },
+  });
   for (const promise of [link.ready, link.joined, call]) {
     await expect(promise).rejects.toMatchObject({ code: 'wasm_load_failed', message: 'HTTP 404', retryable: true });
   }
@@ -140,7 +150,11 @@ test('a Worker whose script never comes is given up', async () => {
     link.start(port, config);
     const call = link.call('nodes', []);
     const ends = [link.ready, link.joined, call].map((promise) =>
-      expect(promise).rejects.toMatchObject({ code: 'boot_timeout', retryable: true, message: expect.stringContaining('Worker') as string }),
+      expect(promise).rejects.toMatchObject({
+        code: 'boot_timeout',
+        retryable: true,
+        message: expect.stringContaining('Worker') as string,
+      }),
     );
     await vi.advanceTimersByTimeAsync(1000);
     await Promise.all(ends);
@@ -164,8 +178,17 @@ test('events are acknowledged, and a listener that throws harms nobody', () => {
   const off = link.on('job', () => {
     throw new Error('mine');
   });
-  port.say({ t: 'events', batch: [{ type: 'job', id: 'j' }, { type: 'capsule', id: 'c' }] });
-  expect(events).toEqual([{ type: 'job', id: 'j' }, { type: 'capsule', id: 'c' }]);
+  port.say({
+    t: 'events',
+    batch: [
+      { type: 'job', id: 'j' },
+      { type: 'capsule', id: 'c' },
+    ],
+  });
+  expect(events).toEqual([
+    { type: 'job', id: 'j' },
+    { type: 'capsule', id: 'c' },
+  ]);
   expect(port.sent.at(-1)).toEqual({ t: 'ack' });
   expect(complaint).toHaveBeenCalledOnce();
   off();

@@ -36,5 +36,9 @@ test('without lesser events the oldest goes', () => {
   const { batches, box } = outbox(2);
   for (let n = 0; n < 5; n++) box.push({ type: 'job', n });
   box.acknowledged();
-  expect(batches[1]).toEqual([{ type: 'shed', count: 2 }, { type: 'job', n: 3 }, { type: 'job', n: 4 }]);
+  expect(batches[1]).toEqual([
+    { type: 'shed', count: 2 },
+    { type: 'job', n: 3 },
+    { type: 'job', n: 4 },
+  ]);
 });

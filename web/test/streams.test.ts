@@ -24,14 +24,34 @@ function adopted() {
   const wrote: number[][] = [];
   let aborted: unknown = 'not';
   const pair = {
-    readable: new ReadableStream<Uint8Array>({ start: (c) => void (source = c), cancel: (why) => void (cancelled = why) }),
-    writable: new WritableStream<Uint8Array>({ write: (chunk) => void wrote.push([...chunk]), abort: (why) => void (aborted = why) }),
+    readable: new ReadableStream<Uint8Array>({
+      start: (c) => void (source = c),
+      cancel: (why) => void (cancelled = why),
+    }),
+    writable: new WritableStream<Uint8Array>({
+      write: (chunk) => void wrote.push([...chunk]),
+      abort: (why) => void (aborted = why),
+    }),
   } as unknown as WebTransportBidirectionalStream;
   streams.control.adopt(7, pair);
   const go = streams.imports as Record<string, (...args: number[]) => number>;
   const bytes = (ptr: number, n: number) => [...new Uint8Array(memory.buffer, ptr, n)];
-  const reason = (side: number) => new TextDecoder().decode(new Uint8Array(memory.buffer, 512, go['stream_reason']!(7, side, 512, 256)));
-  return { streams, go, said, next, source, pair, wrote, bytes, reason, memory, cancelled: () => cancelled, aborted: () => aborted };
+  const reason = (side: number) =>
+    new TextDecoder().decode(new Uint8Array(memory.buffer, 512, go['stream_reason']!(7, side, 512, 256)));
+  return {
+    streams,
+    go,
+    said,
+    next,
+    source,
+    pair,
+    wrote,
+    bytes,
+    reason,
+    memory,
+    cancelled: () => cancelled,
+    aborted: () => aborted,
+  };
 }
 
 test('a chunk is taken in parts, an empty one is no end, the end is 0', async () => {
@@ -77,7 +97,15 @@ test('a reset is -1, and its reason has source, code, name and message', async (
 
 test('codes go out whole or not at all', async () => {
   const cut = adopted();
-  vi.stubGlobal('WebTransportError', class { streamErrorCode: number; constructor(_: string, o: { streamErrorCode: number }) { this.streamErrorCode = o.streamErrorCode & 0xff; } });
+  vi.stubGlobal(
+    'WebTransportError',
+    class {
+      streamErrorCode: number;
+      constructor(_: string, o: { streamErrorCode: number }) {
+        this.streamErrorCode = o.streamErrorCode & 0xff;
+      }
+    },
+  );
   cut.go['stream_cancel']!(7, 300);
   expect(cut.cancelled()).toBeUndefined();
   const whole = adopted();

@@ -39,7 +39,9 @@ try {
   const program = (name, from) => {
     const wasm = join(scratch, name);
     execFileSync('go', ['test', '-c', '-tags', 'browser', '-o', wasm, from], {
-      cwd: root, env: { ...process.env, GOOS: 'js', GOARCH: 'wasm' }, stdio: 'inherit',
+      cwd: root,
+      env: { ...process.env, GOOS: 'js', GOARCH: 'wasm' },
+      stdio: 'inherit',
     });
     return wasm;
   };
@@ -66,7 +68,8 @@ try {
   try {
     for (const name of values.browser ?? Object.keys(browsers)) {
       if (values.of.includes('capsule')) await inBrowser(name, server.url, '/capsule.test.wasm', []);
-      if (values.of.includes('nodes')) await inBrowser(name, server.url, '/nodes.test.wasm', ['-test.run=TestNoCustomerMeetsAnother|TestJobsThat']);
+      if (values.of.includes('nodes'))
+        await inBrowser(name, server.url, '/nodes.test.wasm', ['-test.run=TestNoCustomerMeetsAnother|TestJobsThat']);
     }
   } finally {
     await server.close();
@@ -89,7 +92,9 @@ function native(query, body) {
   writeFileSync(image, body.subarray(0, cut));
   return new Promise((resolve, reject) => {
     const wasm = new URL(values.capsules + '/wordcount.wasm', root).pathname;
-    const child = execFile(exe, [image, wasm], { encoding: 'buffer', maxBuffer: 1 << 28 }, (err, out) => (err ? reject(err) : resolve(out)));
+    const child = execFile(exe, [image, wasm], { encoding: 'buffer', maxBuffer: 1 << 28 }, (err, out) =>
+      err ? reject(err) : resolve(out),
+    );
     child.stdin.end(body.subarray(cut));
   });
 }

@@ -55,8 +55,12 @@ export async function serve(files, onReport, answers = {}) {
       if (answers[path] && req.method === 'POST') {
         const body = [];
         for await (const chunk of req) body.push(chunk);
-        const answer = await answers[path](new URL(req.url, 'http://x').searchParams, Buffer.concat(body)).catch((err) => err);
-        return void res.writeHead(answer instanceof Error ? 500 : 200, headers).end(answer instanceof Error ? String(answer) : answer);
+        const answer = await answers[path](new URL(req.url, 'http://x').searchParams, Buffer.concat(body)).catch(
+          (err) => err,
+        );
+        return void res
+          .writeHead(answer instanceof Error ? 500 : 200, headers)
+          .end(answer instanceof Error ? String(answer) : answer);
       }
       const file = locate(files, path);
       let body = await readFile(file);

@@ -40,13 +40,19 @@ async function endUnderLoad({ how, jobs, code }) {
     input[1] = i >> 8;
     // Half of them may run here; the others go to other nodes.
     const job = { capsule: 'hash', input, requires: i % 2 ? ['storage'] : [], budget: 100, creditLedgerId: ledgerId };
-    return inos.dispatch(job).then(() => 'done', (error) => {
-      if (error.code !== code) said.push(error.message);
-      return error.code;
-    }).then((end) => {
-      ends[end] = (ends[end] ?? 0) + 1;
-      first(end);
-    });
+    return inos
+      .dispatch(job)
+      .then(
+        () => 'done',
+        (error) => {
+          if (error.code !== code) said.push(error.message);
+          return error.code;
+        },
+      )
+      .then((end) => {
+        ends[end] = (ends[end] ?? 0) + 1;
+        first(end);
+      });
   });
   await some;
   const pending = jobs - Object.values(ends).reduce((a, b) => a + b, 0);
@@ -84,13 +90,18 @@ const drivers = {
         if (!browser.isConnected()) browser = await launchChromium();
         const page = await openPage(browser);
         try {
-          const crashed = new Promise((_, reject) => page.once('crash', () => reject(new Error('the renderer crashed'))));
+          const crashed = new Promise((_, reject) =>
+            page.once('crash', () => reject(new Error('the renderer crashed'))),
+          );
           return await Promise.race([life(page, url, how), crashed]);
         } catch (error) {
           error.log = page.log;
           throw error;
         } finally {
-          await page.context().close().catch(() => {});
+          await page
+            .context()
+            .close()
+            .catch(() => {});
         }
       },
       close: () => browser.close(),
@@ -116,15 +127,22 @@ const drivers = {
 
 const [rounds = '4', ...names] = process.argv.slice(2);
 const times = Number(rounds);
-if (!(times >= 1) || names.some((name) => !(name in drivers))) throw new Error('usage: run.mjs [ROUNDS] [chromium] [firefox]');
-const plan = [['close', times], ['kill', Math.ceil(times / 10)], ['reload', Math.ceil(times / 10)]];
+if (!(times >= 1) || names.some((name) => !(name in drivers)))
+  throw new Error('usage: run.mjs [ROUNDS] [chromium] [firefox]');
+const plan = [
+  ['close', times],
+  ['kill', Math.ceil(times / 10)],
+  ['reload', Math.ceil(times / 10)],
+];
 
 let passed = 0;
 let failed = 0;
 const mesh = await startMesh();
 const server = await serveSpoiled({
   boot: { bootstrap: mesh.nodes.flatMap(({ ready }) => ready.addrs) },
-  spoil: { 'index.html': ({ body }) => ({ body: Buffer.from(String(body).replace('<head>', `<head>${KEEP_WORKER}`)) }) },
+  spoil: {
+    'index.html': ({ body }) => ({ body: Buffer.from(String(body).replace('<head>', `<head>${KEEP_WORKER}`)) }),
+  },
 });
 for (const name of names.length > 0 ? names : Object.keys(drivers)) {
   const driver = await drivers[name]();
@@ -137,7 +155,9 @@ for (const name of names.length > 0 ? names : Object.keys(drivers)) {
         console.log(`ok   ${name}, ${how} ${n} of ${count}: ${said} (${Math.round(performance.now() - began)} ms)`);
       } catch (error) {
         failed++;
-        console.log(`FAIL ${name}, ${how} ${n} of ${count}: ${error.message}\n     ${(error.log ?? []).slice(-15).join('\n     ')}`);
+        console.log(
+          `FAIL ${name}, ${how} ${n} of ${count}: ${error.message}\n     ${(error.log ?? []).slice(-15).join('\n     ')}`,
+        );
       }
     }
   }

@@ -88,19 +88,23 @@ export async function lifecycle(id) {
 /** What a job left behind: its spans, the decision, and its entries in the ledger. */
 export async function marks(jobId) {
   const [spans, why, history, report] = await Promise.all([
-    inos.trace(jobId), inos.why(jobId), inos.ledger('history'), inos.ledger('verify'),
+    inos.trace(jobId),
+    inos.why(jobId),
+    inos.ledger('history'),
+    inos.ledger('verify'),
   ]);
   return { spans, why, entries: history.filter((entry) => entry.jobId === jobId), report };
 }
 
 /** Fills in the page's own form and sends it; returns what it says went wrong, if anything. */
 export async function byTheForm(requires) {
-  const until = (found) => new Promise((resolve) => {
-    const look = () => found() && (observer.disconnect(), resolve(found()));
-    const observer = new MutationObserver(look);
-    observer.observe(document.body, { subtree: true, childList: true, characterData: true });
-    look();
-  });
+  const until = (found) =>
+    new Promise((resolve) => {
+      const look = () => found() && (observer.disconnect(), resolve(found()));
+      const observer = new MutationObserver(look);
+      observer.observe(document.body, { subtree: true, childList: true, characterData: true });
+      look();
+    });
   const form = document.querySelector('#job');
   form.elements.requires.value = requires;
   form.querySelector('button[type=submit]').click();

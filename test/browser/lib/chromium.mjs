@@ -6,14 +6,23 @@ const require = createRequire(new URL('../../../web/package.json', import.meta.u
 
 const KEPT_LINES = 400;
 
-export const chromiumPath = () => findBrowser('CHROMIUM', ['chromium', 'chromium-browser', 'google-chrome'], 'apt-get install chromium');
+export const chromiumPath = () =>
+  findBrowser('CHROMIUM', ['chromium', 'chromium-browser', 'google-chrome'], 'apt-get install chromium');
 
 /** Starts Chromium with `args` besides those that every test needs. */
 export async function launchChromium(args = []) {
   const { chromium } = require('playwright-core');
   return chromium.launch({
     executablePath: chromiumPath(),
-    args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', ...args],
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      ...args,
+    ],
   });
 }
 

@@ -33,11 +33,19 @@ export const firefoxPath = () => findBrowser('FIREFOX', ['firefox-esr', 'firefox
  * (a folder) it starts on that one and leaves it; `prefs` are set besides its own.
  */
 export async function launchFirefox({ profile: kept, prefs = {} } = {}) {
-  const profile = kept ?? await mkdtemp(join(tmpdir(), 'inos-firefox-'));
+  const profile = kept ?? (await mkdtemp(join(tmpdir(), 'inos-firefox-')));
   await rm(join(profile, PORT_FILE), { force: true }); // of a run before
-  await writeFile(join(profile, 'user.js'),
-    Object.entries({ ...PREFS, ...prefs }).map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`).join(''));
-  const child = spawn(firefoxPath(), ['--headless', '--no-remote', '--marionette', '--profile', profile, 'about:blank'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  await writeFile(
+    join(profile, 'user.js'),
+    Object.entries({ ...PREFS, ...prefs })
+      .map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`)
+      .join(''),
+  );
+  const child = spawn(
+    firefoxPath(),
+    ['--headless', '--no-remote', '--marionette', '--profile', profile, 'about:blank'],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
   const log = [];
   for (const output of [child.stdout, child.stderr]) {
     createInterface(output).on('line', (line) => {
@@ -92,9 +100,16 @@ async function portIn(profile) {
   let timer;
   try {
     return await new Promise((resolve, reject) => {
-      const look = () => readFile(join(profile, PORT_FILE), 'utf8').then((text) => /^\d+$/.test(text.trim()) && resolve(Number(text)), () => {});
+      const look = () =>
+        readFile(join(profile, PORT_FILE), 'utf8').then(
+          (text) => /^\d+$/.test(text.trim()) && resolve(Number(text)),
+          () => {},
+        );
       watcher = watch(profile, look);
-      timer = setTimeout(() => reject(new Error(`Firefox did not open its Marionette port within ${START_MS / 1000} s`)), START_MS);
+      timer = setTimeout(
+        () => reject(new Error(`Firefox did not open its Marionette port within ${START_MS / 1000} s`)),
+        START_MS,
+      );
       look();
     });
   } finally {
@@ -109,12 +124,13 @@ function marionette(port) {
   const pending = new Map();
   let last = 0;
   let rest = Buffer.alloc(0);
-  const send = (name, parameters) => new Promise((resolve, reject) => {
-    pending.set(++last, { resolve, reject });
-    const text = Buffer.from(JSON.stringify([0, last, name, parameters]));
-    socket.write(`${text.length}:`);
-    socket.write(text);
-  });
+  const send = (name, parameters) =>
+    new Promise((resolve, reject) => {
+      pending.set(++last, { resolve, reject });
+      const text = Buffer.from(JSON.stringify([0, last, name, parameters]));
+      socket.write(`${text.length}:`);
+      socket.write(text);
+    });
   return new Promise((resolve, reject) => {
     const failed = (error) => {
       reject(error);

@@ -14,7 +14,16 @@ const LISTEN = '/ip4/127.0.0.1/udp/0/quic-v1/webtransport';
 /** Starts the mesh; the first node also serves the shell. Each further node joins the first. */
 export async function startMesh({ http = '127.0.0.1:0' } = {}) {
   const flags = ({ name, capabilities, cost, latencyMs }) => [
-    '--name', name, '--capabilities', capabilities, '--cost', String(cost), '--latency', `${latencyMs}ms`, '--listen', LISTEN,
+    '--name',
+    name,
+    '--capabilities',
+    capabilities,
+    '--cost',
+    String(cost),
+    '--latency',
+    `${latencyMs}ms`,
+    '--listen',
+    LISTEN,
   ];
   const [first, ...others] = MESH;
   const server = await startNode(first.name, ['serve', '--dist', 'dist', '--http', http, ...flags(first)]);

@@ -32,7 +32,10 @@ export async function startNode(name, args, { program = `${root}build/inos`, env
     child.on('exit', (code, signal) => end(signal ? `ended by ${signal}` : `exited with ${code}`));
   });
   node.ready = await new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`node ${name} was not ready after ${START_MS / 1000} s`)), START_MS);
+    const timer = setTimeout(
+      () => reject(new Error(`node ${name} was not ready after ${START_MS / 1000} s`)),
+      START_MS,
+    );
     lines.on('line', (line) => {
       keep(line);
       let event;

@@ -4,7 +4,13 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { root } from './nodes.mjs';
 
-const TYPES = { html: 'text/html', js: 'text/javascript', css: 'text/css', wasm: 'application/wasm', json: 'application/json' };
+const TYPES = {
+  html: 'text/html',
+  js: 'text/javascript',
+  css: 'text/css',
+  wasm: 'application/wasm',
+  json: 'application/json',
+};
 
 /**
  * `spoil` maps a path to {status, type, body, cut, stall} or a function of the honest
@@ -22,7 +28,11 @@ export async function serveSpoiled({ spoil = {}, isolated = true, boot = {}, csp
   const server = createServer(async (request, response) => {
     const path = new URL(request.url, 'http://shell').pathname.slice(1) || 'index.html';
     const headers = isolated
-      ? { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp', 'Cross-Origin-Resource-Policy': 'same-origin' }
+      ? {
+          'Cross-Origin-Opener-Policy': 'same-origin',
+          'Cross-Origin-Embedder-Policy': 'require-corp',
+          'Cross-Origin-Resource-Policy': 'same-origin',
+        }
       : {};
     if (csp) headers['Content-Security-Policy'] = csp;
     let answer = { status: 200, type: TYPES[path.split('.').at(-1)] ?? 'application/octet-stream' };
@@ -32,7 +42,11 @@ export async function serveSpoiled({ spoil = {}, isolated = true, boot = {}, csp
     else answer = { status: 404, type: 'text/plain', body: 'no such file' };
     if (change) answer = { ...answer, ...(typeof change === 'function' ? change(answer) : change) };
     if (answer.stall === 'all') return;
-    response.writeHead(answer.status, { ...headers, 'Content-Type': answer.type, 'Content-Length': Buffer.byteLength(answer.body) });
+    response.writeHead(answer.status, {
+      ...headers,
+      'Content-Type': answer.type,
+      'Content-Length': Buffer.byteLength(answer.body),
+    });
     if (answer.cut) {
       // Half of it, then the connection breaks.
       response.write(answer.body.subarray(0, answer.body.length >> 1), () => response.destroy());

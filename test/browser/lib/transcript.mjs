@@ -34,9 +34,14 @@ export function say(text) {
 export function table(titles, rows) {
   const cells = [titles, ...rows.map((row) => row.map(String))];
   const widths = titles.map((_, i) => Math.max(...cells.map((row) => row[i].length)));
-  const right = titles.map((_, i) => rows.length > 0 && rows.every((row) => /^[-–]$|^[\d.,]+( \S+)?$/.test(String(row[i]))));
+  const right = titles.map(
+    (_, i) => rows.length > 0 && rows.every((row) => /^[-–]$|^[\d.,]+( \S+)?$/.test(String(row[i]))),
+  );
   cells.forEach((row, at) => {
-    const line = row.map((cell, i) => (right[i] ? cell.padStart(widths[i]) : cell.padEnd(widths[i]))).join('  ').trimEnd();
+    const line = row
+      .map((cell, i) => (right[i] ? cell.padStart(widths[i]) : cell.padEnd(widths[i])))
+      .join('  ')
+      .trimEnd();
     console.log(`   ${at === 0 ? dim(line) : line}`);
   });
 }

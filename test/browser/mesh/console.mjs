@@ -18,7 +18,11 @@ async function wholeLife({ node, mebibytes }) {
   const check = (ok, what) => {
     if (!ok) throw new Error(what);
   };
-  const refused = (promise) => promise.then(() => 'nothing', (error) => error.code);
+  const refused = (promise) =>
+    promise.then(
+      () => 'nothing',
+      (error) => error.code,
+    );
   const { ledgerId } = await inos.status();
   const total = async (capsuleId) => (await inos.call(capsuleId, 'total')).text;
   const line = 'größer words, and a few löngish ones\n';
@@ -40,7 +44,10 @@ async function wholeLife({ node, mebibytes }) {
   said.push(`browser to the node's capsule: ${(fed.bytes / 1e6 / seconds).toFixed(0)} MB/s`);
 
   const grown = await inos.resize(there.capsuleId, there.memoryBytes + (1 << 18));
-  check(grown.memoryBytes === there.memoryBytes + (1 << 18) && grown.memoryEpoch > there.memoryEpoch, 'it grew, in a new epoch');
+  check(
+    grown.memoryBytes === there.memoryBytes + (1 << 18) && grown.memoryEpoch > there.memoryEpoch,
+    'it grew, in a new epoch',
+  );
   check((await refused(inos.snapshot(there.capsuleId))) !== 'nothing', 'a snapshot of what is not paused');
 
   await inos.pause(there.capsuleId);
@@ -68,8 +75,13 @@ async function wholeLife({ node, mebibytes }) {
   // A job without an end runs until it is called off.
   let off;
   const before = new Set((await inos.jobs()).map((job) => job.id)); // events of theirs may still come
-  const placed = new Promise((resolve) => (off = inos.on('job', (event) => event.state === 'placed' && !before.has(event.id) && resolve(event.id))));
-  const ended = refused(inos.dispatch({ capsule: 'fault', method: 'work', requires: ['pasture'], creditLedgerId: ledgerId }));
+  const placed = new Promise(
+    (resolve) =>
+      (off = inos.on('job', (event) => event.state === 'placed' && !before.has(event.id) && resolve(event.id))),
+  );
+  const ended = refused(
+    inos.dispatch({ capsule: 'fault', method: 'work', requires: ['pasture'], creditLedgerId: ledgerId }),
+  );
   const id = await placed;
   await inos.cancel(id);
   check((await ended) === 'cancelled', `the cancelled job ended as ${await ended}`);
@@ -89,14 +101,28 @@ async function names(fault) {
     if (!ok) throw new Error(what);
   };
   const wasm = Uint8Array.from(atob(fault), (c) => c.charCodeAt(0));
-  const refused = (...args) => inos.publish(...args).then(() => 'nothing', ({ code, message, retryable }) => `${code} ${retryable} ${message}`);
+  const refused = (...args) =>
+    inos.publish(...args).then(
+      () => 'nothing',
+      ({ code, message, retryable }) => `${code} ${retryable} ${message}`,
+    );
   const bad = [];
-  for (const name of ['a b', '../x', 'a.b', 'x'.repeat(65), (await inos.publish('fault', wasm)).cid]) bad.push(await refused(name, wasm));
-  check(bad.every((error) => error.startsWith('bad_name false ') && error.includes('expected a word like')), `names that are none: ${bad}`);
+  for (const name of ['a b', '../x', 'a.b', 'x'.repeat(65), (await inos.publish('fault', wasm)).cid])
+    bad.push(await refused(name, wasm));
+  check(
+    bad.every((error) => error.startsWith('bad_name false ') && error.includes('expected a word like')),
+    `names that are none: ${bad}`,
+  );
   const taken = await refused('wordcount', wasm);
   const { cid } = (await inos.catalog()).find((offer) => offer.name === 'wordcount');
-  check(taken.startsWith('name_taken false ') && taken.includes(cid) && taken.includes('replace: true'), `a name that exists: ${taken}`);
-  check((await inos.catalog()).some((offer) => offer.name === 'wordcount' && offer.cid === cid), 'it has its capsule still');
+  check(
+    taken.startsWith('name_taken false ') && taken.includes(cid) && taken.includes('replace: true'),
+    `a name that exists: ${taken}`,
+  );
+  check(
+    (await inos.catalog()).some((offer) => offer.name === 'wordcount' && offer.cid === cid),
+    'it has its capsule still',
+  );
   await inos.publish('mine', wasm);
   const replaced = await inos.publish('mine', new Uint8Array([...wasm, 0, 2, 1, 120]), { replace: true }); // one more custom section
   check((await inos.catalog()).find((offer) => offer.name === 'mine').cid === replaced.cid, 'it has the other now');
@@ -108,17 +134,28 @@ async function policies() {
   const check = (ok, what) => {
     if (!ok) throw new Error(what);
   };
-  const refused = (promise) => promise.then(() => 'nothing', (error) => error.code);
+  const refused = (promise) =>
+    promise.then(
+      () => 'nothing',
+      (error) => error.code,
+    );
   const { ledgerId } = await inos.status();
   await inos.dispatch({ capsule: 'wordcount', input: 'to be', creditLedgerId: ledgerId });
   const { cid } = (await inos.catalog()).find((offer) => offer.name === 'wordcount');
   const text = `policy "no counting"\nversion 1\ndeny capsule ${cid}\n`;
   const dry = await inos.policy(text);
-  check(dry.looked > 0 && dry.changes.some((change) => change.after === 'policy.capsule'), 'the dry run says which jobs it would have refused');
+  check(
+    dry.looked > 0 && dry.changes.some((change) => change.after === 'policy.capsule'),
+    'the dry run says which jobs it would have refused',
+  );
   check(!(await inos.policy()).includes('deny'), 'a dry run puts nothing in force');
   const done = await inos.enforce(text);
   check(done.version === 1 && done.changes.length === dry.changes.length, 'in force');
-  check((await refused(inos.dispatch({ capsule: 'wordcount', method: 'total', creditLedgerId: ledgerId }))) === 'capsule_denied', 'and kept to');
+  check(
+    (await refused(inos.dispatch({ capsule: 'wordcount', method: 'total', creditLedgerId: ledgerId }))) ===
+      'capsule_denied',
+    'and kept to',
+  );
   check((await refused(inos.spawn('wordcount'))) !== 'nothing', 'by spawn too');
   check((await refused(inos.enforce('version 1\n'))) === 'policy_stale', 'an older one is not taken');
   check((await refused(inos.enforce('version 2\nbudget many\n'))) === 'policy_invalid', 'nor half a one');
@@ -129,7 +166,11 @@ const open = {
   async chromium() {
     const browser = await launchChromium();
     const page = await openPage(browser);
-    const left = () => page.workers().find((worker) => worker.url().includes('kernel.worker')).evaluate(() => globalThis.__inosCapsules.stats());
+    const left = () =>
+      page
+        .workers()
+        .find((worker) => worker.url().includes('kernel.worker'))
+        .evaluate(() => globalThis.__inosCapsules.stats());
     return { page, left, close: () => browser.close() };
   },
   async firefox() {
@@ -164,25 +205,56 @@ export async function consoleTests(name, long = 256) {
     if (made.status !== 0) throw new Error(`inos id: ${made.stderr}`);
     const signed = spawnSync(`${root}build/inos`, ['policy', 'sign', '-key', key, '-out', policy, text]);
     if (signed.status !== 0) throw new Error(`inos policy sign: ${signed.stderr}`);
-    node = await startNode('pasture', ['serve', '--dist', 'dist', '--http', '127.0.0.1:0', '--listen', LISTEN, '--name', 'pasture',
-      '--capabilities', 'pasture', '--key', key, '--policy', policy]);
+    node = await startNode('pasture', [
+      'serve',
+      '--dist',
+      'dist',
+      '--http',
+      '127.0.0.1:0',
+      '--listen',
+      LISTEN,
+      '--name',
+      'pasture',
+      '--capabilities',
+      'pasture',
+      '--key',
+      key,
+      '--policy',
+      policy,
+    ]);
     const fault = readFileSync(`${root}build/capsules/fault.wasm`).toString('base64');
     browser = await open[name]();
     page = browser.page;
     await page.goto(node.ready.http);
     await inPage(page, async () => void (await inos.joined), null, 120_000);
-    await inPage(page, (wasm) => inos.publish('fault', Uint8Array.from(atob(wasm), (c) => c.charCodeAt(0))), fault);
+    await inPage(
+      page,
+      (wasm) =>
+        inos.publish(
+          'fault',
+          Uint8Array.from(atob(wasm), (c) => c.charCodeAt(0)),
+        ),
+      fault,
+    );
     const peer = node.ready.peerId;
     await test("a whole life on another node, by the console's verbs", wholeLife, { node: peer, mebibytes: 32 });
     await test('a long stream into a slow capsule here', slowFeed, { mebibytes: long, delay: 300_000 });
-    await test('a long stream into a slow capsule on another node', slowFeed, { mebibytes: Math.ceil(long / 4), delay: 10_000, node: peer });
+    await test('a long stream into a slow capsule on another node', slowFeed, {
+      mebibytes: Math.ceil(long / 4),
+      delay: 10_000,
+      node: peer,
+    });
     await test('a thousand capsules come and go', comeAndGo, { rounds: 1000 });
     if (browser.left) {
-      await test('of those that came and went nothing is left', (left) => {
-        // One of each of the modules used so far may be kept, and instances of jobs.
-        if (left.instances > 20 || left.workers > 20 || left.modules > 20) throw new Error(JSON.stringify(left));
-        return JSON.stringify(left);
-      }, await browser.left());
+      await test(
+        'of those that came and went nothing is left',
+        (left) => {
+          // One of each of the modules used so far may be kept, and instances of jobs.
+          if (left.instances > 20 || left.workers > 20 || left.modules > 20) throw new Error(JSON.stringify(left));
+          return JSON.stringify(left);
+        },
+        await browser.left(),
+      );
     }
     await test('what a spawn says, and what is heard of a capsule', lives);
     await test('names of capsules', names, fault);

@@ -32,7 +32,11 @@ const peerBin = join(work, 'peer');
 const pageWasm = join(work, 'page.wasm');
 
 function build(out, pkg, env) {
-  const r = spawnSync('go', ['build', '-trimpath', '-ldflags=-s -w', '-o', out, pkg], { cwd: root, env: { ...process.env, ...env }, stdio: 'inherit' });
+  const r = spawnSync('go', ['build', '-trimpath', '-ldflags=-s -w', '-o', out, pkg], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: 'inherit',
+  });
   if (r.status !== 0) throw new Error(`go build ${pkg} failed`);
 }
 
@@ -116,11 +120,15 @@ onmessage = async ({ data }) => {
 // The kernel's own glue, its types stripped.
 function transpiled(path) {
   const ts = load('typescript');
-  return ts.transpileModule(readFileSync(join(root, path), 'utf8'), { compilerOptions: { target: 'ES2023', module: 'ESNext', verbatimModuleSyntax: true } }).outputText;
+  return ts.transpileModule(readFileSync(join(root, path), 'utf8'), {
+    compilerOptions: { target: 'ES2023', module: 'ESNext', verbatimModuleSyntax: true },
+  }).outputText;
 }
 
 function serve() {
-  const wasmExec = readFileSync(join(spawnSync('go', ['env', 'GOROOT']).stdout.toString().trim(), 'lib/wasm/wasm_exec.js'));
+  const wasmExec = readFileSync(
+    join(spawnSync('go', ['env', 'GOROOT']).stdout.toString().trim(), 'lib/wasm/wasm_exec.js'),
+  );
   const files = {
     '/': ['text/html', page],
     '/worker.js': ['text/javascript', worker],
@@ -141,7 +149,13 @@ function serve() {
     }
     const f = files[req.url];
     if (!f) return void res.writeHead(404).end();
-    res.writeHead(200, { 'content-type': f[0], 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' }).end(f[1]);
+    res
+      .writeHead(200, {
+        'content-type': f[0],
+        'cross-origin-opener-policy': 'same-origin',
+        'cross-origin-embedder-policy': 'require-corp',
+      })
+      .end(f[1]);
   });
   return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
 }
@@ -149,7 +163,11 @@ function serve() {
 // runIn returns the counts that the page printed, with failures seen outside it.
 async function runIn(name, url) {
   const peers = [];
-  const up = async (...args) => { const p = await startPeer(...args); peers.push(p); return p.addr; };
+  const up = async (...args) => {
+    const p = await startPeer(...args);
+    peers.push(p);
+    return p.addr;
+  };
   let browser;
   const counts = { passed: 0, failed: 0 };
   reported = 0;
@@ -162,17 +180,28 @@ async function runIn(name, url) {
     browser = await browsers[name]();
     console.log(`== ${name} ${browser.version}`);
     let finish;
-    const finished = new Promise((resolve) => { finish = resolve; });
+    const finished = new Promise((resolve) => {
+      finish = resolve;
+    });
     let said = false;
     onReport = (m) => {
       if (m.end) return finish();
       console.log(m.line);
       const done = /^done (\d+) passed, (\d+) failed$/.exec(m.line);
-      if (done) { said = true; counts.passed += +done[1]; counts.failed += +done[2]; finish(); }
+      if (done) {
+        said = true;
+        counts.passed += +done[1];
+        counts.failed += +done[2];
+        finish();
+      }
       if (/^FAIL (unhandled|worker)/.test(m.line)) counts.failed++;
     };
     await browser.open(url + '#' + encodeURIComponent(JSON.stringify([plain, node, far, victim, plainVictim])));
-    const timer = setTimeout(() => { counts.failed++; console.log([`FAIL ${name}: no end after ${limit / 1000} s`, ...browser.log()].join('\n')); finish(); }, limit);
+    const timer = setTimeout(() => {
+      counts.failed++;
+      console.log([`FAIL ${name}: no end after ${limit / 1000} s`, ...browser.log()].join('\n'));
+      finish();
+    }, limit);
     await finished;
     clearTimeout(timer);
     if (!said && !counts.failed) counts.failed++;
@@ -186,7 +215,10 @@ async function runIn(name, url) {
   return counts;
 }
 
-const { values, positionals } = parseArgs({ options: { mebibytes: { type: 'string', default: '256' } }, allowPositionals: true });
+const { values, positionals } = parseArgs({
+  options: { mebibytes: { type: 'string', default: '256' } },
+  allowPositionals: true,
+});
 const names = positionals.length ? positionals : [...Object.keys(browsers), 'console'];
 const total = { passed: 0, failed: 0 };
 try {

@@ -80,16 +80,28 @@ export async function lives() {
   const check = (ok, what) => {
     if (!ok) throw new Error(what);
   };
-  const refused = (promise) => promise.then(() => 'nothing', (error) => error.code);
-  const heardOf = (type, is) => new Promise((resolve) => {
-    const off = inos.on(type, (event) => is(event) && (off(), resolve(event)));
-  });
+  const refused = (promise) =>
+    promise.then(
+      () => 'nothing',
+      (error) => error.code,
+    );
+  const heardOf = (type, is) =>
+    new Promise((resolve) => {
+      const off = inos.on(type, (event) => is(event) && (off(), resolve(event)));
+    });
   let capsuleId;
   const run = (method, ...args) => inos.call(capsuleId, method, undefined, args);
 
-  check((await refused(inos.spawn('fault', { capabilities: ['threads', 'gpu'] }))) === 'capability_missing', 'it has no gpu');
+  check(
+    (await refused(inos.spawn('fault', { capabilities: ['threads', 'gpu'] }))) === 'capability_missing',
+    'it has no gpu',
+  );
   check((await refused(inos.spawn('fault', { restart: 'always' }))) === 'bad_argument', 'no such policy');
-  ({ capsuleId } = await inos.spawn('fault', { args: ['one', 'zwei'], capabilities: ['threads'], restart: 'permanent' }));
+  ({ capsuleId } = await inos.spawn('fault', {
+    args: ['one', 'zwei'],
+    capabilities: ['threads'],
+    restart: 'permanent',
+  }));
   check((await run('args')).text === 'one\nzwei\n', 'it has its arguments');
   const again = heardOf('capsule', (event) => event.state === 'started' && event.restarts === 1);
   check((await refused(run('panic'))) !== 'nothing', 'it panics on demand');
@@ -119,7 +131,10 @@ export async function lives() {
   for (let n = 0; n < FRAMES; n++) check((all[n * SIZE] | (all[n * SIZE + 1] << 8)) === n, `frame ${n} is not there`);
   await reader.cancel();
   await run('emit', '10', String(SIZE));
-  check((await inos.capsules()).find((row) => row.id === capsuleId).unheard === 10 * SIZE, 'what nobody heard is counted');
+  check(
+    (await inos.capsules()).find((row) => row.id === capsuleId).unheard === 10 * SIZE,
+    'what nobody heard is counted',
+  );
   check((await refused(inos.listen('nobody'))) === 'unknown_capsule', 'nobody says nothing');
   const last = refused((await inos.listen(capsuleId)).getReader().read());
 
@@ -161,12 +176,17 @@ export async function comeAndGo({ rounds }) {
     const { capsuleId } = await inos.spawn('wordcount');
     const unread = await inos.listen(capsuleId);
     await inos.feed(capsuleId, 'to be or not to be');
-    const endless = inos.feed(capsuleId, new ReadableStream({ start: (c) => c.enqueue('x') })).catch((error) => error.code);
+    const endless = inos
+      .feed(capsuleId, new ReadableStream({ start: (c) => c.enqueue('x') }))
+      .catch((error) => error.code);
     if (n % 100 === 0) check((await inos.call(capsuleId, 'total')).text.includes('words 6'), 'it counts');
     await inos.kill(capsuleId);
     check((await endless) === 'capsule_killed', `the stream into it ended as ${await endless}`);
     if (n % 100 === 0) {
-      const end = await unread.getReader().read().catch((error) => error.code);
+      const end = await unread
+        .getReader()
+        .read()
+        .catch((error) => error.code);
       check(end === 'capsule_killed', `the stream out of it ended as ${JSON.stringify(end)}`);
     }
     if (n === 100) heap = (await inos.status()).heapBytes;

@@ -6,13 +6,22 @@ import { join } from 'node:path';
 import { chromiumPath } from '../lib/chromium.mjs';
 import { launchFirefox } from '../lib/firefox.mjs';
 
-const { chromium: playwright } = createRequire(new URL('../../../web/package.json', import.meta.url))('playwright-core');
+const { chromium: playwright } = createRequire(new URL('../../../web/package.json', import.meta.url))(
+  'playwright-core',
+);
 
 export const browsers = {
   async chromium(work, url) {
     const context = await playwright.launchPersistentContext(join(work, 'chromium'), {
       executablePath: chromiumPath(),
-      args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
     });
     return {
       name: `Chromium ${context.browser()?.version() ?? ''}`.trim(),
@@ -20,11 +29,14 @@ export const browsers = {
         const page = await context.newPage();
         await page.exposeFunction('heard', onLines);
         await page.goto(url);
-        await page.evaluate((message) => {
-          globalThis.worker = new Worker('/worker.js');
-          globalThis.worker.onmessage = ({ data }) => globalThis.heard(data);
-          globalThis.worker.postMessage(message);
-        }, [args, acked.join(' ')]);
+        await page.evaluate(
+          (message) => {
+            globalThis.worker = new Worker('/worker.js');
+            globalThis.worker.onmessage = ({ data }) => globalThis.heard(data);
+            globalThis.worker.postMessage(message);
+          },
+          [args, acked.join(' ')],
+        );
         return page;
       },
       end: (page) => page.close(),
@@ -57,24 +69,32 @@ export const browsers = {
     };
     await open();
     const run = (fn, arg) => browser.page.evaluate(`(${fn})(${JSON.stringify(arg)})`);
-    const remove = (id) => run((id) => { document.getElementById(id).remove(); }, id);
+    const remove = (id) =>
+      run((id) => {
+        document.getElementById(id).remove();
+      }, id);
     return {
       name: `Firefox ${browser.version}`,
       async start(args, onLines, acked = []) {
         const id = ++last;
         listeners.set(id, onLines);
-        await run((hash) => {
-          const frame = document.createElement('iframe');
-          frame.id = hash.id;
-          frame.src = `/frame#${encodeURIComponent(JSON.stringify(hash))}`;
-          document.documentElement.append(frame);
-        }, { id, args, acked: acked.join(' ') });
+        await run(
+          (hash) => {
+            const frame = document.createElement('iframe');
+            frame.id = hash.id;
+            frame.src = `/frame#${encodeURIComponent(JSON.stringify(hash))}`;
+            document.documentElement.append(frame);
+          },
+          { id, args, acked: acked.join(' ') },
+        );
         return id;
       },
       end: remove,
       kills: {
         'the Worker terminated': async (id) => {
-          await run((id) => { document.getElementById(id).contentWindow.worker.terminate(); }, id);
+          await run((id) => {
+            document.getElementById(id).contentWindow.worker.terminate();
+          }, id);
           await remove(id);
         },
         'the page closed': remove,

@@ -39,12 +39,19 @@ async function finish(browser, args, acked, ms = STEP_MS) {
   let done;
   const ended = new Promise((resolve, reject) => {
     done = resolve;
-    setTimeout(() => reject(new Error(`${args[0]} took longer than ${ms / 1000} s: ${lines.slice(-5).join(' | ')}`)), ms).unref();
+    setTimeout(
+      () => reject(new Error(`${args[0]} took longer than ${ms / 1000} s: ${lines.slice(-5).join(' | ')}`)),
+      ms,
+    ).unref();
   });
-  const page = await browser.start(args, (heard) => {
-    lines.push(...heard);
-    if (heard.includes('end')) done();
-  }, acked);
+  const page = await browser.start(
+    args,
+    (heard) => {
+      lines.push(...heard);
+      if (heard.includes('end')) done();
+    },
+    acked,
+  );
   await ended;
   await browser.end(page);
   const failed = lines.filter((l) => l.startsWith('FAIL'));

@@ -50,8 +50,11 @@ const frame = `<!doctype html><script>
 /** Builds the page program into `work` and serves it; hear(id, lines) gets what frames post. */
 export async function serve(work, hear) {
   const wasm = join(work, 'page.wasm');
-  const built = spawnSync('go', ['build', '-trimpath', '-ldflags=-s -w', '-o', wasm, './test/browser/store/page'],
-    { cwd: root, env: { ...process.env, GOOS: 'js', GOARCH: 'wasm' }, stdio: 'inherit' });
+  const built = spawnSync('go', ['build', '-trimpath', '-ldflags=-s -w', '-o', wasm, './test/browser/store/page'], {
+    cwd: root,
+    env: { ...process.env, GOOS: 'js', GOARCH: 'wasm' },
+    stdio: 'inherit',
+  });
   if (built.status !== 0) throw new Error('the page program does not build');
   const goroot = spawnSync('go', ['env', 'GOROOT'], { cwd: root }).stdout.toString().trim();
   const files = {

@@ -10,7 +10,8 @@ const NANOS = /^[1-9][0-9]{15,19}$/;
 function attributes(list, what) {
   const out = {};
   for (const { key, value } of list ?? []) {
-    if (typeof key !== 'string' || typeof value?.stringValue !== 'string') throw new Error(`${what}: attribute ${JSON.stringify({ key, value })}`);
+    if (typeof key !== 'string' || typeof value?.stringValue !== 'string')
+      throw new Error(`${what}: attribute ${JSON.stringify({ key, value })}`);
     out[key] = value.stringValue;
   }
   return out;
@@ -27,13 +28,27 @@ export function decode(body) {
       for (const s of list) {
         const start = BigInt(s.startTimeUnixNano);
         const end = BigInt(s.endTimeUnixNano);
-        if (!TRACE.test(s.traceId) || !SPAN.test(s.spanId) || (s.parentSpanId !== undefined && !SPAN.test(s.parentSpanId)) ||
-          !NANOS.test(s.startTimeUnixNano) || end < start || !s.name || ![1, 2, 3].includes(s.kind) || ![1, 2].includes(s.status.code)) {
+        if (
+          !TRACE.test(s.traceId) ||
+          !SPAN.test(s.spanId) ||
+          (s.parentSpanId !== undefined && !SPAN.test(s.parentSpanId)) ||
+          !NANOS.test(s.startTimeUnixNano) ||
+          end < start ||
+          !s.name ||
+          ![1, 2, 3].includes(s.kind) ||
+          ![1, 2].includes(s.status.code)
+        ) {
           throw new Error(`span ${JSON.stringify(s)}`);
         }
         spans.push({
-          node: of['service.instance.id'], trace: s.traceId, span: s.spanId, parent: s.parentSpanId ?? '', name: s.name,
-          job: attributes(s.attributes, 'span')['inos.job.id'] ?? '', start, end,
+          node: of['service.instance.id'],
+          trace: s.traceId,
+          span: s.spanId,
+          parent: s.parentSpanId ?? '',
+          name: s.name,
+          job: attributes(s.attributes, 'span')['inos.job.id'] ?? '',
+          start,
+          end,
         });
       }
     }
@@ -76,7 +91,15 @@ export async function startCollector() {
     until(found, ms) {
       return new Promise((resolve, reject) => {
         waiting.add({ found, resolve, reject });
-        setTimeout(() => reject(new Error(`the collector waited ${ms / 1000} s in vain; it has ${JSON.stringify(spans, (_, v) => (typeof v === 'bigint' ? String(v) : v))}`)), ms).unref();
+        setTimeout(
+          () =>
+            reject(
+              new Error(
+                `the collector waited ${ms / 1000} s in vain; it has ${JSON.stringify(spans, (_, v) => (typeof v === 'bigint' ? String(v) : v))}`,
+              ),
+            ),
+          ms,
+        ).unref();
         look();
       });
     },

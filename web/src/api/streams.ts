@@ -51,7 +51,10 @@ export async function listen(kernel: Kernel, capsuleId: string): Promise<Readabl
   // The kernel lets go of the stream when the capsule has ended; what was not read is here then.
   const over = kernel.call('listen:over', [stream]) as Promise<Rest>;
   let ended = false;
-  over.then(() => (ended = true), () => (ended = true));
+  over.then(
+    () => (ended = true),
+    () => (ended = true),
+  );
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -111,9 +114,14 @@ function* cut(chunk: unknown): Generator<Uint8Array> {
     return;
   }
   if (!isBytes(chunk)) {
-    throw new InosFailure('bad_argument', `inos.feed: a stream must give strings, Uint8Arrays or ArrayBuffers, got ${typeof chunk}`);
+    throw new InosFailure(
+      'bad_argument',
+      `inos.feed: a stream must give strings, Uint8Arrays or ArrayBuffers, got ${typeof chunk}`,
+    );
   }
-  const view = ArrayBuffer.isView(chunk) ? new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength) : new Uint8Array(chunk);
+  const view = ArrayBuffer.isView(chunk)
+    ? new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+    : new Uint8Array(chunk);
   for (let at = 0; at < view.length; at += PIECE) yield Uint8Array.from(view.subarray(at, at + PIECE));
 }
 

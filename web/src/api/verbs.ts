@@ -79,7 +79,8 @@ export const VERBS = {
   snapshot: {
     params: [id],
     does: 'keeps the state of a paused capsule; spawn its CID to go on from there',
-    example: 'await inos.pause(capsuleId); const { snapshotCid } = await inos.snapshot(capsuleId); await inos.spawn(snapshotCid)',
+    example:
+      'await inos.pause(capsuleId); const { snapshotCid } = await inos.snapshot(capsuleId); await inos.spawn(snapshotCid)',
   },
   feed: {
     params: [id, { name: 'data', shape: 'source' }],
@@ -92,7 +93,12 @@ export const VERBS = {
     example: `for await (const bytes of await inos.listen(capsuleId)) console.log(bytes)`,
   },
   call: {
-    params: [id, { name: 'method', shape: 'text' }, { name: 'input', shape: 'bytes', optional: true }, { name: 'args', shape: 'texts', optional: true }],
+    params: [
+      id,
+      { name: 'method', shape: 'text' },
+      { name: 'input', shape: 'bytes', optional: true },
+      { name: 'args', shape: 'texts', optional: true },
+    ],
     does: 'asks that very capsule of yours, here or on another node, and answers with its output',
     example:
       `const { capsuleId } = await inos.spawn('wordcount'); await inos.feed(capsuleId, 'to be or not to be'); ` +

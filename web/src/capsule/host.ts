@@ -46,7 +46,15 @@ export interface CapsuleControl {
    * Handles not freed yet, Workers with a capsule that are not gone yet; spare Workers and those that have served and wait,
    * and how many capsules started on such.
    */
-  stats(): { modules: number; instances: number; workers: number; spares: number; waiting: number; sparesUsed: number; reused: number };
+  stats(): {
+    modules: number;
+    instances: number;
+    workers: number;
+    spares: number;
+    waiting: number;
+    sparesUsed: number;
+    reused: number;
+  };
   /** Kills every instance: for a kernel that exited without closing its Runtime. */
   killAll(): void;
 }
@@ -231,7 +239,15 @@ export function capsuleHost(workerURL: URL): {
       stats() {
         let modules = 0;
         for (const e of entries.values()) if (e.instance === undefined) modules++;
-        return { modules, instances: entries.size - modules, workers, spares: pool.count, waiting: pool.waiting, sparesUsed: pool.used, reused: pool.reused };
+        return {
+          modules,
+          instances: entries.size - modules,
+          workers,
+          spares: pool.count,
+          waiting: pool.waiting,
+          sparesUsed: pool.used,
+          reused: pool.reused,
+        };
       },
       killAll() {
         pool.keep(false);

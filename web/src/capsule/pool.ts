@@ -52,7 +52,8 @@ export class WorkerPool {
   /** One that has served, with its memory of just these limits, if there is one. */
   again(minPages: number, maxPages: number): PooledWorker | undefined {
     const at = this.idle.findLastIndex(
-      ({ pooled }) => pooled.url === this.url.href && pooled.memory?.minPages === minPages && pooled.memory.maxPages === maxPages,
+      ({ pooled }) =>
+        pooled.url === this.url.href && pooled.memory?.minPages === minPages && pooled.memory.maxPages === maxPages,
     );
     if (at < 0) return undefined;
     this.reused++;

@@ -47,7 +47,11 @@ export interface StreamControl {
   count(): number;
 }
 
-export function streamHost(): { imports: WebAssembly.ModuleImports; attach(go: GoProgram): void; control: StreamControl } {
+export function streamHost(): {
+  imports: WebAssembly.ModuleImports;
+  attach(go: GoProgram): void;
+  control: StreamControl;
+} {
   let program: GoProgram | undefined;
   const entries = new Map<number, Entry>();
   const none = new Uint8Array(0);
@@ -112,12 +116,18 @@ export function streamHost(): { imports: WebAssembly.ModuleImports; attach(go: G
 
     /** Tells the peer to send no more. */
     stream_cancel(handle: number, code: number): void {
-      entries.get(handle)?.reader.cancel(resetReason(code >>> 0)).catch(ignore);
+      entries
+        .get(handle)
+        ?.reader.cancel(resetReason(code >>> 0))
+        .catch(ignore);
     },
 
     /** Takes back what the browser still holds, and tells the peer. */
     stream_abort(handle: number, code: number): void {
-      entries.get(handle)?.writer.abort(resetReason(code >>> 0)).catch(ignore);
+      entries
+        .get(handle)
+        ?.writer.abort(resetReason(code >>> 0))
+        .catch(ignore);
     },
 
     stream_free(handle: number): void {
@@ -162,10 +172,17 @@ export function streamHost(): { imports: WebAssembly.ModuleImports; attach(go: G
 const ignore = (): void => {};
 
 function described(why: unknown): string {
-  const { source, streamErrorCode, name, message } = (typeof why === 'object' && why !== null ? why : { message: String(why) }) as {
-    source?: unknown; streamErrorCode?: unknown; name?: unknown; message?: unknown;
+  const { source, streamErrorCode, name, message } = (
+    typeof why === 'object' && why !== null ? why : { message: String(why) }
+  ) as {
+    source?: unknown;
+    streamErrorCode?: unknown;
+    name?: unknown;
+    message?: unknown;
   };
-  return [source, streamErrorCode, name, message].map((part) => (typeof part === 'string' || typeof part === 'number' ? part : '')).join('\0');
+  return [source, streamErrorCode, name, message]
+    .map((part) => (typeof part === 'string' || typeof part === 'number' ? part : ''))
+    .join('\0');
 }
 
 /**
@@ -175,7 +192,11 @@ function described(why: unknown): string {
  * code would be another one.
  */
 function resetReason(code: number): unknown {
-  const make = globalThis.WebTransportError as unknown as (new (...args: unknown[]) => { streamErrorCode?: number }) | undefined;
+  const make = globalThis.WebTransportError as unknown as
+    | (new (
+        ...args: unknown[]
+      ) => { streamErrorCode?: number })
+    | undefined;
   if (typeof make !== 'function') return undefined;
   const options = { streamErrorCode: code, message: 'reset' };
   for (const args of [['reset', options], [options]]) {

@@ -122,7 +122,11 @@ export class Limiter {
   }
 
   /** A timer that fires when the deadline of a dispatch, which came with the time it was asked at, is over. */
-  #expiry(verb: string, args: readonly unknown[], expired: (reason: InosFailure) => void): ReturnType<typeof setTimeout> | undefined {
+  #expiry(
+    verb: string,
+    args: readonly unknown[],
+    expired: (reason: InosFailure) => void,
+  ): ReturnType<typeof setTimeout> | undefined {
     const deadlineMs = (args[0] as { deadlineMs?: unknown } | undefined)?.deadlineMs;
     if (verb !== 'dispatch' || typeof deadlineMs !== 'number') return undefined;
     const now = performance.timeOrigin + performance.now();

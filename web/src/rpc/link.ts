@@ -72,7 +72,13 @@ export class KernelLink implements Kernel {
       event.preventDefault();
       const where = event.filename ? ` (${event.filename}:${event.lineno})` : '';
       // Before the Worker lives, an error means that its script did not load.
-      if (!this.#alive) this.fail(new InosFailure('worker_failed', `the kernel's Worker did not start: ${event.message || 'its script did not load'}${where}`));
+      if (!this.#alive)
+        this.fail(
+          new InosFailure(
+            'worker_failed',
+            `the kernel's Worker did not start: ${event.message || 'its script did not load'}${where}`,
+          ),
+        );
       else this.#log('error', `${event.message}${where}`);
     };
     // Runs before the Worker says anything: its script may never come.

@@ -28,7 +28,11 @@ export class Pending {
         send(id);
       } catch (thrown) {
         this.#calls.delete(id);
-        reject(thrown instanceof InosFailure ? thrown : new InosFailure('bad_argument', `the arguments cannot be sent to the kernel: ${String(thrown)}`));
+        reject(
+          thrown instanceof InosFailure
+            ? thrown
+            : new InosFailure('bad_argument', `the arguments cannot be sent to the kernel: ${String(thrown)}`),
+        );
       }
     });
   }

@@ -62,7 +62,10 @@ export class BootView {
   /** In the mesh, for the first time or again: that nobody answered is over. */
   joined(): void {
     this.setState('joined');
-    for (const notice of byId('notices').querySelectorAll('[data-code=bootstrap_unreachable], [data-code=local_network_denied]')) notice.remove();
+    for (const notice of byId('notices').querySelectorAll(
+      '[data-code=bootstrap_unreachable], [data-code=local_network_denied]',
+    ))
+      notice.remove();
   }
 
   who(info: KernelInfo): void {
@@ -73,8 +76,13 @@ export class BootView {
 
   /** What the kernel's own ledger can still promise, and how long that lasts, and whether it works for others. */
   means(own: BalanceRow | undefined, { mining, durable }: Status): void {
-    const money = own ? `${credits(own.available)} credits left to spend${own.held ? `, ${credits(own.held)} set aside for jobs` : ''}` : 'No ledger of its own';
-    setText(byId('means'), `${money}${durable ? '' : ' · key and ledger last as long as this tab'} · volunteer work ${mining ? 'runs' : 'rests while you are active or the battery is low'}`);
+    const money = own
+      ? `${credits(own.available)} credits left to spend${own.held ? `, ${credits(own.held)} set aside for jobs` : ''}`
+      : 'No ledger of its own';
+    setText(
+      byId('means'),
+      `${money}${durable ? '' : ' · key and ledger last as long as this tab'} · volunteer work ${mining ? 'runs' : 'rests while you are active or the battery is low'}`,
+    );
   }
 
   /** Adds a message that stays; `code` says which, for tests and for people who report it. */
@@ -86,7 +94,13 @@ export class BootView {
       h('strong', {}, title),
       h('p', {}, first),
       rest.length > 0 && h('pre', {}, rest.join('\n')),
-      h('p', { class: 'code' }, h('code', {}, code), ' ', h('button', { type: 'button', class: 'small', onclick: () => location.reload() }, 'Reload')),
+      h(
+        'p',
+        { class: 'code' },
+        h('code', {}, code),
+        ' ',
+        h('button', { type: 'button', class: 'small', onclick: () => location.reload() }, 'Reload'),
+      ),
     );
     byId('notices').append(notice);
     return notice;

@@ -9,7 +9,12 @@ export class ClockNotice {
   heed(boot: BootView, { wrong, message }: ClockEvent): void {
     this.#notice?.remove();
     this.#notice = wrong
-      ? boot.notice('warning', "This machine's clock is wrong", `${sentence(message)} Jobs go on: they are timed by how much the clocks differ. Set the clock right; other things on this machine may depend on it.`, 'clock_offset')
+      ? boot.notice(
+          'warning',
+          "This machine's clock is wrong",
+          `${sentence(message)} Jobs go on: they are timed by how much the clocks differ. Set the clock right; other things on this machine may depend on it.`,
+          'clock_offset',
+        )
       : null;
   }
 }

@@ -40,7 +40,9 @@ export class JobForm {
   }
 
   async #dispatch(): Promise<void> {
-    const words = this.#field('requires').value.split(/[\s,]+/).filter(Boolean);
+    const words = this.#field('requires')
+      .value.split(/[\s,]+/)
+      .filter(Boolean);
     const ledger = this.#field('ledger').value.trim();
     const job: DispatchOptions = {
       capsule: this.#field<HTMLSelectElement>('capsule').value,
@@ -72,6 +74,10 @@ export class JobForm {
     ].filter(Boolean);
     const considered = consideredTable();
     considered.show(result.considered ?? []);
-    this.#result.replaceChildren(h('output', { class: 'mono' }, result.text), h('p', {}, facts.join(' · ')), h('div', { class: 'scroll' }, considered.element));
+    this.#result.replaceChildren(
+      h('output', { class: 'mono' }, result.text),
+      h('p', {}, facts.join(' · ')),
+      h('div', { class: 'scroll' }, considered.element),
+    );
   }
 }

@@ -30,10 +30,14 @@ function levelOf(event: KernelEvent): string {
 
 function describe(event: KernelEvent): string {
   if (event.type === 'log') return String(event['text']);
-  if (event.type === 'phase') return [`${String(event['name'])} at ${ms(event['at'] as number)}`, event['detail']].filter(Boolean).join(': ');
+  if (event.type === 'phase')
+    return [`${String(event['name'])} at ${ms(event['at'] as number)}`, event['detail']].filter(Boolean).join(': ');
   return Object.entries(event)
     .sort(([a], [b]) => rank(a) - rank(b))
-    .filter(([name, value]) => name !== 'type' && name !== 'at' && value !== '' && value !== null && !(value instanceof Uint8Array))
+    .filter(
+      ([name, value]) =>
+        name !== 'type' && name !== 'at' && value !== '' && value !== null && !(value instanceof Uint8Array),
+    )
     .map(([name, value]) => `${name} ${readable(value)}`)
     .join(', ');
 }

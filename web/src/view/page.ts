@@ -59,8 +59,17 @@ export function mountPage(inos: Inos): void {
     timer = undefined;
     if (over) return;
     try {
-      const [n, c, j, status, balances] = await Promise.all([inos.nodes(), inos.capsules(), inos.jobs(), inos.status(), inos.ledger()]);
-      boot.means(balances.find((row) => row.own), status);
+      const [n, c, j, status, balances] = await Promise.all([
+        inos.nodes(),
+        inos.capsules(),
+        inos.jobs(),
+        inos.status(),
+        inos.ledger(),
+      ]);
+      boot.means(
+        balances.find((row) => row.own),
+        status,
+      );
       nodes.show([...n].sort((a, b) => Number(b.self) - Number(a.self) || b.score - a.score));
       capsules.show(c);
       jobs.show(j);
@@ -89,7 +98,8 @@ export function mountPage(inos: Inos): void {
     if (event.type === 'mesh:unreachable' && event['code'] === 'local_network_denied') kept.resolve();
     if (event.type === 'mesh:parted') boot.setState('apart');
     if (event.type === 'clock:offset') clock.heed(boot, event as unknown as ClockEvent);
-    if (event.type === 'crashed' || event.type === 'closed') ended(asFailure({ name: 'InosError', ...event }, 'kernel_crashed'));
+    if (event.type === 'crashed' || event.type === 'closed')
+      ended(asFailure({ name: 'InosError', ...event }, 'kernel_crashed'));
     log.heed(event);
     soon();
   });
@@ -113,14 +123,20 @@ export function mountPage(inos: Inos): void {
     if (over || boot.state === 'joined') return;
     const { code, message } = asFailure(thrown, 'bootstrap_unreachable');
     boot.setState('apart');
-    const notice = boot.notice('warning', 'No node of the mesh answered', `The kernel runs alone: capsules work here, jobs for other nodes do not. It goes on trying.\n${message}`, code);
+    const notice = boot.notice(
+      'warning',
+      'No node of the mesh answered',
+      `The kernel runs alone: capsules work here, jobs for other nodes do not. It goes on trying.\n${message}`,
+      code,
+    );
     void kept.promise.then(() => {
       if (!notice.isConnected) return; // a node has answered since
       notice.remove();
       boot.notice(
         'warning',
         'The browser keeps this page from the local network',
-        "The nodes it knows are on this machine or in the local network, and the browser asks its user before a page of the Internet reaches those. Answer its question, or allow local network access for this site in the browser's site settings; the kernel goes on trying. Until then it runs alone.\n" + message,
+        "The nodes it knows are on this machine or in the local network, and the browser asks its user before a page of the Internet reaches those. Answer its question, or allow local network access for this site in the browser's site settings; the kernel goes on trying. Until then it runs alone.\n" +
+          message,
         'local_network_denied',
       );
     });

@@ -49,19 +49,21 @@ export function showStorage(boot: BootView, info: KernelInfo, signal: AbortSigna
   const second = reason === 'second_tab';
   const notice = boot.notice('warning', title, second ? text : `${text}\n${info.durableDetail}`, reason);
   if (!second) return;
-  navigator.locks.request(LEDGER_LOCK, { mode: 'shared', signal }, () => {}).then(
-    () => {
-      if (signal.aborted) return;
-      notice.remove();
-      boot.notice(
-        'warning',
-        'The first tab has gone',
-        'Reload this page to take over its key and its ledger. What is on the ledger of this tab ends with the reload, so it does not happen by itself.',
-        'first_tab_gone',
-      );
-    },
-    () => {}, // aborted, or this browser has no such lock to wait for
-  );
+  navigator.locks
+    .request(LEDGER_LOCK, { mode: 'shared', signal }, () => {})
+    .then(
+      () => {
+        if (signal.aborted) return;
+        notice.remove();
+        boot.notice(
+          'warning',
+          'The first tab has gone',
+          'Reload this page to take over its key and its ledger. What is on the ledger of this tab ends with the reload, so it does not happen by itself.',
+          'first_tab_gone',
+        );
+      },
+      () => {}, // aborted, or this browser has no such lock to wait for
+    );
 }
 
 /**
@@ -75,7 +77,12 @@ async function offerToKeep(): Promise<void> {
   const ask = h('button', { type: 'button', class: 'small' }, 'Keep them');
   ask.addEventListener('click', () => {
     storage.persist().then(
-      (promised) => note.replaceChildren(promised ? 'The browser keeps key and ledger until you clear them.' : 'The browser did not promise it. A bookmark, or using the page more, may change its mind.'),
+      (promised) =>
+        note.replaceChildren(
+          promised
+            ? 'The browser keeps key and ledger until you clear them.'
+            : 'The browser did not promise it. A bookmark, or using the page more, may change its mind.',
+        ),
       (thrown: unknown) => note.replaceChildren(`The browser did not promise it: ${String(thrown)}`),
     );
   });

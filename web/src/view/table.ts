@@ -25,7 +25,9 @@ export class Table<Row> {
     this.#columns = columns;
     this.#key = key;
     this.#empty = h('p', { class: 'empty' }, empty);
-    const titles = columns.map((column) => h('th', { scope: 'col', class: typeof column.kind === 'string' ? column.kind : '' }, column.title));
+    const titles = columns.map((column) =>
+      h('th', { scope: 'col', class: typeof column.kind === 'string' ? column.kind : '' }, column.title),
+    );
     this.#table = h('table', { hidden: true }, h('thead', {}, h('tr', {}, ...titles)), this.#body);
     this.element = h('div', {}, this.#empty, this.#table);
   }

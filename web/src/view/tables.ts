@@ -10,11 +10,25 @@ const list = (items: readonly string[] | undefined) => (items ?? []).join(', ') 
 export function nodesTable(): Table<NodeRow> {
   return new Table<NodeRow>(
     [
-      { title: 'Node', cell: (n) => (n.self ? `${n.name} (this one)` : n.name || short(n.peerId)), kind: 'strong', hint: (n) => n.addr },
+      {
+        title: 'Node',
+        cell: (n) => (n.self ? `${n.name} (this one)` : n.name || short(n.peerId)),
+        kind: 'strong',
+        hint: (n) => n.addr,
+      },
       { title: 'Peer', cell: (n) => short(n.peerId), kind: 'mono', hint: (n) => n.peerId },
       { title: 'Kind', cell: (n) => n.kind },
-      { title: 'Link', cell: (n) => (n.self ? '–' : n.connected ? 'connected' : 'known'), kind: (n) => (n.connected ? 'good' : 'dim') },
-      { title: 'Jobs', cell: (n) => (n.eligible ? 'eligible' : n.reason), kind: (n) => (n.eligible ? 'good' : 'dim reason'), hint: (n) => n.reason },
+      {
+        title: 'Link',
+        cell: (n) => (n.self ? '–' : n.connected ? 'connected' : 'known'),
+        kind: (n) => (n.connected ? 'good' : 'dim'),
+      },
+      {
+        title: 'Jobs',
+        cell: (n) => (n.eligible ? 'eligible' : n.reason),
+        kind: (n) => (n.eligible ? 'good' : 'dim reason'),
+        hint: (n) => n.reason,
+      },
       { title: 'Capabilities', cell: (n) => list(n.capabilities) },
       { title: 'Latency', cell: (n) => (n.self ? '–' : ms(n.latencyMs)), kind: 'num', hint: (n) => n.latencyFrom },
       { title: 'Cost', cell: (n) => `${figure(n.creditCost)} µc/s`, kind: 'num' },
@@ -28,14 +42,26 @@ export function nodesTable(): Table<NodeRow> {
 }
 
 /** `run` calls a verb for a button and reports how it went. */
-export function capsulesTable(inos: Inos, run: (what: string, call: () => Promise<unknown>) => void): Table<CapsuleRow> {
+export function capsulesTable(
+  inos: Inos,
+  run: (what: string, call: () => Promise<unknown>) => void,
+): Table<CapsuleRow> {
   const button = (label: string, id: string, call: () => Promise<unknown>) =>
-    h('button', { type: 'button', class: 'small', 'aria-label': `${label} ${id}`, onclick: () => run(`${label} ${id}`, call) }, label);
+    h(
+      'button',
+      { type: 'button', class: 'small', 'aria-label': `${label} ${id}`, onclick: () => run(`${label} ${id}`, call) },
+      label,
+    );
   return new Table<CapsuleRow>(
     [
       { title: 'Capsule', cell: (c) => c.name, kind: 'strong', hint: (c) => c.cid },
       { title: 'Id', cell: (c) => short(c.id), kind: 'mono', hint: (c) => c.id },
-      { title: 'State', cell: (c) => (c.congested ? `${c.state}, congested` : c.state), kind: (c) => `state ${c.state}`, hint: (c) => c.reason },
+      {
+        title: 'State',
+        cell: (c) => (c.congested ? `${c.state}, congested` : c.state),
+        kind: (c) => `state ${c.state}`,
+        hint: (c) => c.reason,
+      },
       {
         title: 'Heartbeat',
         cell: (c) => (ENDED.has(c.state) ? String(c.heartbeats) : `${c.heartbeats} (${ms(c.heartbeatAgeMs)} ago)`),
@@ -87,7 +113,12 @@ export function jobsTable(): Table<JobRow> {
 export function consideredTable(): Table<Considered> {
   return new Table<Considered>(
     [
-      { title: 'Considered', cell: (c) => c.name || short(c.peerId), kind: (c) => (c.chosen ? 'strong chosen' : ''), hint: (c) => c.peerId },
+      {
+        title: 'Considered',
+        cell: (c) => c.name || short(c.peerId),
+        kind: (c) => (c.chosen ? 'strong chosen' : ''),
+        hint: (c) => c.peerId,
+      },
       { title: 'Latency', cell: (c) => ms(c.latencyMs), kind: 'num' },
       { title: 'Cost', cell: (c) => `${figure(c.creditCost)} µc/s`, kind: 'num' },
       { title: 'Score', cell: (c) => (c.eligible ? figure(c.score) : '–'), kind: 'num' },

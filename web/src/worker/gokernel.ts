@@ -129,7 +129,10 @@ export class GoKernel implements Kernel {
     const go = this.#go;
     go.argv = ['kernel'];
     go.exit = (code) => (this.#exitCode = code);
-    const instance = await instantiate(module, { ...go.importObject, inos: { ...capsules.imports, ...streams.imports } });
+    const instance = await instantiate(module, {
+      ...go.importObject,
+      inos: { ...capsules.imports, ...streams.imports },
+    });
     const program: GoProgram = {
       mem: () => instance.exports['mem'] as WebAssembly.Memory,
       exports: () => instance.exports,
@@ -141,11 +144,17 @@ export class GoKernel implements Kernel {
     try {
       await go.run(instance);
     } catch (thrown) {
-      throw new InosFailure('kernel_crashed', `the kernel trapped: ${asFailure(thrown, 'trap').message}\n${this.#output.lastWords()}`);
+      throw new InosFailure(
+        'kernel_crashed',
+        `the kernel trapped: ${asFailure(thrown, 'trap').message}\n${this.#output.lastWords()}`,
+      );
     }
     throw this.#closing
       ? new InosFailure('kernel_closed', 'the kernel was closed')
-      : new InosFailure('kernel_crashed', `the kernel exited with code ${this.#exitCode}\n${this.#output.lastWords()}`.trim());
+      : new InosFailure(
+          'kernel_crashed',
+          `the kernel exited with code ${this.#exitCode}\n${this.#output.lastWords()}`.trim(),
+        );
   }
 
   async #up(info: KernelInfo | undefined): Promise<void> {
@@ -154,7 +163,8 @@ export class GoKernel implements Kernel {
       if (!bridge) throw new InosFailure('kernel_crashed', 'the kernel said it was ready without its API');
       this.#phases.reach('ready');
       bridge.onEvent((event) => this.#fromKernel(event));
-      const { peerId, ledgerId, name, version, durable, durableReason, durableDetail } = info ?? ((await this.call('status', [])) as Status);
+      const { peerId, ledgerId, name, version, durable, durableReason, durableDetail } =
+        info ?? ((await this.call('status', [])) as Status);
       this.#readiness.resolve({ peerId, ledgerId, name, version, durable, durableReason, durableDetail });
     } catch (thrown) {
       this.#readiness.reject(asFailure(thrown, 'kernel_crashed'));
@@ -170,7 +180,9 @@ export class GoKernel implements Kernel {
         (thrown: unknown) => this.#joining.reject(thrown),
       );
     } else if (event.type === 'mesh:unreachable') {
-      this.#joining.reject(new InosFailure('bootstrap_unreachable', String(event['message'] ?? 'no bootstrap node answered')));
+      this.#joining.reject(
+        new InosFailure('bootstrap_unreachable', String(event['message'] ?? 'no bootstrap node answered')),
+      );
     }
     this.#emit(event);
   }
@@ -200,7 +212,12 @@ export class GoKernel implements Kernel {
   #watchForTraps(): void {
     const heed = (thrown: unknown) => {
       if (thrown instanceof WebAssembly.RuntimeError) {
-        this.#end(new InosFailure('kernel_crashed', `the kernel trapped: ${thrown.message}\n${this.#output.lastWords()}`.trim()));
+        this.#end(
+          new InosFailure(
+            'kernel_crashed',
+            `the kernel trapped: ${thrown.message}\n${this.#output.lastWords()}`.trim(),
+          ),
+        );
       } else if (!this.#ended) {
         const text = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
         this.#emit({ type: 'log', level: 'error', source: 'worker', text });

@@ -13,7 +13,10 @@ export async function loadModule(url: string, onFetched: (detail: string) => voi
     throw new InosFailure('wasm_load_failed', `the kernel could not be fetched from ${url}: ${messageOf(thrown)}`);
   }
   if (!response.ok) {
-    throw new InosFailure('wasm_load_failed', `the kernel is not at ${url}: HTTP ${response.status} ${response.statusText}`);
+    throw new InosFailure(
+      'wasm_load_failed',
+      `the kernel is not at ${url}: HTTP ${response.status} ${response.statusText}`,
+    );
   }
   onFetched(`HTTP ${response.status}, ${response.headers.get('content-encoding') ?? 'not compressed'}`);
   const type = response.headers.get('content-type') ?? 'no content type';
@@ -49,12 +52,18 @@ async function compileBytes(url: string, type: string, response: Response): Prom
   }
 }
 
-export async function instantiate(module: WebAssembly.Module, imports: WebAssembly.Imports): Promise<WebAssembly.Instance> {
+export async function instantiate(
+  module: WebAssembly.Module,
+  imports: WebAssembly.Imports,
+): Promise<WebAssembly.Instance> {
   try {
     return await WebAssembly.instantiate(module, imports);
   } catch (thrown) {
     if (thrown instanceof RangeError) throw noMemory(thrown);
-    throw new InosFailure('wasm_instantiate_failed', `the kernel does not fit this shell or this browser: ${messageOf(thrown)}`);
+    throw new InosFailure(
+      'wasm_instantiate_failed',
+      `the kernel does not fit this shell or this browser: ${messageOf(thrown)}`,
+    );
   }
 }
 
@@ -63,12 +72,16 @@ function refusedOr(thrown: unknown, otherwise: InosFailure): InosFailure {
   if (!/content security policy|unsafe-eval|\bCSP\b/i.test(messageOf(thrown))) return otherwise;
   return new InosFailure(
     'csp_refused',
-    "this page's Content-Security-Policy forbids WebAssembly: the server must add 'wasm-unsafe-eval' to its script-src; `inos serve` does. " + messageOf(thrown),
+    "this page's Content-Security-Policy forbids WebAssembly: the server must add 'wasm-unsafe-eval' to its script-src; `inos serve` does. " +
+      messageOf(thrown),
   );
 }
 
 function noMemory(thrown: RangeError): InosFailure {
-  return new InosFailure('wasm_no_memory', `this browser has no memory for the kernel, which needs some 100 MB: close other tabs or programs, then reload. ${thrown.message}`);
+  return new InosFailure(
+    'wasm_no_memory',
+    `this browser has no memory for the kernel, which needs some 100 MB: close other tabs or programs, then reload. ${thrown.message}`,
+  );
 }
 
 function notWasm(url: string, why: string): InosFailure {
