@@ -29,10 +29,11 @@ type job struct {
 	lookedAt time.Time // when
 	// lookAgain is how long after that it is asked once more.
 	lookAgain time.Duration
-	asked     bool      // it was, ever
-	lastSince time.Time // when its last attempt began to wait for a node with a record
-	measured  int       // the last attempt that nodes were measured for
-	round     *round    // that the job is to wait for
+	asked     bool        // it was, ever
+	lastSince time.Time   // when its last attempt began to wait for a better node
+	lastEnds  *time.Timer // ends that wait
+	measured  int         // the last attempt that nodes were measured for
+	round     *round      // that the job is to wait for
 }
 
 // jobTable holds the jobs that are here and the last ones that were.
@@ -75,6 +76,9 @@ func (t *jobTable) end(id string, from identity.PeerID, out mesh.JobOutcome, err
 		return
 	}
 	delete(t.active, key)
+	if j.lastEnds != nil {
+		j.lastEnds.Stop()
+	}
 	j.info.Ended, j.info.Cost = now, out.Cost
 	switch {
 	case err == nil:

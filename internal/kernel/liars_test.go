@@ -12,6 +12,7 @@ import (
 
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/threads/matchmaker"
 )
 
 // lie is what a node does with a job instead of doing it.
@@ -129,5 +130,57 @@ func TestLiarsThatAreCheapestAndNearest(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// meeting is a crowd of which only the first peers are met at once.
+type meeting struct {
+	*crowd
+	first int
+}
+
+func (m meeting) Peers() []mesh.Peer { return m.peers[:m.first] }
+
+// A node that is new to the mesh knows the liars first: its jobs keep their last attempt for
+// a node that has not failed them, for as long as it takes to hear of one.
+func TestTheLastAttemptWaitsForANodeThatHasNotFailed(t *testing.T) {
+	for _, heardAfter := range []time.Duration{time.Second, hearingWait - time.Second, 10 * hearingWait} {
+		t.Run(heardAfter.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				peer := func(name string, cost uint64) mesh.Peer {
+					return mesh.Peer{Connected: true, RTT: time.Millisecond, Profile: mesh.Profile{
+						Peer: peerOf(name), CreditCost: cost, FreeSlots: 4, Expires: time.Now().Add(time.Hour), Sequence: 1}}
+				}
+				m := newCrowd([]mesh.Peer{peer("liar", 1), peer("other liar", 1), peer("honest", 10)})
+				lying := func(context.Context, mesh.JobCall) (mesh.JobOutcome, error) {
+					return mesh.JobOutcome{Code: mesh.JobInternal}, nil
+				}
+				m.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){peerOf("liar"): lying, peerOf("other liar"): lying}
+				honest := m.peers[2]
+				k := startOn(t, meeting{m, 2}, nil)
+				over := make(chan struct{})
+				defer close(over)
+				go func() {
+					select {
+					case <-time.After(heardAfter):
+					case <-over:
+						return
+					}
+					m.events <- mesh.PeerConnected{Peer: honest.Profile.Peer}
+					m.events <- mesh.ProfileHeard{Profile: honest.Profile}
+				}()
+				began := time.Now()
+				out, err := k.Dispatch(t.Context(), submission("x", nil))
+				waited := time.Since(began)
+				if heardAfter > hearingWait {
+					require.ErrorIs(t, err, matchmaker.ErrAttempts)
+					require.Less(t, waited, hearingWait+5*time.Second, "it is not kept for ever")
+					return
+				}
+				require.NoError(t, err)
+				require.Equal(t, honest.Profile.Peer, out.Node)
+				require.Len(t, out.Attempts, 3)
+			})
+		})
 	}
 }

@@ -138,7 +138,7 @@ func (s *state) placeOne(w matchmaker.Waiting, now time.Time) matchmaker.Choice 
 	if w.Last {
 		var busy bool
 		if c, busy = s.proven(w, req, c, now); busy {
-			return matchmaker.Choice{Err: fmt.Errorf("%w: %w: those to be relied on", matchmaker.ErrBusy, scheduler.ErrBusy), For: "a node to be relied on", Apart: " record"}
+			return busyFor("a node to be relied on", " record")
 		}
 	}
 	d.Latency, d.Took = c.Node.Latency, time.Since(started)
@@ -163,6 +163,9 @@ func (s *state) best(req scheduler.Request, now time.Time, space []scheduler.Cho
 func (s *state) placeNowhere(w matchmaker.Waiting, req scheduler.Request, now time.Time) (none matchmaker.Choice) {
 	_, err := s.index.Choose(req, now)
 	if errors.Is(err, scheduler.ErrNoCandidate) && (s.refusals.any(w.Job, now) || s.doubts.any(w.Job, now)) {
+		if w.Last && w.Attempt > 1 && s.mayWait(w, hearingWait, now) {
+			return busyFor("a node that has not failed such a job", " untried")
+		}
 		// Those that refused or failed such jobs not long ago are better than nobody.
 		req = requestOf(w.Job.Job(), w.Exclude)
 		c, again := s.index.Choose(req, now)
@@ -189,6 +192,11 @@ func (s *state) placeNowhere(w matchmaker.Waiting, req scheduler.Request, now ti
 		j.decided = false // what is decided now is asked for when somebody wants to know
 	}
 	return none
+}
+
+// busyFor has a job wait, apart from those that wait for a free slot of any node.
+func busyFor(what, apart string) matchmaker.Choice {
+	return matchmaker.Choice{Err: fmt.Errorf("%w: %w: it waits for %s", matchmaker.ErrBusy, scheduler.ErrBusy, what), For: what, Apart: apart}
 }
 
 // placeCopies sets slots of several nodes aside.

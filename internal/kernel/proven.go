@@ -27,6 +27,11 @@ const (
 // only others are free, and half of the time that its deadline leaves at most.
 const provenWait = 30 * time.Second
 
+// hearingWait is how long a job's last attempt waits, while only nodes are known that have
+// failed such jobs, for one that has not: a node that is new to the mesh hears of the others
+// within seconds. It is half of the time that its deadline leaves at most.
+const hearingWait = 10 * time.Second
+
 // proven is who gets a job's last attempt: of the best nodes that have done jobs for this
 // node and have not failed lately the one that has been there the longest, without being
 // lost. Where none has done any, as for a node that came for one job, it is the one that has
@@ -39,14 +44,14 @@ func (s *state) proven(w matchmaker.Waiting, req scheduler.Request, best schedul
 	n, _ := s.index.TopK(known, now, top) // a bad request has not come so far
 	if n > 0 {
 		c = s.steadiest(top[0], top[1:n])
-		return c, s.busySteadier(known, c, now) && s.mayWait(w, now)
+		return c, s.busySteadier(known, c, now) && s.mayWait(w, provenWait, now)
 	}
 	_, err := s.index.Choose(known, now)
 	n, _ = s.index.TopK(req, now, top)
 	connected := slices.DeleteFunc(top[:n], func(c scheduler.Choice) bool { return !s.connectedTo(c.Node.ID) })
 	c = s.steadiest(best, connected)
 	if errors.Is(err, scheduler.ErrBusy) || s.busySteadier(req, c, now) {
-		busy = s.mayWait(w, now)
+		busy = s.mayWait(w, provenWait, now)
 	}
 	return c, busy
 }
@@ -82,8 +87,9 @@ func (s *state) steadiest(c scheduler.Choice, others []scheduler.Choice) schedul
 	return c
 }
 
-// mayWait reports whether w's last attempt has not waited for provenWait, yet.
-func (s *state) mayWait(w matchmaker.Waiting, now time.Time) bool {
+// mayWait reports whether w's last attempt has not waited for as long as atMost, or half of
+// the time that its deadline left.
+func (s *state) mayWait(w matchmaker.Waiting, atMost time.Duration, now time.Time) bool {
 	j := s.jobs.get(w.Job.Job().ID, "")
 	if j == nil {
 		return false
@@ -91,11 +97,14 @@ func (s *state) mayWait(w matchmaker.Waiting, now time.Time) bool {
 	if j.lastSince.IsZero() {
 		j.lastSince = now
 	}
-	wait := provenWait
 	if deadline := w.Job.Job().Deadline; !deadline.IsZero() {
-		wait = min(wait, deadline.Sub(j.lastSince)/2)
+		atMost = min(atMost, deadline.Sub(j.lastSince)/2)
 	}
-	return now.Sub(j.lastSince) < wait
+	left := atMost - now.Sub(j.lastSince)
+	if left > 0 && j.lastEnds == nil {
+		j.lastEnds = time.AfterFunc(left, s.k.matchmaker.Kick)
+	}
+	return left > 0
 }
 
 // steadier reports whether a is the one of two nodes that have done jobs to be relied on.
