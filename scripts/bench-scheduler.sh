@@ -8,6 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh base chromium
+export GOROOT=$(go env GOROOT) # for wasmbrowsertest, which does not know it when it was built with -trimpath
 
 what='^Benchmark(Place|Choose|Update|Report|RandomRead|Scan|Assign64|Memory)'
 flags=(-run '^$' -bench "$what" -benchmem -benchtime "${BENCH_TIME:-1s}" -count "${BENCH_COUNT:-3}" -timeout 30m ./internal/scheduler ./internal/kernel)

@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh base chromium
+export GOROOT=$(go env GOROOT) # for wasmbrowsertest, which does not know it when it was built with -trimpath
 
 echo "== native ($(go env GOOS)/$(go env GOARCH), $(nproc) cores)"
 go test -run '^$' -bench . -benchmem "$@"

@@ -209,27 +209,25 @@ func BenchmarkRestart(b *testing.B) {
 			l, err := credit.OpenLedger(credit.Config{Log: log, Codec: noCodec{}, CheckpointEvery: every})
 			require.NoError(b, err)
 			require.NoError(b, l.OpenAccount(payer, 1<<59, crashNow))
-			var wg sync.WaitGroup
 			now := crashNow
-			for w := range 1000 {
-				wg.Go(func() {
-					for i := range 500 {
-						// Two minutes a round: what is over is forgotten as in real life.
-						at := now.Add(time.Duration(i) * 2 * time.Minute)
+			for i := range 500 { // two minutes a round: what is over is forgotten as in real life
+				var wg sync.WaitGroup
+				now = now.Add(2 * time.Minute)
+				for w := range 1000 {
+					wg.Go(func() {
 						v := voucher(uint64(w*500 + i))
-						v.Expires = at.Add(12 * time.Hour)
-						id, err := l.Hold(v, 10, at)
+						v.Expires = now.Add(12 * time.Hour)
+						id, err := l.Hold(v, 10, now)
 						if err == nil {
-							err = l.Settle(id, worker, 5, at)
+							err = l.Settle(id, worker, 5, now)
 						}
 						if err != nil {
 							b.Error(err)
-							return
 						}
-					}
-				})
+					})
+				}
+				wg.Wait()
 			}
-			wg.Wait()
 			n, _ := l.Head()
 			require.NoError(b, errors.Join(l.Close(), log.Close(), d.Close()))
 			b.ResetTimer()
