@@ -22,7 +22,7 @@ type Bearer struct {
 // until is when v expires, by this node's clock, and whether it has. The caller holds the
 // lock.
 func (l *Ledger) until(v *openVoucher, by Bearer, now time.Time) (until time.Time, expired bool) {
-	if v.key.owns(by.Peer) {
+	if v.ownedBy(by.Peer) {
 		until = clock.Here(v.Expires, by.Ahead, now)
 	} else {
 		until = clock.Here(v.Expires, 0, now)
@@ -31,10 +31,10 @@ func (l *Ledger) until(v *openVoucher, by Bearer, now time.Time) (until time.Tim
 	return until, expired || !until.After(now)
 }
 
-// owns reports whether the key is that of peer's node.
-func (k key) owns(peer identity.PeerID) bool {
-	of, err := peerKey(peer)
-	return err == nil && of == k
+// ownedBy reports whether the ledger is that of peer's own node. Both are the key's only
+// spelling: open has compared the one, the channel has made the other.
+func (v *openVoucher) ownedBy(peer identity.PeerID) bool {
+	return string(v.LedgerID[len(identity.LedgerPrefix):]) == string(peer)
 }
 
 // Expired is an ErrVoucherExpired that says when, and by whose clock.
@@ -63,7 +63,7 @@ func (e *Expired) Detail() string {
 // expired is the error of a voucher that by brought.
 func (v *openVoucher) expired(by Bearer, until, now time.Time) error {
 	e := &Expired{Late: now.Sub(until)}
-	if v.key.owns(by.Peer) {
+	if v.ownedBy(by.Peer) {
 		e.Ahead = by.Ahead
 	}
 	return e

@@ -172,10 +172,26 @@ func TestGateReportsTheLedgersCodes(t *testing.T) {
 	require.ErrorIs(t, err, governance.ErrLedgerRevoked)
 }
 
-func benchGate(b *testing.B) (*governance.Gate, *credit.Wallet, *credit.Wallet) {
+func benchGate(b testing.TB) (*governance.Gate, *credit.Wallet, *credit.Wallet) {
 	g, err := governance.New(governance.Config{Ledgers: ledger(b)})
 	require.NoError(b, err)
 	return g, wallet(b, 1), wallet(b, 2)
+}
+
+// A voucher that was verified before costs its admission one allocation: the result.
+func TestAdmittingAKnownVoucherAllocatesOnce(t *testing.T) {
+	g, payer, worker := benchGate(t)
+	_, raw, err := payer.Issue(job, worker.Peer(), 500, now.Add(time.Minute))
+	require.NoError(t, err)
+	for _, from := range []identity.PeerID{payer.Peer(), worker.Peer()} {
+		req := request(payer, raw, worker.Peer())
+		req.From = from
+		require.EqualValues(t, 1, testing.AllocsPerRun(1000, func() {
+			if _, err := g.Admit(req, now); err != nil {
+				t.Fatal(err)
+			}
+		}))
+	}
 }
 
 // BenchmarkAdmit/known: the voucher's signature has been verified before.
