@@ -163,7 +163,7 @@ const wanted = new Set([
   ...lines.flatMap((line) => (line.brotli ? [line.path, `${line.path}.br`] : [line.path])),
   'build.json',
 ]);
-await writeFile(join(options.out, 'build.json.new'), JSON.stringify(build, null, 2) + '\n');
+await writeFile(join(options.out, 'build.json.new'), `${JSON.stringify(build, null, 2)}\n`);
 await rename(join(options.out, 'build.json.new'), join(options.out, 'build.json'));
 for await (const file of filesIn(options.out)) {
   if (!wanted.has(relative(options.out, file).split(sep).join('/'))) await rm(file);

@@ -82,6 +82,7 @@ stage go-race "Go tests, natively, with the race detector" go test -race -timeou
 stage gib "1 GiB into a slow capsule of another node, without the race detector" go test -count=1 -run GiB -v ./cmd/internal/node
 stage go-js "Go tests on js/wasm under node" scripts/test-js.sh
 stage rust "Rust tests of the capsules" rust
+stage web-lint "format and lint of TypeScript, and that no imports are circular" web/node_modules/.bin/biome check --error-on-warnings
 stage web-check "TypeScript checks of the shell" npm --prefix web run --silent --loglevel=error check
 stage web-test "unit tests of the shell" npm --prefix web run --silent --loglevel=error test
 stage shell "the shell's bad days, in Chromium" node test/browser/shell.mjs

@@ -32,7 +32,7 @@ async function timed(n: number, pause: number, ask: Ask): Promise<Float64Array> 
 
 /** Resolves once the Worker has said that it is there. */
 async function started(name: string, data?: unknown): Promise<Worker> {
-  const worker = new Worker('/peer-worker.ts?' + name, { type: 'module' });
+  const worker = new Worker(`/peer-worker.ts?${name}`, { type: 'module' });
   await new Promise((resolve) => {
     worker.onmessage = resolve;
     worker.postMessage(data);
@@ -112,6 +112,8 @@ export async function peers() {
   return {
     run: (name: string, n: number, pause = 0) => timed(n, pause, all[name]!.ask),
     spawn,
-    end: () => Object.values(all).forEach((p) => p.end()),
+    end() {
+      for (const peer of Object.values(all)) peer.end();
+    },
   };
 }

@@ -77,7 +77,7 @@ try {
         ['peers', '/peers.ts'],
         ...flags.map((a) => ['arg', a]),
       ];
-      browser.open(server.url + '?' + new URLSearchParams(query)).catch(reject);
+      browser.open(`${server.url}?${new URLSearchParams(query)}`).catch(reject);
     });
   } finally {
     clearTimeout(timer);

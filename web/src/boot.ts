@@ -105,7 +105,7 @@ export function checkConfig(given: unknown): Partial<BootConfig> {
   const areTexts = (value: unknown) => Array.isArray(value) && value.every(isText);
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw new Error('it is no object');
   const config = given as Record<string, unknown>;
-  if (!isText(config['kernel'])) throw new Error('it names no kernel');
+  if (!isText(config.kernel)) throw new Error('it names no kernel');
   for (const [field, fits, wanted] of [
     ['name', isText, 'a string'],
     ['bootstrap', areTexts, 'an array of strings'],
@@ -119,7 +119,7 @@ export function checkConfig(given: unknown): Partial<BootConfig> {
     if (value !== undefined && value !== null && !fits(value))
       throw new Error(`its ${field} must be ${wanted}, not ${JSON.stringify(value)}`);
   }
-  for (const capsule of (config['capsules'] ?? []) as unknown[]) {
+  for (const capsule of (config.capsules ?? []) as unknown[]) {
     const { name, url, cid } = (capsule ?? {}) as Record<string, unknown>;
     if (![name, url, cid].every(isText))
       throw new Error(`a capsule must have a name, a url and a cid: ${JSON.stringify(capsule)}`);

@@ -1,5 +1,5 @@
-// Go's own wasm_exec.js, which scripts/wasm-exec.sh copies from the Go that
-// built the kernel: both must be of one version.
+// Go's own wasm_exec.js. The Makefile copies it from the Go that builds the kernel:
+// both must be of one version.
 declare class Go {
   argv: string[];
   env: Record<string, string>;

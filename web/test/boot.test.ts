@@ -39,7 +39,7 @@ test.each<[unknown, RegExp]>([
   [{ kernel: 'k', capsules: [null] }, /a capsule must have a name/],
   [{ kernel: 'k', capsules: [{ ...capsule, url: undefined }] }, /a capsule must have a name, a url and a cid/],
   [{ kernel: 'k', capsules: [{ ...capsule, cid: 'nope' }] }, /capsule "hash" has no CID of a capsule: "nope"/],
-  [{ kernel: 'k', capsules: [{ ...capsule, cid: cid.slice(0, -1) + 'v' }] }, /no CID of a capsule/],
+  [{ kernel: 'k', capsules: [{ ...capsule, cid: `${cid.slice(0, -1)}v` }] }, /no CID of a capsule/],
   [{ kernel: 'k', capsules: [{ ...capsule, cid: cid.toUpperCase() }] }, /no CID of a capsule/],
 ])('%j is none', (given, why) => {
   expect(() => checkConfig(given)).toThrow(why);

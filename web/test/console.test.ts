@@ -22,8 +22,8 @@ type Loose = Record<string, (...args: unknown[]) => Promise<unknown>>;
 
 test('an unknown verb rejects and lists the verbs', async () => {
   const inos = api().inos as unknown as Loose;
-  await expect(inos['foo']!(1)).rejects.toMatchObject({ name: 'InosError', code: 'unknown_verb' });
-  await expect(inos['foo']!(1)).rejects.toThrow(/inos\.foo is no verb; there are help, status, .*dispatch/);
+  await expect(inos.foo!(1)).rejects.toMatchObject({ name: 'InosError', code: 'unknown_verb' });
+  await expect(inos.foo!(1)).rejects.toThrow(/inos\.foo is no verb; there are help, status, .*dispatch/);
 });
 
 test('the object itself is an ordinary one', async () => {

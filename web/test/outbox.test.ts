@@ -10,9 +10,9 @@ function outbox(limit: number) {
 test('one batch is in flight at a time; the rest follows in order', () => {
   const { batches, box } = outbox(10);
   for (const name of ['a', 'b', 'c']) box.push({ type: 'job', name });
-  expect(batches.map((batch) => batch.map((event) => event['name']))).toEqual([['a']]);
+  expect(batches.map((batch) => batch.map((event) => event.name))).toEqual([['a']]);
   box.acknowledged();
-  expect(batches[1]?.map((event) => event['name'])).toEqual(['b', 'c']);
+  expect(batches[1]?.map((event) => event.name)).toEqual(['b', 'c']);
   box.acknowledged();
   expect(batches).toHaveLength(2);
 });

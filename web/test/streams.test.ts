@@ -37,7 +37,7 @@ function adopted() {
   const go = streams.imports as Record<string, (...args: number[]) => number>;
   const bytes = (ptr: number, n: number) => [...new Uint8Array(memory.buffer, ptr, n)];
   const reason = (side: number) =>
-    new TextDecoder().decode(new Uint8Array(memory.buffer, 512, go['stream_reason']!(7, side, 512, 256)));
+    new TextDecoder().decode(new Uint8Array(memory.buffer, 512, go.stream_reason!(7, side, 512, 256)));
   return {
     streams,
     go,
@@ -59,16 +59,16 @@ test('a chunk is taken in parts, an empty one is no end, the end is 0', async ()
   source.enqueue(new Uint8Array(0));
   source.enqueue(Uint8Array.of(1, 2, 3, 4, 5));
   let told = next();
-  go['stream_read']!(7);
+  go.stream_read!(7);
   await told;
   expect(said).toEqual([['read', 7, 5]]);
-  expect(go['stream_take']!(7, 100, 3)).toBe(3);
-  expect(go['stream_take']!(7, 103, 10)).toBe(2);
-  expect(go['stream_take']!(7, 105, 10)).toBe(0);
+  expect(go.stream_take!(7, 100, 3)).toBe(3);
+  expect(go.stream_take!(7, 103, 10)).toBe(2);
+  expect(go.stream_take!(7, 105, 10)).toBe(0);
   expect(bytes(100, 5)).toEqual([1, 2, 3, 4, 5]);
   source.close();
   told = next();
-  go['stream_read']!(7);
+  go.stream_read!(7);
   await told;
   expect(said.at(-1)).toEqual(['read', 7, 0]);
 });
@@ -77,7 +77,7 @@ test('a write is a copy: the memory may change while the browser has it', async 
   const { go, said, next, wrote, memory } = adopted();
   new Uint8Array(memory.buffer).set([9, 8, 7], 40);
   const told = next();
-  go['stream_write']!(7, 40, 3);
+  go.stream_write!(7, 40, 3);
   new Uint8Array(memory.buffer).fill(0);
   await told;
   expect(said).toEqual([['wrote', 7, 1]]);
@@ -87,7 +87,7 @@ test('a write is a copy: the memory may change while the browser has it', async 
 test('a reset is -1, and its reason has source, code, name and message', async () => {
   const { go, said, next, source, reason } = adopted();
   const told = next();
-  go['stream_read']!(7);
+  go.stream_read!(7);
   source.error(Object.assign(new Error('gone'), { name: 'WebTransportError', source: 'stream', streamErrorCode: 42 }));
   await told;
   expect(said).toEqual([['read', 7, -1]]);
@@ -106,11 +106,11 @@ test('codes go out whole or not at all', async () => {
       }
     },
   );
-  cut.go['stream_cancel']!(7, 300);
+  cut.go.stream_cancel!(7, 300);
   expect(cut.cancelled()).toBeUndefined();
   const whole = adopted();
-  whole.go['stream_cancel']!(7, 200);
-  whole.go['stream_abort']!(7, 201);
+  whole.go.stream_cancel!(7, 200);
+  whole.go.stream_abort!(7, 201);
   await new Promise((resolve) => setTimeout(resolve));
   expect(whole.cancelled()).toMatchObject({ streamErrorCode: 200 });
   expect(whole.aborted()).toMatchObject({ streamErrorCode: 201 });
@@ -120,8 +120,8 @@ test('a freed stream has nobody to tell, and a locked one is refused', async () 
   const { streams, go, said, source, pair } = adopted();
   expect(() => streams.control.adopt(8, pair)).toThrow();
   expect(streams.control.count()).toBe(1);
-  go['stream_read']!(7);
-  go['stream_free']!(7);
+  go.stream_read!(7);
+  go.stream_free!(7);
   source.enqueue(Uint8Array.of(1));
   await new Promise((resolve) => setTimeout(resolve));
   expect(said).toEqual([]);
@@ -132,7 +132,7 @@ test('a freed stream has nobody to tell, and a locked one is refused', async () 
 test('a session ends once what was aborted before is, microtasks and all', async () => {
   const { streams, go, aborted } = adopted();
   const seen: unknown[] = [];
-  go['stream_abort']!(7, 5);
+  go.stream_abort!(7, 5);
   let closed!: () => void;
   const over = new Promise<void>((resolve) => (closed = resolve));
   let turns = 0;

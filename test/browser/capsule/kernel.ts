@@ -45,7 +45,7 @@ async function main(): Promise<void> {
   const imports = { ...go.importObject, inos: capsules.imports };
   const { instance } = await WebAssembly.instantiateStreaming(fetch(params.get('program')!), imports);
   capsules.attach({
-    mem: () => instance.exports['mem'] as WebAssembly.Memory,
+    mem: () => instance.exports.mem as WebAssembly.Memory,
     exports: () => instance.exports,
     exited: () => go.exited,
   });

@@ -48,11 +48,11 @@ try {
   const wasm = values.wasm ?? program('capsule.test.wasm', './internal/capsule/sab');
   const nodes = program('nodes.test.wasm', './cmd/internal/node');
   const goroot = execFileSync('go', ['env', 'GOROOT']).toString().trim();
-  const capsules = new URL(values.capsules + '/', root);
+  const capsules = new URL(`${values.capsules}/`, root);
   for (const name of needed) {
-    if (!existsSync(new URL(name + '.wasm', capsules))) throw new Error(`${name}.wasm is missing: run make capsules`);
+    if (!existsSync(new URL(`${name}.wasm`, capsules))) throw new Error(`${name}.wasm is missing: run make capsules`);
   }
-  needed.push(...readdirSync(new URL('hostile/', capsules)).map((f) => 'hostile/' + f.replace('.wasm', '')));
+  needed.push(...readdirSync(new URL('hostile/', capsules)).map((f) => `hostile/${f.replace('.wasm', '')}`));
   const server = await serve(
     {
       '/src/': new URL('web/src/', root),
@@ -91,7 +91,7 @@ function native(query, body) {
   const image = join(scratch, 'image');
   writeFileSync(image, body.subarray(0, cut));
   return new Promise((resolve, reject) => {
-    const wasm = new URL(values.capsules + '/wordcount.wasm', root).pathname;
+    const wasm = new URL(`${values.capsules}/wordcount.wasm`, root).pathname;
     const child = execFile(exe, [image, wasm], { encoding: 'buffer', maxBuffer: 1 << 28 }, (err, out) =>
       err ? reject(err) : resolve(out),
     );
@@ -112,7 +112,7 @@ async function inBrowser(name, url, program, only) {
   try {
     const flags = ['-test.v', '-test.timeout=450s', ...only, ...testFlags];
     const query = [['program', program], ...needed.map((n) => ['capsule', n]), ...flags.map((a) => ['arg', a])];
-    await browser.open(url + '?' + new URLSearchParams(query));
+    await browser.open(`${url}?${new URLSearchParams(query)}`);
     const late = new Promise((_, reject) => {
       timer = setTimeout(() => reject(new Error(`${name}: no end after ${values.seconds} s`)), values.seconds * 1000);
     });

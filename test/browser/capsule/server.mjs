@@ -101,7 +101,7 @@ function locate(files, path) {
     const rest = path.slice(prefix.length);
     if (rest.includes('..')) break;
     // The shell's own imports leave the .ts off.
-    return new URL(/\.\w+$/.test(rest) ? rest : rest + '.ts', folder);
+    return new URL(/\.\w+$/.test(rest) ? rest : `${rest}.ts`, folder);
   }
   throw new Error(`no such file: ${path}`);
 }

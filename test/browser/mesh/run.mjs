@@ -196,7 +196,7 @@ async function runIn(name, url) {
       }
       if (/^FAIL (unhandled|worker)/.test(m.line)) counts.failed++;
     };
-    await browser.open(url + '#' + encodeURIComponent(JSON.stringify([plain, node, far, victim, plainVictim])));
+    await browser.open(`${url}#${encodeURIComponent(JSON.stringify([plain, node, far, victim, plainVictim]))}`);
     const timer = setTimeout(() => {
       counts.failed++;
       console.log([`FAIL ${name}: no end after ${limit / 1000} s`, ...browser.log()].join('\n'));

@@ -1,7 +1,7 @@
 // Checks what was typed into the console before it travels, and says what was
 // expected. What only the kernel can know (ids, ledgers, capabilities) it checks.
 import { InosFailure } from '../errors';
-import { isSource } from './streams';
+import { isBytes, isSource } from './streams';
 import { VERBS, type Field, type Param, type Shape, type VerbName } from './verbs';
 
 /** Returns the arguments as they are sent: text and buffers of a `bytes` field become a Uint8Array. */
@@ -75,14 +75,6 @@ function send(field: Field, value: unknown): unknown {
     ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
     : new Uint8Array(value as ArrayBuffer);
   return Uint8Array.from(view);
-}
-
-function isBytes(value: unknown): boolean {
-  return (
-    ArrayBuffer.isView(value) ||
-    value instanceof ArrayBuffer ||
-    (typeof SharedArrayBuffer !== 'undefined' && value instanceof SharedArrayBuffer)
-  );
 }
 
 /** An object literal, or one of another realm; a Date or a Map has no fields to read and is refused. */

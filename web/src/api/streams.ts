@@ -2,18 +2,22 @@
 // or is asked for, once the last was answered, so that neither side holds more than
 // one, whatever the stream's length. internal/bridge/streams_js.go is the other end.
 import { InosFailure, asFailure, type PlainError } from '../errors';
-import type { Kernel } from './console';
 import type { FeedSource } from '../../kernel';
 
 /** The longest piece, in bytes. */
 const PIECE = 256 << 10;
+
+/** What a stream needs of a kernel. */
+interface Caller {
+  call(verb: string, args: unknown[]): Promise<unknown>;
+}
 
 /** Whether `value` is something that inos.feed takes. */
 export function isSource(value: unknown): value is FeedSource {
   return typeof value === 'string' || isBytes(value) || isStream(value) || isBlob(value) || isIterable(value);
 }
 
-export async function feed(kernel: Kernel, capsuleId: string, source: FeedSource): Promise<unknown> {
+export async function feed(kernel: Caller, capsuleId: string, source: FeedSource): Promise<unknown> {
   const { stream } = (await kernel.call('feed:open', [capsuleId])) as { stream: number };
   // Settles when the stream is over, also while the source gives nothing: the capsule has ended.
   const over = kernel.call('feed:over', [stream]);
@@ -46,7 +50,7 @@ interface Rest {
   failure?: PlainError;
 }
 
-export async function listen(kernel: Kernel, capsuleId: string): Promise<ReadableStream<Uint8Array>> {
+export async function listen(kernel: Caller, capsuleId: string): Promise<ReadableStream<Uint8Array>> {
   const { stream } = (await kernel.call('listen:open', [capsuleId])) as { stream: number };
   // The kernel lets go of the stream when the capsule has ended; what was not read is here then.
   const over = kernel.call('listen:over', [stream]) as Promise<Rest>;
@@ -125,7 +129,7 @@ function* cut(chunk: unknown): Generator<Uint8Array> {
   for (let at = 0; at < view.length; at += PIECE) yield Uint8Array.from(view.subarray(at, at + PIECE));
 }
 
-function isBytes(value: unknown): value is ArrayBufferView | ArrayBufferLike {
+export function isBytes(value: unknown): value is ArrayBufferView | ArrayBufferLike {
   return (
     ArrayBuffer.isView(value) ||
     value instanceof ArrayBuffer ||

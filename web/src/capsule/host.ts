@@ -35,6 +35,7 @@ import { rest, tired } from './yield';
 export interface GoProgram {
   /** Go's own memory; its buffer is replaced when it grows. */
   mem(): WebAssembly.Memory;
+  // biome-ignore lint/suspicious/noExplicitAny: what a program exports is its own
   exports(): any;
   /** True once the program has exited: it is not called any more. */
   exited?(): boolean;

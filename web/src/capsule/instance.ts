@@ -2,7 +2,7 @@
 // the loop that listens to its doorbell, and its end.
 
 import * as L from './layout';
-import { CapsuleMemory } from './memory';
+import type { CapsuleMemory } from './memory';
 import { End } from './protocol';
 import type { PooledWorker } from './pool';
 import type { Report, Start } from './protocol';
@@ -78,7 +78,10 @@ export class CapsuleInstance {
   kill(): void {
     if (this.over) return;
     this.over = true;
-    if (this.control < 0) return this.terminate();
+    if (this.control < 0) {
+      this.terminate();
+      return;
+    }
     // The words change too: a capsule between its look at the kill word and
     // its wait would sleep through a bare notify.
     this.memory.store32(this.control + L.OffKill, 1);

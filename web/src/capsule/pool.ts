@@ -109,7 +109,10 @@ export class WorkerPool {
   /** Whether to keep Workers from now on. When not, those that wait end. */
   keep(wanted: boolean): void {
     this.wanted = wanted;
-    if (wanted) return this.prepare();
+    if (wanted) {
+      this.prepare();
+      return;
+    }
     clearTimeout(this.timer);
     clearTimeout(this.sweep);
     this.timer = this.sweep = undefined;

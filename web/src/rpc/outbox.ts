@@ -20,7 +20,7 @@ export class Outbox {
   push(event: KernelEvent): void {
     if (this.#queue.length >= this.#limit) {
       const lesser = this.#queue.findIndex((queued) => SHED_FIRST.has(queued.type));
-      this.#queue.splice(lesser < 0 ? 0 : lesser, 1);
+      this.#queue.splice(Math.max(lesser, 0), 1);
       this.#shed++;
     }
     this.#queue.push(event);

@@ -55,7 +55,7 @@ export class BootView {
   setState(state: State): void {
     this.#state = state;
     const pill = byId('state');
-    pill.dataset['state'] = state;
+    pill.dataset.state = state;
     setText(pill, STATE_TEXT[state]);
   }
 

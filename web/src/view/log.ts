@@ -23,15 +23,15 @@ export class LogView {
 
 function levelOf(event: KernelEvent): string {
   if (event.type === 'crashed') return 'error';
-  if (event.type === 'clock:offset') return event['wrong'] ? 'warn' : 'info';
-  const level = event['level'];
+  if (event.type === 'clock:offset') return event.wrong ? 'warn' : 'info';
+  const level = event.level;
   return level === 'error' || level === 'warn' ? level : 'info';
 }
 
 function describe(event: KernelEvent): string {
-  if (event.type === 'log') return String(event['text']);
+  if (event.type === 'log') return String(event.text);
   if (event.type === 'phase')
-    return [`${String(event['name'])} at ${ms(event['at'] as number)}`, event['detail']].filter(Boolean).join(': ');
+    return [`${String(event.name)} at ${ms(event.at as number)}`, event.detail].filter(Boolean).join(': ');
   return Object.entries(event)
     .sort(([a], [b]) => rank(a) - rank(b))
     .filter(

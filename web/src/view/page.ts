@@ -95,7 +95,7 @@ export function mountPage(inos: Inos): void {
   inos.on('*', (event: KernelEvent) => {
     if (event.type === 'phase') boot.reached(event as unknown as Phase);
     if (event.type === 'mesh:joined') boot.joined();
-    if (event.type === 'mesh:unreachable' && event['code'] === 'local_network_denied') kept.resolve();
+    if (event.type === 'mesh:unreachable' && event.code === 'local_network_denied') kept.resolve();
     if (event.type === 'mesh:parted') boot.setState('apart');
     if (event.type === 'clock:offset') clock.heed(boot, event as unknown as ClockEvent);
     if (event.type === 'crashed' || event.type === 'closed')

@@ -134,7 +134,7 @@ export class GoKernel implements Kernel {
       inos: { ...capsules.imports, ...streams.imports },
     });
     const program: GoProgram = {
-      mem: () => instance.exports['mem'] as WebAssembly.Memory,
+      mem: () => instance.exports.mem as WebAssembly.Memory,
       exports: () => instance.exports,
       exited: () => go.exited,
     };
@@ -173,7 +173,7 @@ export class GoKernel implements Kernel {
 
   #fromKernel(event: KernelEvent): void {
     if (event.type === 'mesh:joined') {
-      const peers = Number(event['peers'] ?? 1);
+      const peers = Number(event.peers ?? 1);
       this.#phases.reach('joined', `${peers} ${peers === 1 ? 'peer' : 'peers'}`);
       this.call('status', []).then(
         (status) => this.#joining.resolve(status as Status),
@@ -181,7 +181,7 @@ export class GoKernel implements Kernel {
       );
     } else if (event.type === 'mesh:unreachable') {
       this.#joining.reject(
-        new InosFailure('bootstrap_unreachable', String(event['message'] ?? 'no bootstrap node answered')),
+        new InosFailure('bootstrap_unreachable', String(event.message ?? 'no bootstrap node answered')),
       );
     }
     this.#emit(event);
