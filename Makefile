@@ -189,8 +189,9 @@ FORCE:
 
 ##@ Look after it
 .PHONY: generate generate-go
-generate: generate-go ## regenerate the Go and Rust code of the schema (needs capnp)
+generate: generate-go ## regenerate the code of the schema (needs capnp) and what go run ./internal/generate makes
 	scripts/generate-rust.sh
+	go run ./internal/generate
 generate-go: $(TOOLS)/capnpc-go
 	PATH="$$PWD/$(TOOLS):$$PATH" capnp compile -I "$$(go list -m -f '{{.Dir}}' capnproto.org/go/capnp/v3)/std" -ogo $(CAPNP)/*.capnp
 

@@ -165,11 +165,12 @@ func (im *Image) Reset(mem Memory, control, epoch uint32) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range []struct{ off, v uint32 }{
-		{OffState, StateBooting}, {OffPanicLength, 0}, {OffFrozen, 0}, {OffEventWaiting, 0}, {OffCommandWaiting, 0},
-		{OffEventListening, 0},
-		{OffKill, 0}, {OffFreeze, 0}, {OffMemoryEpoch, epoch}, {OffEventHead, tail},
-	} {
+	for _, off := range restartZeros {
+		if err := mem.Store32(control+off, 0); err != nil {
+			return err
+		}
+	}
+	for _, w := range []struct{ off, v uint32 }{{OffState, StateBooting}, {OffMemoryEpoch, epoch}, {OffEventHead, tail}} {
 		if err := mem.Store32(control+w.off, w.v); err != nil {
 			return err
 		}

@@ -3,8 +3,8 @@ package capsule
 // The control block: what a capsule and its host share. The capsule exports its
 // address as the WebAssembly global "inos_control". Every word is a
 // little-endian u32, accessed atomically, unless noted. Words that different
-// sides write lie on different 64-byte cache lines. capsules/sdk/src/layout.rs
-// and web/src/capsule/layout.ts hold the same numbers; a test compares them.
+// sides write lie on different 64-byte cache lines. internal/generate makes
+// capsules/sdk/src/layout.rs and web/src/capsule/layout.ts of this file.
 const (
 	// ControlMagic is "INOS" read as a little-endian u32.
 	ControlMagic uint32 = 0x534F4E49
@@ -68,7 +68,13 @@ const (
 	FrameHeader  = 8
 	MinRingBytes = 4096
 	// A frame's payload is at most half its ring less the header.
+
+	// PageSize is the granularity of a WebAssembly memory in bytes.
+	PageSize = 64 << 10
 )
+
+// restartZeros are the words that are zero when a capsule starts on a copied memory.
+var restartZeros = [...]uint32{OffPanicLength, OffFrozen, OffEventWaiting, OffCommandWaiting, OffEventListening, OffKill, OffFreeze}
 
 // The state word.
 const (

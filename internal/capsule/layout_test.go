@@ -7,11 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -37,45 +33,6 @@ func goConstants(t *testing.T) map[string]uint64 {
 	}
 	require.Greater(t, len(all), 40)
 	return all
-}
-
-// sourceConstants finds name and number in another language's source.
-func sourceConstants(t *testing.T, path, pattern string) map[string]uint64 {
-	src, err := os.ReadFile(filepath.FromSlash(path))
-	require.NoError(t, err)
-	all := map[string]uint64{}
-	for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(src), -1) {
-		v, err := strconv.ParseUint(strings.ReplaceAll(m[2], "_", ""), 0, 64)
-		require.NoError(t, err, m[0])
-		all[m[1]] = v
-	}
-	return all
-}
-
-// screaming turns CamelCase into SCREAMING_CASE.
-func screaming(name string) string {
-	name = strings.Replace(name, "ABIVersion", "AbiVersion", 1)
-	return strings.ToUpper(regexp.MustCompile(`([a-z])([A-Z])`).ReplaceAllString(name, "${1}_$2"))
-}
-
-func TestLayoutIsTheSameInRust(t *testing.T) {
-	rust := sourceConstants(t, "../../capsules/sdk/src/layout.rs", `pub const (\w+): u\d+ = ([0-9A-Fa-fx_]+);`)
-	want := map[string]uint64{}
-	for name, v := range goConstants(t) {
-		want[screaming(name)] = v
-	}
-	require.Equal(t, want, rust)
-}
-
-func TestLayoutIsTheSameInTypeScript(t *testing.T) {
-	ts := sourceConstants(t, "../../web/src/capsule/layout.ts", `export const (\w+) = ([0-9a-fx]+);`)
-	for name, v := range goConstants(t) {
-		// What only the rings need is not in the shell.
-		if got, ok := ts[name]; ok || strings.HasPrefix(name, "Off") || strings.HasPrefix(name, "State") {
-			require.Equal(t, v, got, name)
-		}
-	}
-	require.EqualValues(t, capsule.PageSize, ts["PageBytes"])
 }
 
 func TestControlBlockFieldsDoNotOverlap(t *testing.T) {

@@ -2,22 +2,6 @@ package capsule
 
 import "time"
 
-// CommandType has the ordinals of schema/system/v1 CommandType.
-type CommandType uint16
-
-// The commands of a capsule's life.
-const (
-	Spawn CommandType = iota
-	Kill
-	Pause
-	Resume
-	Snapshot
-	ResizeMem
-	// Feed is no command to a capsule: in a policy it names the right to stream bytes
-	// into one.
-	Feed
-)
-
 // Command is a LifecycleCmd with its params decoded: exactly the params pointer
 // of its type is set; Pause and Resume have none.
 type Command struct {
@@ -49,28 +33,6 @@ type SpawnParams struct {
 	Strategy       GroupStrategy
 }
 
-// RestartPolicy says when a capsule that ended is started again (the restart types
-// of Erlang/OTP's supervisor). It has the ordinals of schema/system/v1.
-type RestartPolicy uint16
-
-// The policies.
-const (
-	DefaultRestart RestartPolicy = iota // the receiver's
-	Permanent                           // always
-	Transient                           // when it crashed
-	Temporary                           // never
-)
-
-// GroupStrategy says who is started again when a member of a group is (Erlang/OTP's
-// names). It has the ordinals of schema/system/v1.
-type GroupStrategy uint16
-
-// The strategies.
-const (
-	OneForOne  GroupStrategy = iota // that member alone
-	RestForOne                      // that member, then those spawned after it, in order
-)
-
 // KillParams says why, and how long a job in flight may go on.
 type KillParams struct {
 	Reason string
@@ -82,23 +44,6 @@ type SnapshotParams struct{ Compress bool }
 
 // ResizeParams holds the memory length wanted, in bytes.
 type ResizeParams struct{ Bytes uint64 }
-
-// ReplyCode has the ordinals of schema/system/v1 ReplyCode.
-type ReplyCode uint16
-
-// The answers to a Command.
-const (
-	OK ReplyCode = iota
-	Refused
-	UnknownCapsule
-	InvalidState
-	BadParams
-	Limit
-	Deadline
-	Crashed
-	Unsupported
-	Denied
-)
 
 // Reply answers exactly one Command.
 type Reply struct {
@@ -112,17 +57,6 @@ type Reply struct {
 	Timestamp   time.Time
 	Reason      string // of another code than OK: the stable code of the error, if it has one
 }
-
-// Status has the ordinals of schema/system/v1 Status.
-type Status uint16
-
-// What a capsule says of its own health.
-const (
-	Starting Status = iota
-	Healthy
-	Degraded
-	Zombie
-)
 
 // Heartbeat is a capsule's HealthHeartbeat.
 type Heartbeat struct {

@@ -38,18 +38,6 @@ type (
 	Progress struct{ Ticket, Done, Total uint64 }
 )
 
-// RunCode has the ordinals of schema/system/v1 RunCode.
-type RunCode uint16
-
-// The ends of a run.
-const (
-	RunOK RunCode = iota
-	RunUnknownMethod
-	RunBadInput
-	RunFailed
-	RunNoMemory
-)
-
 // Codec turns messages into frame payloads and back. internal/wire has the
 // Cap'n Proto one. Safe for concurrent use.
 type Codec interface {

@@ -6,9 +6,6 @@ import (
 	"fmt"
 )
 
-// PageSize is a WebAssembly page in bytes.
-const PageSize = 64 << 10
-
 const (
 	maxPages    = 65536
 	limitMax    = 1 // bits of a memory type's flags

@@ -94,8 +94,8 @@ func parseLifecycle(p *Policy, w *ruleWords) error {
 	}
 next:
 	for _, s := range w.rest {
-		for c, name := range commandNames {
-			if name == s {
+		for c := capsule.Spawn; c.Known(); c++ {
+			if c.String() == s {
 				l.Commands = append(l.Commands, c)
 				continue next
 			}

@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"inos/internal/capsule"
 )
 
 // String writes p in the text form that ParsePolicy reads, one rule a line; what
@@ -79,7 +77,7 @@ func (p Policy) String() string {
 			who = string(l.Peer)
 		}
 		for _, c := range l.Commands {
-			what += " " + commandNames[c]
+			what += " " + c.String()
 		}
 		if what == "" {
 			what = " all"
@@ -124,10 +122,6 @@ func (l LedgerRule) terms() string {
 	}
 	return s
 }
-
-var commandNames = map[capsule.CommandType]string{capsule.Spawn: "spawn", capsule.Kill: "kill", capsule.Pause: "pause",
-	capsule.Resume: "resume", capsule.Snapshot: "snapshot", capsule.ResizeMem: "resizeMem",
-	capsule.Feed: "feed"}
 
 // credits writes microcredits as credits, exactly.
 func credits(micro uint64) string {

@@ -7,7 +7,6 @@ package mesh
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 
 	"inos/internal/capsule"
@@ -149,38 +148,6 @@ type FetchCall struct {
 	// Room is asked before the bytes come, with how many there are; its error is FetchCapsule's. It may be
 	// asked again for the same capsule. nil: there is room.
 	Room func(bytes uint64) error
-}
-
-// JobCode says how a job ended on its node.
-type JobCode uint16
-
-// The ends of a job; ordinals of schema/system/v1 JobCode.
-const (
-	JobOK JobCode = iota
-	JobRejected
-	JobBusy
-	JobUnknownCapsule
-	JobBadCapsule
-	JobFailed
-	JobCrashed
-	JobDeadline
-	JobCancelled
-	JobInternal
-	JobCreditExhausted
-)
-
-var jobCodes = [...]string{"ok", "rejected", "busy", "unknownCapsule", "badCapsule", "failed", "crashed", "deadline",
-	"cancelled", "internal", "creditExhausted"}
-
-// Known reports whether c is one of the above: a newer node may say others.
-func (c JobCode) Known() bool { return int(c) < len(jobCodes) }
-
-// String is the code's name in the schema.
-func (c JobCode) String() string {
-	if !c.Known() {
-		return "code " + strconv.Itoa(int(c))
-	}
-	return jobCodes[c]
 }
 
 // Progress is a report from a running job.

@@ -50,6 +50,7 @@ mod job;
 pub mod layout;
 mod link;
 pub mod message;
+mod ordinals;
 pub mod ring;
 mod room;
 pub mod runner;

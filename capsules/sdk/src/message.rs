@@ -5,30 +5,7 @@ use crate::layout::{FRAME_COMMAND, FRAME_RELEASE, FRAME_RESERVE, FRAME_RUN};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// How a command was answered; the ordinals are the schema's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReplyCode {
-    Ok = 0,
-    Refused = 1,
-    Unsupported = 8,
-}
-
-/// What a capsule says of its own health; the ordinals are the schema's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    Healthy = 1,
-    Degraded = 2,
-}
-
-/// How a job ended; the ordinals are the schema's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RunCode {
-    Ok = 0,
-    UnknownMethod = 1,
-    BadInput = 2,
-    Failed = 3,
-    NoMemory = 4,
-}
+pub use crate::ordinals::{CommandType, ReplyCode, RunCode, Status};
 
 /// What the host sends.
 pub enum Incoming {
@@ -107,14 +84,14 @@ pub fn decode(kind: u16, payload: &[u8]) -> Result<Option<Incoming>, Malformed> 
 
 fn verb(m: &Root) -> Result<Verb, Malformed> {
     let params = m.bytes(2)?;
-    Ok(match m.word(0) as u16 {
-        0 if params.is_empty() => Verb::Spawn { args: Vec::new() },
-        0 => Verb::Spawn { args: Root::new(params)?.texts(3)? },
-        1 if params.is_empty() => Verb::Kill { grace_ns: 0 },
-        1 => Verb::Kill { grace_ns: Root::new(params)?.word(0) as i64 },
-        2 => Verb::Pause,
-        3 => Verb::Resume,
-        5 => Verb::ResizeMem { bytes: Root::new(params)?.word(0) },
+    Ok(match CommandType::of(m.word(0) as u16) {
+        Some(CommandType::Spawn) if params.is_empty() => Verb::Spawn { args: Vec::new() },
+        Some(CommandType::Spawn) => Verb::Spawn { args: Root::new(params)?.texts(3)? },
+        Some(CommandType::Kill) if params.is_empty() => Verb::Kill { grace_ns: 0 },
+        Some(CommandType::Kill) => Verb::Kill { grace_ns: Root::new(params)?.word(0) as i64 },
+        Some(CommandType::Pause) => Verb::Pause,
+        Some(CommandType::Resume) => Verb::Resume,
+        Some(CommandType::ResizeMem) => Verb::ResizeMem { bytes: Root::new(params)?.word(0) },
         _ => Verb::Other,
     })
 }

@@ -5,14 +5,6 @@ import "unsafe"
 // The functions of web/src/capsule/host.ts. They return at once and never
 // throw. Results are values or negative codes; float64 carries what a u32 and a
 // code share, because an i64 would cross as a BigInt.
-const (
-	codeOK          = 0
-	codeOutOfBounds = -1
-	codeMisaligned  = -2
-	codeGone        = -3
-	codeNoMemory    = -4
-	codeUnsupported = -5
-)
 
 //go:wasmimport inos capsule_compile
 //go:noescape

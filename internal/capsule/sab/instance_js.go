@@ -9,18 +9,6 @@ import (
 	"inos/internal/capsule"
 )
 
-// ending is how an instance came to its end; web/src/capsule/protocol.ts has
-// the same numbers.
-type ending int32
-
-const (
-	endStopped ending = iota + 1
-	endTrapped
-	endRefused
-	endWorker
-	endKilled
-)
-
 // Errors of this package.
 var (
 	// ErrInstantiate says that the browser refused to instantiate a compiled

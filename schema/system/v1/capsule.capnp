@@ -46,6 +46,7 @@ struct RunReply {
   outputLength @4 :UInt64;
 }
 
+# RunCode says how a job in a capsule ended.
 enum RunCode {
   ok @0;
   unknownMethod @1;

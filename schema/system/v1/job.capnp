@@ -35,6 +35,7 @@ struct JobRequest {
                              # differ; 0 means that there is only the deadline
 }
 
+# JobCode says how a job ended on its node.
 enum JobCode {
   ok @0;
   rejected @1;       # governance said no: final; reason names the rule

@@ -10,6 +10,7 @@ using Go = import "/go.capnp";
 $Go.package("systemv1");
 $Go.import("inos/schema/system/v1");
 
+# CommandType says what a command does to a capsule.
 enum CommandType {
   spawn @0;
   kill @1;
@@ -17,7 +18,7 @@ enum CommandType {
   resume @3;
   snapshot @4;
   resizeMem @5;
-  feed @6;   # no LifecycleCmd: in a policy, the right to stream into a capsule (/inos/feed/1)
+  feed @6;                   # no command: in a policy, the right to stream into a capsule (/inos/feed/1)
 }
 
 struct LifecycleCmd {
@@ -31,6 +32,7 @@ struct LifecycleCmd {
                              # now on, instead of the deadline; 0 means that there is only that
 }
 
+# Status is what a capsule says of its own health.
 enum Status {
   starting @0;
   healthy @1;
@@ -64,6 +66,8 @@ struct SpawnParams {
   strategy @8 :GroupStrategy;
 }
 
+# RestartPolicy says when a capsule that ended is started again (the restart types of
+# Erlang/OTP's supervisor).
 enum RestartPolicy {
   default @0;                # the receiver's
   permanent @1;              # whenever it ended
@@ -71,7 +75,7 @@ enum RestartPolicy {
   temporary @3;              # never
 }
 
-# Who starts again when a member of a group does.
+# GroupStrategy says who is started again when a member of a group is (Erlang/OTP's names).
 enum GroupStrategy {
   oneForOne @0;              # that member alone
   restForOne @1;             # and those spawned after it, in their order
@@ -90,6 +94,7 @@ struct ResizeMemParams {
   bytes @0 :UInt64;          # the new memory length wanted
 }
 
+# ReplyCode is the answer to a command.
 enum ReplyCode {
   ok @0;
   refused @1;        # the receiver is alive and will not: final for this command

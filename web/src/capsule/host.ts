@@ -18,7 +18,7 @@
 //   inos_capsule_compiled(handle, ok)   ok 0: capsule_text says why not
 //   inos_capsule_ready(handle, control) control: the control block's byte offset
 //   inos_capsule_ring(handle)           the event doorbell rang, once or more
-//   inos_capsule_ended(handle, end)     end: see protocol.ts; capsule_text may say more
+//   inos_capsule_ended(handle, end)     end: see codes.ts; capsule_text may say more
 //   inos_capsule_gone(handle)           the Worker is gone too
 //   inos_capsule_rested(handle)         the rest that capsule_yield began is over
 //
@@ -27,7 +27,7 @@
 
 import { CapsuleInstance } from './instance';
 import { CapsuleMemory } from './memory';
-import { Code } from './protocol';
+import { Code } from './codes';
 import { WorkerPool } from './pool';
 import { rest, tired } from './yield';
 

@@ -1,9 +1,9 @@
 // One capsule instance as the kernel's Worker holds it: its memory, its Worker,
 // the loop that listens to its doorbell, and its end.
 
+import { End } from './codes';
 import * as L from './layout';
 import type { CapsuleMemory } from './memory';
-import { End } from './protocol';
 import type { PooledWorker } from './pool';
 import type { Report, Start } from './protocol';
 import { nextTask } from './yield';

@@ -2,8 +2,8 @@
 // from Go as i32 and are taken as unsigned. Nothing here throws for what a
 // capsule, or a wrong offset, can bring about: the answer is a Code.
 
-import { PageBytes } from './layout';
-import { Code } from './protocol';
+import { Code } from './codes';
+import { PageSize } from './layout';
 
 export class CapsuleMemory {
   private i32: Int32Array<ArrayBufferLike>;
@@ -111,7 +111,7 @@ export class CapsuleMemory {
 
   /** Makes the memory at least `bytes` long; the new length, or a Code. */
   grow(bytes: number): number {
-    const pages = Math.ceil(bytes / PageBytes);
+    const pages = Math.ceil(bytes / PageSize);
     if (pages > this.maxPages) return Code.NoMemory;
     try {
       // The capsule grows too: what it added between these two lines is extra.

@@ -22,23 +22,3 @@ export type Report =
   | { readonly kind: 'refused'; readonly text: string }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'trapped'; readonly text: string };
-
-/** How an instance ended; the numbers are those of internal/capsule/sab/instance_js.go. */
-export const End = {
-  Stopped: 1, // inos_run returned
-  Trapped: 2, // a trap or a panic; the text says which
-  Refused: 3, // instantiation failed
-  Worker: 4, // the Worker could not start or broke
-  Killed: 5,
-} as const;
-export type End = (typeof End)[keyof typeof End];
-
-/** Answers of the import functions; the numbers are those of internal/capsule/sab/imports_js.go. */
-export const Code = {
-  OK: 0,
-  OutOfBounds: -1,
-  Misaligned: -2,
-  Gone: -3, // no such handle, or its memory was let go
-  NoMemory: -4,
-  Unsupported: -5,
-} as const;

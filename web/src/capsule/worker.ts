@@ -88,16 +88,7 @@ function pointer(stack: unknown): number {
 function restart(words: Int32Array<ArrayBufferLike>): void {
   const tail = Atomics.load(words, L.OffEventTail / 4);
   Atomics.store(words, L.OffEventHead / 4, tail);
-  for (const off of [
-    L.OffPanicLength,
-    L.OffFrozen,
-    L.OffEventWaiting,
-    L.OffCommandWaiting,
-    L.OffEventListening,
-    L.OffKill,
-    L.OffFreeze,
-  ])
-    Atomics.store(words, off / 4, 0);
+  for (const off of L.restartZeros) Atomics.store(words, off / 4, 0);
   Atomics.store(words, L.OffState / 4, L.StateBooting);
 }
 
