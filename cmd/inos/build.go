@@ -84,7 +84,7 @@ func (n *native) build(f nodeFlags) error {
 		f.Listen = []listenAddr{"/ip4/127.0.0.1/udp/0/quic-v1/webtransport"}
 	}
 	n.mesh, err = p2p.New(p2p.Config{
-		Key: cfg.Key, Handler: n.Kernel, Notes: n.Notes(), Listen: texts(f.Listen), Bootstrap: texts(f.Bootstrap), ArtificialLatency: time.Duration(f.Latency),
+		Key: cfg.Key, Handler: n.Kernel, Requests: n.Requests(), Listen: texts(f.Listen), Bootstrap: texts(f.Bootstrap), ArtificialLatency: time.Duration(f.Latency),
 		Sequence: n.Sequence(), Now: wallClock,
 	})
 	if err != nil {
@@ -112,7 +112,7 @@ func (n *native) close() error {
 	return errors.Join(errs...)
 }
 
-// publish puts every .wasm of dir on the node's shelf, under its file name
+// publish puts every .wasm of dir into the library, under its file name
 // without extension and content hash.
 func (n *native) publish(dir string) error {
 	if dir == "" {

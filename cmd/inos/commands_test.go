@@ -35,7 +35,7 @@ func TestLedgerCommands(t *testing.T) {
 	require.NoError(t, err)
 	key, err := keyfile.Generate()
 	require.NoError(t, err)
-	w, err := credit.NewWallet(credit.WalletConfig{Key: key, Codec: wire.Credit{}})
+	w, err := credit.NewSigner(credit.SignerConfig{Key: key, Codec: wire.Credit{}})
 	require.NoError(t, err)
 	now := time.Now()
 	require.NoError(t, l.OpenAccount(w.Ledger(), 0, now))

@@ -103,7 +103,7 @@ func TestKilledNodesBesideASteadyOne(t *testing.T) {
 		all.Go(func() {
 			sub, err := submit.New(submit.Order{
 				Capsule: cid, Method: "sha256", Input: make([]byte, 1<<20),
-				CreditLedgerID: string(home.Wallet.Ledger()), Module: "test", Device: home.mesh.Self(),
+				CreditLedgerID: string(home.Signer.Ledger()), Module: "test", Device: home.mesh.Self(),
 			}, time.Now())
 			if err == nil {
 				var out kernel.Outcome

@@ -127,7 +127,7 @@ func (c *jobCmd) dispatch(s *session, n *native, o submit.Order, wasm []byte) (k
 	}
 	o.Capsule, o.Device = cid, n.mesh.Self()
 	if o.CreditLedgerID == "" {
-		o.CreditLedgerID = string(n.Wallet.Ledger())
+		o.CreditLedgerID = string(n.Signer.Ledger())
 	}
 	sub, err := submit.New(o, now)
 	if err != nil {

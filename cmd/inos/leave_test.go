@@ -44,7 +44,7 @@ func customer(t *testing.T, bootstrap ...string) (n *native, dispatch func(steps
 func send(t *testing.T, n *native, cid capsule.CID, steps string) (kernel.Outcome, error) {
 	sub, err := submit.New(submit.Order{Capsule: cid, Method: "count", Args: []string{steps}, Device: n.mesh.Self(),
 		Requirements: governance.Requirements{Capabilities: []string{"storage"}}, Deadline: time.Now().Add(5 * time.Minute),
-		Budget: 1_000_000, CreditLedgerID: string(n.Wallet.Ledger()), Module: "test"}, time.Now())
+		Budget: 1_000_000, CreditLedgerID: string(n.Signer.Ledger()), Module: "test"}, time.Now())
 	if err != nil {
 		return kernel.Outcome{}, err
 	}

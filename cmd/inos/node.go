@@ -122,7 +122,7 @@ type readyEvent struct {
 }
 
 func (n *native) ready() readyEvent {
-	return readyEvent{Event: "ready", PeerID: string(n.mesh.Self()), LedgerID: string(n.Wallet.Ledger()), Addrs: n.mesh.Addrs(), Monitor: n.watched}
+	return readyEvent{Event: "ready", PeerID: string(n.mesh.Self()), LedgerID: string(n.Signer.Ledger()), Addrs: n.mesh.Addrs(), Monitor: n.watched}
 }
 
 // announce prints that the node is ready, and tells systemd.

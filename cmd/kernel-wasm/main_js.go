@@ -74,7 +74,7 @@ func run() error {
 	}
 	// What cannot be dialled is reported when joining; it must not stop the kernel.
 	dialable := slices.DeleteFunc(slices.Clone(cfg.Bootstrap), func(addr string) bool { return p2p.CheckAddr(addr) != nil })
-	mesh, err := p2p.New(p2p.Config{Key: kept.key, Handler: n.Kernel, Notes: n.Notes(), Bootstrap: dialable, Sequence: n.Sequence()})
+	mesh, err := p2p.New(p2p.Config{Key: kept.key, Handler: n.Kernel, Requests: n.Requests(), Bootstrap: dialable, Sequence: n.Sequence()})
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func run() error {
 		Join:    func(ctx context.Context) error { return n.Kernel.Join(ctx, mesh, cfg.Bootstrap) },
 		Connect: func(ctx context.Context, addr string) (identity.PeerID, error) { return mesh.Connect(ctx, addr) },
 		Enforce: n.Enforce,
-		Gate:    n.Gate, Wallet: n.Wallet, Ledger: n.Ledger, Log: kept.log, Storage: kept.storage, Heartbeats: heartbeats, Version: version, Bootstrap: cfg.Bootstrap, Close: cancel,
+		Gate:    n.Gate, Wallet: n.Signer, Ledger: n.Ledger, Log: kept.log, Storage: kept.storage, Heartbeats: heartbeats, Version: version, Bootstrap: cfg.Bootstrap, Close: cancel,
 	})
 	work.Wait()
 	return errors.Join(<-ended, mesh.Close(), runtime.Close(), n.Ledger.Close(), kept.close())

@@ -29,7 +29,7 @@ type Config struct {
 	Gate     *governance.Gate
 	// Enforce puts a policy written as text in force and keeps it.
 	Enforce   func(text string) (governance.Enforced, error)
-	Wallet    *credit.Wallet
+	Wallet    *credit.Signer
 	Ledger    *credit.Ledger
 	Log       credit.Log // the ledger's
 	Storage   Storage    // where Log is

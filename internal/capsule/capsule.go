@@ -25,30 +25,30 @@ type Capsule struct {
 	ready        chan struct{} // closed at the first heartbeat
 	done         chan struct{} // closed when the instance and the pump have ended
 	turned       chan struct{} // the pump has looked at the capsule
-	taking       chan struct{} // holds one element while an image is taken
+	snapshotting chan struct{} // holds one element while an image is taken
 
 	hearing sync.Mutex // held while events are taken; taken before mu
 
 	// The pump's own.
-	chatter chatter
-	tired   bool // it must pause
+	limits messageLimits
+	tired  bool // it must pause
 
-	mu       sync.Mutex
-	err      error // set once, before dead is closed
-	failed   bool
-	epoch    uint32
-	outbox   []frame
-	tasks    map[uint64]*task
-	commands map[string]chan Reply
-	ticket   uint64
-	serial   uint64
-	clock    time.Time // when flushAt set the capsule's clock last
-	held     bool      // nothing goes into the command ring
-	freezes  uint32    // number of the last freeze request
-	last     Heartbeat
-	isReady  bool
-	toAnswer hurry // of commands and reservations
-	toRun    hurry // of jobs
+	mu            sync.Mutex
+	err           error // set once, before dead is closed
+	failed        bool
+	epoch         uint32
+	outbox        []frame
+	tasks         map[uint64]*task
+	commands      map[string]chan Reply
+	ticket        uint64
+	serial        uint64
+	clock         time.Time // when flushAt set the capsule's clock last
+	held          bool      // nothing goes into the command ring
+	freezes       uint32    // number of the last freeze request
+	last          Heartbeat
+	isReady       bool
+	spinForAnswer spinner // of commands and reservations
+	spinForRun    spinner // of jobs
 }
 
 // ID is Config.ID.

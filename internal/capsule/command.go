@@ -80,7 +80,7 @@ func (c *Capsule) ask(ctx context.Context, cmd Command, now time.Time) (Reply, e
 
 	wire := cmd
 	wire.ID = id
-	if err := c.sendNow(wire, now, &c.toAnswer); err != nil {
+	if err := c.sendNow(wire, now, &c.spinForAnswer); err != nil {
 		c.forget(id)
 		if c.reason() != nil {
 			return c.crashed(cmd)

@@ -101,7 +101,7 @@ func TestNothingIsSentToACapsuleThatIsCopied(t *testing.T) {
 		defer end(c)
 		taken := make(chan error)
 		go func() {
-			_, _, err := c.Take(t.Context(), capsule.Command{Type: capsule.Snapshot})
+			_, _, err := c.Snapshot(t.Context(), capsule.Command{Type: capsule.Snapshot})
 			taken <- err
 		}()
 		time.Sleep(10 * time.Millisecond)

@@ -98,7 +98,7 @@ func (c *Capsule) turn(drain bool) (more, works bool, err error) {
 		}
 		more = n > 0
 	}
-	if c.chatter.waiting() {
+	if c.limits.waiting() {
 		if err := c.catchUp(time.Now()); err != nil {
 			return false, false, err
 		}
@@ -111,7 +111,7 @@ func (c *Capsule) turn(drain bool) (more, works bool, err error) {
 		return false, false, &PanicError{Message: c.cb.PanicText()}
 	}
 	works, err = c.flush(state)
-	return more, works || c.chatter.waiting(), err
+	return more, works || c.limits.waiting(), err
 }
 
 // enough reports whether the pump has kept the thread for long enough.

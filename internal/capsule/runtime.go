@@ -62,9 +62,9 @@ type Yielder interface {
 	Yield() <-chan struct{}
 }
 
-// Spinner is a Memory whose host would sleep longer than a capsule takes for a
+// Spinning is a Memory whose host would sleep longer than a capsule takes for a
 // command, as in a browser. Its capsule looks before it sleeps, too (OffLooks).
-type Spinner interface {
+type Spinning interface {
 	// Spin looks at the word at off for some microseconds, until it is not seen any
 	// more. It reports whether that came about.
 	Spin(off, seen uint32) bool

@@ -91,7 +91,7 @@ func (c *Capsule) run(ctx context.Context, ticket uint64, w *task, t Task, onPro
 		}
 		msg.Offset, msg.Length = room.Offset, uint64(len(t.Input))
 	}
-	if err := c.start(w, &w.running, msg, &c.toRun); err != nil {
+	if err := c.start(w, &w.running, msg, &c.spinForRun); err != nil {
 		return nil, err
 	}
 	select {
@@ -130,7 +130,7 @@ func (c *Capsule) run(ctx context.Context, ticket uint64, w *task, t Task, onPro
 }
 
 // start sends msg and marks it as sent, so that its answer is expected.
-func (c *Capsule) start(w *task, mark *bool, msg any, h *hurry) error {
+func (c *Capsule) start(w *task, mark *bool, msg any, h *spinner) error {
 	c.mu.Lock()
 	*mark = true
 	c.mu.Unlock()
@@ -146,7 +146,7 @@ func (c *Capsule) start(w *task, mark *bool, msg any, h *hurry) error {
 // reserve asks for room and checks what the capsule answers before anything is
 // written there.
 func (c *Capsule) reserve(ctx context.Context, ticket uint64, w *task, bytes uint64) (Reserved, error) {
-	if err := c.start(w, &w.asked, Reserve{Ticket: ticket, Bytes: bytes}, &c.toAnswer); err != nil {
+	if err := c.start(w, &w.asked, Reserve{Ticket: ticket, Bytes: bytes}, &c.spinForAnswer); err != nil {
 		return Reserved{}, err
 	}
 	select {

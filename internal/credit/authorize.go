@@ -127,7 +127,7 @@ func (l *Ledger) key(ledger identity.LedgerID) (key, error) {
 type openVoucher struct {
 	Voucher
 	key   key // the ledger's
-	spent spentKey
+	spent usedKey
 }
 
 func (v *openVoucher) fits(jobID string, payee identity.PeerID) error {
@@ -192,7 +192,7 @@ func (c *voucherCache) open(codec Codec, raw []byte) (*openVoucher, error) {
 	if v.key, err = peerKey(signer); err != nil {
 		return nil, ErrVoucherForged
 	}
-	v.spent = holdKey{v.key, voucher.Nonce}.spent()
+	v.spent = holdKey{v.key, voucher.Nonce}.used()
 	c.mu.Lock()
 	c.keep(string(raw), v)
 	c.mu.Unlock()

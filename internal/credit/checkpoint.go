@@ -159,7 +159,7 @@ func restore(b []byte) (*state, error) {
 	for range seconds {
 		second, n := int64(c.u64()), c.u64()
 		for range n {
-			var k spentKey
+			var k usedKey
 			var end [1]byte
 			c.fill(k[:])
 			c.fill(end[:])

@@ -123,7 +123,7 @@ func (d debts) setOff(amount uint64) (off debts) {
 // peer owes and has promised, promises the rest of what is owed to peer, and returns the signed
 // cheque, the same totals again if it is lost and drawn anew. Errors match
 // ErrAmount when nothing is owed.
-func (l *Ledger) Draw(w *Wallet, peer identity.PeerID, now time.Time) ([]byte, error) {
+func (l *Ledger) Draw(w *Signer, peer identity.PeerID, now time.Time) ([]byte, error) {
 	k, err := peerKey(peer)
 	if err != nil {
 		return nil, err
@@ -143,7 +143,7 @@ func (l *Ledger) Draw(w *Wallet, peer identity.PeerID, now time.Time) ([]byte, e
 
 // Redraw signs the last cheque to peer again, for one that was lost. Errors match
 // ErrAmount when there is none.
-func (l *Ledger) Redraw(w *Wallet, peer identity.PeerID, now time.Time) ([]byte, error) {
+func (l *Ledger) Redraw(w *Signer, peer identity.PeerID, now time.Time) ([]byte, error) {
 	k, err := peerKey(peer)
 	if err != nil {
 		return nil, err
@@ -157,7 +157,7 @@ func (l *Ledger) Redraw(w *Wallet, peer identity.PeerID, now time.Time) ([]byte,
 	return l.seal(w, peer, c, now)
 }
 
-func (l *Ledger) seal(w *Wallet, peer identity.PeerID, c chequeState, now time.Time) ([]byte, error) {
+func (l *Ledger) seal(w *Signer, peer identity.PeerID, c chequeState, now time.Time) ([]byte, error) {
 	return w.cfg.Codec.SealCheque(Cheque{Drawer: w.peer, Payee: peer, Sequence: c.outSeq, Paid: c.outPaid,
 		Offset: c.offset, IssuedAt: now}, w.cfg.Key)
 }

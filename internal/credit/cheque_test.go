@@ -12,7 +12,7 @@ import (
 // node is one side of two that work for each other.
 type node struct {
 	n      byte
-	wallet *Wallet
+	wallet *Signer
 	ledger *Ledger
 	log    *MemoryLog
 }
@@ -20,7 +20,7 @@ type node struct {
 func newNode(t require.TestingT, n byte, line uint64) *node {
 	x := &node{n: n, log: &MemoryLog{}}
 	var err error
-	x.wallet, err = NewWallet(WalletConfig{Key: testKey(n), Codec: plainCodec{}})
+	x.wallet, err = NewSigner(SignerConfig{Key: testKey(n), Codec: plainCodec{}})
 	require.NoError(t, err)
 	x.open(t, line)
 	require.NoError(t, x.ledger.OpenAccount(x.wallet.Ledger(), 0, testNow))

@@ -14,7 +14,7 @@ var wrongClocks = []time.Duration{20 * time.Second, -20 * time.Second, 100 * tim
 	48 * time.Hour, -48 * time.Hour, 74 * 365 * 24 * time.Hour, -20 * 365 * 24 * time.Hour}
 
 // ownNode is the peer whose ledger w signs for.
-func ownNode(w *Wallet) identity.PeerID { return w.Peer() }
+func ownNode(w *Signer) identity.PeerID { return w.Peer() }
 
 // A payer whose clock is wrong, or a worker whose is: its own node's vouchers are good for
 // as long as they say, and no longer.

@@ -20,9 +20,9 @@ func openTest(t testing.TB, log Log, change ...func(*Config)) *Ledger {
 	return l
 }
 
-func testWallet(t testing.TB, n byte) *Wallet {
+func testWallet(t testing.TB, n byte) *Signer {
 	t.Helper()
-	w, err := NewWallet(WalletConfig{Key: testKey(n), Codec: plainCodec{}})
+	w, err := NewSigner(SignerConfig{Key: testKey(n), Codec: plainCodec{}})
 	require.NoError(t, err)
 	return w
 }
@@ -91,7 +91,7 @@ func TestAuthorizeRefusals(t *testing.T) {
 	revoked := testWallet(t, 8)
 	require.NoError(t, l.OpenAccount(revoked.Ledger(), 500, testNow))
 	require.NoError(t, l.Revoke(revoked.Ledger(), testNow))
-	issue := func(w *Wallet, max uint64, d time.Duration) []byte {
+	issue := func(w *Signer, max uint64, d time.Duration) []byte {
 		_, raw, err := w.Issue(testJob(1), worker.Peer(), max, testNow.Add(d))
 		require.NoError(t, err)
 		return raw

@@ -2,7 +2,7 @@ package credit
 
 // mayHold is what a hold is refused for besides its amount.
 func (s *state) mayHold(e *entry, a *account, hk holdKey) error {
-	if _, open := s.holds[hk]; open || s.spent.of[hk.spent()] != 0 {
+	if _, open := s.holds[hk]; open || s.spent.of[hk.used()] != 0 {
 		return ErrVoucherReplayed
 	}
 	if a.revoked {
@@ -35,7 +35,7 @@ func (s *state) hold(e *entry, a *account, hk holdKey) error {
 func (s *state) end(e *entry, a *account, hk holdKey) error {
 	h, open := s.holds[hk]
 	if !open {
-		switch s.spent.of[hk.spent()] {
+		switch s.spent.of[hk.used()] {
 		case outcomeSettled:
 			return ErrHoldSettled
 		case outcomeRefunded:
@@ -75,6 +75,6 @@ func (s *state) end(e *entry, a *account, hk holdKey) error {
 	a.held -= h.amount
 	a.balance += int64(h.amount - e.cost)
 	delete(s.holds, hk)
-	s.spent.add(hk.spent(), end, max(h.expires, e.at+int64(remember)))
+	s.spent.add(hk.used(), end, max(h.expires, e.at+int64(remember)))
 	return nil
 }

@@ -135,7 +135,7 @@ func (l *Ledger) Fate(id HoldID) Fate {
 	if _, open := l.state.holds[hk]; open {
 		return FateHeld
 	}
-	switch l.state.spent.of[hk.spent()] {
+	switch l.state.spent.of[hk.used()] {
 	case outcomeSettled:
 		return FateSettled
 	case outcomeRefunded:

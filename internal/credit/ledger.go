@@ -30,7 +30,7 @@ type Config struct {
 	// sooner, in proportion.
 	StrangerAge time.Duration
 	// Self is whose ledger this is: what it earns goes to its own ledger account, to be
-	// spent again. Zero: it stays in the payee's account.
+	// used again. Zero: it stays in the payee's account.
 	Self identity.PeerID
 	// MaxVoucherLife is how far ahead a voucher may expire; 0 means 24 h. It bounds
 	// how long its nonce must be remembered.

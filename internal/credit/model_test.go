@@ -154,7 +154,7 @@ func TestLedgerAgainstModel(t *testing.T) {
 			ledger, n := who.Draw(t, "ledger"), Nonce{nonce.Draw(t, "nonce")}
 			id := HoldID{testLedger(ledger), n}
 			a := m.accounts[ledger]
-			m.remembered = l.state.spent.of[holdKey{mustOwner(t, ledger), n}.spent()] != 0
+			m.remembered = l.state.spent.of[holdKey{mustOwner(t, ledger), n}.used()] != 0
 			tear := rapid.IntRange(0, 9).Draw(t, "tear") == 0
 			log.fail, log.keep = tear, tear && rapid.Bool().Draw(t, "keep")
 			before, _ := l.Head()

@@ -309,7 +309,7 @@ func TestSettleKnowsPayeeAndJob(t *testing.T) {
 	id, err := l.Hold(v, 10, testNow)
 	require.NoError(t, err)
 	require.ErrorIs(t, l.Settle(id, other.Peer(), 1, testNow), ErrVoucherWrongPayee)
-	bill := func(w *Wallet, job string) error {
+	bill := func(w *Signer, job string) error {
 		raw, err := w.Receipt(Receipt{JobID: job, LedgerID: payer.Ledger(), Cost: 1, StartedAt: testNow, FinishedAt: testNow, VoucherNonce: v.Nonce})
 		require.NoError(t, err)
 		_, err = l.SettleReceipt(raw, testNow)

@@ -73,13 +73,13 @@ type state struct {
 	accounts  map[accountID]*account
 	strangers int
 	holds     map[holdKey]hold
-	spent     spent
+	spent     usedVouchers
 	cheques   map[key]chequeState
 }
 
 func newState() *state {
 	return &state{accounts: make(map[accountID]*account), holds: make(map[holdKey]hold),
-		spent: newSpent(), cheques: make(map[key]chequeState)}
+		spent: newUsedVouchers(), cheques: make(map[key]chequeState)}
 }
 
 func (s *state) at(c class, owner key) *account {

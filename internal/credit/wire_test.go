@@ -22,9 +22,9 @@ const job = "01935c2e-7d1a-7c3b-8f00-0123456789ab"
 
 var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-func wallet(t testing.TB, n byte) *credit.Wallet {
+func wallet(t testing.TB, n byte) *credit.Signer {
 	t.Helper()
-	w, err := credit.NewWallet(credit.WalletConfig{Key: ed25519.NewKeyFromSeed(append([]byte{n}, make([]byte, 31)...)), Codec: wire.Credit{}})
+	w, err := credit.NewSigner(credit.SignerConfig{Key: ed25519.NewKeyFromSeed(append([]byte{n}, make([]byte, 31)...)), Codec: wire.Credit{}})
 	require.NoError(t, err)
 	return w
 }
@@ -110,7 +110,7 @@ func FuzzVoucher(f *testing.F) {
 	})
 }
 
-func request(w *credit.Wallet, raw []byte, payee identity.PeerID) governance.Request {
+func request(w *credit.Signer, raw []byte, payee identity.PeerID) governance.Request {
 	return governance.Request{
 		Envelope: governance.Envelope{ID: job, Type: "job:run:v1", Timestamp: now,
 			Metadata: governance.Metadata{ModuleID: "console", CreditLedgerID: string(w.Ledger())}},
@@ -126,7 +126,7 @@ func TestGateReportsTheLedgersCodes(t *testing.T) {
 	require.NoError(t, l.OpenAccount(other.Ledger(), 0, now))
 	g, err := governance.New(governance.Config{Ledgers: l})
 	require.NoError(t, err)
-	issue := func(w *credit.Wallet, id string, payee identity.PeerID, max uint64, life time.Duration) []byte {
+	issue := func(w *credit.Signer, id string, payee identity.PeerID, max uint64, life time.Duration) []byte {
 		_, raw, err := w.Issue(id, payee, max, now.Add(life))
 		require.NoError(t, err)
 		return raw
@@ -134,7 +134,7 @@ func TestGateReportsTheLedgersCodes(t *testing.T) {
 	good := issue(payer, job, worker.Peer(), 500, time.Minute)
 	const job2 = "01935c2e-7d1a-7c3b-8f00-0123456789ac"
 	for want, c := range map[error]struct {
-		wallet  *credit.Wallet
+		wallet  *credit.Signer
 		voucher []byte
 		code    string
 	}{
@@ -172,7 +172,7 @@ func TestGateReportsTheLedgersCodes(t *testing.T) {
 	require.ErrorIs(t, err, governance.ErrLedgerRevoked)
 }
 
-func benchGate(b testing.TB) (*governance.Gate, *credit.Wallet, *credit.Wallet) {
+func benchGate(b testing.TB) (*governance.Gate, *credit.Signer, *credit.Signer) {
 	g, err := governance.New(governance.Config{Ledgers: ledger(b)})
 	require.NoError(b, err)
 	return g, wallet(b, 1), wallet(b, 2)

@@ -257,7 +257,7 @@ func (b *ballot) outvoted(ctx context.Context, v *vote) {
 	}
 	v.ended = true
 	if v.promised {
-		b.k.cfg.Wallet.Withdraw(b.a, v.place.Node, b.k.cfg.Now())
+		b.k.cfg.Payments.Withdraw(b.a, v.place.Node, b.k.cfg.Now())
 	}
 	switch v.out.Code {
 	case mesh.JobCreditExhausted, mesh.JobCrashed: // of the other ends state.contradicted hears

@@ -33,7 +33,7 @@ func witnesses(w *world, home *member, n, lies int) []*member {
 	var all []*member
 	for i := range n {
 		m := w.start(fmt.Sprintf("w%d", i), func(c *Config) {
-			c.Wallet = &countingWallet{}
+			c.Payments = &countingWallet{}
 			if i >= n-lies {
 				c.Capsules = liar{&workshop{}}
 			}
@@ -55,7 +55,7 @@ func TestAgreementPaysWhoAgrees(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		payer, seen := &countingWallet{}, credit.NewReputation(credit.ReputationConfig{})
-		home := w.start("home", func(c *Config) { c.Slots, c.Wallet, c.Reputation = -1, payer, seen })
+		home := w.start("home", func(c *Config) { c.Slots, c.Payments, c.Reputation = -1, payer, seen })
 		require.NoError(t, home.shelf.Accept(testBlob()))
 		witnesses(w, home, 3, 1)
 		out, err := home.Dispatch(t.Context(), submission("x", copies(3, 2, "1s")))
@@ -91,7 +91,7 @@ func TestDisputePaysNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		payer, seen := &countingWallet{}, credit.NewReputation(credit.ReputationConfig{})
-		home := w.start("home", func(c *Config) { c.Slots, c.Wallet, c.Reputation = -1, payer, seen })
+		home := w.start("home", func(c *Config) { c.Slots, c.Payments, c.Reputation = -1, payer, seen })
 		require.NoError(t, home.shelf.Accept(testBlob()))
 		witnesses(w, home, 2, 1)
 		out, err := home.Dispatch(t.Context(), submission("x", copies(2, 2, "1s")))
@@ -124,7 +124,7 @@ func TestAgreementOutlivesALostNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		payer := &countingWallet{}
-		home := w.start("home", func(c *Config) { c.Slots, c.Wallet = -1, payer })
+		home := w.start("home", func(c *Config) { c.Slots, c.Payments = -1, payer })
 		require.NoError(t, home.shelf.Accept(testBlob()))
 		all := witnesses(w, home, 3, 0)
 		time.AfterFunc(500*time.Millisecond, func() { w.net.SetDown(all[0].Self(), true) })
@@ -163,7 +163,7 @@ func TestAgreementWaitsForNodesToBeHeardOf(t *testing.T) {
 		defer late.Wait()
 		late.Go(func() {
 			time.Sleep(2 * time.Second)
-			w.meet(home, w.start("late", func(c *Config) { c.Wallet = &countingWallet{} }))
+			w.meet(home, w.start("late", func(c *Config) { c.Payments = &countingWallet{} }))
 		})
 		out, err := home.Dispatch(t.Context(), submission("", copies(2, 2, "1s")))
 		require.NoError(t, err)

@@ -49,7 +49,7 @@ func TestASlowJobHasNoSlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		wallet := &countingWallet{}
-		server := w.start("server", func(c *Config) { c.Wallet = wallet })
+		server := w.start("server", func(c *Config) { c.Payments = wallet })
 		require.NoError(t, server.shelf.Accept(testBlob()))
 		ctx, cancel := context.WithCancel(t.Context())
 		var slow []<-chan mesh.JobOutcome
@@ -110,7 +110,7 @@ func TestWhoPaysGoesFirst(t *testing.T) {
 		pays := make(map[string]bool) // by job
 		server := w.start("server", func(c *Config) {
 			c.Slots = 1
-			c.Wallet = &countingWallet{pays: func(a governance.Admitted) bool { return pays[a.Job().ID] }}
+			c.Payments = &countingWallet{pays: func(a governance.Admitted) bool { return pays[a.Job().ID] }}
 		})
 		require.NoError(t, server.shelf.Accept(testBlob()))
 		served := make(chan string, 16)

@@ -56,7 +56,7 @@ func TestOutvotedClaimIsNotPaid(t *testing.T) {
 				crowd := newCrowd(peersOf("a", "b", "cheat"))
 				crowd.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){peerOf("cheat"): c.answer}
 				pay, seen := &countingWallet{}, credit.NewReputation(credit.ReputationConfig{})
-				k := startOn(t, crowd, func(cfg *Config) { cfg.Wallet, cfg.Reputation = pay, seen })
+				k := startOn(t, crowd, func(cfg *Config) { cfg.Payments, cfg.Reputation = pay, seen })
 				sub := submission("x", copies(3, 2, ""))
 				sub.Job.Budget = c.budget
 				_, err := k.Dispatch(t.Context(), sub)
@@ -78,7 +78,7 @@ func TestDisputedClaimIsNotPaid(t *testing.T) {
 		used := ends(mesh.JobCreditExhausted, 3, 3*time.Second)
 		crowd.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){peerOf("a"): used, peerOf("b"): used}
 		pay, seen := &countingWallet{}, credit.NewReputation(credit.ReputationConfig{})
-		k := startOn(t, crowd, func(cfg *Config) { cfg.Wallet, cfg.Reputation = pay, seen })
+		k := startOn(t, crowd, func(cfg *Config) { cfg.Payments, cfg.Reputation = pay, seen })
 		_, err := k.Dispatch(t.Context(), submission("x", copies(3, 2, "")))
 		require.ErrorIs(t, err, ErrDisputed)
 		time.Sleep(time.Minute)
@@ -98,7 +98,7 @@ func TestBudgetUsedUpTooSoonIsALie(t *testing.T) {
 		crowd.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){
 			peerOf("cheat"): ends(mesh.JobCreditExhausted, 100, 10*time.Second)}
 		pay, seen := &countingWallet{}, credit.NewReputation(credit.ReputationConfig{})
-		k := startOn(t, crowd, func(cfg *Config) { cfg.Wallet, cfg.Reputation = pay, seen })
+		k := startOn(t, crowd, func(cfg *Config) { cfg.Payments, cfg.Reputation = pay, seen })
 		out, err := k.Dispatch(t.Context(), submission("x", func(s *Submission) { s.Job.Budget = 100 }))
 		require.NoError(t, err)
 		require.Equal(t, peerOf("honest"), out.Node)
@@ -125,7 +125,7 @@ func TestOnlyABadReceiptIsTheNodesFault(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			crowd := newCrowd(peersOf("node"))
 			pay, seen := &countingWallet{refusal: fmt.Errorf("payment: %w", c.refusal)}, credit.NewReputation(credit.ReputationConfig{})
-			k := startOn(t, crowd, func(cfg *Config) { cfg.Wallet, cfg.Reputation, cfg.Attempts = pay, seen, 1 })
+			k := startOn(t, crowd, func(cfg *Config) { cfg.Payments, cfg.Reputation, cfg.Attempts = pay, seen, 1 })
 			out, err := k.Dispatch(t.Context(), submission("x", nil))
 			score, _ := seen.Of(peerOf("node"), time.Now())
 			if c.bad {
@@ -148,11 +148,11 @@ func TestWhoPaysForARunThatEnded(t *testing.T) {
 	const work = 2 * time.Second
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		home := w.start("home", func(c *Config) { c.Slots, c.Wallet, c.Attempts = -1, &countingWallet{}, 1 })
+		home := w.start("home", func(c *Config) { c.Slots, c.Payments, c.Attempts = -1, &countingWallet{}, 1 })
 		require.NoError(t, home.shelf.Accept(testBlob()))
 		worker := &countingWallet{}
 		broken := &breaks{workshop: &workshop{}, after: work, kills: make(chan struct{})}
-		there := w.start("there", func(c *Config) { c.Wallet, c.Capsules = worker, broken })
+		there := w.start("there", func(c *Config) { c.Payments, c.Capsules = worker, broken })
 		w.meet(home, there)
 		time.Sleep(time.Second)
 		ends := func(what string, ctx context.Context, err error, change func(*Submission)) {
@@ -217,7 +217,7 @@ func TestWhoPaysForARunThatEnded(t *testing.T) {
 		there.stop()
 		time.Sleep(10 * time.Second)
 		broken.kills = make(chan struct{})
-		other := w.start("other", func(c *Config) { c.Wallet, c.Capsules = worker, broken })
+		other := w.start("other", func(c *Config) { c.Payments, c.Capsules = worker, broken })
 		w.meet(home, other)
 		time.Sleep(time.Second)
 		run()

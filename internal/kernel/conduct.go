@@ -46,7 +46,7 @@ func (s *state) conduct(p matchmaker.Placement, slot placement, out mesh.JobOutc
 	switch {
 	case err == nil && out.Code == mesh.JobOK:
 		s.index.Observe(p.Node, out.Run)
-		s.index.Praise(p.Node, now)
+		s.index.RecordSuccess(p.Node, now)
 		s.doubts.forgive(slot.kind, p.Node)
 		s.price.add(p.Price)
 		if n != nil {
@@ -56,7 +56,7 @@ func (s *state) conduct(p matchmaker.Placement, slot placement, out mesh.JobOutc
 		}
 	case errors.Is(err, mesh.ErrUnsent), errors.Is(err, mesh.ErrLossy):
 	case slices.ContainsFunc(ownFaults, func(fault error) bool { return errors.Is(err, fault) }):
-		s.index.Blame(p.Node, now)
+		s.index.RecordFailure(p.Node, now)
 	case n != nil && doubtful(out, err) && (!ranOut(out, err) || now.Sub(slot.at) >= doubtAfter):
 		s.doubt(p.Node, n, slot, deedFor(out, err), now)
 	}
@@ -91,16 +91,16 @@ func (s *state) contradicted(kind kindOfJob, node identity.PeerID, err error, he
 	switch {
 	case errors.Is(err, mesh.ErrLossy): // it is passed over for a while, and not blamed
 	case lost:
-		s.index.Blame(node, now)
+		s.index.RecordFailure(node, now)
 		s.note(node, credit.DeedFailed, now)
 	case late || said.Code == mesh.JobDeadline:
-		s.index.Blame(node, now)
+		s.index.RecordFailure(node, now)
 		s.note(node, credit.DeedLate, now)
 	case said.Code == mesh.JobInternal || said.Code == mesh.JobFailed:
-		s.index.Blame(node, now)
+		s.index.RecordFailure(node, now)
 		s.note(node, credit.DeedFailed, now)
 	case said.Code == mesh.JobCrashed, billed && said.Code != mesh.JobCreditExhausted:
-		s.index.Blame(node, now)
+		s.index.RecordFailure(node, now)
 	}
 }
 

@@ -33,7 +33,7 @@ type Config struct {
 	Blobs    Blobs
 	// Snapshots is where Capsules keeps its images; nil: they do not travel.
 	Snapshots Snapshots
-	Wallet    Wallet           // nil: no vouchers, no receipts
+	Payments  Payments         // nil: no vouchers, no receipts
 	Scorer    scheduler.Scorer // nil: scheduler.Formula
 	// Reputation is noted after every job that another node did, and is a factor of
 	// its score; nil: every node is a stranger for ever.
@@ -54,14 +54,14 @@ type Config struct {
 	PublishEvery time.Duration // 0 means 10 s
 	ProfileTTL   time.Duration // 0 means 3 * PublishEvery
 	PingEvery    time.Duration // 0 means 5 s
-	// Unmeasured is the least latency a node counts with until this node has
+	// DefaultLatency is the least latency a node counts with until this node has
 	// measured its own, whatever the node claims; 0 means 100 ms.
-	Unmeasured time.Duration
+	DefaultLatency time.Duration
 
 	IdleAfter time.Duration // a user who did nothing for as long is not active; 0 means 30 s
-	// Tireless nodes take jobs of other nodes while their user is active or their battery
+	// AlwaysVolunteer nodes take jobs of other nodes while their user is active or their battery
 	// low, too.
-	Tireless bool
+	AlwaysVolunteer bool
 
 	Jobs     int // jobs of this node queued or placed at a time; 0 means 1024
 	InHand   int // of them being placed or run at a time; 0 means 64
@@ -101,7 +101,7 @@ func (c Config) withDefaults() (Config, error) {
 	def(&c.PublishEvery, 10*time.Second)
 	def(&c.ProfileTTL, 3*c.PublishEvery)
 	def(&c.PingEvery, 5*time.Second)
-	def(&c.Unmeasured, 100*time.Millisecond)
+	def(&c.DefaultLatency, 100*time.Millisecond)
 	count := func(n *int, v int) {
 		if *n <= 0 {
 			*n = v

@@ -27,7 +27,7 @@ func newVivaldi(self identity.PeerID) *vivaldi.Node {
 // latency is what n is scored with. An own measurement counts as it is; a node
 // never measured counts with the distance of its network coordinate to this node's
 // own. Where one of the two has not settled, the node's claim counts, but only where
-// it makes the node look worse than Config.Unmeasured does: it could claim anything
+// it makes the node look worse than Config.DefaultLatency does: it could claim anything
 // to attract jobs.
 func (s *state) latency(n *node) time.Duration {
 	if n.rtt > 0 {
@@ -36,7 +36,7 @@ func (s *state) latency(n *node) time.Duration {
 	if d, ok := s.estimate(n.profile.Coordinate); ok {
 		return d
 	}
-	return max(n.profile.Latency, s.k.cfg.Unmeasured)
+	return max(n.profile.Latency, s.k.cfg.DefaultLatency)
 }
 
 func (s *state) estimate(c *mesh.Coordinate) (time.Duration, bool) {

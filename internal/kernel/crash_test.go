@@ -44,7 +44,7 @@ func TestCrashingNodesBesideASteadyOne(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
 			pay := &countingWallet{}
-			home := w.start("home", func(c *Config) { c.Slots, c.Wallet = -1, pay })
+			home := w.start("home", func(c *Config) { c.Slots, c.Payments = -1, pay })
 			require.NoError(t, home.shelf.Accept(testBlob()))
 			steady := w.start("steady", func(c *Config) { c.Slots, c.CreditCost = 8, 100 })
 			w.meet(home, steady)
@@ -121,7 +121,7 @@ func TestWhatIsNotSentIsNoAttempt(t *testing.T) {
 			}
 		}
 		pay := &countingWallet{}
-		k := startOn(t, c, func(cfg *Config) { cfg.Slots, cfg.Wallet = -1, pay })
+		k := startOn(t, c, func(cfg *Config) { cfg.Slots, cfg.Payments = -1, pay })
 		out, err := k.Dispatch(t.Context(), submission("x", nil))
 		require.NoError(t, err)
 		require.Equal(t, alive, out.Node)

@@ -53,7 +53,7 @@ func (s *state) doubt(id identity.PeerID, n *node, slot placement, deed credit.D
 	}
 	if n.failed = append(n.failed, slot.capsule); len(n.failed) >= failedWith {
 		n.failed = nil
-		s.index.Blame(id, now)
+		s.index.RecordFailure(id, now)
 		s.note(id, deed, now)
 	}
 }

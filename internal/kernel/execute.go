@@ -110,11 +110,11 @@ func (k *Kernel) held(a governance.Admitted, terms Terms, limits Limits, out mes
 	most := longestUse(a.Job(), limits, now)
 	terms.Amount, terms.Until = min(terms.Amount, credit.Bound(k.cfg.CreditCost, most)), now.Add(most)
 	w = work{limits: limits, terms: terms}
-	if k.cfg.Wallet == nil {
+	if k.cfg.Payments == nil {
 		return w, out, true
 	}
 	var err error
-	switch w.earning, err = k.cfg.Wallet.Earn(a, terms, now); {
+	switch w.earning, err = k.cfg.Payments.Earn(a, terms, now); {
 	case heldUp(err), a.From() != "" && (errors.Is(err, credit.ErrFailed) || errors.Is(err, credit.ErrBusy)): // it says nothing of who pays
 		out.Code, out.Message, out.Reason = mesh.JobBusy, err.Error(), codeText(err)
 		return work{}, out, false

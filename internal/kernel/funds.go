@@ -61,14 +61,14 @@ func (o offer) release() {
 func (s *state) fund(j *job, price uint64, now time.Time) (o offer, err error) {
 	a := j.admitted
 	o = s.offerFor(j, price, now)
-	if s.k.cfg.Wallet == nil || a.Voucher() != nil {
+	if s.k.cfg.Payments == nil || a.Voucher() != nil {
 		return o, nil
 	}
 	least := o.terms.Amount
 	if j.sub.Job.Budget == 0 { // less than usual is better than nothing: most runs need far less
 		least = j.outlasted + 1
 	}
-	if o.terms.Funds, err = s.k.cfg.Wallet.Reserve(a.Ledger(), o.terms.Amount, least); err == nil {
+	if o.terms.Funds, err = s.k.cfg.Payments.Reserve(a.Ledger(), o.terms.Amount, least); err == nil {
 		o.terms.Amount = o.terms.Funds.Amount()
 	}
 	return o, err
@@ -86,12 +86,12 @@ func (s *state) fundAll(jobID string, places []matchmaker.Placement, now time.Ti
 		offers[i] = s.offerFor(j, p.Price, now)
 		sum += offers[i].terms.Amount
 	}
-	if s.k.cfg.Wallet != nil {
+	if s.k.cfg.Payments != nil {
 		least := sum
 		if j.sub.Job.Budget == 0 {
 			least = uint64(len(offers))
 		}
-		funds, err := s.k.cfg.Wallet.Reserve(j.admitted.Ledger(), sum, least)
+		funds, err := s.k.cfg.Payments.Reserve(j.admitted.Ledger(), sum, least)
 		if err != nil {
 			return err
 		}

@@ -39,7 +39,7 @@ func TestARunThatOutlastsItsHoldIsRepeated(t *testing.T) {
 				w := newWorld(t)
 				payer := &exactWallet{}
 				home := w.start("home", func(c *Config) {
-					c.Wallet = payer
+					c.Payments = payer
 					if where == "elsewhere" {
 						c.Slots = -1
 					}
@@ -47,7 +47,7 @@ func TestARunThatOutlastsItsHoldIsRepeated(t *testing.T) {
 				require.NoError(t, home.shelf.Accept(unlimited()))
 				if where == "elsewhere" {
 					there := w.start("there", func(c *Config) {
-						c.Wallet = &countingWallet{}
+						c.Payments = &countingWallet{}
 						gate, err := governance.New(governance.Config{Ledgers: exactLedger{1 << 40}})
 						require.NoError(t, err)
 						c.Gate = gate
@@ -77,11 +77,11 @@ func TestARunThatOutlastsItsHoldIsRepeated(t *testing.T) {
 func TestAStingyNodeIsNotTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		home := w.start("home", func(c *Config) { c.Wallet, c.Slots = &exactWallet{}, -1 })
+		home := w.start("home", func(c *Config) { c.Payments, c.Slots = &exactWallet{}, -1 })
 		require.NoError(t, home.shelf.Accept(unlimited()))
 		for name, line := range map[string]uint64{"stingy": 50, "generous": 1 << 40} {
 			there := w.start(name, func(c *Config) {
-				c.Wallet = &countingWallet{}
+				c.Payments = &countingWallet{}
 				if name == "generous" {
 					c.CreditCost = 20 // the second choice
 				}
@@ -119,7 +119,7 @@ func (l exactLedger) Authorize(_ identity.LedgerID, _ string, voucher []byte, _,
 func TestABudgetIsSpentOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		home := w.start("home", func(c *Config) { c.Wallet = &countingWallet{} })
+		home := w.start("home", func(c *Config) { c.Payments = &countingWallet{} })
 		require.NoError(t, home.shelf.Accept(unlimited()))
 		sub := patient("5m")
 		sub.Job.Budget = 600

@@ -84,7 +84,7 @@ func New(c Config) (*Kernel, error) {
 	k.life, k.end = context.WithCancel(context.Background())
 	match := matchmaker.Config{
 		Chooser: chooser{k}, Runner: runner{k},
-		Queue: c.Jobs, InHand: c.InHand, Attempts: c.Attempts, Silence: c.Silence,
+		Queue: c.Jobs, InHand: c.InHand, Attempts: c.Attempts, StallTimeout: c.Silence,
 	}
 	if c.Hedge {
 		match.Hedge = k.hedge
@@ -93,8 +93,8 @@ func New(c Config) (*Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Wallet != nil {
-		c.Wallet.OnFreed(k.matchmaker.Kick)
+	if c.Payments != nil {
+		c.Payments.OnFreed(k.matchmaker.Kick)
 	}
 	k.watcher = watcher.New(watcher.Config{Listener: listener{k}, IdleAfter: c.IdleAfter})
 	k.adjuster = adjuster.New(adjuster.Config{Listener: listener{k}})

@@ -80,7 +80,7 @@ func TestLiarsThatAreCheapestAndNearest(t *testing.T) {
 						return out, err, lied
 					}
 					pay := &countingWallet{}
-					k := startOn(t, m, func(cfg *Config) { cfg.Wallet = pay })
+					k := startOn(t, m, func(cfg *Config) { cfg.Payments = pay })
 					over := make(chan struct{})
 					defer close(over)
 					go func() { // profiles are good for an hour

@@ -16,7 +16,7 @@ import (
 // withMemory is a node of so many bytes, which has the capsule.
 func withMemory(t *testing.T, w *world, bytes uint64) (*member, *countingWallet, *budget.Memory) {
 	memory, wallet := budget.New(bytes), &countingWallet{}
-	m := w.start("server", func(c *Config) { c.Memory, c.Wallet = memory, wallet })
+	m := w.start("server", func(c *Config) { c.Memory, c.Payments = memory, wallet })
 	require.NoError(t, m.shelf.Accept(testBlob()))
 	return m, wallet, memory
 }

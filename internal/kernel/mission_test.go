@@ -162,7 +162,7 @@ func TestMissionNoLedgerNoJob(t *testing.T) {
 		rng := rand.New(rand.NewPCG(1, 4))
 		c, work, pay, shelf := newCrowd(randomCrowd(rng, 100)), &workshop{}, &countingWallet{}, &countingShelf{}
 		k := startOn(t, c, func(cfg *Config) {
-			cfg.Capsules, cfg.Wallet, cfg.Slots, cfg.Blobs = work, pay, 4, shelf
+			cfg.Capsules, cfg.Payments, cfg.Slots, cfg.Blobs = work, pay, 4, shelf
 			cfg.Capabilities = []string{"gpu"}
 		})
 		time.Sleep(2 * time.Second) // the node has said that it is there

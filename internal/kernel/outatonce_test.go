@@ -104,7 +104,7 @@ func TestAJobHasOneAttemptsMoneyOutAtATime(t *testing.T) {
 					return mesh.JobOutcome{}, nil, false
 				}
 				pay := newOutAtOnce()
-				k := startOn(t, m, func(cfg *Config) { cfg.Wallet, cfg.Hedge = pay, c.hedge })
+				k := startOn(t, m, func(cfg *Config) { cfg.Payments, cfg.Hedge = pay, c.hedge })
 				var all sync.WaitGroup
 				turns := make(chan struct{}, 12)
 				for range 300 {

@@ -58,10 +58,10 @@ type Blobs interface {
 	Pin(cid capsule.CID, origin string) (unpin func())
 }
 
-// Wallet promises payment for jobs sent away and collects it for jobs done here.
-// A nil Wallet means that neither happens: vouchers and receipts stay empty.
+// Payments promises payment for jobs sent away and collects it for jobs done here.
+// A nil Payments means that neither happens: vouchers and receipts stay empty.
 // Methods do not block for longer than a write to the ledger's log.
-type Wallet interface {
+type Payments interface {
 	// Reserve sets amount aside on ledger, or all that it can ever pay, when that is less
 	// but least at least. It writes nothing. Errors match credit.ErrFundsHeld when there
 	// will be enough once what is held for other jobs has been settled.
@@ -103,16 +103,16 @@ type Earning interface {
 type Upkeep interface {
 	// Open begins the account of a capsule that costs rate microcredits a second, from
 	// being the node that spawns it, zero for the console, and origin the network that it is
-	// on. A nil Tab means that it is
+	// on. A nil CapsuleAccount means that it is
 	// free. Errors say why ledger will not pay: they carry governance's codes.
-	Open(ledger identity.LedgerID, from identity.PeerID, origin string, rate uint64, now time.Time) (Tab, error)
+	Open(ledger identity.LedgerID, from identity.PeerID, origin string, rate uint64, now time.Time) (CapsuleAccount, error)
 }
 
 // ErrNotCharged: a capsule could not be charged, for no fault of its ledger's. Retryable.
 var ErrNotCharged = errors.New("kernel: capsule could not be charged")
 
-// Tab is what one capsule costs its ledger. One goroutine uses it.
-type Tab interface {
+// CapsuleAccount is what one capsule costs its ledger. One goroutine uses it.
+type CapsuleAccount interface {
 	Ledger() identity.LedgerID
 	// Charge pays for what ran since the last call and sets some more aside; an error
 	// says that the ledger cannot pay for what comes next, or, when it matches

@@ -16,9 +16,9 @@ func TestEveryPromiseEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		payer, worker := &countingWallet{}, &countingWallet{}
-		home := w.start("home", func(c *Config) { c.Slots, c.Wallet = -1, payer })
+		home := w.start("home", func(c *Config) { c.Slots, c.Payments = -1, payer })
 		require.NoError(t, home.shelf.Accept(testBlob()))
-		there := w.start("there", func(c *Config) { c.Wallet = worker })
+		there := w.start("there", func(c *Config) { c.Payments = worker })
 		w.meet(home, there)
 		time.Sleep(time.Second)
 		out, err := home.Dispatch(t.Context(), submission("x", nil))
@@ -75,7 +75,7 @@ func TestWrongResultIsRefused(t *testing.T) {
 		c := newCrowd([]mesh.Peer{peer("forger", time.Millisecond), peer("honest", time.Second)})
 		c.forger = peerOf("forger")
 		pay := &countingWallet{}
-		k := startOn(t, c, func(cfg *Config) { cfg.Wallet = pay })
+		k := startOn(t, c, func(cfg *Config) { cfg.Payments = pay })
 		out, err := k.Dispatch(t.Context(), submission("x", nil))
 		require.NoError(t, err)
 		require.Equal(t, peerOf("honest"), out.Node)
@@ -126,9 +126,9 @@ func TestUnknownFateKeepsTheHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		payer := &countingWallet{}
-		home := w.start("home", func(c *Config) { c.Slots, c.Wallet, c.Attempts = -1, payer, 1 })
+		home := w.start("home", func(c *Config) { c.Slots, c.Payments, c.Attempts = -1, payer, 1 })
 		require.NoError(t, home.shelf.Accept(testBlob()))
-		there := w.start("there", func(c *Config) { c.Wallet = &countingWallet{} })
+		there := w.start("there", func(c *Config) { c.Payments = &countingWallet{} })
 		w.meet(home, there)
 		time.Sleep(time.Second)
 		job := func() Submission {

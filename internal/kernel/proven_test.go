@@ -68,12 +68,12 @@ func TestTheLastAttemptGoesToWhoStays(t *testing.T) {
 			}
 			s.connection(peerOf("fickle"), false, time.Now())
 			s.connection(peerOf("fickle"), true, time.Now())
-			s.index.Blame(peerOf("failing"), time.Now())
+			s.index.RecordFailure(peerOf("failing"), time.Now())
 			require.Equal(t, peerOf("steady"), last())
 			s.nodes[peerOf("steady")].steady = time.Now().Add(time.Second) // lost just now
 			require.Equal(t, peerOf("fickle"), last())
-			s.index.Blame(peerOf("fickle"), time.Now())
-			s.index.Blame(peerOf("steady"), time.Now())
+			s.index.RecordFailure(peerOf("fickle"), time.Now())
+			s.index.RecordFailure(peerOf("steady"), time.Now())
 			require.Equal(t, peerOf("failing"), last(), "all have failed: the one that has been there the longest")
 		}))
 	})

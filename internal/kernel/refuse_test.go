@@ -197,7 +197,7 @@ func TestGoodConduct(t *testing.T) {
 		k := startOn(t, m, nil)
 		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
 			for range 3 {
-				s.index.Blame(m.best, time.Now())
+				s.index.RecordFailure(m.best, time.Now())
 			}
 			require.NotEmpty(t, s.index.Quarantined())
 		}))
@@ -226,7 +226,7 @@ func TestTheEndOfAQuarantineIsNews(t *testing.T) {
 		k := startOn(t, m, nil)
 		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
 			for range 3 {
-				s.index.Blame(m.best, time.Now())
+				s.index.RecordFailure(m.best, time.Now())
 			}
 		}))
 		// It looks again only when there is news.
@@ -262,14 +262,14 @@ func (*broke) Promise(governance.Admitted, identity.PeerID, Terms, time.Time) ([
 // What this node knows itself is final: its own wallet, its own capsules.
 func TestWhatThisNodeKnowsIsFinal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := startOn(t, newActing(5), func(c *Config) { c.Wallet = &broke{} })
+		k := startOn(t, newActing(5), func(c *Config) { c.Payments = &broke{} })
 		out, err := k.Dispatch(t.Context(), submission("x", nil))
 		require.ErrorIs(t, err, errBroke)
 		require.NotErrorIs(t, err, matchmaker.ErrAttempts)
 		require.Len(t, out.Attempts, 1)
 
 		for _, code := range []mesh.JobCode{mesh.JobRejected, mesh.JobCreditExhausted, mesh.JobBadCapsule, mesh.JobFailed} {
-			err := believed("n", mesh.JobOutcome{Code: code})
+			err := finalLocal("n", mesh.JobOutcome{Code: code})
 			var final matchmaker.Final
 			require.ErrorAs(t, err, &final)
 			require.True(t, final.Final())
@@ -277,7 +277,7 @@ func TestWhatThisNodeKnowsIsFinal(t *testing.T) {
 			require.ErrorAs(t, err, &said)
 		}
 		for _, code := range []mesh.JobCode{mesh.JobOK, mesh.JobBusy, mesh.JobCrashed, mesh.JobDeadline} {
-			require.NoError(t, believed("n", mesh.JobOutcome{Code: code}))
+			require.NoError(t, finalLocal("n", mesh.JobOutcome{Code: code}))
 		}
 	})
 }

@@ -2,7 +2,7 @@ package kernel
 
 // Volunteer work is what this node does for others: while its user is active, or its
 // battery low (watcher.Mining), it takes no new job of another node. What is in hand
-// is finished, and this node's own jobs run here as ever. Config.Tireless nodes take
+// is finished, and this node's own jobs run here as ever. Config.AlwaysVolunteer nodes take
 // jobs all the same.
 
 // resting is why a node that rests is busy.
@@ -10,7 +10,7 @@ const resting = "this node works for its own user now"
 
 // rest begins a pause of volunteer work, or ends it.
 func (s *state) rest(pause bool) {
-	pause = pause && !s.k.cfg.Tireless
+	pause = pause && !s.k.cfg.AlwaysVolunteer
 	if pause != s.resting {
 		s.resting = pause
 		s.selfChanged()

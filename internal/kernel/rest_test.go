@@ -100,7 +100,7 @@ func TestTirelessNodesWorkOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", func(c *Config) { c.Slots = -1 })
-		mill := w.start("mill", func(c *Config) { c.Tireless = true })
+		mill := w.start("mill", func(c *Config) { c.AlwaysVolunteer = true })
 		require.NoError(t, home.shelf.Accept(testBlob()))
 		w.meet(home, mill)
 		time.Sleep(10 * time.Second)

@@ -55,7 +55,7 @@ func (r runner) Run(ctx context.Context, a governance.Admitted, p matchmaker.Pla
 		if k.outlasted(ctx, sub, o, out) {
 			return out, again(o, out)
 		}
-		return out, believed(p.Node, out)
+		return out, finalLocal(p.Node, out)
 	}
 	began := time.Now()
 	out, promised, err := k.send(ctx, a, p, o, sub, progress)
@@ -125,9 +125,9 @@ func (e known) Unwrap() error { return e.error }
 // Final implements matchmaker.Final.
 func (known) Final() bool { return true }
 
-// believed is what this node's own answer means: of a job that it finds impossible no
+// finalLocal is what this node's own answer means: of a job that it finds impossible no
 // other node is asked. Another node's word for that is not enough.
-func believed(self identity.PeerID, out mesh.JobOutcome) error {
+func finalLocal(self identity.PeerID, out mesh.JobOutcome) error {
 	switch out.Code {
 	case mesh.JobRejected, mesh.JobCreditExhausted, mesh.JobBadCapsule, mesh.JobFailed:
 		return known{matchmaker.NodeError(self, out)}
@@ -155,12 +155,12 @@ func (k *Kernel) send(ctx context.Context, a governance.Admitted, p matchmaker.P
 	}
 	call := mesh.JobCall{Envelope: sending(ctx, a.Envelope()), Job: sub.Job, Voucher: a.Voucher(), Input: sub.Input}
 	call.Job.Budget = min(call.Job.Budget, terms.Amount) // no node takes a voucher for less
-	if k.cfg.Wallet != nil && call.Voucher == nil {
-		if call.Voucher, err = k.cfg.Wallet.Promise(a, node, terms, k.cfg.Now()); heldUp(err) {
+	if k.cfg.Payments != nil && call.Voucher == nil {
+		if call.Voucher, err = k.cfg.Payments.Promise(a, node, terms, k.cfg.Now()); heldUp(err) {
 			return out, false, fmt.Errorf("%w: %w", matchmaker.ErrRepeat, err) // somebody else was faster
 		} else if err != nil {
 			out.Code = mesh.JobCreditExhausted
-			return out, false, known{err} // the same wallet pays wherever the job goes
+			return out, false, known{err} // the same ledger pays wherever the job goes
 		}
 		promised = true
 	}
@@ -193,22 +193,22 @@ func (k *Kernel) settle(ctx context.Context, a governance.Admitted, out *mesh.Jo
 	code, paid := codeText(err), false
 	switch {
 	case err == nil && claims(*out):
-		if failed := k.cfg.Wallet.Pay(a, *out, took, k.cfg.Now()); badReceipt(failed) {
-			k.cfg.Wallet.Withdraw(a, out.Node, k.cfg.Now())
+		if failed := k.cfg.Payments.Pay(a, *out, took, k.cfg.Now()); badReceipt(failed) {
+			k.cfg.Payments.Withdraw(a, out.Node, k.cfg.Now())
 			err = fmt.Errorf("%w: %w", ErrResult, failed)
 			code = codeText(failed)
 		} else if failed != nil {
 			// This node's own books could not be written just now. The work is done and
 			// its hold waits: the node is asked for the receipt again.
-			k.cfg.Wallet.GiveUp(a, out.Node)
+			k.cfg.Payments.GiveUp(a, out.Node)
 			code = codeText(failed)
 		} else {
 			paid = true
 		}
 	case err == nil, errors.Is(err, ErrResult), errors.Is(err, mesh.ErrUnsent):
-		k.cfg.Wallet.Withdraw(a, out.Node, k.cfg.Now())
+		k.cfg.Payments.Withdraw(a, out.Node, k.cfg.Now())
 	default:
-		k.cfg.Wallet.GiveUp(a, out.Node)
+		k.cfg.Payments.GiveUp(a, out.Node)
 	}
 	if !paid { // whatever its node bills
 		out.Receipt, out.Cost = nil, 0

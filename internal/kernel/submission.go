@@ -17,7 +17,7 @@ type Submission struct {
 	Envelope governance.Envelope // its payload encodes Job
 	Job      governance.Job
 	Input    []byte
-	Voucher  []byte // signed; nil: the wallet makes one for the node chosen
+	Voucher  []byte // signed; nil: Payments makes one for the node chosen
 	// OnProgress may be nil; it must not block.
 	OnProgress func(mesh.Progress)
 	// Root names the trace's root span when whoever made the submission started the
@@ -42,7 +42,7 @@ type Outcome struct {
 	Output    []byte
 	OutputCID string // checked against Output
 	Cost      uint64 // microcredits, of all runs that were paid for
-	Receipt   []byte // signed; nil without a wallet
+	Receipt   []byte // signed; nil without Payments
 }
 
 // Status is the node at a glance.

@@ -14,9 +14,9 @@ import (
 func TestTraceCrossesNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		home := w.start("home", func(c *Config) { c.Slots, c.Wallet = -1, &countingWallet{} })
+		home := w.start("home", func(c *Config) { c.Slots, c.Payments = -1, &countingWallet{} })
 		require.NoError(t, home.shelf.Accept(testBlob()))
-		there := w.start("there", func(c *Config) { c.Wallet = &countingWallet{} })
+		there := w.start("there", func(c *Config) { c.Payments = &countingWallet{} })
 		w.meet(home, there)
 		time.Sleep(time.Second)
 		root := trace.Context{}.Child()

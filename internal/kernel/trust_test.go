@@ -31,7 +31,7 @@ func TestNodesShowTheScoreThatCounts(t *testing.T) {
 		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
 			stranger := agree(s)
 			require.Equal(t, 1000.0, stranger)
-			s.index.Blame(m.best, time.Now())
+			s.index.RecordFailure(m.best, time.Now())
 			require.Equal(t, stranger/2, agree(s))
 			for range 50 {
 				s.note(m.best, credit.DeedDone, time.Now())

@@ -21,7 +21,7 @@ func TestAnUnpaidBillIsNoCost(t *testing.T) {
 		c := newCrowd([]mesh.Peer{{Connected: true, RTT: time.Millisecond, Profile: mesh.Profile{
 			Peer: liar, CreditCost: 1, FreeSlots: 4, Expires: time.Now().Add(time.Hour), Sequence: 1}}})
 		pay := &countingWallet{refusal: credit.ErrOverHold}
-		k := startOn(t, c, func(cfg *Config) { cfg.Wallet = pay })
+		k := startOn(t, c, func(cfg *Config) { cfg.Payments = pay })
 		for _, code := range []mesh.JobCode{mesh.JobRejected, mesh.JobInternal, mesh.JobBadCapsule} {
 			c.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){
 				liar: func(_ context.Context, call mesh.JobCall) (mesh.JobOutcome, error) {

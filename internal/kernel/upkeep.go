@@ -32,7 +32,7 @@ type keep struct {
 
 // kept is one of them. tab and over belong to the upkeep loop; the rest is the lock's.
 type kept struct {
-	tab    Tab
+	tab    CapsuleAccount
 	over   credit.Overdraft
 	at     time.Time     // counted until then
 	ran    time.Duration // since it was charged
@@ -134,7 +134,7 @@ const startPart = 5 * time.Second
 
 // chargeStart pays for the time that a start took, its compilation with it, whatever came of
 // it, and returns the rest, which is charged with what follows.
-func (k *Kernel) chargeStart(tab Tab, took time.Duration) (rest time.Duration) {
+func (k *Kernel) chargeStart(tab CapsuleAccount, took time.Duration) (rest time.Duration) {
 	for took > startPart && tab.Charge(startPart, k.cfg.Now()) == nil {
 		took -= startPart
 	}
@@ -154,7 +154,7 @@ func (k *Kernel) bestEffort(cmd capsule.Command) error {
 	return err
 }
 
-func (u *keep) add(id string, tab Tab, ran time.Duration) bool {
+func (u *keep) add(id string, tab CapsuleAccount, ran time.Duration) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if len(u.tabs) >= upkeepAtMost {

@@ -27,7 +27,7 @@ type till struct {
 	ran    time.Duration // that was charged for
 }
 
-func (b *till) Open(ledger identity.LedgerID, from identity.PeerID, _ string, _ uint64, _ time.Time) (Tab, error) {
+func (b *till) Open(ledger identity.LedgerID, from identity.PeerID, _ string, _ uint64, _ time.Time) (CapsuleAccount, error) {
 	switch {
 	case ledger == "" && from == "":
 		return nil, nil

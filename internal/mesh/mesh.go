@@ -240,9 +240,9 @@ type Dialer interface {
 	CanDial(addrs []string) bool
 }
 
-// NoteFunc answers a note of another node: a short message with a short answer, by
+// RequestFunc answers a note of another node: a short message with a short answer, by
 // the name of its protocol. An error resets the stream, without a reason.
-type NoteFunc func(ctx context.Context, from identity.PeerID, body []byte) (answer []byte, err error)
+type RequestFunc func(ctx context.Context, from identity.PeerID, body []byte) (answer []byte, err error)
 
 // Names of the notes nodes send each other: the protocols /inos/NAME/1.
 const (
@@ -252,13 +252,13 @@ const (
 	NoteUnearned = "unearned" // vouchers that will never be billed
 )
 
-// MaxNote bounds a note and its answer, in bytes.
-const MaxNote = 64 << 10
+// MaxRequestBody bounds a note and its answer, in bytes.
+const MaxRequestBody = 64 << 10
 
-// Courier is a Mesh that carries notes. Tell sends body to p under name and waits
+// Requester is a Mesh that carries notes. Request sends body to p under name and waits
 // for the answer; it connects if need be. Errors as Command's, and ErrUnsent.
-type Courier interface {
-	Tell(ctx context.Context, p identity.PeerID, name string, body []byte) (answer []byte, err error)
+type Requester interface {
+	Request(ctx context.Context, p identity.PeerID, name string, body []byte) (answer []byte, err error)
 }
 
 // FetchFunc gets a capsule from whoever asked for the job.

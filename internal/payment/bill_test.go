@@ -180,7 +180,7 @@ func TestReceiptOutlivesABusyLedger(t *testing.T) {
 	require.NoError(t, payer.ledger.OpenAccount(payer.wallet.Ledger(), line, payer.now))
 	payer.gate, err = governance.New(governance.Config{Ledgers: payer.ledger})
 	require.NoError(t, err)
-	payer.purse, err = payment.NewPurse(payment.Config{Wallet: payer.wallet, Ledger: payer.ledger}, payer.now)
+	payer.purse, err = payment.New(payment.Config{Signer: payer.wallet, Ledger: payer.ledger}, payer.now)
 	require.NoError(t, err)
 	here, w, receipt := done(t, payer, worker, 30, nil)
 

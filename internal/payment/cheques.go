@@ -23,8 +23,8 @@ var ErrCheques = errors.New("payment: too many cheques are kept")
 // Of each drawer the newest is kept, whose totals say what the others said. Both are
 // durable when it returns. Errors match those of credit.Ledger.Take or ErrCheques;
 // credit.ErrChequeStale says that this or a newer one has been taken, and is kept.
-func (p *Purse) TakeCheque(raw []byte, now time.Time) (credit.Cheque, error) {
-	c, err := p.ledger.Take(raw, p.wallet.Peer(), now)
+func (p *Service) TakeCheque(raw []byte, now time.Time) (credit.Cheque, error) {
+	c, err := p.ledger.Take(raw, p.signer.Peer(), now)
 	if err != nil && !errors.Is(err, credit.ErrChequeStale) {
 		return c, err
 	}
@@ -37,7 +37,7 @@ func (p *Purse) TakeCheque(raw []byte, now time.Time) (credit.Cheque, error) {
 	return c, err
 }
 
-func (p *Purse) keepCheque(c credit.Cheque, raw []byte) error {
+func (p *Service) keepCheque(c credit.Cheque, raw []byte) error {
 	if p.keep == nil {
 		return nil
 	}
@@ -61,7 +61,7 @@ func (p *Purse) keepCheque(c credit.Cheque, raw []byte) error {
 }
 
 // spent finds a cheque that promises nothing more.
-func (p *Purse) spent(keys []string) string {
+func (p *Service) spent(keys []string) string {
 	for _, key := range keys {
 		s, err := p.ledger.Standing(identity.PeerID(key[len(chequePrefix):]))
 		if err != nil || s.Promised == 0 {
@@ -72,7 +72,7 @@ func (p *Purse) spent(keys []string) string {
 }
 
 // Cheque is drawer's newest cheque, as it was signed; false when none is kept.
-func (p *Purse) Cheque(drawer identity.PeerID) ([]byte, bool) {
+func (p *Service) Cheque(drawer identity.PeerID) ([]byte, bool) {
 	if p.keep == nil {
 		return nil, false
 	}

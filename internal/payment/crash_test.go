@@ -53,7 +53,7 @@ func openBooks(dir string) (*books, error) {
 		return nil, errors.Join(err, b.close())
 	}
 	b.close = func() error { return errors.Join(kv.Close(), b.log.Close(), d.Close()) }
-	if b.wallet, err = credit.NewWallet(credit.WalletConfig{Key: keyOf(2), Codec: codec}); err != nil {
+	if b.wallet, err = credit.NewSigner(credit.SignerConfig{Key: keyOf(2), Codec: codec}); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
 	b.ledger, err = credit.OpenLedger(credit.Config{Log: b.log, Codec: codec, Self: b.wallet.Peer(), StrangerLine: 1 << 40, CheckpointEvery: 300})
@@ -63,7 +63,7 @@ func openBooks(dir string) (*books, error) {
 	if b.gate, err = governance.New(governance.Config{Ledgers: b.ledger}); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
-	b.purse, err = payment.NewPurse(payment.Config{Wallet: b.wallet, Ledger: b.ledger, Keep: kv}, b.now)
+	b.purse, err = payment.New(payment.Config{Signer: b.wallet, Ledger: b.ledger, Keep: kv}, b.now)
 	return b, err
 }
 
@@ -74,7 +74,7 @@ func workUntilKilled(dir string) error {
 	if err != nil {
 		return err
 	}
-	payer, err := credit.NewWallet(credit.WalletConfig{Key: keyOf(1), Codec: codec})
+	payer, err := credit.NewSigner(credit.SignerConfig{Key: keyOf(1), Codec: codec})
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func TestKillNineWhileCollecting(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 1))
-	payer, err := credit.NewWallet(credit.WalletConfig{Key: keyOf(1), Codec: codec})
+	payer, err := credit.NewSigner(credit.SignerConfig{Key: keyOf(1), Codec: codec})
 	require.NoError(t, err)
 	var dir string
 	total, made := 0, 0

@@ -11,12 +11,12 @@ import (
 	"inos/internal/kernel"
 )
 
-// Earn implements kernel.Wallet.
-func (p *Purse) Earn(job governance.Admitted, t kernel.Terms, now time.Time) (kernel.Earning, error) {
+// Earn implements kernel.Signer.
+func (p *Service) Earn(job governance.Admitted, t kernel.Terms, now time.Time) (kernel.Earning, error) {
 	j := job.Job()
 	until := t.Until.Add(settling) // of a voucher nobody knows better
 	if raw := job.Voucher(); raw != nil {
-		hold, err := p.ledger.HoldVoucher(raw, j.ID, p.wallet.Peer(), t.Amount, credit.Bearer{Peer: job.From(), Origin: job.Origin(), Ahead: job.Ahead()}, now)
+		hold, err := p.ledger.HoldVoucher(raw, j.ID, p.signer.Peer(), t.Amount, credit.Bearer{Peer: job.From(), Origin: job.Origin(), Ahead: job.Ahead()}, now)
 		if err != nil {
 			return nil, err
 		}
@@ -31,12 +31,12 @@ func (p *Purse) Earn(job governance.Admitted, t kernel.Terms, now time.Time) (ke
 		if h, ok := p.ledger.HoldOf(hold); ok {
 			until = h.Expires
 		}
-		return &earning{purse: p, job: job, hold: hold, until: until}, nil
+		return &earning{service: p, job: job, hold: hold, until: until}, nil
 	}
 	// Admission let this ledger spend here without a voucher: the nonce only names
 	// the hold.
 	v := credit.Voucher{
-		LedgerID: job.Ledger(), JobID: j.ID, Payee: p.wallet.Peer(), MaxAmount: t.Amount, Expires: until,
+		LedgerID: job.Ledger(), JobID: j.ID, Payee: p.signer.Peer(), MaxAmount: t.Amount, Expires: until,
 	}
 	if _, err := rand.Read(v.Nonce[:]); err != nil {
 		return nil, fmt.Errorf("payment: nonce: %w", err)
@@ -45,28 +45,28 @@ func (p *Purse) Earn(job governance.Admitted, t kernel.Terms, now time.Time) (ke
 	if err != nil {
 		return nil, err
 	}
-	return &earning{purse: p, job: job, hold: hold, until: until}, nil
+	return &earning{service: p, job: job, hold: hold, until: until}, nil
 }
 
 // earning is money held here for a job that runs here.
 type earning struct {
-	purse *Purse
-	job   governance.Admitted
-	hold  credit.HoldID
-	until time.Time // when it expires
+	service *Service
+	job     governance.Admitted
+	hold    credit.HoldID
+	until   time.Time // when it expires
 }
 
 // Until implements kernel.Earning.
 func (e *earning) Until() time.Time { return e.until }
 
 // Pays implements kernel.Earning.
-func (e *earning) Pays() bool { return e.purse.ledger.Pays(e.hold.Ledger) }
+func (e *earning) Pays() bool { return e.service.ledger.Pays(e.hold.Ledger) }
 
 // Collect implements kernel.Earning. The receipt of another's job is kept before the
 // hold is settled.
 func (e *earning) Collect(w kernel.Work, now time.Time) ([]byte, error) {
-	p := e.purse
-	receipt, err := p.wallet.Receipt(credit.Receipt{
+	p := e.service
+	receipt, err := p.signer.Receipt(credit.Receipt{
 		JobID:        e.job.Job().ID,
 		LedgerID:     e.hold.Ledger,
 		CapsuleCID:   w.CapsuleCID,
@@ -81,14 +81,14 @@ func (e *earning) Collect(w kernel.Work, now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e.hold.Ledger != p.wallet.Ledger() {
+	if e.hold.Ledger != p.signer.Ledger() {
 		proof := Proof{Hold: e.hold, Cost: w.Cost, Until: e.until, Voucher: e.job.Voucher(), Receipt: receipt}
 		if err := p.prove(proof, now); err != nil {
 			p.refund(e.hold, now) // what cannot be shown is not billed
 			return nil, err
 		}
 	}
-	if err := p.ledger.Settle(e.hold, p.wallet.Peer(), w.Cost, now); err != nil {
+	if err := p.ledger.Settle(e.hold, p.signer.Peer(), w.Cost, now); err != nil {
 		if !errors.Is(err, credit.ErrFailed) {
 			return nil, errors.Join(err, p.disprove(e.hold))
 		}
@@ -103,4 +103,4 @@ func (e *earning) Collect(w kernel.Work, now time.Time) ([]byte, error) {
 }
 
 // Refund implements kernel.Earning.
-func (e *earning) Refund(now time.Time) { e.purse.refund(e.hold, now) }
+func (e *earning) Refund(now time.Time) { e.service.refund(e.hold, now) }

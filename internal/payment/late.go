@@ -15,10 +15,10 @@ var ErrUndecided = errors.New("payment: the voucher's fate is open")
 // Lost returns, by payee, holds of vouchers that went to other nodes and of whose jobs nobody
 // here will hear: those of a run before, those whose attempt was given up, and those past
 // their job's deadline. Of each payee's there are atMost, those first that expire first.
-func (p *Purse) Lost(now time.Time, atMost int) map[identity.PeerID][]credit.Held {
+func (p *Service) Lost(now time.Time, atMost int) map[identity.PeerID][]credit.Held {
 	out := make(map[identity.PeerID][]credit.Held)
 	for _, h := range p.ledger.Holds() {
-		if h.ID.Ledger != p.wallet.Ledger() || h.Payee == "" || h.Payee == p.wallet.Peer() {
+		if h.ID.Ledger != p.signer.Ledger() || h.Payee == "" || h.Payee == p.signer.Peer() {
 			continue
 		}
 		p.mu.Lock()
@@ -35,14 +35,14 @@ func (p *Purse) Lost(now time.Time, atMost int) map[identity.PeerID][]credit.Hel
 }
 
 // Denied refunds a hold whose payee says that it has not earned it.
-func (p *Purse) Denied(h credit.Held, now time.Time) {
+func (p *Service) Denied(h credit.Held, now time.Time) {
 	_ = p.release(h, now)
 }
 
 // Answer is what a payer that asks after its voucher is told: the receipt, nothing
 // when there is none and never will be, or ErrUndecided. A voucher that is not known here
 // is not taken any more once its payer has been told so.
-func (p *Purse) Answer(id credit.HoldID) ([]byte, error) {
+func (p *Service) Answer(id credit.HoldID) ([]byte, error) {
 	fate := p.ledger.Fate(id)
 	if fate == credit.FateHeld {
 		return nil, ErrUndecided

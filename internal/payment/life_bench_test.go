@@ -35,14 +35,14 @@ func durable(b *testing.B, seed byte) *party {
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = errors.Join(kv.Close(), log.Close(), dir.Close()) })
 	p := &party{now: time.Now()}
-	p.wallet, err = credit.NewWallet(credit.WalletConfig{Key: keyOf(seed), Codec: codec})
+	p.wallet, err = credit.NewSigner(credit.SignerConfig{Key: keyOf(seed), Codec: codec})
 	require.NoError(b, err)
 	p.ledger, err = credit.OpenLedger(credit.Config{Log: log, Codec: codec, Self: p.wallet.Peer(), StrangerLine: 1 << 50})
 	require.NoError(b, err)
 	require.NoError(b, p.ledger.OpenAccount(p.wallet.Ledger(), 1<<50, p.now))
 	p.gate, err = governance.New(governance.Config{Ledgers: p.ledger, Policy: governance.Policy{Version: 1}})
 	require.NoError(b, err)
-	p.purse, err = payment.NewPurse(payment.Config{Wallet: p.wallet, Ledger: p.ledger, Keep: kv}, p.now)
+	p.purse, err = payment.New(payment.Config{Signer: p.wallet, Ledger: p.ledger, Keep: kv}, p.now)
 	require.NoError(b, err)
 	return p
 }

@@ -15,7 +15,7 @@ const (
 )
 
 // keepReceipt keeps what this node has paid for: the newest paidKept receipts.
-func (p *Purse) keepReceipt(receipt []byte) {
+func (p *Service) keepReceipt(receipt []byte) {
 	if p.keep == nil {
 		return
 	}

@@ -21,7 +21,7 @@ import (
 )
 
 // doJob does a paid job for payer.
-func (b *party) doJob(payer *credit.Wallet) (credit.Nonce, error) {
+func (b *party) doJob(payer *credit.Signer) (credit.Nonce, error) {
 	now := time.Now()
 	sub, err := submit.New(submit.Order{Capsule: capsule.SumCID([]byte("wasm")), Method: "m", Input: []byte("in"), Budget: 100,
 		CreditLedgerID: string(payer.Ledger()), Module: "test", Device: payer.Peer()}, now)
@@ -51,8 +51,8 @@ func TestProofsCatchUp(t *testing.T) {
 	b := partyOf(t, 2, 1<<40)
 	payer := newParty(t, 1)
 	kv := newKeep()
-	purse := func(now time.Time) *payment.Purse {
-		p, err := payment.NewPurse(payment.Config{Wallet: b.wallet, Ledger: b.ledger, Keep: kv}, now)
+	purse := func(now time.Time) *payment.Service {
+		p, err := payment.New(payment.Config{Signer: b.wallet, Ledger: b.ledger, Keep: kv}, now)
 		require.NoError(t, err)
 		return p
 	}
@@ -135,7 +135,7 @@ func TestProofsCatchUp(t *testing.T) {
 	require.Contains(t, lines[1], base64.StdEncoding.EncodeToString(cheque))
 
 	require.NoError(t, kv.Put("owed/0000000000000009", []byte("x")))
-	_, err = payment.NewPurse(payment.Config{Wallet: b.wallet, Ledger: b.ledger, Keep: kv}, later)
+	_, err = payment.New(payment.Config{Signer: b.wallet, Ledger: b.ledger, Keep: kv}, later)
 	require.ErrorIs(t, err, payment.ErrProof)
 }
 
@@ -144,7 +144,7 @@ func TestProofsAreBounded(t *testing.T) {
 	b := partyOf(t, 2, 1<<40)
 	kv := newKeep()
 	var err error
-	b.purse, err = payment.NewPurse(payment.Config{Wallet: b.wallet, Ledger: b.ledger, Keep: kv}, b.now)
+	b.purse, err = payment.New(payment.Config{Signer: b.wallet, Ledger: b.ledger, Keep: kv}, b.now)
 	require.NoError(t, err)
 	small, flood := newParty(t, 1), newParty(t, 3)
 	_, err = b.doJob(small.wallet)
@@ -171,7 +171,7 @@ func TestPaidReceiptsAreKept(t *testing.T) {
 	kv := newKeep()
 	open := func() {
 		var err error
-		payer.purse, err = payment.NewPurse(payment.Config{Wallet: payer.wallet, Ledger: payer.ledger, Keep: kv}, payer.now)
+		payer.purse, err = payment.New(payment.Config{Signer: payer.wallet, Ledger: payer.ledger, Keep: kv}, payer.now)
 		require.NoError(t, err)
 	}
 	open()
@@ -202,7 +202,7 @@ func TestPaidReceiptsAreKept(t *testing.T) {
 	}
 	require.Equal(t, costs[jobs-1024:], got)
 	require.NoError(t, kv.Put("paid/0000", nil))
-	_, err = payment.NewPurse(payment.Config{Wallet: payer.wallet, Ledger: payer.ledger, Keep: kv}, payer.now)
+	_, err = payment.New(payment.Config{Signer: payer.wallet, Ledger: payer.ledger, Keep: kv}, payer.now)
 	require.ErrorIs(t, err, payment.ErrProof)
 }
 

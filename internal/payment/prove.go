@@ -12,7 +12,7 @@ import (
 )
 
 // prove lists a proof and makes it durable.
-func (p *Purse) prove(x Proof, now time.Time) error {
+func (p *Service) prove(x Proof, now time.Time) error {
 	p.mu.Lock()
 	key, value, drop := p.proofs.add(x)
 	crowded := p.proofs.crowded(x.Hold.Ledger)
@@ -32,13 +32,13 @@ func (p *Purse) prove(x Proof, now time.Time) error {
 }
 
 // Proofs returns what this node can show for what it is owed, oldest first.
-func (p *Purse) Proofs() []Proof {
+func (p *Service) Proofs() []Proof {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.proofs.all()
 }
 
-func (p *Purse) disprove(id credit.HoldID) error {
+func (p *Service) disprove(id credit.HoldID) error {
 	p.mu.Lock()
 	x := p.proofs.of[id]
 	if x == nil {
@@ -50,7 +50,7 @@ func (p *Purse) disprove(id credit.HoldID) error {
 	return p.drop([]string{key})
 }
 
-func (p *Purse) drop(keys []string) error {
+func (p *Service) drop(keys []string) error {
 	for _, k := range keys {
 		if p.keep == nil {
 			break
@@ -64,7 +64,7 @@ func (p *Purse) drop(keys []string) error {
 
 // sweep forgets the proofs of what ledger has paid. What cannot be deleted now is
 // deleted the next time that something is read from the keeper.
-func (p *Purse) sweep(ledger identity.LedgerID, now time.Time) {
+func (p *Service) sweep(ledger identity.LedgerID, now time.Time) {
 	s, err := p.ledger.Standing(identity.PeerID(strings.TrimPrefix(string(ledger), identity.LedgerPrefix)))
 	if err != nil {
 		return
@@ -77,7 +77,7 @@ func (p *Purse) sweep(ledger identity.LedgerID, now time.Time) {
 
 // SettleAgain settles what was earned while the ledger's log could not be written, and
 // refunds what was to go back. What it refuses again is tried with the next call; call it before the ledger's Expire.
-func (p *Purse) SettleAgain(now time.Time) {
+func (p *Service) SettleAgain(now time.Time) {
 	p.mu.Lock()
 	var owed []Proof
 	for id := range p.unsettled {
@@ -89,7 +89,7 @@ func (p *Purse) SettleAgain(now time.Time) {
 	}
 	p.mu.Unlock()
 	for _, x := range owed {
-		err := p.ledger.Settle(x.Hold, p.wallet.Peer(), x.Cost, now)
+		err := p.ledger.Settle(x.Hold, p.signer.Peer(), x.Cost, now)
 		if errors.Is(err, credit.ErrFailed) || errors.Is(err, credit.ErrBusy) {
 			return
 		}
@@ -115,14 +115,14 @@ func (p *Purse) SettleAgain(now time.Time) {
 
 // catchUp settles what a receipt had been signed for when the program ended, and
 // forgets the proofs of what was refunded or has been paid.
-func (p *Purse) catchUp(now time.Time) error {
+func (p *Service) catchUp(now time.Time) error {
 	var ledgers []identity.LedgerID
 	for _, l := range slices.Sorted(maps.Keys(p.proofs.by)) {
 		ledgers = append(ledgers, l)
 		for _, x := range slices.Clone(p.proofs.by[l]) {
 			fate := p.ledger.Fate(x.Hold)
 			if fate == credit.FateHeld {
-				if err := p.ledger.Settle(x.Hold, p.wallet.Peer(), x.Cost, now); err == nil {
+				if err := p.ledger.Settle(x.Hold, p.signer.Peer(), x.Cost, now); err == nil {
 					continue
 				} else if errors.Is(err, credit.ErrFailed) {
 					return err

@@ -23,14 +23,14 @@ const (
 // giveBack refunds what is held for jobs that were here when the program ended: no receipt
 // of theirs has left, or catchUp would have settled them. That a payer is to be told is
 // durable before the refund, and the refund before anybody hears of it.
-func (p *Purse) giveBack(now time.Time) error {
+func (p *Service) giveBack(now time.Time) error {
 	if err := p.readUnearned(now); err != nil {
 		return err
 	}
 	var back []credit.HoldID
 	for _, h := range p.ledger.Holds() {
-		own := h.ID.Ledger == p.wallet.Ledger()
-		if own && h.Payee != p.wallet.Peer() {
+		own := h.ID.Ledger == p.signer.Ledger()
+		if own && h.Payee != p.signer.Peer() {
 			continue // a promise to another node
 		}
 		back = append(back, h.ID)
@@ -53,7 +53,7 @@ func unearnedKey(id credit.HoldID) string {
 }
 
 // readUnearned reads what payers had not been told when the program ended.
-func (p *Purse) readUnearned(now time.Time) error {
+func (p *Service) readUnearned(now time.Time) error {
 	if p.keep == nil {
 		return nil
 	}
@@ -78,7 +78,7 @@ func (p *Purse) readUnearned(now time.Time) error {
 // Unearned returns, by who signed them, the vouchers that this node held when it ended and
 // will never bill, and whose signers have not been told so. It is empty once all have been
 // or the vouchers have expired.
-func (p *Purse) Unearned(now time.Time) map[identity.PeerID][]credit.HoldID {
+func (p *Service) Unearned(now time.Time) map[identity.PeerID][]credit.HoldID {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	out := make(map[identity.PeerID][]credit.HoldID)
@@ -93,13 +93,13 @@ func (p *Purse) Unearned(now time.Time) map[identity.PeerID][]credit.HoldID {
 
 // Told forgets vouchers whose signer knows that they are not billed. One that stays, for
 // the keeper cannot write, is told again after a restart.
-func (p *Purse) Told(ids []credit.HoldID) {
+func (p *Service) Told(ids []credit.HoldID) {
 	for _, id := range ids {
 		_ = p.told(id)
 	}
 }
 
-func (p *Purse) told(id credit.HoldID) error {
+func (p *Service) told(id credit.HoldID) error {
 	p.mu.Lock()
 	delete(p.unearned, id)
 	p.mu.Unlock()
@@ -109,9 +109,9 @@ func (p *Purse) told(id credit.HoldID) error {
 // TakeBack refunds what is held for a voucher of this node's that payee says it will never
 // bill. What has ended, or is held for somebody else, stays as it is. Errors are those of
 // the ledger's log: the payee is to say it again.
-func (p *Purse) TakeBack(nonce credit.Nonce, payee identity.PeerID, now time.Time) error {
-	h, open := p.ledger.HoldOf(credit.HoldID{Ledger: p.wallet.Ledger(), Nonce: nonce})
-	if !open || h.Payee != payee || payee == p.wallet.Peer() {
+func (p *Service) TakeBack(nonce credit.Nonce, payee identity.PeerID, now time.Time) error {
+	h, open := p.ledger.HoldOf(credit.HoldID{Ledger: p.signer.Ledger(), Nonce: nonce})
+	if !open || h.Payee != payee || payee == p.signer.Peer() {
 		return nil
 	}
 	return p.release(h, now)
@@ -119,7 +119,7 @@ func (p *Purse) TakeBack(nonce credit.Nonce, payee identity.PeerID, now time.Tim
 
 // release refunds a hold and forgets the promise that it was made for, unless its node has
 // been promised the same job anew. Errors are those of the ledger's log.
-func (p *Purse) release(h credit.Held, now time.Time) error {
+func (p *Service) release(h credit.Held, now time.Time) error {
 	err := p.ledger.Refund(h.ID, now)
 	if errors.Is(err, credit.ErrFailed) || errors.Is(err, credit.ErrBusy) {
 		return err

@@ -17,7 +17,7 @@ import (
 func crashed(t *testing.T, payer *party, log credit.Log, kv payment.Keeper) (id credit.HoldID, sub kernel.Submission, voucher []byte) {
 	t.Helper()
 	worker := partyOn(t, 2, line, log)
-	p, err := payment.NewPurse(payment.Config{Wallet: worker.wallet, Ledger: worker.ledger, Keep: kv}, worker.now)
+	p, err := payment.New(payment.Config{Signer: worker.wallet, Ledger: worker.ledger, Keep: kv}, worker.now)
 	require.NoError(t, err)
 	sub = order(t, payer, 100)
 	voucher, err = payer.purse.Promise(payer.admit(t, sub, nil, ""), worker.wallet.Peer(), terms(sub, payer.now), payer.now)
@@ -34,11 +34,11 @@ func reopened(t *testing.T, log credit.Log, kv payment.Keeper) *party {
 	t.Helper()
 	w := &party{now: time.Now()}
 	var err error
-	w.wallet, err = credit.NewWallet(credit.WalletConfig{Key: keyOf(2), Codec: codec})
+	w.wallet, err = credit.NewSigner(credit.SignerConfig{Key: keyOf(2), Codec: codec})
 	require.NoError(t, err)
 	w.ledger, err = credit.OpenLedger(credit.Config{Log: log, Codec: codec, Self: w.wallet.Peer(), StrangerLine: line})
 	require.NoError(t, err)
-	w.purse, err = payment.NewPurse(payment.Config{Wallet: w.wallet, Ledger: w.ledger, Keep: kv}, w.now)
+	w.purse, err = payment.New(payment.Config{Signer: w.wallet, Ledger: w.ledger, Keep: kv}, w.now)
 	require.NoError(t, err)
 	return w
 }
@@ -60,7 +60,7 @@ func TestWhatNeverEndedIsGivenBack(t *testing.T) {
 	w = reopened(t, log, kv)
 	require.Equal(t, tell, w.purse.Unearned(w.now), "it ended before it could say so")
 	require.Empty(t, w.purse.Unearned(w.now.Add(time.Hour)), "the voucher has expired")
-	late, err := payment.NewPurse(payment.Config{Wallet: w.wallet, Ledger: w.ledger, Keep: &keep{data: kv.copy()}}, w.now.Add(time.Hour))
+	late, err := payment.New(payment.Config{Signer: w.wallet, Ledger: w.ledger, Keep: &keep{data: kv.copy()}}, w.now.Add(time.Hour))
 	require.NoError(t, err)
 	require.Empty(t, late.Unearned(w.now))
 	w.purse.Told([]credit.HoldID{id})
@@ -76,7 +76,7 @@ func TestGivingBackIsInterrupted(t *testing.T) {
 	books, err := credit.OpenLedger(credit.Config{Log: log, Codec: codec, Self: w.wallet.Peer(), StrangerLine: line})
 	require.NoError(t, err)
 	open := func(keep payment.Keeper) error {
-		_, err := payment.NewPurse(payment.Config{Wallet: w.wallet, Ledger: books, Keep: keep}, w.now)
+		_, err := payment.New(payment.Config{Signer: w.wallet, Ledger: books, Keep: keep}, w.now)
 		return err
 	}
 	for _, at := range []*func(){&kv.before, &kv.after} {

@@ -72,8 +72,8 @@ func (x *Index) TopK(r Request, now time.Time, dst []Choice) (int, error) {
 	return x.topOf(&x.ready, r.orNew(&x.newReady), r, now, dst)
 }
 
-// orNew is the shelf of strangers where r may have one, nil where not.
-func (r *Request) orNew(s *shelf) *shelf {
+// orNew is the partition of unproven nodes where r may have one, nil where not.
+func (r *Request) orNew(s *partition) *partition {
 	if r.Known {
 		return nil
 	}
@@ -81,7 +81,7 @@ func (r *Request) orNew(s *shelf) *shelf {
 }
 
 // topOf is TopK among the nodes of s, and of more if that is not nil.
-func (x *Index) topOf(s, more *shelf, r Request, now time.Time, dst []Choice) (int, error) {
+func (x *Index) topOf(s, more *partition, r Request, now time.Time, dst []Choice) (int, error) {
 	known, err := x.prepare(r, now)
 	if err != nil || !known || s.count == 0 && (more == nil || more.count == 0) {
 		return 0, err

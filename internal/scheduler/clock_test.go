@@ -39,7 +39,7 @@ func TestClockIsSet(t *testing.T) {
 		// So it is with a quarantine.
 		add(2)
 		for range 8 {
-			x.Blame("a", wall.Now())
+			x.RecordFailure("a", wall.Now())
 		}
 		require.NotEmpty(t, x.Quarantined())
 		wall.Set(-jump)

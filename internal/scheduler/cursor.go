@@ -3,7 +3,7 @@ package scheduler
 // cursor walks a tree in order and steps over what does not pass its filter, a
 // whole subtree at a time. It is void after a change of the tree.
 type cursor struct {
-	g     *grove
+	g     *nodePool
 	f     filter
 	depth int
 	path  [maxDepth]step

@@ -77,7 +77,7 @@ func TestAStrangerHasOneJobAtATime(t *testing.T) {
 	require.True(t, ok)
 	x.Release(lease)
 	x.Release(second)
-	x.Praise(n.ID, epoch0)
+	x.RecordSuccess(n.ID, epoch0)
 	for range 8 {
 		_, ok = x.Acquire(n.ID, epoch0)
 		require.True(t, ok)
@@ -110,7 +110,7 @@ func TestOnlyThoseWithARecord(t *testing.T) {
 	require.ErrorIs(t, err, ErrBusy)
 	_, err = x.Choose(Request{JobID: "j"}, epoch0)
 	require.NoError(t, err)
-	x.Praise("node-7", epoch0)
+	x.RecordSuccess("node-7", epoch0)
 	c, err := x.Choose(Request{JobID: "j", Known: true}, epoch0)
 	require.NoError(t, err)
 	require.EqualValues(t, "node-7", c.Node.ID)

@@ -24,27 +24,27 @@ type Index struct {
 	line clock.Line // of every time kept here
 
 	caps    *capabilities
-	cells   *cells
-	wheel   wheel
+	geo     *geoIndex
+	expiry  expiryWheel
 	ids     ids
 	nodes   []record // by slot
 	details []detail // by slot
 	free    []int32  // unused slots
 
-	grove grove
-	ready shelf // nodes with a free slot
-	busy  shelf // the others
-	away  shelf // those that cannot be reached, which no decision looks at
-	heard shelf // those that are only heard of, which no decision looks at but Unheard
+	pool  nodePool
+	ready partition // nodes with a free slot
+	busy  partition // the others
+	away  partition // those that cannot be reached, which no decision looks at
+	heard partition // those that are only heard of, which no decision looks at but Unheard
 	// Strangers stand apart, so that those with a record are found past any number of them.
-	newReady, newBusy shelf
+	newReady, newBusy partition
 
-	service time.Duration    // moving average over all nodes, 0 until there is one
-	leases  map[int32][]held // by slot, of nodes that have any
-	leaseID uint32
-	blames  map[int32]*blame // by slot, of nodes that failed not long ago
-	absent  absent
-	gone    departed
+	service    time.Duration    // moving average over all nodes, 0 until there is one
+	leases     map[int32][]held // by slot, of nodes that have any
+	leaseID    uint32
+	failures   map[int32]*failureRecord // by slot, of nodes that failed not long ago
+	history    failureHistory
+	tombstones tombstones
 
 	q     query  // scratch of the decision in hand
 	epoch uint32 // of the marks on excluded nodes
@@ -59,21 +59,21 @@ func New(c Config) *Index {
 		c.MaxNodes = 1 << 20
 	}
 	x := &Index{
-		scorer:   c.Scorer,
-		maxNodes: min(c.MaxNodes, math.MaxInt32-1),
-		caps:     newCapabilities(),
-		cells:    newCells(),
-		wheel:    newWheel(),
-		ids:      newIDs(),
-		leases:   make(map[int32][]held),
-		blames:   make(map[int32]*blame),
-		absent:   make(absent),
-		gone:     make(departed),
+		scorer:     c.Scorer,
+		maxNodes:   min(c.MaxNodes, math.MaxInt32-1),
+		caps:       newCapabilities(),
+		geo:        newGeoIndex(),
+		expiry:     newExpiryWheel(),
+		ids:        newIDs(),
+		leases:     make(map[int32][]held),
+		failures:   make(map[int32]*failureRecord),
+		history:    make(failureHistory),
+		tombstones: make(tombstones),
 	}
-	for _, s := range []*shelf{&x.ready, &x.busy, &x.newReady, &x.newBusy, &x.away, &x.heard} {
-		s.grove = &x.grove
+	for _, s := range []*partition{&x.ready, &x.busy, &x.newReady, &x.newBusy, &x.away, &x.heard} {
+		s.nodePool = &x.pool
 	}
-	x.q.cursor.g = &x.grove
+	x.q.cursor.g = &x.pool
 	return x
 }
 
@@ -98,7 +98,7 @@ func (x *Index) Upsert(n Node, now time.Time) error {
 		return err
 	}
 	if slot, ok := x.guess(n.ID); ok {
-		x.foresee(slot, x.added(slot, n))
+		x.prefetch(slot, x.added(slot, n))
 	}
 	slot, known := x.ids.find(x.nodes, n.ID)
 	n.Slots, n.InFlight, n.Service, n.Failures = n.FreeSlots, 0, x.service, 0
@@ -113,7 +113,7 @@ func (x *Index) Upsert(n Node, now time.Time) error {
 	if known {
 		last = x.nodes[slot].seq
 	} else {
-		last = x.gone[n.ID].seq
+		last = x.tombstones[n.ID].seq
 	}
 	if n.Sequence < last {
 		return fmt.Errorf("%w: sequence %d after %d", ErrReplayed, n.Sequence, last)
@@ -123,9 +123,9 @@ func (x *Index) Upsert(n Node, now time.Time) error {
 			return fmt.Errorf("%w: %d nodes", ErrFull, x.ids.count)
 		}
 		slot = x.add(n)
-		delete(x.gone, n.ID)
-		if b := x.absent.take(n.ID, x.line.Nanos(now)); b != nil {
-			x.blames[slot] = b
+		delete(x.tombstones, n.ID)
+		if b := x.history.restore(n.ID, x.line.Nanos(now)); b != nil {
+			x.failures[slot] = b
 			x.nodes[slot].trust, x.nodes[slot].reach, x.nodes[slot].failures = b.trust, b.reach, float32(b.count)
 			n = x.added(slot, n)
 			if s := x.scoreOf(n); validScore(s) {
@@ -139,9 +139,9 @@ func (x *Index) Upsert(n Node, now time.Time) error {
 		was = x.standing(slot)
 	}
 	if geo, _ := parseGeo(n.GeoHash); geo != r.geo {
-		x.cells.remove(r, x.details, slot)
+		x.geo.remove(r, x.details, slot)
 		r.geo, d.geoHash = geo, n.GeoHash
-		x.cells.add(r, x.details, slot)
+		x.geo.add(r, x.details, slot)
 	}
 	r.latency, r.cost, r.score = n.Latency, n.CreditCost, score
 	if !known || n.Sequence > r.seq {
@@ -155,12 +155,12 @@ func (x *Index) Upsert(n Node, now time.Time) error {
 		}
 	}
 	r.expires = x.line.Nanos(n.Expires)
-	x.wheel.schedule(d, r.expires, slot)
+	x.expiry.schedule(d, r.expires, slot)
 	if !known {
 		r.group = x.caps.acquire(n.Capabilities)
-		x.cells.note(r, d, slot)
+		x.geo.note(r, d, slot)
 		is := x.standing(slot)
-		is.shelf.insert(x.nodes, r.group, is.mask, &is.entry)
+		is.partition.insert(x.nodes, r.group, is.mask, &is.entry)
 		return nil
 	}
 	if x.caps.is(r.group, n.Capabilities) {
@@ -207,15 +207,15 @@ func (x *Index) Remove(id identity.PeerID) bool {
 	}
 	r := &x.nodes[slot]
 	was := x.standing(slot)
-	was.shelf.remove(x.nodes, r.group, was.mask, &was.entry)
-	x.cells.remove(r, x.details, slot)
+	was.partition.remove(x.nodes, r.group, was.mask, &was.entry)
+	x.geo.remove(r, x.details, slot)
 	x.caps.release(r.group)
 	x.ids.remove(id, slot)
 	delete(x.leases, slot)
-	x.gone.keep(id, r.seq, r.expires)
-	if b := x.blames[slot]; b != nil {
-		delete(x.blames, slot)
-		x.absent.keep(id, b)
+	x.tombstones.keep(id, r.seq, r.expires)
+	if b := x.failures[slot]; b != nil {
+		delete(x.failures, slot)
+		x.history.keep(id, b)
 	}
 	*r = record{gen: r.gen}
 	x.details[slot] = detail{due: x.details[slot].due}
@@ -228,7 +228,7 @@ func (x *Index) SetLatency(id identity.PeerID, d time.Duration) error {
 	if slot, ok := x.guess(id); ok {
 		n := x.node(slot)
 		n.Latency = d
-		x.foresee(slot, n)
+		x.prefetch(slot, n)
 	}
 	slot, ok := x.ids.find(x.nodes, id)
 	if !ok {
@@ -254,13 +254,13 @@ func (x *Index) SetLatency(id identity.PeerID, d time.Duration) error {
 func (x *Index) replace(slot int32, was *standing) {
 	is := x.standing(slot)
 	if was.score != is.score || was.group != is.group {
-		x.cells.note(&x.nodes[slot], &x.details[slot], slot)
+		x.geo.note(&x.nodes[slot], &x.details[slot], slot)
 	}
 	switch {
-	case was.shelf != is.shelf || was.group != is.group || was.score != is.score:
-		was.shelf.remove(x.nodes, was.group, was.mask, &was.entry)
-		is.shelf.insert(x.nodes, is.group, is.mask, &is.entry)
+	case was.partition != is.partition || was.group != is.group || was.score != is.score:
+		was.partition.remove(x.nodes, was.group, was.mask, &was.entry)
+		is.partition.insert(x.nodes, is.group, is.mask, &is.entry)
 	case was.entry != is.entry:
-		is.shelf.refresh(x.nodes, is.group, is.mask, &is.entry, was.facts)
+		is.partition.refresh(x.nodes, is.group, is.mask, &is.entry, was.facts)
 	}
 }

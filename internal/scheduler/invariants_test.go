@@ -10,7 +10,7 @@ import (
 // checkInvariants walks every structure of the index.
 func (x *Index) checkInvariants(t require.TestingT) {
 	count, treeNodes := 0, 0
-	for _, s := range []*shelf{&x.ready, &x.busy, &x.newReady, &x.newBusy, &x.away, &x.heard} {
+	for _, s := range []*partition{&x.ready, &x.busy, &x.newReady, &x.newBusy, &x.away, &x.heard} {
 		inShelf := 0
 		for g := range s.trees {
 			tree := &s.trees[g]
@@ -19,8 +19,8 @@ func (x *Index) checkInvariants(t require.TestingT) {
 				n, nodes := checkTree(t, x, tree.root)
 				inShelf += n
 				treeNodes += nodes
-				whole := x.grove.node(tree.root).summary(tree.root)
-				require.Equal(t, x.grove.height(tree.root), tree.depth)
+				whole := x.pool.node(tree.root).summary(tree.root)
+				require.Equal(t, x.pool.height(tree.root), tree.depth)
 				require.Equal(t, whole.score, tree.best)
 				require.Equal(t, whole.cost, tree.cost)
 				want = match{x.caps.groups[g].mask, whole.score, whole.cost}
@@ -34,7 +34,7 @@ func (x *Index) checkInvariants(t require.TestingT) {
 		count += inShelf
 	}
 	require.Equal(t, x.Len(), count)
-	require.Equal(t, max(len(x.grove.chunks)*groveChunk-1, 0), treeNodes+len(x.grove.free[0])+len(x.grove.free[1]), "every tree node is in a tree or free")
+	require.Equal(t, max(len(x.pool.chunks)*groveChunk-1, 0), treeNodes+len(x.pool.free[0])+len(x.pool.free[1]), "every tree node is in a tree or free")
 	checkIDs(t, x)
 	members := 0
 	for i := range x.caps.groups {
@@ -42,16 +42,16 @@ func (x *Index) checkInvariants(t require.TestingT) {
 	}
 	require.Equal(t, x.Len(), members)
 	require.Len(t, x.caps.byIDs, len(x.caps.groups)-len(x.caps.freeGroup))
-	checkCells(t, x)
+	checkGeoIndex(t, x)
 }
 
-// checkCells looks every node up in its region and its cell, and counts who is there.
-func checkCells(t require.TestingT, x *Index) {
+// checkGeoIndex looks every node up in its region and its cell, and counts who is there.
+func checkGeoIndex(t require.TestingT, x *Index) {
 	inRegions, inCells := 0, 0
-	for _, members := range x.cells.regions {
+	for _, members := range x.geo.regions {
 		inRegions += len(members)
 	}
-	for _, members := range x.cells.at {
+	for _, members := range x.geo.at {
 		holds(t, len(members) > 0, "an empty cell is not kept")
 		inCells += len(members)
 	}
@@ -61,13 +61,13 @@ func checkCells(t require.TestingT, x *Index) {
 			continue
 		}
 		inRegions--
-		m := x.cells.region(r.geo)[at.region]
+		m := x.geo.region(r.geo)[at.region]
 		holds(t, m == r.member(int32(slot)), "a region tells what is so")
 		score := float64(math.Float32frombits(m.score))
 		holds(t, score >= r.score && score <= r.score*(1+1e-6)+1e-44, "the score is rounded up, and not far")
 		if r.geo.length() >= cellLevel {
 			inCells--
-			holds(t, int(x.cells.at[r.geo.prefix(cellLevel)][at.cell]) == slot, "a cell has its node where the node says")
+			holds(t, int(x.geo.at[r.geo.prefix(cellLevel)][at.cell]) == slot, "a cell has its node where the node says")
 		}
 	}
 	require.Zero(t, inRegions, "who is listed in a region is known")
@@ -105,7 +105,7 @@ func checkIDs(t require.TestingT, x *Index) {
 // checkTree checks order, places and summaries and counts the entries and the tree
 // nodes.
 func checkTree(t require.TestingT, x *Index, id treeID) (entries, nodes int) {
-	n := x.grove.node(id)
+	n := x.pool.node(id)
 	require.NotZero(t, n.n)
 	nodes = 1
 	seen := uint32(0)
@@ -118,7 +118,7 @@ func checkTree(t require.TestingT, x *Index, id treeID) (entries, nodes int) {
 	holds(t, seen == 1<<fanout-1, "the order is a permutation")
 	for i := range int(n.n) {
 		e := n.at(i)
-		holds(t, n.inner || x.grove.rank(n, x.nodes, &e, false) == i, "the rank is the number of entries before")
+		holds(t, n.inner || x.pool.rank(n, x.nodes, &e, false) == i, "the rank is the number of entries before")
 		if i > 0 {
 			last := n.at(i - 1)
 			holds(t, n.inner || before(x.nodes, &last, &e), "entries are in order")
@@ -129,12 +129,12 @@ func checkTree(t require.TestingT, x *Index, id treeID) (entries, nodes int) {
 			continue
 		}
 		kid := n.kidID(n.order[i])
-		whole := x.grove.node(kid).summary(kid)
+		whole := x.pool.node(kid).summary(kid)
 		holds(t, whole.expires <= e.expires, "no entry of the child expires later")
 		whole.expires = e.expires
 		holds(t, whole == e, "the summary is the child's")
 		if i > 0 {
-			left, first := x.grove.edge(n.kidID(n.order[i-1]), true), x.grove.edge(kid, false)
+			left, first := x.pool.edge(n.kidID(n.order[i-1]), true), x.pool.edge(kid, false)
 			holds(t, before(x.nodes, &left, &first), "children are in order")
 		}
 		k, more := checkTree(t, x, kid)
@@ -144,7 +144,7 @@ func checkTree(t require.TestingT, x *Index, id treeID) (entries, nodes int) {
 }
 
 // height counts the inner nodes above the first leaf.
-func (g *grove) height(id treeID) int32 {
+func (g *nodePool) height(id treeID) int32 {
 	n := g.node(id)
 	if !n.inner {
 		return 0
@@ -153,7 +153,7 @@ func (g *grove) height(id treeID) int32 {
 }
 
 // edge is the first or the last entry below a tree node.
-func (g *grove) edge(id treeID, last bool) entry {
+func (g *nodePool) edge(id treeID, last bool) entry {
 	n := g.node(id)
 	i := 0
 	if last {

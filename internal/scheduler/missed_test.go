@@ -94,7 +94,7 @@ func TestServiceIsANodesOwn(t *testing.T) {
 func TestExplanationOfOneAndOfFailures(t *testing.T) {
 	x := New(Config{})
 	require.NoError(t, x.Upsert(node("a", 1, 1), epoch0))
-	x.Blame("node-a", epoch0)
+	x.RecordFailure("node-a", epoch0)
 	e, err := x.Explain(Request{JobID: "j"}, epoch0, 3)
 	require.NoError(t, err)
 	require.Equal(t, "only candidate", e.Why)

@@ -121,7 +121,7 @@ func (m *model) step(t require.TestingT) {
 		if m.rng.IntN(2) == 0 {
 			m.x.Unreachable(id, m.now)
 		} else {
-			m.x.Blame(id, m.now)
+			m.x.RecordFailure(id, m.now)
 		}
 		m.slots(id)
 	case k < 92: // a job has gone well, or the way is open again
@@ -132,7 +132,7 @@ func (m *model) step(t require.TestingT) {
 		case 1:
 			m.x.MayBeReached(id)
 		default:
-			m.x.Praise(id, m.now)
+			m.x.RecordSuccess(id, m.now)
 			if n, known := m.nodes[id]; known {
 				n.Stranger = 0
 				m.nodes[id] = n
@@ -163,7 +163,7 @@ func (m *model) step(t require.TestingT) {
 // reconsider takes over what Reconsider made of the nodes that have failed.
 func (m *model) reconsider() {
 	var failed []identity.PeerID
-	for slot := range m.x.blames {
+	for slot := range m.x.failures {
 		failed = append(failed, m.x.nodes[slot].id)
 	}
 	m.x.Reconsider(m.now)

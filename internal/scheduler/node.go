@@ -28,7 +28,7 @@ type Node struct {
 	Slots    uint32        // free or not, as far as the reports tell
 	InFlight uint32        // jobs sent there from here and not ended: leases held
 	Service  time.Duration // how long a job takes there, on average; 0 until Observe
-	Failures float64       // failures that were its own, decayed: see Blame
+	Failures float64       // failures that were its own, decayed: see RecordFailure
 }
 
 // Limits on what one profile may hold; a profile beyond them is refused.

@@ -1,6 +1,6 @@
 package scheduler
 
-// Hints to the processor; see foresee.
+// Hints to the processor; see Index.prefetch.
 
 const prefetches = true
 

@@ -25,7 +25,7 @@ const (
 )
 
 // missed passes a node over from now on.
-func (b *blame) missed(now int64) {
+func (b *failureRecord) missed(now int64) {
 	if b.reach == unreachable {
 		return // a job from before; it changes nothing
 	}
@@ -34,7 +34,7 @@ func (b *blame) missed(now int64) {
 }
 
 // returned lets the time pass that a node is passed over, and reports whether it ended.
-func (b *blame) returned(now int64) bool {
+func (b *failureRecord) returned(now int64) bool {
 	if b.reach != unreachable || b.back > now {
 		return false
 	}
@@ -43,38 +43,38 @@ func (b *blame) returned(now int64) bool {
 }
 
 // reached says that something has got through.
-func (b *blame) reached() { b.reach, b.pause, b.back = reachable, 0, 0 }
+func (b *failureRecord) reached() { b.reach, b.pause, b.back = reachable, 0, 0 }
 
 // Unreachable says that nothing could be sent to id: it is passed over for a while.
 func (x *Index) Unreachable(id identity.PeerID, now time.Time) {
 	t := x.line.Nanos(now)
 	slot, ok := x.ids.find(x.nodes, id)
 	if !ok {
-		x.absent.missed(id, t)
+		x.history.missed(id, t)
 		return
 	}
-	x.amend(slot, x.blameOf(slot, t), func(b *blame) { b.missed(t) })
+	x.amend(slot, x.failuresOf(slot, t), func(b *failureRecord) { b.missed(t) })
 }
 
 // Reached says that id has answered: it is passed over no more.
 func (x *Index) Reached(id identity.PeerID) (back bool) {
-	return x.reachAgain(id, func(b *blame) { b.reached() })
+	return x.reachAgain(id, func(b *failureRecord) { b.reached() })
 }
 
 // MayBeReached says that there is a new way to id, of which nobody knows yet whether it
 // leads there: it gets one job now. When that fails it is passed over for longer than
 // the last time.
 func (x *Index) MayBeReached(id identity.PeerID) (back bool) {
-	return x.reachAgain(id, func(b *blame) { b.returned(b.back) })
+	return x.reachAgain(id, func(b *failureRecord) { b.returned(b.back) })
 }
 
 // reachAgain reports whether change ended the passing over of id.
-func (x *Index) reachAgain(id identity.PeerID, change func(*blame)) (back bool) {
+func (x *Index) reachAgain(id identity.PeerID, change func(*failureRecord)) (back bool) {
 	slot, ok := x.ids.find(x.nodes, id)
 	if !ok {
 		return false
 	}
-	b := x.blames[slot]
+	b := x.failures[slot]
 	if b == nil || b.reach == reachable {
 		return false
 	}
@@ -83,21 +83,21 @@ func (x *Index) reachAgain(id identity.PeerID, change func(*blame)) (back bool) 
 	return back && b.reach != unreachable
 }
 
-// blameOf is what is held against the node in slot, to be added to.
-func (x *Index) blameOf(slot int32, now int64) *blame {
-	b := x.blames[slot]
+// failuresOf is what is held against the node in slot, to be added to.
+func (x *Index) failuresOf(slot int32, now int64) *failureRecord {
+	b := x.failures[slot]
 	if b == nil {
-		b = &blame{at: now, length: quarantine}
-		x.blames[slot] = b
+		b = &failureRecord{at: now, length: quarantine}
+		x.failures[slot] = b
 	}
 	return b
 }
 
 // amend changes what is held against the node in slot.
-func (x *Index) amend(slot int32, b *blame, change func(*blame)) {
+func (x *Index) amend(slot int32, b *failureRecord, change func(*failureRecord)) {
 	was := x.standing(slot)
 	change(b)
-	x.judge(slot, b)
+	x.applyFailures(slot, b)
 	x.replace(slot, &was)
 }
 
@@ -106,10 +106,10 @@ func (x *Index) Unreached() []identity.PeerID {
 	return x.listed(func(r *record) bool { return r.reach == unreachable })
 }
 
-func (a absent) missed(id identity.PeerID, now int64) {
+func (a failureHistory) missed(id identity.PeerID, now int64) {
 	b := a[id]
 	if b == nil {
-		b = &blame{at: now, length: quarantine}
+		b = &failureRecord{at: now, length: quarantine}
 	}
 	b.missed(now)
 	a.keep(id, b)

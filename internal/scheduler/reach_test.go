@@ -47,7 +47,7 @@ func TestUnreachableNodesArePassedOver(t *testing.T) {
 	require.False(t, x.Reached("node-a"), "it was not passed over")
 	n, _ := x.Node("node-a")
 	require.EqualValues(t, 4, n.FreeSlots)
-	require.Empty(t, x.blames, "nothing is left of it")
+	require.Empty(t, x.failures, "nothing is left of it")
 
 	// A new way is worth one try, and no forgetting.
 	x.Unreachable("node-a", now)
@@ -75,7 +75,7 @@ func TestPassingOverOutlivesTheProfile(t *testing.T) {
 	for at := epoch0; at.Before(epoch0.Add(2 * time.Minute)); at = at.Add(time.Second) {
 		x.Reconsider(at)
 	}
-	require.Empty(t, x.absent)
+	require.Empty(t, x.history)
 	x.Unreachable("node-b", epoch0) // before its first profile
 	require.NoError(t, x.Upsert(node("b", 1, 1), epoch0))
 	require.Equal(t, []peerID{"node-b"}, x.Unreached())

@@ -58,20 +58,20 @@ func (r *record) entry(slot int32) entry {
 	return entry{scoreBits(r.score), slot, facts{r.hash, r.cost, r.expires, r.geo}}
 }
 
-// standing is where a node stands: its entry, the shelf and the group's tree.
+// standing is where a node stands: its entry, the partition and the group's tree.
 type standing struct {
 	entry
-	shelf *shelf
-	group int32
-	mask  uint64
+	partition *partition
+	group     int32
+	mask      uint64
 }
 
 func (x *Index) standing(slot int32) standing {
 	r := &x.nodes[slot]
-	return standing{r.entry(slot), x.shelfOf(r), r.group, x.caps.groups[r.group].mask}
+	return standing{r.entry(slot), x.partitionOf(r), r.group, x.caps.groups[r.group].mask}
 }
 
-func (x *Index) shelfOf(r *record) *shelf {
+func (x *Index) partitionOf(r *record) *partition {
 	switch {
 	case r.way&undialable != 0, r.way&unheard != 0 && (r.available() == 0 || r.way&asked != 0):
 		return &x.away

@@ -55,7 +55,7 @@ func floor32(s float64) uint32 {
 }
 
 // searchRegion offers the members that meet every requirement.
-func (x *Index) searchRegion(s *shelf, members region) {
+func (x *Index) searchRegion(s *partition, members region) {
 	q := &x.q
 	tail, mask := q.geo.regionTail(), q.geo.regionTailMask()
 	least := q.best.floor32()

@@ -2,7 +2,7 @@ package scheduler
 
 // search finds the slot of the best node of s, and of more if that is not nil, for the
 // query in hand.
-func (x *Index) search(s, more *shelf) (slot int32, ok bool) {
+func (x *Index) search(s, more *partition) (slot int32, ok bool) {
 	q := &x.q
 	q.best, q.tied.n = 1, 0 // the lowest of all scores
 	if s.count > 0 && !x.searchPlace(s) {
@@ -19,19 +19,19 @@ func (x *Index) search(s, more *shelf) (slot int32, ok bool) {
 
 // searchPlace looks at every node of the place asked for; false when it is better to
 // walk down, or no place was asked for.
-func (x *Index) searchPlace(s *shelf) bool {
+func (x *Index) searchPlace(s *partition) bool {
 	q := &x.q
 	switch n := q.geo.length(); {
 	case n < regionLevel:
 		return false
 	case n < cellLevel:
-		members := x.cells.region(q.geo)
+		members := x.geo.region(q.geo)
 		if !x.lookAtAll(len(members)) {
 			return false
 		}
 		x.searchRegion(s, members)
 	default:
-		members := x.cells.at[q.geo.prefix(cellLevel)]
+		members := x.geo.at[q.geo.prefix(cellLevel)]
 		if !x.lookAtAll(len(members)) {
 			return false
 		}
@@ -46,7 +46,7 @@ func (x *Index) searchPlace(s *shelf) bool {
 const cellAhead = 16
 
 // searchCell offers the members that meet every requirement.
-func (x *Index) searchCell(s *shelf, members []int32) {
+func (x *Index) searchCell(s *partition, members []int32) {
 	ahead := prefetches && len(members) > cellAhead && x.Len() >= foreseeFrom
 	if ahead {
 		for _, slot := range members[:cellAhead] {
@@ -67,13 +67,13 @@ func (x *Index) searchCell(s *shelf, members []int32) {
 func (x *Index) lookAtAll(m int) bool { return m <= 64 || m <= 8*x.Len()/m }
 
 // consider offers the node if it belongs to s and meets every requirement.
-func (x *Index) consider(s *shelf, slot int32) {
+func (x *Index) consider(s *partition, slot int32) {
 	q := &x.q
 	r := &x.nodes[slot]
 	if scoreBits(r.score) < q.best || r.cost > q.cursor.f.maxCost || r.expires <= q.cursor.f.now {
 		return
 	}
-	if x.shelfOf(r) != s || !x.groupFits(r.group) {
+	if x.partitionOf(r) != s || !x.groupFits(r.group) {
 		return
 	}
 	if e := r.entry(slot); x.accepts(&e) {
@@ -83,7 +83,7 @@ func (x *Index) consider(s *shelf, slot int32) {
 
 // descend searches the groups from the top of the tournament, the better half first,
 // and skips what cannot hold a node as good as the best found.
-func (x *Index) descend(s *shelf) {
+func (x *Index) descend(s *partition) {
 	q := &x.q
 	todo := &q.todo
 	todo[0] = 1

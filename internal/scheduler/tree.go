@@ -78,7 +78,7 @@ type tree struct {
 // rank counts the entries before e, or with orAt those that are not after it. It
 // looks at every score, in no order and without a branch: that is quicker than
 // guessing the way of a binary search.
-func (g *grove) rank(n *treeNode, nodes []record, e *entry, orAt bool) int {
+func (g *nodePool) rank(n *treeNode, nodes []record, e *entry, orAt bool) int {
 	before, tied := uint64(0), uint64(0)
 	for _, s := range &n.score {
 		before += uint64(e.score-s) >> 63     // s > e.score; both are below 1<<63
@@ -99,7 +99,7 @@ func (g *grove) rank(n *treeNode, nodes []record, e *entry, orAt bool) int {
 
 // compareTied orders e and the entry at p, whose scores are equal, by rising hash,
 // then id.
-func (g *grove) compareTied(n *treeNode, nodes []record, e *entry, p uint8) int {
+func (g *nodePool) compareTied(n *treeNode, nodes []record, e *entry, p uint8) int {
 	if c := cmp.Compare(e.hash, n.facts[p].hash); c != 0 {
 		return c
 	}
@@ -117,7 +117,7 @@ func (g *grove) compareTied(n *treeNode, nodes []record, e *entry, p uint8) int 
 }
 
 // childFor is the rank of the child whose range holds e.
-func (g *grove) childFor(n *treeNode, nodes []record, e *entry) int {
+func (g *nodePool) childFor(n *treeNode, nodes []record, e *entry) int {
 	return max(g.rank(n, nodes, e, true)-1, 0)
 }
 
@@ -132,7 +132,7 @@ func (n *treeNode) kidID(p uint8) treeID { return treeID(n.link[p]) >> linkBits 
 // kidSize is how many entries that child has.
 func (n *treeNode) kidSize(p uint8) int { return int(n.link[p] & (1<<linkBits - 1)) }
 
-func (g *grove) kid(n *treeNode, p uint8) *treeNode { return g.node(n.kidID(p)) }
+func (g *nodePool) kid(n *treeNode, p uint8) *treeNode { return g.node(n.kidID(p)) }
 
 // at is the entry of a rank.
 func (n *treeNode) at(rank int) entry {
@@ -151,14 +151,14 @@ func (n *treeNode) summary(id treeID) entry {
 	return s
 }
 
-func (g *grove) insert(t *tree, nodes []record, e *entry) {
+func (g *nodePool) insert(t *tree, nodes []record, e *entry) {
 	if t.root == 0 {
-		t.root, t.cost = g.take(false), e.cost
+		t.root, t.cost = g.alloc(false), e.cost
 	}
 	t.cost = min(t.cost, e.cost)
 	if right := g.insertAt(t.root, nodes, e); right != 0 {
 		left := t.root
-		t.root = g.take(true)
+		t.root = g.alloc(true)
 		t.depth++
 		root := g.node(t.root)
 		l, r := g.node(left).summary(left), g.node(right).summary(right)
@@ -172,7 +172,7 @@ func (g *grove) insert(t *tree, nodes []record, e *entry) {
 func (n *treeNode) first() score64 { return n.score[n.order[0]] }
 
 // insertAt returns the new right neighbour when the node had to be split.
-func (g *grove) insertAt(id treeID, nodes []record, e *entry) (right treeID) {
+func (g *nodePool) insertAt(id treeID, nodes []record, e *entry) (right treeID) {
 	n := g.node(id)
 	if !n.inner {
 		return g.put(n, g.rank(n, nodes, e, false), e)
@@ -190,7 +190,7 @@ func (g *grove) insertAt(id treeID, nodes []record, e *entry) (right treeID) {
 }
 
 // put gives e rank i and splits n when it is full.
-func (g *grove) put(n *treeNode, i int, e *entry) (right treeID) {
+func (g *nodePool) put(n *treeNode, i int, e *entry) (right treeID) {
 	if n.n == fanout {
 		right = g.split(n, i)
 		if i > int(n.n) {
@@ -212,12 +212,12 @@ func (n *treeNode) put(i int, e *entry) {
 
 // split moves the upper part of n to a new node. Appending at the end, as when
 // nodes arrive in order of score, leaves the left one nearly full.
-func (g *grove) split(n *treeNode, at int) treeID {
+func (g *nodePool) split(n *treeNode, at int) treeID {
 	keep := fanout / 2
 	if at == fanout {
 		keep = fanout - 2
 	}
-	id := g.take(n.inner)
+	id := g.alloc(n.inner)
 	n.moveTo(g.node(id), keep)
 	return id
 }

@@ -1,17 +1,17 @@
 package scheduler
 
 // remove takes e out; it must be in.
-func (g *grove) remove(t *tree, nodes []record, e *entry) {
+func (g *nodePool) remove(t *tree, nodes []record, e *entry) {
 	g.removeAt(t.root, nodes, e)
 	root := g.node(t.root)
 	for root.inner && root.n == 1 {
-		g.giveBack(t.root)
+		g.release(t.root)
 		t.root = root.kidID(root.order[0])
 		t.depth--
 		root = g.node(t.root)
 	}
 	if root.n == 0 {
-		g.giveBack(t.root)
+		g.release(t.root)
 		*t = tree{}
 		return
 	}
@@ -21,7 +21,7 @@ func (g *grove) remove(t *tree, nodes []record, e *entry) {
 	}
 }
 
-func (g *grove) removeAt(id treeID, nodes []record, e *entry) {
+func (g *nodePool) removeAt(id treeID, nodes []record, e *entry) {
 	n := g.node(id)
 	if !n.inner {
 		n.drop(n.rankOf(e.slot))
@@ -33,7 +33,7 @@ func (g *grove) removeAt(id treeID, nodes []record, e *entry) {
 	kid := g.node(kidID)
 	if kid.n == 0 {
 		n.drop(i)
-		g.giveBack(kidID)
+		g.release(kidID)
 		return
 	}
 	n.narrow(i, kid, e)
@@ -106,17 +106,17 @@ func (n *treeNode) fit(i int) bool {
 }
 
 // merge appends the child of rank i+1 to that of rank i.
-func (g *grove) merge(n *treeNode, i int) {
+func (g *nodePool) merge(n *treeNode, i int) {
 	left, right := n.kidID(n.order[i]), n.kidID(n.order[i+1])
 	g.node(right).moveTo(g.node(left), 0)
 	n.drop(i + 1)
-	g.giveBack(right)
+	g.release(right)
 	n.summarise(i, g.node(left))
 }
 
 // refresh gives the entry at e's place e's facts; those it had are was. Score, hash
 // and slot are those of the entry in the tree.
-func (g *grove) refresh(t *tree, nodes []record, e *entry, was facts) {
+func (g *nodePool) refresh(t *tree, nodes []record, e *entry, was facts) {
 	root := g.node(t.root)
 	g.refreshAt(root, nodes, e, was)
 	if t.cost = min(t.cost, e.cost); was.cost == t.cost {
@@ -124,7 +124,7 @@ func (g *grove) refresh(t *tree, nodes []record, e *entry, was facts) {
 	}
 }
 
-func (g *grove) refreshAt(n *treeNode, nodes []record, e *entry, was facts) {
+func (g *nodePool) refreshAt(n *treeNode, nodes []record, e *entry, was facts) {
 	if !n.inner {
 		n.facts[n.order[n.rankOf(e.slot)]] = e.facts
 		return

@@ -137,8 +137,8 @@ func (ch *child) lower() {
 	}
 }
 
-// mood is what a heartbeat says of its capsule.
-func mood(h capsule.Heartbeat) change {
+// healthChange is what a heartbeat says of its capsule.
+func healthChange(h capsule.Heartbeat) change {
 	switch {
 	case h.Paused:
 		return saidPaused

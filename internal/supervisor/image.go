@@ -22,7 +22,7 @@ const imageLimit = 1 << 30
 // snapshot takes an image of a paused capsule and keeps it. The capsule stays
 // paused.
 func (s *Supervisor) snapshot(ctx context.Context, c *capsule.Capsule, cmd capsule.Command) capsule.Reply {
-	im, r, _ := c.Take(ctx, cmd)
+	im, r, _ := c.Snapshot(ctx, cmd)
 	if r.Code != capsule.OK {
 		return r
 	}

@@ -16,7 +16,7 @@ import (
 // share. Safe for concurrent use.
 type Supervisor struct {
 	cfg     Config
-	keepers sync.WaitGroup
+	runners sync.WaitGroup
 	begun   sync.Once
 	serving chan struct{} // closed when Serve first begins
 
@@ -71,7 +71,7 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 		s.stop(ch, "the supervisor stops", ended)
 	}
 	s.mu.Unlock()
-	s.keepers.Wait()
+	s.runners.Wait()
 	return ctx.Err()
 }
 
@@ -150,7 +150,7 @@ func (s *Supervisor) admit(sp spec) (*child, error) {
 	ch := newChild(context.WithoutCancel(s.ctx), fmt.Sprintf("c%d", s.serial), sp, s.groupOf(sp), s.cfg)
 	s.live[ch.id] = ch
 	s.order = append(s.order, ch)
-	s.keepers.Go(func() { s.keep(ch) })
+	s.runners.Go(func() { s.runChild(ch) })
 	return ch, nil
 }
 
@@ -187,8 +187,8 @@ func (s *Supervisor) retire(ch *child, reason string, how change) bool {
 	return true
 }
 
-// bury moves ch from the live to the ended. mu is held.
-func (s *Supervisor) bury(ch *child) {
+// archive moves ch from the live to the ended. mu is held.
+func (s *Supervisor) archive(ch *child) {
 	delete(s.live, ch.id)
 	s.leave(ch)
 	close(s.departure)

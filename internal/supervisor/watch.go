@@ -27,7 +27,7 @@ func (s *Supervisor) heard(ch *child, n int, h capsule.Heartbeat, now time.Time)
 	}
 	ch.settle()
 	s.feed(ch, h, now)
-	_ = s.apply(ch, mood(h), "it says so", now)
+	_ = s.apply(ch, healthChange(h), "it says so", now)
 }
 
 func (s *Supervisor) logged(ch *child, l capsule.Log, now time.Time) {
@@ -138,7 +138,7 @@ func (s *Supervisor) finish(ch *child, err error, now time.Time) {
 		}
 		close(ch.started)
 	}
-	s.bury(ch)
+	s.archive(ch)
 }
 
 func reasonOf(err error) string {

@@ -29,7 +29,7 @@ const price = 10
 // buyer is a stranger with a fresh key who signs his own vouchers.
 type buyer struct {
 	capsules string // their folder
-	wallet   *credit.Wallet
+	signer   *credit.Signer
 	library  *library.Library
 	shelve   func() (*library.Library, error) // an empty one
 	mesh     *p2p.Mesh
@@ -54,11 +54,11 @@ func newStranger(capsules string, listen ...string) (*buyer, error) {
 		return nil, err
 	}
 	b := &buyer{capsules: capsules}
-	if b.wallet, err = credit.NewWallet(credit.WalletConfig{Key: key, Codec: wire.Credit{}}); err != nil {
+	if b.signer, err = credit.NewSigner(credit.SignerConfig{Key: key, Codec: wire.Credit{}}); err != nil {
 		return nil, err
 	}
 	b.shelve = func() (*library.Library, error) {
-		return library.New(library.Config{Self: b.wallet.Peer(), Verify: wire.OpenManifest,
+		return library.New(library.Config{Self: b.signer.Peer(), Verify: wire.OpenManifest,
 			Sign: func(m capsule.Manifest) ([]byte, error) {
 				m.TimeLimit = b.limit
 				return wire.SealManifest(m, key)
@@ -137,11 +137,11 @@ func (b *buyer) buy(ctx context.Context, p purchase) (bill, error) {
 	}
 	now := time.Now()
 	sub, err := submit.New(submit.Order{Capsule: capsule.SumCID(wasm), Method: p.method, Args: p.args, Budget: p.budget, Deadline: now.Add(p.time),
-		CreditLedgerID: string(b.wallet.Ledger()), Module: "hostile", Device: b.wallet.Peer()}, now)
+		CreditLedgerID: string(b.signer.Ledger()), Module: "hostile", Device: b.signer.Peer()}, now)
 	if err != nil {
 		return bill{}, err
 	}
-	_, voucher, err := b.wallet.Issue(sub.Job.ID, b.node, p.budget, now.Add(p.voucher))
+	_, voucher, err := b.signer.Issue(sub.Job.ID, b.node, p.budget, now.Add(p.voucher))
 	if err != nil {
 		return bill{}, err
 	}

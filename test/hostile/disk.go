@@ -105,11 +105,11 @@ const entryBytes = 176
 func (b *buyer) sendsNothing(ctx context.Context) error {
 	now := time.Now()
 	sub, err := submit.New(submit.Order{Capsule: capsule.SumCID([]byte("none")), Budget: 100, Deadline: now.Add(30 * time.Second),
-		CreditLedgerID: string(b.wallet.Ledger()), Module: "hostile", Device: b.wallet.Peer()}, now)
+		CreditLedgerID: string(b.signer.Ledger()), Module: "hostile", Device: b.signer.Peer()}, now)
 	if err != nil {
 		return err
 	}
-	_, voucher, err := b.wallet.Issue(sub.Job.ID, b.node, 100, now.Add(30*time.Second))
+	_, voucher, err := b.signer.Issue(sub.Job.ID, b.node, 100, now.Add(30*time.Second))
 	if err != nil {
 		return err
 	}

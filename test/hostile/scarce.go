@@ -144,7 +144,7 @@ func (b *buyer) opens(s network.Stream, length uint64) error {
 	now := time.Now()
 	const lot = 1000
 	sub, err := submit.New(submit.Order{Capsule: capsule.SumCID([]byte("none")), Budget: lot, Deadline: now.Add(10 * time.Minute),
-		CreditLedgerID: string(b.wallet.Ledger()), Module: "hostile", Device: b.wallet.Peer()}, now)
+		CreditLedgerID: string(b.signer.Ledger()), Module: "hostile", Device: b.signer.Peer()}, now)
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (b *buyer) opens(s network.Stream, length uint64) error {
 	if err != nil {
 		return err
 	}
-	_, voucher, err := b.wallet.Issue(job.ID, b.node, lot, now.Add(10*time.Minute))
+	_, voucher, err := b.signer.Issue(job.ID, b.node, lot, now.Add(10*time.Minute))
 	if err != nil {
 		return err
 	}
@@ -199,11 +199,11 @@ func junk(ctx context.Context, a *arena) (string, bool, error) {
 		}
 		now := time.Now()
 		sub, err := submit.New(submit.Order{Capsule: capsule.SumCID(bytes), Budget: 100, Deadline: now.Add(30 * time.Second),
-			CreditLedgerID: string(b.wallet.Ledger()), Module: "hostile", Device: b.wallet.Peer()}, now)
+			CreditLedgerID: string(b.signer.Ledger()), Module: "hostile", Device: b.signer.Peer()}, now)
 		if err != nil {
 			return "", false, err
 		}
-		_, voucher, err := b.wallet.Issue(sub.Job.ID, b.node, 100, now.Add(time.Minute))
+		_, voucher, err := b.signer.Issue(sub.Job.ID, b.node, 100, now.Add(time.Minute))
 		if err != nil {
 			return "", false, err
 		}

@@ -100,7 +100,7 @@ func (n *Node) untilWritable(ctx context.Context) bool {
 			return false
 		}
 		if n.tryBooks() == nil {
-			n.Purse.SettleAgain(n.now()) // what was earned meanwhile
+			n.Payment.SettleAgain(n.now()) // what was earned meanwhile
 			return true
 		}
 	}

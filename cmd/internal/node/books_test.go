@@ -114,8 +114,8 @@ func TestANodeThatCannotWriteItsBooksOffersNothing(t *testing.T) {
 			for range 2 {
 				on.full.Store(true)
 				far.save() // as it does each minute
-				_ = far.Ledger.Grant(home.Wallet.Ledger(), 1, time.Now())
-				_ = far.Ledger.OpenAccount(far.Wallet.Ledger(), 1_000_000, time.Now())
+				_ = far.Ledger.Grant(home.Signer.Ledger(), 1, time.Now())
+				_ = far.Ledger.OpenAccount(far.Signer.Ledger(), 1_000_000, time.Now())
 				e := changed(events)
 				require.ErrorIs(t, e.Err, syscall.ENOSPC)
 				offers(0)

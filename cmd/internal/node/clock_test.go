@@ -28,7 +28,7 @@ func pay(t *testing.T, from, to *peer, cid capsule.CID, now func() time.Time) {
 	at := now()
 	sub, err := submit.New(submit.Order{
 		Capsule: cid, Method: "echo", Input: []byte("in"), Deadline: at.Add(8 * time.Second),
-		CreditLedgerID: string(from.Wallet.Ledger()), Module: "test", Device: from.mesh.Self(),
+		CreditLedgerID: string(from.Signer.Ledger()), Module: "test", Device: from.mesh.Self(),
 	}, at)
 	require.NoError(t, err)
 	out, err := from.Kernel.Dispatch(t.Context(), sub)
@@ -36,7 +36,7 @@ func pay(t *testing.T, from, to *peer, cid capsule.CID, now func() time.Time) {
 	require.Equal(t, to.mesh.Self(), out.Node)
 	require.Equal(t, "in", string(out.Output))
 	require.NotEmpty(t, out.Receipt)
-	require.EqualValues(t, owes(t, from, from.Wallet.Ledger()), owes(t, to, from.Wallet.Ledger()), "both books agree")
+	require.EqualValues(t, owes(t, from, from.Signer.Ledger()), owes(t, to, from.Signer.Ledger()), "both books agree")
 	require.Empty(t, from.Ledger.Holds())
 	require.Empty(t, to.Ledger.Holds())
 	for _, s := range from.Kernel.Trace(sub.Job.ID) { // the worker's spans lie within the job, in this node's time
@@ -191,7 +191,7 @@ func TestClockMovesDuringAJob(t *testing.T) {
 			at := home.now()
 			sub, err := submit.New(submit.Order{
 				Capsule: cid, Method: "count", Args: []string{"5000000"}, Deadline: at.Add(20 * time.Second),
-				CreditLedgerID: string(home.Wallet.Ledger()), Module: "test", Device: home.mesh.Self(),
+				CreditLedgerID: string(home.Signer.Ledger()), Module: "test", Device: home.mesh.Self(),
 			}, at)
 			require.NoError(t, err)
 			moved := make(chan time.Time, 1)
@@ -210,8 +210,8 @@ func TestClockMovesDuringAJob(t *testing.T) {
 			require.Less(t, time.Since(<-moved), out.Run, "in the middle")
 			require.NotEmpty(t, out.Receipt)
 			require.Less(t, out.Cost, uint64(20*price), "for what it ran, and not for what the clock says")
-			require.EqualValues(t, owes(t, home, home.Wallet.Ledger()), owes(t, worker, home.Wallet.Ledger()), "both books agree")
-			require.EqualValues(t, out.Cost, owes(t, home, home.Wallet.Ledger()))
+			require.EqualValues(t, owes(t, home, home.Signer.Ledger()), owes(t, worker, home.Signer.Ledger()), "both books agree")
+			require.EqualValues(t, out.Cost, owes(t, home, home.Signer.Ledger()))
 			pay(t, home, worker, cid, home.now)
 		})
 	}

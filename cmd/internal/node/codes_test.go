@@ -119,7 +119,7 @@ func TestNotesCarryTheirDNA(t *testing.T) {
 	_, err := caller.mesh.Connect(t.Context(), worker.mesh.Addrs()[0])
 	require.NoError(t, err)
 	nonce := make([]byte, 16)
-	_, err = caller.mesh.Tell(t.Context(), worker.mesh.Self(), mesh.NoteReceipt, nonce)
+	_, err = caller.mesh.Request(t.Context(), worker.mesh.Self(), mesh.NoteReceipt, nonce)
 	require.Error(t, err, "bare")
 	answer, err := caller.tell(t.Context(), caller.mesh, worker.mesh.Self(), mesh.NoteReceipt, nonce)
 	require.NoError(t, err)
@@ -128,6 +128,6 @@ func TestNotesCarryTheirDNA(t *testing.T) {
 	env.Payload.Data, env.Timestamp = nonce, env.Timestamp.Add(-24*time.Hour)
 	raw, err := wire.EncodeEnvelope(env)
 	require.NoError(t, err)
-	_, err = caller.mesh.Tell(t.Context(), worker.mesh.Self(), mesh.NoteReceipt, raw)
+	_, err = caller.mesh.Request(t.Context(), worker.mesh.Self(), mesh.NoteReceipt, raw)
 	require.Error(t, err, "a day old")
 }

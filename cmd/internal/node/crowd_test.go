@@ -67,8 +67,8 @@ func TestTwoHundredJobsAtOnce(t *testing.T) {
 		require.NoError(t, err)
 		cost += outs[i].Cost
 	}
-	require.EqualValues(t, cost, owes(t, home, home.Wallet.Ledger()))
-	require.EqualValues(t, cost, owes(t, worker, home.Wallet.Ledger()))
+	require.EqualValues(t, cost, owes(t, home, home.Signer.Ledger()))
+	require.EqualValues(t, cost, owes(t, worker, home.Signer.Ledger()))
 }
 
 // Of 10,000 at once those for which there is room in the queue are done. Each of the
@@ -90,14 +90,14 @@ func TestTenThousandJobsAtOnce(t *testing.T) {
 	// Nothing is held and nothing set aside: all that is left can be.
 	require.Eventually(t, func() bool {
 		rest := 100_000_000 - cost
-		r, err := home.Ledger.Reserve(home.Wallet.Ledger(), rest, rest)
+		r, err := home.Ledger.Reserve(home.Signer.Ledger(), rest, rest)
 		if err == nil {
 			r.Release()
 		}
 		return err == nil
 	}, time.Minute, time.Millisecond)
-	require.EqualValues(t, cost, owes(t, home, home.Wallet.Ledger()))
-	require.EqualValues(t, cost, owes(t, worker, home.Wallet.Ledger()))
+	require.EqualValues(t, cost, owes(t, home, home.Signer.Ledger()))
+	require.EqualValues(t, cost, owes(t, worker, home.Signer.Ledger()))
 }
 
 // What is held comes free again, and the jobs that need it wait for that; what no ledger
@@ -114,8 +114,8 @@ func TestJobsWaitForWhatIsHeld(t *testing.T) {
 		require.NoError(t, err)
 		cost += outs[i].Cost
 	}
-	require.EqualValues(t, cost, owes(t, home, home.Wallet.Ledger()))
-	require.EqualValues(t, cost, owes(t, worker, home.Wallet.Ledger()))
+	require.EqualValues(t, cost, owes(t, home, home.Signer.Ledger()))
+	require.EqualValues(t, cost, owes(t, worker, home.Signer.Ledger()))
 
 	_, err := home.Kernel.Dispatch(t.Context(), order(t, home, cid, "echo", 30_000, time.Time{}))
 	require.ErrorIs(t, err, credit.ErrLedgerExhausted)
@@ -139,7 +139,7 @@ func TestAWorkersLineIsShared(t *testing.T) {
 	for _, err := range errs {
 		require.NoError(t, err)
 	}
-	require.EqualValues(t, owes(t, home, home.Wallet.Ledger()), owes(t, worker, home.Wallet.Ledger()))
+	require.EqualValues(t, owes(t, home, home.Signer.Ledger()), owes(t, worker, home.Signer.Ledger()))
 }
 
 // Copies of one job are paid for together or not at all.

@@ -74,7 +74,7 @@ func spawn(t testing.TB, home, on *peer, name string) capsule.Reply {
 	t.Helper()
 	wasm := built(t, name)
 	return command(t, home, on, capsule.Command{Type: capsule.Spawn, Spawn: &capsule.SpawnParams{
-		CID: capsule.SumCID(wasm).String(), Wasm: wasm, CreditLedgerID: string(home.Wallet.Ledger()),
+		CID: capsule.SumCID(wasm).String(), Wasm: wasm, CreditLedgerID: string(home.Signer.Ledger()),
 	}})
 }
 

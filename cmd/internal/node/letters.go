@@ -31,10 +31,10 @@ const (
 	clearAt = 1_000_000
 )
 
-// Notes are what this node answers besides jobs and commands: give them to the
+// Requests are what this node answers besides jobs and commands: give them to the
 // mesh. Each has passed the gate's DNA check before it is looked at.
-func (n *Node) Notes() map[string]mesh.NoteFunc {
-	notes := map[string]mesh.NoteFunc{mesh.NoteReceipt: n.answerReceipt, mesh.NoteCheque: n.takeCheque,
+func (n *Node) Requests() map[string]mesh.RequestFunc {
+	notes := map[string]mesh.RequestFunc{mesh.NoteReceipt: n.answerReceipt, mesh.NoteCheque: n.takeCheque,
 		mesh.NoteUnearned: n.takeUnearned}
 	if n.export != nil {
 		notes[mesh.NoteTrace] = n.takeSpans
@@ -52,21 +52,21 @@ const envelopeRoom = 4 << 10
 func noteType(name string) string { return "note:" + name + ":v1" }
 
 // tell sends a note in an envelope of its own.
-func (n *Node) tell(ctx context.Context, to mesh.Courier, p identity.PeerID, name string, body []byte) ([]byte, error) {
+func (n *Node) tell(ctx context.Context, to mesh.Requester, p identity.PeerID, name string, body []byte) ([]byte, error) {
 	env := n.Kernel.Message(ctx, noteType(name))
 	env.Payload.Data = body
 	raw, err := wire.SendEnvelope(env, n.now())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
 	}
-	return to.Tell(ctx, p, name, raw)
+	return to.Request(ctx, p, name, raw)
 }
 
 // aheadKey is the context key of how far the sender's clock is ahead of this node's.
 type aheadKey struct{}
 
 // opened hands answer what lay in an envelope that the gate let pass.
-func (n *Node) opened(name string, answer mesh.NoteFunc) mesh.NoteFunc {
+func (n *Node) opened(name string, answer mesh.RequestFunc) mesh.RequestFunc {
 	return func(ctx context.Context, from identity.PeerID, raw []byte) ([]byte, error) {
 		env, ahead, err := wire.ReceiveEnvelope(raw, n.now(), 0)
 		if err != nil {
@@ -92,19 +92,19 @@ func (n *Node) correspond(ctx context.Context) {
 	unsent := make(map[identity.PeerID]bool)
 	numbered := false // the profile's sequence has been kept: as soon as there is one
 	for {
-		var write func(ctx context.Context, to mesh.Courier, peers []mesh.Peer)
+		var write func(ctx context.Context, to mesh.Requester, peers []mesh.Peer)
 		select {
 		case <-ship.C:
 			numbered = numbered || n.saveSequence()
 			if len(n.shipping) > 0 {
-				write = func(ctx context.Context, to mesh.Courier, peers []mesh.Peer) {
+				write = func(ctx context.Context, to mesh.Requester, peers []mesh.Peer) {
 					collector = n.ship(ctx, to, peers, collector)
 				}
 			}
 		case <-receipts.C:
 			write = n.askReceipts
 		case <-cheques.C:
-			write = func(ctx context.Context, to mesh.Courier, peers []mesh.Peer) { n.sendCheques(ctx, to, peers, unsent) }
+			write = func(ctx context.Context, to mesh.Requester, peers []mesh.Peer) { n.sendCheques(ctx, to, peers, unsent) }
 		case <-save.C:
 			n.save()
 		case <-ctx.Done():
@@ -114,7 +114,7 @@ func (n *Node) correspond(ctx context.Context) {
 		if write == nil || err != nil {
 			continue
 		}
-		if to, ok := m.(mesh.Courier); ok {
+		if to, ok := m.(mesh.Requester); ok {
 			one, cancel := context.WithTimeout(ctx, letterTime)
 			write(one, to, m.Peers())
 			cancel()
@@ -164,8 +164,8 @@ func (n *Node) Sequence() uint64 {
 // job here can tell any more: those first that are connected, which answer at once. A receipt
 // settles the hold, a denial refunds it, and silence, which holds up nobody else, leaves it
 // until it expires.
-func (n *Node) askReceipts(ctx context.Context, to mesh.Courier, peers []mesh.Peer) {
-	lost := n.Purse.Lost(n.now(), receiptAsk)
+func (n *Node) askReceipts(ctx context.Context, to mesh.Requester, peers []mesh.Peer) {
+	lost := n.Payment.Lost(n.now(), receiptAsk)
 	ask := make([]identity.PeerID, 0, receiptNodes)
 	for _, p := range peers {
 		if id := p.Profile.Peer; len(lost[id]) > 0 && len(ask) < receiptNodes {
@@ -185,7 +185,7 @@ func (n *Node) askReceipts(ctx context.Context, to mesh.Courier, peers []mesh.Pe
 }
 
 // askAfter asks payee what became of what is held for it.
-func (n *Node) askAfter(ctx context.Context, to mesh.Courier, payee identity.PeerID, lost []credit.Held) {
+func (n *Node) askAfter(ctx context.Context, to mesh.Requester, payee identity.PeerID, lost []credit.Held) {
 	for _, h := range lost {
 		answer, err := n.tell(ctx, to, payee, mesh.NoteReceipt, h.ID.Nonce[:])
 		switch {
@@ -193,9 +193,9 @@ func (n *Node) askAfter(ctx context.Context, to mesh.Courier, payee identity.Pee
 			return // it is not there
 		case err != nil:
 		case len(answer) == 0:
-			n.Purse.Denied(h, n.now())
+			n.Payment.Denied(h, n.now())
 		default:
-			_, _ = n.Purse.Late(answer, n.now()) // one that is wrong is no receipt
+			_, _ = n.Payment.Late(answer, n.now()) // one that is wrong is no receipt
 		}
 	}
 }
@@ -208,20 +208,20 @@ func (n *Node) answerReceipt(_ context.Context, from identity.PeerID, body []byt
 		return nil, mesh.ErrProtocol
 	}
 	copy(nonce[:], body)
-	return n.Purse.Answer(credit.HoldID{Ledger: identity.LedgerID(identity.LedgerPrefix + string(from)), Nonce: nonce})
+	return n.Payment.Answer(credit.HoldID{Ledger: identity.LedgerID(identity.LedgerPrefix + string(from)), Nonce: nonce})
 }
 
 // sendCheques clears with the connected nodes to which this one owes enough.
-func (n *Node) sendCheques(ctx context.Context, to mesh.Courier, peers []mesh.Peer, unsent map[identity.PeerID]bool) {
+func (n *Node) sendCheques(ctx context.Context, to mesh.Requester, peers []mesh.Peer, unsent map[identity.PeerID]bool) {
 	for _, p := range peers {
 		id := p.Profile.Peer
 		s, err := n.Ledger.Standing(id)
 		if err != nil || s.Owed < clearAt && !unsent[id] || ctx.Err() != nil {
 			continue
 		}
-		cheque, err := n.Ledger.Draw(n.Wallet, id, n.now())
+		cheque, err := n.Ledger.Draw(n.Signer, id, n.now())
 		if errors.Is(err, credit.ErrAmount) {
-			cheque, err = n.Ledger.Redraw(n.Wallet, id, n.now())
+			cheque, err = n.Ledger.Redraw(n.Signer, id, n.now())
 		}
 		if err != nil {
 			continue
@@ -237,7 +237,7 @@ func (n *Node) sendCheques(ctx context.Context, to mesh.Courier, peers []mesh.Pe
 // takeCheque answers /inos/cheque/1. A cheque that came before is as good as new:
 // the drawer did not hear of it.
 func (n *Node) takeCheque(_ context.Context, from identity.PeerID, body []byte) ([]byte, error) {
-	c, err := n.Purse.TakeCheque(body, n.now())
+	c, err := n.Payment.TakeCheque(body, n.now())
 	if errors.Is(err, credit.ErrChequeStale) {
 		return nil, nil
 	}

@@ -79,7 +79,7 @@ func (p post) Tell(ctx context.Context, to identity.PeerID, name string, body []
 	if n == nil {
 		return nil, mesh.ErrUnreachable
 	}
-	return n.Notes()[name](ctx, p.Self(), body)
+	return n.Requests()[name](ctx, p.Self(), body)
 }
 
 // What a node does of its own accord: it gives back holds whose time is over, asks after
@@ -100,26 +100,26 @@ func TestNodeLooksAfterItsBooks(t *testing.T) {
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
-		go func() { ended <- home.Run(ctx, post{joined, map[identity.PeerID]*Node{worker.Wallet.Peer(): worker}}) }()
+		go func() { ended <- home.Run(ctx, post{joined, map[identity.PeerID]*Node{worker.Signer.Peer(): worker}}) }()
 		synctest.Wait()
 
 		// One job is done, and its result is lost; one node never answers.
 		away := identity.PeerIDOf(key(3).Public().(ed25519.PublicKey))
-		for _, payee := range []identity.PeerID{worker.Wallet.Peer(), away} {
+		for _, payee := range []identity.PeerID{worker.Signer.Peer(), away} {
 			sub, err := submit.New(submit.Order{Capsule: capsule.SumCID([]byte("wasm")), Budget: 1000, Deadline: time.Now().Add(30 * time.Second),
-				CreditLedgerID: string(home.Wallet.Ledger()), Module: "test", Device: home.Wallet.Peer()}, time.Now())
+				CreditLedgerID: string(home.Signer.Ledger()), Module: "test", Device: home.Signer.Peer()}, time.Now())
 			require.NoError(t, err)
 			a, err := home.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job}, time.Now())
 			require.NoError(t, err)
-			voucher, err := home.Purse.Promise(a, payee, termsOf(sub, 1000), time.Now())
+			voucher, err := home.Payment.Promise(a, payee, termsOf(sub, 1000), time.Now())
 			require.NoError(t, err)
 			if payee == away {
 				continue
 			}
 			there, err := worker.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job, Voucher: voucher,
-				From: home.Wallet.Peer(), Payee: payee}, time.Now())
+				From: home.Signer.Peer(), Payee: payee}, time.Now())
 			require.NoError(t, err)
-			earning, err := worker.Purse.Earn(there, termsOf(sub, 1000), time.Now())
+			earning, err := worker.Payment.Earn(there, termsOf(sub, 1000), time.Now())
 			require.NoError(t, err)
 			_, err = earning.Collect(kernel.Work{CapsuleCID: sub.Job.Capsule, InputCID: sub.Job.InputCID, Cost: 400, Started: time.Now(), Finished: time.Now()}, time.Now())
 			require.NoError(t, err)
@@ -129,11 +129,11 @@ func TestNodeLooksAfterItsBooks(t *testing.T) {
 		require.Len(t, home.Ledger.Holds(), 2)
 		time.Sleep(45 * time.Second)
 		require.Len(t, home.Ledger.Holds(), 1, "the receipt has been asked for")
-		b, _ := home.Ledger.Balance(home.Wallet.Ledger())
+		b, _ := home.Ledger.Balance(home.Signer.Ledger())
 		require.EqualValues(t, -400-1000, b.Balance)
 		time.Sleep(2 * time.Minute)
 		require.Empty(t, home.Ledger.Holds(), "silence has its end")
-		b, _ = home.Ledger.Balance(home.Wallet.Ledger())
+		b, _ = home.Ledger.Balance(home.Signer.Ledger())
 		require.EqualValues(t, -400, b.Balance)
 
 		seen := func(of identity.PeerID) float64 {
@@ -141,11 +141,11 @@ func TestNodeLooksAfterItsBooks(t *testing.T) {
 			return score
 		}
 		require.InDelta(t, bad, seen(away), 0.01, "kept while it runs")
-		home.Reputation.Note(worker.Wallet.Peer(), credit.DeedDone, time.Now())
-		require.Equal(t, 0.5, seen(worker.Wallet.Peer()))
+		home.Reputation.Note(worker.Signer.Peer(), credit.DeedDone, time.Now())
+		require.Equal(t, 0.5, seen(worker.Signer.Peer()))
 		cancel()
 		<-ended
-		require.Greater(t, seen(worker.Wallet.Peer()), 0.5, "and when it ends")
+		require.Greater(t, seen(worker.Signer.Peer()), 0.5, "and when it ends")
 	})
 }
 

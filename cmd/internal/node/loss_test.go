@@ -25,7 +25,7 @@ func apart(t testing.TB, path lossy.Path, silence time.Duration) (home, worker *
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.Close()) })
 	t.Logf("seed %d", path.Seed)
-	patient := func(c *p2p.Config) { c.Silence = silence }
+	patient := func(c *p2p.Config) { c.StallTimeout = silence }
 	worker = startWith(t, 202, "/ip4/127.0.0.1/udp/0/quic-v1/webtransport", func(c *p2p.Config) {
 		patient(c)
 		c.Announce = r.Announce
@@ -50,7 +50,7 @@ func ordered(t testing.TB, home, worker *peer, hash capsule.CID, jobs, size int,
 		all.Go(func() {
 			sub, err := submit.New(submit.Order{
 				Capsule: hash, Input: bytes.Repeat([]byte{byte(i)}, size), Deadline: began.Add(limit),
-				CreditLedgerID: string(home.Wallet.Ledger()), Module: "test", Device: home.mesh.Self(),
+				CreditLedgerID: string(home.Signer.Ledger()), Module: "test", Device: home.mesh.Self(),
 			}, time.Now())
 			if err == nil {
 				_, err = home.Kernel.Dispatch(ctx, sub)

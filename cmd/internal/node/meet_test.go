@@ -18,7 +18,7 @@ func bought(t *testing.T, from *Node, cid capsule.CID, method string, copies uin
 	t.Helper()
 	sub, err := submit.New(submit.Order{
 		Capsule: cid, Method: method, Args: args, Input: input, Budget: 20_000, Replicas: copies,
-		Deadline: time.Now().Add(time.Minute), CreditLedgerID: string(from.Wallet.Ledger()), Module: "test", Device: from.Wallet.Peer(),
+		Deadline: time.Now().Add(time.Minute), CreditLedgerID: string(from.Signer.Ledger()), Module: "test", Device: from.Signer.Peer(),
 	}, time.Now())
 	require.NoError(t, err)
 	out, err := from.Kernel.Dispatch(t.Context(), sub)

@@ -1,4 +1,4 @@
-// Package node builds one node of its parts: wallet and ledger, gate, library,
+// Package node builds one node of its parts: signer and ledger, gate, library,
 // supervisor and kernel. The native node and the browser kernel differ only in
 // the runtime, the log and the mesh they bring.
 package node
@@ -77,14 +77,14 @@ type Config struct {
 
 // Node is the parts, joined. Run the Kernel; it serves the rest.
 type Node struct {
-	Purse      *payment.Purse
+	Payment    *payment.Service
 	Reputation *credit.Reputation
 	Kernel     *kernel.Kernel
 	Library    *library.Library
 	Supervisor *supervisor.Supervisor
 	Gate       *governance.Gate
 	Ledger     *credit.Ledger
-	Wallet     *credit.Wallet
+	Signer     *credit.Signer
 
 	now         func() time.Time
 	onHeartbeat func(capsuleID string)
@@ -116,7 +116,7 @@ func New(cfg Config) (*Node, error) {
 	if err = n.openLedger(cfg); err != nil {
 		return nil, err
 	}
-	if n.Purse, err = payment.NewPurse(payment.Config{Wallet: n.Wallet, Ledger: n.Ledger, Keep: cfg.Keep}, n.now()); err != nil {
+	if n.Payment, err = payment.New(payment.Config{Signer: n.Signer, Ledger: n.Ledger, Keep: cfg.Keep}, n.now()); err != nil {
 		return nil, err
 	}
 	n.Reputation = credit.NewReputation(credit.ReputationConfig{})
@@ -160,30 +160,30 @@ func New(cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n.Kernel, err = kernel.New(kernel.Config{
-		Now:          n.now,
-		Self:         self,
-		Owner:        owner,
-		Ownership:    cfg.Ownership,
-		Name:         cfg.Name,
-		Kind:         cfg.Kind,
-		Capabilities: cfg.Capabilities,
-		GeoHash:      cfg.GeoHash,
-		CreditCost:   cfg.CreditCost,
-		Slots:        cfg.Slots,
-		Tireless:     cfg.Kind == "native", // nobody sits at one
-		Gate:         n.Gate,
-		Capsules:     kernel.Supervised(n.Supervisor),
-		Blobs:        n.Library,
-		Snapshots:    snapshots{images, n.Library},
-		Wallet:       n.Purse,
-		Upkeep:       n.Purse,
-		Memory:       cfg.Memory,
-		Reputation:   n.Reputation,
-		Scorer:       score,
-		Nodes:        cfg.Nodes,
-		Hedge:        cfg.Hedge,
-		PublishEvery: cfg.PublishEvery,
-		PingEvery:    cfg.PingEvery,
+		Now:             n.now,
+		Self:            self,
+		Owner:           owner,
+		Ownership:       cfg.Ownership,
+		Name:            cfg.Name,
+		Kind:            cfg.Kind,
+		Capabilities:    cfg.Capabilities,
+		GeoHash:         cfg.GeoHash,
+		CreditCost:      cfg.CreditCost,
+		Slots:           cfg.Slots,
+		AlwaysVolunteer: cfg.Kind == "native", // nobody sits at one
+		Gate:            n.Gate,
+		Capsules:        kernel.Supervised(n.Supervisor),
+		Blobs:           n.Library,
+		Snapshots:       snapshots{images, n.Library},
+		Payments:        n.Payment,
+		Upkeep:          n.Payment,
+		Memory:          cfg.Memory,
+		Reputation:      n.Reputation,
+		Scorer:          score,
+		Nodes:           cfg.Nodes,
+		Hedge:           cfg.Hedge,
+		PublishEvery:    cfg.PublishEvery,
+		PingEvery:       cfg.PingEvery,
 	})
 	if err != nil {
 		return nil, err
@@ -235,16 +235,16 @@ func (n *Node) openLedger(cfg Config) (err error) {
 	if cfg.Log == nil {
 		cfg.Log = &credit.MemoryLog{Bound: credit.MemoryBudget}
 	}
-	if n.Wallet, err = credit.NewWallet(credit.WalletConfig{Key: cfg.Key, Codec: wire.Credit{}}); err != nil {
+	if n.Signer, err = credit.NewSigner(credit.SignerConfig{Key: cfg.Key, Codec: wire.Credit{}}); err != nil {
 		return err
 	}
 	n.Ledger, err = credit.OpenLedger(credit.Config{Log: cfg.Log, Codec: wire.Credit{},
-		Self: n.Wallet.Peer(), StrangerLine: cfg.StrangerLine, StrangersLine: strangersLines * cfg.StrangerLine})
+		Self: n.Signer.Peer(), StrangerLine: cfg.StrangerLine, StrangersLine: strangersLines * cfg.StrangerLine})
 	if err != nil {
 		return err
 	}
 	n.Ledger.OnFailed(n.books.fail)
-	if err = n.Ledger.OpenAccount(n.Wallet.Ledger(), cfg.Allowance, n.now()); err != nil {
+	if err = n.Ledger.OpenAccount(n.Signer.Ledger(), cfg.Allowance, n.now()); err != nil {
 		return fmt.Errorf("node: opening the own ledger: %w", err)
 	}
 	return nil
@@ -267,7 +267,7 @@ func (n *Node) Run(ctx context.Context, m mesh.Mesh) error {
 			select {
 			case now := <-tick.C:
 				// What cannot be written now is tried at the next tick.
-				n.Purse.SettleAgain(now)
+				n.Payment.SettleAgain(now)
 				_, _ = n.Ledger.Expire(now)
 			case <-ctx.Done():
 				return

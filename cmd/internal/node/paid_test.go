@@ -62,7 +62,7 @@ func startWith(t testing.TB, seed byte, listen string, changeMesh func(*p2p.Conf
 	}
 	n, err := New(cfg)
 	require.NoError(t, err)
-	on := p2p.Config{Key: key, Handler: n.Kernel, Notes: n.Notes(), Listen: []string{listen}, Now: cfg.Now, Sequence: n.Sequence()}
+	on := p2p.Config{Key: key, Handler: n.Kernel, Requests: n.Requests(), Listen: []string{listen}, Now: cfg.Now, Sequence: n.Sequence()}
 	changeMesh(&on)
 	m, err := p2p.New(on)
 	require.NoError(t, err)
@@ -99,7 +99,7 @@ func order(t *testing.T, from *peer, cid capsule.CID, method string, budget uint
 	t.Helper()
 	sub, err := submit.New(submit.Order{
 		Capsule: cid, Method: method, Input: []byte("in"), Budget: budget, Deadline: deadline,
-		CreditLedgerID: string(from.Wallet.Ledger()), Module: "test", Device: from.mesh.Self(),
+		CreditLedgerID: string(from.Signer.Ledger()), Module: "test", Device: from.mesh.Self(),
 	}, time.Now())
 	require.NoError(t, err)
 	return sub
@@ -132,7 +132,7 @@ func TestPaidJobAcrossNodes(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "in", string(out.Output))
 	require.Positive(t, out.Cost)
-	ledger := home.Wallet.Ledger()
+	ledger := home.Signer.Ledger()
 	require.EqualValues(t, out.Cost, owes(t, home, ledger), "the rest came back")
 	require.EqualValues(t, out.Cost, owes(t, worker, ledger), "both books agree")
 
@@ -158,7 +158,7 @@ func TestPaidJobAcrossNodes(t *testing.T) {
 	require.NotEmpty(t, debits)
 	require.IsNonDecreasing(t, debits)
 	mu.Unlock()
-	kept := home.Wallet.Kept(sub.Job.ID)
+	kept := home.Signer.Kept(sub.Job.ID)
 	require.Len(t, kept, 1)
 	require.EqualValues(t, mesh.JobCreditExhausted, kept[0].Receipt.Code)
 
@@ -217,12 +217,12 @@ func TestLateReceiptIsSettledOnce(t *testing.T) {
 		sub := order(t, home, capsule.SumCID([]byte("wasm")), "", 1000, time.Now().Add(time.Minute))
 		a, err := home.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job}, time.Now())
 		require.NoError(t, err)
-		voucher, err := home.Purse.Promise(a, worker.mesh.Self(), termsOf(sub, price), time.Now())
+		voucher, err := home.Payment.Promise(a, worker.mesh.Self(), termsOf(sub, price), time.Now())
 		require.NoError(t, err)
 		there, err := worker.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job, Voucher: voucher,
 			From: home.mesh.Self(), Payee: worker.mesh.Self()}, time.Now())
 		require.NoError(t, err)
-		earning, err := worker.Purse.Earn(there, termsOf(sub, price), time.Now())
+		earning, err := worker.Payment.Earn(there, termsOf(sub, price), time.Now())
 		require.NoError(t, err)
 		switch i {
 		case 0:
@@ -246,7 +246,7 @@ func TestLateReceiptIsSettledOnce(t *testing.T) {
 	require.Len(t, holds, 3)
 	for range 3 {
 		again.askReceipts(t.Context(), again.mesh, again.mesh.Peers())
-		b, _ := again.Ledger.Balance(again.Wallet.Ledger())
+		b, _ := again.Ledger.Balance(again.Signer.Ledger())
 		require.EqualValues(t, -400-1000, b.Balance, "400 settled, 1000 refunded, 1000 at work")
 		require.EqualValues(t, 1000, b.Held)
 	}
@@ -269,17 +269,17 @@ func TestChequesClearBothBooks(t *testing.T) {
 		sub := order(t, payer, capsule.SumCID([]byte("wasm")), "", amount, time.Time{})
 		here, err := payer.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job}, time.Now())
 		require.NoError(t, err)
-		voucher, err := payer.Purse.Promise(here, worker.mesh.Self(), termsOf(sub, price), time.Now())
+		voucher, err := payer.Payment.Promise(here, worker.mesh.Self(), termsOf(sub, price), time.Now())
 		require.NoError(t, err)
 		there, err := worker.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job, Voucher: voucher,
 			From: payer.mesh.Self(), Payee: worker.mesh.Self()}, time.Now())
 		require.NoError(t, err)
-		earning, err := worker.Purse.Earn(there, termsOf(sub, price), time.Now())
+		earning, err := worker.Payment.Earn(there, termsOf(sub, price), time.Now())
 		require.NoError(t, err)
 		w := kernel.Work{CapsuleCID: sub.Job.Capsule, InputCID: sub.Job.InputCID, OutputCID: "o", Cost: amount, Started: time.Now(), Finished: time.Now()}
 		receipt, err := earning.Collect(w, time.Now())
 		require.NoError(t, err)
-		require.NoError(t, payer.Purse.Pay(here, mesh.JobOutcome{Node: worker.mesh.Self(), OutputCID: "o", Cost: amount, Receipt: receipt}, time.Hour, time.Now()))
+		require.NoError(t, payer.Payment.Pay(here, mesh.JobOutcome{Node: worker.mesh.Self(), OutputCID: "o", Cost: amount, Receipt: receipt}, time.Hour, time.Now()))
 	}
 	owe(a, b, 900_000)
 	owe(b, a, 600_000)
@@ -337,7 +337,7 @@ func TestSpawnedCapsuleLivesOnItsLedger(t *testing.T) {
 	require.NoError(t, err)
 	events, cancel := home.Kernel.Subscribe(1024)
 	defer cancel()
-	ledger := home.Wallet.Ledger()
+	ledger := home.Signer.Ledger()
 	r, err := home.Kernel.Command(t.Context(), "", capsule.Command{ID: "1", Type: capsule.Spawn,
 		Spawn: &capsule.SpawnParams{CID: cid.String(), CreditLedgerID: string(ledger)}})
 	require.NoError(t, err)

@@ -54,7 +54,7 @@ func TestEveryCommandOnAnotherNodeAndMigration(t *testing.T) {
 	// spawn, by CID alone: the other node fetches the capsule from here.
 	require.False(t, far.Library.Has(cid))
 	spawned := command(t, home, far, capsule.Command{Type: capsule.Spawn,
-		Spawn: &capsule.SpawnParams{CID: cid.String(), CreditLedgerID: string(home.Wallet.Ledger())}})
+		Spawn: &capsule.SpawnParams{CID: cid.String(), CreditLedgerID: string(home.Signer.Ledger())}})
 	require.True(t, far.Library.Has(cid))
 	require.NotEmpty(t, spawned.CapsuleID)
 	require.Empty(t, home.Supervisor.List(), "it runs there, not here")
@@ -115,7 +115,7 @@ func TestEveryCommandOnAnotherNodeAndMigration(t *testing.T) {
 
 	// And back to where it came from: the other node has the snapshot still.
 	back := command(t, home, far, capsule.Command{Type: capsule.Spawn,
-		Spawn: &capsule.SpawnParams{CID: image.SnapshotCID, CreditLedgerID: string(home.Wallet.Ledger())}})
+		Spawn: &capsule.SpawnParams{CID: image.SnapshotCID, CreditLedgerID: string(home.Signer.Ledger())}})
 	feed(t, home, far, back.CapsuleID, text[2*third:])
 	require.Equal(t, stayed, total(t, far, back.CapsuleID))
 }
@@ -130,13 +130,13 @@ func TestMigrationToANodeThatHasNothing(t *testing.T) {
 	command(t, home, home, capsule.Command{Type: capsule.Pause, Target: here.CapsuleID})
 	image := command(t, home, home, capsule.Command{Type: capsule.Snapshot, Target: here.CapsuleID})
 	there := command(t, home, far, capsule.Command{Type: capsule.Spawn,
-		Spawn: &capsule.SpawnParams{CID: image.SnapshotCID, CreditLedgerID: string(home.Wallet.Ledger())}})
+		Spawn: &capsule.SpawnParams{CID: image.SnapshotCID, CreditLedgerID: string(home.Signer.Ledger())}})
 	feed(t, home, far, there.CapsuleID, "t to be")
 	require.Contains(t, total(t, far, there.CapsuleID), "words 6\n")
 
 	nowhere := capsule.SumCID([]byte("nothing has this"))
 	r, err := home.Kernel.Command(t.Context(), far.mesh.Self(), capsule.Command{ID: "x", Type: capsule.Spawn,
-		Spawn: &capsule.SpawnParams{CID: nowhere.String(), CreditLedgerID: string(home.Wallet.Ledger())}})
+		Spawn: &capsule.SpawnParams{CID: nowhere.String(), CreditLedgerID: string(home.Signer.Ledger())}})
 	require.NoError(t, err)
 	require.Equal(t, capsule.BadParams, r.Code)
 }

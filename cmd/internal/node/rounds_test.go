@@ -26,7 +26,7 @@ func TestAThousandCapsulesLeaveNothing(t *testing.T) {
 	require.NoError(t, err)
 	round := func(on *peer) {
 		id := command(t, home, on, capsule.Command{Type: capsule.Spawn,
-			Spawn: &capsule.SpawnParams{CID: cid.String(), CreditLedgerID: string(home.Wallet.Ledger())}}).CapsuleID
+			Spawn: &capsule.SpawnParams{CID: cid.String(), CreditLedgerID: string(home.Signer.Ledger())}}).CapsuleID
 		if on == home {
 			_, err := home.Kernel.Listen("", id)
 			require.NoError(t, err)

@@ -53,14 +53,14 @@ func (n *Node) hearSpans() {
 
 // ship sends what is queued to a native node that takes it, to best (the last one
 // that did) first, and returns who did. What nobody takes is dropped.
-func (n *Node) ship(ctx context.Context, to mesh.Courier, peers []mesh.Peer, best identity.PeerID) identity.PeerID {
+func (n *Node) ship(ctx context.Context, to mesh.Requester, peers []mesh.Peer, best identity.PeerID) identity.PeerID {
 	for len(n.shipping) > 0 {
 		var batch []trace.Span
 		for len(n.shipping) > 0 && len(batch) < shipAtMost {
 			batch = append(batch, <-n.shipping)
 		}
 		body, err := wire.EncodeSpans(batch)
-		if err != nil || len(body) > mesh.MaxNote-envelopeRoom {
+		if err != nil || len(body) > mesh.MaxRequestBody-envelopeRoom {
 			continue
 		}
 		if best = n.shipTo(ctx, to, peers, best, body); best == "" {
@@ -70,7 +70,7 @@ func (n *Node) ship(ctx context.Context, to mesh.Courier, peers []mesh.Peer, bes
 	return best
 }
 
-func (n *Node) shipTo(ctx context.Context, to mesh.Courier, peers []mesh.Peer, best identity.PeerID, body []byte) identity.PeerID {
+func (n *Node) shipTo(ctx context.Context, to mesh.Requester, peers []mesh.Peer, best identity.PeerID, body []byte) identity.PeerID {
 	asked := 0
 	try := func(p identity.PeerID) bool {
 		asked++

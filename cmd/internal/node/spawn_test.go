@@ -37,7 +37,7 @@ func TestASpawnOnAnotherNodeIsTheSameAsHere(t *testing.T) {
 	home, far := neighbours(t, 91)
 	for _, on := range []*peer{home, far} {
 		spawn := func(name string, p capsule.SpawnParams) (capsule.Reply, error) {
-			p.Wasm, p.CreditLedgerID = built(t, name), string(home.Wallet.Ledger())
+			p.Wasm, p.CreditLedgerID = built(t, name), string(home.Signer.Ledger())
 			p.CID = capsule.SumCID(p.Wasm).String()
 			return home.Kernel.Command(t.Context(), on.mesh.Self(), capsule.Command{ID: name, Type: capsule.Spawn, Spawn: &p,
 				Deadline: time.Now().Add(time.Minute)})

@@ -24,7 +24,7 @@ const strangerLine = 1000
 
 // brings has seed's node bring a job to the worker, with a voucher of its own.
 func brings(ctx context.Context, t *testing.T, worker *peer, seed byte, o submit.Order, origin string, fetch mesh.FetchFunc, body func(context.Context) ([]byte, error)) mesh.JobOutcome {
-	wallet, err := credit.NewWallet(credit.WalletConfig{Key: keyOf(seed), Codec: wire.Credit{}})
+	wallet, err := credit.NewSigner(credit.SignerConfig{Key: keyOf(seed), Codec: wire.Credit{}})
 	must(t, err)
 	o.Input, o.CreditLedgerID, o.Module, o.Device = []byte("in"), string(wallet.Ledger()), "test", idOf(seed)
 	sub, err := submit.New(o, time.Now())

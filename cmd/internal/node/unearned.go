@@ -21,7 +21,7 @@ const (
 // bill them, each as soon as it is connected. It returns once all have been told or
 // nothing is held any more, or with ctx.
 func (n *Node) sayUnearned(ctx context.Context) {
-	if len(n.Purse.Unearned(n.now())) == 0 {
+	if len(n.Payment.Unearned(n.now())) == 0 {
 		return
 	}
 	events, cancel := n.Kernel.Subscribe(64)
@@ -29,7 +29,7 @@ func (n *Node) sayUnearned(ctx context.Context) {
 	again := time.NewTicker(unearnedAgain)
 	defer again.Stop()
 	for {
-		left := n.Purse.Unearned(n.now())
+		left := n.Payment.Unearned(n.now())
 		if len(left) == 0 {
 			return
 		}
@@ -53,7 +53,7 @@ func (n *Node) tellUnearned(ctx context.Context, left map[identity.PeerID][]cred
 	if err != nil {
 		return
 	}
-	to, ok := m.(mesh.Courier)
+	to, ok := m.(mesh.Requester)
 	if !ok {
 		return
 	}
@@ -69,7 +69,7 @@ func (n *Node) tellUnearned(ctx context.Context, left map[identity.PeerID][]cred
 		}
 		one, cancel := context.WithTimeout(ctx, letterTime)
 		if _, err := n.tell(one, to, p.Profile.Peer, mesh.NoteUnearned, body); err == nil {
-			n.Purse.Told(ids)
+			n.Payment.Told(ids)
 		}
 		cancel()
 	}
@@ -84,7 +84,7 @@ func (n *Node) takeUnearned(_ context.Context, from identity.PeerID, body []byte
 	}
 	for ; len(body) > 0; body = body[len(nonce):] {
 		copy(nonce[:], body)
-		if err := n.Purse.TakeBack(nonce, from, n.now()); err != nil {
+		if err := n.Payment.TakeBack(nonce, from, n.now()); err != nil {
 			return nil, err
 		}
 	}

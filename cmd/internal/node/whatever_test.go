@@ -209,7 +209,7 @@ func (s *seller) sell(t *testing.T, m module, how ending, after time.Duration) m
 	what := fmt.Sprintf("%s, ended by %s after %v", m.name, how, after)
 	_, key, err := ed25519.GenerateKey(nil)
 	must(t, err)
-	wallet, err := credit.NewWallet(credit.WalletConfig{Key: key, Codec: wire.Credit{}})
+	wallet, err := credit.NewSigner(credit.SignerConfig{Key: key, Codec: wire.Credit{}})
 	must(t, err)
 	now := time.Now()
 	order := submit.Order{Capsule: capsule.SumCID(m.wasm), Method: m.method, Args: m.args, Budget: 60 * endPrice, Deadline: now.Add(longestJob),

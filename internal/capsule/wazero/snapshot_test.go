@@ -25,7 +25,7 @@ func command(t *testing.T, c *capsule.Capsule, kind capsule.CommandType) {
 func moved(t *testing.T, c *capsule.Capsule, mod capsule.Module) *capsule.Capsule {
 	t.Helper()
 	command(t, c, capsule.Pause)
-	im, r, err := c.Take(t.Context(), capsule.Command{ID: "s", Type: capsule.Snapshot})
+	im, r, err := c.Snapshot(t.Context(), capsule.Command{ID: "s", Type: capsule.Snapshot})
 	require.NoError(t, err)
 	require.Equal(t, capsule.OK, r.Code, r.Message)
 	require.Equal(t, "s", r.ID)
@@ -109,7 +109,7 @@ func TestWhatCannotBeTaken(t *testing.T) {
 	c := open(t, mod, capsule.Config{})
 	refused := func(why string) {
 		t.Helper()
-		im, r, err := c.Take(t.Context(), capsule.Command{Type: capsule.Snapshot})
+		im, r, err := c.Snapshot(t.Context(), capsule.Command{Type: capsule.Snapshot})
 		require.NoError(t, err)
 		require.Nil(t, im)
 		require.Equal(t, capsule.InvalidState, r.Code)
@@ -142,7 +142,7 @@ func TestWhatCannotBeTaken(t *testing.T) {
 	c = moved(t, c, mod)
 	c.Kill(nil)
 	<-c.Done()
-	_, r, err := c.Take(t.Context(), capsule.Command{Type: capsule.Snapshot})
+	_, r, err := c.Snapshot(t.Context(), capsule.Command{Type: capsule.Snapshot})
 	require.ErrorIs(t, err, capsule.ErrKilled)
 	require.Equal(t, capsule.Crashed, r.Code)
 }
@@ -156,7 +156,7 @@ func TestTakingDoesNotDisturb(t *testing.T) {
 		require.NoError(t, c.Send(t.Context(), text[at:min(at+1000, len(text))]))
 		if at%20_000 == 0 {
 			command(t, c, capsule.Pause)
-			_, r, err := c.Take(t.Context(), capsule.Command{})
+			_, r, err := c.Snapshot(t.Context(), capsule.Command{})
 			require.NoError(t, err)
 			require.Equal(t, capsule.OK, r.Code, r.Message)
 			command(t, c, capsule.Resume)
@@ -172,7 +172,7 @@ func TestARestoreIsRefusedAndNamed(t *testing.T) {
 	mod := compile(t, rt, built(t, "wordcount"))
 	c := open(t, mod, capsule.Config{})
 	command(t, c, capsule.Pause)
-	im, _, err := c.Take(t.Context(), capsule.Command{})
+	im, _, err := c.Snapshot(t.Context(), capsule.Command{})
 	require.NoError(t, err)
 	for i, wrong := range []func(*capsule.Image){
 		func(im *capsule.Image) { im.ABI++ },

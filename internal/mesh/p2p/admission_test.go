@@ -39,7 +39,7 @@ func TestRefusedBeforeItsInput(t *testing.T) {
 
 // A caller that goes away in the middle of its input ends the job.
 func TestCancelledWithinItsInput(t *testing.T) {
-	a := start(t, 1, func(c *Config) { c.Silence = time.Second })
+	a := start(t, 1, func(c *Config) { c.StallTimeout = time.Second })
 	b := start(t, 2, nil, a)
 	until(t, b, connected(a))
 	ctx, cancel := context.WithCancel(t.Context())

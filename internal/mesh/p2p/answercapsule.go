@@ -55,7 +55,7 @@ func (m *Mesh) capsule(ctx context.Context, from identity.PeerID, call mesh.Fetc
 	if m.cfg.Handler == nil {
 		return mesh.Blob{}, false
 	}
-	ctx, cancel := context.WithTimeout(ctx, m.cfg.Silence)
+	ctx, cancel := context.WithTimeout(ctx, m.cfg.StallTimeout)
 	defer cancel()
 	blob, ok := m.cfg.Handler.HandleFetch(ctx, from, call)
 	if !ok || len(blob.SignedManifest) == 0 || uint64(len(blob.Wasm)) != blob.Manifest.Size ||

@@ -39,7 +39,7 @@ func (m *Mesh) answerFeed(ctx context.Context, from identity.PeerID, s *frames) 
 	if call.Capsule, window, err = wire.FeedOf(call.Envelope); err != nil {
 		return err
 	}
-	if n := m.guard.openOf(s.s.Conn().RemotePeer(), FeedProtocol); n > mesh.FeedsAtOnce {
+	if n := m.limiter.openOf(s.s.Conn().RemotePeer(), FeedProtocol); n > mesh.FeedsAtOnce {
 		return sendFeedFrame(s, wire.FeedFrame{End: &mesh.FeedEnd{Code: capsule.Limit, Reason: "too_many_feeds",
 			Message: fmt.Sprintf("p2p: %d feeds of yours are under way", mesh.FeedsAtOnce)}})
 	}
@@ -70,7 +70,7 @@ func (m *Mesh) answerFeed(ctx context.Context, from identity.PeerID, s *frames) 
 			}
 		})
 	}()
-	alive := time.NewTicker(min(m.cfg.Silence/3, signOfLife))
+	alive := time.NewTicker(min(m.cfg.StallTimeout/3, signOfLife))
 	defer alive.Stop()
 	for {
 		select {

@@ -216,7 +216,7 @@ func (m *Mesh) handleJob(ctx context.Context, from identity.PeerID, call mesh.Jo
 // so that the caller can tell a long job from a dead node. It returns only after
 // the handler has.
 func (m *Mesh) report(ctx context.Context, stop context.CancelCauseFunc, s *frames, latest <-chan mesh.Progress, ended <-chan mesh.JobOutcome) error {
-	alive := time.NewTicker(min(m.cfg.Silence/3, signOfLife))
+	alive := time.NewTicker(min(m.cfg.StallTimeout/3, signOfLife))
 	defer alive.Stop()
 	var last mesh.Progress
 	var failed error

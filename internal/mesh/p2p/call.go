@@ -83,7 +83,7 @@ func (m *Mesh) answerCall(ctx context.Context, from identity.PeerID, s *frames) 
 	}
 	call := mesh.CapsuleCall{Envelope: env, Capsule: r.Capsule, Method: r.Method, Args: r.Args}
 	return m.serveJob(ctx, s, r.InputLength, time.Now().Add(patience), func(ctx context.Context, body bodyFunc, onProgress func(mesh.Progress)) mesh.JobOutcome {
-		if n := m.guard.openOf(s.s.Conn().RemotePeer(), CallProtocol); n > mesh.CallsAtOnce {
+		if n := m.limiter.openOf(s.s.Conn().RemotePeer(), CallProtocol); n > mesh.CallsAtOnce {
 			return mesh.JobOutcome{Code: mesh.JobBusy, Reason: "too_many_calls",
 				Message: fmt.Sprintf("p2p: %d calls of yours are under way here: wait for one to end", mesh.CallsAtOnce)}
 		}

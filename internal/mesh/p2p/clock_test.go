@@ -62,7 +62,7 @@ func TestClocksDiffer(t *testing.T) {
 				p := profile("gpu")
 				p.Expires = now().Add(30 * time.Second)
 				require.NoError(t, n.Publish(t.Context(), p))
-				_, ok := n.book.fresh(n.Self())
+				_, ok := n.profiles.fresh(n.Self())
 				require.True(t, ok)
 				return n.Sequence()
 			}
@@ -77,10 +77,10 @@ func TestClocksDiffer(t *testing.T) {
 							first = s
 						}
 					}
-					p, ok := n.book.fresh(of.Self())
+					p, ok := n.profiles.fresh(of.Self())
 					return ok && p.Sequence >= first
 				}, 30*time.Second, 5*time.Millisecond, "%s of %s", n.Self(), of.Self())
-				p, _ := n.book.get(of.Self())
+				p, _ := n.profiles.get(of.Self())
 				left := time.Until(p.Expires) // by the monotonic clock
 				require.Positive(t, left)
 				require.LessOrEqual(t, left, 30*time.Second)
@@ -146,28 +146,28 @@ func TestReplayedProfiles(t *testing.T) {
 	signed := func(issued time.Time, life time.Duration) []byte {
 		return signedProfile(t, 1, testKey(1), func(p *mesh.Profile) { p.Issued, p.Expires = issued, issued.Add(life) })
 	}
-	b := newBook(wall.Now)
+	b := newProfileStore(wall.Now)
 	old := signed(wall.Now(), 30*time.Second)
-	p, err := b.take(old, "")
+	p, err := b.add(old, "")
 	require.NoError(t, err)
-	_, err = b.take(old, "")
+	_, err = b.add(old, "")
 	require.ErrorIs(t, err, errStale)
 	require.LessOrEqual(t, time.Until(p.Expires), 30*time.Second)
 
 	// On a node that has never heard of it, it counts from when it is heard. Whether the clock
 	// of its node is wrong or the profile old cannot be told.
-	b = newBook(wall.Now)
+	b = newProfileStore(wall.Now)
 	wall.Set(48 * time.Hour)
-	p, err = b.take(old, "")
+	p, err = b.add(old, "")
 	require.NoError(t, err)
 	require.LessOrEqual(t, time.Until(p.Expires), 30*time.Second)
-	b = newBook(wall.Now)
+	b = newProfileStore(wall.Now)
 	for _, off := range []time.Duration{73 * time.Hour, -73 * time.Hour} {
 		wall.Set(off)
-		_, err = b.take(old, "")
+		_, err = b.add(old, "")
 		require.ErrorIs(t, err, mesh.ErrTime)
 		// Its node itself may give it: then it is no replay, and its clock is wrong.
-		_, err = newBook(wall.Now).take(old, testID(1))
+		_, err = newProfileStore(wall.Now).add(old, testID(1))
 		require.NoError(t, err)
 	}
 	// Where its node's clock has been measured, it can be told, to a minute.
@@ -175,16 +175,16 @@ func TestReplayedProfiles(t *testing.T) {
 		return mesh.Source{Ahead: -73 * time.Hour, Measured: true}
 	}
 	wall.Set(73*time.Hour + 50*time.Second)
-	_, err = b.take(old, "")
+	_, err = b.add(old, "")
 	require.NoError(t, err)
-	b = &book{now: wall.Now, size: bookSize, pages: map[identity.PeerID]page{}, from: b.from}
+	b = &profileStore{now: wall.Now, size: profileStoreSize, entries: map[identity.PeerID]profileEntry{}, from: b.from}
 	wall.Set(73*time.Hour + 91*time.Second)
-	_, err = b.take(old, "")
+	_, err = b.add(old, "")
 	require.ErrorIs(t, err, mesh.ErrTime)
 
 	// Nobody may say that it is good for longer than an hour.
 	for _, life := range []time.Duration{time.Hour + time.Second, 0, -time.Second} {
-		_, err = newBook(time.Now).take(signed(time.Now(), life), "")
+		_, err = newProfileStore(time.Now).add(signed(time.Now(), life), "")
 		require.ErrorIs(t, err, mesh.ErrProfile)
 	}
 }
@@ -202,13 +202,13 @@ func TestSequenceGoesOn(t *testing.T) {
 			return n
 		}
 		a := open(0)
-		require.Eventually(t, func() bool { p, ok := b.book.fresh(a.Self()); return ok && p.Sequence == a.Sequence() }, 30*time.Second, 5*time.Millisecond)
+		require.Eventually(t, func() bool { p, ok := b.profiles.fresh(a.Self()); return ok && p.Sequence == a.Sequence() }, 30*time.Second, 5*time.Millisecond)
 		last := a.Sequence()
 		require.NoError(t, a.Close())
 		wall.Set(0)
 		a = open(last)
 		require.Greater(t, a.Sequence(), last)
-		require.Eventually(t, func() bool { p, ok := b.book.fresh(a.Self()); return ok && p.Sequence > last }, 30*time.Second, 5*time.Millisecond)
+		require.Eventually(t, func() bool { p, ok := b.profiles.fresh(a.Self()); return ok && p.Sequence > last }, 30*time.Second, 5*time.Millisecond)
 	}
 }
 
@@ -228,9 +228,9 @@ func TestNodesThatDoNotSpeakOfClocks(t *testing.T) {
 	require.Positive(t, rtt)
 	require.False(t, b.Peers()[0].Clock.Known())
 
-	_, err = b.book.take(signedProfile(t, 662, testKey(662), nil), "")
+	_, err = b.profiles.add(signedProfile(t, 662, testKey(662), nil), "")
 	require.NoError(t, err)
-	p, ok := b.book.fresh(testID(662))
+	p, ok := b.profiles.fresh(testID(662))
 	require.True(t, ok)
 	require.LessOrEqual(t, time.Until(p.Expires), time.Minute)
 
@@ -264,15 +264,15 @@ func TestMachineAsleep(t *testing.T) {
 				require.NoError(t, n.Publish(t.Context(), profile("gpu")))
 			}
 			require.Eventually(t, func() bool {
-				_, ofB := a.book.fresh(b.Self())
-				_, ofA := b.book.fresh(a.Self())
+				_, ofB := a.profiles.fresh(b.Self())
+				_, ofA := b.profiles.fresh(a.Self())
 				return ofA && ofB && a.peers.clock(b.id).Known() && b.peers.clock(a.id).Known()
 			}, 30*time.Second, 5*time.Millisecond)
 
 			wall.Set(10 * time.Minute)
-			b.book.mu.Lock()
-			clear(b.book.pages)
-			b.book.mu.Unlock()
+			b.profiles.mu.Lock()
+			clear(b.profiles.entries)
+			b.profiles.mu.Unlock()
 			require.NoError(t, b.host.Network().ClosePeer(a.id))
 			until(t, a, connected(b)) // again
 			require.Eventually(t, func() bool {
@@ -286,8 +286,8 @@ func TestMachineAsleep(t *testing.T) {
 				}
 				_, _ = a.Ping(ctx, b.Self())
 				_, _ = b.Ping(ctx, a.Self())
-				_, ofB := a.book.fresh(b.Self())
-				_, ofA := b.book.fresh(a.Self())
+				_, ofB := a.profiles.fresh(b.Self())
+				_, ofA := b.profiles.fresh(a.Self())
 				off := 10 * time.Minute
 				if sleeper == "who dials" {
 					off = -off

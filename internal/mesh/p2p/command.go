@@ -37,7 +37,7 @@ func (m *Mesh) Command(ctx context.Context, p identity.PeerID, call mesh.Command
 	if err := mesh.Fits("command", uint64(len(data)), commandFrame); err != nil {
 		return capsule.Reply{}, fmt.Errorf("%w: %w", mesh.ErrUnsent, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, m.patience(cmd)+m.cfg.Silence)
+	ctx, cancel := context.WithTimeout(ctx, m.patience(cmd)+m.cfg.StallTimeout)
 	defer cancel()
 	s, end, err := m.open(ctx, p, LifecycleProtocol)
 	if err != nil {

@@ -82,7 +82,7 @@ func TestSilentPeersShutOutNobody(t *testing.T) {
 // A stream on which nothing is said ends within seconds, and its peer's connection was worth
 // nothing meanwhile.
 func TestASilentStreamEnds(t *testing.T) {
-	a := start(t, 975, func(c *Config) { c.Silence = time.Hour })
+	a := start(t, 975, func(c *Config) { c.StallTimeout = time.Hour })
 	h := silence(t, a, JobProtocol)
 	require.False(t, a.host.ConnManager().IsProtected(h.ID(), holdStreams))
 	s, err := h.NewStream(t.Context(), a.id, CapsuleProtocol)
@@ -90,8 +90,8 @@ func TestASilentStreamEnds(t *testing.T) {
 	_, err = s.Read(make([]byte, 1))
 	require.Error(t, err)
 	require.Eventually(t, func() bool {
-		a.guard.mu.Lock()
-		defer a.guard.mu.Unlock()
-		return len(a.guard.silent.streams) == 0
+		a.limiter.mu.Lock()
+		defer a.limiter.mu.Unlock()
+		return len(a.limiter.silent.streams) == 0
 	}, 30*time.Second, 10*time.Millisecond)
 }

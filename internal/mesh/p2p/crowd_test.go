@@ -34,7 +34,7 @@ func from(net string, n int, id protocol.ID, ended *int) *inbound {
 // However many silent streams many peers of one network open, the streams of another are
 // admitted, and none of them is ended.
 func TestSilentStreamsOfOneNetworkLeaveOthersTheirs(t *testing.T) {
-	g := newGuard()
+	g := newStreamLimiter()
 	theirs, ours := 0, 0
 	for n := range 40 {
 		for _, id := range []protocol.ID{CapsuleProtocol, ProfileProtocol, ReceiptProtocol} {
@@ -59,7 +59,7 @@ func TestSilentStreamsOfOneNetworkLeaveOthersTheirs(t *testing.T) {
 
 // What has been said once buys a share, and no more.
 func TestStreamsThatSpokeLeaveOthersTheirs(t *testing.T) {
-	g := newGuard()
+	g := newStreamLimiter()
 	ended := 0
 	spoke := func(net string, n int, id protocol.ID) bool {
 		s := from(net, n, id, &ended)

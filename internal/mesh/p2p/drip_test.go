@@ -54,7 +54,7 @@ func drip(t *testing.T, from, to *node, length int) {
 func TestDrippingInputIsGivenUp(t *testing.T) {
 	read := make(chan error, 1)
 	a := start(t, 420, func(c *Config) {
-		c.Silence = 3 * time.Second
+		c.StallTimeout = 3 * time.Second
 		c.Handler = reader{c.Handler.(*worker), read}
 	})
 	b := start(t, 421, nil, a)
@@ -117,7 +117,7 @@ func serveSlowly(n *node, blob mesh.Blob) {
 
 // A capsule that comes byte by byte is given up, too.
 func TestADrippingCapsuleIsGivenUp(t *testing.T) {
-	b, a := pair(t, 424, func(c *Config) { c.Silence = 2 * time.Second })
+	b, a := pair(t, 424, func(c *Config) { c.StallTimeout = 2 * time.Second })
 	blob := makeBlob(t, 20_000, 1)
 	serveSlowly(b, blob)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -178,7 +178,7 @@ func TestADrippingReaderIsGivenUp(t *testing.T) {
 // of the places for that, and not slower than slowRate.
 func TestAFewMayBeSlow(t *testing.T) {
 	const silence = 15 * time.Second
-	serve := func(g *guard, net string, rate int) error {
+	serve := func(g *streamLimiter, net string, rate int) error {
 		f := newFrames(&thin{rate: rate}, silence)
 		f.slow = &slowPlace{of: g, net: net}
 		for range 256 {
@@ -189,7 +189,7 @@ func TestAFewMayBeSlow(t *testing.T) {
 		return f.flush()
 	}
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuard()
+		g := newStreamLimiter()
 		require.NoError(t, serve(g, "here", leastRate/32))
 		require.ErrorIs(t, serve(g, "here", slowRate/2), os.ErrDeadlineExceeded)
 		require.Equal(t, 1, g.slow.used, "its place was not given back")

@@ -28,7 +28,7 @@ var _ mesh.Feeder = (*Mesh)(nil)
 // Feed implements mesh.Feeder: a frame with the envelope, then the bytes of r as
 // they are. Writes have no deadline: the node may stop reading for as long as its
 // capsule is congested. Its reports have one: a node that is silent for longer than
-// Config.Silence is given up.
+// Config.StallTimeout is given up.
 func (m *Mesh) Feed(ctx context.Context, p identity.PeerID, call mesh.FeedCall, r io.Reader, onTaken func(uint64)) (mesh.FeedEnd, error) {
 	pid, err := peerID(p)
 	if err != nil {

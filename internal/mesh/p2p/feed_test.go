@@ -116,7 +116,7 @@ func TestFeedsThatAreNotRead(t *testing.T) {
 	const silence, idle = 2 * time.Second, 3 * time.Second
 	const length = 2 << 20 // far more than fits on the way
 	release := make(chan struct{})
-	a, b := fed(t, 920, func(c *Config) { c.Silence, c.FeedIdle = silence, idle },
+	a, b := fed(t, 920, func(c *Config) { c.StallTimeout, c.FeedIdle = silence, idle },
 		func(ctx context.Context, _ mesh.FeedCall, r io.ReadCloser, onTaken func(uint64)) mesh.FeedEnd {
 			const first = 1 << 10 // it reads, then it does not, then it does again
 			if _, err := io.ReadFull(r, make([]byte, first)); err != nil {
@@ -225,7 +225,7 @@ func TestFeedRefused(t *testing.T) {
 // while it does not by the report that cannot be sent.
 func TestTheSenderEndsUnderAFeed(t *testing.T) {
 	began, ended := make(chan struct{}, 1), make(chan error, 1)
-	a, b := fed(t, 940, func(c *Config) { c.Silence, c.FeedIdle = 2*time.Second, time.Second },
+	a, b := fed(t, 940, func(c *Config) { c.StallTimeout, c.FeedIdle = 2*time.Second, time.Second },
 		func(ctx context.Context, call mesh.FeedCall, r io.ReadCloser, onTaken func(uint64)) mesh.FeedEnd {
 			began <- struct{}{}
 			if call.Capsule == "congested" {
@@ -282,7 +282,7 @@ func TestTheSenderEndsUnderAFeed(t *testing.T) {
 
 // A node that says nothing is given up, though its QUIC stack is well.
 func TestASilentNodeIsGivenUp(t *testing.T) {
-	a, b := fed(t, 950, func(c *Config) { c.Silence = 300 * time.Millisecond }, nil)
+	a, b := fed(t, 950, func(c *Config) { c.StallTimeout = 300 * time.Millisecond }, nil)
 	held := make(chan network.Stream, 1)
 	b.host.SetStreamHandler(FeedProtocol, func(s network.Stream) { held <- s })
 	_, err := a.Feed(t.Context(), b.Self(), feedCall("c"), &counted{}, nil)

@@ -209,7 +209,7 @@ type partials struct {
 
 func newPartials() *partials { return &partials{parts: map[capsule.CID]*part{}} }
 
-// take hands out what is there of cid; it is the caller's alone.
+// protect hands out what is there of cid; it is the caller's alone.
 func (ps *partials) take(cid capsule.CID) *part {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()

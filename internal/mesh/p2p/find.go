@@ -89,7 +89,7 @@ func (f *finding) run(ctx context.Context, named <-chan peer.AddrInfo, capabilit
 	return f.found
 }
 
-// take hears info now if there is a connection to it, and otherwise when its turn comes.
+// protect hears info now if there is a connection to it, and otherwise when its turn comes.
 func (f *finding) take(info peer.AddrInfo) {
 	if f.m.host.Network().Connectedness(info.ID) == network.Connected {
 		f.others++
@@ -125,7 +125,7 @@ func (m *Mesh) hear(ctx context.Context, info peer.AddrInfo) (mesh.Profile, bool
 	if err := m.host.Connect(ctx, info); err != nil {
 		return mesh.Profile{}, false
 	}
-	if p, ok := m.book.fresh(nameOf(info.ID)); ok {
+	if p, ok := m.profiles.fresh(nameOf(info.ID)); ok {
 		return p, true
 	}
 	p, err := m.exchange(ctx, info.ID)

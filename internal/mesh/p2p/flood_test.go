@@ -23,12 +23,12 @@ func strangers(t *testing.T, n int) (signed [][]byte) {
 // Whoever makes up nodes by the hundred drives out none but his own.
 func TestAFloodForgetsItself(t *testing.T) {
 	now := time.Now()
-	b := newBook(func() time.Time { return now })
+	b := newProfileStore(func() time.Time { return now })
 	b.size = 200
 	near := testID(2)
 	b.keep = func(p identity.PeerID) bool { return p == near }
 	take := func(i int, life time.Duration) {
-		_, err := b.take(signedProfile(t, i, testKey(i), func(p *mesh.Profile) { p.Expires = now.Add(life) }), "")
+		_, err := b.add(signedProfile(t, i, testKey(i), func(p *mesh.Profile) { p.Expires = now.Add(life) }), "")
 		require.NoError(t, err)
 		now = now.Add(time.Millisecond)
 	}
@@ -39,30 +39,30 @@ func TestAFloodForgetsItself(t *testing.T) {
 		if i == 250 { // there is no room
 			take(2, time.Minute) // connected meanwhile
 		}
-		_, err := b.take(signed, "")
+		_, err := b.add(signed, "")
 		require.NoError(t, err)
 		now = now.Add(time.Millisecond)
 	}
-	require.Len(t, b.pages, b.size)
-	require.Contains(t, b.pages, testID(1))
-	require.Contains(t, b.pages, testID(4))
-	require.Contains(t, b.pages, near)
-	require.Contains(t, b.pages, testID(50_000), "who was there first stays")
+	require.Len(t, b.entries, b.size)
+	require.Contains(t, b.entries, testID(1))
+	require.Contains(t, b.entries, testID(4))
+	require.Contains(t, b.entries, near)
+	require.Contains(t, b.entries, testID(50_000), "who was there first stays")
 	// A renewal makes nobody a newcomer.
-	_, err := b.take(signedProfile(t, 1, testKey(1), func(p *mesh.Profile) { p.Sequence += 1 << 20; p.Expires = now.Add(time.Hour) }), "")
+	_, err := b.add(signedProfile(t, 1, testKey(1), func(p *mesh.Profile) { p.Sequence += 1 << 20; p.Expires = now.Add(time.Hour) }), "")
 	require.NoError(t, err)
 	take(3, time.Hour)
-	require.Contains(t, b.pages, testID(1))
-	require.Contains(t, b.pages, testID(3), "a newcomer is heard")
+	require.Contains(t, b.entries, testID(1))
+	require.Contains(t, b.entries, testID(3), "a newcomer is heard")
 }
 
 // From one neighbour so many new nodes are heard at a time, and from another more.
 func TestNewNodesAreRated(t *testing.T) {
 	a, b := pair(t, 430, nil)
 	c := start(t, 432, nil)
-	a.guard.mu.Lock()
-	a.guard.of(b.id).news.SetLimit(0) // so that it does not matter how long the test takes
-	a.guard.mu.Unlock()
+	a.limiter.mu.Lock()
+	a.limiter.of(b.id).news.SetLimit(0) // so that it does not matter how long the test takes
+	a.limiter.mu.Unlock()
 	taken, ignored := 0, 0
 	for _, signed := range strangers(t, newsBurst+200) {
 		switch a.judge(b.id, &pubsub.Message{Message: &pb.Message{Data: signed}}) {

@@ -56,7 +56,7 @@ func (m *Mesh) judge(from peer.ID, msg *pubsub.Message) pubsub.ValidationResult 
 	if from == m.id {
 		return pubsub.ValidationAccept
 	}
-	p, err := m.book.takeNews(msg.GetData(), "", func() bool { return m.guard.news(from) })
+	p, err := m.profiles.addNew(msg.GetData(), "", func() bool { return m.limiter.news(from) })
 	if errors.Is(err, mesh.ErrTime) {
 		m.doubt(p.Peer)
 	}

@@ -50,7 +50,7 @@ func newHost(cfg Config, key ic.PrivKey) (host.Host, func() error, error) {
 		_ = resources.Close()
 		return nil, nil, fmt.Errorf("p2p: connection limits: %w", err)
 	}
-	wt := &lingering{}
+	wt := &delayedStop{}
 	options := []libp2p.Option{
 		libp2p.Identity(key),
 		libp2p.Transport(wt.make),

@@ -88,42 +88,42 @@ func signedProfile(t *testing.T, i int, key ed25519.PrivateKey, change func(*mes
 }
 
 func TestBookRefuses(t *testing.T) {
-	b := newBook(time.Now)
+	b := newProfileStore(time.Now)
 	good := signedProfile(t, 1, testKey(1), nil)
-	_, err := b.take(good, "")
+	_, err := b.add(good, "")
 	require.NoError(t, err)
-	_, err = b.take(good, "")
+	_, err = b.add(good, "")
 	require.ErrorIs(t, err, errStale, "replayed")
-	_, err = b.take(signedProfile(t, 1, testKey(1), func(p *mesh.Profile) { p.Sequence = 5 }), "")
+	_, err = b.add(signedProfile(t, 1, testKey(1), func(p *mesh.Profile) { p.Sequence = 5 }), "")
 	require.ErrorIs(t, err, errStale, "older")
-	_, err = b.take(signedProfile(t, 1, testKey(2), nil), "")
+	_, err = b.add(signedProfile(t, 1, testKey(2), nil), "")
 	require.ErrorIs(t, err, mesh.ErrSignature, "signed by another")
 	bent := append([]byte(nil), good...)
 	bent[len(bent)/2] ^= 1
-	_, err = b.take(bent, "")
+	_, err = b.add(bent, "")
 	require.Error(t, err, "bent")
-	_, err = b.take([]byte("nonsense"), "")
+	_, err = b.add([]byte("nonsense"), "")
 	require.ErrorIs(t, err, mesh.ErrProtocol)
-	_, err = b.take(signedProfile(t, 3, testKey(3), func(p *mesh.Profile) { p.Expires = time.Now().Add(-time.Second) }), "")
+	_, err = b.add(signedProfile(t, 3, testKey(3), func(p *mesh.Profile) { p.Expires = time.Now().Add(-time.Second) }), "")
 	require.ErrorIs(t, err, mesh.ErrProfile, "expired")
-	_, err = b.take(signedProfile(t, 3, testKey(3), func(p *mesh.Profile) { p.Coordinate = &mesh.Coordinate{Vec: []float64{math.NaN()}} }), "")
+	_, err = b.add(signedProfile(t, 3, testKey(3), func(p *mesh.Profile) { p.Coordinate = &mesh.Coordinate{Vec: []float64{math.NaN()}} }), "")
 	require.Error(t, err, "NaN")
-	_, err = b.take(signedProfile(t, 3, testKey(3), func(p *mesh.Profile) { p.Latency = -1 }), "")
+	_, err = b.add(signedProfile(t, 3, testKey(3), func(p *mesh.Profile) { p.Latency = -1 }), "")
 	require.Error(t, err, "negative")
 	other, err := wire.Seal(wire.DomainVoucher, []byte("x"), testKey(1))
 	require.NoError(t, err)
-	_, err = b.take(other, "")
+	_, err = b.add(other, "")
 	require.ErrorIs(t, err, mesh.ErrSignature, "another domain")
 }
 
 func TestBookIsBounded(t *testing.T) {
-	b := newBook(time.Now)
-	for i := range bookSize {
-		b.pages[identity.PeerID(binary.BigEndian.AppendUint32(nil, uint32(i)))] = page{profile: mesh.Profile{Expires: time.Now().Add(time.Hour)}}
+	b := newProfileStore(time.Now)
+	for i := range profileStoreSize {
+		b.entries[identity.PeerID(binary.BigEndian.AppendUint32(nil, uint32(i)))] = profileEntry{profile: mesh.Profile{Expires: time.Now().Add(time.Hour)}}
 	}
-	_, err := b.take(signedProfile(t, 1, testKey(1), nil), "")
+	_, err := b.add(signedProfile(t, 1, testKey(1), nil), "")
 	require.NoError(t, err)
-	require.Len(t, b.pages, bookSize)
+	require.Len(t, b.entries, profileStoreSize)
 }
 
 // TestForgedGossip: a member of the topic publishes what it must not.
@@ -143,9 +143,9 @@ func TestForgedGossip(t *testing.T) {
 	raw(true1) // a genuine one, relayed for another, after the forged
 	e := until(t, a, func(e mesh.Event) bool { _, ok := e.(mesh.ProfileHeard); return ok })
 	require.Equal(t, testID(131), e.(mesh.ProfileHeard).Profile.Peer)
-	_, known := a.book.get(testID(130))
+	_, known := a.profiles.get(testID(130))
 	require.False(t, known)
-	_, err := a.book.take(true1, "")
+	_, err := a.profiles.add(true1, "")
 	require.ErrorIs(t, err, errStale)
 }
 
@@ -187,7 +187,7 @@ func TestOversizeFrameResetsTheStream(t *testing.T) {
 }
 
 func TestSlowPeerIsCutOff(t *testing.T) {
-	a, b := pair(t, 150, func(c *Config) { c.Silence = 200 * time.Millisecond })
+	a, b := pair(t, 150, func(c *Config) { c.StallTimeout = 200 * time.Millisecond })
 	for _, id := range inosProtocols {
 		s := rawStream(t, a, b, string(id))
 		_, err := s.Write(append(binary.AppendUvarint(nil, 10), "abc"...)) // seven bytes never come
@@ -256,7 +256,7 @@ func TestRateIsBounded(t *testing.T) {
 		return &inbound{peer: p, net: string(p), protocol: id, end: func() {}}
 	}
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuard()
+		g := newStreamLimiter()
 		start := time.Now()
 		for range streamBurst + streamsPerSecond/2 {
 			s := stream("p", JobProtocol)

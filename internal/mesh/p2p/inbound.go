@@ -155,7 +155,7 @@ type shares struct {
 
 func newShares(most int) shares { return shares{most: most, of: map[string]int{}} }
 
-// take reports whether who has got one more.
+// protect reports whether who has got one more.
 func (s *shares) take(who string) bool {
 	if !share(s.of[who], s.used, s.most) {
 		return false

@@ -63,7 +63,7 @@ func TestLyingAnswers(t *testing.T) {
 		"a code of tomorrow": {frames: []wire.JobFrame{result(func(r *wire.JobResult) { r.Outcome.Code = 42 })}},
 	} {
 		b.host.SetStreamHandler(JobProtocol, func(s network.Stream) {
-			f := newFrames(s, b.cfg.Silence)
+			f := newFrames(s, b.cfg.StallTimeout)
 			_, _ = f.read(requestFrame)
 			for _, frame := range c.frames {
 				_ = sendFrame(f, frame)

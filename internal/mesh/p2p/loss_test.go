@@ -43,7 +43,7 @@ func overLoss(t *testing.T, i int, path lossy.Path, change func(*Config)) (a, b 
 // gone as long as packets come.
 func TestALossyPathIsNoReasonToGiveUp(t *testing.T) {
 	a, b := overLoss(t, 1100, lossy.Path{Seed: 1, Loss: 0.2, Least: 50 * time.Millisecond, Most: 150 * time.Millisecond},
-		func(c *Config) { c.Silence = 3 * time.Second })
+		func(c *Config) { c.StallTimeout = 3 * time.Second })
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	input := bytes.Repeat([]byte("lost and found. "), 6<<10)

@@ -49,8 +49,8 @@ type Config struct {
 	// Handler answers other nodes. Nil: jobs end as JobInternal, commands as
 	// Unsupported, capsules are missing.
 	Handler mesh.Handler
-	// Notes answers notes by their name; one that has no function is refused.
-	Notes map[string]mesh.NoteFunc
+	// Requests answers notes by their name; one that has no function is refused.
+	Requests map[string]mesh.RequestFunc
 	// Listen holds multiaddrs, natively only:
 	// "/ip4/127.0.0.1/udp/0/quic-v1/webtransport" for browsers and nodes,
 	// "/ip4/127.0.0.1/udp/0/quic-v1" for nodes. In a browser it must be empty.
@@ -69,9 +69,9 @@ type Config struct {
 	// Sequence is the number that the profiles of this key have reached: the next has a
 	// higher one, whatever the clock says. See Mesh.Sequence.
 	Sequence uint64
-	// Silence is how long a peer may keep a stream waiting for its next frame;
+	// StallTimeout is how long a peer may keep a stream waiting for its next frame;
 	// 0 means 15 s. A node that runs a job reports well within it.
-	Silence time.Duration
+	StallTimeout time.Duration
 	// FeedIdle is how long a peer that feeds a capsule may send nothing while that
 	// capsule could take more; 0 means 1 min.
 	FeedIdle time.Duration
@@ -96,24 +96,24 @@ const MaxBootstrap = 16
 
 // Mesh implements mesh.Mesh over libp2p. Make one with New.
 type Mesh struct {
-	cfg     Config
-	self    identity.PeerID
-	id      peer.ID
-	host    host.Host // answers late when the configuration says so
-	closeFn func() error
-	dht     *dht.IpfsDHT
-	gossip  *gossip
-	book    *book
-	peers   *peers
-	guard   *guard
-	holds   *holds
-	partial *partials
-	feeds   feeds
-	turns   turns
-	clocks  chan struct{} // a token for each clock being measured out of turn
-	unknown chan struct{} // a token for each peer being identified again
-	events  *mesh.EventQueue
-	provide *provider
+	cfg       Config
+	self      identity.PeerID
+	id        peer.ID
+	host      host.Host // answers late when the configuration says so
+	closeFn   func() error
+	dht       *dht.IpfsDHT
+	gossip    *gossip
+	profiles  *profileStore
+	peers     *peers
+	limiter   *streamLimiter
+	protected *protections
+	partial   *partials
+	feeds     feeds
+	turns     turns
+	clocks    chan struct{} // a token for each clock being measured out of turn
+	unknown   chan struct{} // a token for each peer being identified again
+	events    *mesh.EventQueue
+	provide   *provider
 
 	answering answering
 
@@ -150,19 +150,19 @@ func New(cfg Config) (*Mesh, error) {
 		return nil, fmt.Errorf("p2p: key: %w", err)
 	}
 	m := &Mesh{
-		cfg:     cfg,
-		self:    identity.PeerIDOf(cfg.Key.Public().(ed25519.PublicKey)),
-		id:      id,
-		book:    newBook(cfg.Now),
-		peers:   newPeers(),
-		guard:   newGuard(),
-		partial: newPartials(),
-		turns:   turns{of: map[peer.ID]*turn{}},
-		clocks:  make(chan struct{}, greetings),
-		unknown: make(chan struct{}, identifyAtOnce),
-		events:  mesh.NewEventQueue(0),
+		cfg:      cfg,
+		self:     identity.PeerIDOf(cfg.Key.Public().(ed25519.PublicKey)),
+		id:       id,
+		profiles: newProfileStore(cfg.Now),
+		peers:    newPeers(),
+		limiter:  newStreamLimiter(),
+		partial:  newPartials(),
+		turns:    turns{of: map[peer.ID]*turn{}},
+		clocks:   make(chan struct{}, greetings),
+		unknown:  make(chan struct{}, identifyAtOnce),
+		events:   mesh.NewEventQueue(0),
 	}
-	m.book.keep, m.book.from = m.isNear, m.source
+	m.profiles.keep, m.profiles.from = m.isNear, m.source
 	m.sequence = cfg.Sequence
 	m.provide = &provider{m: m, kicked: make(chan struct{}, 1)}
 	m.life, m.endLife = context.WithCancel(context.Background())
@@ -177,8 +177,8 @@ func prepare(cfg *Config) ([]peer.AddrInfo, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if cfg.Silence <= 0 {
-		cfg.Silence = defaultSilence
+	if cfg.StallTimeout <= 0 {
+		cfg.StallTimeout = defaultSilence
 	}
 	if cfg.FeedIdle <= 0 {
 		cfg.FeedIdle = defaultFeedIdle
@@ -217,9 +217,9 @@ func (m *Mesh) start(key ic.PrivKey, bootstrap []peer.AddrInfo) error {
 	m.closeFn = closeFn
 	m.host = inner
 	if m.cfg.ArtificialLatency > 0 {
-		m.host = &lateHost{Host: inner, by: m.cfg.ArtificialLatency, life: m.life, enter: m.enter, leave: m.work.Done}
+		m.host = &latencyHost{Host: inner, by: m.cfg.ArtificialLatency, life: m.life, enter: m.enter, leave: m.work.Done}
 	}
-	m.holds = newHolds(m.host.ConnManager())
+	m.protected = newProtections(m.host.ConnManager())
 	if err := m.watchPeers(); err != nil {
 		return err
 	}

@@ -114,14 +114,14 @@ func (w sink) Write(p []byte) (n int, err error) {
 
 // slowPlace is a stream's place among the slow ones. A nil one is none.
 type slowPlace struct {
-	of  *guard
+	of  *streamLimiter
 	net string
 
 	mu  sync.Mutex
 	has bool
 }
 
-// take reports whether the stream has a place, or gets one.
+// protect reports whether the stream has a place, or gets one.
 func (p *slowPlace) take() bool {
 	if p == nil {
 		return false

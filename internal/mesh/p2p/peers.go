@@ -211,7 +211,7 @@ func (m *Mesh) connectedness(p peer.ID, c network.Connectedness) {
 		m.events.Push(mesh.PeerConnected{Peer: nameOf(p)})
 		return
 	}
-	m.guard.forget(p)
+	m.limiter.forget(p)
 	m.events.Push(mesh.PeerDisconnected{Peer: nameOf(p)})
 }
 
@@ -234,7 +234,7 @@ func (m *Mesh) identified(e event.EvtPeerIdentificationCompleted, greeting chan 
 	}
 	m.goWork(func() {
 		defer func() { <-greeting }()
-		ctx, cancel := context.WithTimeout(m.life, m.cfg.Silence)
+		ctx, cancel := context.WithTimeout(m.life, m.cfg.StallTimeout)
 		defer cancel()
 		_, _ = m.exchange(ctx, e.Peer) // what it said is in the book; what failed comes again
 	})
@@ -330,7 +330,7 @@ func (m *Mesh) Peers() []mesh.Peer {
 	var list []mesh.Peer
 	for _, id := range m.host.Network().Peers() {
 		p := nameOf(id)
-		profile, _ := m.book.get(p)
+		profile, _ := m.profiles.get(p)
 		profile.Peer = p
 		one := mesh.Peer{Profile: profile, Connected: true, RTT: m.peers.getRTT(id), Clock: m.peers.clock(id)}
 		if conns := m.host.Network().ConnsToPeer(id); len(conns) > 0 {
@@ -358,17 +358,17 @@ func (m *Mesh) open(ctx context.Context, p identity.PeerID, id protocol.ID) (*fr
 	}
 	openCtx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
-	m.holds.take(pid)
+	m.protected.protect(pid)
 	s, err := m.host.NewStream(openCtx, pid, id)
 	if err != nil {
-		m.holds.release(pid)
+		m.protected.release(pid)
 		return nil, nil, m.explain(ctx, p, fmt.Errorf("%w: %w", errNoConnection, err))
 	}
 	stop := context.AfterFunc(ctx, func() { _ = s.Reset() })
-	fs := newFrames(s, m.cfg.Silence)
-	fs.slow = &slowPlace{of: m.guard, net: networkOf(s.Conn().RemoteMultiaddr(), pid)}
+	fs := newFrames(s, m.cfg.StallTimeout)
+	fs.slow = &slowPlace{of: m.limiter, net: networkOf(s.Conn().RemoteMultiaddr(), pid)}
 	return fs, func(err error) {
-		defer m.holds.release(pid)
+		defer m.protected.release(pid)
 		defer fs.slow.leave()
 		stop()
 		if err != nil {

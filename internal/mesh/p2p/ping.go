@@ -22,11 +22,11 @@ func (m *Mesh) servePing() {
 	service := &ping.PingService{Host: m.host}
 	m.host.SetStreamHandler(ping.ID, func(s network.Stream) {
 		in := newInbound(s, ping.ID)
-		if !m.guard.admit(m.life, in) {
+		if !m.limiter.admit(m.life, in) {
 			_ = s.ResetWithError(network.StreamRateLimited)
 			return
 		}
-		defer m.guard.done(in)
+		defer m.limiter.done(in)
 		service.PingHandler(s)
 	})
 }
@@ -94,7 +94,7 @@ func (m *Mesh) suspect(p identity.PeerID) {
 
 // isGone reports whether a peer gives no sign of life when it is asked for one.
 func (m *Mesh) isGone(id peer.ID) bool {
-	ctx, cancel := context.WithTimeout(m.life, max(m.cfg.Silence/3, m.paths(id).patience()))
+	ctx, cancel := context.WithTimeout(m.life, max(m.cfg.StallTimeout/3, m.paths(id).patience()))
 	defer cancel()
 	_, err := m.ping(ctx, id)
 	return err != nil && !errors.Is(err, mesh.ErrLossy) && m.life.Err() == nil

@@ -68,7 +68,7 @@ func (m *Mesh) sign(p mesh.Profile) ([]byte, error) {
 	if len(signed) > profileFrame {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", mesh.ErrProfile, len(signed), profileFrame)
 	}
-	_, err = m.book.take(signed, m.self)
+	_, err = m.profiles.add(signed, m.self)
 	return signed, err
 }
 
@@ -81,7 +81,7 @@ func (m *Mesh) Sequence() uint64 {
 
 // tellOthers exchanges profiles with peers that gossip does not reach yet.
 func (m *Mesh) tellOthers(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, m.cfg.Silence)
+	ctx, cancel := context.WithTimeout(ctx, m.cfg.StallTimeout)
 	defer cancel()
 	reached := m.gossip.listeners()
 	var exchanges sync.WaitGroup
@@ -125,7 +125,7 @@ func (m *Mesh) answerProfile(_ context.Context, from identity.PeerID, s *frames)
 }
 
 func (m *Mesh) swap(with identity.PeerID, s *frames, opener bool) (mesh.Profile, error) {
-	mine := m.book.signed(m.self)
+	mine := m.profiles.signed(m.self)
 	if opener {
 		if err := s.send(mine); err != nil {
 			return mesh.Profile{}, err
@@ -146,7 +146,7 @@ func (m *Mesh) swap(with identity.PeerID, s *frames, opener bool) (mesh.Profile,
 	if len(theirs) == 0 {
 		return mesh.Profile{}, fmt.Errorf("%w: %s has published no profile", mesh.ErrNotFound, with)
 	}
-	p, err := m.book.take(theirs, with)
+	p, err := m.profiles.add(theirs, with)
 	switch {
 	case errors.Is(err, errStale) && p.Peer == with:
 		return p, nil
@@ -159,7 +159,7 @@ func (m *Mesh) swap(with identity.PeerID, s *frames, opener bool) (mesh.Profile,
 	// What came by exchange has not been through gossip: pass it on, for those
 	// who joined before its owner or were not known to it. Who has news all the time is
 	// heard, and not passed on.
-	if id, err := peerID(with); err == nil && m.guard.news(id) {
+	if id, err := peerID(with); err == nil && m.limiter.news(id) {
 		_ = m.gossip.publish(m.life, theirs)
 	}
 	return p, nil

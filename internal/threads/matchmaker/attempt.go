@@ -69,7 +69,7 @@ func (m *Matchmaker) patience(t *ticket) (time.Duration, bool) {
 		return 0, false
 	}
 	share := time.Until(t.deadline) / time.Duration(max(m.cfg.Attempts-t.tried, 1))
-	return max(min(share, m.cfg.Silence), leastSilence) + time.Duration(j.InputLength/slowUpload)*time.Second, true
+	return max(min(share, m.cfg.StallTimeout), leastSilence) + time.Duration(j.InputLength/slowUpload)*time.Second, true
 }
 
 // flight is one attempt: the first copy, perhaps a second one, and perhaps a search

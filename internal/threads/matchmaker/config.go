@@ -89,13 +89,13 @@ type Config struct {
 	// NodeWait is how long a job without a deadline waits while no node is there for it;
 	// 0 means 1 min. One with a deadline waits until then.
 	NodeWait time.Duration
-	// Silence is how long a node may have a job and report nothing new of it (its
+	// StallTimeout is how long a node may have a job and report nothing new of it (its
 	// Runner's alive) before another node gets the job, if one can have it; 0 means
 	// 30 s. It is less when the job's deadline is near: an equal share of the time left
 	// for each attempt left, but never below 3 s; and a second more for every 128 KiB
 	// of input. An attempt that is the last one, or that nobody can take over, goes on;
 	// so does a job for several nodes.
-	Silence time.Duration
+	StallTimeout time.Duration
 	// Hedge says how long to wait for p's answer before a second copy of the job goes
 	// to another node, or that none shall. nil: never. At most one second copy a job,
 	// and at most an eighth of InHand of them at a time; both count as attempts. It
@@ -147,8 +147,8 @@ func (c Config) withDefaults() (Config, error) {
 	if c.NodeWait <= 0 {
 		c.NodeWait = time.Minute
 	}
-	if c.Silence <= 0 {
-		c.Silence = 30 * time.Second
+	if c.StallTimeout <= 0 {
+		c.StallTimeout = 30 * time.Second
 	}
 	return c, nil
 }

@@ -9,7 +9,7 @@ import (
 // Firefox (seen in 153) throws away what it has received and the page has not
 // read when the peer sends STOP_SENDING. go-libp2p's Close sends it, in the same
 // packet as the end of the answer, unless this side has ended the stream first.
-// Our own nodes wait for that (see p2p's lingering); others do not, and their
+// Our own nodes wait for that (see p2p's delayedStop); others do not, and their
 // identify answers, without which no directory takes them in, would be lost.
 var stopDiscards = strings.Contains(userAgent(), "Firefox/")
 

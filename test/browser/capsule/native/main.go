@@ -67,7 +67,7 @@ func run(ctx context.Context, image, module string) error {
 	if r, err := c.Command(ctx, capsule.Command{Type: capsule.Pause}); err != nil || r.Code != capsule.OK {
 		return errors.Join(err, errors.New(r.Message))
 	}
-	im, r, err := c.Take(ctx, capsule.Command{Type: capsule.Snapshot})
+	im, r, err := c.Snapshot(ctx, capsule.Command{Type: capsule.Snapshot})
 	if err != nil || r.Code != capsule.OK {
 		return errors.Join(err, errors.New(r.Message))
 	}

@@ -26,7 +26,7 @@ func TestReplayAfterDeparture(t *testing.T) {
 		require.Zero(t, x.Len(), how)
 		again := node("a", 3, 5)
 		require.NoError(t, x.Upsert(again, now), "the last one may be heard again, %s", how)
-		require.Empty(t, x.gone, how)
+		require.Empty(t, x.tombstones, how)
 	}
 }
 
@@ -38,11 +38,11 @@ func TestMemoryOfTheDepartedIsBounded(t *testing.T) {
 		require.NoError(t, x.Upsert(n, epoch0))
 		require.True(t, x.Remove(n.ID))
 	}
-	require.LessOrEqual(t, len(x.gone), maxAbsent+maxAbsent/4)
+	require.LessOrEqual(t, len(x.tombstones), maxAbsent+maxAbsent/4)
 	require.NoError(t, x.Upsert(node("0", 1, 1), epoch0), "the first to expire are forgotten first")
 	require.ErrorIs(t, x.Upsert(node(strconv.Itoa(2*maxAbsent-1), 1, 1), epoch0), ErrReplayed)
 	x.Reconsider(epoch0.Add(time.Hour + longAgo - time.Second))
-	require.NotEmpty(t, x.gone)
+	require.NotEmpty(t, x.tombstones)
 	x.Reconsider(epoch0.Add(time.Hour + longAgo + 2*maxAbsent*time.Millisecond))
-	require.Empty(t, x.gone)
+	require.Empty(t, x.tombstones)
 }

@@ -28,17 +28,17 @@ func TestFailuresCostScore(t *testing.T) {
 	require.NoError(t, x.Upsert(b, now))
 	a, bID := node("a", 2, 1).ID, b.ID
 	require.Equal(t, a, chosen(x, now))
-	x.Blame(a, now)
+	x.RecordFailure(a, now)
 	require.Equal(t, bID, chosen(x, now), "half the score is less than b's")
 	x.checkInvariants(t)
 
 	now = now.Add(2 * time.Minute)
 	x.Reconsider(now)
 	require.Equal(t, a, chosen(x, now), "a quarter of a failure is forgiven")
-	x.Praise(a, now)
+	x.RecordSuccess(a, now)
 	now = now.Add(10 * time.Minute)
 	x.Reconsider(now)
-	require.Empty(t, x.blames, "nothing is remembered for ever")
+	require.Empty(t, x.failures, "nothing is remembered for ever")
 	n, _ := x.Node(a)
 	require.Zero(t, n.Failures)
 	x.checkInvariants(t)
@@ -53,7 +53,7 @@ func TestQuarantineAndProbe(t *testing.T) {
 	jobs := 0
 	for chosen(x, now) != "" {
 		jobs++
-		x.Blame(n.ID, now)
+		x.RecordFailure(n.ID, now)
 	}
 	require.Equal(t, 3, jobs, "three failures, and no more jobs")
 	require.Equal(t, []identity.PeerID{n.ID}, x.Quarantined())
@@ -79,18 +79,18 @@ func TestQuarantineAndProbe(t *testing.T) {
 		l, ok := x.Acquire(n.ID, now)
 		require.True(t, ok)
 		require.Empty(t, chosen(x, now), "one probe at a time")
-		x.Blame(n.ID, now)
+		x.RecordFailure(n.ID, now)
 		x.Release(l)
 		require.Empty(t, chosen(x, now))
 	}
 	now = now.Add(maxQuarantine)
 	require.True(t, x.Reconsider(now))
 	require.False(t, x.Reconsider(now))
-	x.Praise(n.ID, now)
+	x.RecordSuccess(n.ID, now)
 	got, _ := x.Node(n.ID)
 	require.EqualValues(t, 4, got.FreeSlots, "a probe that went well clears it")
 	require.Zero(t, got.Failures)
-	require.Empty(t, x.blames)
+	require.Empty(t, x.failures)
 	x.checkInvariants(t)
 	require.True(t, x.Remove(n.ID))
 }
@@ -116,7 +116,7 @@ func TestFailuresOutliveTheProfile(t *testing.T) {
 		require.Zero(t, x.Len())
 	}
 	arrive(4)
-	x.Blame(id, now)
+	x.RecordFailure(id, now)
 	expire()
 	arrive(4)
 	n, _ := x.Node(id)
@@ -125,9 +125,9 @@ func TestFailuresOutliveTheProfile(t *testing.T) {
 	require.NoError(t, err)
 	require.InDelta(t, 50, c.Score, 1, "half the score")
 
-	x.Blame(id, now)
+	x.RecordFailure(id, now)
 	require.True(t, x.Remove(id))
-	x.Blame(id, now) // a job from before ends: the third failure
+	x.RecordFailure(id, now) // a job from before ends: the third failure
 	arrive(4)
 	require.Empty(t, chosen(x, now), "quarantined while it was away")
 	require.Equal(t, []identity.PeerID{id}, x.Quarantined())
@@ -141,7 +141,7 @@ func TestFailuresOutliveTheProfile(t *testing.T) {
 	n, _ = x.Node(id)
 	require.EqualValues(t, 1, n.FreeSlots, "a probe at a time, though it reports four")
 	require.GreaterOrEqual(t, n.Failures, 1.0)
-	x.Blame(id, now)
+	x.RecordFailure(id, now)
 	failed := now
 
 	// The failed probe doubled the quarantine; coming and going does not shorten it.
@@ -156,7 +156,7 @@ func TestFailuresOutliveTheProfile(t *testing.T) {
 	arrive(4)
 	require.EqualValues(t, id, chosen(x, now))
 	expire()
-	x.Praise(id, now) // the probe ends well after the profile's end
+	x.RecordSuccess(id, now) // the probe ends well after the profile's end
 	arrive(4)
 	n, _ = x.Node(id)
 	require.EqualValues(t, 4, n.FreeSlots)
@@ -169,20 +169,20 @@ func TestMemoryOfTheAbsentIsBounded(t *testing.T) {
 	x := New(Config{})
 	now := epoch0
 	for range 3 {
-		x.Blame("bad", now)
+		x.RecordFailure("bad", now)
 	}
 	for i := range 2 * maxAbsent {
 		now = now.Add(time.Millisecond)
-		x.Blame(peerID(strconv.Itoa(i)), now)
+		x.RecordFailure(peerID(strconv.Itoa(i)), now)
 	}
-	require.LessOrEqual(t, len(x.absent), maxAbsent+maxAbsent/4)
-	require.Contains(t, x.absent, peerID("bad"))
-	require.Contains(t, x.absent, peerID(strconv.Itoa(2*maxAbsent-1)), "the newest of equals stay")
-	require.NotContains(t, x.absent, peerID("0"))
+	require.LessOrEqual(t, len(x.history), maxAbsent+maxAbsent/4)
+	require.Contains(t, x.history, peerID("bad"))
+	require.Contains(t, x.history, peerID(strconv.Itoa(2*maxAbsent-1)), "the newest of equals stay")
+	require.NotContains(t, x.history, peerID("0"))
 
 	now = now.Add(10 * time.Minute)
 	x.Reconsider(now)
-	require.Len(t, x.absent, 1, "a single failure is forgiven in ten minutes")
+	require.Len(t, x.history, 1, "a single failure is forgiven in ten minutes")
 	n := node("x", 4, 1)
 	n.ID = "bad"
 	require.NoError(t, x.Upsert(n, now))
@@ -190,9 +190,9 @@ func TestMemoryOfTheAbsentIsBounded(t *testing.T) {
 	require.EqualValues(t, 1, got.FreeSlots, "still on probation")
 	require.True(t, x.Remove("bad"))
 	x.Reconsider(epoch0.Add(quarantine + longAgo - time.Second))
-	require.Len(t, x.absent, 1)
+	require.Len(t, x.history, 1)
 	x.Reconsider(epoch0.Add(quarantine + longAgo))
-	require.Empty(t, x.absent)
-	x.Praise("bad", now)
-	require.Empty(t, x.absent)
+	require.Empty(t, x.history)
+	x.RecordSuccess("bad", now)
+	require.Empty(t, x.history)
 }

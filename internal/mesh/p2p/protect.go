@@ -13,21 +13,21 @@ const (
 	holdBootstrap = "inos-bootstrap" // we would only dial it again
 )
 
-// holds keeps the peers that this node has a stream with out of the connection
+// protected keeps the peers that this node has a stream with out of the connection
 // manager's reach: what it closes to stay within its limits must not be a job.
-type holds struct {
+type protections struct {
 	conns connmgr.ConnManager
 
 	mu   sync.Mutex
 	open map[peer.ID]int
 }
 
-func newHolds(conns connmgr.ConnManager) *holds {
-	return &holds{conns: conns, open: map[peer.ID]int{}}
+func newProtections(conns connmgr.ConnManager) *protections {
+	return &protections{conns: conns, open: map[peer.ID]int{}}
 }
 
-// take counts one stream with p; release takes it off again.
-func (h *holds) take(p peer.ID) {
+// protect counts one stream with p; release takes it off again.
+func (h *protections) protect(p peer.ID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.open[p]++; h.open[p] == 1 {
@@ -35,7 +35,7 @@ func (h *holds) take(p peer.ID) {
 	}
 }
 
-func (h *holds) release(p peer.ID) {
+func (h *protections) release(p peer.ID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.open[p]--; h.open[p] == 0 {

@@ -2,10 +2,10 @@ package capsule
 
 import "time"
 
-// hurry decides when a caller that has just sent something looks for the answer
-// itself, before it lets the thread go to sleep (Spinner): as long as that was
+// spinner decides when a caller that has just sent something looks for the answer
+// itself, before it lets the thread go to sleep (Spinning): as long as that was
 // worth it lately. Guarded by Capsule.mu.
-type hurry struct {
+type spinner struct {
 	misses uint // in a row
 	turn   uint
 }
@@ -16,12 +16,12 @@ const (
 )
 
 // worth reports whether to look this time.
-func (h *hurry) worth() bool {
+func (h *spinner) worth() bool {
 	h.turn++
 	return h.misses < missesBeforeRest || h.turn%restingTurns == 0
 }
 
-func (h *hurry) found(found bool) {
+func (h *spinner) found(found bool) {
 	if found {
 		h.misses = 0
 	} else {
@@ -30,9 +30,9 @@ func (h *hurry) found(found bool) {
 }
 
 // looks is how often a capsule on mem looks at its doorbell before it sleeps on it.
-// It may rest, as a hurry does.
+// It may rest, as a spinner does.
 func looks(mem Memory) uint32 {
-	if _, ok := mem.(Spinner); ok {
+	if _, ok := mem.(Spinning); ok {
 		return 400 // what a host takes from an answer to its next command
 	}
 	return 0
@@ -40,22 +40,22 @@ func looks(mem Memory) uint32 {
 
 // free reports whether the capsule could answer at once: no job keeps it, but for
 // the one that h says is just being sent. Called with mu held.
-func (c *Capsule) free(h *hurry) bool {
+func (c *Capsule) free(h *spinner) bool {
 	jobs := 0
 	for _, w := range c.tasks {
 		if w.running && !w.wasDone {
 			jobs++
 		}
 	}
-	return jobs == 0 || jobs == 1 && h == &c.toRun
+	return jobs == 0 || jobs == 1 && h == &c.spinForRun
 }
 
 // sendNow encodes msg and puts it into the command ring without the pump, when
-// there is room; what has no room is left to the pump. Where the host is a Spinner
+// there is room; what has no room is left to the pump. Where the host is a Spinning
 // and h says that it is worth it, sendNow then looks for the answer and hears it:
 // neither the browser's wake-up nor the pump's turn is waited for. h is nil when no
 // answer is due at once. now is the time of the call.
-func (c *Capsule) sendNow(msg any, now time.Time, h *hurry) error {
+func (c *Capsule) sendNow(msg any, now time.Time, h *spinner) error {
 	f, err := c.encode(msg)
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func (c *Capsule) sendNow(msg any, now time.Time, h *hurry) error {
 		defer c.mu.Unlock()
 		return c.err
 	}
-	spin, look := c.mem.(Spinner)
+	spin, look := c.mem.(Spinning)
 	look = look && h != nil && c.free(h) && h.worth()
 	if look {
 		seen, err = c.mem.Load32(doorbell)

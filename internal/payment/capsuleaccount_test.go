@@ -149,9 +149,9 @@ func TestLateReceiptAndExpiryExcludeEachOther(t *testing.T) {
 			require.Equal(t, receipt, answer)
 
 			again := *payer // the payer starts again
-			again.wallet, err = credit.NewWallet(credit.WalletConfig{Key: keyOf(1), Codec: codec})
+			again.wallet, err = credit.NewSigner(credit.SignerConfig{Key: keyOf(1), Codec: codec})
 			require.NoError(t, err)
-			again.purse, err = payment.NewPurse(payment.Config{Wallet: again.wallet, Ledger: payer.ledger}, payer.now)
+			again.purse, err = payment.New(payment.Config{Signer: again.wallet, Ledger: payer.ledger}, payer.now)
 			require.NoError(t, err)
 			require.Len(t, lost(again.purse, payer.now), 1)
 			late := held[0].Expires.Add(time.Hour)

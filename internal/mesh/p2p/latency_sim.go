@@ -11,13 +11,13 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
-// lateBytes bounds the answers of one stream that wait for their time.
-const lateBytes = 16 << 20
+// delayedBytes bounds the answers of one stream that wait for their time.
+const delayedBytes = 16 << 20
 
-// lateHost delays what its handlers answer, as a longer wire would: each write
+// latencyHost delays what its handlers answer, as a longer wire would: each write
 // leaves its stream by later than it was made, in order, without holding back
 // the next. Streams this node opens are not delayed.
-type lateHost struct {
+type latencyHost struct {
 	host.Host
 	by    time.Duration
 	life  context.Context
@@ -25,27 +25,27 @@ type lateHost struct {
 	leave func()
 }
 
-func (h *lateHost) SetStreamHandler(id protocol.ID, f network.StreamHandler) {
-	h.Host.SetStreamHandler(id, func(s network.Stream) { f(newLateStream(s, h)) })
+func (h *latencyHost) SetStreamHandler(id protocol.ID, f network.StreamHandler) {
+	h.Host.SetStreamHandler(id, func(s network.Stream) { f(newLatencyStream(s, h)) })
 }
 
-func (h *lateHost) SetStreamHandlerMatch(id protocol.ID, match func(protocol.ID) bool, f network.StreamHandler) {
-	h.Host.SetStreamHandlerMatch(id, match, func(s network.Stream) { f(newLateStream(s, h)) })
+func (h *latencyHost) SetStreamHandlerMatch(id protocol.ID, match func(protocol.ID) bool, f network.StreamHandler) {
+	h.Host.SetStreamHandlerMatch(id, match, func(s network.Stream) { f(newLatencyStream(s, h)) })
 }
 
-// late is one thing to do at its time.
-type late struct {
+// delayed is one thing to do at its time.
+type delayed struct {
 	due  time.Time
 	data []byte
 	then func() error // instead of data: a close
 }
 
-type lateStream struct {
+type latencyStream struct {
 	network.Stream
-	host *lateHost
+	host *latencyHost
 
 	mu      sync.Mutex
-	waiting []late
+	waiting []delayed
 	bytes   int
 	err     error // of a write that came due, or of a close
 	running bool
@@ -53,8 +53,8 @@ type lateStream struct {
 	more    chan struct{} // capacity 1: waiting grew, or err was set
 }
 
-func newLateStream(s network.Stream, h *lateHost) *lateStream {
-	return &lateStream{Stream: s, host: h, room: make(chan struct{}, 1), more: make(chan struct{}, 1)}
+func newLatencyStream(s network.Stream, h *latencyHost) *latencyStream {
+	return &latencyStream{Stream: s, host: h, room: make(chan struct{}, 1), more: make(chan struct{}, 1)}
 }
 
 func ring(ch chan struct{}) {
@@ -67,7 +67,7 @@ func ring(ch chan struct{}) {
 // Read learns that the peer has given up: nobody waits for the answers then, and
 // a close need not wait for its time behind them. That this side stopped reading
 // says nothing of the kind.
-func (s *lateStream) Read(p []byte) (int, error) {
+func (s *latencyStream) Read(p []byte) (int, error) {
 	n, err := s.Stream.Read(p)
 	if gone, ok := errors.AsType[*network.StreamError](err); ok && gone.Remote {
 		s.fail(err)
@@ -76,15 +76,15 @@ func (s *lateStream) Read(p []byte) (int, error) {
 }
 
 // Write returns once p is queued; it waits only for a full queue.
-func (s *lateStream) Write(p []byte) (int, error) {
+func (s *latencyStream) Write(p []byte) (int, error) {
 	for {
 		s.mu.Lock()
 		if s.err != nil {
 			s.mu.Unlock()
 			return 0, s.err
 		}
-		if s.bytes == 0 || s.bytes+len(p) <= lateBytes {
-			s.push(late{data: append([]byte(nil), p...)})
+		if s.bytes == 0 || s.bytes+len(p) <= delayedBytes {
+			s.push(delayed{data: append([]byte(nil), p...)})
 			s.mu.Unlock()
 			return len(p), nil
 		}
@@ -98,7 +98,7 @@ func (s *lateStream) Write(p []byte) (int, error) {
 }
 
 // push queues under the lock and starts the stream's one goroutine.
-func (s *lateStream) push(l late) {
+func (s *latencyStream) push(l delayed) {
 	l.due = time.Now().Add(s.host.by)
 	s.bytes += len(l.data)
 	s.waiting = append(s.waiting, l)
@@ -113,7 +113,7 @@ func (s *lateStream) push(l late) {
 	ring(s.more)
 }
 
-func (s *lateStream) run() {
+func (s *latencyStream) run() {
 	defer s.host.leave()
 	for {
 		s.mu.Lock()
@@ -148,7 +148,7 @@ func (s *lateStream) run() {
 	}
 }
 
-func (s *lateStream) sleep(d time.Duration) bool {
+func (s *latencyStream) sleep(d time.Duration) bool {
 	t := time.NewTimer(max(d, 0))
 	defer t.Stop()
 	for {
@@ -170,7 +170,7 @@ func (s *lateStream) sleep(d time.Duration) bool {
 
 // fail drops the writes that wait; the closes behind them still happen, or the
 // stream would count against its peer for good.
-func (s *lateStream) fail(err error) {
+func (s *latencyStream) fail(err error) {
 	s.mu.Lock()
 	if s.err == nil {
 		s.err = err
@@ -188,30 +188,30 @@ func (s *lateStream) fail(err error) {
 }
 
 // end queues a close behind the writes; one that failed already is closed now.
-func (s *lateStream) end(then func() error) error {
+func (s *latencyStream) end(then func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
 		return then()
 	}
-	s.push(late{then: then})
+	s.push(delayed{then: then})
 	return nil
 }
 
 // CloseWrite takes effect after the writes before it.
-func (s *lateStream) CloseWrite() error { return s.end(s.Stream.CloseWrite) }
+func (s *latencyStream) CloseWrite() error { return s.end(s.Stream.CloseWrite) }
 
 // Close ends reading now and writing after the writes before it.
-func (s *lateStream) Close() error {
+func (s *latencyStream) Close() error {
 	_ = s.Stream.CloseRead()
 	return s.end(s.Stream.Close)
 }
 
 // Reset drops the answers that are still waiting.
-func (s *lateStream) Reset() error { return s.ResetWithError(network.StreamNoError) }
+func (s *latencyStream) Reset() error { return s.ResetWithError(network.StreamNoError) }
 
 // ResetWithError is Reset with a code.
-func (s *lateStream) ResetWithError(code network.StreamErrorCode) error {
+func (s *latencyStream) ResetWithError(code network.StreamErrorCode) error {
 	s.fail(network.ErrReset)
 	return s.Stream.ResetWithError(code)
 }

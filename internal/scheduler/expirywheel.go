@@ -10,20 +10,22 @@ import (
 // never is the bucket of a node that no bucket holds.
 const never = math.MaxInt64
 
-// wheel finds expired nodes without a heap: one bucket a second. A node whose
+// expiry finds expired nodes without a heap: one bucket a second. A node whose
 // expiry is put off stays in its bucket and moves on only when that comes up, so
 // that the usual renewal costs nothing.
-type wheel struct {
+type expiryWheel struct {
 	buckets map[int64][]int32
 	next    int64 // the first bucket not swept
 }
 
-func newWheel() wheel { return wheel{buckets: make(map[int64][]int32), next: math.MinInt64} }
+func newExpiryWheel() expiryWheel {
+	return expiryWheel{buckets: make(map[int64][]int32), next: math.MinInt64}
+}
 
 // bucketOf is the first second at whose start the node has expired.
 func bucketOf(expires int64) int64 { return expires/int64(time.Second) + 1 }
 
-func (w *wheel) schedule(d *detail, expires int64, slot int32) {
+func (w *expiryWheel) schedule(d *detail, expires int64, slot int32) {
 	if due := bucketOf(expires); due < d.due {
 		d.due = max(due, w.next)
 		w.buckets[d.due] = append(w.buckets[d.due], slot)
@@ -35,7 +37,7 @@ func (w *wheel) schedule(d *detail, expires int64, slot int32) {
 // expired node, swept or not; sweeping keeps it from stepping over them. Call it
 // every second or so, with times that do not run backwards.
 func (x *Index) Sweep(now time.Time, gone func(identity.PeerID)) {
-	w := &x.wheel
+	w := &x.expiry
 	limit := x.line.Nanos(now) / int64(time.Second)
 	if limit < w.next {
 		return
@@ -55,8 +57,8 @@ func (x *Index) Sweep(now time.Time, gone func(identity.PeerID)) {
 }
 
 func (x *Index) sweepBucket(due int64, now time.Time, gone func(identity.PeerID)) {
-	members := x.wheel.buckets[due]
-	delete(x.wheel.buckets, due)
+	members := x.expiry.buckets[due]
+	delete(x.expiry.buckets, due)
 	for _, slot := range members {
 		r, d := &x.nodes[slot], &x.details[slot]
 		if d.due != due {
@@ -66,7 +68,7 @@ func (x *Index) sweepBucket(due int64, now time.Time, gone func(identity.PeerID)
 		switch {
 		case r.id == "":
 		case r.expires > x.line.Nanos(now):
-			x.wheel.schedule(d, r.expires, slot)
+			x.expiry.schedule(d, r.expires, slot)
 		default:
 			id := r.id
 			x.Remove(id)

@@ -1,4 +1,4 @@
-// Package payment joins a node's wallet, which signs, and its ledger, which
+// Package payment joins a node's signer, and its ledger, which
 // counts, into the one thing the kernel needs of both: to promise payment for
 // jobs sent away and to collect it for jobs done here. Money is held before
 // anything leaves or runs, and every hold ends settled, refunded or expired.
@@ -23,10 +23,10 @@ import (
 // time for a result to travel.
 const settling = time.Minute
 
-// Purse implements kernel.Wallet. Safe for concurrent use. Methods that move
+// Service implements kernel.Signer. Safe for concurrent use. Methods that move
 // money block for one write to the ledger's log.
-type Purse struct {
-	wallet *credit.Wallet
+type Service struct {
+	signer *credit.Signer
 	ledger *credit.Ledger
 
 	keep    Keeper     // nil: nothing outlasts the program
@@ -49,9 +49,9 @@ type Purse struct {
 	unearned map[credit.HoldID]time.Time
 }
 
-// Config of a Purse. Wallet and Ledger are required, of one node.
+// Config of a Service. Signer and Ledger are required, of one node.
 type Config struct {
-	Wallet *credit.Wallet
+	Signer *credit.Signer
 	Ledger *credit.Ledger
 	// Keep keeps what this node is owed for, receipts with their vouchers and cheques,
 	// and the receipts of what it has paid for. nil: they last as long as the program.
@@ -85,16 +85,16 @@ func (p promised) bound(cost uint64, took time.Duration) error {
 	return nil
 }
 
-var _ kernel.Wallet = (*Purse)(nil)
+var _ kernel.Payments = (*Service)(nil)
 
-// NewPurse joins wallet and ledger of one node. What the ledger still holds from a
+// New joins signer and ledger of one node. What the ledger still holds from a
 // run before is expected: its receipts may come yet. What this node had signed a
 // receipt for and not settled is settled; what else it held for jobs here goes back, for
 // none of them will end any more. It blocks while it reads and writes;
 // errors are those of the ledger and the keeper, or match ErrProof.
-func NewPurse(cfg Config, now time.Time) (*Purse, error) {
-	wallet, ledger := cfg.Wallet, cfg.Ledger
-	p := &Purse{wallet: wallet, ledger: ledger, keep: cfg.Keep, promised: make(map[promise]promised), agreed: make(map[string]agreed),
+func New(cfg Config, now time.Time) (*Service, error) {
+	signer, ledger := cfg.Signer, cfg.Ledger
+	p := &Service{signer: signer, ledger: ledger, keep: cfg.Keep, promised: make(map[promise]promised), agreed: make(map[string]agreed),
 		denied: newDenials(), unsettled: make(map[credit.HoldID]struct{}),
 		unreturned: make(map[credit.HoldID]struct{}), unearned: make(map[credit.HoldID]time.Time)}
 	var err error
@@ -113,8 +113,8 @@ func NewPurse(cfg Config, now time.Time) (*Purse, error) {
 		}
 	}
 	for _, h := range ledger.Holds() {
-		if h.ID.Ledger == wallet.Ledger() && h.Payee != wallet.Peer() {
-			wallet.Remember(credit.Voucher{LedgerID: h.ID.Ledger, JobID: h.JobID, Payee: h.Payee, MaxAmount: h.Amount,
+		if h.ID.Ledger == signer.Ledger() && h.Payee != signer.Peer() {
+			signer.Remember(credit.Voucher{LedgerID: h.ID.Ledger, JobID: h.JobID, Payee: h.Payee, MaxAmount: h.Amount,
 				Expires: h.Expires, Nonce: h.ID.Nonce})
 		}
 	}
@@ -127,8 +127,8 @@ type funds struct{ *credit.Reservation }
 // Split implements kernel.Funds.
 func (f funds) Split(amount uint64) kernel.Funds { return funds{f.Reservation.Split(amount)} }
 
-// Reserve implements kernel.Wallet.
-func (p *Purse) Reserve(ledger identity.LedgerID, amount, least uint64) (kernel.Funds, error) {
+// Reserve implements kernel.Signer.
+func (p *Service) Reserve(ledger identity.LedgerID, amount, least uint64) (kernel.Funds, error) {
 	r, err := p.ledger.Reserve(ledger, amount, least)
 	if err != nil {
 		return nil, err
@@ -136,29 +136,29 @@ func (p *Purse) Reserve(ledger identity.LedgerID, amount, least uint64) (kernel.
 	return funds{r}, nil
 }
 
-// OnFreed implements kernel.Wallet.
-func (p *Purse) OnFreed(f func()) { p.ledger.OnFreed(f) }
+// OnFreed implements kernel.Signer.
+func (p *Service) OnFreed(f func()) { p.ledger.OnFreed(f) }
 
 // hold holds t.Amount for v, of what t.Funds have set aside if there are any.
-func (p *Purse) hold(v credit.Voucher, t kernel.Terms, now time.Time) (credit.HoldID, error) {
+func (p *Service) hold(v credit.Voucher, t kernel.Terms, now time.Time) (credit.HoldID, error) {
 	if f, ok := t.Funds.(funds); ok {
 		return f.Hold(v, t.Amount, now)
 	}
 	return p.ledger.Hold(v, t.Amount, now)
 }
 
-// Promise implements kernel.Wallet. A job that came with a voucher of its own
+// Promise implements kernel.Signer. A job that came with a voucher of its own
 // travels with that one: whoever signed it holds the money.
-func (p *Purse) Promise(job governance.Admitted, payee identity.PeerID, t kernel.Terms, now time.Time) ([]byte, error) {
+func (p *Service) Promise(job governance.Admitted, payee identity.PeerID, t kernel.Terms, now time.Time) ([]byte, error) {
 	if job.Voucher() != nil {
 		return job.Voucher(), nil
 	}
-	if job.Ledger() != p.wallet.Ledger() {
+	if job.Ledger() != p.signer.Ledger() {
 		return nil, fmt.Errorf("payment: %w: this node does not hold the key of %s", credit.ErrVoucherMissing, job.Ledger())
 	}
 	j := job.Job()
 	expires := t.Until.Add(settling)
-	v, raw, err := p.wallet.Issue(j.ID, payee, t.Amount, clock.Told(expires, now))
+	v, raw, err := p.signer.Issue(j.ID, payee, t.Amount, clock.Told(expires, now))
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +173,7 @@ func (p *Purse) Promise(job governance.Admitted, payee identity.PeerID, t kernel
 	return raw, nil
 }
 
-func (p *Purse) remember(of promise, made promised, now time.Time) {
+func (p *Service) remember(of promise, made promised, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	// A promise to a node whose fate is unknown is neither paid nor withdrawn: its
@@ -186,15 +186,15 @@ func (p *Purse) remember(of promise, made promised, now time.Time) {
 	p.promised[of] = made
 }
 
-// Pay implements kernel.Wallet. Errors match those of credit.Wallet.Read and
+// Pay implements kernel.Signer. Errors match those of credit.Signer.Read and
 // credit.Ledger.Settle. The receipt stays good until it is settled: what the ledger
 // could not write now can be paid later.
-func (p *Purse) Pay(job governance.Admitted, out mesh.JobOutcome, took time.Duration, now time.Time) error {
+func (p *Service) Pay(job governance.Admitted, out mesh.JobOutcome, took time.Duration, now time.Time) error {
 	if job.Voucher() != nil {
 		return nil // the signer of that voucher settles it
 	}
 	j := job.Job()
-	r, err := p.wallet.Read(out.Receipt, credit.Expect{
+	r, err := p.signer.Read(out.Receipt, credit.Expect{
 		JobID: j.ID, Worker: out.Node, CapsuleCID: j.Capsule, InputCID: j.InputCID, OutputCID: out.OutputCID,
 	})
 	if err != nil {
@@ -225,11 +225,11 @@ func (p *Purse) Pay(job governance.Admitted, out mesh.JobOutcome, took time.Dura
 }
 
 // settle pays what a receipt says that has been checked.
-func (p *Purse) settle(of promise, r credit.Receipt, signed []byte, now time.Time) error {
+func (p *Service) settle(of promise, r credit.Receipt, signed []byte, now time.Time) error {
 	if _, err := p.ledger.SettleReceipt(signed, now); err != nil {
 		return err
 	}
-	p.wallet.Close(r, signed)
+	p.signer.Close(r, signed)
 	p.forget(of)
 	p.keepReceipt(signed)
 	return nil
@@ -240,9 +240,9 @@ func (p *Purse) settle(of promise, r credit.Receipt, signed []byte, now time.Tim
 // expired. It may cost what the time until now, or until the job's deadline, costs at the
 // node's price; after a restart, which forgets the price, all that is held. Of several
 // nodes that had to agree only those that did are paid, as far as this run knows. Errors
-// match those of credit.Wallet.Read and credit.Ledger.Settle.
-func (p *Purse) Late(receipt []byte, now time.Time) (credit.Receipt, error) {
-	r, err := p.wallet.Read(receipt, credit.Expect{})
+// match those of credit.Signer.Read and credit.Ledger.Settle.
+func (p *Service) Late(receipt []byte, now time.Time) (credit.Receipt, error) {
+	r, err := p.signer.Read(receipt, credit.Expect{})
 	if err != nil {
 		return r, err
 	}
@@ -266,15 +266,15 @@ func (p *Purse) Late(receipt []byte, now time.Time) (credit.Receipt, error) {
 	return r, p.settle(of, r, receipt, now)
 }
 
-// Withdraw implements kernel.Wallet.
-func (p *Purse) Withdraw(job governance.Admitted, payee identity.PeerID, now time.Time) {
+// Withdraw implements kernel.Signer.
+func (p *Service) Withdraw(job governance.Admitted, payee identity.PeerID, now time.Time) {
 	if hold, ok := p.forget(promise{job.Job().ID, payee}); ok {
 		p.refund(hold, now)
 	}
 }
 
-// GiveUp implements kernel.Wallet. The payee is asked from now on: see Lost.
-func (p *Purse) GiveUp(job governance.Admitted, payee identity.PeerID) {
+// GiveUp implements kernel.Signer. The payee is asked from now on: see Lost.
+func (p *Service) GiveUp(job governance.Admitted, payee identity.PeerID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	of := promise{job.Job().ID, payee}
@@ -285,7 +285,7 @@ func (p *Purse) GiveUp(job governance.Admitted, payee identity.PeerID) {
 }
 
 // refund gives a hold back: now, or with a SettleAgain once the ledger's log can be written.
-func (p *Purse) refund(id credit.HoldID, now time.Time) {
+func (p *Service) refund(id credit.HoldID, now time.Time) {
 	if err := p.ledger.Refund(id, now); errors.Is(err, credit.ErrFailed) || errors.Is(err, credit.ErrBusy) {
 		p.mu.Lock()
 		p.unreturned[id] = struct{}{}
@@ -293,7 +293,7 @@ func (p *Purse) refund(id credit.HoldID, now time.Time) {
 	}
 }
 
-func (p *Purse) forget(of promise) (credit.HoldID, bool) {
+func (p *Service) forget(of promise) (credit.HoldID, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	x, ok := p.promised[of]

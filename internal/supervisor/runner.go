@@ -9,8 +9,8 @@ import (
 	"inos/internal/capsule"
 )
 
-// keep is the keeper of ch: it starts instances until one is not to follow.
-func (s *Supervisor) keep(ch *child) {
+// runChild is the keeper of ch: it starts instances until one is not to follow.
+func (s *Supervisor) runChild(ch *child) {
 	defer close(ch.gone)
 	defer ch.cancel()
 	for {
@@ -173,7 +173,7 @@ func (s *Supervisor) adopt(ch *child, c *capsule.Capsule, now time.Time) bool {
 	close(ch.up)
 	s.cfg.Emit(CapsuleStarted{ID: ch.id, CID: ch.cid, Name: ch.name, Epoch: ch.epoch, Restarts: ch.restarts, At: now})
 	_ = s.apply(ch, becameReady, "its first heartbeat came", now)
-	_ = s.apply(ch, mood(c.LastHeartbeat()), "it says so", now)
+	_ = s.apply(ch, healthChange(c.LastHeartbeat()), "it says so", now)
 	if first {
 		close(ch.started)
 	}

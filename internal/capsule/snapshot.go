@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// Take copies the memory of a paused capsule. cmd is the Snapshot command it
+// Snapshot copies the memory of a paused capsule. cmd is the Snapshot command it
 // answers: the Reply is always filled in, as Command's is, but for SnapshotCID.
 // The code is InvalidState when the capsule is not paused or has work in flight:
 // a job's stack lives in the engine and cannot be copied, so images are taken
 // between jobs. Stream data that Send has handed over is part of the image. The
 // capsule stands still while it is copied and then is paused as before.
-func (c *Capsule) Take(ctx context.Context, cmd Command) (*Image, Reply, error) {
+func (c *Capsule) Snapshot(ctx context.Context, cmd Command) (*Image, Reply, error) {
 	now := time.Now()
 	if cmd.Deadline.IsZero() {
 		cmd.Deadline = now.Add(c.cfg.CommandTimeout)
@@ -25,8 +25,8 @@ func (c *Capsule) Take(ctx context.Context, cmd Command) (*Image, Reply, error) 
 	defer cancel()
 	none := func(r Reply, err error) (*Image, Reply, error) { return nil, r, err }
 	select {
-	case c.taking <- struct{}{}:
-		defer func() { <-c.taking }()
+	case c.snapshotting <- struct{}{}:
+		defer func() { <-c.snapshotting }()
 	case <-c.dead:
 		return none(c.crashed(cmd))
 	case <-ctx.Done():

@@ -13,8 +13,8 @@ import (
 	"inos/internal/identity"
 )
 
-// WalletConfig of a Wallet. Key and Codec are required.
-type WalletConfig struct {
+// SignerConfig of a Signer. Key and Codec are required.
+type SignerConfig struct {
 	Key   ed25519.PrivateKey // the node's; it owns the ledger that pays
 	Codec Codec
 	Rand  io.Reader // nonces; nil means crypto/rand
@@ -23,11 +23,11 @@ type WalletConfig struct {
 	Keep int
 }
 
-// Wallet signs for one key: vouchers when its node pays, receipts when its node
+// Signer signs for one key: vouchers when its node pays, receipts when its node
 // works, cheques when it clears. It keeps the receipts it has checked. It holds no
 // balance: that is the Ledger's. Safe for concurrent use; nothing blocks.
-type Wallet struct {
-	cfg    WalletConfig
+type Signer struct {
+	cfg    SignerConfig
 	peer   identity.PeerID
 	ledger identity.LedgerID
 
@@ -44,10 +44,10 @@ type KeptReceipt struct {
 	Signed  []byte
 }
 
-// NewWallet checks cfg. Errors match ErrConfig.
-func NewWallet(cfg WalletConfig) (*Wallet, error) {
+// NewSigner checks cfg. Errors match ErrConfig.
+func NewSigner(cfg SignerConfig) (*Signer, error) {
 	if len(cfg.Key) != ed25519.PrivateKeySize || cfg.Codec == nil || cfg.Keep < 0 {
-		return nil, fmt.Errorf("%w: a wallet needs an Ed25519 key and a codec", ErrConfig)
+		return nil, fmt.Errorf("%w: a signer needs an Ed25519 key and a codec", ErrConfig)
 	}
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
@@ -56,19 +56,19 @@ func NewWallet(cfg WalletConfig) (*Wallet, error) {
 		cfg.Keep = 4096
 	}
 	pub := cfg.Key.Public().(ed25519.PublicKey)
-	return &Wallet{cfg: cfg, peer: identity.PeerIDOf(pub), ledger: identity.LedgerIDOf(pub),
+	return &Signer{cfg: cfg, peer: identity.PeerIDOf(pub), ledger: identity.LedgerIDOf(pub),
 		open: make(map[Nonce]Voucher)}, nil
 }
 
-// Peer is the peer id of the wallet's key.
-func (w *Wallet) Peer() identity.PeerID { return w.peer }
+// Peer is the peer id of the signer's key.
+func (w *Signer) Peer() identity.PeerID { return w.peer }
 
-// Ledger is the ledger that the wallet's key owns.
-func (w *Wallet) Ledger() identity.LedgerID { return w.ledger }
+// Ledger is the ledger that the signer's key owns.
+func (w *Signer) Ledger() identity.LedgerID { return w.ledger }
 
 // Issue makes and signs a voucher. Hold it in the Ledger before it leaves the
 // node. payee may be zero for any node.
-func (w *Wallet) Issue(jobID string, payee identity.PeerID, max uint64, expires time.Time) (Voucher, []byte, error) {
+func (w *Signer) Issue(jobID string, payee identity.PeerID, max uint64, expires time.Time) (Voucher, []byte, error) {
 	v := Voucher{LedgerID: w.ledger, JobID: jobID, Payee: payee, MaxAmount: max, Expires: expires}
 	if _, ok := parseJob(jobID); !ok {
 		return Voucher{}, nil, fmt.Errorf("%w: %.80q", ErrJobID, jobID)
@@ -88,14 +88,14 @@ func (w *Wallet) Issue(jobID string, payee identity.PeerID, max uint64, expires 
 }
 
 // Voucher is Issue for callers that need only the signed bytes.
-func (w *Wallet) Voucher(jobID string, payee identity.PeerID, max uint64, expires time.Time) ([]byte, error) {
+func (w *Signer) Voucher(jobID string, payee identity.PeerID, max uint64, expires time.Time) ([]byte, error) {
 	_, raw, err := w.Issue(jobID, payee, max, expires)
 	return raw, err
 }
 
-// Remember makes the wallet expect a receipt for v: after a restart, for the
+// Remember makes the signer expect a receipt for v: after a restart, for the
 // ledger's open holds.
-func (w *Wallet) Remember(v Voucher) {
+func (w *Signer) Remember(v Voucher) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.order) >= 2*w.cfg.Keep { // half of them at least are closed
@@ -110,7 +110,7 @@ func (w *Wallet) Remember(v Voucher) {
 }
 
 // Receipt signs r as the worker. Worker is filled in.
-func (w *Wallet) Receipt(r Receipt) ([]byte, error) {
+func (w *Signer) Receipt(r Receipt) ([]byte, error) {
 	r.Worker = w.peer
 	return w.cfg.Codec.SealReceipt(r, w.cfg.Key)
 }
@@ -126,7 +126,7 @@ type Expect struct {
 }
 
 // Check is Read and Close in one.
-func (w *Wallet) Check(receipt []byte, want Expect) error {
+func (w *Signer) Check(receipt []byte, want Expect) error {
 	r, err := w.Read(receipt, want)
 	if err == nil {
 		w.Close(r, receipt)
@@ -138,7 +138,7 @@ func (w *Wallet) Check(receipt []byte, want Expect) error {
 // voucher stays open until Close: whoever cannot settle it now may try again. Errors match
 // ErrReceiptMalformed, ErrReceiptForged, ErrReceiptUnknown (also for a receipt to a
 // voucher that is closed) or ErrReceiptMismatch.
-func (w *Wallet) Read(receipt []byte, want Expect) (Receipt, error) {
+func (w *Signer) Read(receipt []byte, want Expect) (Receipt, error) {
 	r, err := openReceipt(w.cfg.Codec, receipt)
 	if err != nil {
 		return Receipt{}, err
@@ -174,7 +174,7 @@ func (w *Wallet) Read(receipt []byte, want Expect) (Receipt, error) {
 
 // Close keeps a receipt that Read has passed, with its signed bytes, and closes the
 // voucher it answers. A second call with one voucher does nothing.
-func (w *Wallet) Close(r Receipt, signed []byte) {
+func (w *Signer) Close(r Receipt, signed []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if _, ok := w.open[r.VoucherNonce]; !ok {
@@ -191,7 +191,7 @@ func (w *Wallet) Close(r Receipt, signed []byte) {
 }
 
 // Kept returns the receipts checked for a job, oldest first.
-func (w *Wallet) Kept(jobID string) []KeptReceipt {
+func (w *Signer) Kept(jobID string) []KeptReceipt {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var out []KeptReceipt

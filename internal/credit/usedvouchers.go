@@ -10,37 +10,37 @@ import (
 // has expired before.
 const remember = time.Minute
 
-// spentKey is a holdKey in short: the first half of its SHA-256. Two that are the same
+// usedKey is a holdKey in short: the first half of its SHA-256. Two that are the same
 // by accident are 2^64 vouchers away.
-type spentKey [16]byte
+type usedKey [16]byte
 
-func (hk holdKey) spent() spentKey {
+func (hk holdKey) used() usedKey {
 	var in [len(hk.ledger) + len(hk.nonce)]byte
 	copy(in[copy(in[:], hk.ledger[:]):], hk.nonce[:])
 	sum := sha256.Sum256(in[:])
-	return spentKey(sum[:16])
+	return usedKey(sum[:16])
 }
 
-// spent is the vouchers that have been used, for as long as they could be used again:
+// used is the vouchers that have been used, for as long as they could be used again:
 // some 50 bytes each. They are kept by the second in which they may go.
-type spent struct {
-	of     map[spentKey]outcome
-	by     map[int64][]spentKey
+type usedVouchers struct {
+	of     map[usedKey]outcome
+	by     map[int64][]usedKey
 	order  seconds
 	before int64 // Unix nanoseconds, of the clock as it was: of those that expired until then some are forgotten
 }
 
-func newSpent() spent {
-	return spent{of: make(map[spentKey]outcome), by: make(map[int64][]spentKey)}
+func newUsedVouchers() usedVouchers {
+	return usedVouchers{of: make(map[usedKey]outcome), by: make(map[int64][]usedKey)}
 }
 
 // add keeps k until the second that until, in Unix nanoseconds, lies in has passed.
-func (s *spent) add(k spentKey, end outcome, until int64) {
+func (s *usedVouchers) add(k usedKey, end outcome, until int64) {
 	s.of[k] = end
 	s.list(k, until/int64(time.Second)+1)
 }
 
-func (s *spent) list(k spentKey, second int64) {
+func (s *usedVouchers) list(k usedKey, second int64) {
 	list, known := s.by[second]
 	if !known {
 		heap.Push(&s.order, second)
@@ -50,7 +50,7 @@ func (s *spent) list(k spentKey, second int64) {
 
 // forget drops up to n of those whose time is over. A voucher that another one than its
 // owner brings and that expires no later is refused from then on, whatever the clock says.
-func (s *spent) forget(now int64, n int) {
+func (s *usedVouchers) forget(now int64, n int) {
 	for ; n > 0 && len(s.order) > 0; n-- {
 		second := s.order[0]
 		end := second * int64(time.Second)

@@ -18,8 +18,8 @@ const (
 	reportEvery = time.Second
 )
 
-// chatter keeps to these bounds. Only the pump uses it.
-type chatter struct {
+// messageLimits keeps to these bounds. Only the pump uses it.
+type messageLimits struct {
 	lines, beats quota
 	dropped      uint64    // lines since the last report
 	reported     time.Time // the last report
@@ -48,15 +48,15 @@ func (q *quota) take(now time.Time, burst, perSecond float64) bool {
 func (c *Capsule) excess(kind FrameKind, payload []byte) bool {
 	switch kind {
 	case FrameLog:
-		if c.chatter.lines.take(time.Now(), logBurst, logRate) {
+		if c.limits.lines.take(time.Now(), logBurst, logRate) {
 			return false
 		}
-		c.chatter.dropped++
+		c.limits.dropped++
 	case FrameHeartbeat:
-		if len(c.chatter.late) == 0 && c.chatter.beats.take(time.Now(), beatBurst, beatRate) {
+		if len(c.limits.late) == 0 && c.limits.beats.take(time.Now(), beatBurst, beatRate) {
 			return false
 		}
-		c.chatter.late = append(c.chatter.late[:0], payload...)
+		c.limits.late = append(c.limits.late[:0], payload...)
 	default:
 		return false
 	}
@@ -66,9 +66,9 @@ func (c *Capsule) excess(kind FrameKind, payload []byte) bool {
 // catchUp hears the heartbeat that was put off, once it may, and says what the
 // log lacks.
 func (c *Capsule) catchUp(now time.Time) error {
-	if len(c.chatter.late) > 0 && c.chatter.beats.take(now, beatBurst, beatRate) {
-		msg, err := c.decode(FrameHeartbeat, c.chatter.late)
-		c.chatter.late = c.chatter.late[:0]
+	if len(c.limits.late) > 0 && c.limits.beats.take(now, beatBurst, beatRate) {
+		msg, err := c.decode(FrameHeartbeat, c.limits.late)
+		c.limits.late = c.limits.late[:0]
 		if err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ func (c *Capsule) catchUp(now time.Time) error {
 			return err
 		}
 	}
-	if c.chatter.dropped > 0 && now.Sub(c.chatter.reported) >= reportEvery {
+	if c.limits.dropped > 0 && now.Sub(c.limits.reported) >= reportEvery {
 		c.report(now)
 	}
 	return nil
@@ -84,8 +84,8 @@ func (c *Capsule) catchUp(now time.Time) error {
 
 // report says in the log how many of its lines are missing.
 func (c *Capsule) report(now time.Time) {
-	n := c.chatter.dropped
-	c.chatter.dropped, c.chatter.reported = 0, now
+	n := c.limits.dropped
+	c.limits.dropped, c.limits.reported = 0, now
 	if n > 0 && c.cfg.OnLog != nil {
 		c.cfg.OnLog(Log{Level: levelWarn, Text: fmt.Sprintf("inos: %d lines of this log were dropped: more than %d a second", n, logRate)})
 	}
@@ -95,4 +95,4 @@ func (c *Capsule) report(now time.Time) {
 const levelWarn = 4
 
 // waiting reports whether catchUp has something left to do.
-func (h *chatter) waiting() bool { return len(h.late) > 0 || h.dropped > 0 }
+func (h *messageLimits) waiting() bool { return len(h.late) > 0 || h.dropped > 0 }

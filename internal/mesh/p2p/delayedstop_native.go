@@ -21,21 +21,21 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// lingerTime is how long a closed stream waits for the peer to finish its side.
-const lingerTime = 15 * time.Second
+// stopDelay is how long a closed stream waits for the peer to finish its side.
+const stopDelay = 15 * time.Second
 
-// lingering is go-libp2p's WebTransport, but closing a stream does not tell the
+// delayedStop is go-libp2p's WebTransport, but closing a stream does not tell the
 // peer to stop sending before the peer has had time to finish by itself. Firefox
 // (153) discards what it has received but not yet read when STOP_SENDING
 // arrives, and QUIC puts that frame ahead of the last data: an answer followed
 // by Close, as libp2p's identify does it, never reached the page.
-type lingering struct {
+type delayedStop struct {
 	transport.Transport
 	streams sync.WaitGroup
 }
 
 // make has the signature that libp2p.Transport fills in.
-func (l *lingering) make(key ic.PrivKey, psk pnet.PSK, cm *quicreuse.ConnManager, gater connmgr.ConnectionGater, rcmgr network.ResourceManager) (transport.Transport, error) {
+func (l *delayedStop) make(key ic.PrivKey, psk pnet.PSK, cm *quicreuse.ConnManager, gater connmgr.ConnectionGater, rcmgr network.ResourceManager) (transport.Transport, error) {
 	t, err := webtransport.New(key, psk, cm, gater, rcmgr)
 	if err != nil {
 		return nil, err
@@ -45,25 +45,25 @@ func (l *lingering) make(key ic.PrivKey, psk pnet.PSK, cm *quicreuse.ConnManager
 }
 
 // Dial implements transport.Transport.
-func (l *lingering) Dial(ctx context.Context, addr ma.Multiaddr, p peer.ID) (transport.CapableConn, error) {
+func (l *delayedStop) Dial(ctx context.Context, addr ma.Multiaddr, p peer.ID) (transport.CapableConn, error) {
 	c, err := l.Transport.Dial(ctx, addr, p)
 	if err != nil {
 		return nil, err
 	}
-	return newLingeringConn(c, l), nil
+	return newDelayedStopConn(c, l), nil
 }
 
 // Listen implements transport.Transport.
-func (l *lingering) Listen(addr ma.Multiaddr) (transport.Listener, error) {
+func (l *delayedStop) Listen(addr ma.Multiaddr) (transport.Listener, error) {
 	ln, err := l.Transport.Listen(addr)
 	if err != nil {
 		return nil, err
 	}
-	return &lingeringListener{ln, l}, nil
+	return &delayedStopListener{ln, l}, nil
 }
 
 // Resolve implements transport.Resolver.
-func (l *lingering) Resolve(ctx context.Context, addr ma.Multiaddr) ([]ma.Multiaddr, error) {
+func (l *delayedStop) Resolve(ctx context.Context, addr ma.Multiaddr) ([]ma.Multiaddr, error) {
 	if r, ok := l.Transport.(transport.Resolver); ok {
 		return r.Resolve(ctx, addr)
 	}
@@ -71,7 +71,7 @@ func (l *lingering) Resolve(ctx context.Context, addr ma.Multiaddr) ([]ma.Multia
 }
 
 // AddCertHashes is what the swarm asks a transport for.
-func (l *lingering) AddCertHashes(addr ma.Multiaddr) (ma.Multiaddr, bool) {
+func (l *delayedStop) AddCertHashes(addr ma.Multiaddr) (ma.Multiaddr, bool) {
 	if h, ok := l.Transport.(interface {
 		AddCertHashes(ma.Multiaddr) (ma.Multiaddr, bool)
 	}); ok {
@@ -81,99 +81,99 @@ func (l *lingering) AddCertHashes(addr ma.Multiaddr) (ma.Multiaddr, bool) {
 }
 
 // Close implements io.Closer.
-func (l *lingering) Close() error {
+func (l *delayedStop) Close() error {
 	if c, ok := l.Transport.(io.Closer); ok {
 		return c.Close()
 	}
 	return nil
 }
 
-type lingeringListener struct {
+type delayedStopListener struct {
 	transport.Listener
-	l *lingering
+	l *delayedStop
 }
 
-func (ln *lingeringListener) Accept() (transport.CapableConn, error) {
+func (ln *delayedStopListener) Accept() (transport.CapableConn, error) {
 	c, err := ln.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return newLingeringConn(c, ln.l), nil
+	return newDelayedStopConn(c, ln.l), nil
 }
 
-type lingeringConn struct {
+type delayedStopConn struct {
 	transport.CapableConn
-	l *lingering
+	l *delayedStop
 
 	mu      sync.Mutex
 	closed  bool
-	waiting map[*lingeringStream]struct{} // streams that linger
+	closing map[*delayedStopStream]struct{} // streams whose stop is delayed
 }
 
-func newLingeringConn(c transport.CapableConn, l *lingering) *lingeringConn {
-	return &lingeringConn{CapableConn: c, l: l, waiting: map[*lingeringStream]struct{}{}}
+func newDelayedStopConn(c transport.CapableConn, l *delayedStop) *delayedStopConn {
+	return &delayedStopConn{CapableConn: c, l: l, closing: map[*delayedStopStream]struct{}{}}
 }
 
-func (c *lingeringConn) Transport() transport.Transport { return c.l }
+func (c *delayedStopConn) Transport() transport.Transport { return c.l }
 
-func (c *lingeringConn) OpenStream(ctx context.Context) (network.MuxedStream, error) {
+func (c *delayedStopConn) OpenStream(ctx context.Context) (network.MuxedStream, error) {
 	s, err := c.CapableConn.OpenStream(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &lingeringStream{MuxedStream: s, c: c}, nil
+	return &delayedStopStream{MuxedStream: s, c: c}, nil
 }
 
-func (c *lingeringConn) AcceptStream() (network.MuxedStream, error) {
+func (c *delayedStopConn) AcceptStream() (network.MuxedStream, error) {
 	s, err := c.CapableConn.AcceptStream()
 	if err != nil {
 		return nil, err
 	}
-	return &lingeringStream{MuxedStream: s, c: c}, nil
+	return &delayedStopStream{MuxedStream: s, c: c}, nil
 }
 
-func (c *lingeringConn) Close() error { return c.CloseWithError(network.ConnNoError) }
+func (c *delayedStopConn) Close() error { return c.CloseWithError(network.ConnNoError) }
 
-func (c *lingeringConn) CloseWithError(code network.ConnErrorCode) error {
+func (c *delayedStopConn) CloseWithError(code network.ConnErrorCode) error {
 	err := c.CapableConn.CloseWithError(code)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
-	for s := range c.waiting {
+	for s := range c.closing {
 		s.wake()
 	}
 	return err
 }
 
-// linger runs read on a goroutine that the transport's owner waits for.
-func (c *lingeringConn) linger(s *lingeringStream, read func()) {
+// delayStop runs read on a goroutine that the transport's owner waits for.
+func (c *delayedStopConn) delayStop(s *delayedStopStream, read func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		return
 	}
-	c.waiting[s] = struct{}{}
-	_ = s.MuxedStream.SetReadDeadline(time.Now().Add(lingerTime))
+	c.closing[s] = struct{}{}
+	_ = s.MuxedStream.SetReadDeadline(time.Now().Add(stopDelay))
 	c.l.streams.Go(func() {
 		read()
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		delete(c.waiting, s)
+		delete(c.closing, s)
 	})
 }
 
 // errStreamClosed is what reads of a closed stream give.
 var errStreamClosed = errors.New("p2p: stream closed")
 
-type lingeringStream struct {
+type delayedStopStream struct {
 	network.MuxedStream
-	c       *lingeringConn
+	c       *delayedStopConn
 	ended   atomic.Bool // the peer's side: an end or an error was read
 	unheard atomic.Bool // CloseRead was called
 	drained sync.Once
 }
 
-func (s *lingeringStream) Read(p []byte) (int, error) {
+func (s *delayedStopStream) Read(p []byte) (int, error) {
 	if s.unheard.Load() {
 		return 0, errStreamClosed
 	}
@@ -189,7 +189,7 @@ func (s *lingeringStream) Read(p []byte) (int, error) {
 
 // SetReadDeadline does nothing once reading is closed: the rest of the stream
 // has a deadline of its own then.
-func (s *lingeringStream) SetReadDeadline(t time.Time) error {
+func (s *delayedStopStream) SetReadDeadline(t time.Time) error {
 	if s.unheard.Load() {
 		return nil
 	}
@@ -197,19 +197,19 @@ func (s *lingeringStream) SetReadDeadline(t time.Time) error {
 }
 
 // SetDeadline is SetReadDeadline and SetWriteDeadline.
-func (s *lingeringStream) SetDeadline(t time.Time) error {
+func (s *delayedStopStream) SetDeadline(t time.Time) error {
 	return errors.Join(s.SetReadDeadline(t), s.MuxedStream.SetWriteDeadline(t))
 }
 
 // wake makes a Read under way come back.
-func (s *lingeringStream) wake() { _ = s.MuxedStream.SetReadDeadline(time.Unix(1, 0)) }
+func (s *delayedStopStream) wake() { _ = s.MuxedStream.SetReadDeadline(time.Unix(1, 0)) }
 
 // Reset is ResetWithError(0).
-func (s *lingeringStream) Reset() error { return s.ResetWithError(network.StreamNoError) }
+func (s *delayedStopStream) Reset() error { return s.ResetWithError(network.StreamNoError) }
 
 // ResetWithError also ends reads that webtransport-go keeps waiting for a close
 // of the session, which it does without regard to the reset.
-func (s *lingeringStream) ResetWithError(code network.StreamErrorCode) error {
+func (s *delayedStopStream) ResetWithError(code network.StreamErrorCode) error {
 	s.unheard.Store(true)
 	err := s.MuxedStream.ResetWithError(code)
 	s.wake()
@@ -217,15 +217,15 @@ func (s *lingeringStream) ResetWithError(code network.StreamErrorCode) error {
 }
 
 // CloseRead interrupts reads, and reads on for nobody until the peer ends its
-// side or the linger time is over.
-func (s *lingeringStream) CloseRead() error {
+// side or the delay is over.
+func (s *delayedStopStream) CloseRead() error {
 	s.unheard.Store(true)
 	if s.ended.Load() {
 		return nil
 	}
 	s.drained.Do(func() {
 		s.wake()
-		s.c.linger(s, func() {
+		s.c.delayStop(s, func() {
 			if _, err := io.Copy(io.Discard, s.MuxedStream); err != nil {
 				_ = s.MuxedStream.CloseRead()
 			}
@@ -235,7 +235,7 @@ func (s *lingeringStream) CloseRead() error {
 }
 
 // Close is CloseWrite and CloseRead.
-func (s *lingeringStream) Close() error {
+func (s *delayedStopStream) Close() error {
 	err := s.MuxedStream.CloseWrite()
 	_ = s.CloseRead()
 	return err

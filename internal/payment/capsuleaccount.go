@@ -23,12 +23,12 @@ const (
 	advanceLife = 5 * time.Minute
 )
 
-var _ kernel.Upkeep = (*Purse)(nil)
+var _ kernel.Upkeep = (*Service)(nil)
 
 // Open implements kernel.Upkeep. A capsule of the local console that names no
 // ledger is this node's own business and free; another node's is paid by that node.
 // Nobody spends a ledger that is not theirs.
-func (p *Purse) Open(ledger identity.LedgerID, from identity.PeerID, origin string, rate uint64, now time.Time) (kernel.Tab, error) {
+func (p *Service) Open(ledger identity.LedgerID, from identity.PeerID, origin string, rate uint64, now time.Time) (kernel.CapsuleAccount, error) {
 	if ledger == "" {
 		if from == "" {
 			return nil, nil
@@ -39,7 +39,7 @@ func (p *Purse) Open(ledger identity.LedgerID, from identity.PeerID, origin stri
 	if err != nil {
 		return nil, fmt.Errorf("payment: tab: %w", err)
 	}
-	t := &tab{purse: p, ledger: ledger, job: id.String(), rate: max(rate, 1)}
+	t := &capsuleAccount{service: p, ledger: ledger, job: id.String(), rate: max(rate, 1)}
 	if from != "" && string(ledger) == identity.LedgerPrefix+string(from) {
 		// The channel has authenticated the ledger's key: as good as a voucher.
 		if err := p.ledger.Welcome(ledger, origin, now); err != nil {
@@ -47,37 +47,37 @@ func (p *Purse) Open(ledger identity.LedgerID, from identity.PeerID, origin stri
 		}
 	}
 	price := t.price()
-	if _, err := p.ledger.Authorize(ledger, t.job, nil, from, p.wallet.Peer(), origin, price, price, 0, now); err != nil {
+	if _, err := p.ledger.Authorize(ledger, t.job, nil, from, p.signer.Peer(), origin, price, price, 0, now); err != nil {
 		return nil, err
 	}
 	return t, t.hold(now)
 }
 
-// tab is one capsule's account: always one advance is held, and settled by the
+// capsuleAccount is one capsule's account: always one advance is held, and settled by the
 // time that ran of it.
-type tab struct {
-	purse  *Purse
-	ledger identity.LedgerID
-	job    string // names the capsule in the ledger
-	rate   uint64 // microcredits a second
-	held   bool
-	id     credit.HoldID
-	ran    time.Duration // of the advance
+type capsuleAccount struct {
+	service *Service
+	ledger  identity.LedgerID
+	job     string // names the capsule in the ledger
+	rate    uint64 // microcredits a second
+	held    bool
+	id      credit.HoldID
+	ran     time.Duration // of the advance
 }
 
-func (t *tab) price() uint64 {
+func (t *capsuleAccount) price() uint64 {
 	return credit.Meter{Rate: t.rate, Max: 1 << 60}.Cost(advance)
 }
 
 // Ledger implements kernel.Tab.
-func (t *tab) Ledger() identity.LedgerID { return t.ledger }
+func (t *capsuleAccount) Ledger() identity.LedgerID { return t.ledger }
 
-func (t *tab) hold(now time.Time) error {
-	v := credit.Voucher{LedgerID: t.ledger, JobID: t.job, Payee: t.purse.wallet.Peer(), MaxAmount: t.price(), Expires: now.Add(advanceLife)}
+func (t *capsuleAccount) hold(now time.Time) error {
+	v := credit.Voucher{LedgerID: t.ledger, JobID: t.job, Payee: t.service.signer.Peer(), MaxAmount: t.price(), Expires: now.Add(advanceLife)}
 	if _, err := rand.Read(v.Nonce[:]); err != nil {
 		return fmt.Errorf("payment: nonce: %w", err)
 	}
-	id, err := t.purse.ledger.Hold(v, v.MaxAmount, now)
+	id, err := t.service.ledger.Hold(v, v.MaxAmount, now)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (t *tab) hold(now time.Time) error {
 }
 
 // Charge implements kernel.Tab.
-func (t *tab) Charge(ran time.Duration, now time.Time) error {
+func (t *capsuleAccount) Charge(ran time.Duration, now time.Time) error {
 	if t.held {
 		if t.ran += ran; t.ran < advance-renew {
 			return nil
@@ -106,13 +106,13 @@ func (t *tab) Charge(ran time.Duration, now time.Time) error {
 
 // settle pays for what ran of the advance. One that nobody charged for so long
 // that it expired is lost to the node.
-func (t *tab) settle(now time.Time) error {
+func (t *capsuleAccount) settle(now time.Time) error {
 	cost := credit.Meter{Rate: t.rate, Max: t.price()}.Cost(t.ran)
 	var err error
-	if t.ledger == t.purse.wallet.Ledger() {
-		err = t.purse.ledger.Consume(t.id, cost, now) // or no such capsule would ever run dry
+	if t.ledger == t.service.signer.Ledger() {
+		err = t.service.ledger.Consume(t.id, cost, now) // or no such capsule would ever run dry
 	} else {
-		err = t.purse.ledger.Settle(t.id, t.purse.wallet.Peer(), cost, now)
+		err = t.service.ledger.Settle(t.id, t.service.signer.Peer(), cost, now)
 	}
 	if err != nil && !errors.Is(err, credit.ErrHoldRefunded) && !errors.Is(err, credit.ErrNoHold) {
 		return err
@@ -122,7 +122,7 @@ func (t *tab) settle(now time.Time) error {
 }
 
 // Close implements kernel.Tab. What cannot be settled now expires.
-func (t *tab) Close(ran time.Duration, now time.Time) {
+func (t *capsuleAccount) Close(ran time.Duration, now time.Time) {
 	if !t.held {
 		return
 	}

@@ -62,9 +62,9 @@ func TestPeersWithWorkStayConnected(t *testing.T) {
 	<-a.w.ended
 	<-worker.w.ended
 	require.EventuallyWithT(t, func(t *assert.CollectT) {
-		a.holds.mu.Lock()
-		defer a.holds.mu.Unlock()
-		require.Empty(t, a.holds.open, "nothing is held after the work")
+		a.protected.mu.Lock()
+		defer a.protected.mu.Unlock()
+		require.Empty(t, a.protected.open, "nothing is held after the work")
 	}, 30*time.Second, 10*time.Millisecond)
 	require.False(t, conns.IsProtected(worker.id, holdStreams))
 	require.False(t, conns.IsProtected(asker.id, holdStreams))

@@ -9,7 +9,7 @@ import (
 
 // A voucher that waits long for its receipt is not pushed out by those that come and go.
 func TestWalletKeepsOpenVouchers(t *testing.T) {
-	payer, err := NewWallet(WalletConfig{Key: testKey(1), Codec: plainCodec{}, Keep: 8})
+	payer, err := NewSigner(SignerConfig{Key: testKey(1), Codec: plainCodec{}, Keep: 8})
 	require.NoError(t, err)
 	worker := testWallet(t, 2)
 	receipt := func(v Voucher) []byte {
@@ -45,7 +45,7 @@ func TestWalletReadsReceiptsAgainstTheirVoucher(t *testing.T) {
 	require.NoError(t, err)
 	good := Receipt{JobID: testJob(1), LedgerID: payer.Ledger(), Cost: 100, StartedAt: testNow, FinishedAt: testNow, VoucherNonce: v.Nonce}
 	for name, c := range map[string]struct {
-		by     *Wallet
+		by     *Signer
 		change func(*Receipt)
 		want   error
 	}{

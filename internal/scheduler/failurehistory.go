@@ -17,13 +17,13 @@ const (
 	longAgo   = time.Hour
 )
 
-// absent is what is held against nodes that the index does not know: that have
+// history is what is held against nodes that the index does not know: that have
 // expired, were removed, or failed before their first profile came.
-type absent map[identity.PeerID]*blame
+type failureHistory map[identity.PeerID]*failureRecord
 
 // keep takes over what is held against a node that goes. When there are a quarter more
 // than maxAbsent, the lightest go.
-func (a absent) keep(id identity.PeerID, b *blame) {
+func (a failureHistory) keep(id identity.PeerID, b *failureRecord) {
 	a[id] = b
 	if len(a) <= maxAbsent+maxAbsent/4 {
 		return
@@ -38,21 +38,21 @@ func (a absent) keep(id identity.PeerID, b *blame) {
 
 // compare orders by what it would cost to forget: quarantined nodes last, and of them
 // the one whose quarantine ends last.
-func (b *blame) compare(other *blame) int {
+func (b *failureRecord) compare(other *failureRecord) int {
 	return cmp.Or(cmp.Compare(b.until, other.until), cmp.Compare(b.count, other.count), cmp.Compare(b.at, other.at))
 }
 
-func (a absent) blame(id identity.PeerID, now int64) {
+func (a failureHistory) recordFailure(id identity.PeerID, now int64) {
 	b := a[id]
 	if b == nil {
-		b = &blame{at: now, length: quarantine}
+		b = &failureRecord{at: now, length: quarantine}
 	}
 	b.failed(now)
 	a.keep(id, b)
 }
 
 // reconsider is Index.Reconsider for those that are not here.
-func (a absent) reconsider(now int64) {
+func (a failureHistory) reconsider(now int64) {
 	for id, b := range a {
 		b.pass(now)
 		b.returned(now)
@@ -66,9 +66,9 @@ func (a absent) reconsider(now int64) {
 	}
 }
 
-// take returns what is held against a node that comes, nil if nothing is, and leaves
+// alloc returns what is held against a node that comes, nil if nothing is, and leaves
 // it to the caller.
-func (a absent) take(id identity.PeerID, now int64) *blame {
+func (a failureHistory) restore(id identity.PeerID, now int64) *failureRecord {
 	b := a[id]
 	if b == nil {
 		return nil

@@ -7,10 +7,10 @@ const (
 	cellLevel   = 4 // some 40 km
 )
 
-// cells lists the nodes by place, so that a request for a small place looks at that
+// geo lists the nodes by place, so that a request for a small place looks at that
 // place only. Regions hold many nodes and tell enough of each to pass most by; the
-// cells within them are many and hold few. Members are unordered.
-type cells struct {
+// geo within them are many and hold few. Members are unordered.
+type geoIndex struct {
 	regions []region // by regionOf; none as long as no node has a place
 	at      map[geoCode][]int32
 }
@@ -18,18 +18,18 @@ type cells struct {
 // listing is where a node is listed.
 type listing struct{ region, cell int32 }
 
-func newCells() *cells { return &cells{at: make(map[geoCode][]int32)} }
+func newGeoIndex() *geoIndex { return &geoIndex{at: make(map[geoCode][]int32)} }
 
 // region returns the members of the region that contains all of want, nil when there
 // are none.
-func (c *cells) region(want geoCode) region {
+func (c *geoIndex) region(want geoCode) region {
 	if len(c.regions) == 0 {
 		return nil
 	}
 	return c.regions[regionOf(want)]
 }
 
-func (c *cells) add(r *record, details []detail, slot int32) {
+func (c *geoIndex) add(r *record, details []detail, slot int32) {
 	if r.geo.length() < regionLevel {
 		return
 	}
@@ -49,7 +49,7 @@ func (c *cells) add(r *record, details []detail, slot int32) {
 	c.at[key] = append(members, slot)
 }
 
-func (c *cells) remove(r *record, details []detail, slot int32) {
+func (c *geoIndex) remove(r *record, details []detail, slot int32) {
 	if r.geo.length() < regionLevel {
 		return
 	}
@@ -80,7 +80,7 @@ func (c *cells) remove(r *record, details []detail, slot int32) {
 
 // note brings what a region tells of a node up to date after a change of its score or
 // its group.
-func (c *cells) note(r *record, d *detail, slot int32) {
+func (c *geoIndex) note(r *record, d *detail, slot int32) {
 	if r.geo.length() >= regionLevel {
 		c.regions[regionOf(r.geo)][d.listed.region] = r.member(slot)
 	}

@@ -32,9 +32,9 @@ const (
 var inosProtocols = []protocol.ID{ProfileProtocol, CapsuleProtocol, JobProtocol, LifecycleProtocol, FeedProtocol, CallProtocol,
 	TraceProtocol, ReceiptProtocol, ChequeProtocol, UnearnedProtocol, ClockProtocol}
 
-// guard admits inbound streams: a rate and a number at once per peer, and shares of all
+// limiter admits inbound streams: a rate and a number at once per peer, and shares of all
 // of them. What it refuses is reset with StreamRateLimited.
-type guard struct {
+type streamLimiter struct {
 	mu     sync.Mutex
 	peers  map[peer.ID]*allowance
 	silent *crowd // those that have not said anything yet
@@ -58,12 +58,12 @@ func (a *allowance) idle() bool {
 	return a.rate.Tokens() >= streamBurst && a.news.Tokens() >= newsBurst
 }
 
-func newGuard() *guard {
-	return &guard{peers: map[peer.ID]*allowance{}, silent: newCrowd(silentInAll), heard: newCrowd(streamsInAll), slow: newShares(slowInAll)}
+func newStreamLimiter() *streamLimiter {
+	return &streamLimiter{peers: map[peer.ID]*allowance{}, silent: newCrowd(silentInAll), heard: newCrowd(streamsInAll), slow: newShares(slowInAll)}
 }
 
 // of is p's allowance. Called with mu held.
-func (g *guard) of(p peer.ID) *allowance {
+func (g *streamLimiter) of(p peer.ID) *allowance {
 	a := g.peers[p]
 	if a == nil {
 		a = &allowance{
@@ -77,7 +77,7 @@ func (g *guard) of(p peer.ID) *allowance {
 }
 
 // news reports whether p may tell of one more node that nobody has told of before.
-func (g *guard) news(p peer.ID) bool {
+func (g *streamLimiter) news(p peer.ID) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.of(p).news.Allow()
@@ -86,7 +86,7 @@ func (g *guard) news(p peer.ID) bool {
 // admit counts a stream in, after making it wait when its peer is a little too fast. It
 // refuses when the peer is much too fast, or has too many streams open. What is admitted
 // is left with done.
-func (g *guard) admit(ctx context.Context, s *inbound) bool {
+func (g *streamLimiter) admit(ctx context.Context, s *inbound) bool {
 	wait, ok := g.reserve(s)
 	if !ok || wait <= 0 {
 		return ok
@@ -102,7 +102,7 @@ func (g *guard) admit(ctx context.Context, s *inbound) bool {
 	}
 }
 
-func (g *guard) reserve(s *inbound) (time.Duration, bool) {
+func (g *streamLimiter) reserve(s *inbound) (time.Duration, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	a := g.of(s.peer)
@@ -123,21 +123,21 @@ func (g *guard) reserve(s *inbound) (time.Duration, bool) {
 }
 
 // slower gives a stream of a network a place among the slow ones, if it may have one.
-func (g *guard) slower(net string) bool {
+func (g *streamLimiter) slower(net string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.slow.take(net)
 }
 
 // noSlower takes it back.
-func (g *guard) noSlower(net string) {
+func (g *streamLimiter) noSlower(net string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.slow.give(net)
 }
 
 // speaks moves s among those that have said something, if there is room for it.
-func (g *guard) speaks(s *inbound) bool {
+func (g *streamLimiter) speaks(s *inbound) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if s.in != g.silent {
@@ -163,7 +163,7 @@ func atOnce(id protocol.ID) int {
 }
 
 // openOf is how many streams of a protocol p has open.
-func (g *guard) openOf(p peer.ID, id protocol.ID) int {
+func (g *streamLimiter) openOf(p peer.ID, id protocol.ID) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if a := g.peers[p]; a != nil {
@@ -172,7 +172,7 @@ func (g *guard) openOf(p peer.ID, id protocol.ID) int {
 	return 0
 }
 
-func (g *guard) done(s *inbound) {
+func (g *streamLimiter) done(s *inbound) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if s.in != nil {
@@ -185,7 +185,7 @@ func (g *guard) done(s *inbound) {
 
 // forget drops what is known of a peer that left, unless it still has streams
 // or owes time: reconnecting must not refill its rate.
-func (g *guard) forget(p peer.ID) {
+func (g *streamLimiter) forget(p peer.ID) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if a := g.peers[p]; a != nil && a.idle() {
@@ -196,7 +196,7 @@ func (g *guard) forget(p peer.ID) {
 }
 
 // sweep drops the peers whose rate has recovered, once there are many.
-func (g *guard) sweep() {
+func (g *streamLimiter) sweep() {
 	const many = 1024
 	if len(g.peers) < many {
 		return
@@ -220,7 +220,7 @@ func (m *Mesh) serveStreams() {
 	m.serve(FeedProtocol, m.answerFeed)
 	m.serve(CallProtocol, m.answerCall)
 	for _, name := range []string{mesh.NoteTrace, mesh.NoteReceipt, mesh.NoteCheque, mesh.NoteUnearned} {
-		m.serve(noteProtocol(name), m.answerNote(name))
+		m.serve(requestProtocol(name), m.answerRequest(name))
 	}
 	m.serve(ClockProtocol, m.answerClock)
 	m.servePing()
@@ -234,29 +234,29 @@ func (m *Mesh) serve(id protocol.ID, f answer) {
 		}
 		defer m.work.Done()
 		in := newInbound(s, id)
-		if !m.guard.admit(m.life, in) {
+		if !m.limiter.admit(m.life, in) {
 			_ = s.ResetWithError(network.StreamRateLimited)
 			return
 		}
-		defer m.guard.done(in)
+		defer m.limiter.done(in)
 		ctx, cancel := context.WithCancel(m.life)
 		defer cancel()
 		held := false
 		defer func() {
 			if held {
-				m.holds.release(in.peer)
+				m.protected.release(in.peer)
 			}
 		}()
 		// Only a peer that says something has a connection worth keeping.
-		fs := newFrames(s, m.cfg.Silence)
-		fs.opening = min(max(firstFrame, tripsFirst*pathOf(s.Conn()).rtt), m.cfg.Silence)
-		fs.slow = &slowPlace{of: m.guard, net: in.net}
+		fs := newFrames(s, m.cfg.StallTimeout)
+		fs.opening = min(max(firstFrame, tripsFirst*pathOf(s.Conn()).rtt), m.cfg.StallTimeout)
+		fs.slow = &slowPlace{of: m.limiter, net: in.net}
 		defer fs.slow.leave()
 		fs.first = func() error {
-			if !m.guard.speaks(in) {
+			if !m.limiter.speaks(in) {
 				return errCrowded
 			}
-			m.holds.take(in.peer)
+			m.protected.protect(in.peer)
 			held = true
 			return nil
 		}

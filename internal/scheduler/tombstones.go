@@ -8,20 +8,20 @@ import (
 	"inos/internal/identity"
 )
 
-// departed is the last report of nodes that were removed or have expired: a profile
+// tombstones is the last report of nodes that were removed or have expired: a profile
 // that is older is a replay, whoever still sends it round. Bounded like absent, and in
 // time: a profile cannot be sent round for long after its expiry.
-type departed map[identity.PeerID]lastReport
+type tombstones map[identity.PeerID]tombstone
 
-type lastReport struct {
+type tombstone struct {
 	seq     uint64
 	expires int64 // Unix nanoseconds
 }
 
 // keep notes the last report of a node that goes. When there are a quarter more than
 // maxAbsent, those that expire first go.
-func (d departed) keep(id identity.PeerID, seq uint64, expires int64) {
-	d[id] = lastReport{seq, expires}
+func (d tombstones) keep(id identity.PeerID, seq uint64, expires int64) {
+	d[id] = tombstone{seq, expires}
 	if len(d) <= maxAbsent+maxAbsent/4 {
 		return
 	}
@@ -34,7 +34,7 @@ func (d departed) keep(id identity.PeerID, seq uint64, expires int64) {
 }
 
 // reconsider is Index.Reconsider for those that are not here.
-func (d departed) reconsider(now int64) {
+func (d tombstones) reconsider(now int64) {
 	for id, last := range d {
 		if last.expires <= now-int64(longAgo) {
 			delete(d, id)

@@ -6,15 +6,15 @@ type treeID uint32
 // groveChunk is how many tree nodes are allocated at a time.
 const groveChunk = 16
 
-// grove holds the nodes of all trees of an index. A node that a tree gives back is
+// pool holds the nodes of all trees of an index. A node that a tree gives back is
 // used again, so an index whose size is steady allocates nothing. Inner nodes have
 // chunks of their own: they are few and in use all the time.
-type grove struct {
+type nodePool struct {
 	chunks []*[groveChunk]treeNode
 	free   [2][]treeID // leaves, inner nodes
 }
 
-func (g *grove) node(id treeID) *treeNode { return &g.chunks[id/groveChunk][id%groveChunk] }
+func (g *nodePool) node(id treeID) *treeNode { return &g.chunks[id/groveChunk][id%groveChunk] }
 
 // kind is the free list of a node.
 func kind(inner bool) int {
@@ -24,8 +24,8 @@ func kind(inner bool) int {
 	return 0
 }
 
-// take returns an empty node.
-func (g *grove) take(inner bool) treeID {
+// alloc returns an empty node.
+func (g *nodePool) alloc(inner bool) treeID {
 	free := &g.free[kind(inner)]
 	if len(*free) == 0 {
 		first := treeID(len(g.chunks)) * groveChunk
@@ -44,8 +44,8 @@ func (g *grove) take(inner bool) treeID {
 	return id
 }
 
-// giveBack takes a node that no tree refers to any more.
-func (g *grove) giveBack(id treeID) {
+// release takes a node that no tree refers to any more.
+func (g *nodePool) release(id treeID) {
 	free := &g.free[kind(g.node(id).inner)]
 	*free = append(*free, id)
 }

@@ -30,8 +30,8 @@ const (
 	quarantined
 )
 
-// blame is what is held against a node.
-type blame struct {
+// recordFailure is what is held against a node.
+type failureRecord struct {
 	trust  trust
 	count  float64 // decays
 	at     int64   // Unix nanoseconds of count
@@ -45,11 +45,11 @@ type blame struct {
 
 // nothing reports whether b says nothing more, of the node's failures and of the way to
 // it.
-func (b *blame) nothing() bool {
+func (b *failureRecord) nothing() bool {
 	return b.trust == trusted && b.count < forgiven && b.reach == reachable
 }
 
-func (b *blame) decay(now int64) {
+func (b *failureRecord) decay(now int64) {
 	if now > b.at {
 		b.count *= math.Exp2(-float64(now-b.at) / float64(blameHalfLife))
 		b.at = now
@@ -57,7 +57,7 @@ func (b *blame) decay(now int64) {
 }
 
 // failed counts a failure.
-func (b *blame) failed(now int64) {
+func (b *failureRecord) failed(now int64) {
 	b.decay(now)
 	b.count++
 	switch {
@@ -72,7 +72,7 @@ func (b *blame) failed(now int64) {
 }
 
 // passed counts a job that went well.
-func (b *blame) passed(now int64) {
+func (b *failureRecord) passed(now int64) {
 	b.decay(now)
 	if b.count /= 2; b.trust == probing {
 		b.count, b.trust = 0, trusted
@@ -80,7 +80,7 @@ func (b *blame) passed(now int64) {
 }
 
 // pass lets time pass and reports whether that ended a quarantine.
-func (b *blame) pass(now int64) (back bool) {
+func (b *failureRecord) pass(now int64) (back bool) {
 	b.decay(now)
 	if back = b.trust == quarantined && b.until <= now; back {
 		b.trust = probing
@@ -88,34 +88,34 @@ func (b *blame) pass(now int64) (back bool) {
 	return back
 }
 
-// Blame counts a failure of id that was its own, and not the job's. A node that is not
+// RecordFailure counts a failure of id that was its own, and not the job's. A node that is not
 // known any more, or not yet, is remembered for when it comes.
-func (x *Index) Blame(id identity.PeerID, now time.Time) {
+func (x *Index) RecordFailure(id identity.PeerID, now time.Time) {
 	t := x.line.Nanos(now)
 	slot, ok := x.ids.find(x.nodes, id)
 	if !ok {
-		x.absent.blame(id, t)
+		x.history.recordFailure(id, t)
 		return
 	}
-	x.amend(slot, x.blameOf(slot, t), func(b *blame) { b.failed(t) })
+	x.amend(slot, x.failuresOf(slot, t), func(b *failureRecord) { b.failed(t) })
 }
 
-// Praise counts a job that id has done: a probe that went well clears the node, and a
+// RecordSuccess counts a job that id has done: a probe that went well clears the node, and a
 // stranger is none any more.
-func (x *Index) Praise(id identity.PeerID, now time.Time) {
+func (x *Index) RecordSuccess(id identity.PeerID, now time.Time) {
 	slot, ok := x.ids.find(x.nodes, id)
 	if !ok {
-		if b := x.absent[id]; b != nil {
+		if b := x.history[id]; b != nil {
 			b.passed(x.line.Nanos(now))
 		}
 		return
 	}
 	x.SetStranger(id, 0)
-	b := x.blames[slot]
+	b := x.failures[slot]
 	if b == nil {
 		return
 	}
-	x.amend(slot, b, func(b *blame) {
+	x.amend(slot, b, func(b *failureRecord) {
 		b.passed(x.line.Nanos(now))
 		b.reached()
 	})
@@ -125,20 +125,20 @@ func (x *Index) Praise(id identity.PeerID, now time.Time) {
 // again and lets the counts decay. It reports whether a node came back. Call it every second or so.
 func (x *Index) Reconsider(now time.Time) (back bool) {
 	t := x.line.Nanos(now)
-	for slot, b := range x.blames {
-		x.amend(slot, b, func(b *blame) {
+	for slot, b := range x.failures {
+		x.amend(slot, b, func(b *failureRecord) {
 			back = b.pass(t) || back
 			back = b.returned(t) || back
 		})
 	}
-	x.absent.reconsider(t)
-	x.gone.reconsider(t)
+	x.history.reconsider(t)
+	x.tombstones.reconsider(t)
 	return back
 }
 
-// judge brings the record in line with b and drops b when it says nothing more. A
+// applyFailures brings the record in line with b and drops b when it says nothing more. A
 // node on probation keeps its count at 1 or more, so that it is not preferred.
-func (x *Index) judge(slot int32, b *blame) {
+func (x *Index) applyFailures(slot int32, b *failureRecord) {
 	r := &x.nodes[slot]
 	if r.trust = b.trust; r.trust != trusted {
 		b.count = max(b.count, 1)
@@ -146,7 +146,7 @@ func (x *Index) judge(slot int32, b *blame) {
 		b.count = 0
 	}
 	if b.nothing() {
-		delete(x.blames, slot)
+		delete(x.failures, slot)
 	}
 	r.reach, r.failures = b.reach, float32(b.count)
 	x.rescore(slot)
@@ -159,7 +159,7 @@ func (x *Index) Quarantined() []identity.PeerID {
 
 // listed are the nodes that something is held against and that match, by id.
 func (x *Index) listed(match func(*record) bool) (out []identity.PeerID) {
-	for slot := range x.blames {
+	for slot := range x.failures {
 		if match(&x.nodes[slot]) {
 			out = append(out, x.nodes[slot].id)
 		}

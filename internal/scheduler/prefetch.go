@@ -7,7 +7,7 @@ import "inos/internal/identity"
 const foreseeFrom = 1 << 14
 
 // guess is find without the comparison of ids, which would wait for memory: most
-// likely the slot of id. It is for foresee only.
+// likely the slot of id. It is for prefetch only.
 func (x *Index) guess(id identity.PeerID) (int32, bool) {
 	if !prefetches || x.Len() < foreseeFrom {
 		return 0, false
@@ -24,11 +24,11 @@ func (x *Index) guess(id identity.PeerID) (int32, bool) {
 	return 0, false
 }
 
-// foresee asks the processor for the memory that it takes to make slot what n says:
+// prefetch asks the processor for the memory that it takes to make slot what n says:
 // a processor waits for many lines of memory as long as for one, if it knows them
 // early. It changes nothing, and whatever it assumes is looked at again by the
 // change itself.
-func (x *Index) foresee(slot int32, n Node) {
+func (x *Index) prefetch(slot int32, n Node) {
 	prefetchText(string(x.nodes[slot].id))
 	was := x.standing(slot)
 	to := &x.busy
@@ -48,11 +48,11 @@ func (x *Index) foresee(slot int32, n Node) {
 	if int(was.group) >= len(to.trees) {
 		return
 	}
-	from, into := &was.shelf.trees[was.group], &to.trees[was.group]
+	from, into := &was.partition.trees[was.group], &to.trees[was.group]
 	if from.root == 0 || into.root == 0 {
 		return
 	}
-	a, b := x.grove.node(from.root), x.grove.node(into.root)
+	a, b := x.pool.node(from.root), x.pool.node(into.root)
 	prefetchNode(a)
 	prefetchNode(b)
 	score := x.scoreOf(n)
@@ -64,16 +64,16 @@ func (x *Index) foresee(slot int32, n Node) {
 	// Both ways down at the same time, and the leaves are not waited for.
 	for i := range max(from.depth, into.depth) {
 		if i < from.depth {
-			a = x.grove.approach(a, x.nodes, &was.entry)
+			a = x.pool.approach(a, x.nodes, &was.entry)
 		}
 		if i < into.depth {
-			b = x.grove.approach(b, x.nodes, &is)
+			b = x.pool.approach(b, x.nodes, &is)
 		}
 	}
 }
 
 // approach asks for the child of n that e belongs to, and for what n says of it.
-func (g *grove) approach(n *treeNode, nodes []record, e *entry) *treeNode {
+func (g *nodePool) approach(n *treeNode, nodes []record, e *entry) *treeNode {
 	p := n.order[g.childFor(n, nodes, e)]
 	kid := g.kid(n, p)
 	prefetchNode(kid)

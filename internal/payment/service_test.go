@@ -25,10 +25,10 @@ const (
 
 // party is one node's money side.
 type party struct {
-	wallet *credit.Wallet
+	wallet *credit.Signer
 	ledger *credit.Ledger
 	gate   *governance.Gate
-	purse  *payment.Purse
+	purse  *payment.Service
 	now    time.Time
 }
 
@@ -51,14 +51,14 @@ func partyOn(t *testing.T, seed byte, line uint64, log credit.Log) *party {
 	t.Helper()
 	p := &party{now: time.Now()}
 	var err error
-	p.wallet, err = credit.NewWallet(credit.WalletConfig{Key: keyOf(seed), Codec: codec})
+	p.wallet, err = credit.NewSigner(credit.SignerConfig{Key: keyOf(seed), Codec: codec})
 	require.NoError(t, err)
 	p.ledger, err = credit.OpenLedger(credit.Config{Log: log, Codec: wire.Credit{}, Self: p.wallet.Peer(), StrangerLine: line})
 	require.NoError(t, err)
 	require.NoError(t, p.ledger.OpenAccount(p.wallet.Ledger(), line, p.now))
 	p.gate, err = governance.New(governance.Config{Ledgers: p.ledger})
 	require.NoError(t, err)
-	p.purse, err = payment.NewPurse(payment.Config{Wallet: p.wallet, Ledger: p.ledger}, p.now)
+	p.purse, err = payment.New(payment.Config{Signer: p.wallet, Ledger: p.ledger}, p.now)
 	require.NoError(t, err)
 	return p
 }

@@ -1,12 +1,12 @@
 package scheduler
 
-// shelf keeps the nodes that are alike in whether they have a free slot: one
+// partition keeps the nodes that are alike in whether they have a free slot: one
 // tree a group, and over the groups a tournament that tells, for any part of
 // them, the union of their masks, their best score and their lowest cost. A search
 // walks down it towards the best score and turns back where the mask lacks a
 // capability or every node costs too much.
-type shelf struct {
-	*grove
+type partition struct {
+	*nodePool
 	trees []tree // by group
 	match []match
 	size  int // leaves of the tournament, a power of two; leaf of group g is size+g
@@ -22,7 +22,7 @@ type match struct {
 }
 
 // grow makes room for group g.
-func (s *shelf) grow(g int32) {
+func (s *partition) grow(g int32) {
 	for int(g) >= len(s.trees) {
 		s.trees = append(s.trees, tree{})
 	}
@@ -49,7 +49,7 @@ func better(l, r match) match {
 }
 
 // settle brings the tournament up to date after a change of g's tree.
-func (s *shelf) settle(g int32, mask uint64) {
+func (s *partition) settle(g int32, mask uint64) {
 	t := &s.trees[g]
 	i := s.size + int(g)
 	s.match[i] = noMatch
@@ -64,31 +64,31 @@ func (s *shelf) settle(g int32, mask uint64) {
 	}
 }
 
-func (s *shelf) insert(nodes []record, g int32, mask uint64, e *entry) {
+func (s *partition) insert(nodes []record, g int32, mask uint64, e *entry) {
 	s.grow(g)
 	t := &s.trees[g]
 	was := *t
-	s.grove.insert(t, nodes, e)
+	s.nodePool.insert(t, nodes, e)
 	s.count++
 	if t.best != was.best || t.cost != was.cost {
 		s.settle(g, mask)
 	}
 }
 
-func (s *shelf) remove(nodes []record, g int32, mask uint64, e *entry) {
+func (s *partition) remove(nodes []record, g int32, mask uint64, e *entry) {
 	t := &s.trees[g]
 	was := *t
-	s.grove.remove(t, nodes, e)
+	s.nodePool.remove(t, nodes, e)
 	s.count--
 	if t.best != was.best || t.cost != was.cost {
 		s.settle(g, mask)
 	}
 }
 
-func (s *shelf) refresh(nodes []record, g int32, mask uint64, e *entry, was facts) {
+func (s *partition) refresh(nodes []record, g int32, mask uint64, e *entry, was facts) {
 	t := &s.trees[g]
 	cost := t.cost
-	s.grove.refresh(t, nodes, e, was)
+	s.nodePool.refresh(t, nodes, e, was)
 	if t.cost != cost {
 		s.settle(g, mask)
 	}
