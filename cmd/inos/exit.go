@@ -9,6 +9,7 @@ import (
 	"inos/internal/cli"
 	"inos/internal/governance"
 	"inos/internal/kernel"
+	"inos/internal/kernel/quorum"
 	"inos/internal/mesh"
 	"inos/internal/scheduler"
 	"inos/internal/threads/matchmaker"
@@ -70,11 +71,11 @@ var jobExits = []struct {
 }{
 	{errInterrupted, exitInterrupted},
 	{kernel.ErrBootstrap, exitMesh},
-	{kernel.ErrDisputed, exitDisputed},
+	{quorum.ErrDisputed, exitDisputed},
 	{governance.ErrLedgerExhausted, exitCredit},
 	{governance.ErrLedgerRevoked, exitCredit},
 	{governance.ErrLedgerUnknown, exitCredit},
-	{kernel.ErrReplicas, exitNoCandidate},
+	{quorum.ErrReplicas, exitNoCandidate},
 	{scheduler.ErrNoCandidate, exitNoCandidate},
 	{scheduler.ErrBusy, exitNoCandidate},
 	{matchmaker.ErrBusy, exitNoCandidate},

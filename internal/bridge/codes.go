@@ -5,6 +5,7 @@ import (
 
 	"inos/internal/governance"
 	"inos/internal/kernel"
+	"inos/internal/kernel/quorum"
 	"inos/internal/library"
 	"inos/internal/mesh"
 	"inos/internal/scheduler"
@@ -28,10 +29,10 @@ type sentinel struct {
 
 // sentinels are looked through in order: the more telling error first.
 var sentinels = []sentinel{
-	{kernel.ErrResult, "wrong_result", final},
+	{mesh.ErrResult, "wrong_result", final},
 	{matchmaker.ErrAttempts, "all_attempts_failed", retryable},
 	{scheduler.ErrNoCandidate, "no_candidate", retryable},
-	{kernel.ErrReplicas, "too_few_nodes", retryable},
+	{quorum.ErrReplicas, "too_few_nodes", retryable},
 	{scheduler.ErrBusy, "all_busy", retryable},
 	{scheduler.ErrRequest, "bad_requirements", final},
 	{governance.ErrPolicyInvalid, "policy_invalid", final},
@@ -50,7 +51,7 @@ var sentinels = []sentinel{
 	{kernel.ErrInput, "bad_input", final},
 	{kernel.ErrDuplicate, "duplicate_job", final},
 	{kernel.ErrNoJob, CodeUnknownJob, final},
-	{kernel.ErrDisputed, "disputed", final},
+	{quorum.ErrDisputed, "disputed", final},
 	{kernel.ErrNoMesh, "not_joined", retryable},
 	{mesh.ErrLocalNetwork, "local_network_denied", retryable},
 	{kernel.ErrBootstrap, "bootstrap_unreachable", retryable},

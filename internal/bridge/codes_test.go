@@ -110,7 +110,7 @@ func TestVerdicts(t *testing.T) {
 		{fmt.Errorf("%w: 3 tried, the last one: %w", matchmaker.ErrAttempts, job(mesh.JobCrashed, "")), "all_attempts_failed", true},
 		{job(mesh.JobRejected, "ledger_unknown"), "ledger_unknown", false},
 		{fmt.Errorf("%w: 2 tried, the last one: %w; then: %w", matchmaker.ErrAttempts, job(mesh.JobRejected, "policy"), scheduler.ErrNoCandidate), "all_attempts_failed", true},
-		{fmt.Errorf("%w: %w: %w", matchmaker.ErrAttempts, kernel.ErrResult, scheduler.ErrNoCandidate), "wrong_result", false},
+		{fmt.Errorf("%w: %w: %w", matchmaker.ErrAttempts, mesh.ErrResult, scheduler.ErrNoCandidate), "wrong_result", false},
 		{context.DeadlineExceeded, "deadline", true},
 		{context.Canceled, "cancelled", false},
 		{errors.New("?"), "internal", false},

@@ -14,7 +14,9 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/kernel/quorum"
 	"inos/internal/mesh"
+	"inos/internal/threads/matchmaker"
 )
 
 // deaf is a mesh whose dials take their time, whatever their context says, and whose
@@ -48,7 +50,17 @@ func TestDialsAtOnce(t *testing.T) {
 	})
 }
 
-// Run returns when nothing of the kernel's is under way any more: no dial, and no copy
+// slowReplica does not end when it is told to.
+type slowReplica struct{ replicas }
+
+func (slowReplica) Replicate(context.Context, matchmaker.Placement) (out mesh.JobOutcome, promised bool, err error) {
+	time.Sleep(time.Hour)
+	return out, false, nil
+}
+
+func (slowReplica) Done(matchmaker.Placement, mesh.JobOutcome, error) {}
+
+// Run returns when nothing of the kernel's is under way any more: no dial, and no replica
 // of a job.
 func TestRunWaitsForWhatItStarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -71,7 +83,10 @@ func TestRunWaitsForWhatItStarted(t *testing.T) {
 			go func() { _ = k.Join(t.Context(), d, []string{"somewhere"}) }()
 		}))
 		require.Equal(t, time.Hour, run(func(k *Kernel, _ *deaf) {
-			require.True(t, k.crew.start(1, func(int) { time.Sleep(time.Hour) }))
+			late := slowReplica{replicas{k: k}}
+			r, err := quorum.New(quorum.Config{Replicas: 1, Agree: 1, Nodes: late, Payer: late, Outcomes: late, Runs: k.quorumRuns})
+			require.NoError(t, err)
+			require.True(t, r.Start(t.Context(), quorum.Group{Members: make([]matchmaker.Placement, 1)}))
 		}))
 	})
 }

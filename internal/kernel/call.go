@@ -69,7 +69,7 @@ func (k *Kernel) Call(ctx context.Context, node identity.PeerID, capsuleID strin
 	case out.Code != mesh.JobOK:
 		return CallOutcome{}, &CallError{matchmaker.NodeError(node, out)}
 	}
-	if err := checkResult(out); err != nil {
+	if err := out.CheckOutput(); err != nil {
 		return CallOutcome{}, err
 	}
 	return CallOutcome{Output: out.Output, Run: out.Run}, nil

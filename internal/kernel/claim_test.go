@@ -14,6 +14,7 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/credit"
 	"inos/internal/identity"
+	"inos/internal/kernel/quorum"
 	"inos/internal/mesh"
 	"inos/internal/supervisor"
 )
@@ -80,7 +81,7 @@ func TestDisputedClaimIsNotPaid(t *testing.T) {
 		pay, seen := &countingWallet{}, credit.NewReputation(credit.ReputationConfig{})
 		k := startOn(t, crowd, func(cfg *Config) { cfg.Payments, cfg.Reputation = pay, seen })
 		_, err := k.Dispatch(t.Context(), submission("x", copies(3, 2, "")))
-		require.ErrorIs(t, err, ErrDisputed)
+		require.ErrorIs(t, err, quorum.ErrDisputed)
 		time.Sleep(time.Minute)
 		require.Zero(t, pay.paid.Load())
 		require.EqualValues(t, 3, pay.withdrawn.Load())
@@ -129,7 +130,7 @@ func TestOnlyABadReceiptIsTheNodesFault(t *testing.T) {
 			out, err := k.Dispatch(t.Context(), submission("x", nil))
 			score, _ := seen.Of(peerOf("node"), time.Now())
 			if c.bad {
-				require.ErrorIs(t, err, ErrResult)
+				require.ErrorIs(t, err, mesh.ErrResult)
 				require.EqualValues(t, 1, pay.withdrawn.Load(), "%v", c.refusal)
 				require.Less(t, score, 0.25)
 				return

@@ -16,7 +16,7 @@ import (
 // may be the job's fault, and a lost connection this side's: the node is blamed for it
 // once another node has done the same job. So a poisonous job marks nobody, however
 // often it is sent, and neither does a network that is down here.
-var ownFaults = []error{mesh.ErrProtocol, mesh.ErrSignature, ErrResult}
+var ownFaults = []error{mesh.ErrProtocol, mesh.ErrSignature, mesh.ErrResult}
 
 // lostOnTheWay reports whether err says that the way to the node was lost: nothing got
 // through, or no more of it.

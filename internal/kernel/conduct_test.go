@@ -36,7 +36,7 @@ func TestAForgerIsQuarantined(t *testing.T) {
 				require.NoError(t, err, "another node does it")
 				for _, a := range out.Attempts {
 					if a.Node == c.forger {
-						require.ErrorIs(t, a.Err, ErrResult)
+						require.ErrorIs(t, a.Err, mesh.ErrResult)
 						n++
 					}
 				}

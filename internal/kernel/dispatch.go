@@ -11,6 +11,7 @@ import (
 	"inos/internal/credit"
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/kernel/quorum"
 	"inos/internal/mesh"
 	"inos/internal/threads/matchmaker"
 )
@@ -48,8 +49,15 @@ func (k *Kernel) dispatch(ctx context.Context, sub *Submission, started time.Tim
 		return out, err
 	}
 	admitted("")
-	admits := newClaim(func() { k.cfg.Gate.Done(a) })
-	defer admits.drop()
+	var run *quorum.Run // nil: one node runs it
+	defer func() {
+		done := func() { k.cfg.Gate.Done(a) }
+		if run == nil {
+			done()
+		} else {
+			run.AfterEnd(done)
+		}
+	}()
 	if err := k.checkSubmission(a, sub); err != nil {
 		out.Code = mesh.JobRejected
 		k.rejected(sub.Job.ID, "", err)
@@ -62,23 +70,22 @@ func (k *Kernel) dispatch(ctx context.Context, sub *Submission, started time.Tim
 		k.rejected(sub.Job.ID, "", err)
 		return out, err
 	}
-	var b *ballot
 	if a.Job().Copies() > 1 {
-		if b, err = k.newBallot(a, sub, admits); err != nil {
+		if run, err = k.newQuorumRun(a, sub); err != nil {
 			return out, err
 		}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	if err := k.enter(ctx, &job{admitted: a, sub: sub, ballot: b, cancel: cancel}, started); err != nil {
+	if err := k.enter(ctx, &job{admitted: a, sub: sub, run: run, cancel: cancel}, started); err != nil {
 		return out, err
 	}
 	ctx, matched := span(ctx, "match")
 	res, err := k.matchmaker.Submit(ctx, a)
 	matched(spanCode(res.Outcome, err))
 	o := res.Outcome
-	if v := b.outcome(); v != nil {
-		res.Placement, res.Attempts = v.place, v.attempts
+	if run != nil && run.Result() != nil {
+		res.Placement, res.Attempts = run.Result().Placement, run.Result().Attempts
 	}
 	if err != nil && o.Code == mesh.JobOK {
 		o.Code = codeOf(err)

@@ -122,7 +122,7 @@ func (s *state) backFrom(id identity.PeerID, slot placement, err error, now time
 		n.working--
 		s.index.SetStranger(id, s.allowed(id, n))
 	}
-	if err != nil && !answered(err) && !errors.Is(err, mesh.ErrUnsent) && !errors.Is(err, ErrResult) && len(s.lostOut) < strangersAtMost {
+	if err != nil && !answered(err) && !errors.Is(err, mesh.ErrUnsent) && !errors.Is(err, mesh.ErrResult) && len(s.lostOut) < strangersAtMost {
 		s.lostOut = append(s.lostOut, slot.until)
 	}
 }

@@ -74,7 +74,7 @@ func (s *state) fund(j *job, price uint64, now time.Time) (o offer, err error) {
 	return o, err
 }
 
-// fundAll is fund for the copies of a job, all of them or none.
+// fundAll is fund for the replicas of a job, all of them or none.
 func (s *state) fundAll(jobID string, places []matchmaker.Placement, now time.Time) error {
 	j := s.jobs.get(jobID, "")
 	if j == nil {
@@ -137,7 +137,7 @@ func (s *state) runOf(j *job, price uint64, now time.Time) time.Duration {
 		if paid := affordable(asked.Budget, price); paid > 0 {
 			run = max(run, paid)
 		}
-	case j.ballot == nil && price > 0:
+	case j.run == nil && price > 0:
 		run = s.runs.usual(method{asked.Capsule, asked.Method}, limit)
 		run = max(run, outgrow*min(j.outran, longestRun))
 	}

@@ -6,6 +6,7 @@ import (
 
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/kernel/quorum"
 	"inos/internal/mesh"
 )
 
@@ -19,7 +20,7 @@ type job struct {
 	sub      *Submission // nil for a job of another node
 	decision Decision    // the last one
 	decided  bool        // there was one
-	ballot   *ballot     // nil: one node runs it
+	run      *quorum.Run // nil: one node runs it
 	cancel   context.CancelCauseFunc
 
 	outran    time.Duration // the longest run that turned out to be too short

@@ -12,6 +12,7 @@ import (
 	"github.com/thejerf/suture/v4"
 
 	"inos/internal/identity"
+	"inos/internal/kernel/quorum"
 	"inos/internal/mesh"
 	"inos/internal/scheduler"
 	"inos/internal/threads/adjuster"
@@ -34,7 +35,7 @@ type Kernel struct {
 	rejections atomic.Uint64
 	keep       keep
 	origins    origins
-	crew       crew
+	quorumRuns *quorum.Runs
 	leaving    leaving
 
 	mesh      atomic.Pointer[joined]
@@ -82,6 +83,7 @@ func New(c Config) (*Kernel, error) {
 		keep:      keep{over: make(chan struct{}, 1)},
 	}
 	k.life, k.end = context.WithCancel(context.Background())
+	k.quorumRuns = quorum.NewRuns(k.life)
 	match := matchmaker.Config{
 		Chooser: chooser{k}, Runner: runner{k},
 		Queue: c.Jobs, InHand: c.InHand, Attempts: c.Attempts, StallTimeout: c.Silence,
@@ -137,7 +139,7 @@ func (k *Kernel) Run(ctx context.Context, m mesh.Mesh) error {
 	err := top.Serve(ctx)
 	k.end()
 	k.dials.Wait()
-	k.crew.wait()
+	k.quorumRuns.Close()
 	stopBase()
 	<-baseEnded
 	close(k.loop.stopped)

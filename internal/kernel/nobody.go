@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"inos/internal/governance"
+	"inos/internal/kernel/quorum"
 	"inos/internal/scheduler"
 	"inos/internal/threads/matchmaker"
 )
 
 // NobodyError says that a job waited until its deadline and no node was there that may
-// run it, and why. It matches scheduler.ErrNoCandidate, or ErrReplicas where too few
+// run it, and why. It matches scheduler.ErrNoCandidate, or quorum.ErrReplicas where too few
 // were there. Retryable.
 type NobodyError struct {
 	Waited   time.Duration
@@ -30,7 +31,7 @@ func (e *NobodyError) Unwrap() error { return e.Err }
 
 func (e *NobodyError) Error() string {
 	what := "no node"
-	if errors.Is(e.Err, ErrReplicas) {
+	if errors.Is(e.Err, quorum.ErrReplicas) {
 		what = "too few nodes"
 	}
 	s := fmt.Sprintf("kernel: %s for the job within %v: %s", what, e.Waited.Round(time.Millisecond), e.why())

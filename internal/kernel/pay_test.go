@@ -80,7 +80,7 @@ func TestWrongResultIsRefused(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, peerOf("honest"), out.Node)
 		require.Len(t, out.Attempts, 2)
-		require.ErrorIs(t, out.Attempts[0].Err, ErrResult)
+		require.ErrorIs(t, out.Attempts[0].Err, mesh.ErrResult)
 		require.EqualValues(t, 1, pay.paid.Load(), "the forger is not paid")
 		require.EqualValues(t, 1, pay.withdrawn.Load())
 	})

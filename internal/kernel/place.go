@@ -8,6 +8,7 @@ import (
 
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/kernel/quorum"
 	"inos/internal/mesh"
 	"inos/internal/scheduler"
 	"inos/internal/threads/matchmaker"
@@ -202,10 +203,10 @@ func busyFor(what, apart string) matchmaker.Choice {
 // placeCopies sets slots of several nodes aside.
 func (s *state) placeCopies(w matchmaker.Waiting, now time.Time) (c matchmaker.Choice) {
 	j := s.jobs.get(w.Job.Job().ID, "")
-	if j == nil || j.ballot == nil {
+	if j == nil || j.run == nil {
 		return matchmaker.Choice{Err: fmt.Errorf("%w: job %s is not in the table", ErrStopped, w.Job.Job().ID)}
 	}
-	if c = j.ballot.choose(s); !errors.Is(c.Err, ErrReplicas) {
+	if c = s.chooseGroup(j); !errors.Is(c.Err, quorum.ErrReplicas) {
 		return c
 	}
 	s.askOthers(s.requestFor(w, now), now)
@@ -252,8 +253,8 @@ func (s *state) setAside(w matchmaker.Waiting, c scheduler.Choice, d Decision, n
 func (c chooser) Done(p matchmaker.Placement, out mesh.JobOutcome, err error) {
 	// The kernel's end is the only error, and then nobody needs the slot.
 	_ = c.k.loop.tell(context.Background(), func(s *state) {
-		if _, several := s.crews[p.Ticket]; several {
-			s.disband(p.Ticket) // each copy that set out has its own slot to give back
+		if _, several := s.groups[p.Ticket]; several {
+			s.disband(p.Ticket) // each replica that was started has its own slot to give back
 			s.k.matchmaker.Kick()
 			return
 		}

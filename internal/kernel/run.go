@@ -10,17 +10,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"inos/internal/capsule"
 	"inos/internal/credit"
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/threads/matchmaker"
 )
-
-// ErrResult says that a node's result does not hold what it claims: the bytes do
-// not match their CID, or the receipt is wrong. Another node is tried.
-var ErrResult = errors.New("kernel: node returned a wrong result")
 
 // runner hands jobs over: to this node's own capsules, or through the mesh.
 type runner struct{ k *Kernel }
@@ -29,11 +24,7 @@ type runner struct{ k *Kernel }
 func (r runner) Run(ctx context.Context, a governance.Admitted, p matchmaker.Placement, alive func()) (mesh.JobOutcome, error) {
 	k, job := r.k, a.Job()
 	if job.Copies() > 1 {
-		b, err := k.ballot(ctx, job.ID)
-		if err != nil {
-			return mesh.JobOutcome{}, err
-		}
-		return b.hold(ctx, p)
+		return k.runReplicas(ctx, job.ID, p)
 	}
 	var sub *Submission
 	var o offer
@@ -173,10 +164,10 @@ func (k *Kernel) send(ctx context.Context, a governance.Admitted, p matchmaker.P
 		out.Cost = min(out.Cost, terms.Amount)
 	}
 	if err == nil && out.Code == mesh.JobOK {
-		err = checkResult(out)
-	} else if err == nil && out.Code == mesh.JobCreditExhausted && claims(out) && sub.Job.Budget > 0 && terms.Amount > credit.Bound(p.Price, time.Since(began)) {
+		err = out.CheckOutput()
+	} else if err == nil && out.Code == mesh.JobCreditExhausted && out.Claims() && sub.Job.Budget > 0 && terms.Amount > credit.Bound(p.Price, time.Since(began)) {
 		// A job without a budget of its own has the node's, which may be smaller.
-		err = fmt.Errorf("%w: it cannot have used up the budget by now", ErrResult)
+		err = fmt.Errorf("%w: it cannot have used up the budget by now", mesh.ErrResult)
 	}
 	returned(ctx, node, out.Spans)
 	out.Node, out.Spans = node, nil
@@ -192,10 +183,10 @@ func (k *Kernel) settle(ctx context.Context, a governance.Admitted, out *mesh.Jo
 	_, end := span(ctx, "settle")
 	code, paid := codeText(err), false
 	switch {
-	case err == nil && claims(*out):
+	case err == nil && out.Claims():
 		if failed := k.cfg.Payments.Pay(a, *out, took, k.cfg.Now()); badReceipt(failed) {
 			k.cfg.Payments.Withdraw(a, out.Node, k.cfg.Now())
-			err = fmt.Errorf("%w: %w", ErrResult, failed)
+			err = fmt.Errorf("%w: %w", mesh.ErrResult, failed)
 			code = codeText(failed)
 		} else if failed != nil {
 			// This node's own books could not be written just now. The work is done and
@@ -205,7 +196,7 @@ func (k *Kernel) settle(ctx context.Context, a governance.Admitted, out *mesh.Jo
 		} else {
 			paid = true
 		}
-	case err == nil, errors.Is(err, ErrResult), errors.Is(err, mesh.ErrUnsent):
+	case err == nil, errors.Is(err, mesh.ErrResult), errors.Is(err, mesh.ErrUnsent):
 		k.cfg.Payments.Withdraw(a, out.Node, k.cfg.Now())
 	default:
 		k.cfg.Payments.GiveUp(a, out.Node)
@@ -217,19 +208,6 @@ func (k *Kernel) settle(ctx context.Context, a governance.Admitted, out *mesh.Jo
 	return err
 }
 
-// claims reports whether the node claims money: for a result, or for the time of a run
-// that ended without one. Of a job that it refused, or whose capsule it could not have, it
-// has run nothing.
-func claims(out mesh.JobOutcome) bool {
-	switch out.Code {
-	case mesh.JobOK:
-		return true
-	case mesh.JobRejected, mesh.JobUnknownCapsule:
-		return false
-	}
-	return len(out.Receipt) > 0
-}
-
 // badReceipt tells a receipt that will never be paid from a ledger that could not
 // write just now, or that has settled or refunded the hold before.
 func badReceipt(err error) bool {
@@ -239,13 +217,6 @@ func badReceipt(err error) bool {
 		}
 	}
 	return false
-}
-
-func checkResult(out mesh.JobOutcome) error {
-	if got := capsule.SumCID(out.Output).String(); got != out.OutputCID {
-		return fmt.Errorf("%w: output is %s, not %s", ErrResult, got, out.OutputCID)
-	}
-	return nil
 }
 
 // progress passes reports on to the table, the subscribers and onProgress.

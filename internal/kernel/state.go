@@ -4,9 +4,9 @@ import (
 	"time"
 
 	"inos/internal/identity"
+	"inos/internal/kernel/quorum"
 	"inos/internal/scheduler"
 	"inos/internal/scheduler/vivaldi"
-	"inos/internal/threads/matchmaker"
 )
 
 // state is everything the loop owns.
@@ -18,8 +18,8 @@ type state struct {
 	vivaldi *vivaldi.Node
 	peers   map[identity.PeerID]bool // connected, whether or not their profile is known
 
-	placements map[uint64]placement              // slots set aside, by ticket
-	crews      map[uint64][]matchmaker.Placement // of jobs on several nodes that have not set out, by ticket
+	placements map[uint64]placement    // slots set aside, by ticket
+	groups     map[uint64]quorum.Group // of runs that have not started, by ticket
 	ticket     uint64
 	jobs       jobTable
 	refusals   refusals
@@ -74,7 +74,7 @@ func newState(k *Kernel) (*state, error) {
 		vivaldi:    newVivaldi(k.cfg.Self),
 		peers:      make(map[identity.PeerID]bool),
 		placements: make(map[uint64]placement),
-		crews:      make(map[uint64][]matchmaker.Placement),
+		groups:     make(map[uint64]quorum.Group),
 		jobs:       newJobTable(),
 		runs:       make(runTimes),
 		factors:    make(map[identity.PeerID]float64),

@@ -129,7 +129,7 @@ func (k *Kernel) judge(ctx context.Context, node identity.PeerID, out mesh.JobOu
 
 func deedOf(ctx context.Context, out mesh.JobOutcome, err error) (d credit.Deed, ok bool) {
 	switch {
-	case errors.Is(err, ErrResult):
+	case errors.Is(err, mesh.ErrResult):
 		return credit.DeedDisagree, true
 	case err == nil:
 		return credit.DeedDone, out.Code == mesh.JobOK && ctx.Err() == nil

@@ -14,6 +14,7 @@ import (
 	"inos/internal/credit"
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/kernel/quorum"
 	"inos/internal/threads/matchmaker"
 )
 
@@ -95,7 +96,7 @@ func TestDisputePaysNobody(t *testing.T) {
 		require.NoError(t, home.shelf.Accept(testBlob()))
 		witnesses(w, home, 2, 1)
 		out, err := home.Dispatch(t.Context(), submission("x", copies(2, 2, "1s")))
-		require.ErrorIs(t, err, ErrDisputed)
+		require.ErrorIs(t, err, quorum.ErrDisputed)
 		require.Empty(t, out.Output)
 		synctest.Wait()
 		require.Zero(t, payer.paid.Load())
@@ -112,7 +113,7 @@ func TestTooFewNodesForTheCopies(t *testing.T) {
 		require.NoError(t, home.shelf.Accept(testBlob()))
 		witnesses(w, home, 2, 0)
 		_, err := home.Dispatch(t.Context(), submission("x", copies(3, 0, "0s")))
-		require.ErrorIs(t, err, ErrReplicas)
+		require.ErrorIs(t, err, quorum.ErrReplicas)
 		_, err = home.Dispatch(t.Context(), submission("x", copies(3, 1, "0s")))
 		require.ErrorIs(t, err, governance.ErrJobMalformed, "one of three is no majority")
 	})
@@ -189,7 +190,7 @@ func TestAgreementTakesOneNodeOfAnOwner(t *testing.T) {
 			require.True(t, ranOn(out)[peerOf("w3")], "the only one that is not the fleet's")
 		}
 		_, err := home.Dispatch(t.Context(), submission("", copies(3, 2, "1s")))
-		require.ErrorIs(t, err, ErrReplicas)
+		require.ErrorIs(t, err, quorum.ErrReplicas)
 		w.net.SetDown(peerOf("w3"), true)
 		out, err := home.Dispatch(t.Context(), submission("", copies(2, 2, "1s")))
 		require.Error(t, err)

@@ -1,0 +1,123 @@
+package quorum
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"inos/internal/identity"
+	"inos/internal/scheduler"
+	"inos/internal/threads/matchmaker"
+)
+
+// ErrReplicas: fewer nodes than asked for can take the job now. Retryable.
+var ErrReplicas = errors.New("quorum: too few nodes for the replicas asked for")
+
+const (
+	// searchAtOnce is how many candidates, best first, the nodes are spread over, and
+	// searchTimes how often as many more are looked at while too few of them have owners
+	// of their own.
+	searchAtOnce = 64
+	searchTimes  = 4
+	// cellLength is the GeoHash prefix in which two nodes count as neighbours: about 150 km.
+	cellLength = 3
+)
+
+// Index knows the nodes. *scheduler.Index is one.
+type Index interface {
+	TopK(req scheduler.Request, now time.Time, dst []scheduler.Choice) (int, error)
+	Explain(req scheduler.Request, now time.Time, top int) (scheduler.Explanation, error)
+}
+
+// Candidates are nodes for n replicas, best first: no two of one owner and, as long as there
+// are enough, no two in one GeoHash cell. There are n at least; none has a slot set aside. best
+// is the best node of all. owner says who owns a node, zero for nobody. Errors match
+// matchmaker.ErrBusy when enough nodes are known and too few are free, ErrReplicas when too
+// few are known, and scheduler.ErrRequest.
+func Candidates(nodes Index, owner func(identity.PeerID) identity.PeerID, req scheduler.Request, n int, now time.Time) (order []matchmaker.Placement, best scheduler.Choice, err error) {
+	more := req
+	var sites, picked []Site
+	found := make(map[identity.PeerID]scheduler.Choice)
+	for range searchTimes {
+		var top [searchAtOnce]scheduler.Choice
+		got, err := nodes.TopK(more, now, top[:])
+		if errors.Is(err, scheduler.ErrRequest) {
+			return nil, best, err
+		}
+		if len(sites) == 0 {
+			best = top[0]
+		}
+		for _, c := range top[:got] {
+			sites = append(sites, Site{Node: c.Node.ID, GeoHash: c.Node.GeoHash, Owner: string(owner(c.Node.ID))})
+			found[c.Node.ID] = c
+			more.Exclude = append(more.Exclude, c.Node.ID)
+		}
+		if picked = Spread(sites, len(sites), cellLength); len(picked) >= n || got < searchAtOnce {
+			break
+		}
+	}
+	if len(picked) < n {
+		return nil, best, tooFew(nodes, req, len(picked), n, now)
+	}
+	for _, site := range picked {
+		c := found[site.Node]
+		order = append(order, matchmaker.Placement{Node: site.Node, Score: c.Score, Price: c.Node.CreditCost})
+	}
+	return order, best, nil
+}
+
+// tooFew says why there are have nodes instead of n.
+func tooFew(nodes Index, req scheduler.Request, have, n int, now time.Time) error {
+	e, err := nodes.Explain(req, now, 0)
+	switch {
+	case err != nil:
+		return err
+	case have+e.Unlocks[scheduler.NeedSlot] >= n: // those that lack nothing but a free slot may come free
+		return fmt.Errorf("%w: %d of %d free", matchmaker.ErrBusy, have, n)
+	}
+	return fmt.Errorf("%w: %d of %d", ErrReplicas, have, n)
+}
+
+// Site is where a node stands and who owns it, for Spread.
+type Site struct {
+	Node    identity.PeerID
+	GeoHash string
+	Owner   string // whatever names the owner: empty is the node itself
+}
+
+// Spread picks up to n of sites, in their order (best first), so that no two
+// share an owner and, as long as there are enough, no two lie in one GeoHash cell
+// of cell characters. Nodes that share both gain nothing by agreeing.
+func Spread(sites []Site, n, cell int) []Site {
+	var out []Site
+	owners, cells := map[string]bool{}, map[string]bool{}
+	var second []Site
+	for _, s := range sites {
+		owner, c := s.Owner, s.GeoHash[:min(len(s.GeoHash), max(cell, 0))]
+		if owner == "" {
+			owner = string(s.Node)
+		}
+		if len(out) == n {
+			return out
+		}
+		switch {
+		case owners[owner]:
+		case c != "" && cells[c]:
+			second = append(second, s)
+		default:
+			owners[owner], cells[c] = true, true
+			out = append(out, s)
+		}
+	}
+	for _, s := range second {
+		owner := s.Owner
+		if owner == "" {
+			owner = string(s.Node)
+		}
+		if len(out) < n && !owners[owner] {
+			owners[owner] = true
+			out = append(out, s)
+		}
+	}
+	return out
+}
