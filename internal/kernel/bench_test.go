@@ -29,14 +29,12 @@ func placing(t testing.TB, n int, needs ...string) (*state, []matchmaker.Waiting
 	sub := submission("x", func(s *Submission) { s.Job.Requirements.Capabilities = needs })
 	a, err := gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job}, time.Now())
 	require.NoError(t, err)
-	require.True(t, s.jobs.add(&job{admitted: a, sub: &sub, info: JobInfo{ID: sub.Job.ID}}))
-	return s, []matchmaker.Waiting{{Ctx: context.Background(), Job: a, Attempt: 1}}
+	return s, []matchmaker.Waiting{{Ctx: context.Background(), Job: &job{admitted: a, sub: &sub, info: JobInfo{ID: sub.Job.ID}}, Attempt: 1}}
 }
 
 // putBack returns what the last placement took.
 func (s *state) putBack(p matchmaker.Placement) {
-	s.index.Release(s.placements[p.Ticket].lease)
-	delete(s.placements, p.Ticket)
+	s.index.Release(s.takeBack(p).lease)
 }
 
 // BenchmarkPlace is the kernel's whole decision about one job, on its loop: the choice,

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"inos/internal/credit"
-	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/threads/matchmaker"
@@ -41,7 +40,7 @@ func answered(err error) bool {
 }
 
 // conduct notes how a job went on p for the next choices.
-func (s *state) conduct(p matchmaker.Placement, slot placement, out mesh.JobOutcome, err error, now time.Time) {
+func (s *state) conduct(p matchmaker.Placement, slot *placement, out mesh.JobOutcome, err error, now time.Time) {
 	n := s.nodes[p.Node]
 	switch {
 	case err == nil && out.Code == mesh.JobOK:
@@ -134,7 +133,8 @@ func (t *answerTimes) p95() (time.Duration, bool) {
 
 // hedge says when a second copy of the job shall follow the one on p: after p's own
 // p95. A job that came with a voucher has one to give, and so one copy.
-func (k *Kernel) hedge(a governance.Admitted, p matchmaker.Placement) (after time.Duration, ok bool) {
+func (k *Kernel) hedge(job matchmaker.Job, p matchmaker.Placement) (after time.Duration, ok bool) {
+	a := job.Admitted()
 	if p.Node == k.cfg.Self || a.Voucher() != nil || a.Job().Copies() > 1 {
 		return 0, false
 	}

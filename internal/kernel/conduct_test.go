@@ -231,7 +231,7 @@ func TestWaitingJobsAreMatchedTogether(t *testing.T) {
 		}
 		require.Equal(t, jobs, placed)
 		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
-			require.Empty(t, s.placements, "every slot is back")
+			require.Zero(t, s.placements, "every slot is back")
 		}))
 	})
 }

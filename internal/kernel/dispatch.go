@@ -70,18 +70,20 @@ func (k *Kernel) dispatch(ctx context.Context, sub *Submission, started time.Tim
 		k.rejected(sub.Job.ID, "", err)
 		return out, err
 	}
-	if a.Job().Copies() > 1 {
-		if run, err = k.newQuorumRun(a, sub); err != nil {
-			return out, err
-		}
-	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	if err := k.enter(ctx, &job{admitted: a, sub: sub, run: run, cancel: cancel}, started); err != nil {
+	j := &job{admitted: a, sub: sub, cancel: cancel}
+	if a.Job().Copies() > 1 {
+		if run, err = k.newQuorumRun(j); err != nil {
+			return out, err
+		}
+		j.run = run
+	}
+	if err := k.enter(ctx, j, started); err != nil {
 		return out, err
 	}
 	ctx, matched := span(ctx, "match")
-	res, err := k.matchmaker.Submit(ctx, a)
+	res, err := k.matchmaker.Submit(ctx, j)
 	matched(spanCode(res.Outcome, err))
 	o := res.Outcome
 	if run != nil && run.Result() != nil {
@@ -96,7 +98,7 @@ func (k *Kernel) dispatch(ctx context.Context, sub *Submission, started time.Tim
 	out.Run, out.Fetched, out.Cost = o.Run, o.FetchedBytes, max(o.Cost, paidFor(res.Attempts))
 	out.Output, out.OutputCID, out.Receipt = o.Output, o.OutputCID, o.Receipt
 	o.Cost = out.Cost
-	err = k.leave(a, &out, o, err)
+	err = k.leave(j, &out, o, err)
 	out.Total = time.Since(started)
 	return out, err
 }
@@ -139,25 +141,23 @@ func (k *Kernel) enter(ctx context.Context, j *job, now time.Time) error {
 
 // leave takes the job out of the table, fills in the decision and returns err, which
 // says why when no node was there.
-func (k *Kernel) leave(a governance.Admitted, out *Outcome, o mesh.JobOutcome, err error) error {
+func (k *Kernel) leave(j *job, out *Outcome, o mesh.JobOutcome, err error) error {
 	// Without a loop there is no table; the outcome stands all the same.
 	_ = k.loop.ask(context.Background(), func(s *state) {
-		if j := s.jobs.get(out.JobID, ""); j != nil {
-			switch {
-			case noNode(err):
-				err = s.nobody(j, out.Attempts, err, time.Now())
-			case neverSent(err):
-				if n := s.nobody(j, out.Attempts, err, time.Now()); n.Decision.Feasible == 0 {
-					err = fmt.Errorf("%w: %s", err, n.why())
-				}
+		switch {
+		case noNode(err):
+			err = s.nobody(j, out.Attempts, err, time.Now())
+		case neverSent(err):
+			if n := s.nobody(j, out.Attempts, err, time.Now()); n.Decision.Feasible == 0 {
+				err = fmt.Errorf("%w: %s", err, n.why())
 			}
-			if !j.decided { // it waited until the end
-				j.decide(s.explain(requestOf(a.Job(), nil), time.Now()))
-			}
-			out.Decision = j.decision
 		}
+		if !j.decided { // it waited until the end
+			j.decide(s.explain(requestOf(j.admitted.Job(), nil), time.Now()))
+		}
+		out.Decision = j.decision
 		if err == nil {
-			s.settleBlame(kindOf(a), out.Node, out.Attempts, time.Now())
+			s.settleBlame(kindOf(j.admitted), out.Node, out.Attempts, time.Now())
 		}
 		s.endJob(out.JobID, "", o, err)
 	})

@@ -46,7 +46,7 @@ func deedFor(out mesh.JobOutcome, err error) credit.Deed {
 }
 
 // doubt notes that node has failed the job of slot.
-func (s *state) doubt(id identity.PeerID, n *node, slot placement, deed credit.Deed, now time.Time) {
+func (s *state) doubt(id identity.PeerID, n *node, slot *placement, deed credit.Deed, now time.Time) {
 	s.doubts.note(slot.kind, id, now.Sub(slot.at), now)
 	if slices.Contains(n.failed, slot.capsule) {
 		return
@@ -76,14 +76,13 @@ func (s *state) allowed(id identity.PeerID, n *node) uint8 {
 	return n.working + 1
 }
 
-// works takes in that the node of this ticket reports that it runs its job.
-func (s *state) works(ticket uint64, id identity.PeerID) {
-	slot, n := s.placements[ticket], s.nodes[id]
-	if !slot.stranger || slot.working || n == nil {
+// works takes in that the node of this slot reports that it runs its job.
+func (s *state) works(slot *placement, id identity.PeerID) {
+	n := s.nodes[id]
+	if !slot.stranger || slot.working || slot.returned || n == nil {
 		return
 	}
 	slot.working = true
-	s.placements[ticket] = slot
 	n.working = min(n.working+1, maxWorking)
 	s.index.SetStranger(id, s.allowed(id, n))
 	s.k.matchmaker.Kick()
@@ -95,7 +94,7 @@ const maxWorking = 254
 // preferred is req as far as the nodes without doubt, and without a record while money
 // is out with a stranger, can meet it; false when it is no other than req.
 func (s *state) preferred(w matchmaker.Waiting, req scheduler.Request, now time.Time) (scheduler.Request, bool) {
-	doubted := s.doubts.of(w.Job, now)
+	doubted := s.doubts.of(w.Job.Admitted(), now)
 	known := s.outWithStrangers(now) > 0
 	if len(doubted) == 0 && !known {
 		return req, false
@@ -113,7 +112,7 @@ func (s *state) outWithStrangers(now time.Time) int {
 }
 
 // backFrom takes in that the attempt of slot with a node that was a stranger is over.
-func (s *state) backFrom(id identity.PeerID, slot placement, err error, now time.Time) {
+func (s *state) backFrom(id identity.PeerID, slot *placement, err error, now time.Time) {
 	if !slot.stranger {
 		return
 	}

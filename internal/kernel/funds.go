@@ -75,11 +75,7 @@ func (s *state) fund(j *job, price uint64, now time.Time) (o offer, err error) {
 }
 
 // fundAll is fund for the replicas of a job, all of them or none.
-func (s *state) fundAll(jobID string, places []matchmaker.Placement, now time.Time) error {
-	j := s.jobs.get(jobID, "")
-	if j == nil {
-		return fmt.Errorf("%w: job %s is not in the table", ErrStopped, jobID)
-	}
+func (s *state) fundAll(j *job, places []matchmaker.Placement, now time.Time) error {
 	offers := make([]offer, len(places))
 	var sum uint64
 	for i, p := range places {
@@ -104,9 +100,7 @@ func (s *state) fundAll(jobID string, places []matchmaker.Placement, now time.Ti
 		}
 	}
 	for i, p := range places {
-		slot := s.placements[p.Ticket]
-		slot.offer = offers[i]
-		s.placements[p.Ticket] = slot
+		slotOf(p).offer = offers[i]
 	}
 	return nil
 }
@@ -166,24 +160,17 @@ func short(err error) matchmaker.Choice {
 	}
 }
 
-// offerOf is what was set aside with ticket's slot. The slot keeps it: what has not
-// become a hold is given back with the slot.
-func (k *Kernel) offerOf(ctx context.Context, ticket uint64) (o offer, err error) {
-	err = k.loop.ask(ctx, func(s *state) { o = s.placements[ticket].offer })
-	return o, err
-}
-
 // outlasted reports whether a run on o ended because what was set aside for it was used
 // up, though its caller has set no budget: it is sent again, and more is set aside.
-func (k *Kernel) outlasted(ctx context.Context, sub *Submission, o offer, out mesh.JobOutcome) bool {
+func (k *Kernel) outlasted(ctx context.Context, j *job, o offer, out mesh.JobOutcome) bool {
+	sub := j.sub
 	if sub.Job.Budget > 0 || out.Code != mesh.JobCreditExhausted || len(out.Receipt) == 0 || out.Cost < o.terms.Amount || o.terms.Funds == nil {
 		return false
 	}
 	again := false
 	// Without a loop nothing is sent again.
 	_ = k.loop.ask(ctx, func(s *state) {
-		j := s.jobs.get(sub.Job.ID, "")
-		if j == nil || o.terms.Amount >= j.admitted.Job().Budget {
+		if o.terms.Amount >= j.admitted.Job().Budget {
 			return // that is the most that any job may cost
 		}
 		again = true

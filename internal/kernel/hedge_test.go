@@ -63,7 +63,7 @@ func TestHedgeAfterTheNodesOwnP95(t *testing.T) {
 				require.ErrorIs(t, out.Attempts[0].Err, matchmaker.ErrSilent)
 				require.Equal(t, 20*time.Second+20*time.Millisecond, out.Total, "a third of its minute and the second node's time")
 				require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
-					require.Empty(t, s.placements)
+					require.Zero(t, s.placements)
 					n, _ := s.index.Node(c.best)
 					require.InDelta(t, 1, n.Failures, 0.1, "another node has done it")
 				}))
@@ -73,7 +73,7 @@ func TestHedgeAfterTheNodesOwnP95(t *testing.T) {
 			require.Len(t, out.Attempts, 2)
 			require.ErrorIs(t, out.Attempts[1].Err, matchmaker.ErrOutrun)
 			require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
-				require.Empty(t, s.placements)
+				require.Zero(t, s.placements)
 				n, _ := s.index.Node(c.best)
 				require.Zero(t, n.InFlight)
 				require.Zero(t, n.Failures, "slow is not failed")

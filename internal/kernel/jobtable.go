@@ -37,6 +37,9 @@ type job struct {
 	round     *round      // that the job is to wait for
 }
 
+// Admitted implements matchmaker.Job.
+func (j *job) Admitted() governance.Admitted { return j.admitted }
+
 // jobTable holds the jobs that are here and the last ones that were.
 type jobTable struct {
 	active map[jobKey]*job

@@ -39,7 +39,7 @@ func TestASilentNodeIsPassedBy(t *testing.T) {
 		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
 			n, _ := s.index.Node(m.best)
 			require.Positive(t, n.Failures)
-			require.Empty(t, s.placements)
+			require.Zero(t, s.placements)
 		}))
 		require.Less(t, r.Factor(m.best, time.Now()), 1.0)
 	})

@@ -57,8 +57,8 @@ func (s *state) unsure(w matchmaker.Waiting, req scheduler.Request, top []schedu
 	if s.estimated == 0 {
 		return false
 	}
-	j := s.jobs.get(w.Job.Job().ID, "")
-	if j == nil || j.measured >= w.Attempt || s.k.mesh.Load() == nil {
+	j := w.Job.(*job)
+	if j.measured >= w.Attempt || s.k.mesh.Load() == nil {
 		return false
 	}
 	wait, own := s.toAsk(top, now, nil)
@@ -194,17 +194,13 @@ func (j *job) mayLook(attempt int, now time.Time) bool {
 // Look implements matchmaker.Chooser: it waits for the nodes that look best to be
 // measured, or asks the directory when there are none.
 func (c chooser) Look(ctx context.Context, w matchmaker.Waiting) {
-	k, job := c.k, w.Job.Job()
+	k, j := c.k, w.Job.(*job)
 	var r *round
-	if k.loop.ask(ctx, func(s *state) {
-		if j := s.jobs.get(job.ID, ""); j != nil {
-			r, j.round = j.round, nil
-		}
-	}) != nil {
+	if k.loop.ask(ctx, func(s *state) { r, j.round = j.round, nil }) != nil {
 		return
 	}
 	if r == nil {
-		k.discover(ctx, job.Requirements.Capabilities)
+		k.discover(ctx, j.admitted.Job().Requirements.Capabilities)
 		return
 	}
 	limit := time.NewTimer(firstTimeout - time.Since(r.began))

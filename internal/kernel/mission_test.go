@@ -225,7 +225,7 @@ func TestMissionNoLedgerNoJob(t *testing.T) {
 		require.Zero(t, st.Waiting)
 		require.EqualValues(t, 2*len(bad), st.Rejected)
 		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
-			require.Zero(t, s.ticket, "the scheduler placed nothing")
+			require.Zero(t, s.placements, "the scheduler placed nothing")
 			require.Equal(t, began, s.sequence, "no slot was taken and given back")
 		}))
 

@@ -40,13 +40,13 @@ func (c chooser) Choose(ctx context.Context, jobs []matchmaker.Waiting) []matchm
 func (s *state) placeAll(jobs []matchmaker.Waiting, out []matchmaker.Choice) {
 	now := time.Now()
 	for from := 0; from < len(jobs); {
-		if jobs[from].Job.Job().Copies() > 1 {
+		if jobs[from].Job.Admitted().Job().Copies() > 1 {
 			out[from] = s.placeCopies(jobs[from], now)
 			from++
 			continue
 		}
 		to := from + 1
-		for to < len(jobs) && jobs[to].Job.Job().Copies() <= 1 {
+		for to < len(jobs) && jobs[to].Job.Admitted().Job().Copies() <= 1 {
 			to++
 		}
 		if to-from > 1 {
@@ -163,12 +163,13 @@ func (s *state) best(req scheduler.Request, now time.Time, space []scheduler.Cho
 // only waits: it may wait often.
 func (s *state) placeNowhere(w matchmaker.Waiting, req scheduler.Request, now time.Time) (none matchmaker.Choice) {
 	_, err := s.index.Choose(req, now)
-	if errors.Is(err, scheduler.ErrNoCandidate) && (s.refusals.any(w.Job, now) || s.doubts.any(w.Job, now)) {
+	j := w.Job.(*job)
+	if a := j.admitted; errors.Is(err, scheduler.ErrNoCandidate) && (s.refusals.any(a, now) || s.doubts.any(a, now)) {
 		if w.Last && w.Attempt > 1 && s.mayWait(w, hearingWait, now) {
 			return busyFor("a node that has not failed such a job", " untried")
 		}
 		// Those that refused or failed such jobs not long ago are better than nobody.
-		req = requestOf(w.Job.Job(), w.Exclude)
+		req = requestOf(a.Job(), w.Exclude)
 		c, again := s.index.Choose(req, now)
 		if again == nil {
 			d := s.describe(req, nil, now)
@@ -185,13 +186,11 @@ func (s *state) placeNowhere(w matchmaker.Waiting, req scheduler.Request, now ti
 		return none
 	}
 	none.Err = fmt.Errorf("%w: %w", matchmaker.ErrNobody, err)
-	if j := s.jobs.get(w.Job.Job().ID, ""); j != nil {
-		if len(req.Capabilities) > 0 && j.mayLook(w.Attempt, now) {
-			none.Err = fmt.Errorf("%w: %w", matchmaker.ErrLook, none.Err)
-			return none
-		}
-		j.decided = false // what is decided now is asked for when somebody wants to know
+	if len(req.Capabilities) > 0 && j.mayLook(w.Attempt, now) {
+		none.Err = fmt.Errorf("%w: %w", matchmaker.ErrLook, none.Err)
+		return none
 	}
+	j.decided = false // what is decided now is asked for when somebody wants to know
 	return none
 }
 
@@ -202,16 +201,13 @@ func busyFor(what, apart string) matchmaker.Choice {
 
 // placeCopies sets slots of several nodes aside.
 func (s *state) placeCopies(w matchmaker.Waiting, now time.Time) (c matchmaker.Choice) {
-	j := s.jobs.get(w.Job.Job().ID, "")
-	if j == nil || j.run == nil {
-		return matchmaker.Choice{Err: fmt.Errorf("%w: job %s is not in the table", ErrStopped, w.Job.Job().ID)}
-	}
+	j := w.Job.(*job)
 	if c = s.chooseGroup(j); !errors.Is(c.Err, quorum.ErrReplicas) {
 		return c
 	}
 	s.askOthers(s.requestFor(w, now), now)
 	c.Err = fmt.Errorf("%w: %w", matchmaker.ErrNobody, c.Err) // a profile may be on its way: each kicks the queue
-	if len(w.Job.Job().Requirements.Capabilities) > 0 && j.mayLook(w.Attempt, now) {
+	if len(j.admitted.Job().Requirements.Capabilities) > 0 && j.mayLook(w.Attempt, now) {
 		c.Err = fmt.Errorf("%w: %w", matchmaker.ErrLook, c.Err)
 	}
 	return c
@@ -219,15 +215,13 @@ func (s *state) placeCopies(w matchmaker.Waiting, now time.Time) (c matchmaker.C
 
 // setAside takes the slot of a choice, and what the run can cost of its ledger.
 func (s *state) setAside(w matchmaker.Waiting, c scheduler.Choice, d Decision, now time.Time) matchmaker.Choice {
-	id, asked := c.Node.ID, w.Job.Job()
-	slot := placement{at: now, capsule: asked.Capsule, method: asked.Method, kind: kindOf(w.Job)}
-	j := s.jobs.get(asked.ID, "")
-	if j != nil {
-		var err error
-		if slot.offer, err = s.fund(j, c.Node.CreditCost, now); err != nil {
-			j.decide(d)
-			return short(err)
-		}
+	j := w.Job.(*job)
+	id, asked := c.Node.ID, j.admitted.Job()
+	slot := &placement{at: now, capsule: asked.Capsule, method: asked.Method, kind: kindOf(j.admitted)}
+	var err error
+	if slot.offer, err = s.fund(j, c.Node.CreditCost, now); err != nil {
+		j.decide(d)
+		return short(err)
 	}
 	if id == s.k.cfg.Self {
 		slot.own = s.takeSlot()
@@ -238,14 +232,11 @@ func (s *state) setAside(w matchmaker.Waiting, c scheduler.Choice, d Decision, n
 			slot.until = slot.offer.until(asked, now)
 		}
 	}
-	s.ticket++
-	s.placements[s.ticket] = slot
-	if j != nil {
-		j.decide(d)
-		j.info.State, j.info.Node, j.info.Attempts = JobPlaced, id, w.Attempt
-		s.k.emit(JobPlacedEvent{At{now}, asked.ID, id, c.Score, w.Attempt, j.decision})
-	}
-	return matchmaker.Choice{Placement: matchmaker.Placement{Node: id, Score: c.Score, Price: c.Node.CreditCost, Known: c.Node.Stranger == 0, Own: slot.own, Ticket: s.ticket}}
+	s.placements++
+	j.decide(d)
+	j.info.State, j.info.Node, j.info.Attempts = JobPlaced, id, w.Attempt
+	s.k.emit(JobPlacedEvent{At{now}, asked.ID, id, c.Score, w.Attempt, j.decision})
+	return matchmaker.Choice{Placement: matchmaker.Placement{Node: id, Score: c.Score, Price: c.Node.CreditCost, Known: c.Node.Stranger == 0, Own: slot.own, Slot: slot}}
 }
 
 // Done gives the slot back. A node that answered that it is busy counts as full, one
@@ -253,13 +244,12 @@ func (s *state) setAside(w matchmaker.Waiting, c scheduler.Choice, d Decision, n
 func (c chooser) Done(p matchmaker.Placement, out mesh.JobOutcome, err error) {
 	// The kernel's end is the only error, and then nobody needs the slot.
 	_ = c.k.loop.tell(context.Background(), func(s *state) {
-		if _, several := s.groups[p.Ticket]; several {
-			s.disband(p.Ticket) // each replica that was started has its own slot to give back
+		if g, several := p.Slot.(*quorum.Group); several {
+			s.giveBack(g.Members) // none once it has been started: each replica gives its own slot back
 			s.k.matchmaker.Kick()
 			return
 		}
-		slot := s.placements[p.Ticket]
-		delete(s.placements, p.Ticket)
+		slot := s.takeBack(p)
 		slot.offer.release()
 		if err == nil && out.Code == mesh.JobOK {
 			s.runs.add(method{slot.capsule, slot.method}, min(out.Run, time.Since(slot.at)))
@@ -295,12 +285,24 @@ func (c chooser) Done(p matchmaker.Placement, out mesh.JobOutcome, err error) {
 	})
 }
 
+// slotOf is the slot that p is for.
+func slotOf(p matchmaker.Placement) *placement { return p.Slot.(*placement) }
+
+// takeBack counts p's slot as one that has been given back.
+func (s *state) takeBack(p matchmaker.Placement) *placement {
+	slot := slotOf(p)
+	slot.returned = true
+	s.placements--
+	return slot
+}
+
 // requestFor is what w needs, without those that have refused such jobs lately, and
 // without the strangers that have failed one.
 func (s *state) requestFor(w matchmaker.Waiting, now time.Time) scheduler.Request {
-	r := requestOf(w.Job.Job(), w.Exclude)
-	r.Exclude = append(r.Exclude, s.refusals.of(w.Job, now)...)
-	for _, id := range s.doubts.of(w.Job, now) {
+	a := w.Job.Admitted()
+	r := requestOf(a.Job(), w.Exclude)
+	r.Exclude = append(r.Exclude, s.refusals.of(a, now)...)
+	for _, id := range s.doubts.of(a, now) {
 		if n := s.nodes[id]; n != nil && s.stranger(id, n) {
 			r.Exclude = append(r.Exclude, id)
 		}

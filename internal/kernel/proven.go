@@ -40,7 +40,7 @@ const hearingWait = 10 * time.Second
 func (s *state) proven(w matchmaker.Waiting, req scheduler.Request, best scheduler.Choice, now time.Time) (c scheduler.Choice, busy bool) {
 	top := make([]scheduler.Choice, provenFrom)
 	known := req
-	known.Known, known.Exclude = true, append(slices.Clone(req.Exclude), s.doubts.of(w.Job, now)...)
+	known.Known, known.Exclude = true, append(slices.Clone(req.Exclude), s.doubts.of(w.Job.Admitted(), now)...)
 	n, _ := s.index.TopK(known, now, top) // a bad request has not come so far
 	if n > 0 {
 		c = s.steadiest(top[0], top[1:n])
@@ -90,14 +90,11 @@ func (s *state) steadiest(c scheduler.Choice, others []scheduler.Choice) schedul
 // mayWait reports whether w's last attempt has not waited for as long as atMost, or half of
 // the time that its deadline left.
 func (s *state) mayWait(w matchmaker.Waiting, atMost time.Duration, now time.Time) bool {
-	j := s.jobs.get(w.Job.Job().ID, "")
-	if j == nil {
-		return false
-	}
+	j := w.Job.(*job)
 	if j.lastSince.IsZero() {
 		j.lastSince = now
 	}
-	if deadline := w.Job.Job().Deadline; !deadline.IsZero() {
+	if deadline := j.admitted.Job().Deadline; !deadline.IsZero() {
 		atMost = min(atMost, deadline.Sub(j.lastSince)/2)
 	}
 	left := atMost - now.Sub(j.lastSince)

@@ -35,7 +35,7 @@ func TestTheLastAttemptGoesToWhoStays(t *testing.T) {
 				req := scheduler.Request{JobID: "j"}
 				best, err := s.index.Choose(req, time.Now())
 				require.NoError(t, err)
-				c, busy := s.proven(matchmaker.Waiting{}, req, best, time.Now())
+				c, busy := s.proven(matchmaker.Waiting{Job: &job{}}, req, best, time.Now())
 				require.False(t, busy)
 				return c.Node.ID
 			}

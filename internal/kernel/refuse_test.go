@@ -291,11 +291,11 @@ func TestHedgeGuards(t *testing.T) {
 			_, err := k.Dispatch(t.Context(), submission("x", nil))
 			require.NoError(t, err)
 		}
-		admitted := func(change func(*Submission)) governance.Admitted {
+		admitted := func(change func(*Submission)) *job {
 			sub := submission("x", change)
 			a, err := k.cfg.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job, Voucher: sub.Voucher}, time.Now())
 			require.NoError(t, err)
-			return a
+			return &job{admitted: a}
 		}
 		there := matchmaker.Placement{Node: m.best}
 		_, ok := k.hedge(admitted(nil), there)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"inos/internal/credit"
-	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/kernel/quorum"
 	"inos/internal/mesh"
@@ -17,14 +16,13 @@ import (
 // quorum.Run needs of this node.
 type replicas struct {
 	k   *Kernel
-	a   governance.Admitted
-	sub *Submission
+	job *job
 }
 
 // newQuorumRun is the run of a job on several nodes. It waits in the queue as every other
 // job, until all of them have a slot free.
-func (k *Kernel) newQuorumRun(a governance.Admitted, sub *Submission) (*quorum.Run, error) {
-	job, r := a.Job(), replicas{k, a, sub}
+func (k *Kernel) newQuorumRun(j *job) (*quorum.Run, error) {
+	job, r := j.admitted.Job(), replicas{k, j}
 	return quorum.New(quorum.Config{
 		Replicas: job.Copies(), Agree: job.Quorum(), Deadline: job.Deadline,
 		Nodes: r, Payer: r, Outcomes: r, Runs: k.quorumRuns,
@@ -33,21 +31,18 @@ func (k *Kernel) newQuorumRun(a governance.Admitted, sub *Submission) (*quorum.R
 
 // Replicate implements quorum.Nodes.
 func (r replicas) Replicate(ctx context.Context, p matchmaker.Placement) (out mesh.JobOutcome, promised bool, err error) {
-	progress := r.k.progress(r.a.Job().ID, r.sub.OnProgress)
-	o, err := r.k.offerOf(ctx, p.Ticket)
-	switch {
-	case err != nil:
-		return out, false, err
-	case p.Node == r.k.cfg.Self:
-		return r.k.execute(ctx, r.a, o.terms, r.sub.Input, r.k.fetchFromPeers, progress), false, nil
+	a, sub, o := r.job.admitted, r.job.sub, slotOf(p).offer
+	progress := r.k.progress(sub.Job.ID, sub.OnProgress)
+	if p.Node == r.k.cfg.Self {
+		return r.k.execute(ctx, a, o.terms, sub.Input, r.k.fetchFromPeers, progress), false, nil
 	}
-	return r.k.send(ctx, r.a, p, o, r.sub, progress)
+	return r.k.send(ctx, a, p, o, sub, progress)
 }
 
 // Reserve implements quorum.Nodes.
 func (r replicas) Reserve(ctx context.Context, p matchmaker.Placement) (reserved matchmaker.Placement, ok bool) {
 	// Without a loop there are no slots.
-	err := r.k.loop.ask(ctx, func(s *state) { ok = s.reservePaid(&p, r.a.Job(), time.Now()) })
+	err := r.k.loop.ask(ctx, func(s *state) { ok = s.reservePaid(&p, r.job, time.Now()) })
 	return p, err == nil && ok
 }
 
@@ -58,12 +53,12 @@ func (r replicas) Done(p matchmaker.Placement, out mesh.JobOutcome, err error) {
 
 // Settle implements quorum.Payer.
 func (r replicas) Settle(ctx context.Context, out *mesh.JobOutcome, took time.Duration, err error) error {
-	return r.k.settle(ctx, r.a, out, took, err)
+	return r.k.settle(ctx, r.job.admitted, out, took, err)
 }
 
 // Withdraw implements quorum.Payer.
 func (r replicas) Withdraw(node identity.PeerID) {
-	r.k.cfg.Payments.Withdraw(r.a, node, r.k.cfg.Now())
+	r.k.cfg.Payments.Withdraw(r.job.admitted, node, r.k.cfg.Now())
 }
 
 // Ended implements quorum.Outcomes.
@@ -74,7 +69,7 @@ func (r replicas) Ended(ctx context.Context, node identity.PeerID, out mesh.JobO
 // Contradicted implements quorum.Outcomes.
 func (r replicas) Contradicted(node identity.PeerID, err error, took time.Duration, claimed bool) {
 	// Without a loop there is no score to lower.
-	_ = r.k.loop.tell(context.Background(), func(s *state) { s.contradicted(kindOf(r.a), node, err, took, claimed, time.Now()) })
+	_ = r.k.loop.tell(context.Background(), func(s *state) { s.contradicted(kindOf(r.job.admitted), node, err, took, claimed, time.Now()) })
 }
 
 // RecordFailure implements quorum.Outcomes.
@@ -82,22 +77,12 @@ func (r replicas) RecordFailure(node identity.PeerID) {
 	_ = r.k.loop.tell(context.Background(), func(s *state) { s.note(node, credit.DeedFailed, time.Now()) })
 }
 
-// runReplicas has the job run on the group set aside under p's ticket, and returns as soon as
-// enough of its nodes agree.
-func (k *Kernel) runReplicas(ctx context.Context, jobID string, p matchmaker.Placement) (mesh.JobOutcome, error) {
-	var run *quorum.Run
-	var g quorum.Group
-	if err := k.loop.ask(ctx, func(s *state) {
-		if j := s.jobs.get(jobID, ""); j != nil {
-			run = j.run
-			g, s.groups[p.Ticket] = s.groups[p.Ticket], quorum.Group{} // each member has a ticket of its own
-		}
-	}); err != nil {
-		return mesh.JobOutcome{}, err
-	}
-	if run == nil {
-		return mesh.JobOutcome{}, fmt.Errorf("%w: job %s is not in the table", ErrStopped, jobID)
-	}
+// runReplicas has the job run on the group that p has, and returns as soon as enough of its
+// nodes agree.
+func (k *Kernel) runReplicas(ctx context.Context, run *quorum.Run, p matchmaker.Placement) (mesh.JobOutcome, error) {
+	held := p.Slot.(*quorum.Group) // nobody else has it: Done follows
+	g := *held
+	*held = quorum.Group{} // each member has a slot of its own to give back
 	if len(g.Members) == 0 || !run.Start(ctx, g) {
 		for _, m := range g.Members {
 			chooser{k}.Done(m, mesh.JobOutcome{}, ErrStopped)
@@ -112,7 +97,7 @@ func (k *Kernel) runReplicas(ctx context.Context, jobID string, p matchmaker.Pla
 }
 
 // chooseGroup sets slots of the nodes for all replicas of j's job aside, all of them or none,
-// under one ticket. Errors match matchmaker.ErrBusy when enough nodes are known and too few
+// as the slot of one Placement. Errors match matchmaker.ErrBusy when enough nodes are known and too few
 // are free, and quorum.ErrReplicas when too few are known.
 func (s *state) chooseGroup(j *job) matchmaker.Choice {
 	now, asked := time.Now(), j.admitted.Job()
@@ -134,14 +119,12 @@ func (s *state) chooseGroup(j *job) matchmaker.Choice {
 		s.giveBack(g.Members)
 		return matchmaker.Choice{Err: fmt.Errorf("%w: %d of %d free", matchmaker.ErrBusy, len(g.Members), n)}
 	}
-	if err := s.fundAll(asked.ID, g.Members, now); err != nil {
+	if err := s.fundAll(j, g.Members, now); err != nil {
 		s.giveBack(g.Members)
 		return short(err)
 	}
-	s.ticket++
 	lead := g.Members[0]
-	lead.Ticket = s.ticket
-	s.groups[s.ticket] = g
+	lead.Slot = &g
 	d := s.describe(req, nil, now)
 	d.Latency = best.Node.Latency
 	j.decide(d)
@@ -149,9 +132,9 @@ func (s *state) chooseGroup(j *job) matchmaker.Choice {
 	return matchmaker.Choice{Placement: lead}
 }
 
-// reserve sets a slot of p's node aside and gives p its ticket.
+// reserve sets a slot of p's node aside and puts it in p.
 func (s *state) reserve(p *matchmaker.Placement, capsule string, now time.Time) bool {
-	slot := placement{at: now, capsule: capsule}
+	slot := &placement{at: now, capsule: capsule}
 	ok := false
 	if p.Node == s.k.cfg.Self {
 		slot.own = s.takeSlot()
@@ -160,20 +143,19 @@ func (s *state) reserve(p *matchmaker.Placement, capsule string, now time.Time) 
 		slot.lease, ok = s.index.Acquire(p.Node, now)
 	}
 	if ok {
-		s.ticket++
-		p.Ticket = s.ticket
-		s.placements[s.ticket] = slot
+		s.placements++
+		p.Slot = slot
 	}
 	return ok
 }
 
 // reservePaid is reserve with what the replica can cost.
-func (s *state) reservePaid(p *matchmaker.Placement, asked governance.Job, now time.Time) bool {
-	if !s.reserve(p, asked.Capsule, now) {
+func (s *state) reservePaid(p *matchmaker.Placement, j *job, now time.Time) bool {
+	if !s.reserve(p, j.info.Capsule, now) {
 		return false
 	}
 	one := []matchmaker.Placement{*p}
-	if s.fundAll(asked.ID, one, now) != nil {
+	if s.fundAll(j, one, now) != nil {
 		s.giveBack(one)
 		return false
 	}
@@ -184,8 +166,7 @@ func (s *state) reservePaid(p *matchmaker.Placement, asked governance.Job, now t
 // has the queue kicked if anybody may have seen them taken.
 func (s *state) giveBack(places []matchmaker.Placement) {
 	for _, p := range places {
-		slot := s.placements[p.Ticket]
-		delete(s.placements, p.Ticket)
+		slot := s.takeBack(p)
 		slot.offer.release()
 		if slot.own {
 			s.freeSlot()
@@ -193,10 +174,4 @@ func (s *state) giveBack(places []matchmaker.Placement) {
 			s.index.Release(slot.lease)
 		}
 	}
-}
-
-// disband gives back the slots of a group whose run has not started.
-func (s *state) disband(ticket uint64) {
-	s.giveBack(s.groups[ticket].Members)
-	delete(s.groups, ticket)
 }

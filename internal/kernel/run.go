@@ -21,29 +21,20 @@ import (
 type runner struct{ k *Kernel }
 
 // Run implements matchmaker.Runner.
-func (r runner) Run(ctx context.Context, a governance.Admitted, p matchmaker.Placement, alive func()) (mesh.JobOutcome, error) {
-	k, job := r.k, a.Job()
-	if job.Copies() > 1 {
-		return k.runReplicas(ctx, job.ID, p)
-	}
-	var sub *Submission
-	var o offer
-	if err := k.loop.ask(ctx, func(s *state) {
-		if j := s.jobs.get(job.ID, ""); j != nil {
-			sub = j.sub
-		}
-		o = s.placements[p.Ticket].offer
-	}); err != nil {
+func (r runner) Run(ctx context.Context, submitted matchmaker.Job, p matchmaker.Placement, alive func()) (mesh.JobOutcome, error) {
+	k, j := r.k, submitted.(*job)
+	if err := ctx.Err(); err != nil { // it has ended since it was placed: nothing is promised for it
 		return mesh.JobOutcome{}, err
 	}
-	if sub == nil {
-		return mesh.JobOutcome{}, fmt.Errorf("%w: job %s is not in the table", ErrStopped, job.ID)
+	if j.run != nil {
+		return k.runReplicas(ctx, j.run, p)
 	}
+	a, sub, o := j.admitted, j.sub, slotOf(p).offer
 	var running runClock
-	progress := news(running.started(k.progress(job.ID, sub.OnProgress)), k.working(p, alive))
+	progress := news(running.started(k.progress(sub.Job.ID, sub.OnProgress)), k.working(p, alive))
 	if p.Node == k.cfg.Self {
 		out := k.execute(ctx, a, o.terms, sub.Input, k.fetchFromPeers, progress)
-		if k.outlasted(ctx, sub, o, out) {
+		if k.outlasted(ctx, j, o, out) {
 			return out, again(o, out)
 		}
 		return out, finalLocal(p.Node, out)
@@ -55,7 +46,7 @@ func (r runner) Run(ctx context.Context, a governance.Admitted, p matchmaker.Pla
 	}
 	k.judge(ctx, p.Node, out, err)
 	switch {
-	case err == nil && k.outlasted(ctx, sub, o, out):
+	case err == nil && k.outlasted(ctx, j, o, out):
 		return out, again(o, out)
 	case err == nil && out.Code == mesh.JobCreditExhausted && sub.Job.Budget == 0 && out.Cost < o.terms.Amount:
 		// It is the node that allows no more: its policy, or its line for this payer.
@@ -75,7 +66,7 @@ func (k *Kernel) working(p matchmaker.Placement, alive func()) func() {
 	return func() {
 		alive()
 		// Without a loop nobody chooses.
-		once.Do(func() { _ = k.loop.tell(k.life, func(s *state) { s.works(p.Ticket, p.Node) }) })
+		once.Do(func() { _ = k.loop.tell(k.life, func(s *state) { s.works(slotOf(p), p.Node) }) })
 	}
 }
 

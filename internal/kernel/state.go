@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"inos/internal/identity"
-	"inos/internal/kernel/quorum"
 	"inos/internal/scheduler"
 	"inos/internal/scheduler/vivaldi"
 )
@@ -18,9 +17,7 @@ type state struct {
 	vivaldi *vivaldi.Node
 	peers   map[identity.PeerID]bool // connected, whether or not their profile is known
 
-	placements map[uint64]placement    // slots set aside, by ticket
-	groups     map[uint64]quorum.Group // of runs that have not started, by ticket
-	ticket     uint64
+	placements int // slots set aside and not given back
 	jobs       jobTable
 	refusals   refusals
 	doubts     refusals // failures that nobody has contradicted, yet
@@ -51,7 +48,9 @@ type state struct {
 	failed     uint64
 }
 
-// placement is a slot set aside: a lease of another node, or an own slot.
+// placement is a slot set aside for a job: a lease of another node, or an own slot. It is
+// matchmaker.Placement.Slot. Its offer does not change once it has been
+// chosen; the rest is the loop's.
 type placement struct {
 	own     bool
 	lease   scheduler.Lease
@@ -64,24 +63,23 @@ type placement struct {
 	stranger bool      // its node had no record
 	working  bool      // and has reported that it runs the job
 	until    time.Time // the end of its promise
+	returned bool
 }
 
 // newState starts with this node alone. Errors are the scheduler's.
 func newState(k *Kernel) (*state, error) {
 	s := &state{
-		k:          k,
-		nodes:      make(map[identity.PeerID]*node),
-		vivaldi:    newVivaldi(k.cfg.Self),
-		peers:      make(map[identity.PeerID]bool),
-		placements: make(map[uint64]placement),
-		groups:     make(map[uint64]quorum.Group),
-		jobs:       newJobTable(),
-		runs:       make(runTimes),
-		factors:    make(map[identity.PeerID]float64),
-		caps:       make(map[identity.PeerID]float64),
-		spawners:   make(map[string]identity.PeerID),
-		free:       k.cfg.Slots,
-		arrivals:   newArrivals(k.cfg.Slots, k.cfg.Memory.Most()),
+		k:        k,
+		nodes:    make(map[identity.PeerID]*node),
+		vivaldi:  newVivaldi(k.cfg.Self),
+		peers:    make(map[identity.PeerID]bool),
+		jobs:     newJobTable(),
+		runs:     make(runTimes),
+		factors:  make(map[identity.PeerID]float64),
+		caps:     make(map[identity.PeerID]float64),
+		spawners: make(map[string]identity.PeerID),
+		free:     k.cfg.Slots,
+		arrivals: newArrivals(k.cfg.Slots, k.cfg.Memory.Most()),
 	}
 	k.cfg.Scorer = trusting{k.cfg.Scorer, s.factors, s.caps}
 	s.index = scheduler.New(scheduler.Config{Scorer: k.cfg.Scorer, MaxNodes: k.cfg.Nodes})

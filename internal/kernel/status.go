@@ -29,7 +29,7 @@ func (k *Kernel) Status(ctx context.Context) (Status, error) {
 	err := k.loop.ask(ctx, func(s *state) {
 		st.Nodes, st.FreeSlots, st.Serving = s.index.Len(), s.free, s.serving
 		st.Unwritable, st.InLine = s.unwritable, len(s.arrivals.line)
-		st.Running, st.Done, st.Failed = len(s.placements), s.done, s.failed
+		st.Running, st.Done, st.Failed = s.placements, s.done, s.failed
 	})
 	return st, err
 }

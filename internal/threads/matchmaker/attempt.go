@@ -64,7 +64,7 @@ const (
 
 // patience is how long t's node may be silent; false: without end.
 func (m *Matchmaker) patience(t *ticket) (time.Duration, bool) {
-	j := t.job.Job()
+	j := t.job.Admitted().Job()
 	if j.Copies() > 1 {
 		return 0, false
 	}

@@ -29,13 +29,20 @@ type Chooser interface {
 // Runner hands a job over and waits for its end. When ctx ends it returns soon. It
 // calls alive whenever the node reports something new of the job.
 type Runner interface {
-	Run(ctx context.Context, job governance.Admitted, p Placement, alive func()) (mesh.JobOutcome, error)
+	Run(ctx context.Context, job Job, p Placement, alive func()) (mesh.JobOutcome, error)
+}
+
+// Job is what is queued: an admission, and whatever else its Chooser and its Runner need of
+// the job. They get it back as it was submitted.
+type Job interface {
+	// Admitted is the same each time.
+	Admitted() governance.Admitted
 }
 
 // Waiting is a job that wants a node.
 type Waiting struct {
 	Ctx     context.Context // the job's own: it ends with the job, and carries its trace
-	Job     governance.Admitted
+	Job     Job
 	Attempt int               // counts from 1; what was not sent counts here, too
 	Last    bool              // when the job fails once more it has failed
 	Exclude []identity.PeerID // the nodes that have failed this job: never chosen
@@ -57,12 +64,12 @@ type Choice struct {
 
 // Placement is a slot of a node set aside for a job.
 type Placement struct {
-	Node   identity.PeerID
-	Score  float64
-	Price  uint64 // microcredits a second, as the node was scored with
-	Known  bool   // it has done jobs before
-	Own    bool   // it is this node itself
-	Ticket uint64 // the Chooser's own
+	Node  identity.PeerID
+	Score float64
+	Price uint64 // microcredits a second, as the node was scored with
+	Known bool   // it has done jobs before
+	Own   bool   // it is this node itself
+	Slot  any    // what the Chooser has set aside: its own type, which Runner and Done get back
 }
 
 // Config of a Matchmaker. Chooser and Runner are required; zero figures mean the
@@ -100,7 +107,7 @@ type Config struct {
 	// to another node, or that none shall. nil: never. At most one second copy a job,
 	// and at most an eighth of InHand of them at a time; both count as attempts. It
 	// must not block.
-	Hedge func(job governance.Admitted, p Placement) (after time.Duration, ok bool)
+	Hedge func(job Job, p Placement) (after time.Duration, ok bool)
 }
 
 // Errors of Submit. ErrQueueFull, ErrStopped and ErrNobody are retryable, and so is

@@ -36,8 +36,15 @@ func newID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
+type admitted = governance.Admitted
+
+// submitted is a Job that carries nothing else.
+type submitted struct{ admitted }
+
+func (s submitted) Admitted() governance.Admitted { return s.admitted }
+
 // admit passes a job through a real gate: there is no other way to get one.
-func admit(t *testing.T, change func(*governance.Job)) governance.Admitted {
+func admit(t *testing.T, change func(*governance.Job)) submitted {
 	t.Helper()
 	g, err := governance.New(governance.Config{Ledgers: payAll{}})
 	require.NoError(t, err)
@@ -53,7 +60,7 @@ func admit(t *testing.T, change func(*governance.Job)) governance.Admitted {
 		Job: job,
 	}, time.Now())
 	require.NoError(t, err)
-	return a
+	return submitted{a}
 }
 
 // yard is a Chooser and a Runner over named nodes with a slot each. It works:
@@ -125,14 +132,14 @@ func (y *yard) chooseOne(w Waiting) (Placement, error) {
 	}
 	candidates := 0
 	for _, n := range y.nodes {
-		if slices.Contains(w.Exclude, n) || slices.Contains(w.Job.Job().Requirements.Exclude, string(n)) {
+		if slices.Contains(w.Exclude, n) || slices.Contains(w.Job.Admitted().Job().Requirements.Exclude, string(n)) {
 			continue
 		}
 		candidates++
 		if !y.taken[n] && !y.full[n] {
 			y.taken[n] = n != y.roomy
 			y.chosen = append(y.chosen, n)
-			y.given = append(y.given, w.Job.Job().ID)
+			y.given = append(y.given, w.Job.Admitted().Job().ID)
 			return Placement{Node: n, Score: 1, Known: !y.strangers, Own: y.own}, nil
 		}
 	}
@@ -170,9 +177,9 @@ func (y *yard) Done(p Placement, out mesh.JobOutcome, _ error) {
 	}
 }
 
-func (y *yard) Run(ctx context.Context, a governance.Admitted, p Placement, alive func()) (mesh.JobOutcome, error) {
+func (y *yard) Run(ctx context.Context, job Job, p Placement, alive func()) (mesh.JobOutcome, error) {
 	y.mu.Lock()
-	y.order = append(y.order, a.Job().ID)
+	y.order = append(y.order, job.Admitted().Job().ID)
 	y.running++
 	y.mu.Unlock()
 	defer func() {
@@ -199,7 +206,7 @@ func (y *yard) Run(ctx context.Context, a governance.Admitted, p Placement, aliv
 	if y.behave == nil {
 		return mesh.JobOutcome{Node: p.Node}, nil
 	}
-	return y.behave(ctx, a.Job(), p.Node)
+	return y.behave(ctx, job.Admitted().Job(), p.Node)
 }
 
 // ran lists the jobs that ran, in order.

@@ -26,8 +26,8 @@ func paced(times map[identity.PeerID]time.Duration) func(context.Context, govern
 }
 
 func TestHedge(t *testing.T) {
-	after := func(d time.Duration) func(governance.Admitted, Placement) (time.Duration, bool) {
-		return func(_ governance.Admitted, p Placement) (time.Duration, bool) { return d, p.Node == "a" }
+	after := func(d time.Duration) func(Job, Placement) (time.Duration, bool) {
+		return func(_ Job, p Placement) (time.Duration, bool) { return d, p.Node == "a" }
 	}
 	for _, c := range []struct {
 		name  string
@@ -82,7 +82,7 @@ func TestHedgesAreBounded(t *testing.T) {
 		}
 		y := newYard(nodes...)
 		y.behave = works(time.Hour)
-		m := serve(t, y, Config{InHand: 16, Hedge: func(governance.Admitted, Placement) (time.Duration, bool) { return time.Second, true }})
+		m := serve(t, y, Config{InHand: 16, Hedge: func(Job, Placement) (time.Duration, bool) { return time.Second, true }})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		for range 16 {
@@ -107,7 +107,7 @@ func TestHedgeWaitsForRoom(t *testing.T) {
 		y := newYard("a", "b", "c", "d")
 		y.behave = paced(map[identity.PeerID]time.Duration{"a": 10 * time.Second, "b": 25 * time.Second, "c": 20 * time.Second, "d": time.Second})
 		// One second copy at a time: that of the first job, on c, until a answers.
-		m := serve(t, y, Config{InHand: 8, Hedge: func(_ governance.Admitted, p Placement) (time.Duration, bool) {
+		m := serve(t, y, Config{InHand: 8, Hedge: func(_ Job, p Placement) (time.Duration, bool) {
 			return time.Second, p.Node == "a" || p.Node == "b"
 		}})
 		send(t, m, nil)

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"inos/internal/governance"
 )
 
 // Matchmaker is a supervised service: Serve runs it, and when Serve ends so does
@@ -50,11 +48,12 @@ func (m *Matchmaker) String() string { return "matchmaker" }
 // job's deadline passes, the job is cancelled wherever it is. The Result tells
 // the attempts even when there is an error: one of this package, a *JobError, or
 // what Chooser or Runner returned last.
-func (m *Matchmaker) Submit(ctx context.Context, job governance.Admitted) (Result, error) {
-	if !job.Valid() {
+func (m *Matchmaker) Submit(ctx context.Context, job Job) (Result, error) {
+	a := job.Admitted()
+	if !a.Valid() {
 		return Result{}, ErrNotAdmitted
 	}
-	ctx, cancel := within(ctx, job.Job().Deadline)
+	ctx, cancel := within(ctx, a.Job().Deadline)
 	defer cancel()
 	t := m.newTicket(ctx, job, time.Now())
 	if err := m.accept(t); err != nil {

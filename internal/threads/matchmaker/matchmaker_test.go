@@ -19,7 +19,7 @@ func TestOnlyAdmittedJobs(t *testing.T) {
 	require.ErrorIs(t, err, ErrConfig)
 	m, err := New(Config{Chooser: y, Runner: y})
 	require.NoError(t, err)
-	_, err = m.Submit(t.Context(), governance.Admitted{})
+	_, err = m.Submit(t.Context(), submitted{})
 	require.ErrorIs(t, err, ErrNotAdmitted)
 	require.Empty(t, y.chosen)
 	require.Zero(t, m.Waiting())
@@ -78,7 +78,7 @@ func TestCancelAtEveryStage(t *testing.T) {
 		inHand bool // past the queue
 		copies int  // that run when the end comes
 	}
-	hedge := func(governance.Admitted, Placement) (time.Duration, bool) { return time.Second, true }
+	hedge := func(Job, Placement) (time.Duration, bool) { return time.Second, true }
 	for _, s := range []stage{
 		{"running", func(y *yard) { y.behave = works(time.Hour) }, Config{}, true, 1},
 		{"parked", func(y *yard) { y.full["a"], y.full["b"] = true, true }, Config{Recheck: time.Hour}, false, 0},
@@ -165,7 +165,7 @@ func TestBounds(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 3)
 		first := admit(t, nil)
-		for _, a := range []governance.Admitted{first, admit(t, nil), admit(t, nil)} {
+		for _, a := range []submitted{first, admit(t, nil), admit(t, nil)} {
 			go func() { _, err := m.Submit(ctx, a); ended <- err }()
 			synctest.Wait()
 		}

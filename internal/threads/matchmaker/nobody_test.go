@@ -20,7 +20,7 @@ func TestWaitsForANode(t *testing.T) {
 		y := newYard()
 		y.vacant = true
 		m := serve(t, y, Config{Recheck: time.Hour})
-		ends := func(in time.Duration) governance.Admitted {
+		ends := func(in time.Duration) submitted {
 			return admit(t, func(j *governance.Job) { j.Deadline = time.Now().Add(in) })
 		}
 		_, err := m.Submit(t.Context(), ends(5*time.Second))

@@ -56,13 +56,13 @@ func TestSilence(t *testing.T) {
 		{name: "for several nodes", nodes: []identity.PeerID{"a", "b"}, times: times{"a": 10 * time.Minute, "b": 1},
 			left: time.Hour, change: func(j *governance.Job) { j.Replicas = 2 }, node: "a", took: 10 * time.Minute},
 		{name: "and so is the second copy", nodes: []identity.PeerID{"a", "b", "c"}, times: times{"a": never, "b": never, "c": time.Second},
-			cfg:  Config{Hedge: func(governance.Admitted, Placement) (time.Duration, bool) { return 10 * time.Second, true }},
+			cfg:  Config{Hedge: func(Job, Placement) (time.Duration, bool) { return 10 * time.Second, true }},
 			left: time.Hour, node: "c", took: 41 * time.Second, silent: 2},
 		{name: "and the second copy's node has more slots", nodes: []identity.PeerID{"a", "b", "c"}, times: times{"a": never, "b": never, "c": time.Second},
-			cfg:  Config{Hedge: func(governance.Admitted, Placement) (time.Duration, bool) { return 10 * time.Second, true }},
+			cfg:  Config{Hedge: func(Job, Placement) (time.Duration, bool) { return 10 * time.Second, true }},
 			left: time.Hour, roomy: "b", node: "c", took: 41 * time.Second, silent: 2},
 		{name: "no third copy when two may fail", nodes: []identity.PeerID{"a", "b", "c"}, times: times{"a": never, "b": 10 * time.Minute, "c": 1},
-			cfg:  Config{Attempts: 2, Hedge: func(governance.Admitted, Placement) (time.Duration, bool) { return 10 * time.Second, true }},
+			cfg:  Config{Attempts: 2, Hedge: func(Job, Placement) (time.Duration, bool) { return 10 * time.Second, true }},
 			left: time.Hour, node: "b", took: 10*time.Minute + 10*time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {

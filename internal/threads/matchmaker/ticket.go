@@ -14,7 +14,7 @@ import (
 
 // ticket is a job from Submit to its end.
 type ticket struct {
-	job     governance.Admitted
+	job     Job
 	id      string
 	ctx     context.Context // ends with the caller or at the deadline, if it has one
 	arrived time.Time
@@ -50,8 +50,8 @@ type ticket struct {
 	err    error
 }
 
-func (m *Matchmaker) newTicket(ctx context.Context, job governance.Admitted, now time.Time) *ticket {
-	j := job.Job()
+func (m *Matchmaker) newTicket(ctx context.Context, job Job, now time.Time) *ticket {
+	j := job.Admitted().Job()
 	deadline := j.Deadline
 	if deadline.IsZero() {
 		deadline = never
@@ -59,7 +59,7 @@ func (m *Matchmaker) newTicket(ctx context.Context, job governance.Admitted, now
 	return &ticket{
 		job: job, id: j.ID, ctx: ctx, arrived: now, deadline: deadline, waitsFor: "its turn",
 		rank: now.Add(-time.Duration(j.Priority)*m.cfg.Step - urgency(deadline.Sub(now), m.cfg.Step)),
-		key:  keyOf(j, job.Ledger()), atMost: m.cfg.Attempts,
+		key:  keyOf(j, job.Admitted().Ledger()), atMost: m.cfg.Attempts,
 		done: make(chan struct{}),
 	}
 }
@@ -103,7 +103,8 @@ func (t *ticket) again() bool {
 
 // excluding is the key of t's line.
 func (t *ticket) excluding() string {
-	key := keyOf(t.job.Job(), t.job.Ledger())
+	a := t.job.Admitted()
+	key := keyOf(a.Job(), a.Ledger())
 	for _, node := range t.exclude {
 		key += " -" + string(node)
 	}

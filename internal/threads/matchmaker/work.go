@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"inos/internal/governance"
 	"inos/internal/mesh"
 )
 
@@ -197,7 +196,7 @@ func (m *Matchmaker) chooseFor(ctx context.Context, jobs []Waiting) (all []Choic
 	return all[:len(jobs)]
 }
 
-func (m *Matchmaker) run(ctx context.Context, job governance.Admitted, p Placement, alive func()) (out mesh.JobOutcome, err error) {
+func (m *Matchmaker) run(ctx context.Context, job Job, p Placement, alive func()) (out mesh.JobOutcome, err error) {
 	defer recovered(&err)
 	return m.cfg.Runner.Run(ctx, job, p, alive)
 }
