@@ -151,7 +151,9 @@ func TestJobsWaitForMemory(t *testing.T) {
 		require.GreaterOrEqual(t, time.Since(began), 10*time.Second)
 
 		require.NoError(t, memory.Take(budget.Capsules, 16<<20-20))
-		_, err = server.Dispatch(context.Background(), submission("short", nil))
+		_, err = server.Dispatch(context.Background(), submission("short", func(s *Submission) {
+			s.Job.Deadline = time.Now().Add(time.Minute + time.Second/2) // between two attempts, which are a second apart
+		}))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorContains(t, err, "no memory left on the node")
 	})
