@@ -54,7 +54,8 @@ var only = map[string][]string{
 	"inos/internal/kernel":                {"cmd/", "internal/bridge", "internal/monitor", "internal/payment", "internal/submit", "test/"},
 	"inos/internal/threads/":              {"internal/kernel", "internal/threads/", "cmd/", "internal/bridge", "test/"},
 	"inos/cmd/":                           {"cmd/"},
-	"syscall/js":                          {"internal/bridge", "internal/capsule/sab", "internal/mesh/p2p", "internal/store", "cmd/kernel-wasm", "test/", "bench/"},
+	"inos/internal/jsinterop":             {"internal/bridge", "internal/mesh/p2p/webtransport", "internal/store", "test/", "bench/"},
+	"syscall/js":                          {"internal/jsinterop", "internal/bridge", "internal/capsule/sab", "internal/mesh/p2p", "internal/store", "cmd/kernel-wasm", "test/", "bench/"},
 }
 
 type pkg struct {

@@ -2,9 +2,12 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"syscall/js"
+
+	"inos/internal/jsinterop"
 )
 
 // maxPending bounds the calls of one verb that are in flight: what lasts, as a dispatch
@@ -35,7 +38,7 @@ func (p *promises) start(pending *atomic.Int64, f func(ctx context.Context) (any
 		pending.Add(-1)
 		return p.rejected(errTooManyCalls)
 	}
-	resolve, reject, promise := p.open()
+	promise, resolve, reject := jsinterop.NewPromise()
 	p.work.Go(func() {
 		v, err := guard(p.ctx, f)
 		pending.Add(-1) // before the caller hears of it, who may call again at once
@@ -56,65 +59,33 @@ func (p *promises) start(pending *atomic.Int64, f func(ctx context.Context) (any
 	return promise
 }
 
-// open makes a Promise and its two ends. The constructor calls its executor
-// before it returns, so the js.Func can be released here.
-func (p *promises) open() (resolve, reject, promise js.Value) {
-	executor := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		resolve, reject = args[0], args[1]
-		return nil
-	})
-	promise = p.promise.New(executor)
-	executor.Release()
-	return resolve, reject, promise
-}
-
 func (p *promises) rejected(err error) js.Value {
 	return p.promise.Call("reject", errorValue(err))
 }
 
-// guard turns a JavaScript exception, which syscall/js raises as a panic of
-// js.Error, into a Go error. Other panics are bugs of ours and go on.
+// guard calls f and turns an exception of JavaScript in it into an error.
 func guard(ctx context.Context, f func(context.Context) (any, error)) (v any, err error) {
-	defer func() {
-		switch r := recover().(type) {
-		case nil:
-		case js.Error:
-			err = &Error{Code: CodeJavaScript, Message: r.Error()}
-		case *js.ValueError:
-			err = &Error{Code: CodeBadArgument, Message: r.Error()}
-		default:
-			panic(r)
-		}
-	}()
-	return f(ctx)
+	if thrown := jsinterop.Try(func() { v, err = f(ctx) }); thrown != nil {
+		return nil, javaScript(thrown)
+	}
+	return v, err
 }
 
-// await blocks until a JavaScript promise settles. When ctx ends, it calls abort,
-// which must make the promise settle soon: until then JavaScript may call back, and
-// nothing can be given back.
+// javaScript gives a code to what JavaScript threw or rejected with.
+func javaScript(err error) error {
+	code := CodeJavaScript
+	if wrong := (*js.ValueError)(nil); errors.As(err, &wrong) {
+		code = CodeBadArgument
+	}
+	return &Error{Code: code, Message: err.Error()}
+}
+
+// await blocks until a JavaScript promise settles. When ctx ends, it calls abort, which
+// must make the promise settle soon.
 func await(ctx context.Context, promise js.Value, abort func()) (js.Value, error) {
-	type settled struct {
-		v   js.Value
-		err error
+	v, err := jsinterop.Await(ctx, promise, abort)
+	if thrown := (*jsinterop.Error)(nil); errors.As(err, &thrown) {
+		err = javaScript(thrown)
 	}
-	done := make(chan settled, 1)
-	then := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		done <- settled{v: args[0]}
-		return nil
-	})
-	defer then.Release()
-	catch := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		done <- settled{err: &Error{Code: CodeJavaScript, Message: js.Global().Call("String", args[0]).String()}}
-		return nil
-	})
-	defer catch.Release()
-	promise.Call("then", then, catch)
-	select {
-	case s := <-done:
-		return s.v, s.err
-	case <-ctx.Done():
-		abort()
-		<-done
-		return js.Undefined(), context.Cause(ctx)
-	}
+	return v, err
 }

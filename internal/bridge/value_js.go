@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"syscall/js"
+
+	"inos/internal/jsinterop"
 )
 
 // withBytes is a result that carries binary fields beside its plain ones. The
@@ -34,15 +36,9 @@ func (p *promises) value(v any) (js.Value, error) {
 	}
 	out := p.parse.Call("parse", string(text))
 	for name, b := range binary {
-		out.Set(name, bytesToJS(b))
+		out.Set(name, jsinterop.Uint8Array(b))
 	}
 	return out, nil
-}
-
-func bytesToJS(b []byte) js.Value {
-	a := js.Global().Get("Uint8Array").New(len(b))
-	js.CopyBytesToJS(a, b)
-	return a
 }
 
 // bytesFromJS takes a string (UTF-8), an ArrayBuffer or any view on one.
@@ -52,22 +48,11 @@ func bytesFromJS(verb, name string, v js.Value) ([]byte, error) {
 		return nil, nil
 	case v.Type() == js.TypeString:
 		return []byte(v.String()), nil
-	case v.Type() != js.TypeObject:
+	}
+	b, ok := jsinterop.Bytes(v)
+	if !ok {
 		return nil, badArgument(verb, name, "a string, Uint8Array or ArrayBuffer", kindOf(v))
 	}
-	g := js.Global()
-	u8 := g.Get("Uint8Array")
-	var a js.Value
-	switch buffer := v.Get("buffer"); {
-	case v.InstanceOf(g.Get("ArrayBuffer")):
-		a = u8.New(v)
-	case buffer.Type() == js.TypeObject && v.Get("byteLength").Type() == js.TypeNumber:
-		a = u8.New(buffer, v.Get("byteOffset"), v.Get("byteLength"))
-	default:
-		return nil, badArgument(verb, name, "a string, Uint8Array or ArrayBuffer", kindOf(v))
-	}
-	b := make([]byte, a.Length())
-	js.CopyBytesToGo(b, a)
 	return b, nil
 }
 

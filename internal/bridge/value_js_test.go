@@ -111,6 +111,8 @@ func TestPromisesSettleOnce(t *testing.T) {
 		return js.Global().Call("eval", "null.boom"), nil
 	}))
 	require.Equal(t, CodeJavaScript, code, "an exception of JavaScript is an error here")
+	_, code = settle(t, p.start(new(atomic.Int64), func(context.Context) (any, error) { return js.Undefined().Get("boom"), nil }))
+	require.Equal(t, CodeBadArgument, code, "so is what is no object")
 
 	ended := false
 	blocked := p.start(new(atomic.Int64), func(ctx context.Context) (any, error) {
@@ -149,25 +151,10 @@ func TestAVerbThatIsFullKeepsNoOtherOut(t *testing.T) {
 	a.promises.work.Wait()
 }
 
-func TestAwait(t *testing.T) {
-	never := func() { t.Error("aborted") }
-	v, err := await(t.Context(), eval(`Promise.resolve(7)`), never)
-	require.NoError(t, err)
-	require.Equal(t, 7, v.Int())
-	_, err = await(t.Context(), eval(`Promise.reject(new TypeError("no"))`), never)
-	require.ErrorContains(t, err, "TypeError: no")
-	_, err = await(t.Context(), eval(`Promise.reject()`), never)
-	require.ErrorContains(t, err, "undefined")
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	pending := eval(`(() => { let reject; return { promise: new Promise((_, r) => { reject = r }), reject: (e) => { reject(e) } } })()`)
-	aborted := false
-	_, err = await(ctx, pending.Get("promise"), func() {
-		aborted = true
-		pending.Call("reject", "aborted")
-	})
-	require.ErrorIs(t, err, context.Canceled)
-	require.True(t, aborted)
+func TestAwaitGivesACode(t *testing.T) {
+	_, err := await(t.Context(), eval(`Promise.reject(new TypeError("no"))`), nil)
+	require.Equal(t, CodeJavaScript, codeOf(err))
+	require.EqualError(t, err, "TypeError: no")
 }
 
 // A fetch that is never answered ends with its context, and is ended in the browser.

@@ -1,11 +1,14 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"syscall/js"
 	"time"
+
+	"inos/internal/jsinterop"
 )
 
 // lockWait is how long OpenDir waits for another tab, or for the Worker of this
@@ -54,14 +57,8 @@ func OpenDir(path string) (Dir, error) {
 // webLock takes an exclusive lock; release gives it back. Errors match ErrLocked when
 // somebody else has held it for lockWait, ErrRefused when the browser gives none.
 func webLock(locks js.Value, name string) (release func(), err error) {
-	var resolve js.Value
 	held := make(chan struct{})
-	executor := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		resolve = args[0]
-		return nil
-	})
-	hold := js.Global().Get("Promise").New(executor)
-	executor.Release()
+	hold, resolve, _ := jsinterop.NewPromise()
 	granted := js.FuncOf(func(js.Value, []js.Value) any {
 		close(held)
 		return hold
@@ -74,7 +71,7 @@ func webLock(locks js.Value, name string) (release func(), err error) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		_, err := await(request)
+		_, err := jsinterop.Await(context.Background(), request, nil) // the signal ends it
 		done <- err
 		granted.Release()
 	}()
@@ -85,7 +82,7 @@ func webLock(locks js.Value, name string) (release func(), err error) {
 			<-done
 		}, nil
 	case err := <-done:
-		if n := domName(err); n == "TimeoutError" || n == "AbortError" { // the signal's
+		if n := jsinterop.NameOf(err); n == "TimeoutError" || n == "AbortError" { // the signal's
 			return nil, fmt.Errorf("%w: its Web Lock %q was not free within %v", ErrLocked, name, lockWait)
 		}
 		if err == nil {
@@ -116,7 +113,7 @@ func (d *opfsDir) Open(name string) (File, error) {
 		if err == nil {
 			return &opfsFile{access: access, buffer: js.Global().Get("Uint8Array").New(opfsBuffer)}, nil
 		}
-		if domName(err) != "NoModificationAllowedError" || time.Now().Add(pause).After(until) {
+		if jsinterop.NameOf(err) != "NoModificationAllowedError" || time.Now().Add(pause).After(until) {
 			return nil, err
 		}
 		time.Sleep(pause)
@@ -128,7 +125,7 @@ func (d *opfsDir) Remove(name string) error {
 		return err
 	}
 	_, err := call(d.handle, "removeEntry", name)
-	if domName(err) == "NotFoundError" {
+	if jsinterop.NameOf(err) == "NotFoundError" {
 		return nil
 	}
 	return err

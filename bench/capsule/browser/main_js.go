@@ -19,6 +19,7 @@ import (
 	"inos/bench/capsule/jobs"
 	"inos/internal/capsule"
 	"inos/internal/capsule/sab"
+	"inos/internal/jsinterop"
 	"inos/internal/wire"
 )
 
@@ -64,9 +65,7 @@ func run(ctx context.Context) error {
 
 // flood is the module that all this is measured with.
 func flood() []byte {
-	src := js.Global().Get("__capsules").Get("flood")
-	wasm := make([]byte, src.Get("length").Int())
-	js.CopyBytesToGo(wasm, src)
+	wasm, _ := jsinterop.Bytes(js.Global().Get("__capsules").Get("flood"))
 	return wasm
 }
 
@@ -90,13 +89,9 @@ func distribution(what, by string, ms []float64) {
 
 // peer asks the page for times.
 func peer(method string, args ...any) ([]float64, error) {
-	done := make(chan js.Value, 1)
-	settled := js.FuncOf(func(_ js.Value, args []js.Value) any { done <- args[0]; return nil })
-	defer settled.Release()
-	js.Global().Get("__peers").Call(method, args...).Call("then", settled, settled)
-	v := <-done
-	if v.InstanceOf(js.Global().Get("Error")) {
-		return nil, fmt.Errorf("peer %s: %s", method, v.Call("toString"))
+	v, err := jsinterop.Await(context.Background(), js.Global().Get("__peers").Call(method, args...), nil)
+	if err != nil {
+		return nil, fmt.Errorf("peer %s: %w", method, err)
 	}
 	ms := make([]float64, v.Length())
 	for i := range ms {

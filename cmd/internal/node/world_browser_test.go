@@ -13,6 +13,7 @@ import (
 
 	"inos/internal/capsule/sab"
 	"inos/internal/identity"
+	"inos/internal/jsinterop"
 	"inos/internal/kernel"
 	"inos/internal/mesh/inproc"
 )
@@ -74,9 +75,7 @@ func (p *page) customer(t *testing.T, seed byte, workers ...*Node) *Node {
 
 // pageCapsule is the bytes of a capsule that the page was given.
 func pageCapsule(name string) []byte {
-	src := js.Global().Get("__capsules").Get(name)
-	wasm := make([]byte, src.Get("length").Int())
-	js.CopyBytesToGo(wasm, src)
+	wasm, _ := jsinterop.Bytes(js.Global().Get("__capsules").Get(name))
 	return wasm
 }
 

@@ -17,14 +17,13 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/capsule/sab"
+	"inos/internal/jsinterop"
 	"inos/internal/wire"
 )
 
 // built is a capsule of capsules/, which the harness has put on the global object.
 func built(name string) []byte {
-	src := js.Global().Get("__capsules").Get(name)
-	wasm := make([]byte, src.Get("length").Int())
-	js.CopyBytesToGo(wasm, src)
+	wasm, _ := jsinterop.Bytes(js.Global().Get("__capsules").Get(name))
 	return wasm
 }
 

@@ -3,6 +3,7 @@
 package sab_test
 
 import (
+	"context"
 	"flag"
 	"sync"
 	"syscall/js"
@@ -13,6 +14,7 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/capsule/sab"
+	"inos/internal/jsinterop"
 )
 
 // node test/browser/capsule/run.mjs --of capsule -- -test.run=TestManyMemories -memories=3000
@@ -97,14 +99,9 @@ func TestManyKindsOfMemories(t *testing.T) {
 // and Close waits for that.
 func TestCloseWaitsForThoseThatReturned(t *testing.T) {
 	held := func() int {
-		got := make(chan int, 1)
-		then := js.FuncOf(func(_ js.Value, args []js.Value) any {
-			got <- args[0].Get("held").Length()
-			return nil
-		})
-		defer then.Release()
-		js.Global().Get("navigator").Get("locks").Call("query").Call("then", then)
-		return <-got
+		locks, err := jsinterop.Await(context.Background(), js.Global().Get("navigator").Get("locks").Call("query"), nil)
+		require.NoError(t, err)
+		return locks.Get("held").Length()
 	}
 	require.Eventually(t, func() bool { return held() == 0 }, time.Minute, time.Millisecond, "the tests before")
 	rt := sab.New(sab.Config{NoSpare: true})

@@ -3,8 +3,10 @@
 package sab_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall/js"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/jsinterop"
 	"inos/internal/wire"
 )
 
@@ -101,25 +104,13 @@ func TestMigration(t *testing.T) {
 // the image it took then.
 func native(t *testing.T, blob []byte, text string) []byte {
 	t.Helper()
-	body := js.Global().Get("Uint8Array").New(len(blob) + len(text))
-	js.CopyBytesToJS(body, append(append([]byte{}, blob...), text...))
-	type answer struct {
-		ok   bool
-		body []byte
-	}
-	answers := make(chan answer, 1)
-	got := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		b := js.Global().Get("Uint8Array").New(args[0].Get("body"))
-		out := make([]byte, b.Length())
-		js.CopyBytesToGo(out, b)
-		answers <- answer{args[0].Get("ok").Bool(), out}
-		return nil
-	})
-	defer got.Release()
-	js.Global().Call("__post", fmt.Sprintf("/native?blob=%d", len(blob)), body).Call("then", got)
-	a := <-answers
-	require.True(t, a.ok, string(a.body))
-	return a.body
+	body := jsinterop.Uint8Array(slices.Concat(blob, []byte(text)))
+	post := js.Global().Call("__post", fmt.Sprintf("/native?blob=%d", len(blob)), body)
+	answer, err := jsinterop.Await(context.Background(), post, nil)
+	require.NoError(t, err)
+	image, _ := jsinterop.Bytes(answer.Get("body"))
+	require.True(t, answer.Get("ok").Bool(), string(image))
+	return image
 }
 
 func TestRestoreRefuses(t *testing.T) {

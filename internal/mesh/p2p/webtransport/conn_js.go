@@ -11,6 +11,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/transport"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"inos/internal/jsinterop"
 )
 
 // conn is a transport.CapableConn on one WebTransport session.
@@ -44,21 +46,18 @@ func newConn(t *Transport, session js.Value, to target, scope network.ConnManage
 		streams:   map[*stream]struct{}{},
 		accepted:  make(chan js.Value, 1),
 	}
-	reader, err := try(func() js.Value {
-		return session.Get("incomingBidirectionalStreams").Call("getReader")
-	})
+	err := jsinterop.Try(func() { c.incoming = session.Get("incomingBidirectionalStreams").Call("getReader") })
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("webtransport: session: %w", err)
 	}
-	c.incoming = reader
-	t.promises.once(session.Get("closed"), c.sessionClosed)
+	t.callbacks.Then(session.Get("closed"), c.sessionClosed)
 	return c, nil
 }
 
 // sessionClosed runs when the session ends, whoever ended it.
 func (c *conn) sessionClosed(ok bool, v js.Value) {
 	if !ok {
-		c.finish(&network.ConnError{Remote: true, TransportError: fmt.Errorf("%w: %w", ErrLost, reason(v))})
+		c.finish(&network.ConnError{Remote: true, TransportError: fmt.Errorf("%w: %w", ErrLost, jsinterop.Reason(v))})
 		return
 	}
 	e := &network.ConnError{Remote: true, TransportError: ErrLost}
@@ -66,8 +65,8 @@ func (c *conn) sessionClosed(ok bool, v js.Value) {
 		if code := v.Get("closeCode"); code.Type() == js.TypeNumber {
 			e.ErrorCode = network.ConnErrorCode(uint32(code.Float()))
 		}
-		if text := v.Get("reason"); text.Type() == js.TypeString && text.String() != "" {
-			e.TransportError = fmt.Errorf("%w: %s", ErrLost, text.String())
+		if text := jsinterop.Text(v, "reason"); text != "" {
+			e.TransportError = fmt.Errorf("%w: %s", ErrLost, text)
 		}
 	}
 	c.finish(e)
@@ -145,16 +144,16 @@ func (c *conn) openStream(ctx context.Context) (*stream, error) {
 	if end := c.ended(); end != nil {
 		return nil, end
 	}
-	promise, err := try(func() js.Value { return c.session.Call("createBidirectionalStream") })
+	promise, err := jsinterop.Call(c.session, "createBidirectionalStream")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("webtransport: open stream: %w", err)
 	}
 	// Whoever comes second, the promise or the caller that gave up, finds what
 	// the other left.
 	var mu sync.Mutex
 	gaveUp := false
 	opened := make(chan result, 1)
-	c.transport.promises.once(promise, func(ok bool, v js.Value) {
+	c.transport.callbacks.Then(promise, func(ok bool, v js.Value) {
 		mu.Lock()
 		late := gaveUp
 		if !late {
@@ -171,7 +170,7 @@ func (c *conn) openStream(ctx context.Context) (*stream, error) {
 			if end := c.ended(); end != nil {
 				return nil, end
 			}
-			return nil, fmt.Errorf("webtransport: open stream: %w", reason(r.v))
+			return nil, fmt.Errorf("webtransport: open stream: %w", jsinterop.Reason(r.v))
 		}
 		return c.adopt(r.v, true)
 	case <-ctx.Done():
@@ -210,7 +209,7 @@ func (c *conn) AcceptStream() (network.MuxedStream, error) {
 		c.accepting = true
 		c.mu.Unlock()
 		if ask {
-			c.transport.promises.once(c.incoming.Call("read"), func(ok bool, v js.Value) {
+			c.transport.callbacks.Then(c.incoming.Call("read"), func(ok bool, v js.Value) {
 				// One read is under way at a time, and accepted was empty.
 				if ok && !v.Get("done").Bool() {
 					c.accepted <- v.Get("value")

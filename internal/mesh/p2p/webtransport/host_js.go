@@ -1,12 +1,17 @@
 package webtransport
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall/js"
 	"unsafe"
+
+	"github.com/libp2p/go-libp2p/core/network"
+
+	"inos/internal/jsinterop"
 )
 
 // The functions of web/src/mesh/streams.ts. They return at once and never throw.
@@ -60,8 +65,8 @@ func adopt(s *stream, pair js.Value) error {
 		return ErrUnsupported
 	}
 	handle := lastHandle.Add(1)
-	if _, err := try(func() js.Value { return host.Call("adopt", handle, pair) }); err != nil {
-		return err
+	if _, err := jsinterop.Call(host, "adopt", handle, pair); err != nil {
+		return fmt.Errorf("webtransport: stream: %w", err)
 	}
 	s.handle = handle
 	handles.Store(handle, s)
@@ -98,14 +103,21 @@ func onWrote(handle, ok int32) {
 	}
 }
 
-// failure is why a side of s failed, as the browser has it.
+// failure is why a side of s failed, as go-libp2p's callers look for it.
 func (s *stream) failure(side int32) error {
 	buf := make([]byte, 512)
 	n := hostReason(s.handle, side, unsafe.Pointer(unsafe.SliceData(buf)), uint32(len(buf)))
 	part := append(strings.SplitN(string(buf[:n]), "\x00", 4), "", "", "", "")
-	e := &jsError{Source: part[0], Name: part[2], Message: part[3]}
-	if c, err := strconv.ParseUint(part[1], 10, 32); err == nil {
-		e.Code, e.HasCode = uint32(c), true
+	if end := s.conn.ended(); end != nil {
+		return end
 	}
-	return s.translate(e)
+	why := &jsinterop.Error{Name: part[2], Message: part[3]}
+	if part[0] == "session" {
+		return &network.ConnError{Remote: true, TransportError: fmt.Errorf("%w: %w", ErrLost, why)}
+	}
+	code, err := strconv.ParseUint(part[1], 10, 32)
+	if err != nil {
+		code = 0 // Firefox gives a TypeError without source or code for a reset
+	}
+	return &network.StreamError{ErrorCode: network.StreamErrorCode(code), Remote: true, TransportError: why}
 }

@@ -3,6 +3,8 @@ package webtransport
 import (
 	"fmt"
 	"syscall/js"
+
+	"inos/internal/jsinterop"
 )
 
 // explainLocal adds to err, of a dial that failed, what is known of the browser's keeping
@@ -15,7 +17,7 @@ func (t *Transport) explainLocal(host string, err error) error {
 	if need == "" {
 		return err
 	}
-	page := js.Global().Get("location").Get("hostname")
+	page := jsinterop.Text(js.Global().Get("location"), "hostname")
 	state := t.permission(need)
 	if state == "" {
 		state = t.permission(allLocal)
@@ -23,7 +25,7 @@ func (t *Transport) explainLocal(host string, err error) error {
 	switch {
 	case state == "denied":
 		return fmt.Errorf("%w: its permission %q is denied: allow local network access for this site in the browser's site settings and reload, or open the page from that machine: %w", ErrLocalNetwork, need, err)
-	case state == "prompt" && page.Type() == js.TypeString && permissionFor(page.String()) == "":
+	case state == "prompt" && page != "" && permissionFor(page) == "":
 		return fmt.Errorf("%w unless its user allows it: answer the browser's question about the local network, or allow it in the site settings, and reload: %w", ErrLocalNetwork, err)
 	}
 	return err
@@ -31,19 +33,15 @@ func (t *Transport) explainLocal(host string, err error) error {
 
 // permission is the state of a permission, empty where the browser does not know it.
 func (t *Transport) permission(name string) string {
-	promise, err := try(func() js.Value {
-		return js.Global().Get("navigator").Get("permissions").Call("query", map[string]any{"name": name})
-	})
-	if err != nil {
+	var promise js.Value
+	if jsinterop.Try(func() {
+		promise = js.Global().Get("navigator").Get("permissions").Call("query", map[string]any{"name": name})
+	}) != nil {
 		return ""
 	}
 	answer := make(chan string, 1)
-	t.promises.once(promise, func(ok bool, v js.Value) {
-		if ok && v.Type() == js.TypeObject && v.Get("state").Type() == js.TypeString {
-			answer <- v.Get("state").String()
-			return
-		}
-		answer <- "" // no such permission here
+	t.callbacks.Then(promise, func(_ bool, v js.Value) {
+		answer <- jsinterop.Text(v, "state") // a rejection has none: there is no such permission here
 	})
 	return <-answer // browsers answer at once
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"syscall/js"
+
+	"inos/internal/jsinterop"
 )
 
 // Firefox (seen in 153) throws away what it has received and the page has not
@@ -11,18 +13,7 @@ import (
 // packet as the end of the answer, unless this side has ended the stream first.
 // Our own nodes wait for that (see p2p's delayedStop); others do not, and their
 // identify answers, without which no directory takes them in, would be lost.
-var stopDiscards = strings.Contains(userAgent(), "Firefox/")
-
-func userAgent() string {
-	nav := js.Global().Get("navigator")
-	if nav.Type() != js.TypeObject {
-		return ""
-	}
-	if ua := nav.Get("userAgent"); ua.Type() == js.TypeString {
-		return ua.String()
-	}
-	return ""
-}
+var stopDiscards = strings.Contains(jsinterop.Text(js.Global().Get("navigator"), "userAgent"), "Firefox/")
 
 // identifyLine ends what the opener of an identify stream has to say, which is the
 // negotiation of it and no more than openingBytes.

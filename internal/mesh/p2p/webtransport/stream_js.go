@@ -179,18 +179,6 @@ func (s *stream) tryWrite() (room bool, err error) {
 	return s.writing.Load() < writesInFlight, s.writeErr
 }
 
-// translate turns a browser's reason into what go-libp2p's callers look for.
-func (s *stream) translate(e *jsError) error {
-	if end := s.conn.ended(); end != nil {
-		return end
-	}
-	if e.Source == "session" {
-		return &network.ConnError{Remote: true, TransportError: fmt.Errorf("%w: %w", ErrLost, e)}
-	}
-	// Firefox gives a TypeError without source or code for a reset: code 0.
-	return &network.StreamError{ErrorCode: network.StreamErrorCode(e.Code), Remote: true, TransportError: e}
-}
-
 // CloseWrite sends what was written and the end of the stream.
 func (s *stream) CloseWrite() error {
 	s.mu.Lock()

@@ -15,6 +15,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/transport"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"inos/internal/jsinterop"
 )
 
 // handshakeTimeout bounds the Noise handshake when the caller's context does not.
@@ -22,12 +24,12 @@ const handshakeTimeout = 15 * time.Second
 
 // Transport dials libp2p nodes. Make one with New.
 type Transport struct {
-	noise    *noise.Transport
-	rcmgr    network.ResourceManager
-	gater    connmgr.ConnectionGater
-	budget   *budget
-	promises *promises
-	class    js.Value // the WebTransport constructor
+	noise     *noise.Transport
+	rcmgr     network.ResourceManager
+	gater     connmgr.ConnectionGater
+	budget    *budget
+	callbacks *jsinterop.Callbacks
+	class     js.Value // the WebTransport constructor
 
 	mu     sync.Mutex
 	conns  map[*conn]struct{}
@@ -54,13 +56,13 @@ func New(key ic.PrivKey, rcmgr network.ResourceManager, gater connmgr.Connection
 		rcmgr = &network.NullResourceManager{}
 	}
 	return &Transport{
-		noise:    n,
-		rcmgr:    rcmgr,
-		gater:    gater,
-		budget:   newBudget(),
-		promises: newPromises(),
-		class:    class,
-		conns:    map[*conn]struct{}{},
+		noise:     n,
+		rcmgr:     rcmgr,
+		gater:     gater,
+		budget:    newBudget(),
+		callbacks: jsinterop.NewCallbacks(),
+		class:     class,
+		conns:     map[*conn]struct{}{},
 	}, nil
 }
 
@@ -71,10 +73,10 @@ func (t *Transport) Dial(ctx context.Context, raddr ma.Multiaddr, p peer.ID) (tr
 	if err != nil {
 		return nil, err
 	}
-	if !t.promises.hold() {
+	if !t.callbacks.Acquire() {
 		return nil, ErrClosed
 	}
-	defer t.promises.letGo()
+	defer t.callbacks.Release()
 	scope, err := t.rcmgr.OpenConnection(network.DirOutbound, false, raddr)
 	if err != nil {
 		return nil, fmt.Errorf("webtransport: resource limit: %w", err)
@@ -133,20 +135,18 @@ func (t *Transport) dial(ctx context.Context, to target, p peer.ID, scope networ
 func (t *Transport) open(ctx context.Context, to target) (js.Value, error) {
 	hashes := make([]any, 0, len(to.hashes))
 	for _, mh := range to.hashes {
-		value := js.Global().Get("Uint8Array").New(32)
-		js.CopyBytesToJS(value, digest(mh))
-		hashes = append(hashes, map[string]any{"algorithm": "sha-256", "value": value})
+		hashes = append(hashes, map[string]any{"algorithm": "sha-256", "value": jsinterop.Uint8Array(digest(mh))})
 	}
-	session, err := try(func() js.Value {
-		return t.class.New(to.url, map[string]any{"serverCertificateHashes": hashes})
-	})
-	if err != nil {
+	var session js.Value
+	if err := jsinterop.Try(func() {
+		session = t.class.New(to.url, map[string]any{"serverCertificateHashes": hashes})
+	}); err != nil {
 		return js.Value{}, fmt.Errorf("%w: %w", ErrHandshake, err)
 	}
 	ready := make(chan error, 1)
-	t.promises.once(session.Get("ready"), func(ok bool, v js.Value) {
+	t.callbacks.Then(session.Get("ready"), func(ok bool, v js.Value) {
 		if !ok {
-			ready <- fmt.Errorf("%w: %w", ErrHandshake, reason(v))
+			ready <- fmt.Errorf("%w: %w", ErrHandshake, jsinterop.Reason(v))
 			return
 		}
 		ready <- nil
@@ -154,12 +154,12 @@ func (t *Transport) open(ctx context.Context, to target) (js.Value, error) {
 	select {
 	case err := <-ready:
 		if err != nil {
-			t.promises.ignore(session.Get("closed"))
+			jsinterop.MarkHandled(session.Get("closed"))
 			return js.Value{}, err
 		}
 		return session, nil
 	case <-ctx.Done():
-		t.promises.ignore(session.Get("closed"))
+		jsinterop.MarkHandled(session.Get("closed"))
 		t.closeSession(session, 0)
 		return js.Value{}, ctx.Err()
 	}
@@ -193,7 +193,7 @@ func (t *Transport) handshake(ctx context.Context, c *conn, p peer.ID) error {
 // closeSession ends a session soon, and is no error on one that failed. The host says why
 // not at once.
 func (t *Transport) closeSession(session js.Value, code uint32) {
-	_, _ = try(func() js.Value { return js.Global().Get("__inosStreams").Call("end", session, code) })
+	_, _ = jsinterop.Call(js.Global().Get("__inosStreams"), "end", session, code)
 }
 
 func (t *Transport) forget(c *conn) {
@@ -220,7 +220,7 @@ func (t *Transport) Proxy() bool { return false }
 // Pending counts what JavaScript could still call back for: registered waiters,
 // streams among them, and promises that have not settled. Both are 0 on a transport at rest.
 func (t *Transport) Pending() (waiters, promises int) {
-	waiters, promises = t.promises.count()
+	waiters, promises = t.callbacks.Pending()
 	handles.Range(func(_, s any) bool {
 		if s.(*stream).conn.transport == t {
 			waiters++
@@ -242,6 +242,6 @@ func (t *Transport) Close() error {
 	for _, c := range conns {
 		_ = c.CloseWithError(network.ConnShutdown)
 	}
-	t.promises.close()
+	t.callbacks.Close()
 	return nil
 }
