@@ -24,7 +24,7 @@ func take(t *testing.T, c *capsule.Capsule) []byte {
 	r, err := c.Command(t.Context(), capsule.Command{Type: capsule.Pause})
 	require.NoError(t, err)
 	require.Equal(t, capsule.OK, r.Code, r.Message)
-	im, r, err := c.Take(t.Context(), capsule.Command{ID: "s", Type: capsule.Snapshot})
+	im, r, err := c.Snapshot(t.Context(), capsule.Command{ID: "s", Type: capsule.Snapshot})
 	require.NoError(t, err)
 	require.Equal(t, capsule.OK, r.Code, r.Message)
 	blob := im.Encode(true)
