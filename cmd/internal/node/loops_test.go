@@ -68,13 +68,15 @@ func (d *drawer) Keys(prefix string) []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(d.of)), func(k string) bool { return !strings.HasPrefix(k, prefix) })
 }
 
-// post is an in-process mesh that carries notes.
+// post is an in-process mesh that carries requests.
 type post struct {
 	mesh.Mesh
 	to map[identity.PeerID]*Node
 }
 
-func (p post) Tell(ctx context.Context, to identity.PeerID, name string, body []byte) ([]byte, error) {
+var _ mesh.Requester = post{}
+
+func (p post) Request(ctx context.Context, to identity.PeerID, name string, body []byte) ([]byte, error) {
 	n := p.to[to]
 	if n == nil {
 		return nil, mesh.ErrUnreachable

@@ -87,7 +87,7 @@ func TestLyingAnswers(t *testing.T) {
 		require.True(t, out.Code.Known(), name)
 		if name == "a code of tomorrow" {
 			require.Equal(t, mesh.JobInternal, out.Code)
-			require.Contains(t, out.Message, "code 42")
+			require.Contains(t, out.Message, "code(42)")
 		}
 	}
 }
