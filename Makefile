@@ -189,9 +189,10 @@ FORCE:
 
 ##@ Look after it
 .PHONY: generate generate-go
-generate: generate-go ## regenerate the code of the schema (needs capnp) and what go run ./internal/generate makes
+generate: generate-go ## regenerate the code of the schema (needs capnp) and what is made of Go
 	scripts/generate-rust.sh
 	go run ./internal/generate
+	go generate ./internal/fault
 generate-go: $(TOOLS)/capnpc-go
 	PATH="$$PWD/$(TOOLS):$$PATH" capnp compile -I "$$(go list -m -f '{{.Dir}}' capnproto.org/go/capnp/v3)/std" -ogo $(CAPNP)/*.capnp
 

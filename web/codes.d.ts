@@ -1,43 +1,43 @@
-// The stable codes of an InosError, part of the console API's contract (kernel.d.ts).
+// Code generated from the sentinels of the Go packages by go generate ./internal/fault. DO NOT EDIT.
+// The stable codes of an InosError, part of the console API's contract (kernel.d.ts); docs/errors.md explains them.
 
 /** Codes the shell itself gives. */
 export type InosErrorCode =
-  | 'cross_origin_isolation' // the page was served without COOP/COEP: no shared memory
-  | 'webtransport_missing' // this browser cannot reach the mesh
-  | 'webassembly_missing'
-  | 'wait_async_missing' // this browser's Atomics cannot wait without blocking
-  | 'config_load_failed' // /inos.json could not be had, or says what it must not
-  | 'wasm_load_failed' // not found, no network, HTTP error
-  | 'wasm_bad_module' // not WebAssembly, or refused by the browser's compiler
-  | 'wasm_instantiate_failed' // imports do not fit
-  | 'wasm_no_memory' // the browser gives no memory for it
-  | 'csp_refused' // the page's own Content-Security-Policy forbids the Worker or WebAssembly
-  | 'worker_failed' // the kernel's Worker could not start
-  | 'boot_timeout' // the kernel never became ready: its script, its bytes or its own start stalled
-  | 'bootstrap_unreachable' // no bootstrap node answered; the kernel goes on alone
-  | 'kernel_closed' // inos.close() was called
-  | 'kernel_crashed' // the kernel exited, panicked or its Worker was killed
-  | 'too_many_calls' // as many calls of this verb, or of this capsule, wait as may: docs/console.md
+  | 'bad_argument'
+  | 'boot_timeout'
+  | 'bootstrap_unreachable'
+  | 'config_load_failed'
+  | 'cross_origin_isolation'
+  | 'csp_refused'
+  | 'kernel_closed'
+  | 'kernel_crashed'
+  | 'too_many_calls'
   | 'unknown_verb'
-  | 'bad_argument';
+  | 'wait_async_missing'
+  | 'wasm_bad_module'
+  | 'wasm_instantiate_failed'
+  | 'wasm_load_failed'
+  | 'wasm_no_memory'
+  | 'webassembly_missing'
+  | 'webtransport_missing'
+  | 'worker_failed';
 
-/**
- * Codes of the kernel; docs/console.md says what the commoner ones ask for. internal/bridge/codes_test.go holds this list to
- * what the kernel gives.
- */
+/** Codes of the kernel. */
 export type KernelErrorCode =
   | 'all_attempts_failed'
   | 'all_busy'
   | 'amount'
   | 'bad_address'
+  | 'bad_argument'
   | 'bad_capsule'
   | 'bad_cid'
   | 'bad_image'
   | 'bad_input'
-  | 'bad_name' // no name of a capsule: docs/console.md has the form
+  | 'bad_name'
   | 'bad_params'
   | 'bad_requirements'
   | 'bad_signature'
+  | 'bootstrap_unreachable'
   | 'busy'
   | 'cancelled'
   | 'capability_denied'
@@ -53,7 +53,7 @@ export type KernelErrorCode =
   | 'capsule_no_control_block'
   | 'capsule_no_run'
   | 'capsule_no_shared_memory'
-  | 'capsule_not_compiled' // a node's compiler refuses it, or takes more time or memory than it may
+  | 'capsule_not_compiled'
   | 'capsule_not_ready'
   | 'capsule_not_wasm'
   | 'capsule_panicked'
@@ -78,38 +78,38 @@ export type KernelErrorCode =
   | 'deadline_passed'
   | 'denied'
   | 'disputed'
-  | 'draining' // the node is about to leave
+  | 'draining'
   | 'duplicate_job'
   | 'field_too_long'
-  | 'funds_held' // the ledger has it, and it is held for other jobs
+  | 'funds_held'
   | 'hold_refunded'
   | 'hold_settled'
   | 'hold_unknown'
   | 'id_malformed'
-  | 'input_mismatch'
   | 'internal'
   | 'invalid_state'
   | 'javascript_error'
   | 'job_id'
   | 'job_malformed'
+  | 'kernel_closed'
   | 'ledger_denied'
-  | 'ledger_exhausted' // the ledger does not have it, also once nothing is held
+  | 'ledger_exhausted'
   | 'ledger_malformed'
   | 'ledger_missing'
   | 'ledger_revoked'
   | 'ledger_unknown'
   | 'library_full'
   | 'limit'
-  | 'local_network_denied' // the browser keeps this page from this machine or the local network
+  | 'local_network_denied'
   | 'log_corrupt'
   | 'log_failed'
   | 'metadata_missing'
-  | 'name_taken' // another capsule has it: { replace: true } takes it
+  | 'name_taken'
   | 'no_candidate'
-  | 'no_memory' // the capsule has no more
+  | 'no_memory'
   | 'node_busy'
   | 'node_failed'
-  | 'node_memory' // the node has no more for capsules now
+  | 'node_memory'
   | 'not_encodable'
   | 'not_found'
   | 'not_joined'
@@ -120,6 +120,7 @@ export type KernelErrorCode =
   | 'over_priority'
   | 'peer_malformed'
   | 'policy_invalid'
+  | 'policy_signer'
   | 'policy_stale'
   | 'protocol_violation'
   | 'publisher_denied'
@@ -132,7 +133,7 @@ export type KernelErrorCode =
   | 'receipt_unknown'
   | 'refused'
   | 'rejected'
-  | 'remote' // another node says something that is no code of this list
+  | 'remote'
   | 'requirements'
   | 'residency'
   | 'run_failed'
@@ -141,6 +142,7 @@ export type KernelErrorCode =
   | 'timestamp_skew'
   | 'too_big'
   | 'too_few_nodes'
+  | 'too_many_calls'
   | 'too_many_feeds'
   | 'too_many_listeners'
   | 'trace_malformed'
@@ -148,6 +150,7 @@ export type KernelErrorCode =
   | 'unknown_capsule'
   | 'unknown_job'
   | 'unknown_method'
+  | 'unknown_verb'
   | 'unreachable'
   | 'unsupported'
   | 'voucher_expired'

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"strings"
 
-	"inos/internal/capsule"
 	"inos/internal/cli"
+	"inos/internal/fault"
 	"inos/internal/governance"
 	"inos/internal/kernel"
 	"inos/internal/kernel/quorum"
@@ -104,7 +104,7 @@ func jobExit(err error) int {
 	if errors.As(err, &rejected) {
 		return exitRejected
 	}
-	if code, _ := capsule.CodeOf(err); code != "" {
+	if there == nil && fault.Among(err, func(e *fault.Error) bool { return e.Of("capsule") }) != nil {
 		return exitCapsule // it was found to be none before it set out
 	}
 	return exitFailed

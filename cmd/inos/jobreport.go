@@ -1,20 +1,19 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
 	"time"
 	"unicode/utf8"
 
-	"inos/internal/bridge"
+	"inos/internal/fault"
 	"inos/internal/kernel"
 	"inos/internal/trace"
 )
 
 // errInterrupted: a signal ended the job.
-var errInterrupted = errors.New("interrupted")
+var errInterrupted = fault.Internal("interrupted")
 
 // jobError is the end of a job that brought no result.
 type jobError struct {
@@ -98,10 +97,11 @@ func (c *jobCmd) report(s *session, n *native, out kernel.Outcome, err error) er
 	}
 	if err != nil {
 		ended := &jobError{err: err, exit: jobExit(err)}
-		ended.code, r.Retryable = bridge.CodeOf(err)
+		e := fault.Find(err)
 		if ended.exit == exitInterrupted {
-			ended.code = bridge.CodeCancelled
+			e = fault.Cancelled.With(e.Retryable())
 		}
+		ended.code, r.Retryable = e.Code(), e.Retryable()
 		r.Exit, r.Code, r.Message = ended.exit, ended.code, err.Error()
 		err = ended
 	}

@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 	"slices"
 	"strings"
@@ -80,8 +79,7 @@ func (a *api) call(name string, args []js.Value) js.Value {
 	v, ok := a.verbs[name]
 	if !ok {
 		forPeople := slices.DeleteFunc(sortedKeys(a.verbs), func(v string) bool { return strings.Contains(v, ":") })
-		return a.promises.rejected(&Error{Code: CodeUnknownVerb,
-			Message: fmt.Sprintf("no verb %.40q; the verbs are %s", name, strings.Join(forPeople, ", "))})
+		return a.promises.rejected(failed(errUnknownVerb, "no verb %.40q; the verbs are %s", name, strings.Join(forPeople, ", ")))
 	}
 	return a.promises.start(&v.pending, func(ctx context.Context) (any, error) { return v.run(ctx, args) })
 }
@@ -143,7 +141,7 @@ func (a *api) find(ctx context.Context, args []js.Value) (any, error) {
 		return nil, err
 	}
 	if err := capsule.CheckCapability(capability); err != nil {
-		return nil, &Error{Code: CodeBadArgument, Message: "find: " + err.Error()}
+		return nil, failed(errBadArgument, "find: %v", err)
 	}
 	found, err := a.cfg.Kernel.Find(ctx, capability)
 	if err != nil {

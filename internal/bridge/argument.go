@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,7 +30,7 @@ type dispatchArgs struct {
 }
 
 // check says what is no figure: nothing means no limit, so that 0, which is none, never
-// does. Errors are *Error of CodeBadArgument.
+// does. Errors are *Error of errBadArgument.
 func (a dispatchArgs) check(verb string) error {
 	for _, f := range []struct {
 		name, of, without string
@@ -47,8 +46,8 @@ func (a dispatchArgs) check(verb string) error {
 		if f.given.raw == "" || f.given.n >= 1 && f.given.n <= f.most {
 			continue
 		}
-		return &Error{Code: CodeBadArgument, Message: fmt.Sprintf("%s: job.%s: expected %s from 1 to %d, got %.40s; leave it out for %s",
-			verb, f.name, f.of, f.most, f.given.raw, f.without)}
+		return failed(errBadArgument, "%s: job.%s: expected %s from 1 to %d, got %.40s; leave it out for %s",
+			verb, f.name, f.of, f.most, f.given.raw, f.without)
 	}
 	return nil
 }
@@ -120,14 +119,14 @@ type publishArgs struct {
 	Replace bool `json:"replace"`
 }
 
-// params makes a Spawn's of a. Errors are *Error of CodeBadArgument.
+// params makes a Spawn's of a. Errors are *Error of errBadArgument.
 func (a spawnArgs) params(cid capsule.CID) (*capsule.SpawnParams, error) {
 	p := &capsule.SpawnParams{CID: cid.String(), MemoryLimit: a.MemoryLimit, Capabilities: a.Capabilities, Args: a.Args,
 		CreditLedgerID: a.CreditLedgerID, Group: a.Group}
 	restart := slices.Index([]string{"", "permanent", "transient", "temporary"}, a.Restart)
 	strategy := slices.Index([]string{"one-for-one", "rest-for-one"}, a.Strategy)
 	wrong := func(field, want, got string) error {
-		return &Error{Code: CodeBadArgument, Message: fmt.Sprintf("spawn: options.%s: expected %s, got %.40q", field, want, got)}
+		return failed(errBadArgument, "spawn: options.%s: expected %s, got %.40q", field, want, got)
 	}
 	switch {
 	case restart < 0:

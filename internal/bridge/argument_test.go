@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/fault"
 	"inos/internal/identity"
 )
 
@@ -43,7 +44,7 @@ func TestSpawnOptions(t *testing.T) {
 	} {
 		_, err := a.params(cid)
 		require.ErrorContains(t, err, says)
-		require.Equal(t, CodeBadArgument, codeOf(err))
+		require.Equal(t, errBadArgument.Code(), codeOf(err))
 	}
 }
 
@@ -57,7 +58,7 @@ func TestFiguresOfADispatch(t *testing.T) {
 			err := d.check("dispatch")
 			require.ErrorContains(t, err, "dispatch: job."+field+": expected a whole number of", bad)
 			require.ErrorContains(t, err, "leave it out for")
-			require.Equal(t, CodeBadArgument, codeOf(err))
+			require.Equal(t, errBadArgument.Code(), codeOf(err))
 		}
 		var d dispatchArgs
 		require.NoError(t, json.Unmarshal([]byte(`{"`+field+`":3}`), &d))
@@ -95,8 +96,8 @@ func TestReplyErrors(t *testing.T) {
 		{capsule.Reply{Code: capsule.Denied, Reason: "<script>"}, "denied", false},
 		{capsule.Reply{Code: capsule.Deadline}, "deadline", true},
 	} {
-		code, again := verdict(replyError(c.reply))
-		require.Equal(t, c.code, code)
-		require.Equal(t, c.again, again, code)
+		e := fault.Find(replyError(c.reply))
+		require.Equal(t, c.code, e.Code())
+		require.Equal(t, c.again, e.Retryable(), c.code)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -167,4 +168,20 @@ func TestTextOfCutsBetweenCharacters(t *testing.T) {
 	long := strings.Repeat("x", 64<<10-1) + "é"
 	require.Equal(t, long[:64<<10-1], textOf([]byte(long)))
 	require.Equal(t, strings.Repeat("x", 64<<10), textOf([]byte(strings.Repeat("x", 70<<10))))
+}
+
+// inSource finds the first group of pattern in the Go files of a package.
+func inSource(t *testing.T, dir, pattern string) (found []string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("..", dir, "*.go"))
+	require.NoError(t, err)
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile(pattern).FindAllSubmatch(b, -1) {
+			found = append(found, string(m[1]))
+		}
+	}
+	require.NotEmpty(t, found, dir)
+	return found
 }

@@ -1,113 +1,49 @@
 package bridge
 
 import (
-	"context"
-	"errors"
+	"fmt"
 
 	"inos/internal/capsule"
-	"inos/internal/governance"
-	"inos/internal/kernel"
+	"inos/internal/fault"
 	"inos/internal/mesh"
-	"inos/internal/threads/matchmaker"
 )
 
-// Stable codes of errors that the bridge itself raises. Codes of the kernel's
-// parts come from the parts.
-const (
-	CodeBadArgument  = "bad_argument"
-	CodeUnknownVerb  = "unknown_verb"
-	CodeJavaScript   = "javascript_error"
-	CodeKernelClosed = "kernel_closed"
-	CodeUnknownJob   = "unknown_job"
-	CodeTooManyCalls = "too_many_calls"
-	CodeDeadline     = "deadline"
-	CodeCancelled    = "cancelled"
-	CodeInternal     = "internal"
+// What the bridge itself finds wrong. It counts whatever it is wrapped in.
+var (
+	// errBadArgument: an argument of the call is not what the verb takes. Advice: correct the one that the message names; 0 is no way to say "no limit".
+	errBadArgument = fault.Final("bad_argument", "bridge: bad argument").Decisive()
+	// errUnknownVerb: there is no such verb. Advice: `inos.help()` lists them.
+	errUnknownVerb = fault.Final("unknown_verb", "bridge: no such verb").Decisive()
+	// errJavaScript: JavaScript that the kernel called threw: a stream's source, or the browser. Advice: the message has its words.
+	errJavaScript   = fault.Final("javascript_error", "bridge: JavaScript threw").Decisive()
+	errClosed       = fault.Final("kernel_closed", "the kernel is closed; reload the page to start another").Decisive()
+	errTooManyCalls = fault.Retryable("too_many_calls", "too many calls are pending; wait for some to settle").Decisive()
 )
 
-// Error is an error with a code that scripts may compare.
+// Error is an error with a message of its own.
 type Error struct {
-	Code    string
+	Kind    *fault.Error
 	Message string
-	Again   bool // the same call may succeed later
 }
 
 func (e *Error) Error() string { return e.Message }
 
-var (
-	errClosed       = &Error{Code: CodeKernelClosed, Message: "the kernel is closed; reload the page to start another"}
-	errTooManyCalls = &Error{Code: CodeTooManyCalls, Message: "too many calls are pending; wait for some to settle", Again: true}
-)
+// Fault is e's kind.
+func (e *Error) Fault() *fault.Error { return e.Kind }
 
-// coder is what errors with a code of their own implement.
-type coder interface {
-	error
-	Code() string
-}
-
-// verdict is the stable code of err, named by the innermost part that knew it, and
-// whether the same call may succeed later.
-func verdict(err error) (code string, again bool) {
-	var own *Error
-	if errors.As(err, &own) {
-		return own.Code, own.Again
-	}
-	var rejected *governance.Rejection
-	if errors.As(err, &rejected) {
-		return rejected.Code, rejected.Retryable()
-	}
-	var c coder
-	if errors.As(err, &c) {
-		r, ok := c.(interface{ Retryable() bool })
-		return c.Code(), ok && r.Retryable()
-	}
-	var fed *kernel.FeedError
-	if errors.As(err, &fed) {
-		return said(fed.Reason, mesh.Remote), fed.Retryable()
-	}
-	for _, known := range sentinels {
-		if errors.Is(err, known.err) {
-			return known.code, known.retryable
-		}
-	}
-	var job *matchmaker.JobError
-	if errors.As(err, &job) {
-		fallback, known := jobCodes[job.Code]
-		if !known {
-			fallback = mesh.Remote
-		}
-		return said(job.Reason, fallback), job.Retryable()
-	}
-	if code, again = capsule.CodeOf(err); code != "" {
-		return code, again
-	}
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return CodeDeadline, retryable
-	case errors.Is(err, context.Canceled):
-		return CodeCancelled, final
-	}
-	return CodeInternal, final
+// failed is an Error of kind.
+func failed(kind *fault.Error, format string, args ...any) error {
+	return &Error{kind, fmt.Sprintf(format, args...)}
 }
 
 // replyError is a reply that is not OK: its reason is the code, where it has one.
-func replyError(r capsule.Reply) *Error {
-	e := &Error{Code: said(r.Reason, replyCode(r.Code)), Message: r.Message}
-	e.Again = capsule.Retryable(e.Code)
-	for _, known := range sentinels {
-		if known.code == e.Code {
-			e.Again = known.retryable
-			break
-		}
+func replyError(r capsule.Reply) error {
+	kind := r.Code.Fault()
+	if kind == nil {
+		kind = mesh.ErrRemote
 	}
-	return e
+	return &Error{mesh.Heard(r.Reason, kind), r.Message}
 }
 
-// CodeOf is the stable code of err, as InosError.code says it, and whether the same call
-// may succeed later.
-func CodeOf(err error) (code string, again bool) { return verdict(err) }
-
-func codeOf(err error) string {
-	code, _ := verdict(err)
-	return code
-}
+// codeOf is the stable code of err, as InosError.code says it.
+func codeOf(err error) string { return fault.Find(err).Code() }

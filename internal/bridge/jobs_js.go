@@ -3,10 +3,10 @@ package bridge
 import (
 	"context"
 	"errors"
-	"fmt"
 	"syscall/js"
 	"time"
 
+	"inos/internal/fault"
 	"inos/internal/identity"
 	"inos/internal/kernel"
 	"inos/internal/submit"
@@ -61,8 +61,8 @@ func (a *api) dispatch(ctx context.Context, args []js.Value) (any, error) {
 		return nil, err
 	}
 	if d := order.Deadline; !d.IsZero() && !now.Before(d) {
-		return nil, &Error{Code: CodeDeadline, Again: true, Message: fmt.Sprintf(
-			"dispatch: the deadline of %v has passed: the call waited %v for the kernel, which was busy with others", d.Sub(asked), now.Sub(asked).Round(time.Millisecond))}
+		return nil, failed(fault.Deadline, "dispatch: the deadline of %v has passed: the call waited %v for the kernel, which was busy with others",
+			d.Sub(asked), now.Sub(asked).Round(time.Millisecond))
 	}
 	sub, err := submit.New(order, time.Now())
 	if err != nil {
@@ -143,5 +143,5 @@ func (a *api) explainJob(ctx context.Context, id string) (any, error) {
 			return foreign(j, a.names(ctx, []identity.PeerID{j.Node, j.From})), nil
 		}
 	}
-	return nil, &Error{Code: CodeUnknownJob, Message: fmt.Sprintf("explain: no job %.60q was dispatched from here", id)}
+	return nil, failed(kernel.ErrNoJob, "explain: no job %.60q was dispatched from here", id)
 }

@@ -11,6 +11,7 @@ import (
 	"inos/internal/credit"
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/kernel"
 )
 
 // historyRows is how many of the newest entries the console shows.
@@ -145,7 +146,7 @@ func (a *api) why(_ context.Context, args []js.Value) (any, error) {
 	}
 	d, ok := a.cfg.Gate.Why(id)
 	if !ok {
-		return nil, &Error{Code: CodeUnknownJob, Message: fmt.Sprintf("why: no decision about job %.60q is remembered here", id)}
+		return nil, failed(kernel.ErrNoJob, "why: no decision about job %.60q is remembered here", id)
 	}
 	return viewDecision(d), nil
 }

@@ -73,11 +73,11 @@ func guard(ctx context.Context, f func(context.Context) (any, error)) (v any, er
 
 // javaScript gives a code to what JavaScript threw or rejected with.
 func javaScript(err error) error {
-	code := CodeJavaScript
+	kind := errJavaScript
 	if wrong := (*js.ValueError)(nil); errors.As(err, &wrong) {
-		code = CodeBadArgument
+		kind = errBadArgument
 	}
-	return &Error{Code: code, Message: err.Error()}
+	return &Error{kind, err.Error()}
 }
 
 // await blocks until a JavaScript promise settles. When ctx ends, it calls abort, which

@@ -7,6 +7,7 @@ import (
 	"syscall/js"
 	"time"
 
+	"inos/internal/fault"
 	"inos/internal/kernel"
 	"inos/internal/threads/watcher"
 )
@@ -125,9 +126,9 @@ func (a *api) signal(s watcher.Signal) { _ = a.cfg.Kernel.Signal(s) }
 // errorValue is err as a JavaScript Error of name InosError with a stable code.
 func errorValue(err error) js.Value {
 	v := js.Global().Get("Error").New(err.Error())
-	code, again := verdict(err)
+	e := fault.Find(err)
 	v.Set("name", "InosError")
-	v.Set("code", code)
-	v.Set("retryable", again)
+	v.Set("code", e.Code())
+	v.Set("retryable", e.Retryable())
 	return v
 }

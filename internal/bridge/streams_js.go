@@ -8,6 +8,7 @@ import (
 	"sync"
 	"syscall/js"
 
+	"inos/internal/fault"
 	"inos/internal/governance"
 	"inos/internal/kernel"
 	"inos/internal/mesh"
@@ -150,7 +151,7 @@ func (a *api) feedEnd(_ context.Context, args []js.Value) (any, error) {
 		return nil, nil // it is over
 	}
 	if why := arg(args, 1); why.Type() == js.TypeString {
-		_ = f.to.CloseWithError(&Error{Code: CodeJavaScript, Message: "the source of the stream failed: " + why.String()})
+		_ = f.to.CloseWithError(failed(errJavaScript, "the source of the stream failed: %s", why.String()))
 	} else {
 		_ = f.to.Close()
 	}
@@ -225,8 +226,8 @@ func (a *api) listenOver(_ context.Context, args []js.Value) (any, error) {
 	rest, err := io.ReadAll(l.from)
 	end := map[string]any{}
 	if err != nil && !errors.Is(err, io.ErrClosedPipe) {
-		code, again := verdict(err)
-		end["failure"] = map[string]any{"name": "InosError", "code": code, "message": err.Error(), "retryable": again}
+		e := fault.Find(err)
+		end["failure"] = map[string]any{"name": "InosError", "code": e.Code(), "message": err.Error(), "retryable": e.Retryable()}
 	}
 	return withBytes{plain: end, bytes: map[string][]byte{"bytes": rest}}, nil
 }

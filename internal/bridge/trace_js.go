@@ -2,10 +2,10 @@ package bridge
 
 import (
 	"context"
-	"fmt"
 	"syscall/js"
 
 	"inos/internal/identity"
+	"inos/internal/kernel"
 	"inos/internal/trace"
 )
 
@@ -19,7 +19,7 @@ func (a *api) trace(ctx context.Context, args []js.Value) (any, error) {
 	}
 	spans := a.cfg.Kernel.Trace(id)
 	if len(spans) == 0 {
-		return nil, &Error{Code: CodeUnknownJob, Message: fmt.Sprintf("trace: no span of a job %.60q is remembered here", id)}
+		return nil, failed(kernel.ErrNoJob, "trace: no span of a job %.60q is remembered here", id)
 	}
 	ids := make([]identity.PeerID, 0, len(spans))
 	for _, s := range spans {

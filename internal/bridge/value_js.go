@@ -81,10 +81,10 @@ func object(verb, name string, v js.Value, into any, without ...string) error {
 		return badArgument(verb, name+"."+wrongType.Field, expected(wrongType.Type), "a "+wrongType.Value)
 	case strings.Contains(err.Error(), "unknown field"):
 		_, field, _ := strings.Cut(err.Error(), "unknown field ")
-		return &Error{Code: CodeBadArgument, Message: fmt.Sprintf("%s: %s has no field %s; its fields are %s",
-			verb, name, field, strings.Join(append(fieldsOf(into), without...), ", "))}
+		return failed(errBadArgument, "%s: %s has no field %s; its fields are %s",
+			verb, name, field, strings.Join(append(fieldsOf(into), without...), ", "))
 	}
-	return &Error{Code: CodeBadArgument, Message: fmt.Sprintf("%s: %s: %v", verb, name, err)}
+	return failed(errBadArgument, "%s: %s: %v", verb, name, err)
 }
 
 // expected says in JavaScript's words what a Go type takes.
@@ -149,5 +149,5 @@ func kindOf(v js.Value) string {
 }
 
 func badArgument(verb, name, want, got string) error {
-	return &Error{Code: CodeBadArgument, Message: fmt.Sprintf("%s: %s: expected %s, got %s", verb, name, want, got)}
+	return failed(errBadArgument, "%s: %s: expected %s, got %s", verb, name, want, got)
 }

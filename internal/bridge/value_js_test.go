@@ -19,7 +19,7 @@ func eval(src string) js.Value { return js.Global().Call("eval", "("+src+")") }
 func message(t *testing.T, err error) string {
 	t.Helper()
 	require.Error(t, err)
-	require.Equal(t, CodeBadArgument, codeOf(err))
+	require.Equal(t, errBadArgument.Code(), codeOf(err))
 	return err.Error()
 }
 
@@ -95,11 +95,11 @@ func TestPromisesSettleOnce(t *testing.T) {
 	require.Equal(t, 3, v.Get("output").Length())
 
 	for want, err := range map[string]error{
-		"ledger_missing_is_not_here": &Error{Code: "ledger_missing_is_not_here", Message: "m"},
-		"voucher_forged":             credit.ErrVoucherForged,
-		"unreachable":                mesh.ErrUnreachable,
-		CodeDeadline:                 context.DeadlineExceeded,
-		CodeInternal:                 errors.New("anything"),
+		"unknown_verb":   &Error{errUnknownVerb, "m"},
+		"voucher_forged": credit.ErrVoucherForged,
+		"unreachable":    mesh.ErrUnreachable,
+		"deadline":       context.DeadlineExceeded,
+		"internal":       errors.New("anything"),
 	} {
 		e, code := settle(t, p.start(new(atomic.Int64), func(context.Context) (any, error) { return nil, err }))
 		require.Equal(t, want, code)
@@ -110,9 +110,9 @@ func TestPromisesSettleOnce(t *testing.T) {
 	_, code = settle(t, p.start(new(atomic.Int64), func(context.Context) (any, error) {
 		return js.Global().Call("eval", "null.boom"), nil
 	}))
-	require.Equal(t, CodeJavaScript, code, "an exception of JavaScript is an error here")
+	require.Equal(t, errJavaScript.Code(), code, "an exception of JavaScript is an error here")
 	_, code = settle(t, p.start(new(atomic.Int64), func(context.Context) (any, error) { return js.Undefined().Get("boom"), nil }))
-	require.Equal(t, CodeBadArgument, code, "so is what is no object")
+	require.Equal(t, errBadArgument.Code(), code, "so is what is no object")
 
 	ended := false
 	blocked := p.start(new(atomic.Int64), func(ctx context.Context) (any, error) {
@@ -124,9 +124,9 @@ func TestPromisesSettleOnce(t *testing.T) {
 	p.work.Wait()
 	require.True(t, ended, "Serve waits for what was under way")
 	_, code = settle(t, blocked)
-	require.Equal(t, CodeKernelClosed, code, "what was pending is rejected")
+	require.Equal(t, errClosed.Code(), code, "what was pending is rejected")
 	_, code = settle(t, p.start(new(atomic.Int64), func(context.Context) (any, error) { return nil, nil }))
-	require.Equal(t, CodeKernelClosed, code)
+	require.Equal(t, errClosed.Code(), code)
 }
 
 func TestAVerbThatIsFullKeepsNoOtherOut(t *testing.T) {
@@ -141,7 +141,7 @@ func TestAVerbThatIsFullKeepsNoOtherOut(t *testing.T) {
 		a.call("dispatch", nil).Call("catch", js.Global().Get("String"))
 	}
 	_, code := settle(t, a.call("dispatch", nil))
-	require.Equal(t, CodeTooManyCalls, code)
+	require.Equal(t, errTooManyCalls.Code(), code)
 	for range 442 {
 		v, code := settle(t, a.call("cancel", nil))
 		require.Empty(t, code)
@@ -153,7 +153,7 @@ func TestAVerbThatIsFullKeepsNoOtherOut(t *testing.T) {
 
 func TestAwaitGivesACode(t *testing.T) {
 	_, err := await(t.Context(), eval(`Promise.reject(new TypeError("no"))`), nil)
-	require.Equal(t, CodeJavaScript, codeOf(err))
+	require.Equal(t, errJavaScript.Code(), codeOf(err))
 	require.EqualError(t, err, "TypeError: no")
 }
 
@@ -179,10 +179,10 @@ func TestFetchEndsWithItsContext(t *testing.T) {
 func TestUnknownVerb(t *testing.T) {
 	a := newAPI(t.Context(), Config{})
 	e, code := settle(t, a.call("fly", nil))
-	require.Equal(t, CodeUnknownVerb, code)
+	require.Equal(t, errUnknownVerb.Code(), code)
 	require.Contains(t, e.Get("message").String(), "the verbs are call, cancel, capsules, catalog, close, connect, dispatch")
 	require.NotContains(t, e.Get("message").String(), ":open", "not for people")
 	e, code = settle(t, a.call("spawn", nil))
-	require.Equal(t, CodeBadArgument, code)
+	require.Equal(t, errBadArgument.Code(), code)
 	require.Equal(t, "spawn: nameOrCid: expected a non-empty string, got nothing", e.Get("message").String())
 }

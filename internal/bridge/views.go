@@ -12,7 +12,6 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/identity"
 	"inos/internal/kernel"
-	"inos/internal/mesh"
 	"inos/internal/scheduler"
 )
 
@@ -248,18 +247,12 @@ type replyView struct {
 	SnapshotCID string `json:"snapshotCid"`
 }
 
-// replyCodes are the stable codes of capsule.ReplyCode, by ordinal.
-var replyCodes = [...]string{
-	capsule.OK: "ok", capsule.Refused: "refused", capsule.UnknownCapsule: "unknown_capsule", capsule.InvalidState: "invalid_state",
-	capsule.BadParams: "bad_params", capsule.Limit: "limit", capsule.Deadline: "deadline", capsule.Crashed: "crashed",
-	capsule.Unsupported: "unsupported", capsule.Denied: "denied",
-}
-
+// replyCode is the stable code of an answer.
 func replyCode(c capsule.ReplyCode) string {
-	if int(c) < len(replyCodes) {
-		return replyCodes[c]
+	if c == capsule.OK {
+		return "ok"
 	}
-	return mesh.Remote
+	return codeOf(replyError(capsule.Reply{Code: c}))
 }
 
 // considered lists who was looked at: the candidates best first, then the known

@@ -4,9 +4,10 @@
 package budget
 
 import (
-	"errors"
 	"fmt"
 	"sync/atomic"
+
+	"inos/internal/fault"
 )
 
 // Part is what memory is used for.
@@ -101,8 +102,8 @@ func (m *Memory) Use() Use {
 	return u
 }
 
-// ErrFull is what every FullError matches.
-var ErrFull = errors.New("budget: no memory left on the node")
+// ErrFull: the node has no memory left for capsules, inputs or outputs now. Advice: try again, or elsewhere.
+var ErrFull = fault.Retryable("node_memory", "budget: no memory left on the node")
 
 // FullError says that a node has no memory left for something. It is retryable: what others have
 // taken comes back.
@@ -118,12 +119,6 @@ func (e *FullError) Error() string {
 
 // Unwrap is ErrFull.
 func (*FullError) Unwrap() error { return ErrFull }
-
-// Code is the error's stable name.
-func (*FullError) Code() string { return "node_memory" }
-
-// Retryable reports that the same may succeed later.
-func (*FullError) Retryable() bool { return true }
 
 // Lease is memory that one owner has taken for one thing. The zero value has none, and no
 // budget either. It is for one goroutine at a time.

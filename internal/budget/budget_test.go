@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"inos/internal/budget"
+	"inos/internal/fault"
 )
 
 func TestNobodyTakesMoreThanThereIs(t *testing.T) {
@@ -17,8 +18,8 @@ func TestNobodyTakesMoreThanThereIs(t *testing.T) {
 	var full *budget.FullError
 	require.ErrorAs(t, err, &full)
 	require.Equal(t, budget.FullError{For: budget.Outputs, Wanted: 41, Taken: 60, Most: 100}, *full)
-	require.Equal(t, "node_memory", full.Code())
-	require.True(t, full.Retryable())
+	require.Equal(t, "node_memory", fault.Find(full).Code())
+	require.True(t, fault.Find(full).Retryable())
 	require.NoError(t, m.Take(budget.Outputs, 40))
 	require.ErrorAs(t, m.Take(budget.Library, 1<<64-1), &full, "no overflow")
 	m.Give(budget.Inputs, 60)

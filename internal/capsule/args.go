@@ -2,13 +2,14 @@ package capsule
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
+
+	"inos/internal/fault"
 )
 
-// ErrArgs says that a capsule takes no arguments, or not so many. Final.
-var ErrArgs = errors.New("capsule: arguments not taken")
+// ErrArgs: the capsule takes no arguments, or not so many. Advice: spawn it with fewer.
+var ErrArgs = fault.Final("capsule_args", "capsule: arguments not taken")
 
 // begin hands the capsule its arguments and waits until it has them, so that no job
 // comes before. One spawned without is asked nothing: a restored one keeps those of

@@ -1,15 +1,16 @@
 package capsule
 
 import (
-	"errors"
 	"fmt"
+
+	"inos/internal/fault"
 )
 
 // MaxCapability bounds the name of a capability, in bytes.
 const MaxCapability = 64
 
 // ErrCapability: a text is no name of a capability. Final.
-var ErrCapability = errors.New("capsule: no capability name")
+var ErrCapability = fault.Internal("capsule: no capability name")
 
 // CheckCapability says whether name has the form of a capability's name: 1 to 64
 // lower-case letters, digits, '-', '_' and '.'. The names are free: what a node says it

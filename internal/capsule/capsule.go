@@ -1,10 +1,11 @@
 package capsule
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 	"time"
+
+	"inos/internal/fault"
 )
 
 // Capsule is one live instance. One pump goroutine owns its rings; every method
@@ -94,7 +95,7 @@ func (c *Capsule) Kill(cause error) {
 	c.fail(fmt.Errorf("%w: %w", ErrKilled, cause))
 }
 
-var errNoReason = errors.New("no reason given")
+var errNoReason = fault.Internal("no reason given")
 
 // Done is closed when the instance runs no more and nothing is pending.
 func (c *Capsule) Done() <-chan struct{} { return c.done }

@@ -3,9 +3,10 @@ package capsule
 import (
 	"crypto/sha256"
 	"encoding/base32"
-	"errors"
 	"fmt"
 	"strings"
+
+	"inos/internal/fault"
 )
 
 // CID addresses bytes by their SHA-256: a CIDv1 with the raw codec, in text a
@@ -13,8 +14,8 @@ import (
 // the zero value addresses nothing.
 type CID struct{ digest [sha256.Size]byte }
 
-// ErrCID says that a text is no CIDv1 of raw bytes under SHA-256. Final.
-var ErrCID = errors.New("capsule: not a CIDv1 (raw, sha2-256)")
+// ErrCID: the text is no CIDv1 of raw bytes under SHA-256. Advice: give the CID that `inos.publish` or `inos capsule` printed.
+var ErrCID = fault.Final("bad_cid", "capsule: not a CIDv1 (raw, sha2-256)")
 
 // cidHeader is version 1, codec raw, multihash sha2-256, length 32.
 var cidHeader = [4]byte{0x01, 0x55, 0x12, sha256.Size}

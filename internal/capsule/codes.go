@@ -1,58 +1,30 @@
 package capsule
 
-import "errors"
+import "inos/internal/fault"
 
-// coded are the stable names of this package's errors, as consoles and peers see
-// them, the more telling first.
-var coded = []struct {
-	err       error
-	code      string
-	retryable bool
-}{
-	{ErrCID, "bad_cid", false},
-	{ErrNotWasm, "capsule_not_wasm", false},
-	{ErrCompile, "capsule_not_compiled", false},
-	{ErrUnknownImport, "capsule_unknown_import", false},
-	{ErrNoSharedMemory, "capsule_no_shared_memory", false},
-	{ErrNoControlBlock, "capsule_no_control_block", false},
-	{ErrNoRun, "capsule_no_run", false},
-	{ErrABIVersion, "capsule_abi_version", false},
-	{ErrImage, "bad_image", false},
-	{ErrNoMemory, "node_memory", true},
-	{ErrMemoryLimit, "capsule_memory_limit", false},
-	{ErrArgs, "capsule_args", false},
-	{ErrUnknownMethod, "unknown_method", false},
-	{ErrBadInput, "bad_input", false},
-	{ErrRunFailed, "run_failed", false},
-	{ErrRunNoMemory, "no_memory", true},
-	{ErrPanicked, "capsule_panicked", false},
-	{ErrTrap, "capsule_trapped", false},
-	{ErrKilled, "capsule_killed", true},
-	{ErrRingBroken, "capsule_broke_ring", false},
-	{ErrProtocol, "capsule_broke_protocol", false},
-	{ErrStopped, "capsule_stopped", true},
-	{ErrDeadline, "deadline", true},
-	{ErrNotReady, "capsule_not_ready", true},
+// answers are what the answers to a command mean when they give no reason.
+var answers = [...]*fault.Error{
+	// Refused: the node refuses the command. Advice: the message has the reason.
+	Refused:        fault.Final("refused", "capsule: refused"),
+	UnknownCapsule: fault.Final("unknown_capsule", "capsule: no such capsule"),
+	// InvalidState: the capsule cannot do this in the state that it is in. Advice: look at `inos.capsules()` first; the message names the state.
+	InvalidState: fault.Final("invalid_state", "capsule: not in this state"),
+	// BadParams: a parameter of the command is wrong. Advice: correct what the message names.
+	BadParams: fault.Final("bad_params", "capsule: bad parameters"),
+	// Limit: the command asks for more than the capsule or the node may have. Advice: ask for less; the message names the limit.
+	Limit:    fault.Final("limit", "capsule: beyond a limit"),
+	Deadline: ErrDeadline,
+	// Crashed: the capsule ended before it answered. Advice: look at `inos.capsules()` for how; spawn it again.
+	Crashed:     fault.Final("crashed", "capsule: crashed"),
+	Unsupported: fault.Unsupported,
+	// Denied: the node does not let the caller give this command or make this call. Advice: give it from the node that spawned the capsule, or change the policy: [policy.md](policy.md).
+	Denied: fault.Final("denied", "capsule: denied"),
 }
 
-// Retryable reports whether a call that failed with code, as CodeOf gives it, may
-// succeed later; false for a code that is none of this package's.
-func Retryable(code string) bool {
-	for _, known := range coded {
-		if known.code == code {
-			return known.retryable
-		}
+// Fault is what c means by itself; nil for OK and for a code that a newer node gives.
+func (c ReplyCode) Fault() *fault.Error {
+	if int(c) < len(answers) {
+		return answers[c]
 	}
-	return false
-}
-
-// CodeOf is the stable name of err, and whether the same call may succeed later;
-// "" when err is none of this package's.
-func CodeOf(err error) (code string, retryable bool) {
-	for _, known := range coded {
-		if errors.Is(err, known.err) {
-			return known.code, known.retryable
-		}
-	}
-	return "", false
+	return nil
 }

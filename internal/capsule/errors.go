@@ -1,28 +1,34 @@
 package capsule
 
 import (
-	"errors"
 	"fmt"
+
+	"inos/internal/fault"
 )
 
 // What Inspect and Runtime.Compile refuse. All are final for these bytes; the
 // wrapping error says what was found instead.
 var (
-	ErrNotWasm = errors.New("capsule: not a WebAssembly module")
-	// ErrCompile says that a runtime cannot compile the module, or not within its limits.
-	ErrCompile        = errors.New("capsule: compilation failed")
-	ErrUnknownImport  = errors.New("capsule: imports something other than env.memory")
-	ErrNoSharedMemory = errors.New("capsule: imports no shared memory with a maximum")
-	ErrNoControlBlock = errors.New("capsule: no control block")
-	ErrNoRun          = errors.New("capsule: does not export inos_run")
+	// ErrNotWasm: the bytes are no WebAssembly module. Advice: build the capsule as capsules/README.md says.
+	ErrNotWasm = fault.Final("capsule_not_wasm", "capsule: not a WebAssembly module")
+	// ErrCompile: the node's compiler refuses the module, or takes more time or memory than it may. Advice: make the module smaller; the message says what was found: [capsules.md](capsules.md).
+	ErrCompile = fault.Final("capsule_not_compiled", "capsule: compilation failed")
+	// ErrUnknownImport: the module imports something other than the shared memory. Advice: build it with the SDK, for the target that capsules/README.md names.
+	ErrUnknownImport = fault.Final("capsule_unknown_import", "capsule: imports something other than env.memory")
+	// ErrNoSharedMemory: the module imports no shared memory with a maximum. Advice: link it as capsules/README.md says.
+	ErrNoSharedMemory = fault.Final("capsule_no_shared_memory", "capsule: imports no shared memory with a maximum")
+	// ErrNoControlBlock: the module has no control block of the kernel's. Advice: build it with the SDK.
+	ErrNoControlBlock = fault.Final("capsule_no_control_block", "capsule: no control block")
+	// ErrNoRun: the module does not export inos_run. Advice: build it with the SDK.
+	ErrNoRun = fault.Final("capsule_no_run", "capsule: does not export inos_run")
 )
 
 // ErrNoMemory says that the node has no memory for an instance, or none for more of it.
 // Retryable: with less, later, or on another node.
-var ErrNoMemory = errors.New("capsule: no memory left on the node")
+var ErrNoMemory = fault.Retryable("node_memory", "capsule: no memory left on the node")
 
-// ErrABIVersion is what every ABIError matches. Final for these bytes.
-var ErrABIVersion = errors.New("capsule: ABI version not supported")
+// ErrABIVersion: the capsule was built for another version of the kernel's interface. Advice: build it with this version's SDK; the message names both.
+var ErrABIVersion = fault.Final("capsule_abi_version", "capsule: ABI version not supported").Decisive()
 
 // ABIError says that a capsule was built for another host.
 type ABIError struct{ Capsule, Host uint32 }
@@ -31,33 +37,34 @@ func (e *ABIError) Error() string {
 	return fmt.Sprintf("%v: the capsule speaks %d, this host %d", ErrABIVersion, e.Capsule, e.Host)
 }
 
-// Is reports whether target is ErrABIVersion.
-func (e *ABIError) Is(target error) bool { return target == ErrABIVersion }
+// Unwrap is ErrABIVersion.
+func (e *ABIError) Unwrap() error { return ErrABIVersion }
 
 // Errors of a capsule's memory and rings.
 var (
 	// ErrOutOfBounds says that an access lies outside the memory. Final for
 	// this offset unless the memory grows.
-	ErrOutOfBounds = errors.New("capsule: outside the memory")
-	// ErrRingBroken says that a capsule wrote an impossible head, tail or
-	// frame. Final for the instance, which is killed.
-	ErrRingBroken = errors.New("capsule: ring broken")
+	ErrOutOfBounds = fault.Internal("capsule: outside the memory")
+	// ErrRingBroken: the capsule wrote an impossible head, tail or frame into its ring, and was killed. Advice: repair the capsule: it writes where it must not.
+	ErrRingBroken = fault.Final("capsule_broke_ring", "capsule: ring broken")
 	// ErrRingFull is back-pressure: retry after the capsule has read.
-	ErrRingFull = errors.New("capsule: ring full")
+	ErrRingFull = fault.Internal("capsule: ring full")
 	// ErrFrameTooLarge says that a payload exceeds half its ring. Final.
-	ErrFrameTooLarge = errors.New("capsule: frame too large for the ring")
+	ErrFrameTooLarge = fault.Internal("capsule: frame too large for the ring")
 )
 
 // How a capsule ends. All are final for the instance.
 var (
-	ErrKilled = errors.New("capsule: killed")
-	ErrTrap   = errors.New("capsule: trapped")
-	// ErrStopped answers what was pending when inos_run returned by itself.
-	ErrStopped = errors.New("capsule: stopped")
-	// ErrProtocol says that a capsule sent what it must not. It is killed.
-	ErrProtocol = errors.New("capsule: protocol violated")
-	// ErrPanicked is what every PanicError matches.
-	ErrPanicked = errors.New("capsule: panicked")
+	// ErrKilled: the capsule was killed, by command, with its group or for its silence. Advice: spawn it again; the message says why.
+	ErrKilled = fault.Retryable("capsule_killed", "capsule: killed").Broad()
+	// ErrTrap: the capsule did what WebAssembly forbids. Advice: repair the capsule; the message has the trap.
+	ErrTrap = fault.Final("capsule_trapped", "capsule: trapped")
+	// ErrStopped: the capsule's program has ended, or it was ended on purpose before it was up. Advice: spawn it again, or wait until it has been restarted.
+	ErrStopped = fault.Retryable("capsule_stopped", "capsule: stopped")
+	// ErrProtocol: the capsule sent what it must not, and was killed. Advice: build it with this version's SDK.
+	ErrProtocol = fault.Final("capsule_broke_protocol", "capsule: protocol violated")
+	// ErrPanicked: the capsule panicked. Advice: repair the capsule; the message has the panic's place and text.
+	ErrPanicked = fault.Final("capsule_panicked", "capsule: panicked")
 )
 
 // PanicError carries the text that a capsule's panic handler left behind, with
@@ -66,35 +73,36 @@ type PanicError struct{ Message string }
 
 func (e *PanicError) Error() string { return "capsule: panicked: " + e.Message }
 
-// Is reports whether target is ErrPanicked or, since a panic ends in a trap,
-// ErrTrap.
-func (e *PanicError) Is(target error) bool { return target == ErrPanicked || target == ErrTrap }
+// Unwrap is ErrPanicked and, since a panic ends in a trap, ErrTrap.
+func (e *PanicError) Unwrap() []error { return []error{ErrPanicked, ErrTrap} }
 
 // ErrDeadline says that a command was not answered in time. The capsule may
 // still carry it out: retry only what is idempotent.
-var ErrDeadline = errors.New("capsule: command not answered by its deadline")
+var ErrDeadline = fault.Retryable("deadline", "capsule: command not answered by its deadline").Broad()
 
 // ErrInstantiate says that a compiled module did not start. Final for these bytes.
-var ErrInstantiate = errors.New("capsule: instantiation failed")
+var ErrInstantiate = fault.Internal("capsule: instantiation failed")
 
-// ErrImage says that bytes are no image of a capsule's memory, or none of this
-// module's. Final for them.
-var ErrImage = errors.New("capsule: bad image")
+// ErrImage: the snapshot is no image of a capsule's memory, or none of this module's. Advice: take another snapshot.
+var ErrImage = fault.Final("bad_image", "capsule: bad image")
 
-// ErrMemoryLimit says that a capsule may not have the memory that its module needs to
-// start. Final for this limit.
-var ErrMemoryLimit = errors.New("capsule: memory limit too small")
+// ErrMemoryLimit: the capsule may not have the memory that its module needs to start. Advice: give it a larger limit, or run it where the policy allows one.
+var ErrMemoryLimit = fault.Final("capsule_memory_limit", "capsule: memory limit too small")
 
-// ErrNotReady says that no first heartbeat came in time. Retryable.
-var ErrNotReady = errors.New("capsule: no first heartbeat in time")
+// ErrNotReady: the capsule gave no first heartbeat in time. Advice: try again; if it is the same elsewhere, its start takes too long.
+var ErrNotReady = fault.Retryable("capsule_not_ready", "capsule: no first heartbeat in time").Broad()
 
 // How a run fails while its capsule lives. A RunError matches one of them; all
 // but ErrRunNoMemory are final for this task.
 var (
-	ErrUnknownMethod = errors.New("capsule: unknown method")
-	ErrBadInput      = errors.New("capsule: bad input")
-	ErrRunFailed     = errors.New("capsule: run failed")
-	ErrRunNoMemory   = errors.New("capsule: no memory for the run")
+	// ErrUnknownMethod: the capsule has no such method. Advice: name one that it has.
+	ErrUnknownMethod = fault.Final("unknown_method", "capsule: unknown method")
+	// ErrBadInput: the input or an argument is not what the capsule takes, or the input is not what the job says of it. Advice: correct what the message names.
+	ErrBadInput = fault.Final("bad_input", "capsule: bad input")
+	// ErrRunFailed: the capsule says that it failed. Advice: the message has its own words.
+	ErrRunFailed = fault.Final("run_failed", "capsule: run failed")
+	// ErrRunNoMemory: the capsule has no memory left for the run. Advice: give it a smaller input, or a larger memory limit.
+	ErrRunNoMemory = fault.Retryable("no_memory", "capsule: no memory for the run")
 )
 
 // RunError is the capsule's own answer that a task failed.

@@ -1,64 +1,74 @@
 package credit
 
-// Error is a refusal with a stable code. Compare with errors.Is.
-type Error struct {
-	code, text string
-	retryable  bool
-}
-
-func (e *Error) Error() string { return "credit: " + e.text }
-
-// Code is the stable name, the same that governance reports.
-func (e *Error) Code() string { return e.code }
-
-// Retryable reports whether the same call may succeed later.
-func (e *Error) Retryable() bool { return e.retryable }
+import (
+	"inos/internal/fault"
+)
 
 // What a ledger or a wallet refuses. All are final, except ErrFundsHeld and ErrBusy.
 var (
-	ErrLedgerMalformed   = &Error{code: "ledger_malformed", text: "ledger id is malformed"}
-	ErrLedgerUnknown     = &Error{code: "ledger_unknown", text: "ledger is unknown and no voucher came"}
-	ErrLedgerRevoked     = &Error{code: "ledger_revoked", text: "ledger is revoked"}
-	ErrLedgerExhausted   = &Error{code: "ledger_exhausted", text: "ledger cannot cover the amount"}
-	ErrFundsHeld         = &Error{code: "funds_held", text: "what the ledger has is held for other jobs", retryable: true}
-	ErrVoucherMissing    = &Error{code: "voucher_missing", text: "voucher is missing"}
-	ErrVoucherMalformed  = &Error{code: "voucher_malformed", text: "voucher does not decode"}
-	ErrVoucherForged     = &Error{code: "voucher_forged", text: "voucher is not signed by the ledger's key"}
-	ErrVoucherExpired    = &Error{code: "voucher_expired", text: "voucher has expired"}
-	ErrVoucherReplayed   = &Error{code: "voucher_replayed", text: "voucher has been used"}
-	ErrVoucherWrongJob   = &Error{code: "voucher_wrong_job", text: "voucher is for another job"}
-	ErrVoucherWrongPayee = &Error{code: "voucher_wrong_payee", text: "voucher is for another payee"}
-	ErrVoucherTooSmall   = &Error{code: "voucher_too_small", text: "voucher is smaller than the amount"}
+	ErrLedgerMalformed   = fault.Final("ledger_malformed", "credit: ledger id is malformed")
+	ErrLedgerUnknown     = fault.Final("ledger_unknown", "credit: ledger is unknown and no voucher came")
+	ErrLedgerRevoked     = fault.Final("ledger_revoked", "credit: ledger is revoked")
+	ErrLedgerExhausted   = fault.Final("ledger_exhausted", "credit: ledger cannot cover the amount")
+	ErrFundsHeld         = fault.Retryable("funds_held", "credit: what the ledger has is held for other jobs")
+	ErrVoucherMissing    = fault.Final("voucher_missing", "credit: voucher is missing")
+	ErrVoucherMalformed  = fault.Final("voucher_malformed", "credit: voucher does not decode")
+	ErrVoucherForged     = fault.Final("voucher_forged", "credit: voucher is not signed by the ledger's key")
+	ErrVoucherExpired    = fault.Final("voucher_expired", "credit: voucher has expired")
+	ErrVoucherReplayed   = fault.Final("voucher_replayed", "credit: voucher has been used")
+	ErrVoucherWrongJob   = fault.Final("voucher_wrong_job", "credit: voucher is for another job")
+	ErrVoucherWrongPayee = fault.Final("voucher_wrong_payee", "credit: voucher is for another payee")
+	ErrVoucherTooSmall   = fault.Final("voucher_too_small", "credit: voucher is smaller than the amount")
 
-	ErrReceiptMalformed = &Error{code: "receipt_malformed", text: "receipt does not decode"}
-	ErrReceiptForged    = &Error{code: "receipt_forged", text: "receipt is not signed by its worker"}
-	ErrReceiptMismatch  = &Error{code: "receipt_mismatch", text: "receipt does not say what was agreed"}
-	ErrReceiptUnknown   = &Error{code: "receipt_unknown", text: "receipt answers no voucher of this wallet"}
+	// ErrReceiptMalformed: the receipt does not decode. Advice: report it to the node that signed it.
+	ErrReceiptMalformed = fault.Final("receipt_malformed", "credit: receipt does not decode")
+	// ErrReceiptForged: the receipt is not signed by its worker. Advice: it is not paid.
+	ErrReceiptForged = fault.Final("receipt_forged", "credit: receipt is not signed by its worker")
+	// ErrReceiptMismatch: the receipt does not say what was agreed. Advice: it is not paid.
+	ErrReceiptMismatch = fault.Final("receipt_mismatch", "credit: receipt does not say what was agreed")
+	// ErrReceiptUnknown: the receipt answers no voucher of this wallet. Advice: it is not paid.
+	ErrReceiptUnknown = fault.Final("receipt_unknown", "credit: receipt answers no voucher of this wallet")
 
-	ErrChequeMalformed = &Error{code: "cheque_malformed", text: "cheque does not decode"}
-	ErrChequeForged    = &Error{code: "cheque_forged", text: "cheque is not signed by its drawer"}
-	ErrChequeStale     = &Error{code: "cheque_stale", text: "cheque is not newer than the last one"}
-	ErrChequeMismatch  = &Error{code: "cheque_mismatch", text: "cheque does not match what is owed"}
+	// ErrChequeMalformed: the cheque does not decode. Advice: ask its drawer for another.
+	ErrChequeMalformed = fault.Final("cheque_malformed", "credit: cheque does not decode")
+	// ErrChequeForged: the cheque is not signed by its drawer. Advice: ask its drawer for another.
+	ErrChequeForged = fault.Final("cheque_forged", "credit: cheque is not signed by its drawer")
+	// ErrChequeStale: the cheque is not newer than the last one. Advice: the last one counts.
+	ErrChequeStale = fault.Final("cheque_stale", "credit: cheque is not newer than the last one")
+	// ErrChequeMismatch: the cheque does not match what is owed. Advice: compare the books: [economy.md](economy.md#reading-the-books).
+	ErrChequeMismatch = fault.Final("cheque_mismatch", "credit: cheque does not match what is owed")
 
-	ErrNoHold       = &Error{code: "hold_unknown", text: "no such hold"}
-	ErrHoldSettled  = &Error{code: "hold_settled", text: "hold has been settled"}
-	ErrHoldRefunded = &Error{code: "hold_refunded", text: "hold has been refunded"}
-	ErrOverHold     = &Error{code: "over_hold", text: "cost exceeds what is held"}
-	ErrJobID        = &Error{code: "job_id", text: "job id is not a UUID"}
-	ErrPeer         = &Error{code: "peer_malformed", text: "peer id is malformed"}
-	ErrAmount       = &Error{code: "amount", text: "amount is zero or too large"}
-	ErrConfig       = &Error{code: "config", text: "bad config"}
-	ErrBusy         = &Error{code: "busy", text: "too many movements are waiting", retryable: true}
+	// ErrNoHold: there is no such hold. Advice: it has been settled or refunded long ago.
+	ErrNoHold = fault.Final("hold_unknown", "credit: no such hold")
+	// ErrHoldSettled: the hold has been settled. Advice: nothing; it is paid once.
+	ErrHoldSettled = fault.Final("hold_settled", "credit: hold has been settled")
+	// ErrHoldRefunded: the hold has been refunded. Advice: nothing; it is not paid any more.
+	ErrHoldRefunded = fault.Final("hold_refunded", "credit: hold has been refunded")
+	// ErrOverHold: the cost exceeds what is held. Advice: it is not paid.
+	ErrOverHold = fault.Final("over_hold", "credit: cost exceeds what is held")
+	// ErrJobID: the job id is no UUID. Advice: give a UUIDv7.
+	ErrJobID = fault.Final("job_id", "credit: job id is not a UUID")
+	// ErrPeer: the peer id is malformed. Advice: give the id that the node printed.
+	ErrPeer = fault.Final("peer_malformed", "credit: peer id is malformed")
+	// ErrAmount: the amount is zero or too large. Advice: give a whole number of microcredits, above 0.
+	ErrAmount = fault.Final("amount", "credit: amount is zero or too large")
+	// ErrConfig: the ledger's configuration is wrong. Advice: correct what the message names.
+	ErrConfig = fault.Final("config", "credit: bad config")
+	ErrBusy   = fault.Retryable("busy", "credit: too many movements are waiting")
 
-	// ErrFailed: the log could not be written, so the movement did not happen: what is
-	// wrapped says why. The ledger tries the log again after a pause of 1 s to 30 s and
-	// goes on from what is durable.
-	ErrFailed = &Error{code: "log_failed", text: "the ledger could not be written", retryable: true}
-	// ErrCorrupt: the log does not verify. The wrapped text names the entry.
-	ErrCorrupt = &Error{code: "log_corrupt", text: "the log does not verify"}
-	ErrClosed  = &Error{code: "closed", text: "ledger is closed"}
+	// What is wrapped says why. The ledger tries the log again after a pause of 1 s to 30 s
+	// and goes on from what is durable.
 
-	// ErrSignature is what a Codec's Open returns, or wraps, when the message
-	// decodes and its signature does not verify.
-	ErrSignature = &Error{code: "signature", text: "signature does not verify"}
+	// ErrFailed: the ledger could not be written, so nothing has moved. Advice: make room where the ledger lies: [economy.md](economy.md#reading-the-books).
+	ErrFailed = fault.Retryable("log_failed", "credit: the ledger could not be written")
+	// ErrCorrupt: the ledger's log does not verify. Advice: restore it from a copy; the message names the entry.
+	ErrCorrupt = fault.Final("log_corrupt", "credit: the log does not verify")
+	// ErrClosed: the ledger is closed. Advice: start the node, or reload the page.
+	ErrClosed = fault.Final("closed", "credit: ledger is closed")
+
+	// A Codec's Open returns it, or wraps it, when the message decodes and its signature
+	// does not verify.
+
+	// ErrSignature: the signature of a message of the economy does not verify. Advice: ask its sender for another.
+	ErrSignature = fault.Final("signature", "credit: signature does not verify")
 )

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"inos/internal/fault"
 )
 
 // fullLog fails while it is full, without keeping anything.
@@ -56,7 +58,7 @@ func TestLedgerGoesOnWhenTheLogDoes(t *testing.T) {
 	_, err = l.Hold(v, 60, now)
 	require.ErrorIs(t, err, ErrFailed)
 	require.ErrorIs(t, err, full, "it says why")
-	var named *Error
+	var named *fault.Error
 	require.ErrorAs(t, err, &named)
 	require.Equal(t, "log_failed", named.Code())
 	require.True(t, named.Retryable())

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"inos/internal/fault"
 	"inos/internal/identity"
 )
 
@@ -30,20 +31,15 @@ func (s *Shortage) Detail() string {
 		sums, s.Ledger)
 }
 
-func (s *Shortage) kind() *Error {
+// Fault is ErrFundsHeld or ErrLedgerExhausted.
+func (s *Shortage) Fault() *fault.Error {
 	if s.Temporary() {
 		return ErrFundsHeld
 	}
 	return ErrLedgerExhausted
 }
 
-func (s *Shortage) Error() string { return s.kind().Error() + ": " + s.Detail() }
-
-// Code is that of ErrFundsHeld or of ErrLedgerExhausted.
-func (s *Shortage) Code() string { return s.kind().Code() }
-
-// Retryable implements what Error does.
-func (s *Shortage) Retryable() bool { return s.Temporary() }
+func (s *Shortage) Error() string { return s.Fault().Error() + ": " + s.Detail() }
 
 // Is matches ErrLedgerExhausted, and ErrFundsHeld if it is temporary.
 func (s *Shortage) Is(target error) bool {

@@ -65,7 +65,7 @@ func TestReservationsNeverPassTheBalance(t *testing.T) {
 				require.ErrorAs(t, err, &lack)
 				require.Equal(t, all >= least, lack.Temporary())
 				require.ErrorIs(t, err, ErrLedgerExhausted)
-				require.Equal(t, lack.Temporary(), lack.Retryable())
+				require.Equal(t, lack.Temporary(), lack.Fault().Retryable())
 			},
 			"hold": func(t *rapid.T) {
 				if len(aside) == 0 {

@@ -1,16 +1,16 @@
 package governance
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
 	"inos/internal/capsule"
+	"inos/internal/fault"
 	"inos/internal/identity"
 )
 
-// ErrPolicyInvalid says that a policy contradicts itself or its limits. Final.
-var ErrPolicyInvalid = errors.New("governance: invalid policy")
+// ErrPolicyInvalid: the policy does not parse, or contradicts itself or its limits. Advice: correct what the message names: [policy.md](policy.md).
+var ErrPolicyInvalid = fault.Final("policy_invalid", "governance: invalid policy")
 
 // maxPolicyItems bounds every list of a policy.
 const maxPolicyItems = 4096

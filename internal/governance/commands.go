@@ -22,7 +22,7 @@ func (g *Gate) Command(from, owner identity.PeerID, c capsule.CommandType) error
 			return nil
 		}
 	}
-	return r.fixed(commandDenied)
+	return r.fixed(ErrCommandDenied)
 }
 
 // Capabilities says whether a capsule that is spawned here may use the capabilities it
@@ -37,7 +37,7 @@ func (g *Gate) Capabilities(names []string) error {
 func (r *ruleset) checkCapabilities(names []string) *Rejection {
 	for _, c := range names {
 		if r.denyCaps[c] || (len(r.allowCaps) > 0 && !r.allowCaps[c]) {
-			return reject(capabilityDenied, r.policy.Version, c)
+			return reject(ErrCapabilityDenied, r.policy.Version, c)
 		}
 	}
 	return nil
@@ -74,19 +74,19 @@ func (g *Gate) Start(a Admitted, m capsule.Manifest, publisher identity.PeerID) 
 func (r *ruleset) checkManifest(m *capsule.Manifest, publisher identity.PeerID) *Rejection {
 	cid := m.CID.String()
 	if r.denied[cid] || (len(r.capsules) > 0 && !r.capsules[cid]) {
-		return r.fixed(capsuleDenied)
+		return r.fixed(ErrCapsuleDenied)
 	}
 	if len(r.publishers) > 0 && !r.publishers[publisher] {
-		return r.fixed(publisherDenied)
+		return r.fixed(ErrPublisherDenied)
 	}
 	if rej := r.checkCapabilities(m.Capabilities); rej != nil {
 		return rej
 	}
 	if m.MemoryLimit > r.policy.MaxMemory {
-		return reject(overLimit, r.policy.Version, "memory")
+		return reject(ErrOverLimit, r.policy.Version, "memory")
 	}
 	if m.TimeLimit > r.policy.MaxRun {
-		return reject(overLimit, r.policy.Version, "time")
+		return reject(ErrOverLimit, r.policy.Version, "time")
 	}
 	return nil
 }
@@ -102,7 +102,7 @@ func (g *Gate) Limits() (memory uint64, run time.Duration) {
 // that does not say. Errors are *Rejection and match ErrResidency.
 func (g *Gate) Resident(geoHash string) error {
 	if r := g.rules.Load(); !r.resident(geoHash) {
-		return r.fixed(residency)
+		return r.fixed(ErrResidency)
 	}
 	return nil
 }
@@ -113,7 +113,7 @@ func (g *Gate) Resident(geoHash string) error {
 func (g *Gate) Message(env Envelope, now time.Time) error {
 	r := g.rules.Load()
 	if l := env.Metadata.CreditLedgerID; l != "" && !ledgerShape(l) {
-		return r.fixed(ledgerMalformed)
+		return r.fixed(ErrLedgerMalformed)
 	}
 	if _, rej := r.checkEnvelope(&env, now); rej != nil {
 		return rej

@@ -136,10 +136,10 @@ func ledgerShape(s string) bool {
 func (r *ruleset) checkEnvelope(env *Envelope, now time.Time) (uuid, *Rejection) {
 	id, ok := uuidv7(env.ID)
 	if !ok {
-		return id, r.fixed(badID)
+		return id, r.fixed(ErrIDMalformed)
 	}
 	if !validType(env.Type) {
-		return id, r.fixed(badType)
+		return id, r.fixed(ErrTypeMalformed)
 	}
 	m := &env.Metadata
 	if len(m.ModuleID) > maxIDField || len(m.UserID) > maxIDField || len(m.DeviceID) > maxIDField ||
@@ -147,7 +147,7 @@ func (r *ruleset) checkEnvelope(env *Envelope, now time.Time) (uuid, *Rejection)
 		return id, r.longMetadata(m)
 	}
 	if m.TraceParent != "" && !validTraceParent(m.TraceParent) {
-		return id, r.fixed(badTrace)
+		return id, r.fixed(ErrTraceMalformed)
 	}
 	return id, r.checkTime(env.Timestamp.Sub(now))
 }
@@ -155,7 +155,7 @@ func (r *ruleset) checkEnvelope(env *Envelope, now time.Time) (uuid, *Rejection)
 // checkTime looks at how far a timestamp lies ahead.
 func (r *ruleset) checkTime(ahead time.Duration) *Rejection {
 	if ahead > r.policy.MaxSkew || ahead < -r.policy.MaxAge {
-		return r.fixed(badTime)
+		return r.fixed(ErrTimestampSkew)
 	}
 	return nil
 }
@@ -164,7 +164,7 @@ func (r *ruleset) checkTime(ahead time.Duration) *Rejection {
 func (r *ruleset) checkRequired(env *Envelope) *Rejection {
 	for _, f := range r.policy.Require {
 		if f.of(env) == "" {
-			return reject(missingField, r.policy.Version, f.String())
+			return reject(ErrMetadataMissing, r.policy.Version, f.String())
 		}
 	}
 	return nil
@@ -174,7 +174,7 @@ func (r *ruleset) checkRequired(env *Envelope) *Rejection {
 func (r *ruleset) checkPresent(mask uint8) *Rejection {
 	for _, f := range r.policy.Require {
 		if mask&(1<<f) == 0 {
-			return reject(missingField, r.policy.Version, f.String())
+			return reject(ErrMetadataMissing, r.policy.Version, f.String())
 		}
 	}
 	return nil
@@ -188,26 +188,26 @@ func (r *ruleset) checkJob(job *Job, known uuid, knownAs string, now time.Time) 
 		id, ok = uuidv7(job.ID)
 	}
 	if !ok {
-		return id, r.fixed(badID)
+		return id, r.fixed(ErrIDMalformed)
 	}
 	return id, r.checkBounds(job, now)
 }
 
 func (r *ruleset) checkBounds(job *Job, now time.Time) *Rejection {
 	if job.Capsule == "" {
-		return reject(badJob, r.policy.Version, "capsule")
+		return reject(ErrJobMalformed, r.policy.Version, "capsule")
 	}
 	if rej := r.checkLengths(job); rej != nil {
 		return rej
 	}
 	if err := capsule.CheckCapabilities(job.Requirements.Capabilities); err != nil {
-		return reject(badJob, r.policy.Version, err.Error())
+		return reject(ErrJobMalformed, r.policy.Version, err.Error())
 	}
 	if n := job.Copies(); n > MaxReplicas || job.Quorum() > n || 2*job.Quorum() <= n {
-		return reject(badJob, r.policy.Version, "replicas")
+		return reject(ErrJobMalformed, r.policy.Version, "replicas")
 	}
 	if !job.Deadline.IsZero() && !job.Deadline.After(now) {
-		return r.fixed(pastDeadline)
+		return r.fixed(ErrDeadlinePassed)
 	}
 	return nil
 }

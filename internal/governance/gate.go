@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"inos/internal/fault"
 	"inos/internal/identity"
 )
 
@@ -16,8 +17,8 @@ type Ledgers interface {
 	// the local console, which waits for it. voucher is nil when none came; from is
 	// the sender (zero: the local console), payee the node that would be paid
 	// (zero: any). origin is the network that from is on, zero when that is not known, ahead
-	// how far its clock is ahead of this node's. An error that has a method Code() string is
-	// reported under that code if governance knows it, and with its Detail() string.
+	// how far its clock is ahead of this node's. An error is reported under its code
+	// (fault.Find) if governance knows that, and with its Detail() string.
 	Authorize(ledger identity.LedgerID, jobID string, voucher []byte, from, payee identity.PeerID, origin string,
 		amount, ceiling uint64, ahead time.Duration, now time.Time) (covered uint64, err error)
 }
@@ -34,7 +35,7 @@ type Config struct {
 }
 
 // ErrConfig says that a Config lacks something. Final.
-var ErrConfig = errors.New("governance: bad config")
+var ErrConfig = fault.Internal("governance: bad config")
 
 // Gate admits. It is safe for concurrent use; no method blocks for longer than
 // Ledgers does.
@@ -122,10 +123,10 @@ func (g *Gate) check(r *ruleset, req *Request, now time.Time) (id uuid, covered 
 	ledger := identity.LedgerID(req.Envelope.Metadata.CreditLedgerID)
 	if len(ledger) > maxLedgerID || !g.quota.knows(ledger) { // no hash is made of a long one
 		if !ledgerShape(string(ledger)) {
-			return id, 0, r.fixed(ledgerMalformed)
+			return id, 0, r.fixed(ErrLedgerMalformed)
 		}
 		if _, err := ledger.PublicKey(); err != nil {
-			return id, 0, r.fixed(ledgerMalformed)
+			return id, 0, r.fixed(ErrLedgerMalformed)
 		}
 	}
 	if id, rej = r.checkEnvelope(&req.Envelope, now); rej != nil {
@@ -147,10 +148,10 @@ func (g *Gate) check(r *ruleset, req *Request, now time.Time) (id uuid, covered 
 		n = uint64(req.Job.Copies())
 	}
 	if n > 1 && req.Voucher != nil {
-		return id, 0, reject(badJob, r.policy.Version, "replicas: one voucher cannot pay several nodes")
+		return id, 0, reject(ErrJobMalformed, r.policy.Version, "replicas: one voucher cannot pay several nodes")
 	}
 	if req.Job.Budget > 1<<60/n {
-		return id, 0, r.fixed(overBudget)
+		return id, 0, r.fixed(ErrOverBudget)
 	}
 	covered, err := g.ledgers.Authorize(ledger, req.Job.ID, req.Voucher, req.From, req.Payee, req.Origin,
 		req.Job.Budget*n, min(r.ceiling(ledger), 1<<60/n)*n, req.Ahead, now)
@@ -158,25 +159,22 @@ func (g *Gate) check(r *ruleset, req *Request, now time.Time) (id uuid, covered 
 		return id, 0, r.fromLedgers(err)
 	}
 	if covered /= n; covered == 0 {
-		return id, 0, r.fixed(ledgerExhausted)
+		return id, 0, r.fixed(ErrLedgerExhausted)
 	}
 	return id, covered, nil
 }
 
 // fromLedgers turns a ledger's error into the rejection with its code.
 func (r *ruleset) fromLedgers(err error) *Rejection {
-	kind := creditRefused
-	var coded interface{ Code() string }
-	if errors.As(err, &coded) {
-		if s := creditSentinels[coded.Code()]; s != nil {
-			kind = s
-		}
+	kind := ErrCreditRefused
+	if s := creditSentinels[fault.Find(err).Code()]; s != nil {
+		kind = s
 	}
 	rej := reject(kind, r.policy.Version, "")
 	rej.cause = err
 	var detailed interface{ Detail() string }
 	switch {
-	case kind == creditRefused:
+	case kind == ErrCreditRefused:
 		rej.Detail = err.Error()
 	case errors.As(err, &detailed):
 		rej.Detail = detailed.Detail()

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/fault"
 	"inos/internal/identity"
 )
 
@@ -31,8 +32,8 @@ type purse map[identity.LedgerID]uint64
 
 type coded string
 
-func (c coded) Error() string { return "purse: " + string(c) }
-func (c coded) Code() string  { return string(c) }
+func (c coded) Error() string       { return "purse: " + string(c) }
+func (c coded) Fault() *fault.Error { return fault.Lookup(string(c)) }
 
 func (p purse) Authorize(l identity.LedgerID, _ string, _ []byte, _, _ identity.PeerID, _ string, amount, ceiling uint64, _ time.Duration, _ time.Time) (uint64, error) {
 	have, ok := p[l]

@@ -53,9 +53,9 @@ func (r *ruleset) longMetadata(m *Metadata) *Rejection {
 }
 
 func (r *ruleset) long(field string, n, most int) *Rejection {
-	return reject(tooLong, r.policy.Version, fmt.Sprintf("%s of %d bytes, at most %d", field, n, most))
+	return reject(ErrFieldTooLong, r.policy.Version, fmt.Sprintf("%s of %d bytes, at most %d", field, n, most))
 }
 
 func (r *ruleset) many(field string, n, most int) *Rejection {
-	return reject(tooLong, r.policy.Version, fmt.Sprintf("%d %s, at most %d", n, field, most))
+	return reject(ErrFieldTooLong, r.policy.Version, fmt.Sprintf("%d %s, at most %d", n, field, most))
 }

@@ -9,7 +9,7 @@ import (
 
 // Policy is what a node allows. The zero value is the documented default:
 // every publisher, capsule and capability, no required metadata beyond the
-// ledger id, no rate or concurrency limit, no residency, no quiet hours,
+// ledger id, no rate or concurrency limit, no ErrResidency, no quiet hours,
 // lifecycle commands from the local console and the node that spawned the
 // capsule only, and the figures of the Default constants.
 type Policy struct {

@@ -69,7 +69,7 @@ func (q *quota) take(r *ruleset, l identity.LedgerID, serial uint64, deadline, n
 			}
 		}
 		if len(s.running) >= most {
-			return r.fixed(tooMany)
+			return r.fixed(ErrTooMany)
 		}
 	}
 	if s.limit != limit {
@@ -79,7 +79,7 @@ func (q *quota) take(r *ruleset, l identity.LedgerID, serial uint64, deadline, n
 		}
 	}
 	if s.bucket != nil && !s.bucket.AllowN(now, 1) {
-		return r.fixed(rateExceeded)
+		return r.fixed(ErrRateExceeded)
 	}
 	if most > 0 {
 		if deadline.IsZero() { // a job without one counts for as long as the longest

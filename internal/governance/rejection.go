@@ -1,125 +1,138 @@
 package governance
 
-import "strings"
+import (
+	"strings"
 
-// sentinel is an error with a stable code that consoles and peers see.
-type sentinel struct {
-	code, text, rule string
-	retryable        bool
-}
-
-func (s *sentinel) Error() string { return "governance: " + s.text }
-
-// Code is the stable name of the error.
-func (s *sentinel) Code() string { return s.code }
-
-func dna(code, rule, text string) *sentinel {
-	return &sentinel{code: code, rule: "dna." + rule, text: text}
-}
-
-func pay(code, text string) *sentinel {
-	return &sentinel{code: code, rule: "credit." + code, text: text}
-}
-
-func rule(code, rule, text string, retryable bool) *sentinel {
-	return &sentinel{code: code, rule: "policy." + rule, text: text, retryable: retryable}
-}
+	"inos/internal/fault"
+)
 
 // What a Rejection matches with errors.Is. All are final for the envelope they
 // were given, except those of which Rejection.Retryable says otherwise.
 var (
-	noLedger        = dna("ledger_missing", "ledger", "no credit ledger id")
-	ledgerMalformed = dna("ledger_malformed", "ledger", "credit ledger id is malformed")
-	badID           = dna("id_malformed", "id", "id is not a UUIDv7")
-	badType         = dna("type_malformed", "type", `type is not "service:action:v1"`)
-	badTime         = dna("timestamp_skew", "timestamp", "timestamp lies too far from now")
-	badTrace        = dna("trace_malformed", "trace", "trace parent is not a W3C one")
-	tooLong         = dna("field_too_long", "size", "a field is longer than its limit")
-	badJob          = dna("job_malformed", "job", "the job is malformed")
-	pastDeadline    = dna("deadline_passed", "deadline", "the deadline has passed")
+	// ErrNoLedger: the job has no credit ledger id. Advice: give `creditLedgerId`: the kernel's own is `(await inos.status()).ledgerId`.
+	ErrNoLedger = fault.Final("ledger_missing", "governance: no credit ledger id")
+	// ErrLedgerMalformed: the credit ledger id is malformed. Advice: give `ledger:` and the peer id of its key.
+	ErrLedgerMalformed = fault.Final("ledger_malformed", "governance: credit ledger id is malformed")
+	// ErrIDMalformed: the id is no UUIDv7. Advice: leave it out, or give a UUIDv7 that is not yet used.
+	ErrIDMalformed = fault.Final("id_malformed", "governance: id is not a UUIDv7")
+	// ErrTypeMalformed: the envelope's type has not the form `service:action:v1`. Advice: correct it.
+	ErrTypeMalformed = fault.Final("type_malformed", `governance: type is not "service:action:v1"`)
+	// ErrTimestampSkew: the envelope's time lies too far from the node's. Advice: set this machine's clock right: [mesh.md](mesh.md#clocks-that-differ).
+	ErrTimestampSkew = fault.Final("timestamp_skew", "governance: timestamp lies too far from now")
+	// ErrTraceMalformed: the trace parent is none of W3C Trace Context. Advice: leave it out, or correct it.
+	ErrTraceMalformed = fault.Final("trace_malformed", "governance: trace parent is not a W3C one")
+	// ErrFieldTooLong: a field is longer than its limit. Advice: shorten the field that the message names.
+	ErrFieldTooLong = fault.Final("field_too_long", "governance: a field is longer than its limit")
+	// ErrJobMalformed: a field of the job contradicts another, or lies outside its range. Advice: correct what the message names.
+	ErrJobMalformed = fault.Final("job_malformed", "governance: the job is malformed")
+	// ErrDeadlinePassed: the deadline has passed. Advice: give the job more time; or set this machine's clock right.
+	ErrDeadlinePassed = fault.Final("deadline_passed", "governance: the deadline has passed")
 
-	ledgerUnknown     = pay("ledger_unknown", "ledger is unknown and no voucher came")
-	ledgerRevoked     = pay("ledger_revoked", "ledger is revoked")
-	ledgerExhausted   = pay("ledger_exhausted", "ledger cannot cover the amount")
-	fundsHeld         = &sentinel{code: "funds_held", rule: "credit.funds_held", text: "what the ledger has is held for other jobs", retryable: true}
-	voucherMissing    = pay("voucher_missing", "voucher is missing")
-	voucherMalformed  = pay("voucher_malformed", "voucher does not decode")
-	voucherForged     = pay("voucher_forged", "voucher is not signed by the ledger's key")
-	voucherExpired    = pay("voucher_expired", "voucher has expired")
-	voucherReplayed   = pay("voucher_replayed", "voucher has been used")
-	voucherWrongJob   = pay("voucher_wrong_job", "voucher is for another job")
-	voucherWrongPayee = pay("voucher_wrong_payee", "voucher is for another payee")
-	voucherTooSmall   = pay("voucher_too_small", "voucher is smaller than the job's budget")
-	creditRefused     = pay("credit_refused", "the ledger refused")
+	// ErrLedgerUnknown: the node does not know the ledger and no voucher came along. Advice: pay with a ledger that the node knows, or let the kernel sign a voucher.
+	ErrLedgerUnknown = fault.Final("ledger_unknown", "governance: ledger is unknown and no voucher came")
+	// ErrLedgerRevoked: the ledger's key has been revoked. Advice: pay with another ledger.
+	ErrLedgerRevoked = fault.Final("ledger_revoked", "governance: ledger is revoked")
+	// ErrLedgerExhausted: the ledger does not have the amount, also once nothing is held. Advice: `inos.ledger('grant', microcredits)` on the own node; or a smaller `budget`, a nearer deadline, `maxCost`: [economy.md](economy.md#what-is-held).
+	ErrLedgerExhausted = fault.Final("ledger_exhausted", "governance: ledger cannot cover the amount")
+	// ErrFundsHeld: the ledger has the amount, and it is held for other jobs. Advice: try again once other jobs have been settled; a job that waits in the queue does so by itself.
+	ErrFundsHeld = fault.Retryable("funds_held", "governance: what the ledger has is held for other jobs")
+	// ErrVoucherMissing: the job has no voucher. Advice: let the kernel sign one, or give one.
+	ErrVoucherMissing = fault.Final("voucher_missing", "governance: voucher is missing")
+	// ErrVoucherMalformed: the voucher does not decode. Advice: sign another.
+	ErrVoucherMalformed = fault.Final("voucher_malformed", "governance: voucher does not decode")
+	// ErrVoucherForged: the voucher is not signed by the ledger's key. Advice: sign it with the key of the ledger.
+	ErrVoucherForged = fault.Final("voucher_forged", "governance: voucher is not signed by the ledger's key")
+	// ErrVoucherExpired: the voucher has expired. Advice: sign another.
+	ErrVoucherExpired = fault.Final("voucher_expired", "governance: voucher has expired")
+	// ErrVoucherReplayed: the voucher has been used. Advice: sign another.
+	ErrVoucherReplayed = fault.Final("voucher_replayed", "governance: voucher has been used")
+	// ErrVoucherWrongJob: the voucher is for another job. Advice: sign one for this job.
+	ErrVoucherWrongJob = fault.Final("voucher_wrong_job", "governance: voucher is for another job")
+	// ErrVoucherWrongPayee: the voucher is for another payee. Advice: sign one for this node.
+	ErrVoucherWrongPayee = fault.Final("voucher_wrong_payee", "governance: voucher is for another payee")
+	// ErrVoucherTooSmall: the voucher is smaller than what the job may cost. Advice: sign a larger one, or set a smaller `budget`.
+	ErrVoucherTooSmall = fault.Final("voucher_too_small", "governance: voucher is smaller than the job's budget")
+	// ErrCreditRefused: the ledger refused for a reason of its own. Advice: the message has the reason.
+	ErrCreditRefused = fault.Final("credit_refused", "governance: the ledger refused")
 
-	missingField     = rule("metadata_missing", "required", "a required metadata field is empty", false)
-	overBudget       = rule("over_budget", "budget", "budget exceeds the policy's ceiling", false)
-	overPriority     = rule("over_priority", "priority", "priority exceeds the policy's ceiling", false)
-	overDeadline     = rule("over_deadline", "deadline", "deadline lies beyond the policy's", false)
-	overLimit        = rule("over_limit", "limit", "memory or time limit exceeds the policy's", false)
-	capsuleDenied    = rule("capsule_denied", "capsule", "capsule is not allowed", false)
-	publisherDenied  = rule("publisher_denied", "publisher", "publisher is not allowed", false)
-	capabilityDenied = rule("capability_denied", "capability", "capability is not allowed", false)
-	residency        = rule("residency", "residency", "job may leave the region its data must stay in", false)
-	commandDenied    = rule("command_denied", "lifecycle", "the sender may not give this command", false)
-	ledgerDenied     = rule("ledger_denied", "ledger", "the policy denies this ledger", false)
-	quietHours       = rule("quiet_hours", "quiet", "quiet hours", true)
-	rateExceeded     = rule("rate_exceeded", "rate", "ledger sends jobs too fast", true)
-	tooMany          = rule("concurrency_exceeded", "concurrency", "ledger has too many jobs running", true)
+	// ErrMetadataMissing: the policy requires a metadata field that is empty. Advice: fill in what the message names.
+	ErrMetadataMissing = fault.Final("metadata_missing", "governance: a required metadata field is empty")
+	// ErrOverBudget: the budget exceeds the policy's ceiling. Advice: set a smaller `budget`: [policy.md](policy.md).
+	ErrOverBudget = fault.Final("over_budget", "governance: budget exceeds the policy's ceiling")
+	// ErrOverPriority: the priority exceeds the policy's ceiling. Advice: set a lower `priority`.
+	ErrOverPriority = fault.Final("over_priority", "governance: priority exceeds the policy's ceiling")
+	// ErrOverDeadline: the deadline lies beyond the policy's. Advice: set a nearer deadline.
+	ErrOverDeadline = fault.Final("over_deadline", "governance: deadline lies beyond the policy's")
+	// ErrOverLimit: the memory or time limit exceeds the policy's. Advice: set smaller limits.
+	ErrOverLimit = fault.Final("over_limit", "governance: memory or time limit exceeds the policy's")
+	// ErrCapsuleDenied: the policy does not allow the capsule. Advice: use another capsule or node, or change the policy: [policy.md](policy.md).
+	ErrCapsuleDenied = fault.Final("capsule_denied", "governance: capsule is not allowed")
+	// ErrPublisherDenied: the policy does not allow the capsule's publisher. Advice: use another capsule or node, or change the policy: [policy.md](policy.md).
+	ErrPublisherDenied = fault.Final("publisher_denied", "governance: publisher is not allowed")
+	// ErrCapabilityDenied: the policy does not allow the capability. Advice: ask for another, or change the policy: [policy.md](policy.md).
+	ErrCapabilityDenied = fault.Final("capability_denied", "governance: capability is not allowed")
+	// ErrResidency: the job may leave the region that its data must stay in. Advice: require that region with `geo`.
+	ErrResidency = fault.Final("residency", "governance: job may leave the region its data must stay in")
+	// ErrCommandDenied: the sender may not give this command. Advice: give it from the node that spawned the capsule, or change the policy: [policy.md](policy.md).
+	ErrCommandDenied = fault.Final("command_denied", "governance: the sender may not give this command")
+	// ErrLedgerDenied: the policy denies this ledger. Advice: pay with another ledger.
+	ErrLedgerDenied = fault.Final("ledger_denied", "governance: the policy denies this ledger")
+	// ErrQuietHours: the policy's quiet hours. Advice: try again when they are over, or elsewhere.
+	ErrQuietHours = fault.Retryable("quiet_hours", "governance: quiet hours")
+	// ErrRateExceeded: the ledger sends jobs faster than the policy allows. Advice: send them more slowly.
+	ErrRateExceeded = fault.Retryable("rate_exceeded", "governance: ledger sends jobs too fast")
+	// ErrTooMany: the ledger has as many jobs running as the policy allows. Advice: await some of them first.
+	ErrTooMany = fault.Retryable("concurrency_exceeded", "governance: ledger has too many jobs running")
 )
 
-// The sentinels, for errors.Is. ErrPolicy and ErrDNA match every rejection by a
-// rule of the policy or by the DNA check.
+// ErrPolicy and ErrDNA match every rejection by a rule of the policy or by the DNA check.
 var (
-	ErrDNA    error = &sentinel{code: "dna", text: "rejected by the DNA check"}
-	ErrPolicy error = &sentinel{code: "policy", text: "rejected by policy"}
-
-	ErrNoLedger         error = noLedger
-	ErrLedgerMalformed  error = ledgerMalformed
-	ErrIDMalformed      error = badID
-	ErrTypeMalformed    error = badType
-	ErrTimestampSkew    error = badTime
-	ErrTraceMalformed   error = badTrace
-	ErrFieldTooLong     error = tooLong
-	ErrJobMalformed     error = badJob
-	ErrMetadataMissing  error = missingField
-	ErrDeadlinePassed   error = pastDeadline
-	ErrLedgerUnknown    error = ledgerUnknown
-	ErrLedgerRevoked    error = ledgerRevoked
-	ErrLedgerExhausted  error = ledgerExhausted
-	ErrFundsHeld        error = fundsHeld
-	ErrVoucherMissing   error = voucherMissing
-	ErrVoucherMalformed error = voucherMalformed
-	ErrVoucherForged    error = voucherForged
-	ErrVoucherExpired   error = voucherExpired
-	ErrVoucherReplayed  error = voucherReplayed
-	ErrVoucherWrongJob  error = voucherWrongJob
-
-	ErrVoucherWrongPayee error = voucherWrongPayee
-	ErrVoucherTooSmall   error = voucherTooSmall
-	ErrCreditRefused     error = creditRefused
-	ErrOverBudget        error = overBudget
-	ErrOverPriority      error = overPriority
-	ErrOverDeadline      error = overDeadline
-	ErrOverLimit         error = overLimit
-	ErrCapsuleDenied     error = capsuleDenied
-	ErrPublisherDenied   error = publisherDenied
-	ErrCapabilityDenied  error = capabilityDenied
-	ErrResidency         error = residency
-	ErrCommandDenied     error = commandDenied
-	ErrLedgerDenied      error = ledgerDenied
-	ErrQuietHours        error = quietHours
-	ErrRateExceeded      error = rateExceeded
-	ErrTooMany           error = tooMany
+	ErrDNA    = fault.Internal("governance: rejected by the DNA check")
+	ErrPolicy = fault.Internal("governance: rejected by policy")
 )
+
+// rules name what of the DNA check, or of the policy, an error belongs to. The others are
+// the ledger's.
+var rules = map[*fault.Error]string{
+	ErrNoLedger:         "dna.ledger",
+	ErrLedgerMalformed:  "dna.ledger",
+	ErrIDMalformed:      "dna.id",
+	ErrTypeMalformed:    "dna.type",
+	ErrTimestampSkew:    "dna.timestamp",
+	ErrTraceMalformed:   "dna.trace",
+	ErrFieldTooLong:     "dna.size",
+	ErrJobMalformed:     "dna.job",
+	ErrDeadlinePassed:   "dna.deadline",
+	ErrMetadataMissing:  "policy.required",
+	ErrOverBudget:       "policy.budget",
+	ErrOverPriority:     "policy.priority",
+	ErrOverDeadline:     "policy.deadline",
+	ErrOverLimit:        "policy.limit",
+	ErrCapsuleDenied:    "policy.capsule",
+	ErrPublisherDenied:  "policy.publisher",
+	ErrCapabilityDenied: "policy.capability",
+	ErrResidency:        "policy.residency",
+	ErrCommandDenied:    "policy.lifecycle",
+	ErrLedgerDenied:     "policy.ledger",
+	ErrQuietHours:       "policy.quiet",
+	ErrRateExceeded:     "policy.rate",
+	ErrTooMany:          "policy.concurrency",
+}
+
+func ruleOf(e *fault.Error) string {
+	if rule, ok := rules[e]; ok {
+		return rule
+	}
+	return "credit." + e.Code()
+}
 
 // creditSentinels finds the sentinel of a code that a Ledgers returned.
-var creditSentinels = func() map[string]*sentinel {
-	m := map[string]*sentinel{ledgerMalformed.code: ledgerMalformed}
-	for _, s := range []*sentinel{ledgerUnknown, ledgerRevoked, ledgerExhausted, fundsHeld, voucherMissing,
-		voucherMalformed, voucherForged, voucherExpired, voucherReplayed, voucherWrongJob,
-		voucherWrongPayee, voucherTooSmall, creditRefused} {
-		m[s.code] = s
+var creditSentinels = func() map[string]*fault.Error {
+	m := map[string]*fault.Error{ErrLedgerMalformed.Code(): ErrLedgerMalformed}
+	for _, s := range []*fault.Error{ErrLedgerUnknown, ErrLedgerRevoked, ErrLedgerExhausted, ErrFundsHeld, ErrVoucherMissing,
+		ErrVoucherMalformed, ErrVoucherForged, ErrVoucherExpired, ErrVoucherReplayed, ErrVoucherWrongJob,
+		ErrVoucherWrongPayee, ErrVoucherTooSmall, ErrCreditRefused} {
+		m[s.Code()] = s
 	}
 	return m
 }()
@@ -131,43 +144,39 @@ type Rejection struct {
 	Detail        string // for people; may be empty
 	PolicyVersion uint64
 
-	kind  *sentinel
+	kind  *fault.Error
 	cause error
 }
 
 func (r *Rejection) Error() string {
-	if r.kind == nil {
-		return "governance: rejected: " + r.Code
-	}
 	if r.Detail == "" {
 		return r.kind.Error()
 	}
 	return r.kind.Error() + ": " + r.Detail
 }
 
+// Fault is the sentinel that r matches.
+func (r *Rejection) Fault() *fault.Error { return r.kind }
+
 // Is matches the sentinels of this package.
 func (r *Rejection) Is(target error) bool {
-	s, ok := target.(*sentinel)
-	if !ok {
-		return false
-	}
-	switch error(s) {
+	switch target {
 	case ErrPolicy:
 		return strings.HasPrefix(r.Rule, "policy.")
 	case ErrDNA:
 		return strings.HasPrefix(r.Rule, "dna.")
 	}
-	return s == r.kind
+	return target == r.kind
 }
 
 // Unwrap returns the ledger's own error, nil when the rejection is governance's.
 func (r *Rejection) Unwrap() error { return r.cause }
 
 // Retryable reports whether the same envelope may pass later.
-func (r *Rejection) Retryable() bool { return r.kind != nil && r.kind.retryable }
+func (r *Rejection) Retryable() bool { return r.kind.Retryable() }
 
-func reject(k *sentinel, version uint64, detail string) *Rejection {
-	return &Rejection{Code: k.code, Rule: k.rule, Detail: detail, PolicyVersion: version, kind: k}
+func reject(k *fault.Error, version uint64, detail string) *Rejection {
+	return &Rejection{Code: k.Code(), Rule: ruleOf(k), Detail: detail, PolicyVersion: version, kind: k}
 }
 
 func (r *Rejection) dna() bool { return strings.HasPrefix(r.Rule, "dna.") }

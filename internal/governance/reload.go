@@ -2,10 +2,10 @@ package governance
 
 import (
 	"crypto/ed25519"
-	"errors"
 	"fmt"
 	"slices"
 
+	"inos/internal/fault"
 	"inos/internal/identity"
 )
 
@@ -19,8 +19,10 @@ type PolicyCodec interface {
 // Why a policy was not taken; all final for the document. The policy in force
 // stays.
 var (
-	ErrPolicySigner = errors.New("governance: policy is not signed by anybody who may")
-	ErrPolicyStale  = errors.New("governance: policy is not newer than the one in force")
+	// ErrPolicySigner: the policy is not signed by anybody who may. Advice: have one of the node's policy signers sign it.
+	ErrPolicySigner = fault.Final("policy_signer", "governance: policy is not signed by anybody who may")
+	// ErrPolicyStale: the policy is not newer than the one in force. Advice: raise its version.
+	ErrPolicyStale = fault.Final("policy_stale", "governance: policy is not newer than the one in force")
 )
 
 // Replace puts p in force, whole or not at all: every Admit runs under one policy
@@ -120,7 +122,7 @@ func (g *Gate) DryRun(candidate Policy) (changes []Change, looked int, err error
 // predicate reports whether r came from a rule that a dry run replays.
 func (r *Rejection) predicate() bool {
 	switch r.kind {
-	case rateExceeded, tooMany:
+	case ErrRateExceeded, ErrTooMany:
 		return false
 	}
 	return r.cause == nil

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"inos/internal/fault"
 	"inos/internal/identity"
 )
 
@@ -28,8 +29,8 @@ func (s *strict) Authorize(_ identity.LedgerID, _ string, _ []byte, _, _ identit
 
 type codedError string
 
-func (c codedError) Error() string { return string(c) }
-func (c codedError) Code() string  { return string(c) }
+func (c codedError) Error() string       { return string(c) }
+func (c codedError) Fault() *fault.Error { return fault.Lookup(string(c)) }
 
 func TestCopiesAreAllCovered(t *testing.T) {
 	now := testNow

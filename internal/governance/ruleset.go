@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"inos/internal/capsule"
+	"inos/internal/fault"
 	"inos/internal/identity"
 )
 
@@ -19,7 +20,7 @@ type ruleset struct {
 	allowCaps  map[string]bool
 	denyCaps   map[string]bool
 	ledgers    map[identity.LedgerID]LedgerRule
-	prepared   map[*sentinel]*Rejection
+	prepared   map[*fault.Error]*Rejection
 	missing    *Rejection // the rejection that must cost nothing
 }
 
@@ -27,14 +28,14 @@ func compile(p Policy) (*ruleset, error) {
 	if err := p.Check(); err != nil {
 		return nil, err
 	}
-	r := &ruleset{policy: p.withDefaults(), stated: p, prepared: make(map[*sentinel]*Rejection)}
-	for _, s := range []*sentinel{ledgerMalformed, badID, badType, badTime, badTrace, tooLong, pastDeadline,
-		overBudget, overPriority, overDeadline, capsuleDenied, publisherDenied, capabilityDenied, residency,
-		commandDenied, ledgerDenied, quietHours, rateExceeded, tooMany, ledgerUnknown, ledgerRevoked,
-		ledgerExhausted, voucherMissing} {
+	r := &ruleset{policy: p.withDefaults(), stated: p, prepared: make(map[*fault.Error]*Rejection)}
+	for _, s := range []*fault.Error{ErrLedgerMalformed, ErrIDMalformed, ErrTypeMalformed, ErrTimestampSkew, ErrTraceMalformed, ErrFieldTooLong, ErrDeadlinePassed,
+		ErrOverBudget, ErrOverPriority, ErrOverDeadline, ErrCapsuleDenied, ErrPublisherDenied, ErrCapabilityDenied, ErrResidency,
+		ErrCommandDenied, ErrLedgerDenied, ErrQuietHours, ErrRateExceeded, ErrTooMany, ErrLedgerUnknown, ErrLedgerRevoked,
+		ErrLedgerExhausted, ErrVoucherMissing} {
 		r.prepared[s] = reject(s, p.Version, "")
 	}
-	r.missing = reject(noLedger, p.Version, "")
+	r.missing = reject(ErrNoLedger, p.Version, "")
 	cids := func(list []capsule.CID) map[string]bool {
 		m := make(map[string]bool, len(list))
 		for _, c := range list {
@@ -63,7 +64,7 @@ func compile(p Policy) (*ruleset, error) {
 }
 
 // fixed is a rejection without detail, prepared when the policy was compiled.
-func (r *ruleset) fixed(s *sentinel) *Rejection {
+func (r *ruleset) fixed(s *fault.Error) *Rejection {
 	if p := r.prepared[s]; p != nil {
 		return p
 	}
@@ -89,25 +90,25 @@ func (r *ruleset) resident(geo string) bool {
 // checkPolicy applies every rule that needs neither history nor money.
 func (r *ruleset) checkPolicy(job *Job, ledger identity.LedgerID, now time.Time) *Rejection {
 	if r.ledgers[ledger].Deny {
-		return r.fixed(ledgerDenied)
+		return r.fixed(ErrLedgerDenied)
 	}
 	if r.denied[job.Capsule] || (len(r.capsules) > 0 && !r.capsules[job.Capsule]) {
-		return r.fixed(capsuleDenied)
+		return r.fixed(ErrCapsuleDenied)
 	}
 	if job.Budget > r.ceiling(ledger) {
-		return r.fixed(overBudget)
+		return r.fixed(ErrOverBudget)
 	}
 	if job.Priority > r.policy.Priority {
-		return r.fixed(overPriority)
+		return r.fixed(ErrOverPriority)
 	}
 	if !job.Deadline.IsZero() && job.Deadline.Sub(now) > r.policy.MaxDeadline {
-		return r.fixed(overDeadline)
+		return r.fixed(ErrOverDeadline)
 	}
 	if rej := r.checkCapabilities(job.Requirements.Capabilities); rej != nil {
 		return rej
 	}
 	if !r.resident(job.Requirements.GeoPrefix) {
-		return r.fixed(residency)
+		return r.fixed(ErrResidency)
 	}
 	for _, q := range r.policy.Quiet {
 		least := q.MinPriority
@@ -115,7 +116,7 @@ func (r *ruleset) checkPolicy(job *Job, ledger identity.LedgerID, now time.Time)
 			least = 255
 		}
 		if job.Priority < least && q.covers(now) {
-			return r.fixed(quietHours)
+			return r.fixed(ErrQuietHours)
 		}
 	}
 	return nil

@@ -124,8 +124,8 @@ func TestJobsOfOthersAreChecked(t *testing.T) {
 			"a gpu":       {needs("simd", "gpu"), mesh.JobBusy, "requirements"},
 			"elsewhere":   {func(s *Submission) { s.Job.Requirements.GeoPrefix = "9q8" }, mesh.JobBusy, "requirements"},
 			"cheaper":     {func(s *Submission) { s.Job.Requirements.MaxCost = 9 }, mesh.JobBusy, "requirements"},
-			"other bytes": {func(s *Submission) { s.Input = []byte("y") }, mesh.JobRejected, "input_mismatch"},
-			"more bytes":  {func(s *Submission) { s.Job.InputCID = ""; s.Input = []byte("xx") }, mesh.JobRejected, "input_mismatch"},
+			"other bytes": {func(s *Submission) { s.Input = []byte("y") }, mesh.JobRejected, "bad_input"},
+			"more bytes":  {func(s *Submission) { s.Job.InputCID = ""; s.Input = []byte("xx") }, mesh.JobRejected, "bad_input"},
 		} {
 			runs := server.work.runs.Load()
 			out := serveFor(t, server.Kernel, submission("x", c.change))

@@ -2,11 +2,10 @@ package kernel
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
+	"inos/internal/fault"
 	"inos/internal/mesh"
 )
 
@@ -15,7 +14,7 @@ import (
 // has a share. So nobody keeps a slot by being slow.
 
 // errMadeRoom ends an arrival in whose place another one has come.
-var errMadeRoom = errors.New("kernel: others, who had less on its way here, came first")
+var errMadeRoom = fault.Internal("kernel: others, who had less on its way here, came first")
 
 // noFreeSlot is why a node with slots is busy.
 const noFreeSlot = "no free slot"
@@ -154,4 +153,4 @@ func (k *Kernel) slotFor(ctx context.Context, a *arrival, pays bool, took time.D
 	}
 }
 
-var errNoSlot = fmt.Errorf("kernel: %s", noFreeSlot)
+var errNoSlot = fault.Internal("kernel: " + noFreeSlot)

@@ -1,12 +1,11 @@
 package kernel
 
-import "context"
-
-const (
-	// unwritable is why a node is busy that cannot write its books, reasonBooks its Reason.
-	unwritable  = "this node cannot write its books now"
-	reasonBooks = "log_failed"
+import (
+	"context"
 )
+
+// unwritable is why a node is busy that cannot write its books.
+const unwritable = "this node cannot write its books now"
 
 // BooksChanged: this node cannot write its books, for Err, and takes no jobs of other
 // nodes; or, Err being nil, it can again and does.

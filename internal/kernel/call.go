@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"inos/internal/budget"
 	"inos/internal/capsule"
+	"inos/internal/fault"
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
@@ -147,16 +149,8 @@ func (k *Kernel) mayCall(ctx context.Context, from identity.PeerID, id string) e
 }
 
 // callEnds are the failures of a call that are no capsule's own.
-var callEnds = []struct {
-	err  error
-	code string
-}{
-	{supervisor.ErrNoCapsule, "unknown_capsule"},
-	{supervisor.ErrPaused, "capsule_paused"},
-	{supervisor.ErrCalls, "too_many_calls"},
-	{supervisor.ErrStopped, "capsule_stopped"},
-	{supervisor.ErrTimeLimit, "deadline"},
-	{ErrDenied, "denied"},
+var callEnds = []*fault.Error{
+	supervisor.ErrNoCapsule, supervisor.ErrPaused, supervisor.ErrCalls, supervisor.ErrStopped, supervisor.ErrTimeLimit, ErrDenied,
 }
 
 // CallError is how a call of a capsule on another node failed there. It matches the
@@ -170,13 +164,18 @@ func (e *CallError) Unwrap() error { return e.JobError }
 
 // Is matches the error that goes by the same reason here.
 func (e *CallError) Is(target error) bool {
-	for _, known := range callEnds {
-		if known.code == e.Reason && known.err == target {
-			return true
+	here, ok := target.(*fault.Error)
+	return ok && here.Code() == e.Reason && (slices.Contains(callEnds, here) || here.Of("capsule"))
+}
+
+// Fault is the error that goes by the same reason here, or what the node said.
+func (e *CallError) Fault() *fault.Error {
+	for _, here := range callEnds {
+		if here.Code() == e.Reason {
+			return here
 		}
 	}
-	code, _ := capsule.CodeOf(target)
-	return code != "" && code == e.Reason
+	return e.JobError.Fault()
 }
 
 // callCode says in the mesh's terms how a call failed.
@@ -194,14 +193,8 @@ func callCode(err error) mesh.JobCode {
 
 // callReason is the stable code of a failed call.
 func callReason(err error) string {
-	var rejected *governance.Rejection
-	if errors.As(err, &rejected) {
-		return rejected.Code
+	if e := fault.Among(err, func(e *fault.Error) bool { return travels(e) || slices.Contains(callEnds, e) }); e != nil {
+		return e.Code()
 	}
-	for _, known := range callEnds {
-		if errors.Is(err, known.err) {
-			return known.code
-		}
-	}
-	return codeText(err)
+	return ""
 }

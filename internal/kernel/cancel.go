@@ -2,15 +2,16 @@ package kernel
 
 import (
 	"context"
-	"errors"
 	"fmt"
+
+	"inos/internal/fault"
 )
 
 var (
-	// ErrNoJob: no job of this id that was dispatched from here is under way. Final.
-	ErrNoJob = errors.New("kernel: no such job is under way")
+	// ErrNoJob: no job of this id that was dispatched from here is under way, or is remembered. Advice: `inos.jobs()` lists those that are.
+	ErrNoJob = fault.Final("unknown_job", "kernel: no such job is under way")
 
-	errAsked = errors.New("cancelled by command")
+	errAsked = fault.Internal("cancelled by command")
 )
 
 // Cancel ends a job that was dispatched from here, wherever it is: its Dispatch

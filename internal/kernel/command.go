@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"inos/internal/capsule"
+	"inos/internal/fault"
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
@@ -108,22 +109,16 @@ func (k *Kernel) commanded(from, node identity.PeerID, cmd capsule.Command, r ca
 
 var (
 	// ErrDenied: the gate does not let the caller give this command here. Final.
-	ErrDenied = errors.New("kernel: command denied")
-	// ErrNoCapability: a capsule is to use what this node does not have. Final.
-	ErrNoCapability = errors.New("kernel: capability missing")
+	ErrDenied = fault.Final("denied", "kernel: command denied").Broad()
+	// ErrNoCapability: a capsule is to use what this node does not have. Advice: spawn it on a node that has it, or start the node with it.
+	ErrNoCapability = fault.Final("capability_missing", "kernel: capability missing")
 )
 
 // refusal is the answer to a command that err kept from being carried out.
 func refusal(cmd capsule.Command, err error) capsule.Reply {
-	r := capsule.Reply{ID: cmd.ID, Code: replyCodeOf(err), Message: err.Error(), Reason: codeText(err), Timestamp: time.Now()}
-	var rejected *governance.Rejection
-	switch {
-	case errors.As(err, &rejected):
-		r.Reason = rejected.Code
-	case errors.Is(err, ErrNoCapability):
-		r.Reason = "capability_missing"
-	case errors.Is(err, ErrDraining):
-		r.Reason = reasonDraining
+	r := capsule.Reply{ID: cmd.ID, Code: replyCodeOf(err), Message: err.Error(), Timestamp: time.Now()}
+	if e := fault.Among(err, func(e *fault.Error) bool { return travels(e) || e == ErrNoCapability || e == ErrDraining }); e != nil {
+		r.Reason = e.Code()
 	}
 	return r
 }

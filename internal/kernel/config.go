@@ -1,13 +1,13 @@
 package kernel
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
 	"inos/internal/budget"
 	"inos/internal/capsule"
 	"inos/internal/credit"
+	"inos/internal/fault"
 	"inos/internal/identity"
 	"inos/internal/scheduler"
 	"inos/internal/trace"
@@ -80,7 +80,7 @@ type Config struct {
 }
 
 // ErrConfig says what a Config lacks. Final.
-var ErrConfig = errors.New("kernel: bad config")
+var ErrConfig = fault.Internal("kernel: bad config")
 
 // withDefaults fills in c and says what is missing.
 func (c Config) withDefaults() (Config, error) {

@@ -2,13 +2,13 @@ package kernel
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"inos/internal/budget"
 	"inos/internal/capsule"
 	"inos/internal/credit"
+	"inos/internal/fault"
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/kernel/quorum"
@@ -20,9 +20,9 @@ import (
 // scheduler and the matchmaker. Both are final.
 var (
 	// ErrInput: the input is not what the job says it is.
-	ErrInput = errors.New("kernel: input does not match the job")
-	// ErrDuplicate: a job with this id is under way.
-	ErrDuplicate = errors.New("kernel: job is already under way")
+	ErrInput = fault.Final("bad_input", "kernel: input does not match the job")
+	// ErrDuplicate: a job with this id is under way. Advice: await that one, or leave the id out.
+	ErrDuplicate = fault.Final("duplicate_job", "kernel: job is already under way")
 )
 
 // Dispatch runs a job on the best node and waits for its end. Governance is asked
@@ -185,18 +185,12 @@ func (k *Kernel) rejected(jobID string, from identity.PeerID, err error) {
 
 // reasonOf is the stable code of a rejection.
 func reasonOf(err error) string {
-	var r *governance.Rejection
-	switch {
-	case errors.As(err, &r):
-		return r.Code
-	case errors.Is(err, ErrInput):
-		return "input_mismatch"
-	case errors.Is(err, mesh.ErrTooBig):
-		return "too_big"
-	case errors.Is(err, budget.ErrFull):
-		return codeText(err)
+	if e := fault.Among(err, func(e *fault.Error) bool {
+		return e == ErrInput || e == mesh.ErrTooBig || e == budget.ErrFull || e.Of("governance")
+	}); e != nil {
+		return e.Code()
 	}
-	return "rejected"
+	return mesh.JobRejected.Fault().Code()
 }
 
 // checkSubmission finds what would keep any node from taking the job: that is this side's

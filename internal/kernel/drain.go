@@ -7,17 +7,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"inos/internal/fault"
 	"inos/internal/mesh"
 )
 
-// ErrDraining: this node is about to leave and takes no new work. Retryable, elsewhere.
-var ErrDraining = errors.New("kernel: this node is leaving")
+// ErrDraining: the node is about to leave and takes no new work. Advice: try again; another node is chosen.
+var ErrDraining = fault.Retryable("draining", "kernel: this node is leaving")
 
 // errHandBack ends a run that this node gives back to whoever asked for it.
 var errHandBack = fmt.Errorf("%w and hands its jobs back", ErrDraining)
-
-// reasonDraining is the Reason of a JobBusy of a node that leaves.
-const reasonDraining = "draining"
 
 // Drained counts what a Drain came to.
 type Drained struct {
@@ -128,7 +126,7 @@ func (s *state) nobodyLeft() {
 func (s *state) drained(out mesh.JobOutcome) {
 	switch l := &s.k.leaving; {
 	case !l.draining.Load():
-	case out.Reason == reasonDraining:
+	case out.Reason == ErrDraining.Code():
 		l.count.HandedBack++
 	default:
 		l.count.Finished++
@@ -142,7 +140,7 @@ func handedBack(ctx context.Context, out mesh.JobOutcome) mesh.JobOutcome {
 	if !errors.Is(context.Cause(ctx), errHandBack) || out.Code == mesh.JobOK || len(out.Receipt) > 0 {
 		return out
 	}
-	return mesh.JobOutcome{JobID: out.JobID, Node: out.Node, Code: mesh.JobBusy, Reason: reasonDraining,
+	return mesh.JobOutcome{JobID: out.JobID, Node: out.Node, Code: mesh.JobBusy, Reason: ErrDraining.Code(),
 		Message: errHandBack.Error(), FetchedBytes: out.FetchedBytes}
 }
 

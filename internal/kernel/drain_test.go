@@ -68,7 +68,7 @@ func TestDrain(t *testing.T) {
 		sub := submission("x", nil)
 		busy := old.HandleJob(t.Context(), peerOf("stranger"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Input: sub.Input}, nil, func(mesh.Progress) {})
 		require.Equal(t, mesh.JobBusy, busy.Code, "whoever has not heard of it")
-		require.Equal(t, reasonDraining, busy.Reason)
+		require.Equal(t, ErrDraining.Code(), busy.Reason)
 		env := home.Message(t.Context(), mesh.CommandType)
 		r := old.HandleCommand(t.Context(), home.Self(), mesh.CommandCall{Envelope: env, Command: capsule.Command{ID: "1", Type: capsule.Spawn,
 			Spawn: &capsule.SpawnParams{CID: capsule.SumCID(testWasm).String()}}})

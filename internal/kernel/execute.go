@@ -11,16 +11,17 @@ import (
 	"inos/internal/budget"
 	"inos/internal/capsule"
 	"inos/internal/credit"
+	"inos/internal/fault"
 	"inos/internal/governance"
 	"inos/internal/mesh"
 	"inos/internal/supervisor"
 )
 
 var (
-	errFetch  = errors.New("kernel: capsule could not be had")
-	errBudget = errors.New("kernel: the job's budget is used up")
+	errFetch  = fault.Internal("kernel: capsule could not be had")
+	errBudget = fault.Final("credit_exhausted", "kernel: the job's budget is used up")
 	// errVoucherEnds ends a run that its voucher does not pay for any longer.
-	errVoucherEnds = errors.New("kernel: the job's voucher ends")
+	errVoucherEnds = fault.Retryable("deadline", "kernel: the job's voucher ends")
 )
 
 // work is a job that is to run here.
@@ -162,7 +163,7 @@ func (k *Kernel) perform(ctx context.Context, a governance.Admitted, w work, onP
 	case err == nil:
 		out.Output, out.OutputCID, out.Sent = output, capsule.SumCID(output).String(), room.End
 	case errors.Is(err, errHandBack):
-		out.Code, out.Reason, out.Message = mesh.JobBusy, reasonDraining, err.Error()
+		out.Code, out.Reason, out.Message = mesh.JobBusy, ErrDraining.Code(), err.Error()
 	default:
 		out = k.failed(out, err)
 	}
@@ -285,12 +286,16 @@ func runCost(rate uint64, run time.Duration) uint64 {
 	return max(cost, 1)
 }
 
-// codeText is the stable code that an error carries, if it does.
+// codeText is the stable code of what a node says of a job, a call or a command: what it
+// found wrong with the payer, the capsule or the policy. It is "" for what goes wrong in
+// the node itself: that is for a JobCode or a ReplyCode to say.
 func codeText(err error) string {
-	var coded interface{ Code() string }
-	if errors.As(err, &coded) {
-		return coded.Code()
+	if e := fault.Among(err, travels); e != nil {
+		return e.Code()
 	}
-	code, _ := capsule.CodeOf(err)
-	return code
+	return ""
+}
+
+func travels(e *fault.Error) bool {
+	return e.Of("governance", "credit", "budget", "library", "capsule")
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"inos/internal/capsule"
+	"inos/internal/fault"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/supervisor"
@@ -70,41 +71,36 @@ func (e *FeedError) Error() string { return e.Message }
 
 // Is matches the error that goes by the same reason here.
 func (e *FeedError) Is(target error) bool {
-	for _, f := range feedEnds {
-		if f.reason == e.Reason && f.err == target {
-			return true
-		}
-	}
-	code, _ := capsule.CodeOf(target)
-	return code != "" && code == e.Reason || target == ErrDenied && e.Reply == capsule.Denied
+	here := fault.Find(target)
+	_, ends := feedEnds[here]
+	return here.Code() == e.Reason && (ends || here.Of("capsule")) || target == ErrDenied && e.Reply == capsule.Denied
+}
+
+// Fault is what its node gives as the reason.
+func (e *FeedError) Fault() *fault.Error {
+	return mesh.Heard(e.Reason, mesh.ErrRemote).With(e.Retryable())
 }
 
 // Retryable reports whether the same feed may succeed later.
 func (e *FeedError) Retryable() bool {
-	for _, f := range feedEnds {
-		if f.reason == e.Reason {
-			return f.retryable
+	for here := range feedEnds {
+		if here.Code() == e.Reason {
+			return here.Retryable()
 		}
 	}
 	return e.Reply == capsule.Crashed // its node may start it again
 }
 
-// feedEnds are the ends that are no capsule's own, looked through in order: the more
-// telling error first.
-var feedEnds = []struct {
-	err       error
-	reply     capsule.ReplyCode
-	reason    string
-	retryable bool
-}{
-	{supervisor.ErrNoCapsule, capsule.UnknownCapsule, "unknown_capsule", false},
-	{supervisor.ErrStopped, capsule.Crashed, "capsule_stopped", true},
-	{mesh.ErrFeeds, capsule.Limit, "too_many_feeds", true},
-	{mesh.ErrTimeout, capsule.Deadline, "timeout", true},
-	{mesh.ErrUnreachable, capsule.Refused, "unreachable", true},
-	{errors.ErrUnsupported, capsule.Unsupported, "unsupported", false},
-	{ErrStopped, capsule.Refused, "kernel_closed", false},
-	{context.Canceled, capsule.Refused, "cancelled", false},
+// feedEnds are the ends that are no capsule's own.
+var feedEnds = map[*fault.Error]capsule.ReplyCode{
+	supervisor.ErrNoCapsule: capsule.UnknownCapsule,
+	supervisor.ErrStopped:   capsule.Crashed,
+	mesh.ErrFeeds:           capsule.Limit,
+	mesh.ErrTimeout:         capsule.Deadline,
+	mesh.ErrUnreachable:     capsule.Refused,
+	fault.Unsupported:       capsule.Unsupported,
+	ErrStopped:              capsule.Refused,
+	fault.Cancelled:         capsule.Refused,
 }
 
 // feedEnd says in an answer's terms how a feed ended.
@@ -112,16 +108,16 @@ func feedEnd(err error) mesh.FeedEnd {
 	if err == nil {
 		return mesh.FeedEnd{Code: capsule.OK}
 	}
+	end := mesh.FeedEnd{Code: capsule.Crashed, Reason: mesh.JobCrashed.Fault().Code(), Message: err.Error()}
 	if errors.Is(err, ErrDenied) {
-		return mesh.FeedEnd{Code: capsule.Denied, Reason: reasonOf(err), Message: err.Error()}
+		end.Code, end.Reason = capsule.Denied, reasonOf(err)
+		return end
 	}
-	for _, f := range feedEnds {
-		if errors.Is(err, f.err) {
-			return mesh.FeedEnd{Code: f.reply, Reason: f.reason, Message: err.Error()}
+	if e := fault.Among(err, func(e *fault.Error) bool { _, ends := feedEnds[e]; return ends || e.Of("capsule") }); e != nil {
+		end.Reason = e.Code()
+		if reply, ends := feedEnds[e]; ends {
+			end.Code = reply
 		}
 	}
-	if code, _ := capsule.CodeOf(err); code != "" {
-		return mesh.FeedEnd{Code: capsule.Crashed, Reason: code, Message: err.Error()}
-	}
-	return mesh.FeedEnd{Code: capsule.Crashed, Reason: "capsule_crashed", Message: err.Error()}
+	return end
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/credit"
+	"inos/internal/fault"
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
@@ -70,8 +72,8 @@ func (p purse) Authorize(ledger identity.LedgerID, _ string, _ []byte, _, _ iden
 
 type unknownLedger struct{}
 
-func (unknownLedger) Error() string { return "purse: ledger is unknown" }
-func (unknownLedger) Code() string  { return "ledger_unknown" }
+func (unknownLedger) Error() string       { return "purse: ledger is unknown" }
+func (unknownLedger) Fault() *fault.Error { return credit.ErrLedgerUnknown }
 
 // workshop runs "capsules" that hash their input after working for as long as
 // their first argument says. It is a working Capsules.

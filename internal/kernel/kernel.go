@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/thejerf/suture/v4"
 
+	"inos/internal/fault"
 	"inos/internal/identity"
 	"inos/internal/kernel/quorum"
 	"inos/internal/mesh"
@@ -53,12 +53,12 @@ type joined struct{ mesh.Mesh }
 
 // Errors of a kernel.
 var (
-	// ErrNoMesh: no mesh is attached. Retryable once it is.
-	ErrNoMesh = errors.New("kernel: not joined to a mesh")
+	// ErrNoMesh: the kernel has not joined a mesh yet. Advice: await `inos.joined`, or try again.
+	ErrNoMesh = fault.Retryable("not_joined", "kernel: not joined to a mesh")
 	// ErrJoined: a mesh is attached already. Final.
-	ErrJoined = errors.New("kernel: already joined")
-	// ErrBootstrap: no bootstrap address answered. Retryable.
-	ErrBootstrap = errors.New("kernel: no bootstrap peer reached")
+	ErrJoined = fault.Internal("kernel: already joined")
+	// ErrBootstrap: no bootstrap node answered; the kernel goes on alone and goes on trying. Advice: see that one of them runs and can be reached: [browsers.md](browsers.md#nodes-on-this-machine-and-around-it).
+	ErrBootstrap = fault.Retryable("bootstrap_unreachable", "kernel: no bootstrap peer reached")
 )
 
 // New checks c. Errors match ErrConfig, or are the scheduler's for this node's
@@ -223,7 +223,7 @@ func (k *Kernel) Join(ctx context.Context, m mesh.Mesh, bootstrap []string) erro
 			answers <- err
 		})
 	}
-	failed := ErrBootstrap
+	var failed error = ErrBootstrap
 	for range bootstrap {
 		select {
 		case err := <-answers:

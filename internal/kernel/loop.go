@@ -2,19 +2,20 @@ package kernel
 
 import (
 	"context"
-	"errors"
 	"time"
+
+	"inos/internal/fault"
 )
 
 // mailbox is how many messages wait for the loop before their senders do.
 const mailbox = 256
 
 var (
-	// ErrStopped says that the kernel is not running any more. Final.
-	ErrStopped = errors.New("kernel: stopped")
+	// ErrStopped: the kernel is closed. Advice: reload the page, or start the node again.
+	ErrStopped = fault.Final("kernel_closed", "kernel: stopped")
 	// ErrPanicked says that the kernel itself broke over what it was asked: nothing that
 	// came of it is to be believed. The loop is started anew on the state as it is. Final.
-	ErrPanicked = errors.New("kernel: internal failure")
+	ErrPanicked = fault.Internal("kernel: internal failure")
 )
 
 // message is a change or a reading of the state. It runs on the loop and must
@@ -71,7 +72,7 @@ func (l *eventLoop) tell(ctx context.Context, m message) error {
 func (l *eventLoop) ask(ctx context.Context, m message) error {
 	ended := make(chan error, 1)
 	if err := l.tell(ctx, func(s *state) {
-		err := ErrPanicked
+		var err error = ErrPanicked
 		defer func() { ended <- err }() // also when m panics
 		m(s)
 		err = nil

@@ -2,10 +2,10 @@ package kernel
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"inos/internal/capsule"
+	"inos/internal/fault"
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
@@ -109,7 +109,7 @@ type Upkeep interface {
 }
 
 // ErrNotCharged: a capsule could not be charged, for no fault of its ledger's. Retryable.
-var ErrNotCharged = errors.New("kernel: capsule could not be charged")
+var ErrNotCharged = fault.Internal("kernel: capsule could not be charged")
 
 // CapsuleAccount is what one capsule costs its ledger. One goroutine uses it.
 type CapsuleAccount interface {

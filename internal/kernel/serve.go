@@ -10,10 +10,15 @@ import (
 
 	"inos/internal/budget"
 	"inos/internal/capsule"
+	"inos/internal/credit"
+	"inos/internal/fault"
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 )
+
+// errRequirements: the node is not what the job requires, any more. Advice: try again; another node is chosen.
+var errRequirements = fault.Retryable("requirements", "kernel: this node does not meet the job's requirements")
 
 // HandleJob runs a job of another node: governance first, then its money is held, then the
 // input comes, then the capsule, if it is not here; only then it takes a slot. It implements
@@ -40,13 +45,13 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 	defer k.cfg.Gate.Done(a)
 	if out.Message = k.lacks(call.Job.Requirements); out.Message != "" {
 		// Another node may have it: the caller's picture of this one is old.
-		out.Code, out.Reason = mesh.JobBusy, "requirements"
+		out.Code, out.Reason = mesh.JobBusy, errRequirements.Code()
 		return out
 	}
 	ctx, handBack := context.WithCancelCause(ctx)
 	defer handBack(nil)
 	if k.leaving.draining.Load() {
-		out.Code, out.Reason, out.Message = mesh.JobBusy, reasonDraining, ErrDraining.Error()
+		out.Code, out.Reason, out.Message = mesh.JobBusy, ErrDraining.Code(), ErrDraining.Error()
 		return out
 	}
 	coming, busy, err := k.admitHere(ctx, a, call, from, started, handBack)
@@ -60,7 +65,7 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 	case busy != "":
 		out.Code, out.Message = mesh.JobBusy, busy
 		if busy == unwritable {
-			out.Reason = reasonBooks
+			out.Reason = credit.ErrFailed.Code()
 		}
 		return out
 	}

@@ -14,26 +14,19 @@ import (
 
 	"inos/internal/budget"
 	"inos/internal/capsule"
+	"inos/internal/fault"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 )
 
 // Errors of a library. ErrFull is retryable after a Remove; the others are final.
-// They carry stable codes, which a reply to a spawn keeps.
 var (
-	ErrUnknown  error = &fault{"unknown_capsule", "library: no such capsule", false}
-	ErrMismatch error = &fault{"cid_mismatch", "library: bytes do not match the CID", false}
-	ErrFull     error = &fault{"library_full", "library: full", true}
+	ErrUnknown = fault.Final("unknown_capsule", "library: no such capsule")
+	// ErrMismatch: the bytes are not those of the CID. Advice: publish the capsule again, or give the CID of what you have.
+	ErrMismatch = fault.Final("cid_mismatch", "library: bytes do not match the CID")
+	// ErrFull: the node's library of capsules is full. Advice: try again later, or elsewhere.
+	ErrFull = fault.Retryable("library_full", "library: full")
 )
-
-type fault struct {
-	code, text string
-	retryable  bool
-}
-
-func (f *fault) Error() string   { return f.text }
-func (f *fault) Code() string    { return f.code }
-func (f *fault) Retryable() bool { return f.retryable }
 
 // Defaults of Config.
 const (

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"inos/internal/capsule"
+	"inos/internal/fault"
 )
 
 // MaxName bounds the name of a capsule, in bytes.
@@ -11,10 +12,10 @@ const MaxName = 64
 
 // Errors of names, both final.
 var (
-	// ErrName: a text is no name of a capsule.
-	ErrName error = &fault{"bad_name", "library: no capsule name", false}
-	// ErrTaken: another capsule has the name.
-	ErrTaken error = &fault{"name_taken", "library: the name is taken", false}
+	// ErrName: the text is no name of a capsule. Advice: [console.md](console.md#names-of-capsules) has the form.
+	ErrName = fault.Final("bad_name", "library: no capsule name")
+	// ErrTaken: another capsule has the name. Advice: choose another name, or take it with `{ replace: true }`.
+	ErrTaken = fault.Final("name_taken", "library: the name is taken")
 )
 
 // CheckName says whether name has the form of a capsule's name: 1 to 64 letters, digits,

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"inos/internal/fault"
 )
 
 // ErrCancelled says that the caller's own context was cancelled. Final.
-var ErrCancelled = errors.New("mesh: cancelled by the caller")
+var ErrCancelled = fault.Final("cancelled", "mesh: cancelled by the caller")
 
 // ContextError turns the end of ctx into this package's terms: ErrTimeout for a
 // deadline, ErrCancelled otherwise; the context's own error still matches. It

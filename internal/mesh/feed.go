@@ -2,10 +2,10 @@ package mesh
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"inos/internal/capsule"
+	"inos/internal/fault"
 	"inos/internal/governance"
 	"inos/internal/identity"
 )
@@ -21,9 +21,11 @@ const (
 	FeedShare   = 16 << 10 // bytes
 )
 
-// ErrFeeds says that the caller feeds as many capsules of the node as it may.
-// Retryable when one of those feeds has ended.
-var ErrFeeds = errors.New("mesh: too many feeds to one node")
+// ErrFeeds: as many streams into capsules of the node are open as may be. Advice: end one of them first.
+var ErrFeeds = fault.Retryable("too_many_feeds", "mesh: too many feeds to one node")
+
+// ErrCalls says that as many calls of capsules of the node are under way as may be.
+var ErrCalls = fault.Retryable("too_many_calls", "mesh: too many calls to one node")
 
 // FeedType is the type of the Envelope that opens a feed.
 const FeedType = "capsule:feed:v1"

@@ -18,9 +18,6 @@ const (
 	maxName    = 256
 )
 
-// Remote is the reason of whatever another node says that is no code.
-const Remote = "remote"
-
 // Printable is what another node says as it may be shown anywhere, on a terminal too: of
 // at most the first most bytes those that are text, with a space for each character that
 // is not printed.
@@ -39,14 +36,14 @@ func Printable(s string, most int) string {
 }
 
 // reason is a stable code as another node says it: a word of lower-case letters, or
-// Remote. Which words are known is for the console to say.
+// ErrRemote's. Heard says which words are known.
 func reason(s string) string {
 	if s == "" {
 		return ""
 	}
 	bad := strings.IndexFunc(s, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') })
 	if bad >= 0 || len(s) > maxReason {
-		return Remote
+		return ErrRemote.Code()
 	}
 	return s
 }

@@ -33,7 +33,7 @@ func TestHearsayIsPrintable(t *testing.T) {
 	const bad = "\x1b[2Ja\nb\u202e"
 	e := FeedEnd{Reason: bad, Message: bad}
 	e.Hearsay()
-	require.Equal(t, FeedEnd{Reason: Remote, Message: " [2Ja b "}, e)
+	require.Equal(t, FeedEnd{Reason: ErrRemote.Code(), Message: " [2Ja b "}, e)
 	r := capsule.Reply{Reason: "capsule_killed", Message: bad, CapsuleID: bad, SnapshotCID: bad}
 	HearReply(&r)
 	require.Equal(t, capsule.Reply{Reason: "capsule_killed", Message: " [2Ja b ", CapsuleID: " [2Ja b ", SnapshotCID: " [2Ja b "}, r)

@@ -1,11 +1,11 @@
 package mesh
 
 import (
-	"errors"
 	"fmt"
 
 	"inos/internal/capsule"
 	"inos/internal/credit"
+	"inos/internal/fault"
 	"inos/internal/governance"
 )
 
@@ -22,11 +22,10 @@ const (
 )
 
 var (
-	// ErrTooBig: it is larger than what may travel. This side found it, nothing was sent,
-	// and no other node would take it. Final.
-	ErrTooBig = errors.New("mesh: too big to be sent")
-	// ErrEncode: this side could not write the message down. Nothing was sent. Final.
-	ErrEncode = errors.New("mesh: message cannot be encoded")
+	// ErrTooBig: it is larger than what may travel to another node. Advice: make smaller what the message names.
+	ErrTooBig = fault.Final("too_big", "mesh: too big to be sent")
+	// ErrEncode: the message could not be written for another node; nothing was sent. Advice: correct what the message names.
+	ErrEncode = fault.Final("not_encodable", "mesh: message cannot be encoded")
 )
 
 // Fits checks n bytes of what against a limit. Errors match ErrTooBig and say both.

@@ -6,11 +6,11 @@ package mesh
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"inos/internal/capsule"
 	"inos/internal/clock"
+	"inos/internal/fault"
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/trace"
@@ -19,26 +19,31 @@ import (
 // Errors of a mesh. ErrUnreachable and ErrTimeout are retryable, on another
 // node at once or on the same one later; the others are final.
 var (
-	ErrUnreachable = errors.New("mesh: peer unreachable")
-	ErrTimeout     = errors.New("mesh: timed out")
-	ErrProtocol    = errors.New("mesh: peer broke the protocol")
-	ErrAddress     = errors.New("mesh: address does not parse")
-	ErrCertificate = errors.New("mesh: certificate refused")
-	ErrSignature   = errors.New("mesh: signature does not verify")
-	ErrNotFound    = errors.New("mesh: not found")
-	// ErrLocalNetwork: the browser does not let its page reach this machine or the local
-	// network, or has asked its user and has no answer. It comes with ErrUnreachable, and
-	// is retryable once it is allowed.
-	ErrLocalNetwork = errors.New("mesh: not allowed to reach the local network")
-	ErrClosed       = errors.New("mesh: closed")
+	// ErrUnreachable: the node does not answer. Advice: try again, or another node; the kernel goes on trying.
+	ErrUnreachable = fault.Retryable("unreachable", "mesh: peer unreachable")
+	// ErrTimeout: the node did not answer in time. Advice: try again, or another node.
+	ErrTimeout = fault.Retryable("timeout", "mesh: timed out")
+	// ErrProtocol: the node sent what it must not. Advice: use another node; its kernel may be of another version.
+	ErrProtocol = fault.Final("protocol_violation", "mesh: peer broke the protocol")
+	// ErrAddress: the multiaddr of a node does not parse, or nobody can dial it. Advice: give one that a node printed when it started.
+	ErrAddress = fault.Final("bad_address", "mesh: address does not parse")
+	// ErrCertificate: the node's certificate is not the one that its address pins, or is out of its time. Advice: get the node's present address; the message says when a clock is wrong.
+	ErrCertificate = fault.Final("certificate_mismatch", "mesh: certificate refused")
+	// ErrSignature: a node's signature does not verify, or another node answers for it. Advice: use another node.
+	ErrSignature = fault.Final("bad_signature", "mesh: signature does not verify")
+	// ErrNotFound: no node that was asked has it. Advice: check the name or the CID, or publish it.
+	ErrNotFound = fault.Final("not_found", "mesh: not found")
+	// ErrLocalNetwork: the browser keeps this page from this machine or the local network, or has asked its user and has no answer. Advice: allow it: [browsers.md](browsers.md#nodes-on-this-machine-and-around-it).
+	ErrLocalNetwork = fault.Retryable("local_network_denied", "mesh: not allowed to reach the local network").Decisive()
+	ErrClosed       = fault.Final("kernel_closed", "mesh: closed")
 	// ErrLossy comes with ErrUnreachable or ErrTimeout: the path to the peer is measured to
 	// lose packets, so that what failed may be nobody's doing.
-	ErrLossy = errors.New("mesh: the path there loses packets")
+	ErrLossy = fault.Internal("mesh: the path there loses packets")
 	// ErrNoRoom comes with the error of who was asked for room for what is to come, and had none.
-	ErrNoRoom = errors.New("mesh: no room here for what was to come")
+	ErrNoRoom = fault.Internal("mesh: no room here for what was to come")
 	// ErrUnsent comes with another error of RunJob: the job never left this node, so
 	// nothing can have been done for it.
-	ErrUnsent = errors.New("mesh: nothing was sent")
+	ErrUnsent = fault.Internal("mesh: nothing was sent")
 )
 
 // Profile is what a node says of itself, with a signature that has been

@@ -1,15 +1,14 @@
 package mesh
 
 import (
-	"errors"
 	"fmt"
 
 	"inos/internal/capsule"
+	"inos/internal/fault"
 )
 
-// ErrResult: a node's result does not hold what it claims. The bytes do not match their
-// CID, the receipt is wrong, or other nodes agree on another output. Another node is tried.
-var ErrResult = errors.New("mesh: node returned a wrong result")
+// ErrResult: a node's result does not hold what it claims: its bytes do not match their CID, its receipt is wrong, or others agree on another. Advice: dispatch the job again, or to several nodes that must agree.
+var ErrResult = fault.Final("wrong_result", "mesh: node returned a wrong result").Decisive()
 
 // CheckOutput compares the output with its CID. Errors match ErrResult.
 func (o *JobOutcome) CheckOutput() error {

@@ -1,7 +1,6 @@
 package mesh
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -9,11 +8,12 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/clock"
+	"inos/internal/fault"
 )
 
 // ErrProfile refuses a profile whose figures no scheduler may see: not finite,
 // negative, out of bounds, or expired. Final for that profile.
-var ErrProfile = errors.New("mesh: profile refused")
+var ErrProfile = fault.Internal("mesh: profile refused")
 
 // Bounds of a profile; what exceeds them is refused, not cut.
 const (

@@ -1,10 +1,10 @@
 package scheduler
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
+	"inos/internal/fault"
 	"inos/internal/identity"
 )
 
@@ -27,9 +27,12 @@ type Choice struct {
 // Errors of a decision. ErrBusy is retryable once a node reports or returns a
 // slot, ErrNoCandidate once another node is known; ErrRequest is final.
 var (
-	ErrRequest     = errors.New("scheduler: bad request")
-	ErrNoCandidate = errors.New("scheduler: no candidate")
-	ErrBusy        = errors.New("scheduler: every candidate is out of slots")
+	// ErrRequest: what the job requires is malformed. Advice: correct the requirement that the message names.
+	ErrRequest = fault.Final("bad_requirements", "scheduler: bad request")
+	// ErrNoCandidate: no node that is known may run the job. Advice: the message counts what each requirement ruled out, and says which to relax; it names a clock that is wrong: [mesh.md](mesh.md#clocks-that-differ).
+	ErrNoCandidate = fault.Retryable("no_candidate", "scheduler: no candidate")
+	// ErrBusy: every node that may run the job is out of slots. Advice: try again, or give the job more time.
+	ErrBusy = fault.Retryable("all_busy", "scheduler: every candidate is out of slots")
 )
 
 // query is a Request made ready for the search, and the best found so far.

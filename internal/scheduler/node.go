@@ -1,10 +1,10 @@
 package scheduler
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
+	"inos/internal/fault"
 	"inos/internal/identity"
 )
 
@@ -43,15 +43,15 @@ const (
 // Errors of Upsert and the setters. All are final for the same input; the index
 // is unchanged.
 var (
-	ErrNodeID       = errors.New("scheduler: bad node id")
-	ErrCapabilities = errors.New("scheduler: bad capability set")
-	ErrGeoHash      = errors.New("scheduler: not a geohash")
-	ErrLatency      = errors.New("scheduler: latency must not be negative")
-	ErrScore        = errors.New("scheduler: score is not a finite number above zero")
-	ErrExpired      = errors.New("scheduler: profile has expired")
-	ErrReplayed     = errors.New("scheduler: profile is older than the one known")
-	ErrFull         = errors.New("scheduler: index is full")
-	ErrUnknownNode  = errors.New("scheduler: unknown node")
+	ErrNodeID       = fault.Internal("scheduler: bad node id")
+	ErrCapabilities = fault.Internal("scheduler: bad capability set")
+	ErrGeoHash      = fault.Internal("scheduler: not a geohash")
+	ErrLatency      = fault.Internal("scheduler: latency must not be negative")
+	ErrScore        = fault.Internal("scheduler: score is not a finite number above zero")
+	ErrExpired      = fault.Internal("scheduler: profile has expired")
+	ErrReplayed     = fault.Internal("scheduler: profile is older than the one known")
+	ErrFull         = fault.Internal("scheduler: index is full")
+	ErrUnknownNode  = fault.Internal("scheduler: unknown node")
 )
 
 // validate checks everything about n that does not depend on the index.

@@ -2,21 +2,21 @@ package supervisor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"inos/internal/capsule"
+	"inos/internal/fault"
 )
 
 // callsWaiting is how many calls of one capsule may wait for the one under way.
 const callsWaiting = 64
 
 var (
-	// ErrPaused says that a paused capsule takes no calls. Retryable once it is resumed.
-	ErrPaused = errors.New("supervisor: the capsule is paused")
-	// ErrCalls says that as many calls wait for a capsule as may. Retryable.
-	ErrCalls = errors.New("supervisor: too many calls of one capsule")
+	// ErrPaused: a paused capsule takes no calls. Advice: resume it.
+	ErrPaused = fault.Retryable("capsule_paused", "supervisor: the capsule is paused")
+	// ErrCalls: as many calls of this verb, or of this capsule, wait as may. Advice: await some of them first: [console.md](console.md#many-calls-at-once).
+	ErrCalls = fault.Retryable("too_many_calls", "supervisor: too many calls of one capsule")
 )
 
 // Call does task on the very capsule called id, which was spawned: it finds there what

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"inos/internal/capsule"
+	"inos/internal/fault"
 )
 
 // Command carries out cmd and returns its one Reply, with cmd's id. It blocks
@@ -41,20 +42,13 @@ func refusal(code capsule.ReplyCode, err error) capsule.Reply {
 
 // reasonCode is the stable code that a reply carries for err; "" when it has none.
 func reasonCode(err error) string {
-	switch {
-	case errors.Is(err, ErrBusy):
-		return "busy"
-	case errors.Is(err, ErrNoCapsule):
-		return "unknown_capsule"
-	case errors.Is(err, ErrWrongBytes):
-		return "cid_mismatch"
+	if e := fault.Among(err, func(e *fault.Error) bool {
+		return e == ErrBusy || e == ErrNoCapsule || e == ErrWrongBytes ||
+			e.Of("capsule", "library", "budget", "credit", "governance") // of where capsules and snapshots come from
+	}); e != nil {
+		return e.Code()
 	}
-	var coded interface{ Code() string } // of where capsules and snapshots come from
-	if errors.As(err, &coded) {
-		return coded.Code()
-	}
-	code, _ := capsule.CodeOf(err)
-	return code
+	return ""
 }
 
 func (s *Supervisor) spawn(ctx context.Context, cmd capsule.Command) capsule.Reply {

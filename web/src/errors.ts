@@ -1,5 +1,6 @@
 // Errors as the console sees them, and as they cross from the Worker to the page.
 import type { InosErrorCode } from '../kernel';
+import { RETRYABLE } from './codes';
 
 /** What crosses postMessage, and what the Go side rejects with. */
 export interface PlainError {
@@ -8,16 +9,6 @@ export interface PlainError {
   message: string;
   retryable: boolean;
 }
-
-/** The shell's own codes after which the same call, or a reload, may succeed. */
-const RETRYABLE: ReadonlySet<string> = new Set([
-  'config_load_failed',
-  'wasm_load_failed',
-  'wasm_no_memory',
-  'boot_timeout',
-  'bootstrap_unreachable',
-  'too_many_calls',
-]);
 
 export class InosFailure extends Error {
   override readonly name = 'InosError' as const;

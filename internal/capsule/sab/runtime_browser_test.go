@@ -17,6 +17,7 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/capsule/sab"
+	"inos/internal/fault"
 )
 
 // stats asks the JavaScript side what it still holds.
@@ -433,9 +434,9 @@ func TestLongModulesAreRefused(t *testing.T) {
 	_, err := rt.Compile(t.Context(), padded(sab.MaxModule))
 	require.ErrorIs(t, err, capsule.ErrCompile)
 	require.ErrorContains(t, err, "33554432 at most")
-	code, retryable := capsule.CodeOf(err)
-	require.Equal(t, "capsule_not_compiled", code)
-	require.False(t, retryable)
+	e := fault.Find(err)
+	require.Equal(t, "capsule_not_compiled", e.Code())
+	require.False(t, e.Retryable())
 	_, err = rt.Compile(t.Context(), padded(1<<20))
 	require.NoError(t, err)
 	require.Equal(t, 1, stats(t, "modules"))

@@ -10,6 +10,7 @@ import (
 	"inos/internal/budget"
 	"inos/internal/capsule"
 	"inos/internal/capsule/wazero"
+	"inos/internal/fault"
 )
 
 // The memories of all instances together are bounded, also as they grow.
@@ -34,9 +35,9 @@ func TestMemoryIsTakenFromABudget(t *testing.T) {
 	require.ErrorIs(t, err, capsule.ErrNoMemory)
 	_, err = mod.Instantiate(t.Context(), 3, 0)
 	require.ErrorIs(t, err, capsule.ErrNoMemory)
-	code, retryable := capsule.CodeOf(err)
-	require.Equal(t, "node_memory", code)
-	require.True(t, retryable)
+	e := fault.Find(err)
+	require.Equal(t, "node_memory", e.Code())
+	require.True(t, e.Retryable())
 
 	first.Kill()
 	<-first.Done()
@@ -63,9 +64,9 @@ func TestATaskThatFindsNoMemoryOnTheNode(t *testing.T) {
 		_, err = c.Run(t.Context(), task, nil)
 		require.ErrorIs(t, err, capsule.ErrNoMemory, task.Method)
 		require.ErrorIs(t, err, capsule.ErrRunNoMemory, task.Method)
-		code, retryable := capsule.CodeOf(err)
-		require.Equal(t, "node_memory", code)
-		require.True(t, retryable)
+		e := fault.Find(err)
+		require.Equal(t, "node_memory", e.Code())
+		require.True(t, e.Retryable())
 	}
 	_, err = c.Run(t.Context(), capsule.Task{Method: "panic"}, nil)
 	require.NotErrorIs(t, err, capsule.ErrNoMemory, "it wanted none")

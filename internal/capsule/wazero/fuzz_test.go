@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/budget"
-	"inos/internal/capsule"
 	"inos/internal/capsule/hostile"
 	"inos/internal/capsule/wazero"
+	"inos/internal/fault"
 )
 
 // used is how much of a processor's time this process has used, or the largest of the compiling
@@ -86,8 +86,8 @@ func compiled(t *testing.T, rt *wazero.Runtime, wasm []byte) {
 		}
 	}
 	if err != nil {
-		code, _ := capsule.CodeOf(err)
-		require.NotEmpty(t, code, "%v", err)
+		e := fault.Among(err, func(e *fault.Error) bool { return e.Of("capsule", "budget") })
+		require.NotNil(t, e, "%v", err)
 	}
 
 	ownNow, _ := used(t, syscall.RUSAGE_SELF)

@@ -1,16 +1,16 @@
 package quorum
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
+	"inos/internal/fault"
 	"inos/internal/identity"
 )
 
 // ErrNoMajority: so few would have to agree that two outputs could win, or more than there
 // are. Final.
-var ErrNoMajority = errors.New("quorum: not a majority")
+var ErrNoMajority = fault.Internal("quorum: not a majority")
 
 // Agreement decides a job that n nodes do and of which k must give the same
 // output, by CID. One goroutine uses it. Each node votes once; what a node says

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"time"
 
+	"inos/internal/fault"
 	"inos/internal/identity"
 	"inos/internal/scheduler"
 	"inos/internal/threads/matchmaker"
 )
 
-// ErrReplicas: fewer nodes than asked for can take the job now. Retryable.
-var ErrReplicas = errors.New("quorum: too few nodes for the replicas asked for")
+// ErrReplicas: fewer nodes than the job asks for can take it now. Advice: ask for fewer replicas, or wait; the message counts what each requirement ruled out.
+var ErrReplicas = fault.Retryable("too_few_nodes", "quorum: too few nodes for the replicas asked for")
 
 const (
 	// searchAtOnce is how many candidates, best first, the nodes are spread over, and

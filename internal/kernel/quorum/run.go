@@ -9,14 +9,14 @@ import (
 	"time"
 
 	"inos/internal/credit"
+	"inos/internal/fault"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/threads/matchmaker"
 )
 
-// ErrDisputed: too few of the nodes returned the same output. Nobody is paid. Final for this
-// choice of nodes.
-var ErrDisputed = errors.New("quorum: the nodes do not agree")
+// ErrDisputed: too few of the nodes returned the same output; nobody is paid. Advice: dispatch the job again, to more nodes.
+var ErrDisputed = fault.Final("disputed", "quorum: the nodes do not agree")
 
 // Nodes has single replicas of a job done. Its methods are called by several goroutines at
 // once.

@@ -8,6 +8,7 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/clock"
+	"inos/internal/fault"
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
@@ -232,7 +233,7 @@ func (m *Member) Call(ctx context.Context, p identity.PeerID, cc mesh.CapsuleCal
 	out, err := call(ctx, m, p, onProgress, func(ctx context.Context, other *Member, report func(mesh.Progress)) mesh.JobOutcome {
 		h, ok := other.handler.(mesh.CallHandler)
 		if !ok {
-			return mesh.JobOutcome{Code: mesh.JobInternal, Reason: "unsupported", Message: "inproc: no handler", Node: other.self}
+			return mesh.JobOutcome{Code: mesh.JobInternal, Reason: fault.Unsupported.Code(), Message: "inproc: no handler", Node: other.self}
 		}
 		cc.Envelope = other.received(cc.Envelope, m)
 		return parted(h.HandleCall(ctx, m.self, cc, report))

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"inos/internal/capsule"
+	"inos/internal/fault"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 )
@@ -62,7 +63,7 @@ func (f *feeding) took(total uint64) {
 func (f *feeding) serve(ctx context.Context, from identity.PeerID, other *Member, fc mesh.FeedCall) mesh.FeedEnd {
 	h, ok := other.handler.(mesh.FeedHandler)
 	if !ok {
-		return mesh.FeedEnd{Code: capsule.Unsupported, Reason: "unsupported", Message: "inproc: no handler"}
+		return mesh.FeedEnd{Code: capsule.Unsupported, Reason: fault.Unsupported.Code(), Message: "inproc: no handler"}
 	}
 	pr, pw := io.Pipe()
 	f.mu.Lock()

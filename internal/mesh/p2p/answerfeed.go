@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"inos/internal/capsule"
+	"inos/internal/fault"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/wire"
@@ -40,7 +41,7 @@ func (m *Mesh) answerFeed(ctx context.Context, from identity.PeerID, s *frames) 
 		return err
 	}
 	if n := m.limiter.openOf(s.s.Conn().RemotePeer(), FeedProtocol); n > mesh.FeedsAtOnce {
-		return sendFeedFrame(s, wire.FeedFrame{End: &mesh.FeedEnd{Code: capsule.Limit, Reason: "too_many_feeds",
+		return sendFeedFrame(s, wire.FeedFrame{End: &mesh.FeedEnd{Code: capsule.Limit, Reason: mesh.ErrFeeds.Code(),
 			Message: fmt.Sprintf("p2p: %d feeds of yours are under way", mesh.FeedsAtOnce)}})
 	}
 	after := uint64(reportAfter)
@@ -58,7 +59,7 @@ func (m *Mesh) answerFeed(ctx context.Context, from identity.PeerID, s *frames) 
 	go func() { // ends before this does
 		h, ok := m.cfg.Handler.(mesh.FeedHandler)
 		if !ok {
-			ended <- mesh.FeedEnd{Code: capsule.Unsupported, Reason: "unsupported", Message: "p2p: no handler"}
+			ended <- mesh.FeedEnd{Code: capsule.Unsupported, Reason: fault.Unsupported.Code(), Message: "p2p: no handler"}
 			return
 		}
 		reported := uint64(0) // or due to be

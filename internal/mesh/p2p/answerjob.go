@@ -259,7 +259,7 @@ func (m *Mesh) sendOutcome(s *frames, out mesh.JobOutcome) error {
 	output := out.Output
 	if uint64(len(output)) > m.cfg.maxTransfer {
 		out.Code, out.Message, output = mesh.JobFailed, fmt.Sprintf("p2p: output of %d bytes, at most %d", len(output), m.cfg.maxTransfer), nil
-		out.Reason, out.OutputCID, out.Receipt, out.Cost = "too_big", "", nil, 0 // the receipt speaks of an output that does not travel
+		out.Reason, out.OutputCID, out.Receipt, out.Cost = mesh.ErrTooBig.Code(), "", nil, 0 // the receipt speaks of an output that does not travel
 	}
 	out.Node, out.Output, out.Sent = m.self, nil, nil
 	data, err := wire.EncodeJobFrame(wire.JobFrame{Result: &wire.JobResult{Outcome: out, OutputLength: uint64(len(output)), SentAt: m.cfg.Now()}})

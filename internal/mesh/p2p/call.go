@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"inos/internal/fault"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/wire"
@@ -84,12 +85,12 @@ func (m *Mesh) answerCall(ctx context.Context, from identity.PeerID, s *frames) 
 	call := mesh.CapsuleCall{Envelope: env, Capsule: r.Capsule, Method: r.Method, Args: r.Args}
 	return m.serveJob(ctx, s, r.InputLength, time.Now().Add(patience), func(ctx context.Context, body bodyFunc, onProgress func(mesh.Progress)) mesh.JobOutcome {
 		if n := m.limiter.openOf(s.s.Conn().RemotePeer(), CallProtocol); n > mesh.CallsAtOnce {
-			return mesh.JobOutcome{Code: mesh.JobBusy, Reason: "too_many_calls",
+			return mesh.JobOutcome{Code: mesh.JobBusy, Reason: mesh.ErrCalls.Code(),
 				Message: fmt.Sprintf("p2p: %d calls of yours are under way here: wait for one to end", mesh.CallsAtOnce)}
 		}
 		h, ok := m.cfg.Handler.(mesh.CallHandler)
 		if !ok {
-			return mesh.JobOutcome{Code: mesh.JobInternal, Reason: "unsupported", Message: "p2p: no handler"}
+			return mesh.JobOutcome{Code: mesh.JobInternal, Reason: fault.Unsupported.Code(), Message: "p2p: no handler"}
 		}
 		call.Body, call.Length = body, r.InputLength
 		return h.HandleCall(ctx, from, call, onProgress)

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"inos/internal/fault"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 )
@@ -16,10 +17,10 @@ import (
 // Errors that show in Result.Attempts, and in what ErrAttempts wraps.
 var (
 	// ErrOutrun ends a copy of a job when another copy has answered first.
-	ErrOutrun = errors.New("matchmaker: another copy was faster")
+	ErrOutrun = fault.Internal("matchmaker: another copy was faster")
 	// ErrSilent ends an attempt whose node has reported nothing for too long, once
 	// another node has a slot for the job.
-	ErrSilent = errors.New("matchmaker: the node was silent for too long")
+	ErrSilent = fault.Internal("matchmaker: the node was silent for too long")
 )
 
 // answer is how one copy of a job ended.

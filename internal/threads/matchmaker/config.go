@@ -2,9 +2,9 @@ package matchmaker
 
 import (
 	"context"
-	"errors"
 	"time"
 
+	"inos/internal/fault"
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
@@ -115,21 +115,23 @@ type Config struct {
 // others are final for the job. ErrBusy, ErrLook and ErrRepeat are for Choosers and Runners
 // and never come out of Submit.
 var (
-	ErrConfig      = errors.New("matchmaker: a Chooser and a Runner are required")
-	ErrNotAdmitted = errors.New("matchmaker: job was not admitted")
-	ErrDuplicate   = errors.New("matchmaker: job is already here")
-	ErrQueueFull   = errors.New("matchmaker: queue is full")
-	ErrStopped     = errors.New("matchmaker: stopped")
-	ErrBusy        = errors.New("matchmaker: every node is busy")
+	ErrConfig      = fault.Internal("matchmaker: a Chooser and a Runner are required")
+	ErrNotAdmitted = fault.Internal("matchmaker: job was not admitted")
+	ErrDuplicate   = fault.Final("duplicate_job", "matchmaker: job is already here")
+	// ErrQueueFull: as many jobs wait for a node as may. Advice: await some of them, then dispatch again.
+	ErrQueueFull = fault.Retryable("queue_full", "matchmaker: queue is full")
+	ErrStopped   = fault.Final("kernel_closed", "matchmaker: stopped")
+	ErrBusy      = fault.Retryable("all_busy", "matchmaker: every node is busy").Broad()
 	// ErrRepeat is a Runner's: the node is well and the attempt counts for nothing, but
 	// the job has to be placed anew.
-	ErrRepeat    = errors.New("matchmaker: the job has to be sent again")
-	ErrNobody    = errors.New("matchmaker: no node is there for the job")
-	ErrLook      = errors.New("matchmaker: too little is known of the nodes")
-	ErrDeadline  = errors.New("matchmaker: deadline has passed")
-	ErrCancelled = errors.New("matchmaker: cancelled")
-	ErrAttempts  = errors.New("matchmaker: no node could do the job")
-	ErrPanic     = errors.New("matchmaker: a callee panicked")
+	ErrRepeat    = fault.Internal("matchmaker: the job has to be sent again")
+	ErrNobody    = fault.Internal("matchmaker: no node is there for the job")
+	ErrLook      = fault.Internal("matchmaker: too little is known of the nodes")
+	ErrDeadline  = fault.Retryable("deadline", "matchmaker: deadline has passed").Broad()
+	ErrCancelled = fault.Final("cancelled", "matchmaker: cancelled").Broad()
+	// ErrAttempts: each node that was tried, three at most, failed the job. Advice: the message has the last one's reason; try again.
+	ErrAttempts = fault.Retryable("all_attempts_failed", "matchmaker: no node could do the job")
+	ErrPanic    = fault.Internal("matchmaker: a callee panicked")
 )
 
 func (c Config) withDefaults() (Config, error) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"inos/internal/fault"
 	"inos/internal/identity"
 )
 
@@ -98,6 +99,9 @@ func (t *ticket) spent(a answer, took time.Duration) {
 type passed struct{}
 
 func (passed) Error() string { return ErrDeadline.Error() }
+
+// Fault is ErrDeadline.
+func (passed) Fault() *fault.Error { return ErrDeadline }
 
 func (passed) Is(target error) bool {
 	return target == ErrDeadline || target == context.DeadlineExceeded

@@ -192,7 +192,7 @@ func (m *Matchmaker) stop() {
 		for len(l.jobs) > 0 {
 			t := l.jobs[len(l.jobs)-1]
 			m.dequeue(t)
-			err := ErrStopped
+			var err error = ErrStopped
 			if t.ctx.Err() != nil || !time.Now().Before(t.deadline) {
 				err = t.over(t.ctx)
 			}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"inos/internal/credit"
+	"inos/internal/fault"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 )
@@ -57,20 +59,22 @@ func (e *JobError) Error() string {
 	return s
 }
 
+// Fault is what its node gives as the reason, or else how it ended the job.
+func (e *JobError) Fault() *fault.Error {
+	return mesh.Heard(e.Reason, e.Code.Fault()).With(e.Retryable())
+}
+
 // Retryable reports whether the same job may succeed later.
 func (e *JobError) Retryable() bool {
 	switch e.Code {
 	case mesh.JobBusy, mesh.JobUnknownCapsule, mesh.JobCrashed, mesh.JobInternal, mesh.JobCancelled:
 		return true
 	case mesh.JobCreditExhausted:
-		return e.Reason == logFailed
+		// The node's disk is full, and it may have room again.
+		return e.Reason == credit.ErrFailed.Code()
 	}
 	return false
 }
-
-// logFailed is the code of a ledger that cannot be written for now: the node's disk is
-// full, and it may have room again.
-const logFailed = "log_failed"
 
 // refusal reports whether the node did not do the job, or says that it cannot be
 // done: which is its word alone.

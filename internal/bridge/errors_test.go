@@ -4,74 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"regexp"
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
 	"inos/internal/credit"
-	"inos/internal/governance"
+	"inos/internal/fault"
 	"inos/internal/kernel"
 	"inos/internal/library"
 	"inos/internal/mesh"
 	"inos/internal/scheduler"
 	"inos/internal/threads/matchmaker"
 )
-
-// inSource finds the first group of pattern in the Go files of a package.
-func inSource(t *testing.T, dir, pattern string) (found []string) {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join("..", dir, "*.go"))
-	require.NoError(t, err)
-	for _, f := range files {
-		b, err := os.ReadFile(f)
-		require.NoError(t, err)
-		for _, m := range regexp.MustCompile(pattern).FindAllSubmatch(b, -1) {
-			found = append(found, string(m[1]))
-		}
-	}
-	require.NotEmpty(t, found, dir)
-	return found
-}
-
-// web/codes.d.ts lists every code that the kernel gives, and no other.
-func TestCodesAreDeclared(t *testing.T) {
-	given := []string{CodeJavaScript, CodeDeadline, CodeCancelled, CodeInternal, mesh.Remote, "draining", "input_mismatch", "requirements"}
-	for _, s := range sentinels {
-		given = append(given, s.code)
-	}
-	for _, code := range jobCodes {
-		given = append(given, code)
-	}
-	given = append(given, replyCodes[capsule.OK+1:]...)
-	given = append(given, inSource(t, "capsule", `\{Err\w+, "([a-z_]+)", `)...)
-	given = append(given, inSource(t, "governance", `\b(?:dna|pay|rule)\("([a-z_]+)", "`)...)
-	given = append(given, inSource(t, "credit", `Error\{code: "([a-z_]+)"`)...)
-
-	b, err := os.ReadFile("../../web/codes.d.ts")
-	require.NoError(t, err)
-	block := regexp.MustCompile(`(?s)export type KernelErrorCode =(.*?);\n`).FindSubmatch(b)
-	require.NotNil(t, block)
-	shell := regexp.MustCompile(`(?s)export type InosErrorCode =(.*?);\n`).FindSubmatch(b)
-	require.NotNil(t, shell)
-	codes := func(block []byte) (out []string) {
-		for _, m := range regexp.MustCompile(`'([a-z_]+)'`).FindAllSubmatch(block, -1) {
-			out = append(out, string(m[1]))
-		}
-		return out
-	}
-	declared := codes(block[1])
-	require.Equal(t, slices.Compact(slices.Sorted(slices.Values(declared))), declared, "sorted, each once")
-	shells := codes(shell[1])
-	given = slices.DeleteFunc(given, func(c string) bool { return slices.Contains(shells, c) })
-	require.Equal(t, slices.Compact(slices.Sorted(slices.Values(given))), declared)
-
-	require.Equal(t, slices.DeleteFunc(declared, func(c string) bool { return c == mesh.Remote }), knownCodes)
-}
 
 func TestVerdicts(t *testing.T) {
 	job := func(code mesh.JobCode, reason string) error {
@@ -115,9 +60,8 @@ func TestVerdicts(t *testing.T) {
 		{context.Canceled, "cancelled", false},
 		{errors.New("?"), "internal", false},
 	} {
-		code, again := verdict(c.err)
-		require.Equal(t, c.code, code, "%v", c.err)
-		require.Equal(t, c.again, again, "%v", c.err)
+		e := fault.Find(c.err)
+		require.Equal(t, c.code, e.Code(), "%v", c.err)
+		require.Equal(t, c.again, e.Retryable(), "%v", c.err)
 	}
-	require.Equal(t, "quiet_hours", codeOf(&governance.Rejection{Code: "quiet_hours"}))
 }

@@ -1,0 +1,45 @@
+package mesh
+
+import (
+	"inos/internal/fault"
+)
+
+// ErrRemote: another node says something that is none of these codes. Advice: the message has its words.
+var ErrRemote = fault.Final("remote", "mesh: another node gives no code")
+
+// ends are what the ends of a job mean when its node gives no reason.
+var ends = [...]*fault.Error{
+	// JobRejected: the node's policy or its ledger rejects the job. Advice: the message has the reason; try another node.
+	JobRejected: fault.Final("rejected", "mesh: the node rejects the job"),
+	// JobBusy: the node has no room for the job now. Advice: try again, or elsewhere.
+	JobBusy:           fault.Retryable("node_busy", "mesh: the node is busy"),
+	JobUnknownCapsule: fault.Final("unknown_capsule", "mesh: the node cannot have the capsule"),
+	// JobBadCapsule: the module is none that the node runs. Advice: [capsules.md](capsules.md).
+	JobBadCapsule: fault.Final("bad_capsule", "mesh: the node does not run the module"),
+	JobFailed:     fault.Final("run_failed", "mesh: the capsule failed"),
+	// JobCrashed: the capsule crashed. Advice: try again; if it is the same elsewhere, repair the capsule.
+	JobCrashed:   fault.Retryable("capsule_crashed", "mesh: the capsule crashed"),
+	JobDeadline:  fault.Retryable("deadline", "mesh: the job's time was over"),
+	JobCancelled: fault.Final("cancelled", "mesh: the job was cancelled"),
+	// JobInternal: the node itself failed. Advice: try again; another node is chosen.
+	JobInternal: fault.Retryable("node_failed", "mesh: the node failed"),
+	// JobCreditExhausted: the job has used up its budget, or the node's books cannot pay for it. Advice: give it a larger `budget`, or fund the ledger: [economy.md](economy.md#what-is-held).
+	JobCreditExhausted: fault.Final("credit_exhausted", "mesh: the job's budget is used up"),
+}
+
+// Fault is what c means by itself when a job ends with it.
+func (c JobCode) Fault() *fault.Error {
+	if c == JobOK || !c.Known() {
+		return ErrRemote
+	}
+	return ends[c]
+}
+
+// Heard is the error of the code that another node gives as its reason, or otherwise,
+// when it gives none that is known here.
+func Heard(reason string, otherwise *fault.Error) *fault.Error {
+	if e := fault.Lookup(reason); e != nil && reason != ErrRemote.Code() {
+		return e
+	}
+	return otherwise
+}
