@@ -110,28 +110,9 @@ func whyNot(n kernel.NodeInfo) string {
 	}
 	var text []string
 	for _, m := range n.Missing {
-		text = append(text, missing(m))
+		text = append(text, m.State())
 	}
 	return strings.Join(text, ", ")
-}
-
-// missing says what a node lacks that misses need, whatever the job.
-func missing(need scheduler.Requirement) string {
-	switch need {
-	case scheduler.NeedDial:
-		return "cannot be dialled from here, and is not connected"
-	case scheduler.NeedReach:
-		return "nothing could be sent to it not long ago"
-	case scheduler.NeedTrust:
-		return "in quarantine: it failed too often not long ago"
-	case scheduler.NeedSlot:
-		return "no free slot"
-	case scheduler.NeedUnexpired:
-		return "its profile has expired"
-	case scheduler.NeedAnswer:
-		return "has never answered here"
-	}
-	return "misses " + string(need)
 }
 
 type foundView struct {
@@ -277,7 +258,7 @@ func considered(d scheduler.Explanation, names map[identity.PeerID]string, chose
 	for _, r := range d.Ruled {
 		v := view(r.Node)
 		if v.Reason = "misses " + joined(r.Missed); slices.Contains(r.Missed, scheduler.NeedDial) {
-			v.Reason = missing(scheduler.NeedDial)
+			v.Reason = scheduler.NeedDial.State()
 		}
 		out = append(out, v)
 	}

@@ -24,6 +24,7 @@ import (
 // say otherwise, may be called before Run and before the mesh is joined.
 type Kernel struct {
 	cfg        Config
+	offer      *scheduler.Offer // this node, for the jobs that it is sent
 	started    time.Time
 	loop       *eventLoop
 	matchmaker *matchmaker.Matchmaker
@@ -72,8 +73,13 @@ func New(c Config) (*Kernel, error) {
 		c.Scorer = scheduler.Formula{}
 	}
 	c.Capabilities = slices.Clone(c.Capabilities)
+	offer, err := scheduler.NewOffer(scheduler.Node{ID: c.Self, Capabilities: c.Capabilities, GeoHash: c.GeoHash, CreditCost: c.CreditCost})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
 	k := &Kernel{
 		cfg:       c,
+		offer:     offer,
 		started:   time.Now(),
 		loop:      &eventLoop{mail: make(chan message, mailbox), stopped: make(chan struct{})},
 		hub:       hub{direct: c.Emit, sinks: make(map[*sink]struct{})},

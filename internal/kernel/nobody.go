@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"inos/internal/governance"
 	"inos/internal/kernel/quorum"
 	"inos/internal/scheduler"
 	"inos/internal/threads/matchmaker"
@@ -17,13 +16,13 @@ import (
 // were there. Retryable.
 type NobodyError struct {
 	Waited   time.Duration
-	Joined   bool // a mesh is attached
-	Peers    int  // connected
-	Known    int  // nodes, this one not counted
-	Needs    governance.Requirements
-	Decision Decision // counted when the wait ended
-	Clocks   Clocks   // this machine's, beside the peers': one that is wrong may be why
-	Tried    error    // how the last attempt went, nil where there was none
+	Joined   bool              // a mesh is attached
+	Peers    int               // connected
+	Known    int               // nodes, this one not counted
+	Request  scheduler.Request // what the job asks for
+	Decision Decision          // counted when the wait ended
+	Clocks   Clocks            // this machine's, beside the peers': one that is wrong may be why
+	Tried    error             // how the last attempt went, nil where there was none
 	Err      error
 }
 
@@ -81,43 +80,10 @@ func (e *NobodyError) own() string {
 
 // ruledOut counts the nodes that each requirement ruled out; one may miss several.
 func (e *NobodyError) ruledOut() string {
-	var parts []string
-	for _, r := range scheduler.Requirements {
-		n := e.Decision.RuledOut[r]
-		if n == 0 {
-			continue
-		}
-		var s string
-		switch r {
-		case scheduler.NeedCapabilities:
-			s = plural(n, "lacks", "lack") + fmt.Sprintf(" a capability of %q", e.Needs.Capabilities)
-		case scheduler.NeedGeo:
-			s = plural(n, "lies", "lie") + fmt.Sprintf(" outside %q", e.Needs.GeoPrefix)
-		case scheduler.NeedCost:
-			s = plural(n, "costs", "cost") + fmt.Sprintf(" more than %d microcredits a second", e.Needs.MaxCost)
-		case scheduler.NeedSlot:
-			s = plural(n, "has", "have") + " no free slot"
-		case scheduler.NeedUnexpired:
-			s = plural(n, "was", "were") + " last heard of too long ago"
-		case scheduler.NeedNotExcluded:
-			s = plural(n, "is", "are") + " excluded by the job"
-		case scheduler.NeedTrust:
-			s = plural(n, "has", "have") + " failed too often lately"
-		case scheduler.NeedReach:
-			s = plural(n, "does", "do") + " not answer"
-		case scheduler.NeedAnswer:
-			s = plural(n, "has", "have") + " never answered"
-		case scheduler.NeedDial:
-			s = plural(n, "accepts", "accept") + " no connections from here, as browsers do not"
-		default:
-			s = plural(n, "is", "are") + fmt.Sprintf(" ruled out by %s", r)
-		}
-		parts = append(parts, s)
+	if counts := e.Decision.Counts(e.Request); len(counts) > 0 {
+		return strings.Join(counts, ", ")
 	}
-	if parts == nil {
-		return "none is left"
-	}
-	return strings.Join(parts, ", ")
+	return "none is left"
 }
 
 func plural(n int, one, several string) string {
@@ -129,11 +95,11 @@ func plural(n int, one, several string) string {
 
 // nobody says why a job that has ended with err had no node. It runs on the loop.
 func (s *state) nobody(j *job, attempts []matchmaker.Attempt, err error, now time.Time) *NobodyError {
-	asked := j.admitted.Job()
-	j.decide(s.explain(requestOf(asked, nil), now))
+	req := requestOf(j.admitted.Job(), nil)
+	j.decide(s.explain(req, now))
 	e := &NobodyError{
 		Waited: now.Sub(j.info.Submitted), Joined: s.k.mesh.Load() != nil, Peers: len(s.peers), Known: len(s.nodes),
-		Needs: asked.Requirements, Decision: j.decision, Clocks: s.k.Clocks(), Err: err,
+		Request: req, Decision: j.decision, Clocks: s.k.Clocks(), Err: err,
 	}
 	if n := len(attempts); n > 0 {
 		e.Tried = attempts[n-1].Err

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"inos/internal/budget"
@@ -43,7 +41,10 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 	}
 	admitted("")
 	defer k.cfg.Gate.Done(a)
-	if out.Message = k.lacks(call.Job.Requirements); out.Message != "" {
+	if out.Message, err = k.offer.Refusal(requestOf(call.Job, nil)); err != nil {
+		return k.refuse(out, from, err)
+	}
+	if out.Message != "" {
 		// Another node may have it: the caller's picture of this one is old.
 		out.Code, out.Reason = mesh.JobBusy, errRequirements.Code()
 		return out
@@ -167,22 +168,6 @@ func (k *Kernel) refuse(out mesh.JobOutcome, from identity.PeerID, err error) me
 	k.rejected(out.JobID, from, err)
 	out.Code, out.Reason, out.Message = mesh.JobRejected, reasonOf(err), err.Error()
 	return out
-}
-
-// lacks names what the job requires and this node is not.
-func (k *Kernel) lacks(r governance.Requirements) string {
-	for _, c := range r.Capabilities {
-		if !slices.Contains(k.cfg.Capabilities, c) {
-			return fmt.Sprintf("this node has no %q", c)
-		}
-	}
-	if !strings.HasPrefix(k.cfg.GeoHash, r.GeoPrefix) {
-		return fmt.Sprintf("this node does not lie in %q", r.GeoPrefix)
-	}
-	if r.MaxCost != 0 && k.cfg.CreditCost > r.MaxCost {
-		return "this node costs more than the job allows"
-	}
-	return ""
 }
 
 // admitHere puts the job in the table, among the arrivals, or says why not. Errors are the

@@ -15,6 +15,25 @@ func (c Candidate) String() string {
 	return fmt.Sprintf("score %.4g: %s", c.Score, strings.Join(parts, ", "))
 }
 
+// Counts says, in a phrase for each requirement, how many nodes it ruled out of those
+// that were considered for r; a node that misses several counts under each.
+func (e Explanation) Counts(r Request) []string {
+	var out []string
+	for i := range requirements {
+		row := &requirements[i]
+		n := e.RuledOut[row.name]
+		if n == 0 {
+			continue
+		}
+		s := fmt.Sprintf("%d %s", n, row.counted[min(n, 2)-1])
+		if row.asked != nil {
+			s += row.asked(&r)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
 // Advice says, a sentence each, which single requirement, relaxed, would let the
 // job run. It is empty when the job can run, and says so when no single one would
 // do.
@@ -26,34 +45,15 @@ func (e Explanation) Advice() []string {
 		return []string{"no node is known"}
 	}
 	var out []string
-	for _, r := range Requirements {
-		n := e.Unlocks[r]
+	for i := range requirements {
+		row := &requirements[i]
+		n := e.Unlocks[row.name]
 		if n == 0 {
 			continue
 		}
-		s := fmt.Sprintf("relaxing %s alone would let %d of %d nodes run it", r, n, e.Considered)
-		switch r {
-		case NeedCost:
-			s += fmt.Sprintf("; a ceiling of %d microcredits a second is enough for one", e.UnlocksCost)
-		case NeedCapabilities:
-			names := make([]string, 0, len(e.UnlocksCapability))
-			for name := range e.UnlocksCapability {
-				names = append(names, name)
-			}
-			slices.Sort(names)
-			for _, name := range names {
-				s += fmt.Sprintf("; without %q %d would do", name, e.UnlocksCapability[name])
-			}
-		case NeedSlot:
-			s += "; it waits for a free slot"
-		case NeedTrust:
-			s += "; it waits for the end of a quarantine"
-		case NeedReach:
-			s += "; they did not answer, and are tried again within 30 s"
-		case NeedAnswer:
-			s += "; they are only told of so far, and may run jobs once they answer"
-		case NeedDial:
-			s += "; they accept no connections, as browsers do not, and have to connect to this node"
+		s := fmt.Sprintf("relaxing %s alone would let %d of %d nodes run it", row.name, n, e.Considered)
+		if row.relief != nil {
+			s += row.relief(&e)
 		}
 		out = append(out, s)
 	}
@@ -61,4 +61,17 @@ func (e Explanation) Advice() []string {
 		return []string{"no single requirement, relaxed, would let it run: every node misses two or more"}
 	}
 	return out
+}
+
+func (e *Explanation) capabilityRelief() string {
+	names := make([]string, 0, len(e.UnlocksCapability))
+	for name := range e.UnlocksCapability {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	var s strings.Builder
+	for _, name := range names {
+		fmt.Fprintf(&s, "; without %q %d would do", name, e.UnlocksCapability[name])
+	}
+	return s.String()
 }

@@ -37,6 +37,9 @@ var (
 
 // query is a Request made ready for the search, and the best found so far.
 type query struct {
+	caps     *capabilities
+	known    bool   // some node has each capability; without that ids and mask say nothing
+	epoch    uint32 // of the marks on excluded nodes
 	mask     uint64
 	ids      []int32 // sorted
 	exact    bool    // mask alone decides
@@ -53,11 +56,10 @@ type query struct {
 // requirement of r at time now. It allocates nothing unless it fails. Errors
 // match ErrRequest, ErrNoCandidate or ErrBusy.
 func (x *Index) Choose(r Request, now time.Time) (Choice, error) {
-	known, err := x.prepare(r, now)
-	if err != nil {
+	if err := x.prepare(&r, now); err != nil {
 		return Choice{}, err
 	}
-	if !known {
+	if !x.q.known {
 		return Choice{}, ErrNoCandidate
 	}
 	if slot, ok := x.search(&x.ready, r.orNew(&x.newReady)); ok {
@@ -85,8 +87,7 @@ func (r *Request) orNew(s *partition) *partition {
 
 // topOf is TopK among the nodes of s, and of more if that is not nil.
 func (x *Index) topOf(s, more *partition, r Request, now time.Time, dst []Choice) (int, error) {
-	known, err := x.prepare(r, now)
-	if err != nil || !known || s.count == 0 && (more == nil || more.count == 0) {
+	if err := x.prepare(&r, now); err != nil || !x.q.known || s.count == 0 && (more == nil || more.count == 0) {
 		return 0, err
 	}
 	for i := range dst {
@@ -95,56 +96,58 @@ func (x *Index) topOf(s, more *partition, r Request, now time.Time, dst []Choice
 			return i, nil
 		}
 		dst[i] = Choice{Node: x.node(slot), Score: x.nodes[slot].score}
-		x.nodes[slot].mark = x.epoch
+		x.nodes[slot].mark = x.q.epoch
 	}
 	return len(dst), nil
 }
 
-// prepare fills x.q from r and marks the excluded nodes. It reports whether
-// every capability is known to some node.
-func (x *Index) prepare(r Request, now time.Time) (bool, error) {
+// prepare makes x.q ready for r and marks the excluded nodes. Errors match ErrRequest.
+func (x *Index) prepare(r *Request, now time.Time) error {
+	if err := x.q.prepare(x.caps, r, x.line.Nanos(now)); err != nil {
+		return err
+	}
+	x.exclude(r.Exclude)
+	return nil
+}
+
+// prepare takes r over. Errors match ErrRequest.
+func (q *query) prepare(caps *capabilities, r *Request, now int64) error {
 	geo, ok := parseGeo(r.GeoPrefix)
 	switch {
 	case r.JobID == "":
-		return false, fmt.Errorf("%w: no job id", ErrRequest)
+		return fmt.Errorf("%w: no job id", ErrRequest)
 	case !ok:
-		return false, fmt.Errorf("%w: geohash prefix %.20q", ErrRequest, r.GeoPrefix)
+		return fmt.Errorf("%w: geohash prefix %.20q", ErrRequest, r.GeoPrefix)
 	case len(r.Exclude) > MaxExclude:
-		return false, fmt.Errorf("%w: %d nodes to exclude", ErrRequest, len(r.Exclude))
+		return fmt.Errorf("%w: %d nodes to exclude", ErrRequest, len(r.Exclude))
 	case len(r.Capabilities) > MaxCapabilities:
-		return false, fmt.Errorf("%w: %d capabilities", ErrRequest, len(r.Capabilities))
+		return fmt.Errorf("%w: %d capabilities", ErrRequest, len(r.Capabilities))
 	}
-	q := &x.q
-	q.geo = geo
-	q.job = hashText(r.JobID)
-	q.cursor.f = filter{maxCost: r.MaxCost, now: x.line.Nanos(now)}
+	q.caps, q.geo, q.job = caps, geo, hashText(r.JobID)
+	q.cursor.f = filter{maxCost: r.MaxCost, now: now}
 	if r.MaxCost == 0 {
 		q.cursor.f.maxCost = 1<<64 - 1
 	}
-	var known bool
-	if q.ids, known = x.caps.resolve(q.idsSpace[:0], r.Capabilities); !known {
-		return false, nil
-	}
+	q.ids, q.known = caps.resolve(q.idsSpace[:0], r.Capabilities)
 	q.mask, q.exact = 0, true
 	for _, id := range q.ids {
 		q.mask |= maskOf(id)
 		q.exact = q.exact && id < exactBits
 	}
-	x.exclude(r.Exclude)
-	return true, nil
+	return nil
 }
 
 // exclude marks the nodes that this decision must not choose.
 func (x *Index) exclude(ids []identity.PeerID) {
-	if x.epoch++; x.epoch == 0 { // wrapped: old marks would come back to life
+	if x.q.epoch++; x.q.epoch == 0 { // wrapped: old marks would come back to life
 		for i := range x.nodes {
 			x.nodes[i].mark = 0
 		}
-		x.epoch = 1
+		x.q.epoch = 1
 	}
 	for _, id := range ids {
 		if slot, ok := x.ids.find(x.nodes, id); ok {
-			x.nodes[slot].mark = x.epoch
+			x.nodes[slot].mark = x.q.epoch
 		}
 	}
 }

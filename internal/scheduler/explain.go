@@ -1,34 +1,10 @@
 package scheduler
 
 import (
-	"slices"
 	"time"
 
 	"inos/internal/identity"
 )
-
-// Requirement names what can rule a node out.
-type Requirement string
-
-// The requirements, in the order in which a node is checked.
-const (
-	NeedCapabilities Requirement = "capabilities"
-	NeedGeo          Requirement = "geo"
-	NeedCost         Requirement = "cost"
-	NeedSlot         Requirement = "slot"
-	NeedUnexpired    Requirement = "expiry"
-	NeedNotExcluded  Requirement = "excluded"
-	NeedTrust        Requirement = "quarantine"  // it failed too often not long ago
-	NeedReach        Requirement = "unreachable" // nothing could be sent to it not long ago
-	NeedDial         Requirement = "undialable"  // no way leads to it from here: it accepts no connections
-	NeedAnswer       Requirement = "unheard"     // it has never answered here
-)
-
-// Requirements lists them all.
-var Requirements = [...]Requirement{
-	NeedCapabilities, NeedGeo, NeedCost, NeedSlot, NeedUnexpired, NeedNotExcluded, NeedTrust,
-	NeedReach, NeedDial, NeedAnswer,
-}
 
 // Candidate is a feasible node with the parts of its score.
 type Candidate struct {
@@ -71,8 +47,7 @@ type Explanation struct {
 // Explain looks at every node, which Choose does not, and says what each
 // requirement ruled out and which top nodes remain. Errors match ErrRequest.
 func (x *Index) Explain(r Request, now time.Time, top int) (Explanation, error) {
-	known, err := x.prepare(r, now)
-	if err != nil {
+	if err := x.prepare(&r, now); err != nil {
 		return Explanation{}, err
 	}
 	e := Explanation{
@@ -82,42 +57,36 @@ func (x *Index) Explain(r Request, now time.Time, top int) (Explanation, error) 
 
 		UnlocksCapability: make(map[string]int),
 	}
-	excluded := make(map[identity.PeerID]bool, len(r.Exclude))
-	for _, id := range r.Exclude {
-		excluded[id] = true
-	}
-	var ruled, unlocks [len(Requirements)]int
+	var ruled, unlocks [len(requirements)]int
 	for slot := range x.nodes {
 		n := &x.nodes[slot]
 		if n.id == "" {
 			continue
 		}
-		missed := x.missed(n, known, excluded[n.id], now)
-		misses, last := 0, 0
-		for i, miss := range missed {
-			if miss {
-				ruled[i]++
-				misses, last = misses+1, i
-			}
-		}
-		switch misses {
-		case 0:
+		missed := x.q.misses(n)
+		if missed == 0 {
 			e.Feasible++
 			continue
-		case 1:
-			unlocks[last]++
-			e.unlocked(Requirements[last], n.cost, x.caps.groups[n.group].names, r.Capabilities)
+		}
+		for i := range requirements {
+			if missed>>i&1 == 0 {
+				continue
+			}
+			if ruled[i]++; missed == 1<<i {
+				unlocks[i]++
+				e.unlocked(requirements[i].name, n.cost, x.caps.groups[n.group].names, r.Capabilities)
+			}
 		}
 		if len(e.Ruled) < MaxRuled {
-			e.Ruled = append(e.Ruled, RuledOut{Node: x.node(int32(slot)), Missed: namesOf(missed)})
+			e.Ruled = append(e.Ruled, RuledOut{Node: x.node(int32(slot)), Missed: missed.names()})
 		}
 	}
-	for i, r := range Requirements {
+	for i, need := range Requirements {
 		if ruled[i] > 0 {
-			e.RuledOut[r] = ruled[i]
+			e.RuledOut[need] = ruled[i]
 		}
 		if unlocks[i] > 0 {
-			e.Unlocks[r] = unlocks[i]
+			e.Unlocks[need] = unlocks[i]
 		}
 	}
 	choices := make([]Choice, max(top, 2))
@@ -132,33 +101,16 @@ func (x *Index) Explain(r Request, now time.Time, top int) (Explanation, error) 
 	return e, nil
 }
 
-// missed is what n misses for the request that has been prepared, in the order of Requirements.
-func (x *Index) missed(n *record, known, excluded bool, now time.Time) (missed [len(Requirements)]bool) {
-	missed[0] = !known || !x.groupFits(n.group)
-	missed[1] = !n.geo.within(x.q.geo)
-	missed[2] = n.cost > x.q.cursor.f.maxCost
-	missed[3] = n.available() == 0 && n.trust != quarantined && n.reach != unreachable
-	missed[4] = n.expires <= x.line.Nanos(now)
-	missed[5] = excluded
-	missed[6] = n.trust == quarantined
-	missed[7] = n.reach == unreachable
-	missed[8] = n.way&undialable != 0
-	missed[9] = n.way&unheard != 0
-	return missed
-}
-
 // EachBusy calls fn with every node that misses nothing for r but a free slot, until fn
 // returns false. It looks at every node. Errors match ErrRequest.
 func (x *Index) EachBusy(r Request, now time.Time, fn func(Node) bool) error {
-	known, err := x.prepare(r, now)
-	if err != nil {
+	if err := x.prepare(&r, now); err != nil {
 		return err
 	}
-	var slot [len(Requirements)]bool
-	slot[3] = true
+	busy := only(NeedSlot)
 	for i := range x.nodes {
 		n := &x.nodes[i]
-		if n.id != "" && x.missed(n, known, slices.Contains(r.Exclude, n.id), now) == slot && !fn(x.node(int32(i))) {
+		if n.id != "" && x.q.misses(n) == busy && !fn(x.node(int32(i))) {
 			break
 		}
 	}
@@ -172,19 +124,10 @@ func (x *Index) Missing(id identity.PeerID, now time.Time) (missed []Requirement
 	if !ok {
 		return nil, false
 	}
-	n := &x.nodes[slot]
-	for _, m := range []struct {
-		need Requirement
-		miss bool
-	}{
-		{NeedDial, n.way&undialable != 0}, {NeedAnswer, n.way&unheard != 0}, {NeedReach, n.reach == unreachable}, {NeedTrust, n.trust == quarantined},
-		{NeedSlot, n.available() == 0 && n.trust != quarantined && n.reach != unreachable}, {NeedUnexpired, n.expires <= x.line.Nanos(now)},
-	} {
-		if m.miss {
-			missed = append(missed, m.need)
-		}
+	if err := x.prepare(&Request{JobID: "any"}, now); err != nil {
+		return nil, false
 	}
-	return missed, true
+	return x.q.misses(&x.nodes[slot]).names(), true
 }
 
 // Parts names the terms of n's score: the Scorer's, and what failures took off.
@@ -204,26 +147,10 @@ func (e *Explanation) unlocked(need Requirement, cost uint64, has, wants []strin
 			e.UnlocksCost = cost
 		}
 	case NeedCapabilities:
-		missing, count := "", 0
-		for i, name := range wants {
-			if !slices.Contains(has, name) && !slices.Contains(wants[:i], name) {
-				missing = name
-				count++
-			}
-		}
-		if count == 1 {
-			e.UnlocksCapability[missing]++
+		if names := lacking(has, wants); len(names) == 1 {
+			e.UnlocksCapability[names[0]]++
 		}
 	}
-}
-
-func namesOf(missed [len(Requirements)]bool) (names []Requirement) {
-	for i, miss := range missed {
-		if miss {
-			names = append(names, Requirements[i])
-		}
-	}
-	return names
 }
 
 func why(c []Choice) string {

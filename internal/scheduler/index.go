@@ -46,8 +46,7 @@ type Index struct {
 	history    failureHistory
 	tombstones tombstones
 
-	q     query  // scratch of the decision in hand
-	epoch uint32 // of the marks on excluded nodes
+	q query // scratch of the decision in hand
 }
 
 // New returns an empty Index.
@@ -73,7 +72,7 @@ func New(c Config) *Index {
 	for _, s := range []*partition{&x.ready, &x.busy, &x.newReady, &x.newBusy, &x.away, &x.heard} {
 		s.nodePool = &x.pool
 	}
-	x.q.cursor.g = &x.pool
+	x.q.caps, x.q.cursor.g = x.caps, &x.pool
 	return x
 }
 
@@ -194,7 +193,7 @@ func (x *Index) add(n Node) int32 {
 	}
 	// The bucket that holds the slot goes on holding it for its new owner.
 	x.details[slot] = detail{due: x.details[slot].due}
-	x.nodes[slot] = record{id: n.ID, hash: hashText(n.ID), gen: x.nodes[slot].gen + 1, service: x.service}
+	x.nodes[slot] = record{id: n.ID, facts: facts{hash: hashText(n.ID)}, gen: x.nodes[slot].gen + 1, service: x.service}
 	x.ids.add(n.ID, slot)
 	return slot
 }

@@ -43,6 +43,11 @@ func (r *record) available() uint32 {
 	return uint32(max(have, 0))
 }
 
+// full reports whether r has no slot free, and nothing else keeps it from having one.
+func (r *record) full() bool {
+	return r.available() == 0 && r.trust != quarantined && r.reach != unreachable
+}
+
 // reported takes a new report in.
 func (x *Index) reported(slot int32, free uint32, now time.Time) {
 	r := &x.nodes[slot]

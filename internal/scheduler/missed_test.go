@@ -37,12 +37,12 @@ func TestMarksDoNotComeBack(t *testing.T) {
 		_, err := x.Choose(Request{JobID: "j", Exclude: exclude}, epoch0)
 		return err
 	}
-	x.epoch = 0
+	x.q.epoch = 0
 	require.ErrorIs(t, choose("node-a"), ErrNoCandidate)
-	require.EqualValues(t, 1, x.epoch)
-	x.epoch = math.MaxUint32
+	require.EqualValues(t, 1, x.q.epoch)
+	x.q.epoch = math.MaxUint32
 	require.NoError(t, choose())
-	require.EqualValues(t, 1, x.epoch, "the mark's own number")
+	require.EqualValues(t, 1, x.q.epoch, "the mark's own number")
 }
 
 // fickle is a Scorer that does not stand by what it said once a job is on its way.

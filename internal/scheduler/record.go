@@ -9,13 +9,10 @@ import (
 // record is a node at rest: two cache lines, which are what a decision or a change
 // reads. Group, hash, score and geo are derived.
 type record struct {
-	id      identity.PeerID
-	geo     geoCode
-	hash    uint64
+	id identity.PeerID
+	facts
 	score   float64
 	latency time.Duration
-	cost    uint64
-	expires int64
 
 	service  time.Duration // 0 until a job has ended there
 	seq      uint64
@@ -55,7 +52,7 @@ func (x *Index) node(slot int32) Node {
 }
 
 func (r *record) entry(slot int32) entry {
-	return entry{scoreBits(r.score), slot, facts{r.hash, r.cost, r.expires, r.geo}}
+	return entry{scoreBits(r.score), slot, r.facts}
 }
 
 // standing is where a node stands: its entry, the partition and the group's tree.

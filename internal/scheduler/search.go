@@ -70,10 +70,10 @@ func (x *Index) lookAtAll(m int) bool { return m <= 64 || m <= 8*x.Len()/m }
 func (x *Index) consider(s *partition, slot int32) {
 	q := &x.q
 	r := &x.nodes[slot]
-	if scoreBits(r.score) < q.best || r.cost > q.cursor.f.maxCost || r.expires <= q.cursor.f.now {
+	if scoreBits(r.score) < q.best || !r.passes(q.cursor.f) {
 		return
 	}
-	if x.partitionOf(r) != s || !x.groupFits(r.group) {
+	if x.partitionOf(r) != s || q.lacks(r.group) {
 		return
 	}
 	if e := r.entry(slot); x.accepts(&e) {
@@ -95,7 +95,7 @@ func (x *Index) descend(s *partition) {
 			continue
 		}
 		if i >= s.size {
-			if g := int32(i - s.size); q.exact || x.groupFits(g) {
+			if g := int32(i - s.size); q.exact || !q.lacks(g) {
 				x.searchTree(&s.trees[g])
 			}
 			continue
@@ -109,16 +109,21 @@ func (x *Index) descend(s *partition) {
 	}
 }
 
-// groupFits reports whether the group has every capability asked for.
-func (x *Index) groupFits(g int32) bool {
-	q := &x.q
-	group := &x.caps.groups[g]
-	return group.mask&q.mask == q.mask && (q.exact || group.has(q.ids))
+// lacks reports whether the group lacks a capability asked for, all of which some node has.
+func (q *query) lacks(g int32) bool {
+	group := &q.caps.groups[g]
+	return group.mask&q.mask != q.mask || !q.exact && !group.has(q.ids)
 }
+
+// outside reports whether g lies outside the place asked for.
+func (q *query) outside(g geoCode) bool { return !g.within(q.geo) }
+
+// excludes reports whether the decision in hand must not choose n.
+func (q *query) excludes(n *record) bool { return n.mark == q.epoch }
 
 // accepts checks what the filter cannot: place and exclusion.
 func (x *Index) accepts(e *entry) bool {
-	return e.geo.within(x.q.geo) && x.nodes[e.slot].mark != x.epoch
+	return !x.q.outside(e.geo) && !x.q.excludes(&x.nodes[e.slot])
 }
 
 // offer takes a node that meets every requirement and scores q.best or more. It

@@ -49,7 +49,12 @@ type filter struct {
 	now     int64 // Unix nanoseconds
 }
 
-func (f facts) passes(q filter) bool { return f.cost <= q.maxCost && f.expires > q.now }
+// passes reports whether f is neither dearer nor expired.
+func (f *facts) passes(q filter) bool { return !f.dearer(q) && !f.expired(q) }
+
+func (f *facts) dearer(q filter) bool { return f.cost > q.maxCost }
+
+func (f *facts) expired(q filter) bool { return f.expires <= q.now }
 
 // treeNode is a node of a B-tree. Entries stay in the place where they were put and
 // only their order changes: adding or taking out one among a million touches a few
