@@ -32,7 +32,9 @@ PARALLEL = $(MAKE) $(if $(findstring jobserver,$(MAKEFLAGS)),,-j2)
 # once, so that what is missing is named in one line and nothing is half done.
 needs_demo := rust chromium
 needs_run := rust
-needs_test := rust cc browsers
+needs_test := rust rust-lint cc browsers
+needs_lint := rust rust-lint
+needs_fmt := rust rust-lint
 needs_test-kills := browsers
 needs_test-hostile := rust browsers
 needs_test-clean-room := room
@@ -44,7 +46,7 @@ needs_capsules := rust
 needs_dist := rust
 needs_generate := rust capnp
 needs_generate-go := capnp
-needs_setup := rust cc browsers
+needs_setup := rust rust-lint cc browsers
 NEEDS := $(sort base $(foreach goal,$(MAKECMDGOALS),$(needs_$(goal))))
 
 .DEFAULT_GOAL := help
@@ -96,16 +98,22 @@ bench-governance: $(TOOLS)/wasmbrowsertest web/node_modules/.package-lock.json #
 	scripts/bench.sh ./internal/governance ./internal/credit ./internal/store ./internal/payment
 	node test/browser/store/run.mjs 0 chromium
 
-.PHONY: fmt vet lint
-fmt: web/node_modules/.package-lock.json ## format the Go and TypeScript code
+.PHONY: fmt vet lint lint-go lint-rust lint-web
+fmt: web/node_modules/.package-lock.json ## format all code
 	gofmt -w $$(scripts/test.sh --go)
 	web/node_modules/.bin/biome format --write
+	scripts/lint-rust.sh --fmt
 vet: | setup-base ## go vet, natively and for js/wasm
 	go vet ./...
 	GOOS=js GOARCH=wasm go vet $$(scripts/test-js.sh --vet)
-lint: $(TOOLS)/staticcheck vet ## vet and staticcheck
+lint: vet lint-go lint-rust lint-web ## vet, staticcheck, clippy and rustfmt, Biome
+lint-go: $(TOOLS)/staticcheck
 	$(TOOLS)/staticcheck $$(go list ./... | grep -v /internal/bridge) # used on js only
 	GOOS=js GOARCH=wasm $(TOOLS)/staticcheck -checks inherit,-U1000 $$(scripts/test-js.sh --vet)
+lint-rust: | setup-base
+	scripts/lint-rust.sh
+lint-web: web/node_modules/.package-lock.json
+	web/node_modules/.bin/biome check --error-on-warnings
 
 ##@ Build it
 .PHONY: kernel native capsules web dist

@@ -2,7 +2,8 @@
 # Prints the path of a wasm32 sysroot whose standard library was compiled with
 # atomics, and builds it first when there is none. With --env it prints the
 # whole toolchain as shell assignments instead, for `eval`; with --check it only
-# says by its exit code whether there is a toolchain.
+# says by its exit code whether there is a toolchain, with --check-lint whether
+# rustfmt and clippy are there for it.
 #
 # The wasm32 library that Rust ships has no atomics and cannot be linked into a
 # module with a shared memory, so it is compiled once per compiler (about 80 s)
@@ -63,8 +64,14 @@ for rustc in "${candidates[@]}"; do
     RUSTC=$rustc
     break
 done
+RUSTFMT=$(dirname "$CARGO")/rustfmt CLIPPY=$(dirname "$CARGO")/cargo-clippy
 if [ "${1:-}" = --check ]; then
     [ -n "$RUSTC" ] && [ -x "$LD" ] && [ -x "$CARGO" ]
+    exit
+fi
+if [ "${1:-}" = --check-lint ]; then
+    # rustup's are there without the component, and fail.
+    [ -n "$RUSTC" ] && "$RUSTFMT" --version >/dev/null 2>&1 && "$CLIPPY" clippy --version >/dev/null 2>&1
     exit
 fi
 [ -n "$RUSTC" ] || fail "no rustc with its library sources, cargo beside it and a wasm linker; $INSTALL"
@@ -77,7 +84,8 @@ SYSROOT=$CACHE/$STAMP
 
 answer() {
     if [ "${1:-}" = --env ]; then
-        printf 'WASM_RUSTC=%q\nWASM_CARGO=%q\nWASM_LD=%q\nWASM_SYSROOT=%q\n' "$RUSTC" "$CARGO" "$LD" "$SYSROOT"
+        printf 'WASM_RUSTC=%q\nWASM_CARGO=%q\nWASM_LD=%q\nWASM_SYSROOT=%q\nWASM_RUSTFMT=%q\nWASM_CLIPPY=%q\n' \
+            "$RUSTC" "$CARGO" "$LD" "$SYSROOT" "$RUSTFMT" "$CLIPPY"
     else
         echo "$SYSROOT"
     fi

@@ -2,7 +2,7 @@
 # Makes sure that what a target needs is there: installs it through apt when it
 # may (root, or sudo without a password). What it cannot install is named in one
 # line, all of it at once, and then nothing is installed: exit code 1. Takes the
-# needs as arguments: base rust cc chromium browsers capnp spin room.
+# needs as arguments: base rust rust-lint cc chromium browsers capnp spin room.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -90,6 +90,10 @@ look() {
         rust)
             env -u MAKEFLAGS -u MFLAGS scripts/rust-sysroot.sh --check ||
                 need "a Rust toolchain with library sources (rustup component add rust-src, or Debian's)" rustc-web cargo-web rust-web-src lld-22
+            ;;
+        rust-lint)
+            env -u MAKEFLAGS -u MFLAGS scripts/rust-sysroot.sh --check-lint ||
+                need "rustfmt and clippy of that toolchain (rustup component add rustfmt clippy, or Debian's)" rustfmt-web rust-web-clippy
             ;;
         cc) have cc || need "a C compiler" gcc libc6-dev ;; # for go test -race and for cargo test
         chromium) browser CHROMIUM chromium chromium-browser google-chrome || need "Chromium" chromium ;;

@@ -97,11 +97,11 @@ func requireAll(t *testing.T, line string, words ...string) {
 // What is missing is named at once, in one line, and nothing is made.
 func TestSetupNamesAllThatIsMissing(t *testing.T) {
 	m := newMachine(t)
-	code, said := m.setup("base", "rust", "cc", "browsers", "room")
+	code, said := m.setup("base", "rust", "rust-lint", "cc", "browsers", "room")
 	require.Equal(t, 1, code)
 	require.Len(t, said, 1, "%q", said)
-	requireAll(t, said[0], "Go 1.", "Node.js 20.19", "npm", "git", "Rust", "C compiler", "Chromium", "Firefox", "mmdebstrap", "unshare",
-		"apt-get install git rustc-web cargo-web rust-web-src lld-22 gcc libc6-dev chromium firefox-esr mmdebstrap util-linux")
+	requireAll(t, said[0], "Go 1.", "Node.js 20.19", "npm", "git", "Rust", "rustfmt and clippy", "C compiler", "Chromium", "Firefox", "mmdebstrap", "unshare",
+		"apt-get install git rustc-web cargo-web rust-web-src lld-22 rustfmt-web rust-web-clippy gcc libc6-dev chromium firefox-esr mmdebstrap util-linux")
 	made, err := os.ReadDir(m.checkout)
 	require.NoError(t, err)
 	require.Len(t, made, 2, "go.mod and scripts, and no build")

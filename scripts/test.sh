@@ -44,7 +44,21 @@ formatted() {
     [ -z "$wrong" ] || { echo "not gofmt'ed (make fmt): $wrong"; return 1; }
 }
 
-vetted() { go vet ./... && GOOS=js GOARCH=wasm go vet $(scripts/test-js.sh --vet); }
+# ahead NAME COMMAND... begins the work of the stage NAME, beside stages that mostly wait.
+ahead() {
+    local name=$1
+    shift
+    if [ ${#only[@]} -gt 0 ] && [[ " ${only[*]} " != *" $name "* ]]; then return; fi
+    exec {ahead}< <(nice -n 19 "$@" </dev/null 2>&1; echo $?)
+}
+
+# arrived prints what the work that was begun ahead says, and ends as it does.
+arrived() {
+    local said
+    said=$(cat <&"$ahead")
+    printf '%s\n' "${said%$'\n'*}"
+    return "${said##*$'\n'}"
+}
 
 # A linker that keeps every exported method makes the kernel 8 MB larger: see
 # docs/rationale.md.
@@ -75,16 +89,15 @@ rust() {
 }
 
 stage format "gofmt" formatted
-stage vet "go vet, natively and for js/wasm" vetted
 stage generate "the generated code is the schema's" generated
 stage lean "the kernel links without dead code" lean
 stage go-race "Go tests, natively, with the race detector" go test -race -timeout 40m ./...
 stage gib "1 GiB into a slow capsule of another node, without the race detector" go test -count=1 -run GiB -v ./cmd/internal/node
 stage go-js "Go tests on js/wasm under node" scripts/test-js.sh
 stage rust "Rust tests of the capsules" rust
-stage web-lint "format and lint of TypeScript, and that no imports are circular" web/node_modules/.bin/biome check --error-on-warnings
 stage web-check "TypeScript checks of the shell" npm --prefix web run --silent --loglevel=error check
 stage web-test "unit tests of the shell" npm --prefix web run --silent --loglevel=error test
+ahead lint make -k lint
 stage shell "the shell's bad days, in Chromium" node test/browser/shell.mjs
 stage capsule "capsules in Workers, in browsers" node test/browser/capsule/run.mjs
 stage crowd "many jobs at once, in Chromium" node test/browser/crowd.mjs
@@ -97,6 +110,7 @@ stage storage "key and ledger where a browser keeps nothing, in browsers" node t
 stage trace "a browser's spans reach a collector, by way of a native node" node test/browser/trace/run.mjs
 stage demo "one job, all the way, in Chromium" node test/browser/demo.mjs
 stage demo-firefox "one job, all the way, in Firefox" node test/browser/demo.mjs --firefox
+stage lint "vet, staticcheck, clippy and rustfmt, Biome" arrived
 
 # A long log is often cut in its middle: what failed is said again at its end.
 for name in ${failed[@]+"${failed[@]}"}; do

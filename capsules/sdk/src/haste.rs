@@ -18,7 +18,7 @@ impl Haste {
     /// Looks until `rang` says so, `looks` times at most. Whether it did.
     pub fn look(&mut self, looks: u32, rang: impl Fn() -> bool) -> bool {
         self.turn = self.turn.wrapping_add(1);
-        if self.misses >= MISSES_BEFORE_REST && self.turn % RESTING_TURNS != 0 {
+        if self.misses >= MISSES_BEFORE_REST && !self.turn.is_multiple_of(RESTING_TURNS) {
             return false;
         }
         for _ in 0..looks {

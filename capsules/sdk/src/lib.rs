@@ -47,6 +47,7 @@ mod flat;
 mod haste;
 mod heap;
 mod job;
+#[rustfmt::skip] // generated
 pub mod layout;
 mod link;
 pub mod message;

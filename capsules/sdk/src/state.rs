@@ -31,11 +31,11 @@ impl<T> State<T> {
     /// Hands the value to `f`, which must not ask for it again. Do not wait or
     /// reach a safe point in `f`: a capsule may end there.
     pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        // A capsule has one thread, so there who has taken it is the caller itself.
+        #[cfg(target_arch = "wasm32")]
+        assert!(!self.taken.swap(true, Acquire), "State::with within State::with");
+        #[cfg(not(target_arch = "wasm32"))]
         while self.taken.swap(true, Acquire) {
-            // A capsule has one thread, so there it is its own caller.
-            #[cfg(target_arch = "wasm32")]
-            panic!("State::with within State::with");
-            #[cfg(not(target_arch = "wasm32"))]
             std::thread::yield_now();
         }
         let _open = Open(&self.taken);
