@@ -16,11 +16,9 @@ DIST := dist
 TOOLS := $(BUILD)/tools
 GO_BUILD := go build -trimpath -buildvcs=false -ldflags='-s -w -X main.version=$(VERSION)'
 
-GO_SOURCES := $(shell find cmd internal schema \( -name '*.go' -o -name '*.s' \) -not -name '*_test.go' 2>/dev/null) go.mod go.sum
 RUST_SOURCES := $(shell find capsules -name target -prune -o \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' \) -print 2>/dev/null) $(wildcard capsules/hostile/*.wat)
 WEB_SOURCES := $(shell find web/src -type f 2>/dev/null) web/index.html web/kernel.d.ts web/events.d.ts web/codes.d.ts web/vite.config.ts web/tsconfig.json
 # The list is one of them: a source that is gone builds anew, too.
-GO_FILES := $(GO_SOURCES) $(BUILD)/go-version $(BUILD)/go-modules $(BUILD)/go-sources
 RUST_FILES := $(RUST_SOURCES) $(BUILD)/rust-sources
 WEB_FILES := $(WEB_SOURCES) $(BUILD)/web-sources
 CAPNP := schema/system/v1
@@ -128,15 +126,19 @@ web: $(BUILD)/web/index.html ## the shell
 dist: $(DIST)/build.json ## kernel, capsules and shell, compressed and ready to be served
 	@:
 
-$(BUILD)/kernel.wasm: $(GO_FILES) | setup-base
-	@echo "make: kernel.wasm"
-	GOOS=js GOARCH=wasm $(GO_BUILD) -o $@ ./cmd/kernel-wasm
-	@touch $@
+# go build runs each time: Go's cache knows what has changed. What it made gets its place
+# only if the bytes are others, so that nothing downstream is made again for the same.
+define go-built
+	@mkdir -p $(BUILD)/go
+	@echo "make: $(@F)"
+	@$1 $(GO_BUILD) -o $(BUILD)/go/$(@F) $2
+	@cmp -s $(BUILD)/go/$(@F) $@ || { cp $(BUILD)/go/$(@F) $@.new && mv $@.new $@; }
+endef
+$(BUILD)/kernel.wasm: FORCE $(BUILD)/go-modules | setup-base
+	$(call go-built,GOOS=js GOARCH=wasm,./cmd/kernel-wasm)
 
-$(BUILD)/inos: $(GO_FILES) | setup-base
-	@echo "make: inos"
-	CGO_ENABLED=0 $(GO_BUILD) -o $@ ./cmd/inos
-	@touch $@
+$(BUILD)/inos: FORCE $(BUILD)/go-modules | setup-base
+	$(call go-built,CGO_ENABLED=0,./cmd/inos)
 
 $(BUILD)/capsules/.built: $(RUST_FILES) scripts/assemble-hostile.mjs scripts/build-capsules.sh scripts/rust-sysroot.sh web/node_modules/.package-lock.json | setup-base setup-rust
 	@echo "make: capsules"
@@ -166,8 +168,6 @@ define sources
 	@mkdir -p $(@D)
 	@names='$(sort $1)'; cmp -s - $@ <<<"$$names" || echo "$$names" > $@
 endef
-$(BUILD)/go-sources: FORCE | setup-base
-	$(call sources,$(GO_SOURCES))
 $(BUILD)/rust-sources: FORCE | setup-base
 	$(call sources,$(RUST_SOURCES))
 $(BUILD)/web-sources: FORCE | setup-base
@@ -178,12 +178,6 @@ $(BUILD)/web-sources: FORCE | setup-base
 web/vendor/wasm_exec.js: FORCE | setup-base
 	@mkdir -p $(@D)
 	@from="$$(go env GOROOT)/lib/wasm/wasm_exec.js"; cmp -s "$$from" $@ || cp "$$from" $@
-
-# With what a program is built, besides its source: another Go, or another version,
-# builds it anew.
-$(BUILD)/go-version: FORCE | setup-base
-	@mkdir -p $(@D)
-	@now="$$(go version) $(VERSION)"; [ "$$now" = "$$(cat $@ 2>/dev/null)" ] || echo "$$now" > $@
 
 # The modules come first and in one line, not a line each among what is built.
 $(BUILD)/go-modules: go.mod go.sum | setup-base
