@@ -3,7 +3,7 @@
 //   node scripts/pack.mjs --web build/web --kernel build/kernel.wasm --capsules build/capsules --out dist
 //
 // kernel.wasm and the capsules get their content's hash into their names, every
-// compressible file gets a .br beside it (brotli 11, window 2^24), and build.json
+// compressible file gets a .br (brotli 11, window 2^24) and a .gz beside it, and build.json
 // says what is there. Compressing the kernel takes about a minute, so results are
 // kept by content outside the checkout: INOS_CACHE, else ~/.cache/inos.
 // --except NAME leaves a capsule out: those that are for tests of hosts only.
@@ -15,10 +15,26 @@ import { copyFile, mkdir, readFile, readdir, rename, rm, stat, utimes, writeFile
 import { homedir } from 'node:os';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
-import { brotliCompress, constants } from 'node:zlib';
+import { brotliCompress, constants, gzip } from 'node:zlib';
 
 const QUALITY = Number(process.env.INOS_BROTLI ?? 11);
-const KEPT_RESULTS = 64; // newest compressed results kept in the cache
+const CODINGS = [
+  {
+    name: 'brotli',
+    suffix: '.br',
+    level: `q${QUALITY}-w24`,
+    compress: (bytes) =>
+      promisify(brotliCompress)(bytes, {
+        params: {
+          [constants.BROTLI_PARAM_QUALITY]: QUALITY,
+          [constants.BROTLI_PARAM_LGWIN]: 24,
+          [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+        },
+      }),
+  },
+  { name: 'gzip', suffix: '.gz', level: '9', compress: (bytes) => promisify(gzip)(bytes, { level: 9 }) },
+];
+const KEPT_RESULTS = 128; // newest compressed results kept in the cache
 const COMPRESSIBLE = /\.(wasm|js|css|html|json|svg|txt)$/;
 
 const { values: options } = parseArgs({
@@ -86,39 +102,34 @@ async function named(from, path) {
   return { from, path: path(digest.toString('hex').slice(0, 16)), immutable: true, cid: cidOf(digest) };
 }
 
-/** Writes the file and its .br; returns its line of build.json. */
+/** Writes the file and what it is compressed to; returns its line of build.json. */
 async function place({ from, path, immutable }) {
   const to = join(options.out, path);
   await mkdir(dirname(to), { recursive: true });
   const bytes = await readFile(from);
   const digest = sha256(bytes).toString('hex');
   await copyFile(from, to);
-  const line = { path, bytes: bytes.length, brotli: 0, sha256: digest, immutable };
+  const line = { path, bytes: bytes.length, brotli: 0, gzip: 0, sha256: digest, immutable };
   if (!COMPRESSIBLE.test(path) || bytes.length < 256) return line;
-  const packed = await brotli(bytes, digest, path);
-  await copyFile(packed, `${to}.br`);
-  line.brotli = (await stat(packed)).size;
+  for (const coding of CODINGS) {
+    const packed = await compressed(coding, bytes, digest, path);
+    await copyFile(packed, to + coding.suffix);
+    line[coding.name] = (await stat(packed)).size;
+  }
   return line;
 }
 
-/** The path of bytes, compressed: from the cache, or made now. */
-async function brotli(bytes, digest, path) {
-  const kept = join(cache, `${digest}-q${QUALITY}-w24.br`);
+/** The path of bytes in a coding: from the cache, or made now. */
+async function compressed({ name, suffix, level, compress }, bytes, digest, path) {
+  const kept = join(cache, `${digest}-${level}${suffix}`);
   try {
     const now = new Date();
     await utimes(kept, now, now);
     return kept;
   } catch {
-    if (bytes.length > 1 << 20)
-      console.error(`pack: compressing ${path} (${mb(bytes.length)} MB) at brotli ${QUALITY}, once`);
+    if (bytes.length > 1 << 20) console.error(`pack: compressing ${path} (${mb(bytes.length)} MB) by ${name}, once`);
   }
-  const packed = await promisify(brotliCompress)(bytes, {
-    params: {
-      [constants.BROTLI_PARAM_QUALITY]: QUALITY,
-      [constants.BROTLI_PARAM_LGWIN]: 24,
-      [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
-    },
-  });
+  const packed = await compress(bytes);
   await mkdir(cache, { recursive: true });
   const fresh = `${kept}.${process.pid}`;
   await writeFile(fresh, packed);
@@ -138,7 +149,8 @@ const mb = (bytes) => (bytes / 1e6).toFixed(2);
 
 if (options.warm) {
   const bytes = await readFile(options.warm);
-  await brotli(bytes, sha256(bytes).toString('hex'), options.warm);
+  const digest = sha256(bytes).toString('hex');
+  for (const coding of CODINGS) await compressed(coding, bytes, digest, options.warm);
   process.exit();
 }
 
@@ -160,7 +172,7 @@ const build = {
 
 // The list goes last, so that a package it names is complete.
 const wanted = new Set([
-  ...lines.flatMap((line) => (line.brotli ? [line.path, `${line.path}.br`] : [line.path])),
+  ...lines.flatMap(({ path, brotli }) => (brotli ? [path, ...CODINGS.map(({ suffix }) => path + suffix)] : [path])),
   'build.json',
 ]);
 await writeFile(join(options.out, 'build.json.new'), `${JSON.stringify(build, null, 2)}\n`);

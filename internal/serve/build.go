@@ -36,6 +36,7 @@ type File struct {
 	Path      string `json:"path"`
 	Bytes     int64  `json:"bytes"`
 	Brotli    int64  `json:"brotli"` // 0 when there is no .br beside it
+	Gzip      int64  `json:"gzip"`   // 0 when there is no .gz beside it
 	SHA256    string `json:"sha256"`
 	Immutable bool   `json:"immutable"`
 }

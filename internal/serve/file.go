@@ -1,69 +1,75 @@
 package serve
 
 import (
-	"bytes"
-	"compress/gzip"
 	"fmt"
 	"io"
 	"io/fs"
 	"strconv"
 	"strings"
-	"sync"
 )
 
-// coding is an HTTP content coding.
-type coding string
-
-const (
-	identity coding = ""
-	brotli   coding = "br"
-	zip      coding = "gzip"
-)
-
-func (c coding) suffix() string {
-	if c == identity {
-		return ""
-	}
-	return "-" + string(c)
+// form is a file in one content coding.
+type form struct {
+	coding string // "" for the file as it is
+	suffix string // of the file that holds it
+	size   int64
 }
 
-// file is one file of the package. Its gzip form, for the rare client without
-// brotli, is made at the first request for it and kept.
-type file struct {
-	File
-	contentType string
-
-	zipOnce sync.Once
-	zipped  []byte
-	zipErr  error
+// form picks the smallest one that accept allows, and the file as it is where there is
+// none: such a file is too small to gain, or compressed already.
+func (f *File) form(accept string) form {
+	for _, c := range [2]form{{"br", ".br", f.Brotli}, {"gzip", ".gz", f.Gzip}} {
+		if c.size > 0 && allows(accept, c.coding) {
+			return c
+		}
+	}
+	return form{size: f.Bytes}
 }
 
-// coding picks the smallest form that accept allows.
-func (f *file) coding(accept string) coding {
-	if f.Brotli == 0 { // too small to gain, or compressed already
-		return identity
+// tag is the entity tag of the form: each is a representation of its own.
+func (f *File) tag(in form) string {
+	tag := f.SHA256[:32]
+	if in.coding != "" {
+		tag += "-" + in.coding
 	}
-	if allows(accept, brotli) {
-		return brotli
-	}
-	if allows(accept, zip) {
-		return zip
-	}
-	return identity
+	return `"` + tag + `"`
 }
 
-// allows reports whether an Accept-Encoding lets c be used (RFC 9110, 12.5.3).
+// open opens a form, which must have the size that it had when it was packed. The caller
+// closes it.
+func (f *File) open(dir fs.FS, in form) (io.ReadSeekCloser, error) {
+	name := f.Path + in.suffix
+	opened, err := dir.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("serve: %w", err)
+	}
+	info, err := opened.Stat()
+	if err == nil && info.Size() != in.size {
+		err = fmt.Errorf("serve: %s has %d bytes and should have %d", name, info.Size(), in.size)
+	}
+	content, ok := opened.(io.ReadSeekCloser)
+	if err == nil && !ok {
+		err = fmt.Errorf("serve: %s: its file system cannot seek", name)
+	}
+	if err != nil {
+		_ = opened.Close()
+		return nil, err
+	}
+	return content, nil
+}
+
+// allows reports whether an Accept-Encoding lets coding be used (RFC 9110, 12.5.3).
 // Without any it does not: such a client may know no coding at all.
-func allows(accept string, c coding) bool {
+func allows(accept, coding string) bool {
 	wild := false
 	for part := range strings.SplitSeq(accept, ",") {
 		name, params, _ := strings.Cut(part, ";")
 		name = strings.ToLower(strings.TrimSpace(name))
-		if name != string(c) && name != "*" {
+		if name != coding && name != "*" {
 			continue
 		}
 		good := quality(params) > 0
-		if name == string(c) {
+		if name == coding {
 			return good
 		}
 		wild = good
@@ -82,54 +88,4 @@ func quality(params string) float64 {
 		return 0
 	}
 	return q
-}
-
-// open returns the file's bytes in coding c and their number. The caller closes
-// them.
-func (f *file) open(dir fs.FS, c coding) (io.ReadCloser, int64, error) {
-	switch c {
-	case brotli:
-		return openSized(dir, f.Path+".br", f.Brotli)
-	case zip:
-		f.zipOnce.Do(func() { f.zipped, f.zipErr = gzipped(dir, f.Path) })
-		if f.zipErr != nil {
-			return nil, 0, f.zipErr
-		}
-		return io.NopCloser(bytes.NewReader(f.zipped)), int64(len(f.zipped)), nil
-	}
-	return openSized(dir, f.Path, f.Bytes)
-}
-
-// openSized opens a file that must have size bytes, as it had when it was
-// packed.
-func openSized(dir fs.FS, name string, size int64) (io.ReadCloser, int64, error) {
-	opened, err := dir.Open(name)
-	if err != nil {
-		return nil, 0, fmt.Errorf("serve: %w", err)
-	}
-	info, err := opened.Stat()
-	if err == nil && info.Size() != size {
-		err = fmt.Errorf("serve: %s has %d bytes and should have %d", name, info.Size(), size)
-	}
-	if err != nil {
-		_ = opened.Close()
-		return nil, 0, err
-	}
-	return opened, size, nil
-}
-
-func gzipped(dir fs.FS, name string) ([]byte, error) {
-	raw, err := fs.ReadFile(dir, name)
-	if err != nil {
-		return nil, fmt.Errorf("serve: %w", err)
-	}
-	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
-	if _, err := w.Write(raw); err != nil {
-		return nil, fmt.Errorf("serve: %w", err)
-	}
-	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("serve: %w", err)
-	}
-	return out.Bytes(), nil
 }

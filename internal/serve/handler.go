@@ -2,12 +2,11 @@ package serve
 
 import (
 	"encoding/json"
-	"io"
 	"io/fs"
 	"net/http"
 	"path"
 	"strconv"
-	"strings"
+	"time"
 )
 
 // Boot is what a page must know of the mesh to start a kernel.
@@ -21,7 +20,7 @@ type Handler struct {
 	dir   fs.FS
 	build Build
 	boot  func() Boot
-	files map[string]*file // by URL path
+	files map[string]*File // by URL path
 }
 
 // New serves the packed shell in dir, which must not change afterwards. boot is
@@ -32,9 +31,10 @@ func New(dir fs.FS, boot func() Boot) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{dir: dir, build: build, boot: boot, files: make(map[string]*file, len(build.Files)+1)}
-	for _, f := range build.Files {
-		h.files["/"+f.Path] = &file{File: f, contentType: contentType(f.Path)}
+	h := &Handler{dir: dir, build: build, boot: boot, files: make(map[string]*File, len(build.Files)+1)}
+	for i := range build.Files {
+		f := &build.Files[i]
+		h.files["/"+f.Path] = f
 	}
 	if index, ok := h.files["/index.html"]; ok {
 		h.files["/"] = index
@@ -117,49 +117,29 @@ func (h *Handler) serveBoot(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, f *file) {
+func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, f *File) {
 	header := w.Header()
-	header.Set("Content-Type", f.contentType)
+	header.Set("Content-Type", contentType(f.Path))
 	header.Set("Vary", "Accept-Encoding")
 	if f.Immutable {
 		header.Set("Cache-Control", "public, max-age=31536000, immutable")
 	} else {
 		header.Set("Cache-Control", "no-cache")
 	}
-	coding := f.coding(r.Header.Get("Accept-Encoding"))
-	// Each coding is a representation of its own, with a tag of its own.
-	tag := `"` + f.SHA256[:32] + coding.suffix() + `"`
-	header.Set("ETag", tag)
-	if matches(r.Header.Get("If-None-Match"), tag) {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	body, size, err := f.open(h.dir, coding)
+	in := f.form(r.Header.Get("Accept-Encoding"))
+	content, err := f.open(h.dir, in)
 	if err != nil {
-		header.Del("ETag")
 		header.Set("Cache-Control", "no-store")
 		http.Error(w, "serve: the file cannot be read", http.StatusInternalServerError)
 		return
 	}
-	defer body.Close()
-	if coding != identity {
-		header.Set("Content-Encoding", string(coding))
+	defer content.Close()
+	header.Set("ETag", f.tag(in))
+	if in.coding != "" {
+		header.Set("Content-Encoding", in.coding)
+		header.Set("Content-Length", strconv.FormatInt(in.size, 10)) // ServeContent leaves that of a coding to its caller
 	}
-	header.Set("Content-Length", strconv.FormatInt(size, 10))
-	if r.Method == http.MethodGet {
-		_, _ = io.Copy(w, body)
-	}
-}
-
-// matches reports whether an If-None-Match names tag.
-func matches(condition, tag string) bool {
-	for one := range strings.SplitSeq(condition, ",") {
-		one = strings.TrimPrefix(strings.TrimSpace(one), "W/")
-		if one == tag || one == "*" {
-			return true
-		}
-	}
-	return false
+	http.ServeContent(w, r, "", time.Time{}, content) // ranges, HEAD and conditions
 }
 
 // contentType is by extension only: what the system's table says differs from

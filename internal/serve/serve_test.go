@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -29,11 +30,13 @@ func packed(t *testing.T) fstest.MapFS {
 	add := func(path string, data, br []byte, immutable bool) {
 		sum := sha256.Sum256(data)
 		dir[path] = &fstest.MapFile{Data: data}
+		var gz []byte
 		if br != nil {
-			dir[path+".br"] = &fstest.MapFile{Data: br}
+			gz = gzipped(t, data)
+			dir[path+".br"], dir[path+".gz"] = &fstest.MapFile{Data: br}, &fstest.MapFile{Data: gz}
 		}
 		build.Files = append(build.Files, File{
-			Path: path, Bytes: int64(len(data)), Brotli: int64(len(br)),
+			Path: path, Bytes: int64(len(data)), Brotli: int64(len(br)), Gzip: int64(len(gz)),
 			SHA256: hex.EncodeToString(sum[:]), Immutable: immutable,
 		})
 	}
@@ -46,6 +49,16 @@ func packed(t *testing.T) fstest.MapFS {
 	require.NoError(t, err)
 	dir[buildFile] = &fstest.MapFile{Data: text}
 	return dir
+}
+
+func gzipped(t *testing.T, data []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	_, err := w.Write(data)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return out.Bytes()
 }
 
 func newHandler(t *testing.T, boot func() Boot) *Handler {
@@ -148,6 +161,37 @@ func TestCaching(t *testing.T) {
 	require.Equal(t, http.StatusOK, r.StatusCode)
 }
 
+// A range is one of the bytes in the coding that the answer has: a client goes on where it
+// was, as long as the tag is the same.
+func TestRanges(t *testing.T) {
+	h := newHandler(t, nil)
+	const kernel = "/kernel.0123456789abcdef.wasm"
+	for _, c := range []struct {
+		accept string
+		whole  []byte
+	}{{"", wasm}, {"br", []byte("brotli of the kernel")}, {"gzip", gzipped(t, wasm)}} {
+		whole := ask(h, "GET", kernel, "Accept-Encoding", c.accept)
+		require.Equal(t, "bytes", whole.Header.Get("Accept-Ranges"))
+		r := ask(h, "GET", kernel, "Accept-Encoding", c.accept, "Range", "bytes=4-7", "If-Range", whole.Header.Get("ETag"))
+		require.Equal(t, http.StatusPartialContent, r.StatusCode)
+		require.Equal(t, c.whole[4:8], bodyOf(t, r))
+		require.EqualValues(t, 4, r.ContentLength)
+		require.Equal(t, fmt.Sprintf("bytes 4-7/%d", len(c.whole)), r.Header.Get("Content-Range"))
+		require.Equal(t, c.accept, r.Header.Get("Content-Encoding"))
+		require.Equal(t, whole.Header.Get("ETag"), r.Header.Get("ETag"))
+		require.Equal(t, "same-origin", r.Header.Get("Cross-Origin-Opener-Policy"))
+
+		r = ask(h, "GET", kernel, "Accept-Encoding", c.accept, "Range", "bytes=4-7", "If-Range", `"of another build"`)
+		require.Equal(t, http.StatusOK, r.StatusCode)
+		require.Equal(t, c.whole, bodyOf(t, r))
+		r = ask(h, "HEAD", kernel, "Accept-Encoding", c.accept)
+		require.EqualValues(t, len(c.whole), r.ContentLength)
+	}
+	r := ask(h, "GET", kernel, "Range", "bytes=5000-")
+	require.Equal(t, http.StatusRequestedRangeNotSatisfiable, r.StatusCode)
+	require.Equal(t, fmt.Sprintf("bytes */%d", len(wasm)), r.Header.Get("Content-Range"))
+}
+
 func TestHeadAndMethods(t *testing.T) {
 	h := newHandler(t, nil)
 	for _, path := range []string{"/", "/inos.json", "/kernel.0123456789abcdef.wasm"} {
@@ -164,7 +208,7 @@ func TestHeadAndMethods(t *testing.T) {
 func TestNothingElseIsServed(t *testing.T) {
 	h := newHandler(t, nil)
 	for _, path := range []string{
-		"/secret.txt", "/build.json", "/kernel.0123456789abcdef.wasm.br", "/capsules", "/capsules/",
+		"/secret.txt", "/build.json", "/kernel.0123456789abcdef.wasm.br", "/kernel.0123456789abcdef.wasm.gz", "/capsules", "/capsules/",
 		"/../handler.go", "/capsules/../secret.txt", "//index.html", "/./index.html", "/..%2fsecret.txt", "index.html", "",
 	} {
 		require.Equal(t, http.StatusNotFound, ask(h, "GET", path).StatusCode, path)
@@ -231,7 +275,7 @@ func TestOverTheWire(t *testing.T) {
 	server := httptest.NewServer(newHandler(t, nil))
 	defer server.Close()
 	var wait sync.WaitGroup
-	for range 16 { // the first gzip is made once, whoever asks
+	for range 16 {
 		wait.Go(func() {
 			r, err := http.Get(server.URL + "/kernel.0123456789abcdef.wasm") // the client unzips
 			if err != nil {
