@@ -10,13 +10,15 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"inos/internal/fault"
 )
 
 // Prefix of the variables: the flag --drain-timeout is INOS_DRAIN_TIMEOUT.
 const Prefix = "INOS"
 
 // ErrShown: help or the version has been printed, as asked. Not a failure.
-var ErrShown = errors.New("cli: shown")
+var ErrShown = fault.Internal("cli: shown")
 
 // UsageError says in one line what is wrong with a command line, a variable or the
 // file. Final.

@@ -232,3 +232,35 @@ func TestGeneratedFiles(t *testing.T) {
 		require.Equal(t, want, string(have), "%s is not what the sentinels say: go generate ./internal/fault", name)
 	}
 }
+
+// Whatever a package compares errors with is made here, and so has a code.
+func TestEverySentinelIsMadeHere(t *testing.T) {
+	sources(t, func(name string, set *token.FileSet, file *ast.File) {
+		for _, d := range file.Decls {
+			vars, ok := d.(*ast.GenDecl)
+			if !ok || vars.Tok != token.VAR {
+				continue
+			}
+			for _, spec := range vars.Specs {
+				for _, v := range spec.(*ast.ValueSpec).Values {
+					call, ok := v.(*ast.CallExpr)
+					if !ok {
+						continue
+					}
+					text := ""
+					if f, ok := call.Fun.(*ast.SelectorExpr); ok {
+						text = fmt.Sprintf("%v.%v", f.X, f.Sel)
+					}
+					wraps := false // what wraps a sentinel has its code
+					if text == "fmt.Errorf" {
+						format, ok := call.Args[0].(*ast.BasicLit)
+						wraps = ok && strings.Contains(format.Value, "%w")
+					}
+					if text == "errors.New" || text == "fmt.Errorf" && !wraps {
+						t.Errorf("%s: %s: a sentinel is made with fault.Final, Retryable or Internal", set.Position(v.Pos()), text)
+					}
+				}
+			}
+		}
+	})
+}

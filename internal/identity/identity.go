@@ -5,11 +5,12 @@ package identity
 import (
 	"bytes"
 	"crypto/ed25519"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/mr-tron/base58"
+
+	"inos/internal/fault"
 )
 
 // PeerID is a libp2p peer id in its base58 text form ("12D3KooW..."). For the
@@ -26,8 +27,8 @@ type LedgerID string
 
 // Errors of this package. All are final for the text they were given.
 var (
-	ErrPeerID   = errors.New("identity: not an Ed25519 peer id")
-	ErrLedgerID = errors.New("identity: not a ledger id")
+	ErrPeerID   = fault.Internal("identity: not an Ed25519 peer id")
+	ErrLedgerID = fault.Internal("identity: not a ledger id")
 )
 
 // multihashHeader is identity code 0x00, length 36, then the protobuf of a

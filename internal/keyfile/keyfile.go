@@ -13,10 +13,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"inos/internal/fault"
 )
 
 // ErrNoKey: the file holds something else than a key. Final.
-var ErrNoKey = errors.New("keyfile: no key")
+var ErrNoKey = fault.Internal("keyfile: no key")
 
 // Generate makes a key that is written nowhere.
 func Generate() (ed25519.PrivateKey, error) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"inos/internal/credit"
+	"inos/internal/fault"
 	"inos/internal/identity"
 )
 
@@ -17,7 +18,7 @@ const (
 
 // ErrCheques says that more nodes' promises are kept than this node has room for.
 // Retryable when one of them has been spent.
-var ErrCheques = errors.New("payment: too many cheques are kept")
+var ErrCheques = fault.Internal("payment: too many cheques are kept")
 
 // TakeCheque books a cheque to this node and keeps it: it is the drawer's promise.
 // Of each drawer the newest is kept, whose totals say what the others said. Both are

@@ -1,16 +1,16 @@
 package payment
 
 import (
-	"errors"
 	"time"
 
 	"inos/internal/credit"
+	"inos/internal/fault"
 	"inos/internal/identity"
 )
 
 // ErrUndecided says that a job is still at work, or that its receipt is gone: the
 // hold has to wait. Retryable.
-var ErrUndecided = errors.New("payment: the voucher's fate is open")
+var ErrUndecided = fault.Internal("payment: the voucher's fate is open")
 
 // Lost returns, by payee, holds of vouchers that went to other nodes and of whose jobs nobody
 // here will hear: those of a run before, those whose attempt was given up, and those past

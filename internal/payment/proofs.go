@@ -3,13 +3,13 @@ package payment
 import (
 	"cmp"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"inos/internal/credit"
+	"inos/internal/fault"
 	"inos/internal/identity"
 )
 
@@ -23,7 +23,7 @@ type Keeper interface {
 }
 
 // ErrProof says that what a Keeper kept is not what was given to it. Final.
-var ErrProof = errors.New("payment: kept proof does not decode")
+var ErrProof = fault.Internal("payment: kept proof does not decode")
 
 const (
 	proofPrefix = "owed/" // and a serial of 16 hex digits

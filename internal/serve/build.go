@@ -2,14 +2,15 @@ package serve
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
+
+	"inos/internal/fault"
 )
 
 // ErrNotPacked says that the folder holds no package to serve. Final: pack it
 // again.
-var ErrNotPacked = errors.New("serve: not a packed shell")
+var ErrNotPacked = fault.Internal("serve: not a packed shell")
 
 // buildFile is what scripts/pack.mjs writes beside the files.
 const buildFile = "build.json"

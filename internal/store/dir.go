@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"inos/internal/fault"
 )
 
 // Errors of this package. ErrLocked is retryable when the other holder has gone, ErrSpace
@@ -12,16 +14,16 @@ import (
 var (
 	// ErrRefused: the browser has storage and gives none of it: in a private window, or
 	// where site data is blocked, or for a reason that it keeps to itself.
-	ErrRefused = errors.New("store: the browser refused")
+	ErrRefused = fault.Internal("store: the browser refused")
 	// ErrSpace: the disk, or what the browser allows this site of it, is full.
-	ErrSpace   = errors.New("store: no space left: make room on the disk, or in what this browser stores, and try again")
-	ErrLocked  = errors.New("store: another process or tab has this store open")
-	ErrCorrupt = errors.New("store: damaged")
-	ErrClosed  = errors.New("store: closed")
-	ErrTooBig  = errors.New("store: record too big")
-	ErrName    = errors.New("store: bad name")
+	ErrSpace   = fault.Internal("store: no space left: make room on the disk, or in what this browser stores, and try again")
+	ErrLocked  = fault.Internal("store: another process or tab has this store open")
+	ErrCorrupt = fault.Internal("store: damaged")
+	ErrClosed  = fault.Internal("store: closed")
+	ErrTooBig  = fault.Internal("store: record too big")
+	ErrName    = fault.Internal("store: bad name")
 	// ErrFailed: what was to be written is not acknowledged; what was before, stays.
-	ErrFailed = errors.New("store: could not be written")
+	ErrFailed = fault.Internal("store: could not be written")
 )
 
 // Corruption says where a store is damaged. It matches ErrCorrupt.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"inos/internal/fault"
 )
 
 // Limits of a KV: it is read into memory whole.
@@ -16,7 +18,7 @@ const (
 )
 
 // ErrFull says that a KV would grow past its bound. Retryable after deletions.
-var ErrFull = errors.New("store: key-value store is full")
+var ErrFull = fault.Internal("store: key-value store is full")
 
 // KV maps keys to small values, durably. It lives in memory and in one of two
 // logs; when the log has grown to several times the contents, the contents are

@@ -1,13 +1,14 @@
 package store
 
 import (
-	"errors"
 	"fmt"
 	"io"
+
+	"inos/internal/fault"
 )
 
 // ErrGone: records are asked for that the log has let go. Final.
-var ErrGone = errors.New("store: records are asked for that have been let go")
+var ErrGone = fault.Internal("store: records are asked for that have been let go")
 
 // Base is told of the state that the records before first add up to, where a segment
 // begins: state reads it. What lies before the first such call has been let go.

@@ -3,10 +3,12 @@ package store
 import (
 	"errors"
 	"io"
+
+	"inos/internal/fault"
 )
 
 // ErrReadOnly: a View cannot be written to. Final.
-var ErrReadOnly = errors.New("store: open for reading only")
+var ErrReadOnly = fault.Internal("store: open for reading only")
 
 // View is a log as it was when it was opened, to be read while another process writes
 // it: a log only grows, and frames that are whole stay as they are. It has no checkpoint.

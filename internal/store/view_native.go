@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"inos/internal/fault"
 )
 
 // OpenView opens the log called name in the folder path for reading, whether or not
@@ -26,7 +28,7 @@ func OpenView(path, name string) (*View, error) {
 	return nil, fmt.Errorf("%w: files of %s keep being let go: try again", ErrFailed, name)
 }
 
-var errListed = errors.New("store: a file that was listed has gone")
+var errListed = fault.Internal("store: a file that was listed has gone")
 
 func openViewOnce(path, name string) (*View, error) {
 	// The marks first: what they speak of is in the files found afterwards.

@@ -2,9 +2,10 @@ package trace
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"math/rand/v2"
+
+	"inos/internal/fault"
 )
 
 // TraceID and SpanID are the ids of the W3C Trace Context; all zeros is none.
@@ -28,7 +29,7 @@ type Context struct {
 }
 
 // ErrParent says that a traceparent is malformed. Final.
-var ErrParent = errors.New("trace: malformed traceparent")
+var ErrParent = fault.Internal("trace: malformed traceparent")
 
 // Parse reads a traceparent. A newer version's is read as far as this one goes.
 // Errors match ErrParent.

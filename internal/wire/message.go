@@ -5,15 +5,16 @@
 package wire
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
 	capnp "capnproto.org/go/capnp/v3"
+
+	"inos/internal/fault"
 )
 
 // ErrMalformed says that bytes are not the message they should be. Final.
-var ErrMalformed = errors.New("wire: malformed message")
+var ErrMalformed = fault.Internal("wire: malformed message")
 
 const (
 	// depthLimit is how deep pointers may nest; our deepest message nests 4.

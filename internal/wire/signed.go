@@ -2,9 +2,9 @@ package wire
 
 import (
 	"crypto/ed25519"
-	"errors"
 	"fmt"
 
+	"inos/internal/fault"
 	"inos/internal/identity"
 	systemv1 "inos/schema/system/v1"
 )
@@ -22,7 +22,7 @@ const (
 
 // ErrSignature says that a Signed message does not verify, or is of another
 // domain than the one expected. Final.
-var ErrSignature = errors.New("wire: signature does not verify")
+var ErrSignature = fault.Internal("wire: signature does not verify")
 
 // Seal signs payload for domain and returns a Signed message.
 func Seal(domain string, payload []byte, key ed25519.PrivateKey) ([]byte, error) {

@@ -2,12 +2,12 @@ package node
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 
+	"inos/internal/fault"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/trace"
@@ -24,7 +24,7 @@ const (
 	takeNodes = 1024 // nodes whose rate is remembered
 )
 
-var errTooMany = errors.New("node: too many spans")
+var errTooMany = fault.Internal("node: too many spans")
 
 // hearSpans passes this node's own spans on: to Export, or, in a browser, which
 // cannot export, into the queue of those to be shipped.

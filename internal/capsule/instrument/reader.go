@@ -1,14 +1,15 @@
 package instrument
 
 import (
-	"errors"
 	"fmt"
+
+	"inos/internal/fault"
 )
 
 // ErrModule says that a module cannot be rewritten: it is malformed, refers to
 // something that it does not have, or uses an instruction that is unknown here. Final for
 // these bytes.
-var ErrModule = errors.New("capsule/instrument: module refused")
+var ErrModule = fault.Internal("capsule/instrument: module refused")
 
 // reader reads bytes until its first error and zeroes after.
 type reader struct {

@@ -1,12 +1,12 @@
 package sab
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"sync/atomic"
 
 	"inos/internal/capsule"
+	"inos/internal/fault"
 )
 
 // Errors of this package.
@@ -15,12 +15,12 @@ var (
 	// module, or that its start function trapped. Final for these bytes.
 	ErrInstantiate = fmt.Errorf("capsule/sab: %w", capsule.ErrInstantiate)
 	// ErrWorker says that a Worker did not start or broke. Retryable.
-	ErrWorker = errors.New("capsule/sab: worker failed")
+	ErrWorker = fault.Internal("capsule/sab: worker failed")
 	// ErrLimit says that a memory limit is below what the module needs to
 	// start. Final for this limit.
 	ErrLimit = fmt.Errorf("capsule/sab: %w", capsule.ErrMemoryLimit)
 	// ErrClosed says that the Runtime was closed. Final.
-	ErrClosed = errors.New("capsule/sab: runtime closed")
+	ErrClosed = fault.Internal("capsule/sab: runtime closed")
 )
 
 var errGone = fmt.Errorf("%w: its memory was let go", capsule.ErrKilled)

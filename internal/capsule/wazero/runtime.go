@@ -17,12 +17,13 @@ import (
 
 	"inos/internal/budget"
 	"inos/internal/capsule"
+	"inos/internal/fault"
 )
 
 // Errors of this package.
 var (
 	// ErrClosed says that the Runtime was closed. Final.
-	ErrClosed = errors.New("capsule/wazero: runtime closed")
+	ErrClosed = fault.Internal("capsule/wazero: runtime closed")
 	// ErrInstantiate says that a compiled module could not start. Final for
 	// these bytes unless it matches capsule.ErrNoMemory.
 	ErrInstantiate = fmt.Errorf("capsule/wazero: %w", capsule.ErrInstantiate)

@@ -2,7 +2,6 @@ package p2p
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -20,7 +19,7 @@ import (
 // that does not wait for them.
 const reportAfter = 256 << 10
 
-var errFeedOver = errors.New("p2p: the feed is over")
+var errFeedOver = fault.Internal("p2p: the feed is over")
 
 // answerFeed takes one feed: an envelope in, then bytes as the handler reads them;
 // reports and the end out. The reports go on while nothing is read, so that the

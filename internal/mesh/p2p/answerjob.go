@@ -2,13 +2,13 @@ package p2p
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
 	"time"
 
 	"inos/internal/clock"
+	"inos/internal/fault"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/wire"
@@ -18,7 +18,7 @@ import (
 const jobTime = time.Hour
 
 // errCallerGone ends a job whose caller cancelled or went away.
-var errCallerGone = errors.New("p2p: caller gone")
+var errCallerGone = fault.Internal("p2p: caller gone")
 
 // signOfLife is how often a job's node reports, at least.
 const signOfLife = 2 * time.Second

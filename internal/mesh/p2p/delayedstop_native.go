@@ -19,6 +19,8 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
 	webtransport "github.com/libp2p/go-libp2p/p2p/transport/webtransport"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"inos/internal/fault"
 )
 
 // stopDelay is how long a closed stream waits for the peer to finish its side.
@@ -163,7 +165,7 @@ func (c *delayedStopConn) delayStop(s *delayedStopStream, read func()) {
 }
 
 // errStreamClosed is what reads of a closed stream give.
-var errStreamClosed = errors.New("p2p: stream closed")
+var errStreamClosed = fault.Internal("p2p: stream closed")
 
 type delayedStopStream struct {
 	network.MuxedStream

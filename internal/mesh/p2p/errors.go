@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	msmux "github.com/multiformats/go-multistream"
 
+	"inos/internal/fault"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/wire"
@@ -25,7 +26,7 @@ var meshErrors = []error{
 }
 
 // errNoConnection marks failures before there was a stream.
-var errNoConnection = errors.New("p2p: no connection")
+var errNoConnection = fault.Internal("p2p: no connection")
 
 // explain turns what libp2p says into this mesh's errors. The caller's context
 // comes first: its end tears streams down, and that is not the peer's doing.

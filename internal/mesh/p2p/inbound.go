@@ -2,7 +2,6 @@ package p2p
 
 import (
 	"cmp"
-	"errors"
 	"net/netip"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -11,11 +10,12 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 
+	"inos/internal/fault"
 	"inos/internal/identity"
 )
 
 // errCrowded ends a stream whose peer, or whose peer's network, has its share already.
-var errCrowded = errors.New("p2p: too many streams of one origin")
+var errCrowded = fault.Internal("p2p: too many streams of one origin")
 
 // inbound is a stream that another node has opened.
 type inbound struct {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"inos/internal/fault"
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/wire"
@@ -17,10 +18,10 @@ const profileStoreSize = 4096
 
 // errStale refuses a profile that is no newer than the one known: a replay, or
 // a copy that came by another way.
-var errStale = errors.New("p2p: profile is not newer than the one known")
+var errStale = fault.Internal("p2p: profile is not newer than the one known")
 
 // errTooMany refuses a node not heard of before, for now.
-var errTooMany = errors.New("p2p: too many new nodes from there")
+var errTooMany = fault.Internal("p2p: too many new nodes from there")
 
 // profiles remembers the newest verified profile of each node, as it was signed.
 type profileStore struct {

@@ -4,13 +4,14 @@
 package mailbox
 
 import (
-	"errors"
 	"sync"
+
+	"inos/internal/fault"
 )
 
 // ErrFull says that as many keys wait as may. Retryable after the next Take;
 // keys that wait already go on taking values.
-var ErrFull = errors.New("mailbox: full")
+var ErrFull = fault.Internal("mailbox: full")
 
 // DefaultLimit is how many keys wait when New is not told.
 const DefaultLimit = 4096

@@ -1,15 +1,15 @@
 package watcher
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
 	"inos/internal/capsule"
+	"inos/internal/fault"
 )
 
 // ErrSignal says that a signal holds an impossible figure. Final for it.
-var ErrSignal = errors.New("watcher: bad signal")
+var ErrSignal = fault.Internal("watcher: bad signal")
 
 // Signal is one of Activity, Battery, Visibility, Heartbeat and Ended.
 //

@@ -5,7 +5,6 @@ package otlp
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"inos/internal/fault"
 	"inos/internal/trace"
 )
 
@@ -25,7 +25,7 @@ const (
 )
 
 // ErrURL says that the collector's address is none. Final.
-var ErrURL = errors.New("otlp: not an http or https address")
+var ErrURL = fault.Internal("otlp: not an http or https address")
 
 // Exporter sends spans in the background. Give what a trace.Recorder hears to
 // Offer and run Serve.

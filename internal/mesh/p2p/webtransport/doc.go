@@ -13,32 +13,34 @@
 // budget compile everywhere and are tested natively.
 package webtransport
 
-import "errors"
+import (
+	"inos/internal/fault"
+)
 
 // Errors of this package. ErrHandshake and ErrBackoff are retryable, the former
 // on another address at once; the others are final for their address.
 var (
 	// ErrAddress refuses a multiaddr that is not
 	// /ip4|ip6|dns*/X/udp/P/quic-v1/webtransport with one /certhash or more.
-	ErrAddress = errors.New("webtransport: not a dialable address")
+	ErrAddress = fault.Internal("webtransport: not a dialable address")
 	// ErrListen answers Listen.
-	ErrListen = errors.New("webtransport: a browser cannot listen")
+	ErrListen = fault.Internal("webtransport: a browser cannot listen")
 	// ErrUnsupported: this browser, or this context, has no WebTransport.
-	ErrUnsupported = errors.New("webtransport: no WebTransport here")
+	ErrUnsupported = fault.Internal("webtransport: no WebTransport here")
 	// ErrHandshake: no session came about. Browsers do not say whether nobody
 	// answered or the certificate was not one of the pinned ones.
-	ErrHandshake = errors.New("webtransport: handshake failed: nobody answers there, or the certificate is not the pinned one")
+	ErrHandshake = fault.Internal("webtransport: handshake failed: nobody answers there, or the certificate is not the pinned one")
 	// ErrLocalNetwork: it comes with ErrHandshake, or the end of the caller's patience,
 	// where the address is of this machine or a local network. Retryable once the user
 	// has allowed it.
-	ErrLocalNetwork = errors.New("webtransport: the browser keeps this page from the local network")
+	ErrLocalNetwork = fault.Internal("webtransport: the browser keeps this page from the local network")
 	// ErrCertHash: the authenticated peer does not vouch for a certificate hash
 	// that was dialled.
-	ErrCertHash = errors.New("webtransport: peer does not vouch for the certificate hash")
+	ErrCertHash = fault.Internal("webtransport: peer does not vouch for the certificate hash")
 	// ErrBackoff: too many dials failed lately for the browser to be asked again.
-	ErrBackoff = errors.New("webtransport: too many failed dials")
+	ErrBackoff = fault.Internal("webtransport: too many failed dials")
 	// ErrClosed: the connection or the transport was closed on this side.
-	ErrClosed = errors.New("webtransport: closed")
+	ErrClosed = fault.Internal("webtransport: closed")
 	// ErrLost: the session ended without a close from this side.
-	ErrLost = errors.New("webtransport: session lost")
+	ErrLost = fault.Internal("webtransport: session lost")
 )
