@@ -9,6 +9,7 @@ import (
 
 	"inos/internal/fault"
 	"inos/internal/kernel"
+	"inos/internal/kernel/placement"
 	"inos/internal/trace"
 )
 
@@ -126,7 +127,7 @@ func explain(w io.Writer, out kernel.Outcome) {
 		return
 	}
 	where := string(out.Node)
-	if why := kernel.WhyThere(out.Decision.Explanation, out.Node); why != "" {
+	if why := placement.Reason(out.Decision.Explanation, out.Node); why != "" {
 		where += " (" + why + ")"
 	}
 	paid := ""

@@ -7,6 +7,7 @@ import (
 
 	"inos/internal/identity"
 	"inos/internal/kernel"
+	"inos/internal/kernel/placement"
 	"inos/internal/scheduler"
 )
 
@@ -17,7 +18,7 @@ const remembered = 512
 type pastJob struct {
 	input, output uint64 // bytes
 	score         float64
-	decision      kernel.Decision
+	decision      placement.Decision
 	node          identity.PeerID
 }
 
@@ -50,12 +51,12 @@ func (h *history) get(id string) (pastJob, bool) {
 }
 
 // explanation puts a decision into words. What was not counted is not spoken of.
-func explanation(job string, e kernel.Decision, names map[identity.PeerID]string, chosen identity.PeerID) explanationView {
+func explanation(job string, e placement.Decision, names map[identity.PeerID]string, chosen identity.PeerID) explanationView {
 	v := explanationView{JobID: job, Chosen: string(chosen), Considered: considered(e.Explanation, names, chosen)}
 	v.Summary = fmt.Sprintf("%d nodes known", e.Considered)
 	if !e.Counted {
 		v.Summary += ", more than a placement takes the time to count"
-		if why := kernel.WhyThere(e.Explanation, chosen); why != "" {
+		if why := placement.Reason(e.Explanation, chosen); why != "" {
 			v.Summary += fmt.Sprintf(". Chosen: %s (%s)", nameOf(names, chosen), why)
 		}
 		return v
@@ -66,7 +67,7 @@ func explanation(job string, e kernel.Decision, names map[identity.PeerID]string
 			v.Summary += fmt.Sprintf("; %d ruled out by %s", n, r)
 		}
 	}
-	if why := kernel.WhyThere(e.Explanation, chosen); why != "" {
+	if why := placement.Reason(e.Explanation, chosen); why != "" {
 		v.Summary += fmt.Sprintf(". Chosen: %s (%s)", nameOf(names, chosen), why)
 		return v
 	}

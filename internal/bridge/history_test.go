@@ -7,13 +7,14 @@ import (
 
 	"inos/internal/identity"
 	"inos/internal/kernel"
+	"inos/internal/kernel/placement"
 	"inos/internal/scheduler"
 )
 
 func TestExplanationInWords(t *testing.T) {
 	names := map[identity.PeerID]string{"n1": "Nele", "n2": "Otto"}
 	top := []scheduler.Candidate{{Node: scheduler.Node{ID: "n1"}, Score: 3}, {Node: scheduler.Node{ID: "n2"}, Score: 2}}
-	ran := kernel.Decision{Counted: true, Explanation: scheduler.Explanation{
+	ran := placement.Decision{Counted: true, Explanation: scheduler.Explanation{
 		Considered: 3, Feasible: 2, RuledOut: map[scheduler.Requirement]int{scheduler.NeedCost: 1}, Top: top, Why: "highest score",
 	}}
 	v := explanation("j", ran, names, "n1")
@@ -21,12 +22,12 @@ func TestExplanationInWords(t *testing.T) {
 	require.Equal(t, "highest score", v.Considered[0].Reason)
 
 	// Of a large mesh only the best are known: nothing is said of the rest.
-	large := kernel.Decision{Explanation: scheduler.Explanation{Considered: 3000, Top: top, Why: "highest score"}}
+	large := placement.Decision{Explanation: scheduler.Explanation{Considered: 3000, Top: top, Why: "highest score"}}
 	v = explanation("j", large, names, "n1")
 	require.Equal(t, "3000 nodes known, more than a placement takes the time to count. Chosen: Nele (highest score)", v.Summary)
 	require.Len(t, v.Considered, 2)
 
-	nobody := kernel.Decision{Counted: true, Explanation: scheduler.Explanation{
+	nobody := placement.Decision{Counted: true, Explanation: scheduler.Explanation{
 		Considered: 3000, RuledOut: map[scheduler.Requirement]int{scheduler.NeedCost: 3000},
 		Unlocks: map[scheduler.Requirement]int{scheduler.NeedCost: 5}, UnlocksCost: 12,
 	}}

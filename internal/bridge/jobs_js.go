@@ -9,6 +9,7 @@ import (
 	"inos/internal/fault"
 	"inos/internal/identity"
 	"inos/internal/kernel"
+	"inos/internal/kernel/placement"
 	"inos/internal/submit"
 )
 
@@ -77,7 +78,7 @@ func (a *api) dispatch(ctx context.Context, args []js.Value) (any, error) {
 	return withBytes{
 		plain: outcomeView{
 			JobID: out.JobID, Node: string(out.Node), NodeName: names[out.Node], Local: out.Local, Score: out.Score,
-			Considered: considered(out.Decision.Explanation, names, out.Node), Why: kernel.WhyThere(out.Decision.Explanation, out.Node), Text: textOf(out.Output),
+			Considered: considered(out.Decision.Explanation, names, out.Node), Why: placement.Reason(out.Decision.Explanation, out.Node), Text: textOf(out.Output),
 			OutputCID: out.OutputCID, Cost: out.Cost, Paid: len(out.Receipt) > 0, CapsuleBytes: out.Fetched, Attempts: len(out.Attempts),
 			QueuedMs: ms(out.Queued), RunMs: ms(out.Run), TotalMs: ms(out.Total),
 		},
@@ -118,7 +119,7 @@ func (a *api) explain(ctx context.Context, args []js.Value) (any, error) {
 		best = d.Top[0].Node.ID
 	}
 	names := a.names(ctx, nodesIn(d))
-	return explanation(sub.Job.ID, kernel.Decision{Explanation: d, Counted: true}, names, best), nil
+	return explanation(sub.Job.ID, placement.Decision{Explanation: d, Counted: true}, names, best), nil
 }
 
 // explainJob is about a job under way, then about one that was: the history goes back

@@ -11,7 +11,7 @@ import (
 	"inos/internal/budget"
 	"inos/internal/capsule"
 	"inos/internal/identity"
-	"inos/internal/kernel"
+	"inos/internal/kernel/placement"
 	"inos/internal/scheduler"
 )
 
@@ -101,7 +101,7 @@ type nodeView struct {
 
 // whyNot says why a node gets no job at all for now, in the words of the page; empty when
 // it may get one.
-func whyNot(n kernel.NodeInfo) string {
+func whyNot(n placement.NodeInfo) string {
 	if !n.Candidate {
 		if n.Self {
 			return "offers no slots"
@@ -120,7 +120,7 @@ type foundView struct {
 	Heard bool `json:"heard"`
 }
 
-func viewNode(n kernel.NodeInfo, now time.Time) nodeView {
+func viewNode(n placement.NodeInfo, now time.Time) nodeView {
 	v := nodeView{
 		PeerID: string(n.Profile.Peer), Name: n.Profile.Name, Kind: n.Profile.Kind, Self: n.Self, Connected: n.Connected || n.Self,
 		Capabilities: some(n.Profile.Capabilities), LatencyMs: ms(n.Latency), CreditCost: n.Profile.CreditCost, Score: n.Score,
@@ -251,7 +251,7 @@ func considered(d scheduler.Explanation, names map[identity.PeerID]string, chose
 		v.Parts = c.String()
 		v.Reason = fmt.Sprintf("score %.4g, rank %d", c.Score, i+1)
 		if v.Chosen {
-			v.Reason = kernel.WhyThere(d, chosen)
+			v.Reason = placement.Reason(d, chosen)
 		}
 		out = append(out, v)
 	}

@@ -117,8 +117,8 @@ func (as *arrivals) next() *arrival {
 }
 
 // handOn gives free slots to those whose input and capsule are here.
-func (s *state) handOn() {
-	for len(s.arrivals.line) > 0 && s.takeSlot() {
+func (s *state) handOn(now time.Time) {
+	for len(s.arrivals.line) > 0 && s.nodes.TakeOwn(now) {
 		a := s.arrivals.next()
 		s.arrivals.remove(a)
 		a.slot = true
@@ -132,7 +132,7 @@ func (s *state) handOn() {
 func (k *Kernel) slotFor(ctx context.Context, a *arrival, pays bool, took time.Duration) error {
 	if err := k.loop.ask(ctx, func(s *state) {
 		a.pays = pays
-		if a.slot = s.takeSlot(); a.slot {
+		if a.slot = s.nodes.TakeOwn(time.Now()); a.slot {
 			s.arrivals.remove(a)
 			return
 		}

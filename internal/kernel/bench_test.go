@@ -23,8 +23,8 @@ func placing(t testing.TB, n int, needs ...string) (*state, []matchmaker.Waiting
 	require.NoError(t, err)
 	s := k.loop.state
 	for _, p := range randomCrowd(rand.New(rand.NewPCG(1, 2)), n) {
-		s.hear(p.Profile, time.Now())
-		s.measured(p.Profile.Peer, p.RTT)
+		s.nodes.Hear(p.Profile, time.Now())
+		s.nodes.Measured(p.Profile.Peer, p.RTT)
 	}
 	sub := submission("x", func(s *Submission) { s.Job.Requirements.Capabilities = needs })
 	a, err := gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job}, time.Now())
@@ -34,7 +34,7 @@ func placing(t testing.TB, n int, needs ...string) (*state, []matchmaker.Waiting
 
 // putBack returns what the last placement took.
 func (s *state) putBack(p matchmaker.Placement) {
-	s.index.Release(s.takeBack(p).lease)
+	s.nodes.GiveBack([]matchmaker.Placement{p}, time.Now())
 }
 
 // BenchmarkPlace is the kernel's whole decision about one job, on its loop: the choice,
@@ -49,9 +49,10 @@ func BenchmarkPlace(b *testing.B) {
 			b.Run(fmt.Sprintf("%d/%s", n, name), func(b *testing.B) {
 				s, jobs := placing(b, n, needs...)
 				out := make([]matchmaker.Choice, 1)
+				s.choose(jobs, out, time.Now()) // money is out with a stranger
 				b.ReportAllocs()
 				for b.Loop() {
-					s.placeAll(jobs, out)
+					s.choose(jobs, out, time.Now())
 					if out[0].Err != nil {
 						b.Fatal(out[0].Err)
 					}
@@ -68,17 +69,19 @@ func TestAPlacementDoesNotLookAtAllNodes(t *testing.T) {
 	allocations := func(n int, busy bool) float64 {
 		s, jobs := placing(t, n)
 		if busy {
+			var best [1]scheduler.Choice
 			for {
-				c, err := s.index.Choose(scheduler.Request{JobID: "j"}, time.Now())
-				if err != nil {
+				n, err := s.nodes.TopK(scheduler.Request{JobID: "j"}, time.Now(), best[:])
+				require.NoError(t, err)
+				if n == 0 {
 					break
 				}
-				s.index.Full(c.Node.ID, time.Now())
+				require.True(t, s.nodes.Reserve(&matchmaker.Placement{Node: best[0].Node.ID}, "", time.Now()))
 			}
 		}
 		out := make([]matchmaker.Choice, 1)
 		return testing.AllocsPerRun(20, func() {
-			s.placeAll(jobs, out)
+			s.choose(jobs, out, time.Now())
 			require.Equal(t, busy, out[0].Err != nil)
 			if busy {
 				require.ErrorIs(t, out[0].Err, matchmaker.ErrBusy)

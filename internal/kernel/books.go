@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"time"
 )
 
 // unwritable is why a node is busy that cannot write its books.
@@ -27,7 +28,7 @@ func (k *Kernel) SetBooks(ctx context.Context, failed error) error {
 			return
 		}
 		s.unwritable = failed
-		s.selfChanged()
+		s.nodes.UpdateOwn(time.Now())
 		k.emit(BooksChanged{at(), failed})
 	})
 }

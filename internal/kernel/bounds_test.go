@@ -14,6 +14,7 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/kernel/placement"
 	"inos/internal/kernel/quorum"
 	"inos/internal/mesh"
 	"inos/internal/threads/matchmaker"
@@ -106,7 +107,7 @@ func TestThreeMissedPings(t *testing.T) {
 		}
 		time.Sleep(21 * time.Second) // two rounds
 		require.True(t, known())
-		require.NoError(t, k.loop.ask(t.Context(), func(s *state) { s.measured(p.Peer, time.Millisecond) }))
+		require.NoError(t, k.loop.ask(t.Context(), func(s *state) { s.nodes.Measured(p.Peer, time.Millisecond) }))
 		time.Sleep(20 * time.Second)
 		require.True(t, known(), "two more")
 		require.Empty(t, namesOf(events, "node:gone"))
@@ -185,7 +186,7 @@ func TestLookupsAreBounded(t *testing.T) {
 		close(open[7].done)
 		require.Nil(t, f.find(t.Context(), c, "one more"))
 		require.Empty(t, c.calls, "it may still serve")
-		time.Sleep(findAgain + 1)
+		time.Sleep(placement.LookupInterval + 1)
 		f.find(t.Context(), c, "one more")
 		require.Equal(t, 1, c.calls["Find"])
 		require.Len(t, f.lookups, findAtMost)

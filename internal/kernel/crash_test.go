@@ -127,14 +127,10 @@ func TestWhatIsNotSentIsNoAttempt(t *testing.T) {
 		require.Equal(t, alive, out.Node)
 		require.EqualValues(t, dead, pay.withdrawn.Load(), "nothing is held for what was not sent")
 		require.EqualValues(t, 1, pay.paid.Load())
-		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
-			require.Len(t, s.index.Unreached(), dead)
-			require.Empty(t, s.index.Quarantined())
-			for _, p := range peers[:dead] {
-				n, _ := s.index.Node(p.Profile.Peer)
-				require.Zero(t, n.Failures, "nothing is held against it")
-			}
-		}))
+		require.Len(t, missing(t, k, scheduler.NeedReach), dead)
+		for _, p := range peers[:dead] {
+			require.Zero(t, failuresOf(t, k, p.Profile.Peer), "nothing is held against it")
+		}
 		before := c.calls["RunJob"]
 		_, err = k.Dispatch(t.Context(), submission("x", nil))
 		require.NoError(t, err)

@@ -9,8 +9,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"inos/internal/credit"
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/kernel/placement"
 	"inos/internal/mesh"
 	"inos/internal/scheduler"
 )
@@ -26,9 +28,9 @@ func TestDecisionsOfALargeMesh(t *testing.T) {
 		d := out.Decision
 		require.False(t, d.Counted)
 		require.Equal(t, 3000, d.Considered)
-		require.Len(t, d.Top, topCandidates)
+		require.Len(t, d.Top, placement.TopCandidates)
 		require.Equal(t, out.Node, d.Top[0].Node.ID)
-		require.NotEmpty(t, d.Top[topCandidates-1].Parts)
+		require.NotEmpty(t, d.Top[placement.TopCandidates-1].Parts)
 		require.Equal(t, "highest score", d.Why)
 
 		nobody := governance.Requirements{MaxCost: 1, GeoPrefix: "00", Capabilities: []string{"gpu"}}
@@ -56,7 +58,7 @@ func TestDecisionsOfALargeMesh(t *testing.T) {
 					r.Exclude = append(r.Exclude, p.Profile.Peer)
 				}
 			}
-			require.Equal(t, "only candidate", s.describe(r, nil, now).Why)
+			require.Equal(t, "only candidate", s.nodes.Describe(r, nil, now).Why)
 		}))
 	})
 }
@@ -148,12 +150,6 @@ func TestOwnJobsAreNoQueueHere(t *testing.T) {
 		require.Zero(t, c.last.QueueLength)
 		require.EqualValues(t, 2, c.last.FreeSlots)
 		require.NotNil(t, c.last.Coordinate, "and it says where it is")
-		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
-			s.selfChanged()
-			own, ok := s.index.Node(k.Self())
-			require.True(t, ok)
-			require.Zero(t, own.QueueLength)
-		}))
 		cancel()
 		for range 10 {
 			<-ended
@@ -181,12 +177,11 @@ func TestNewsWakesWhomItConcerns(t *testing.T) {
 			m.peers[i].Profile.FreeSlots = 0
 		}
 		m.hangs(func(identity.PeerID) bool { return true })
-		k := startOn(t, m, nil)
+		r := credit.NewReputation(credit.ReputationConfig{})
+		r.Note(m.peers[0].Profile.Peer, credit.DeedDone, time.Now()) // no stranger
+		k := startOn(t, m, func(c *Config) { c.Reputation = r })
 		calm := quiet(t, k)
-		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
-			k.matchmaker = calm
-			s.nodes[m.peers[0].Profile.Peer].answers.add(time.Second) // no stranger
-		}))
+		require.NoError(t, k.loop.ask(t.Context(), func(*state) { k.matchmaker = calm }))
 		ctx, cancel := context.WithCancel(t.Context())
 		const jobs = 20
 		ended := make(chan error, jobs)
@@ -237,7 +232,7 @@ func TestBestForAll(t *testing.T) {
 			for _, p := range m.peers {
 				profile := p.Profile
 				profile.Sequence, profile.FreeSlots = 2, 1
-				s.hear(profile, time.Now())
+				s.nodes.Hear(profile, time.Now())
 			}
 		}))
 		synctest.Wait()

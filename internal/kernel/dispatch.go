@@ -11,6 +11,7 @@ import (
 	"inos/internal/fault"
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/kernel/placement"
 	"inos/internal/kernel/quorum"
 	"inos/internal/mesh"
 	"inos/internal/threads/matchmaker"
@@ -152,12 +153,12 @@ func (k *Kernel) leave(j *job, out *Outcome, o mesh.JobOutcome, err error) error
 				err = fmt.Errorf("%w: %s", err, n.why())
 			}
 		}
-		if !j.decided { // it waited until the end
-			j.decide(s.explain(requestOf(j.admitted.Job(), nil), time.Now()))
+		var decided bool
+		if out.Decision, decided = j.history.Decision(); !decided { // it waited until the end
+			out.Decision = s.decideNow(j, time.Now())
 		}
-		out.Decision = j.decision
 		if err == nil {
-			s.settleBlame(kindOf(j.admitted), out.Node, out.Attempts, time.Now())
+			s.nodes.JobDone(placement.KindOf(j.admitted), out.Node, out.Attempts, time.Now())
 		}
 		s.endJob(out.JobID, "", o, err)
 	})

@@ -45,7 +45,7 @@ func (k *Kernel) Drain(ctx context.Context) (Drained, error) {
 	empty := make(chan struct{})
 	if err := k.loop.ask(context.WithoutCancel(ctx), func(s *state) {
 		k.leaving.empty = empty
-		s.selfChanged()
+		s.nodes.UpdateOwn(time.Now())
 		s.nobodyLeft()
 	}); err != nil {
 		return Drained{}, err
@@ -157,7 +157,7 @@ func (k *Kernel) Leave(ctx context.Context) error {
 		return err
 	}
 	var p mesh.Profile
-	if err := k.loop.ask(ctx, func(s *state) { s.sequence++; p = k.profile(0, s.sequence) }); err != nil {
+	if err := k.loop.ask(ctx, func(s *state) { p = k.profile(0, s.nodes.NextSequence()) }); err != nil {
 		return err
 	}
 	k.leaving.left.Store(true)

@@ -8,6 +8,7 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/kernel/placement"
 	"inos/internal/mesh"
 	"inos/internal/threads/adjuster"
 	"inos/internal/threads/watcher"
@@ -86,7 +87,7 @@ type (
 		Node     identity.PeerID
 		Score    float64
 		Attempt  int
-		Decision Decision
+		Decision placement.Decision
 	}
 	// JobProgress of a job, dispatched from here or run here.
 	JobProgress struct {

@@ -6,14 +6,12 @@ import (
 	"time"
 
 	"inos/internal/identity"
+	"inos/internal/kernel/placement"
 	"inos/internal/mesh"
 )
 
 const (
 	findTimeout = 10 * time.Second
-	// findAgain is how old a lookup's answer may be; a flood of jobs that nobody
-	// can run costs one lookup of a capability in that time.
-	findAgain = 2 * time.Second
 	// findAtMost bounds the remembered lookups.
 	findAtMost = 1024
 	// measureFound is how many found nodes are measured before the choice is made
@@ -63,8 +61,8 @@ func (k *Kernel) takeIn(ctx context.Context, m mesh.Mesh, found map[identity.Pee
 	if k.loop.ask(ctx, func(s *state) {
 		now := time.Now()
 		for _, p := range found {
-			s.hear(p, now)
-			if n, ok := s.nodes[p.Peer]; ok && n.rtt == 0 && len(unmeasured) < measureFound {
+			s.nodes.Hear(p, now)
+			if rtt, known := s.nodes.RTT(p.Peer); known && rtt == 0 && len(unmeasured) < measureFound {
 				unmeasured = append(unmeasured, p.Peer)
 			}
 		}
@@ -134,7 +132,7 @@ func (f *finder) join(capability string) (l *lookup, mine bool) {
 func (l *lookup) stale() bool {
 	select {
 	case <-l.done:
-		return l.givenUp || time.Since(l.ended) > findAgain
+		return l.givenUp || time.Since(l.ended) > placement.LookupInterval
 	default:
 		return false
 	}

@@ -3,12 +3,11 @@ package kernel
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math/bits"
 	"time"
 
 	"inos/internal/credit"
 	"inos/internal/governance"
+	"inos/internal/kernel/placement"
 	"inos/internal/mesh"
 	"inos/internal/threads/matchmaker"
 )
@@ -48,7 +47,14 @@ type offer struct {
 	run   time.Duration // that Amount pays for, as far as time limits it
 }
 
-func (o offer) release() {
+var _ placement.Offer = offer{}
+
+// offerOf is what is set aside with p's slot. The slot keeps it: what has not become a hold is
+// given back with the slot.
+func offerOf(p matchmaker.Placement) offer { return placement.SlotOf(p).Offer.(offer) }
+
+// Release implements placement.Offer.
+func (o offer) Release() {
 	if o.terms.Funds != nil {
 		o.terms.Funds.Release()
 	}
@@ -100,7 +106,7 @@ func (s *state) fundAll(j *job, places []matchmaker.Placement, now time.Time) er
 		}
 	}
 	for i, p := range places {
-		slotOf(p).offer = offers[i]
+		placement.SlotOf(p).Offer = offers[i]
 	}
 	return nil
 }
@@ -138,26 +144,12 @@ func (s *state) runOf(j *job, price uint64, now time.Time) time.Duration {
 	return min(run, longestRun)
 }
 
-// until is when a run that is sent now has ended.
-func (o offer) until(asked governance.Job, now time.Time) time.Time {
+// Until implements placement.Offer.
+func (o offer) Until(asked governance.Job, now time.Time) time.Time {
 	if !asked.Deadline.IsZero() {
 		return asked.Deadline
 	}
 	return now.Add(o.run + reachTime + time.Duration(asked.InputLength/inputRate)*time.Second)
-}
-
-// short is the Choice of a job that cannot be paid for now: it waits for what is held,
-// in a line with those that need about as much, or has failed.
-func short(err error) matchmaker.Choice {
-	var lack *credit.Shortage
-	if !errors.As(err, &lack) || !lack.Temporary() {
-		return matchmaker.Choice{Err: err}
-	}
-	return matchmaker.Choice{
-		Err:   fmt.Errorf("%w: %w", matchmaker.ErrBusy, err),
-		For:   "funds (" + lack.Detail() + ")",
-		Apart: fmt.Sprintf(" needs 2^%d", bits.Len64(lack.Needed)),
-	}
 }
 
 // outlasted reports whether a run on o ended because what was set aside for it was used

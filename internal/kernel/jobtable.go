@@ -6,6 +6,7 @@ import (
 
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/kernel/placement"
 	"inos/internal/kernel/quorum"
 	"inos/internal/mesh"
 )
@@ -18,27 +19,21 @@ type job struct {
 	info     JobInfo
 	admitted governance.Admitted
 	sub      *Submission // nil for a job of another node
-	decision Decision    // the last one
-	decided  bool        // there was one
+	history  placement.History
 	run      *quorum.Run // nil: one node runs it
 	cancel   context.CancelCauseFunc
 
 	outran    time.Duration // the longest run that turned out to be too short
 	outlasted uint64        // and the most microcredits that turned out to be too little
-
-	looked   int       // the last attempt that the directory was asked for
-	lookedAt time.Time // when
-	// lookAgain is how long after that it is asked once more.
-	lookAgain time.Duration
-	asked     bool        // it was, ever
-	lastSince time.Time   // when its last attempt began to wait for a better node
-	lastEnds  *time.Timer // ends that wait
-	measured  int         // the last attempt that nodes were measured for
-	round     *round      // that the job is to wait for
 }
+
+var _ placement.Job = (*job)(nil)
 
 // Admitted implements matchmaker.Job.
 func (j *job) Admitted() governance.Admitted { return j.admitted }
+
+// History implements placement.Job.
+func (j *job) History() *placement.History { return &j.history }
 
 // jobTable holds the jobs that are here and the last ones that were.
 type jobTable struct {
@@ -50,7 +45,7 @@ type jobTable struct {
 // endedJob is what is kept of a job.
 type endedJob struct {
 	info     JobInfo
-	decision Decision
+	decision placement.Decision
 }
 
 // jobKey tells a job dispatched from here from the same job running here.
@@ -80,9 +75,7 @@ func (t *jobTable) end(id string, from identity.PeerID, out mesh.JobOutcome, err
 		return
 	}
 	delete(t.active, key)
-	if j.lastEnds != nil {
-		j.lastEnds.Stop()
-	}
+	j.history.End()
 	j.info.Ended, j.info.Cost = now, out.Cost
 	switch {
 	case err == nil:
@@ -92,7 +85,8 @@ func (t *jobTable) end(id string, from identity.PeerID, out mesh.JobOutcome, err
 	default:
 		j.info.State, j.info.Err = JobFailed, err.Error()
 	}
-	t.ended[t.count%remembered] = endedJob{j.info, j.decision}
+	d, _ := j.history.Decision()
+	t.ended[t.count%remembered] = endedJob{j.info, d}
 	t.count++
 }
 
@@ -109,7 +103,7 @@ func (t *jobTable) list() []JobInfo {
 }
 
 // past is the last decision about an ended job that was dispatched from here.
-func (t *jobTable) past(id string) (d Decision, node identity.PeerID, ok bool) {
+func (t *jobTable) past(id string) (d placement.Decision, node identity.PeerID, ok bool) {
 	for i := range min(t.count, remembered) {
 		if j := &t.ended[(t.count-1-i)%remembered]; j.info.ID == id && j.info.From == "" {
 			return j.decision, j.info.Node, true

@@ -13,6 +13,7 @@ import (
 	"inos/internal/credit"
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/scheduler"
 	"inos/internal/threads/matchmaker"
 )
 
@@ -94,16 +95,11 @@ func TestLimitsAreCheckedAtHome(t *testing.T) {
 			require.Zero(t, out.Total, c.name)
 			require.Equal(t, before, ran(), c.name)
 		}
-		require.NoError(t, home.loop.ask(t.Context(), func(s *state) {
-			require.Empty(t, s.index.Quarantined())
-			require.Empty(t, s.index.Unreached())
-			for _, m := range workers {
-				n, known := s.index.Node(m.Self())
-				require.True(t, known)
-				require.Zero(t, n.Failures)
-				require.GreaterOrEqual(t, r.Factor(m.Self(), time.Now()), 1.0)
-			}
-		}))
+		require.Empty(t, missing(t, home.Kernel, scheduler.NeedReach))
+		for _, m := range workers {
+			require.Zero(t, failuresOf(t, home.Kernel, m.Self()))
+			require.GreaterOrEqual(t, r.Factor(m.Self(), time.Now()), 1.0)
+		}
 	})
 }
 
@@ -123,16 +119,11 @@ func TestOwnErrorsAreNobodysFault(t *testing.T) {
 				require.NotErrorIs(t, err, matchmaker.ErrAttempts)
 				require.Len(t, out.Attempts, 1)
 			}
-			require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
-				require.Empty(t, s.index.Quarantined())
-				require.Empty(t, s.index.Unreached())
-				for _, p := range m.peers {
-					n, known := s.index.Node(p.Profile.Peer)
-					require.True(t, known)
-					require.Zero(t, n.Failures)
-					require.Equal(t, 1.0, r.Factor(p.Profile.Peer, time.Now()))
-				}
-			}))
+			require.Empty(t, missing(t, k, scheduler.NeedReach))
+			for _, p := range m.peers {
+				require.Zero(t, failuresOf(t, k, p.Profile.Peer))
+				require.Equal(t, 1.0, r.Factor(p.Profile.Peer, time.Now()))
+			}
 		})
 	}
 }

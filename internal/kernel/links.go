@@ -34,7 +34,8 @@ func (k *Kernel) followMesh(ctx context.Context) error {
 	for peers := range slices.Chunk(m.Peers(), meetAtOnce) {
 		if err := k.loop.tell(ctx, func(s *state) {
 			for _, p := range peers {
-				s.meet(p, time.Now())
+				now := time.Now()
+				s.peersChange(p.Profile.Peer, now, func() { s.nodes.Meet(p, now) })
 			}
 		}); err != nil {
 			return err
@@ -65,21 +66,33 @@ func (k *Kernel) awaitMesh(ctx context.Context) (mesh.Mesh, error) {
 	}
 }
 
-// meet takes in a peer connected before its events were followed.
-func (s *state) meet(p mesh.Peer, now time.Time) {
-	s.link(p.Profile.Peer, p.Connected, now)
-	s.hear(p.Profile, now)
-	s.measured(p.Profile.Peer, p.RTT)
-}
-
 func (s *state) meshEvent(e mesh.Event, now time.Time) {
 	switch e := e.(type) {
 	case mesh.ProfileHeard:
-		s.hear(e.Profile, now)
+		s.nodes.Hear(e.Profile, now)
 	case mesh.PeerConnected:
-		s.connection(e.Peer, true, now)
+		s.peersChange(e.Peer, now, func() {
+			s.nodes.SetConnected(e.Peer, true, now)
+			s.k.emit(PeerConnected{At{now}, e.Peer})
+		})
 	case mesh.PeerDisconnected:
-		s.connection(e.Peer, false, now)
+		s.peersChange(e.Peer, now, func() {
+			s.nodes.SetConnected(e.Peer, false, now)
+			s.k.emit(PeerDisconnected{At{now}, e.Peer})
+		})
+	}
+}
+
+// peersChange does change, which is about the connection to id. The first peer and the last one
+// decide whether this node is in the mesh.
+func (s *state) peersChange(id identity.PeerID, now time.Time, change func()) {
+	before := s.nodes.Peers()
+	change()
+	switch after := s.nodes.Peers(); {
+	case before == 0 && after == 1:
+		s.k.emit(Joined{At{now}, id})
+	case before == 1 && after == 0:
+		s.k.emit(Parted{At{now}, id})
 	}
 }
 
@@ -103,7 +116,7 @@ func (k *Kernel) publish(ctx context.Context) error {
 			return ctx.Err()
 		}
 		var p mesh.Profile
-		if err := k.loop.ask(ctx, func(s *state) { p = k.profile(s.offered(), s.sequence); p.Coordinate = s.coordinate() }); err != nil {
+		if err := k.loop.ask(ctx, func(s *state) { p = k.profile(s.offered(), s.nodes.Sequence()); p.Coordinate = s.nodes.Coordinate() }); err != nil {
 			return err
 		}
 		pub, cancel := context.WithTimeout(ctx, publishTimeout)
@@ -170,15 +183,6 @@ func (k *Kernel) ping(ctx context.Context) error {
 	}
 }
 
-// wantPing asks for an early measurement; when too many wait, the next round
-// will do.
-func (k *Kernel) wantPing(id identity.PeerID) {
-	select {
-	case k.pings <- id:
-	default:
-	}
-}
-
 // pingBurst is how many round trips make one measurement.
 const pingBurst = 3
 
@@ -211,9 +215,8 @@ func (k *Kernel) measure(ctx context.Context, m mesh.Mesh, ids []identity.PeerID
 			defer func() { <-tokens }()
 			patience := pingTimeout
 			if k.loop.ask(ctx, func(s *state) {
-				if n := s.nodes[id]; n != nil {
-					patience = max(patience, tripsToAnswer*n.rtt)
-				}
+				rtt, _ := s.nodes.RTT(id)
+				patience = max(patience, tripsToAnswer*rtt)
 			}) != nil {
 				return
 			}
@@ -224,9 +227,9 @@ func (k *Kernel) measure(ctx context.Context, m mesh.Mesh, ids []identity.PeerID
 			_ = k.loop.ask(ctx, func(s *state) {
 				switch {
 				case err == nil:
-					s.measured(id, rtt)
+					s.nodes.Measured(id, rtt)
 				case ctx.Err() == nil && !errors.Is(err, mesh.ErrLossy): // else it is there
-					s.missed(id, time.Now())
+					s.nodes.Missed(id, time.Now())
 				}
 			})
 		}()

@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/identity"
+	"inos/internal/kernel/placement"
 	"inos/internal/mesh"
-	"inos/internal/scheduler/vivaldi"
 )
 
 // shy is a crowd whose nodes have not been measured; a ping takes their round trip.
@@ -54,7 +53,7 @@ func (c *shy) pings() int {
 // for that no longer than a blink.
 func TestTheBestLookingAreMeasuredFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &shy{acting: newActing(measureFirst), dead: map[identity.PeerID]bool{}}
+		m := &shy{acting: newActing(placement.ProbeAtOnce), dead: map[identity.PeerID]bool{}}
 		for i := range m.peers {
 			m.peers[i].Profile.CreditCost, m.peers[i].RTT = 1, 50*time.Millisecond
 		}
@@ -83,55 +82,21 @@ func TestTheBestLookingAreMeasuredFirst(t *testing.T) {
 				best++
 			}
 			require.NotEqual(t, dead, out.Node)
-			require.Equal(t, firstTimeout, out.Total)
+			require.Equal(t, placement.ProbeTimeout, out.Total)
 		}
 		require.Positive(t, best)
 		pings := m.pings()
-		require.Equal(t, (measureFirst-1)*pingBurst+1, pings)
+		require.Equal(t, (placement.ProbeAtOnce-1)*pingBurst+1, pings)
 
 		out, err := k.Dispatch(t.Context(), submission("x", nil))
 		require.NoError(t, err)
 		require.Equal(t, m.best, out.Node)
 		require.Zero(t, out.Total, "nothing to measure")
 		require.Equal(t, pings, m.pings())
-		time.Sleep(measureAgain)
+		time.Sleep(time.Minute)
 		out, err = k.Dispatch(t.Context(), submission("x", nil))
 		require.NoError(t, err)
-		require.Equal(t, firstTimeout, out.Total, "one has never answered, and is asked again")
+		require.Equal(t, placement.ProbeTimeout, out.Total, "one has never answered, and is asked again")
 		require.Equal(t, pings+1, m.pings())
-		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
-			require.Equal(t, 1, s.estimated)
-			s.forget(dead, time.Now())
-			require.Zero(t, s.estimated)
-			s.forget(m.best, time.Now())
-			require.Zero(t, s.estimated)
-		}))
-	})
-}
-
-// A coordinate that puts a node right here does not make it nearer than a measured one
-// could be.
-func TestAnEstimateHasAFloor(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		k := startOn(t, newCrowd(nil), nil)
-		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
-			now := time.Now()
-			at := func(c *mesh.Coordinate) mesh.Profile {
-				return mesh.Profile{Peer: peerOf(fmt.Sprint(c.Vec)), CreditCost: 1, FreeSlots: 1, Expires: now.Add(time.Minute), Sequence: 1, Coordinate: c}
-			}
-			zero := make([]float64, vivaldi.Dimensions)
-			near := at(&mesh.Coordinate{Vec: zero, Error: 0.1})
-			s.hear(near, now)
-			for range 200 {
-				s.measured(near.Peer, 100*time.Microsecond)
-			}
-			own := s.coordinate()
-			twin := at(&mesh.Coordinate{Vec: own.Vec, Height: 0, Error: 0.1})
-			twin.Peer = peerOf("twin")
-			s.hear(twin, now)
-			n, ok := s.index.Node(twin.Peer)
-			require.True(t, ok)
-			require.Equal(t, leastEstimate, n.Latency)
-		}))
 	})
 }

@@ -3,14 +3,16 @@ package kernel
 import (
 	"context"
 	"slices"
+	"time"
 
 	"inos/internal/identity"
+	"inos/internal/kernel/placement"
 	"inos/internal/mesh"
 )
 
 // Found is a node that the directory has a record of.
 type Found struct {
-	NodeInfo
+	placement.NodeInfo
 	Heard bool // this node knew of it before, by gossip or from an earlier lookup
 }
 
@@ -41,7 +43,7 @@ func (k *Kernel) Find(ctx context.Context, capability string) ([]Found, error) {
 	heard := make(map[identity.PeerID]bool, len(ids))
 	if err := k.loop.ask(ctx, func(s *state) {
 		for _, id := range ids {
-			heard[id] = s.nodes[id] != nil
+			_, heard[id] = s.nodes.Profile(id)
 		}
 	}); err != nil {
 		return nil, err
@@ -51,8 +53,8 @@ func (k *Kernel) Find(ctx context.Context, capability string) ([]Found, error) {
 	err = k.loop.ask(ctx, func(s *state) {
 		for _, id := range ids {
 			// One whose figures are bad, or that has answered no ping, is not known.
-			if s.nodes[id] != nil {
-				rows = append(rows, Found{s.info(id), heard[id]})
+			if info, known := s.nodes.Info(id, time.Now()); known {
+				rows = append(rows, Found{info, heard[id]})
 			}
 		}
 	})
@@ -66,8 +68,8 @@ func (k *Kernel) Names(ctx context.Context, ids []identity.PeerID) (map[identity
 		for _, id := range ids {
 			if id == k.cfg.Self {
 				names[id] = k.cfg.Name
-			} else if n := s.nodes[id]; n != nil {
-				names[id] = n.profile.Name
+			} else if p, known := s.nodes.Profile(id); known {
+				names[id] = p.Name
 			}
 		}
 	})

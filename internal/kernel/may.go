@@ -60,9 +60,8 @@ func (k *Kernel) manifestOf(ctx context.Context, from identity.PeerID, spawn *ca
 func (k *Kernel) mayLeave(ctx context.Context, node identity.PeerID) error {
 	place := ""
 	if err := k.loop.ask(ctx, func(s *state) {
-		if n := s.nodes[node]; n != nil {
-			place = n.profile.GeoHash
-		}
+		p, _ := s.nodes.Profile(node)
+		place = p.GeoHash
 	}); err != nil {
 		return err
 	}

@@ -169,7 +169,7 @@ func TestMissionNoLedgerNoJob(t *testing.T) {
 		calls := maps.Clone(c.calls)
 		require.Equal(t, map[string]int{"Publish": 1}, calls)
 		sequence := func() (n uint64) {
-			require.NoError(t, k.loop.ask(t.Context(), func(s *state) { n = s.sequence }))
+			require.NoError(t, k.loop.ask(t.Context(), func(s *state) { n = s.nodes.Sequence() }))
 			return n
 		}
 		began := sequence()
@@ -225,8 +225,8 @@ func TestMissionNoLedgerNoJob(t *testing.T) {
 		require.Zero(t, st.Waiting)
 		require.EqualValues(t, 2*len(bad), st.Rejected)
 		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
-			require.Zero(t, s.placements, "the scheduler placed nothing")
-			require.Equal(t, began, s.sequence, "no slot was taken and given back")
+			require.Zero(t, s.nodes.Placed(), "the scheduler placed nothing")
+			require.Equal(t, began, s.nodes.Sequence(), "no slot was taken and given back")
 		}))
 
 		// And a good one goes through, with the same parts.

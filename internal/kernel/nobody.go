@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"inos/internal/kernel/placement"
 	"inos/internal/kernel/quorum"
 	"inos/internal/scheduler"
 	"inos/internal/threads/matchmaker"
@@ -16,13 +17,13 @@ import (
 // were there. Retryable.
 type NobodyError struct {
 	Waited   time.Duration
-	Joined   bool              // a mesh is attached
-	Peers    int               // connected
-	Known    int               // nodes, this one not counted
-	Request  scheduler.Request // what the job asks for
-	Decision Decision          // counted when the wait ended
-	Clocks   Clocks            // this machine's, beside the peers': one that is wrong may be why
-	Tried    error             // how the last attempt went, nil where there was none
+	Joined   bool               // a mesh is attached
+	Peers    int                // connected
+	Known    int                // nodes, this one not counted
+	Request  scheduler.Request  // what the job asks for
+	Decision placement.Decision // counted when the wait ended
+	Clocks   Clocks             // this machine's, beside the peers': one that is wrong may be why
+	Tried    error              // how the last attempt went, nil where there was none
 	Err      error
 }
 
@@ -95,11 +96,9 @@ func plural(n int, one, several string) string {
 
 // nobody says why a job that has ended with err had no node. It runs on the loop.
 func (s *state) nobody(j *job, attempts []matchmaker.Attempt, err error, now time.Time) *NobodyError {
-	req := requestOf(j.admitted.Job(), nil)
-	j.decide(s.explain(req, now))
 	e := &NobodyError{
-		Waited: now.Sub(j.info.Submitted), Joined: s.k.mesh.Load() != nil, Peers: len(s.peers), Known: len(s.nodes),
-		Request: req, Decision: j.decision, Clocks: s.k.Clocks(), Err: err,
+		Waited: now.Sub(j.info.Submitted), Joined: s.k.mesh.Load() != nil, Peers: s.nodes.Peers(), Known: s.nodes.Known(),
+		Request: placement.RequestOf(j.admitted.Job(), nil), Decision: s.decideNow(j, now), Clocks: s.k.Clocks(), Err: err,
 	}
 	if n := len(attempts); n > 0 {
 		e.Tried = attempts[n-1].Err

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,13 +12,15 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/kernel/placement"
 	"inos/internal/mesh"
 	"inos/internal/mesh/inproc"
+	"inos/internal/scheduler"
 	"inos/internal/supervisor"
 	"inos/internal/threads/watcher"
 )
 
-func infoOf(t *testing.T, k *Kernel, id identity.PeerID) (NodeInfo, bool) {
+func infoOf(t *testing.T, k *Kernel, id identity.PeerID) (placement.NodeInfo, bool) {
 	nodes, err := k.Nodes(t.Context())
 	require.NoError(t, err)
 	for _, n := range nodes {
@@ -25,7 +28,31 @@ func infoOf(t *testing.T, k *Kernel, id identity.PeerID) (NodeInfo, bool) {
 			return n, true
 		}
 	}
-	return NodeInfo{}, false
+	return placement.NodeInfo{}, false
+}
+
+// failuresOf is what is held against a known node.
+func failuresOf(t *testing.T, k *Kernel, id identity.PeerID) float64 {
+	n, known := infoOf(t, k, id)
+	require.True(t, known)
+	return n.Failures
+}
+
+// missing are the known nodes that lack need, whatever a job asks for.
+func missing(t *testing.T, k *Kernel, need scheduler.Requirement) (ids []identity.PeerID) {
+	nodes, err := k.Nodes(t.Context())
+	require.NoError(t, err)
+	for _, n := range nodes {
+		if slices.Contains(n.Missing, need) {
+			ids = append(ids, n.Profile.Peer)
+		}
+	}
+	return ids
+}
+
+// blame counts a failure of a node that is its own.
+func (s *state) blame(id identity.PeerID) {
+	s.nodes.Contradicted(placement.Kind{}, id, mesh.ErrUnreachable, 0, false, time.Now())
 }
 
 // A node's own claim does not make it look good; this node's measurements do.
@@ -49,8 +76,8 @@ func TestLatencyIsMeasuredNotBelieved(t *testing.T) {
 		require.Equal(t, 300*time.Millisecond, n.Latency, "a claim that makes it look worse is taken")
 
 		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
-			s.measured(liar.Peer, 20*time.Millisecond)
-			s.measured(liar.Peer, 40*time.Millisecond)
+			s.nodes.Measured(liar.Peer, 20*time.Millisecond)
+			s.nodes.Measured(liar.Peer, 40*time.Millisecond)
 		}))
 		n, _ = infoOf(t, k, liar.Peer)
 		require.True(t, n.Measured)

@@ -7,6 +7,7 @@ import (
 
 	"inos/internal/credit"
 	"inos/internal/identity"
+	"inos/internal/kernel/placement"
 	"inos/internal/kernel/quorum"
 	"inos/internal/mesh"
 	"inos/internal/threads/matchmaker"
@@ -31,7 +32,7 @@ func (k *Kernel) newQuorumRun(j *job) (*quorum.Run, error) {
 
 // Replicate implements quorum.Nodes.
 func (r replicas) Replicate(ctx context.Context, p matchmaker.Placement) (out mesh.JobOutcome, promised bool, err error) {
-	a, sub, o := r.job.admitted, r.job.sub, slotOf(p).offer
+	a, sub, o := r.job.admitted, r.job.sub, offerOf(p)
 	progress := r.k.progress(sub.Job.ID, sub.OnProgress)
 	if p.Node == r.k.cfg.Self {
 		return r.k.execute(ctx, a, o.terms, sub.Input, r.k.fetchFromPeers, progress), false, nil
@@ -69,12 +70,14 @@ func (r replicas) Ended(ctx context.Context, node identity.PeerID, out mesh.JobO
 // Contradicted implements quorum.Outcomes.
 func (r replicas) Contradicted(node identity.PeerID, err error, took time.Duration, claimed bool) {
 	// Without a loop there is no score to lower.
-	_ = r.k.loop.tell(context.Background(), func(s *state) { s.contradicted(kindOf(r.job.admitted), node, err, took, claimed, time.Now()) })
+	_ = r.k.loop.tell(context.Background(), func(s *state) {
+		s.nodes.Contradicted(placement.KindOf(r.job.admitted), node, err, took, claimed, time.Now())
+	})
 }
 
 // RecordFailure implements quorum.Outcomes.
 func (r replicas) RecordFailure(node identity.PeerID) {
-	_ = r.k.loop.tell(context.Background(), func(s *state) { s.note(node, credit.DeedFailed, time.Now()) })
+	_ = r.k.loop.tell(context.Background(), func(s *state) { s.nodes.Record(node, credit.DeedFailed, time.Now()) })
 }
 
 // runReplicas has the job run on the group that p has, and returns as soon as enough of its
@@ -99,79 +102,48 @@ func (k *Kernel) runReplicas(ctx context.Context, run *quorum.Run, p matchmaker.
 // chooseGroup sets slots of the nodes for all replicas of j's job aside, all of them or none,
 // as the slot of one Placement. Errors match matchmaker.ErrBusy when enough nodes are known and too few
 // are free, and quorum.ErrReplicas when too few are known.
-func (s *state) chooseGroup(j *job) matchmaker.Choice {
-	now, asked := time.Now(), j.admitted.Job()
+func (s *state) chooseGroup(j *job, now time.Time) matchmaker.Choice {
+	asked := j.admitted.Job()
 	n := asked.Copies()
-	req := requestOf(asked, nil)
-	order, best, err := quorum.Candidates(s.index, s.owner, req, n, now)
+	req := placement.RequestOf(asked, nil)
+	order, best, err := quorum.Candidates(s.nodes, s.nodes.Owner, req, n, now)
 	if err != nil {
 		return matchmaker.Choice{Err: err}
 	}
 	var g quorum.Group
 	for _, p := range order {
-		if len(g.Members) == n || !s.reserve(&p, asked.Capsule, now) {
+		if len(g.Members) == n || !s.nodes.Reserve(&p, asked.Capsule, now) {
 			g.Spares = append(g.Spares, p)
 			continue
 		}
 		g.Members = append(g.Members, p)
 	}
 	if len(g.Members) < n {
-		s.giveBack(g.Members)
+		s.nodes.GiveBack(g.Members, now)
 		return matchmaker.Choice{Err: fmt.Errorf("%w: %d of %d free", matchmaker.ErrBusy, len(g.Members), n)}
 	}
 	if err := s.fundAll(j, g.Members, now); err != nil {
-		s.giveBack(g.Members)
-		return short(err)
+		s.nodes.GiveBack(g.Members, now)
+		return placement.Unfunded(err)
 	}
 	lead := g.Members[0]
 	lead.Slot = &g
-	d := s.describe(req, nil, now)
+	d := s.nodes.Describe(req, nil, now)
 	d.Latency = best.Node.Latency
-	j.decide(d)
+	j.history.Decide(d)
 	j.info.State, j.info.Node, j.info.Attempts = JobPlaced, lead.Node, n
 	return matchmaker.Choice{Placement: lead}
 }
 
-// reserve sets a slot of p's node aside and puts it in p.
-func (s *state) reserve(p *matchmaker.Placement, capsule string, now time.Time) bool {
-	slot := &placement{at: now, capsule: capsule}
-	ok := false
-	if p.Node == s.k.cfg.Self {
-		slot.own = s.takeSlot()
-		ok = slot.own
-	} else {
-		slot.lease, ok = s.index.Acquire(p.Node, now)
-	}
-	if ok {
-		s.placements++
-		p.Slot = slot
-	}
-	return ok
-}
-
-// reservePaid is reserve with what the replica can cost.
+// reservePaid sets a slot of p's node aside, and what the replica can cost.
 func (s *state) reservePaid(p *matchmaker.Placement, j *job, now time.Time) bool {
-	if !s.reserve(p, j.info.Capsule, now) {
+	if !s.nodes.Reserve(p, j.info.Capsule, now) {
 		return false
 	}
 	one := []matchmaker.Placement{*p}
 	if s.fundAll(j, one, now) != nil {
-		s.giveBack(one)
+		s.nodes.GiveBack(one, now)
 		return false
 	}
 	return true
-}
-
-// giveBack gives back the slots of places, and what is set aside with them. The caller
-// has the queue kicked if anybody may have seen them taken.
-func (s *state) giveBack(places []matchmaker.Placement) {
-	for _, p := range places {
-		slot := s.takeBack(p)
-		slot.offer.release()
-		if slot.own {
-			s.freeSlot()
-		} else {
-			s.index.Release(slot.lease)
-		}
-	}
 }

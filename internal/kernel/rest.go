@@ -1,5 +1,7 @@
 package kernel
 
+import "time"
+
 // Volunteer work is what this node does for others: while its user is active, or its
 // battery low (watcher.Mining), it takes no new job of another node. What is in hand
 // is finished, and this node's own jobs run here as ever. Config.AlwaysVolunteer nodes take
@@ -13,7 +15,7 @@ func (s *state) rest(pause bool) {
 	pause = pause && !s.k.cfg.AlwaysVolunteer
 	if pause != s.resting {
 		s.resting = pause
-		s.selfChanged()
+		s.nodes.UpdateOwn(time.Now())
 	}
 }
 
@@ -22,5 +24,6 @@ func (s *state) offered() int {
 	if s.resting || s.unwritable != nil || s.k.leaving.draining.Load() {
 		return 0
 	}
-	return s.free
+	free, _ := s.nodes.Own()
+	return free
 }

@@ -13,6 +13,7 @@ import (
 	"inos/internal/credit"
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/kernel/placement"
 	"inos/internal/mesh"
 	"inos/internal/threads/matchmaker"
 )
@@ -29,7 +30,7 @@ func (r runner) Run(ctx context.Context, submitted matchmaker.Job, p matchmaker.
 	if j.run != nil {
 		return k.runReplicas(ctx, j.run, p)
 	}
-	a, sub, o := j.admitted, j.sub, slotOf(p).offer
+	a, sub, o := j.admitted, j.sub, offerOf(p)
 	var running runClock
 	progress := news(running.started(k.progress(sub.Job.ID, sub.OnProgress)), k.working(p, alive))
 	if p.Node == k.cfg.Self {
@@ -66,7 +67,9 @@ func (k *Kernel) working(p matchmaker.Placement, alive func()) func() {
 	return func() {
 		alive()
 		// Without a loop nobody chooses.
-		once.Do(func() { _ = k.loop.tell(k.life, func(s *state) { s.works(slotOf(p), p.Node) }) })
+		once.Do(func() {
+			_ = k.loop.tell(k.life, func(s *state) { s.nodes.Working(placement.SlotOf(p), p.Node, time.Now()) })
+		})
 	}
 }
 
@@ -129,7 +132,7 @@ func (k *Kernel) send(ctx context.Context, a governance.Admitted, p matchmaker.P
 		return out, false, err
 	}
 	terms := o.terms
-	terms.Until = o.until(a.Job(), k.cfg.Now())
+	terms.Until = o.Until(a.Job(), k.cfg.Now())
 	if a.Job().Deadline.IsZero() { // who has not answered by then has no promise any more
 		var done context.CancelFunc
 		ctx, done = context.WithDeadline(ctx, terms.Until)

@@ -1,6 +1,10 @@
 package kernel
 
-import "time"
+import (
+	"time"
+
+	"inos/internal/kernel/placement"
+)
 
 const (
 	// startRun is the run time that money is set aside for while too few runs of a
@@ -19,7 +23,7 @@ type method struct{ capsule, name string }
 
 // runTimes are the last run times of each method, wherever they ran. A longer history
 // would say less: what a method does changes with its inputs.
-type runTimes map[method]*answerTimes
+type runTimes map[method]*placement.Durations
 
 func (r runTimes) add(m method, d time.Duration) {
 	t := r[m]
@@ -30,10 +34,10 @@ func (r runTimes) add(m method, d time.Duration) {
 				break
 			}
 		}
-		t = &answerTimes{}
+		t = &placement.Durations{}
 		r[m] = t
 	}
-	t.add(max(d, 0))
+	t.Add(max(d, 0))
 }
 
 // usual is how long a run of m takes, with a margin that few runs pass: at most limit,
@@ -41,10 +45,10 @@ func (r runTimes) add(m method, d time.Duration) {
 func (r runTimes) usual(m method, limit time.Duration) time.Duration {
 	d := startRun
 	if t := r[m]; t != nil {
-		if p95, enough := t.p95(); enough {
+		if p95, enough := t.P95(); enough {
 			d = runMargin * min(p95, limit)
 		} else {
-			d = max(d, runMargin*min(t.longest(), limit))
+			d = max(d, runMargin*min(t.Longest(), limit))
 		}
 	}
 	return min(max(d, leastRun), limit)

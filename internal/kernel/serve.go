@@ -12,6 +12,7 @@ import (
 	"inos/internal/fault"
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/kernel/placement"
 	"inos/internal/mesh"
 )
 
@@ -41,7 +42,7 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 	}
 	admitted("")
 	defer k.cfg.Gate.Done(a)
-	if out.Message, err = k.offer.Refusal(requestOf(call.Job, nil)); err != nil {
+	if out.Message, err = k.offer.Refusal(placement.RequestOf(call.Job, nil)); err != nil {
 		return k.refuse(out, from, err)
 	}
 	if out.Message != "" {
@@ -102,7 +103,7 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 	_ = k.loop.tell(context.Background(), func(s *state) { // the kernel's end needs no bookkeeping
 		s.arrivals.remove(coming)
 		if coming.slot {
-			s.returnSlot()
+			s.returnSlot(time.Now())
 		}
 		s.drained(out)
 		var err error
@@ -175,6 +176,7 @@ func (k *Kernel) refuse(out mesh.JobOutcome, from identity.PeerID, err error) me
 func (k *Kernel) admitHere(ctx context.Context, a governance.Admitted, call mesh.JobCall, from identity.PeerID, now time.Time, handBack context.CancelCauseFunc) (coming *arrival, busy string, err error) {
 	asked := a.Job()
 	err = k.loop.ask(ctx, func(s *state) {
+		free, _ := s.nodes.Own()
 		switch {
 		case s.k.leaving.draining.Load(): // since it was asked above
 			busy = ErrDraining.Error()
@@ -185,7 +187,7 @@ func (k *Kernel) admitHere(ctx context.Context, a governance.Admitted, call mesh
 		case s.unwritable != nil:
 			busy = unwritable
 			return
-		case s.free == 0:
+		case free == 0:
 			busy = noFreeSlot
 			return
 		}

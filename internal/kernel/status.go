@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"inos/internal/identity"
+	"inos/internal/kernel/placement"
 	"inos/internal/threads/adjuster"
 )
 
@@ -27,16 +28,21 @@ func (k *Kernel) Status(ctx context.Context) (Status, error) {
 	st.Mining = mining.Run
 	st.Fidelity = adjuster.Fidelity(k.fidelity.Load()).String()
 	err := k.loop.ask(ctx, func(s *state) {
-		st.Nodes, st.FreeSlots, st.Serving = s.index.Len(), s.free, s.serving
+		st.Nodes = s.nodes.Len()
+		st.FreeSlots, st.Serving = s.nodes.Own()
 		st.Unwritable, st.InLine = s.unwritable, len(s.arrivals.line)
-		st.Running, st.Done, st.Failed = s.placements, s.done, s.failed
+		st.Running, st.Done, st.Failed = s.nodes.Placed(), s.done, s.failed
 	})
 	return st, err
 }
 
 // Nodes lists the known nodes, this one first, the others by id.
-func (k *Kernel) Nodes(ctx context.Context) (nodes []NodeInfo, err error) {
-	err = k.loop.ask(ctx, func(s *state) { nodes = s.list() })
+func (k *Kernel) Nodes(ctx context.Context) (nodes []placement.NodeInfo, err error) {
+	err = k.loop.ask(ctx, func(s *state) {
+		now := time.Now()
+		own := s.nodes.OwnInfo(k.profile(s.offered(), s.nodes.Sequence()), now)
+		nodes = append([]placement.NodeInfo{own}, s.nodes.Infos(now)...)
+	})
 	return nodes, err
 }
 

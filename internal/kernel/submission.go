@@ -6,8 +6,8 @@ import (
 	"inos/internal/budget"
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/kernel/placement"
 	"inos/internal/mesh"
-	"inos/internal/scheduler"
 	"inos/internal/threads/matchmaker"
 )
 
@@ -33,7 +33,7 @@ type Outcome struct {
 	Node      identity.PeerID
 	Local     bool // it ran on this node
 	Score     float64
-	Decision  Decision             // that led to the last attempt
+	Decision  placement.Decision   // that led to the last attempt
 	Attempts  []matchmaker.Attempt // in order
 	Queued    time.Duration        // here and on the node, before it ran
 	Run       time.Duration        // as the node measured it
@@ -70,22 +70,6 @@ type Status struct {
 	Clocks       Clocks
 	Memory       budget.Use
 	Dropped      uint64 // events that slow subscribers missed
-}
-
-// NodeInfo is a known node as the scheduler sees it.
-type NodeInfo struct {
-	Profile   mesh.Profile
-	Self      bool
-	Connected bool
-	Latency   time.Duration // that it is scored with
-	Measured  bool          // Latency is this node's own measurement
-	Estimated bool          // Latency is the distance of the two nodes' coordinates
-	FreeSlots uint32        // net of jobs on their way there
-	Score     float64
-	// Candidate: the scheduler knows it, so that it may get jobs, unless something is
-	// Missing, whatever a job asks for.
-	Candidate bool
-	Missing   []scheduler.Requirement
 }
 
 // JobInfo is a job in the kernel's table: dispatched from here or run here for

@@ -15,6 +15,7 @@ import (
 
 	"inos/internal/credit"
 	"inos/internal/kernel"
+	"inos/internal/kernel/placement"
 	"inos/internal/payment"
 )
 
@@ -105,7 +106,7 @@ func TestANodeThatCannotWriteItsBooksOffersNothing(t *testing.T) {
 				require.Eventually(t, func() bool {
 					nodes, err := home.Kernel.Nodes(t.Context())
 					require.NoError(t, err)
-					return slices.ContainsFunc(nodes, func(n kernel.NodeInfo) bool {
+					return slices.ContainsFunc(nodes, func(n placement.NodeInfo) bool {
 						return n.Profile.Peer == far.mesh.Self() && n.Profile.FreeSlots == slots
 					})
 				}, time.Minute, 10*time.Millisecond)

@@ -1,4 +1,4 @@
-package kernel
+package placement
 
 import (
 	"testing"
@@ -8,11 +8,11 @@ import (
 	"inos/internal/scheduler"
 )
 
-func TestWhyThere(t *testing.T) {
+func TestReason(t *testing.T) {
 	e := scheduler.Explanation{Why: "highest score", Top: []scheduler.Candidate{
 		{Node: scheduler.Node{ID: "a"}, Score: 3.796}, {Node: scheduler.Node{ID: "b"}, Score: 0.75},
 	}}
-	require.Equal(t, "highest score", WhyThere(e, "a"))
-	require.Equal(t, "score 0.75, rank 2", WhyThere(e, "b"))
-	require.Empty(t, WhyThere(e, "c"))
+	require.Equal(t, "highest score", Reason(e, "a"))
+	require.Equal(t, "score 0.75, rank 2", Reason(e, "b"))
+	require.Empty(t, Reason(e, "c"))
 }

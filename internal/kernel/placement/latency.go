@@ -1,4 +1,4 @@
-package kernel
+package placement
 
 import (
 	"hash/fnv"
@@ -24,31 +24,30 @@ func newVivaldi(self identity.PeerID) *vivaldi.Node {
 	return vivaldi.New(h.Sum64())
 }
 
-// latency is what n is scored with. An own measurement counts as it is; a node
-// never measured counts with the distance of its network coordinate to this node's
-// own. Where one of the two has not settled, the node's claim counts, but only where
-// it makes the node look worse than Config.DefaultLatency does: it could claim anything
-// to attract jobs.
-func (s *state) latency(n *node) time.Duration {
+// latency is what n is scored with. An own measurement counts as it is. A node that was never
+// measured counts with the distance of its network coordinate to this node's own. While one of
+// the two has not settled the node's claim counts, and Config.DefaultLatency at least: it could
+// claim anything to attract jobs.
+func (t *Table) latency(n *node) time.Duration {
 	if n.rtt > 0 {
 		return n.rtt
 	}
-	if d, ok := s.estimate(n.profile.Coordinate); ok {
+	if d, ok := t.estimate(n.profile.Coordinate); ok {
 		return d
 	}
-	return max(n.profile.Latency, s.k.cfg.DefaultLatency)
+	return max(n.profile.Latency, t.cfg.DefaultLatency)
 }
 
-func (s *state) estimate(c *mesh.Coordinate) (time.Duration, bool) {
+func (t *Table) estimate(c *mesh.Coordinate) (time.Duration, bool) {
 	p, ok := pointOf(c)
-	own := s.vivaldi.Point()
+	own := t.vivaldi.Point()
 	if !ok || p.Error > unsettled || own.Error > unsettled {
 		return 0, false
 	}
 	return max(vivaldi.Estimate(own, p), leastEstimate), true
 }
 
-// pointOf is c as a point of this kernel's space; false for one of another space,
+// pointOf is c as a point of this node's space; false for one of another space,
 // or none.
 func pointOf(c *mesh.Coordinate) (vivaldi.Point, bool) {
 	if c == nil {
@@ -58,8 +57,8 @@ func pointOf(c *mesh.Coordinate) (vivaldi.Point, bool) {
 	return p, p.Valid()
 }
 
-// coordinate is the own one, as it is published.
-func (s *state) coordinate() *mesh.Coordinate {
-	p := s.vivaldi.Point()
+// Coordinate is this node's own one, as it is published.
+func (t *Table) Coordinate() *mesh.Coordinate {
+	p := t.vivaldi.Point()
 	return &mesh.Coordinate{Vec: p.Vec, Height: p.Height, Error: p.Error}
 }

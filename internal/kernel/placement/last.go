@@ -1,0 +1,121 @@
+package placement
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"inos/internal/identity"
+	"inos/internal/scheduler"
+	"inos/internal/threads/matchmaker"
+)
+
+const (
+	// lastFrom is how many of the best nodes a job's last attempt may go to: strangers
+	// that come and go stay known for as long as their profiles are good, and look better
+	// than they are.
+	lastFrom = 256
+	// busyFrom is up to how many known nodes all of them are looked at for one that is worth
+	// waiting for: some 100 µs.
+	busyFrom = 4096
+	// failing is the count of failures from which on a node is no more one that is well.
+	failing = 0.5
+)
+
+// provenWait is how long a job's last attempt waits for the node to be relied on most while
+// only others are free, and half of the time that its deadline leaves at most.
+const provenWait = 30 * time.Second
+
+// hearingWait is how long a job's last attempt waits, while only nodes are known that have
+// failed such jobs, for one that has not: a node that is new to the mesh hears of the others
+// within seconds. It is half of the time that its deadline leaves at most.
+const hearingWait = 10 * time.Second
+
+// lastNode is who gets a job's last attempt: of the best nodes that have done jobs for this
+// node and have not failed lately the one that has been there the longest, without being
+// lost. Where none has done any, as for a node that came for one job, it is the one that has
+// been connected the longest, or best where that is no other. busy says that it has no free
+// slot, and that the job has not waited for one for too long.
+func (t *Table) lastNode(w matchmaker.Waiting, req scheduler.Request, best scheduler.Choice, now time.Time) (c scheduler.Choice, busy bool) {
+	top := make([]scheduler.Choice, lastFrom)
+	known := req
+	known.Known, known.Exclude = true, append(slices.Clone(req.Exclude), t.suspect.of(w.Job.Admitted(), now)...)
+	n, _ := t.index.TopK(known, now, top) // a bad request has not come so far
+	if n > 0 {
+		c = t.steadiest(top[0], top[1:n])
+		return c, t.busySteadier(known, c, now) && t.mayWait(w, provenWait, now)
+	}
+	_, err := t.index.Choose(known, now)
+	n, _ = t.index.TopK(req, now, top)
+	connected := slices.DeleteFunc(top[:n], func(c scheduler.Choice) bool { return !t.connected(c.Node.ID) })
+	c = t.steadiest(best, connected)
+	if errors.Is(err, scheduler.ErrBusy) || t.busySteadier(req, c, now) {
+		busy = t.mayWait(w, provenWait, now)
+	}
+	return c, busy
+}
+
+// busySteadier reports whether a connected node that lacks nothing for req but a free slot is
+// worth waiting for rather than c: it is well, and c is not, or has not been there for half as
+// long. With more than busyFrom nodes none is looked at.
+func (t *Table) busySteadier(req scheduler.Request, c scheduler.Choice, now time.Time) (found bool) {
+	if t.index.Len() > busyFrom || c.Node.ID == t.cfg.Self {
+		return false
+	}
+	loose := !t.connected(c.Node.ID) || c.Node.Failures >= failing
+	_ = t.index.EachBusy(req, now, func(n scheduler.Node) bool { // a bad request has not come so far
+		young := now.Sub(t.steadySince(c.Node)) < now.Sub(t.steadySince(n))/2
+		found = t.connected(n.ID) && n.Failures < failing && (loose || young)
+		return !found
+	})
+	return found
+}
+
+func (t *Table) connected(id identity.PeerID) bool {
+	n := t.nodes[id]
+	return n != nil && n.connected
+}
+
+// steadiest is the one of all to be relied on most.
+func (t *Table) steadiest(c scheduler.Choice, others []scheduler.Choice) scheduler.Choice {
+	for _, other := range others {
+		if t.steadier(other.Node, c.Node) {
+			c = other
+		}
+	}
+	return c
+}
+
+// steadier reports whether a is the one of two nodes to be relied on.
+func (t *Table) steadier(a, b scheduler.Node) bool {
+	if well := a.Failures < failing; well != (b.Failures < failing) {
+		return well
+	}
+	return t.steadySince(a).Before(t.steadySince(b))
+}
+
+// steadySince is how long a node has been there: this one always has.
+func (t *Table) steadySince(n scheduler.Node) time.Time {
+	if known := t.nodes[n.ID]; known != nil {
+		return known.steady
+	}
+	return t.since
+}
+
+// mayWait reports whether w's last attempt has not waited for as long as atMost, or half of
+// the time that its deadline left. It is chosen for again at the end of that.
+func (t *Table) mayWait(w matchmaker.Waiting, atMost time.Duration, now time.Time) bool {
+	j := w.Job.(Job)
+	h := j.History()
+	if h.lastSince.IsZero() {
+		h.lastSince = now
+	}
+	if deadline := j.Admitted().Job().Deadline; !deadline.IsZero() {
+		atMost = min(atMost, deadline.Sub(h.lastSince)/2)
+	}
+	left := atMost - now.Sub(h.lastSince)
+	if left > 0 && h.stopWait == nil {
+		h.stopWait = t.cfg.Effects.KickAfter(left)
+	}
+	return left > 0
+}
