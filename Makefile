@@ -140,9 +140,9 @@ $(BUILD)/kernel.wasm: FORCE $(BUILD)/go-modules | setup-base
 $(BUILD)/inos: FORCE $(BUILD)/go-modules | setup-base
 	$(call go-built,CGO_ENABLED=0,./cmd/inos)
 
-$(BUILD)/capsules/.built: $(RUST_FILES) scripts/assemble-hostile.mjs scripts/build-capsules.sh scripts/rust-sysroot.sh web/node_modules/.package-lock.json | setup-base setup-rust
+$(BUILD)/capsules/.built: $(RUST_FILES) scripts/assemble-hostile.mjs scripts/build-capsules.sh scripts/rust-sysroot.sh web/node_modules/.package-lock.json | $(BUILD)/inos setup-base setup-rust
 	@echo "make: capsules"
-	env -u MAKEFLAGS -u MFLAGS scripts/build-capsules.sh
+	env -u MAKEFLAGS -u MFLAGS INOS=$(BUILD)/inos scripts/build-capsules.sh
 	node scripts/assemble-hostile.mjs # for tests
 	@touch $@
 

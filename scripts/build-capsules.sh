@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds every capsule of the Rust workspace to build/capsules/NAME.wasm and
-# checks each as the host does before it compiles one. Incremental: a second or
-# two when nothing changed. `build-capsules.sh NAME...` builds only those.
+# checks each as the host does before it compiles one (with the program in INOS, if
+# it is given). Incremental: a second or two when nothing changed. `build-capsules.sh
+# NAME...` builds only those.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -83,4 +84,5 @@ if [ $# -eq 0 ]; then
         [[ " ${files[*]} " == *" $old "* ]] || rm -f "$old"
     done
 fi
-go run scripts/inspect-capsules.go "${files[@]}"
+if [ -n "${INOS:-}" ]; then inos=("$INOS"); else inos=(go run ./cmd/inos); fi
+"${inos[@]}" capsule inspect "${files[@]}"

@@ -45,7 +45,7 @@ func TestTheOperatorsPage(t *testing.T) {
 	}
 
 	codes := make(map[string]bool)
-	for _, row := range regexp.MustCompile(`(?m)^\| (\d+) \| (all|job) \|`).FindAllStringSubmatch(page, -1) {
+	for _, row := range regexp.MustCompile(`(?m)^\| (\d+) \| (all|job|job, capsule) \|`).FindAllStringSubmatch(page, -1) {
 		codes[row[1]] = true
 	}
 	file, err := parser.ParseFile(token.NewFileSet(), "exit.go", nil, 0)

@@ -16,11 +16,23 @@ import (
 // errInterrupted: a signal ended the job.
 var errInterrupted = fault.Internal("interrupted")
 
-// jobError is the end of a job that brought no result.
+// jobError is the end of a job, or of one run of a capsule, that brought no result.
 type jobError struct {
-	err  error
-	code string // stable, as InosError.code in the console
-	exit int
+	err       error
+	code      string // stable, as InosError.code in the console
+	retryable bool
+	exit      int
+}
+
+// endOf is the end of what ended with err.
+func endOf(err error) *jobError {
+	ended := &jobError{err: err, exit: jobExit(err)}
+	e := fault.Find(err)
+	if ended.exit == exitInterrupted {
+		e = fault.Cancelled.With(e.Retryable())
+	}
+	ended.code, ended.retryable = e.Code(), e.Retryable()
+	return ended
 }
 
 func (e *jobError) Error() string { return fmt.Sprintf("%v (%s)", e.err, e.code) }
@@ -97,13 +109,8 @@ func (c *jobCmd) report(s *session, n *native, out kernel.Outcome, err error) er
 		}
 	}
 	if err != nil {
-		ended := &jobError{err: err, exit: jobExit(err)}
-		e := fault.Find(err)
-		if ended.exit == exitInterrupted {
-			e = fault.Cancelled.With(e.Retryable())
-		}
-		ended.code, r.Retryable = e.Code(), e.Retryable()
-		r.Exit, r.Code, r.Message = ended.exit, ended.code, err.Error()
+		ended := endOf(err)
+		r.Exit, r.Code, r.Message, r.Retryable = ended.exit, ended.code, err.Error(), ended.retryable
 		err = ended
 	}
 	if c.JSON {

@@ -54,6 +54,11 @@ func TestWrongCommandLines(t *testing.T) {
 		"job --budget -5":                                     `--budget: expected a value but got "-5"`,
 		"job --ledger me":                                     `--ledger: "me" is no ledger id`,
 		"node --monitor 9464":                                 "expected HOST:PORT",
+		"capsule":                                             `expected one of "run"`,
+		"capsule run":                                         `expected "<file>"`,
+		"capsule inspect":                                     `expected "<files> ..."`,
+		"capsule run x --timeout 0s":                          "--timeout 0s leaves no time",
+		"capsule run x --memory-limit 0MiB":                   `--memory-limit: "0MiB" is no size of a capsule's memory: expected a whole number`,
 		"owner":                                               "missing flags: --key=FILE, --node=PEERID, --out=FILE",
 		"owner --key x --out x --node nobody":                 `--node: "nobody" is no peer id`,
 		"ledger grant --data x --credits 1.2345678":           `--credits: "1.2345678" is no number of credits: expected one with at most 6 decimals`,
@@ -100,7 +105,7 @@ func model(t *testing.T) *kong.Application {
 // Help goes to standard output and is no failure, whatever else is on the line.
 func TestHelpAndVersion(t *testing.T) {
 	lines := commandLines(model(t).Node, nil)
-	require.Len(t, lines, 22)
+	require.Len(t, lines, 25)
 	for _, line := range lines {
 		for _, ask := range [][]string{append(line[:len(line):len(line)], "--help"), append(line[:len(line):len(line)], "-h"), append([]string{"help"}, line...)} {
 			out, diag, err := inos(t, ask...)

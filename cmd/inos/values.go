@@ -28,6 +28,7 @@ type (
 	count        int    // not negative
 	duration     time.Duration
 	byteSize     uint64
+	memoryLimit  uint64 // bytes of one capsule; 0: what it declares
 	logSize      uint64 // 0: all
 	label        string // for people
 	geoHash      string // empty: none
@@ -92,6 +93,15 @@ func (b *byteSize) UnmarshalText(text []byte) error {
 		return fmt.Errorf("%.40q is no size of memory: expected at least 256MiB, as a whole number with KiB, MiB, GiB or TiB", text)
 	}
 	*b = byteSize(n)
+	return nil
+}
+
+func (m *memoryLimit) UnmarshalText(text []byte) error {
+	n, ok := parseSize(string(text))
+	if !ok || n == 0 {
+		return fmt.Errorf("%.40q is no size of a capsule's memory: expected a whole number with KiB, MiB, GiB or TiB, for example 16MiB", text)
+	}
+	*m = memoryLimit(n)
 	return nil
 }
 
