@@ -22,7 +22,7 @@ const module = "inos/"
 
 // pure packages decide; they do no I/O and know no platform.
 var pure = []string{
-	"internal/fault", "internal/identity", "internal/clock", "internal/budget", "internal/capsule", "internal/governance", "internal/credit", "internal/scheduler",
+	"internal/fault", "internal/identity", "internal/clock", "internal/budget", "internal/background", "internal/capsule", "internal/governance", "internal/credit", "internal/scheduler",
 	"internal/scheduler/vivaldi", "internal/scheduler/sim", "internal/supervisor", "internal/mesh", "internal/mesh/inproc", "internal/kernel", "internal/kernel/placement", "internal/kernel/quorum",
 	"internal/trace", "internal/threads/matchmaker", "internal/threads/watcher", "internal/threads/adjuster", "internal/threads/mailbox",
 }
@@ -51,9 +51,10 @@ var only = map[string][]string{
 	"inos/internal/mesh/p2p/webtransport": {"internal/mesh/p2p", "test/"},
 	"inos/internal/capsule/sab":           {"cmd/", "test/", "bench/"},
 	"inos/internal/capsule/wazero":        {"cmd/", "test/", "bench/"},
-	"inos/internal/kernel":                {"cmd/", "internal/bridge", "internal/monitor", "internal/payment", "internal/submit", "test/"},
+	"inos/internal/kernel":                {"cmd/", "internal/bridge", "internal/monitor", "internal/payment", "internal/submit", "internal/testkit", "test/"},
 	"inos/internal/threads/":              {"internal/kernel", "internal/threads/", "cmd/", "internal/bridge", "test/"},
 	"inos/cmd/":                           {"cmd/"},
+	"inos/internal/testkit":               {"test/"}, // and tests, which are not looked at here
 	"inos/internal/jsinterop":             {"internal/bridge", "internal/mesh/p2p/webtransport", "internal/store", "test/", "bench/"},
 	"syscall/js":                          {"internal/jsinterop", "internal/bridge", "internal/capsule/sab", "internal/mesh/p2p", "internal/store", "cmd/kernel-wasm", "test/", "bench/"},
 }

@@ -11,7 +11,7 @@ import (
 	"inos/internal/trace"
 )
 
-// Message is the envelope of a note to another node: of this kind, with this node's
+// Message is the envelope of a request to another node: of this kind, with this node's
 // DNA, and without a payload yet.
 func (k *Kernel) Message(ctx context.Context, kind string) governance.Envelope {
 	return k.message(ctx, kind, governance.Metadata{})

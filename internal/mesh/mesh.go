@@ -245,22 +245,22 @@ type Dialer interface {
 	CanDial(addrs []string) bool
 }
 
-// RequestFunc answers a note of another node: a short message with a short answer, by
+// RequestFunc answers a request of another node: a short message with a short answer, by
 // the name of its protocol. An error resets the stream, without a reason.
 type RequestFunc func(ctx context.Context, from identity.PeerID, body []byte) (answer []byte, err error)
 
-// Names of the notes nodes send each other: the protocols /inos/NAME/1.
+// Names of the requests that nodes send each other: the protocols /inos/NAME/1.
 const (
-	NoteTrace    = "trace"    // spans for a node that exports them
-	NoteReceipt  = "receipt"  // what became of a voucher
-	NoteCheque   = "cheque"   // a cheque, answered by one
-	NoteUnearned = "unearned" // vouchers that will never be billed
+	RequestTrace    = "trace"    // spans for a node that exports them
+	RequestReceipt  = "receipt"  // what became of a voucher
+	RequestCheque   = "cheque"   // a cheque, answered by one
+	RequestUnearned = "unearned" // vouchers that will never be billed
 )
 
-// MaxRequestBody bounds a note and its answer, in bytes.
+// MaxRequestBody bounds a request and its answer, in bytes.
 const MaxRequestBody = 64 << 10
 
-// Requester is a Mesh that carries notes. Request sends body to p under name and waits
+// Requester is a Mesh that carries requests. Request sends body to p under name and waits
 // for the answer; it connects if need be. Errors as Command's, and ErrUnsent.
 type Requester interface {
 	Request(ctx context.Context, p identity.PeerID, name string, body []byte) (answer []byte, err error)

@@ -15,6 +15,7 @@ import (
 	"inos/internal/governance"
 	"inos/internal/kernel"
 	"inos/internal/supervisor"
+	"inos/internal/testkit"
 )
 
 // asked is what the capsule that home spawned on a node answers to a call.
@@ -71,7 +72,7 @@ func TestOnlyTheSpawnerCalls(t *testing.T) {
 	other := start(t, 75, nil)
 	require.NoError(t, other.Kernel.Join(t.Context(), other.mesh, far.mesh.Addrs()))
 	require.NoError(t, far.Gate.Replace(governance.Policy{Version: 1, Lifecycle: []governance.LifecycleRule{
-		{Peer: idOf(73), Commands: []capsule.CommandType{capsule.Spawn}}, {Peer: idOf(75)}}}))
+		{Peer: testkit.Peer(73), Commands: []capsule.CommandType{capsule.Spawn}}, {Peer: testkit.Peer(75)}}}))
 	id := spawn(t, home, far, "wordcount").CapsuleID
 	feed(t, other, far, id, "all commands are its to give")
 	_, err := asked(t, other, far, id, "total")

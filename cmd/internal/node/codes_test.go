@@ -16,6 +16,7 @@ import (
 	"inos/internal/kernel"
 	"inos/internal/mesh"
 	"inos/internal/submit"
+	"inos/internal/testkit"
 	"inos/internal/wire"
 )
 
@@ -30,10 +31,10 @@ func TestRejectionCodesCrossTheMesh(t *testing.T) {
 	cid, err := caller.Library.Publish("fault", built(t, "fault"))
 	require.NoError(t, err)
 
-	payer := keyOf(23) // owns the ledger, is no node here
+	payer := testkit.Key(23) // owns the ledger, is no node here
 	ledger := identity.LedgerIDOf(payer.Public().(ed25519.PublicKey))
 	owner := func(n byte) string {
-		return string(identity.LedgerIDOf(keyOf(n).Public().(ed25519.PublicKey)))
+		return string(identity.LedgerIDOf(testkit.Key(n).Public().(ed25519.PublicKey)))
 	}
 	revoked := identity.LedgerID(owner(24))
 	require.NoError(t, worker.Ledger.OpenAccount(revoked, 100_000, time.Now()))
@@ -70,10 +71,10 @@ func TestRejectionCodesCrossTheMesh(t *testing.T) {
 		{"ledger_revoked", string(revoked), nil},
 		{"voucher_missing", string(known), nil},
 		{"voucher_malformed", string(ledger), func(kernel.Submission) []byte { return []byte("no voucher") }},
-		{"voucher_forged", string(ledger), func(s kernel.Submission) []byte { return seal(voucher(s, nil), keyOf(26)) }},
+		{"voucher_forged", string(ledger), func(s kernel.Submission) []byte { return seal(voucher(s, nil), testkit.Key(26)) }},
 		{"voucher_expired", string(ledger), good(func(v *credit.Voucher) { v.Expires = time.Now().Add(-time.Minute) })},
 		{"voucher_wrong_job", string(ledger), good(func(v *credit.Voucher) { v.JobID = uuid.Must(uuid.NewV7()).String() })},
-		{"voucher_wrong_payee", string(ledger), good(func(v *credit.Voucher) { v.Payee = idOf(27) })},
+		{"voucher_wrong_payee", string(ledger), good(func(v *credit.Voucher) { v.Payee = testkit.Peer(27) })},
 		{"voucher_too_small", string(ledger), good(func(v *credit.Voucher) { v.MaxAmount = 1 })},
 		{"ledger_exhausted", string(ledger), good(func(v *credit.Voucher) { v.MaxAmount = 500_000 })},
 		{"", string(ledger), func(s kernel.Submission) []byte { used = good(nil)(s); return used }},
@@ -112,22 +113,22 @@ func job(t *testing.T, cid capsule.CID, ledger string, budget uint64) kernel.Sub
 	return s
 }
 
-// A note without an envelope, or with one whose DNA is not in order, is not looked at.
-func TestNotesCarryTheirDNA(t *testing.T) {
+// A request without an envelope, or with one whose DNA is not in order, is not looked at.
+func TestRequestsCarryTheirDNA(t *testing.T) {
 	worker := start(t, 31, nil)
 	caller := start(t, 32, nil)
 	_, err := caller.mesh.Connect(t.Context(), worker.mesh.Addrs()[0])
 	require.NoError(t, err)
 	nonce := make([]byte, 16)
-	_, err = caller.mesh.Request(t.Context(), worker.mesh.Self(), mesh.NoteReceipt, nonce)
+	_, err = caller.mesh.Request(t.Context(), worker.mesh.Self(), mesh.RequestReceipt, nonce)
 	require.Error(t, err, "bare")
-	answer, err := caller.tell(t.Context(), caller.mesh, worker.mesh.Self(), mesh.NoteReceipt, nonce)
+	answer, err := caller.requests.Send(t.Context(), worker.mesh.Self(), mesh.RequestReceipt, nonce)
 	require.NoError(t, err)
 	require.Empty(t, answer, "no such voucher")
-	env := caller.Kernel.Message(t.Context(), noteType(mesh.NoteReceipt))
+	env := caller.Kernel.Message(t.Context(), "note:receipt:v1")
 	env.Payload.Data, env.Timestamp = nonce, env.Timestamp.Add(-24*time.Hour)
 	raw, err := wire.EncodeEnvelope(env)
 	require.NoError(t, err)
-	_, err = caller.mesh.Request(t.Context(), worker.mesh.Self(), mesh.NoteReceipt, raw)
+	_, err = caller.mesh.Request(t.Context(), worker.mesh.Self(), mesh.RequestReceipt, raw)
 	require.Error(t, err, "a day old")
 }

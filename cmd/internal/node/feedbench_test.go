@@ -12,6 +12,7 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/governance"
 	"inos/internal/kernel"
+	"inos/internal/testkit"
 )
 
 // text gives the same line over and over, to n bytes.
@@ -91,6 +92,6 @@ func command(t testing.TB, home, on *peer, cmd capsule.Command) capsule.Reply {
 // trusting lets the node of a seed spawn here.
 func trusting(seed byte) func(*Config) {
 	return func(c *Config) {
-		c.Policy = governance.Policy{Lifecycle: []governance.LifecycleRule{{Peer: idOf(seed), Commands: []capsule.CommandType{capsule.Spawn}}}}
+		c.Policy = governance.Policy{Lifecycle: []governance.LifecycleRule{{Peer: testkit.Peer(seed), Commands: []capsule.CommandType{capsule.Spawn}}}}
 	}
 }

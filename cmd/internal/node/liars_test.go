@@ -14,6 +14,7 @@ import (
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/mesh/p2p"
+	"inos/internal/testkit"
 )
 
 // lying is a handler of jobs that does none.
@@ -37,7 +38,7 @@ func (lying) HandleFetch(context.Context, identity.PeerID, mesh.FetchCall) (mesh
 // lie starts a host that offers more for less than anybody and lies.
 func lie(t *testing.T, seed byte, code mesh.JobCode, to *peer) {
 	t.Helper()
-	m, err := p2p.New(p2p.Config{Key: keyOf(seed), Handler: lying{code}, Listen: []string{"/ip4/127.0.0.1/udp/0/quic-v1"}})
+	m, err := p2p.New(p2p.Config{Key: testkit.Key(seed), Handler: lying{code}, Listen: []string{"/ip4/127.0.0.1/udp/0/quic-v1"}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	_, err = m.Connect(t.Context(), to.mesh.Addrs()[0])

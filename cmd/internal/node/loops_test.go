@@ -2,11 +2,6 @@ package node
 
 import (
 	"context"
-	"crypto/ed25519"
-	"maps"
-	"slices"
-	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +16,7 @@ import (
 	"inos/internal/mesh"
 	"inos/internal/mesh/inproc"
 	"inos/internal/submit"
+	"inos/internal/testkit"
 )
 
 // idle is a runtime that nothing is run on.
@@ -31,42 +27,6 @@ func (idle) Compile(context.Context, []byte) (capsule.Module, error) {
 }
 func (idle) Compiled(capsule.CID) (capsule.Module, bool) { return nil, false }
 func (idle) Close() error                                { return nil }
-
-// drawer is a Keeper in memory.
-type drawer struct {
-	mu sync.Mutex
-	of map[string][]byte
-}
-
-func (d *drawer) Get(key string) ([]byte, bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	v, ok := d.of[key]
-	return v, ok
-}
-
-func (d *drawer) Put(key string, value []byte) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.of == nil {
-		d.of = make(map[string][]byte)
-	}
-	d.of[key] = slices.Clone(value)
-	return nil
-}
-
-func (d *drawer) Delete(key string) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.of, key)
-	return nil
-}
-
-func (d *drawer) Keys(prefix string) []string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.DeleteFunc(slices.Sorted(maps.Keys(d.of)), func(k string) bool { return !strings.HasPrefix(k, prefix) })
-}
 
 // post is an in-process mesh that carries requests.
 type post struct {
@@ -88,17 +48,16 @@ func (p post) Request(ctx context.Context, to identity.PeerID, name string, body
 // vouchers whose fate it does not know, and keeps what it has seen of others.
 func TestNodeLooksAfterItsBooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		key := func(seed byte) ed25519.PrivateKey { return ed25519.NewKeyFromSeed(append(make([]byte, 31), seed)) }
-		kept := &drawer{}
-		build := func(seed byte, keep *drawer) *Node {
-			n, err := New(Config{Key: key(seed), Kind: "native", CreditCost: 1000, Slots: -1, Runtime: idle{}, Allowance: 1_000_000, StrangerLine: 1_000_000, Keep: keep})
+		kept := &testkit.Keeper{}
+		build := func(seed byte, keep *testkit.Keeper) *Node {
+			n, err := New(Config{Key: testkit.Key(seed), Kind: "native", CreditCost: 1000, Slots: -1, Runtime: idle{}, Allowance: 1_000_000, StrangerLine: 1_000_000, Keep: keep})
 			require.NoError(t, err)
 			return n
 		}
-		home, worker := build(1, kept), build(2, &drawer{})
+		home, worker := build(1, kept), build(2, &testkit.Keeper{})
 		net := inproc.New(inproc.Config{})
 		defer net.Close()
-		joined, err := net.Join(key(1), home.Kernel)
+		joined, err := net.Join(testkit.Key(1), home.Kernel)
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
@@ -106,7 +65,7 @@ func TestNodeLooksAfterItsBooks(t *testing.T) {
 		synctest.Wait()
 
 		// One job is done, and its result is lost; one node never answers.
-		away := identity.PeerIDOf(key(3).Public().(ed25519.PublicKey))
+		away := testkit.Peer(3)
 		for _, payee := range []identity.PeerID{worker.Signer.Peer(), away} {
 			sub, err := submit.New(submit.Order{Capsule: capsule.SumCID([]byte("wasm")), Budget: 1000, Deadline: time.Now().Add(30 * time.Second),
 				CreditLedgerID: string(home.Signer.Ledger()), Module: "test", Device: home.Signer.Peer()}, time.Now())

@@ -21,8 +21,11 @@ import (
 	"inos/internal/library"
 	"inos/internal/mesh"
 	"inos/internal/payment"
+	"inos/internal/payment/clearing"
+	"inos/internal/request"
 	"inos/internal/supervisor"
 	"inos/internal/trace"
+	"inos/internal/trace/forward"
 	"inos/internal/wire"
 )
 
@@ -90,11 +93,14 @@ type Node struct {
 	onHeartbeat func(capsuleID string)
 	key         ed25519.PrivateKey
 	keep        payment.Keeper
-	export      func(trace.Span)
-	kind        string
-	shipping    chan trace.Span // own spans on their way to a node that exports them; nil: none
-	takings     takings
-	books       *books
+
+	requests   *request.Exchange
+	clearing   *clearing.Clearing
+	durability *payment.Durability
+	reputation *payment.SavedReputation
+	sequence   *mesh.SavedSequence
+	forwarder  *forward.Forwarder // nil: this node's spans go nowhere, or to Config.Export
+	receiver   *forward.Receiver  // nil: other nodes' spans are not taken
 
 	mu    sync.Mutex
 	beats map[string]time.Time // of each capsule's latest heartbeat
@@ -105,9 +111,9 @@ func New(cfg Config) (*Node, error) {
 	if len(cfg.Key) != ed25519.PrivateKeySize || cfg.Runtime == nil || cfg.Kind == "" {
 		return nil, errors.New("node: key, kind and runtime are required")
 	}
-	n := &Node{onHeartbeat: cfg.OnHeartbeat, beats: make(map[string]time.Time), books: newBooks()}
+	n := &Node{onHeartbeat: cfg.OnHeartbeat, beats: make(map[string]time.Time), durability: payment.NewDurability()}
 	if cfg.Keep != nil {
-		cfg.Keep = watched{cfg.Keep, n.books}
+		cfg.Keep = n.durability.Observe(cfg.Keep)
 	}
 	if n.now = cfg.Now; n.now == nil {
 		n.now = time.Now
@@ -120,13 +126,9 @@ func New(cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n.Reputation = credit.NewReputation(credit.ReputationConfig{})
-	n.key = cfg.Key
-	if n.keep = cfg.Keep; n.keep != nil {
-		if saved, ok := n.keep.Get(reputationKey); ok {
-			if err = n.Reputation.Load(saved); err != nil {
-				return nil, fmt.Errorf("node: reputation: %w", err)
-			}
-		}
+	n.key, n.keep = cfg.Key, cfg.Keep
+	if n.reputation, err = payment.LoadReputation(cfg.Keep, n.Reputation); err != nil {
+		return nil, err
 	}
 	if cfg.Policy, err = n.policyAtStart(cfg.Policy, cfg.KeptPolicy); err != nil {
 		return nil, err
@@ -188,10 +190,46 @@ func New(cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.kind, n.export = cfg.Kind, cfg.Export
-	n.hearSpans()
+	n.joinBackground(cfg)
 	return n, nil
 }
+
+// joinBackground makes what the node does of its own accord.
+func (n *Node) joinBackground(cfg Config) {
+	n.requests = request.New(n.Kernel, n.now)
+	n.clearing = clearing.New(clearing.Config{Payment: n.Payment, Ledger: n.Ledger, Signer: n.Signer, Requests: n.requests,
+		Subscribe: n.Kernel.Subscribe, Now: n.now})
+	n.sequence = mesh.NewSavedSequence(n.keep, n.Kernel.Mesh)
+	self := n.Kernel.Self()
+	switch {
+	case cfg.Export != nil:
+		n.receiver = forward.NewReceiver(cfg.Export)
+		n.Kernel.Spans().Listen(func(s trace.Span) {
+			if s.Node == self { // the other nodes export theirs
+				cfg.Export(s)
+			}
+		})
+	case cfg.Kind == "browser":
+		n.forwarder = forward.NewForwarder(self, n.requests)
+		n.Kernel.Spans().Listen(n.forwarder.Add)
+	}
+}
+
+// Requests are what this node answers besides jobs and commands: give them to the mesh.
+func (n *Node) Requests() map[string]mesh.RequestFunc {
+	notes := n.clearing.Answers()
+	if n.receiver != nil {
+		notes[mesh.RequestTrace] = n.receiver.Take
+	}
+	for name, answer := range notes {
+		notes[name] = n.requests.Handler(name, answer)
+	}
+	return notes
+}
+
+// Sequence is the number that this node's profiles may have reached in an earlier run: give
+// it to the mesh.
+func (n *Node) Sequence() uint64 { return n.sequence.Last() }
 
 // snapshots are this node's, sealed by its library to travel.
 type snapshots struct {
@@ -243,39 +281,26 @@ func (n *Node) openLedger(cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	n.Ledger.OnFailed(n.books.fail)
+	n.Ledger.OnFailed(n.durability.Fail)
 	if err = n.Ledger.OpenAccount(n.Signer.Ledger(), cfg.Allowance, n.now()); err != nil {
 		return fmt.Errorf("node: opening the own ledger: %w", err)
 	}
 	return nil
 }
 
-// expireEvery is how often holds whose time is over are given back.
-const expireEvery = 10 * time.Second
-
-// Run runs the kernel, joined to m, which may be nil, and returns holds that
-// expired, until ctx ends.
+// Run runs the kernel, joined to m, which may be nil, and what the node does of its own
+// accord, until ctx ends. It returns when all of that has ended.
 func (n *Node) Run(ctx context.Context, m mesh.Mesh) error {
 	var work sync.WaitGroup
 	defer work.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	work.Go(func() {
-		tick := time.NewTicker(expireEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case now := <-tick.C:
-				// What cannot be written now is tried at the next tick.
-				n.Payment.SettleAgain(now)
-				_, _ = n.Ledger.Expire(now)
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
-	work.Go(func() { n.correspond(ctx) })
-	work.Go(func() { n.sayUnearned(ctx) })
-	work.Go(func() { n.watchBooks(ctx) })
+	work.Go(func() { n.clearing.Run(ctx) })
+	work.Go(func() { n.reputation.Run(ctx) })
+	work.Go(func() { n.sequence.Run(ctx) })
+	work.Go(func() { n.durability.Run(ctx, n.Payment, n.now, n.Kernel.SetBooks) })
+	if n.forwarder != nil {
+		work.Go(func() { n.forwarder.Run(ctx) })
+	}
 	return n.Kernel.Run(ctx, m)
 }

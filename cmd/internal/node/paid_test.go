@@ -7,6 +7,7 @@ import (
 	"crypto/ed25519"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +24,7 @@ import (
 	"inos/internal/mesh"
 	"inos/internal/mesh/p2p"
 	"inos/internal/submit"
+	"inos/internal/testkit"
 	"inos/internal/trace"
 )
 
@@ -52,7 +54,7 @@ func startWith(t testing.TB, seed byte, listen string, changeMesh func(*p2p.Conf
 	t.Helper()
 	runtime, err := wazero.New(wazero.Config{})
 	require.NoError(t, err)
-	key := keyOf(seed)
+	key := testkit.Key(seed)
 	cfg := Config{
 		Key: key, Name: "test", Kind: "native", CreditCost: price, Slots: 2, Runtime: runtime, Allowance: 1_000_000, StrangerLine: 1_000_000,
 		PublishEvery: time.Second, PingEvery: time.Second,
@@ -78,14 +80,6 @@ func startWith(t testing.TB, seed byte, listen string, changeMesh func(*p2p.Conf
 		require.Zero(t, n.Ledger.Sum())
 	}))
 	return &peer{n, m, key, cancel}
-}
-
-func keyOf(seed byte) ed25519.PrivateKey {
-	return ed25519.NewKeyFromSeed(append(make([]byte, 31), seed))
-}
-
-func idOf(seed byte) identity.PeerID {
-	return identity.PeerIDOf(keyOf(seed).Public().(ed25519.PublicKey))
 }
 
 func built(t testing.TB, name string) []byte {
@@ -186,7 +180,7 @@ func TestPaidJobAcrossNodes(t *testing.T) {
 	_, err = home.Kernel.Dispatch(t.Context(), order(t, home, cid, "work", 100_000, time.Now().Add(300*time.Millisecond)))
 	require.Error(t, err)
 	require.Eventually(t, func() bool {
-		home.askReceipts(t.Context(), home.mesh, home.mesh.Peers())
+		home.clearing.AskReceipts(t.Context())
 		return len(home.Ledger.Holds()) == 0
 	}, time.Minute, 10*time.Millisecond)
 	require.GreaterOrEqual(t, owes(t, home, ledger)-before, int64(200), "0.2 s at the least")
@@ -233,7 +227,7 @@ func TestLateReceiptIsSettledOnce(t *testing.T) {
 		}
 		subs = append(subs, sub)
 	}
-	home.askReceipts(t.Context(), home.mesh, home.mesh.Peers())
+	home.clearing.AskReceipts(t.Context())
 	require.Len(t, home.Ledger.Holds(), 3, "their jobs may be in hand")
 
 	// The payer starts again on the same log: its promises are forgotten, the holds not.
@@ -245,7 +239,7 @@ func TestLateReceiptIsSettledOnce(t *testing.T) {
 	}
 	require.Len(t, holds, 3)
 	for range 3 {
-		again.askReceipts(t.Context(), again.mesh, again.mesh.Peers())
+		again.clearing.AskReceipts(t.Context())
 		b, _ := again.Ledger.Balance(again.Signer.Ledger())
 		require.EqualValues(t, -400-1000, b.Balance, "400 settled, 1000 refunded, 1000 at work")
 		require.EqualValues(t, 1000, b.Held)
@@ -283,28 +277,29 @@ func TestChequesClearBothBooks(t *testing.T) {
 	}
 	owe(a, b, 900_000)
 	owe(b, a, 600_000)
-	unsent := map[identity.PeerID]bool{}
-	a.sendCheques(t.Context(), a.mesh, a.mesh.Peers(), unsent)
+	a.clearing.SendCheques(t.Context())
 	s, err := a.Ledger.Standing(b.mesh.Self())
 	require.NoError(t, err)
 	require.EqualValues(t, 900_000, s.Owed, "not yet worth a cheque")
 	owe(a, b, 100_000)
-	a.sendCheques(t.Context(), a.mesh, a.mesh.Peers(), unsent)
+	a.clearing.SendCheques(t.Context())
 	s, err = a.Ledger.Standing(b.mesh.Self())
 	require.NoError(t, err)
 	require.Equal(t, credit.Standing{Drawn: 400_000}, s, "600,000 set off, the rest promised")
 	s, err = b.Ledger.Standing(a.mesh.Self())
 	require.NoError(t, err)
 	require.Equal(t, credit.Standing{Promised: 400_000}, s)
-	require.Empty(t, unsent)
 }
 
-func TestBrowsersShipTheirSpans(t *testing.T) {
+func TestBrowsersForwardTheirSpans(t *testing.T) {
 	exported := make(chan trace.Span, 64)
 	exporter := start(t, 2, func(c *Config) { c.Export = func(s trace.Span) { exported <- s } })
 	browser := start(t, 1, func(c *Config) { c.Kind = "browser" })
 	_, err := browser.mesh.Connect(t.Context(), exporter.mesh.Addrs()[0])
 	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		return slices.ContainsFunc(browser.mesh.Peers(), func(p mesh.Peer) bool { return p.Connected && p.Profile.Kind == "native" })
+	}, time.Minute, 10*time.Millisecond, "nobody else takes them")
 	sub := order(t, browser, capsule.SumCID([]byte("nowhere")), "", 1000, time.Now().Add(time.Minute))
 	sub.Envelope.Metadata.CreditLedgerID = "" // refused at once, with spans
 	_, err = browser.Kernel.Dispatch(t.Context(), sub)
@@ -313,20 +308,15 @@ func TestBrowsersShipTheirSpans(t *testing.T) {
 	theirs := order(t, exporter, capsule.SumCID([]byte("nowhere")), "", 1000, time.Now().Add(time.Minute))
 	out := browser.Kernel.HandleJob(t.Context(), exporter.mesh.Self(), mesh.JobCall{Envelope: theirs.Envelope, Job: theirs.Job}, nil, nil)
 	require.NotEmpty(t, out.Spans, "who sent it gets them")
-	peers := []mesh.Peer{{Connected: true, Profile: mesh.Profile{Peer: exporter.mesh.Self(), Kind: "native"}}}
-	require.Equal(t, exporter.mesh.Self(), browser.ship(t.Context(), browser.mesh, peers, ""))
-	require.Len(t, exported, 3, "of its own job alone")
 	names := map[string]string{}
 	for range 3 {
 		s := <-exported
 		names[s.Name] = s.Code
 		require.Equal(t, browser.mesh.Self(), s.Node)
-		require.Equal(t, sub.Job.ID, s.JobID)
+		require.Equal(t, sub.Job.ID, s.JobID, "of its own job alone")
 	}
 	require.Equal(t, map[string]string{"console": "rejected", "dispatch": "rejected", "admit": "ledger_missing"}, names)
 	require.Empty(t, exporter.Kernel.Trace(sub.Job.ID), "they pass through")
-	// Nobody takes them: they go.
-	require.Empty(t, exporter.ship(t.Context(), exporter.mesh, peers, ""))
 }
 
 // A spawned capsule whose ledger runs dry is paused, and goes on once it is paid.

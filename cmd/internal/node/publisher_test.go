@@ -13,6 +13,7 @@ import (
 	"inos/internal/identity"
 	"inos/internal/library"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 	"inos/internal/wire"
 )
 
@@ -47,7 +48,7 @@ func TestThePublishersFirstJob(t *testing.T) {
 	require.NoError(t, runs(t, other), "it is the named one's capsule")
 
 	fresh := start(t, 174, nil)
-	require.NoError(t, fresh.Gate.Replace(governance.Policy{Version: 1, Publishers: []identity.PeerID{idOf(175)}}))
+	require.NoError(t, fresh.Gate.Replace(governance.Policy{Version: 1, Publishers: []identity.PeerID{testkit.Peer(175)}}))
 	require.ErrorContains(t, runsWithin(t, payer(t, 176, fresh), 2*time.Second), "publisher is not allowed")
 	require.NoError(t, runs(t, payer(t, 175, fresh)))
 }

@@ -14,6 +14,7 @@ import (
 	"inos/internal/governance"
 	"inos/internal/kernel"
 	"inos/internal/supervisor"
+	"inos/internal/testkit"
 )
 
 // neighbours are two nodes over loopback WebTransport, joined; the first may spawn
@@ -217,7 +218,7 @@ func TestStrangersDoNotFeed(t *testing.T) {
 	require.ErrorIs(t, err, kernel.ErrDenied)
 	feed(t, home, far, id, "text")
 
-	p := governance.Policy{Version: 1, Lifecycle: []governance.LifecycleRule{{Peer: idOf(89), Commands: []capsule.CommandType{capsule.Feed}}}}
+	p := governance.Policy{Version: 1, Lifecycle: []governance.LifecycleRule{{Peer: testkit.Peer(89), Commands: []capsule.CommandType{capsule.Feed}}}}
 	require.NoError(t, far.Gate.Replace(p))
 	feed(t, other, far, id, " text")
 	require.Contains(t, total(t, far, id), "words 2\n")

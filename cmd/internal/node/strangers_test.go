@@ -4,7 +4,6 @@ package node
 
 import (
 	"context"
-	"crypto/ed25519"
 	"testing"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 	"inos/internal/kernel"
 	"inos/internal/mesh"
 	"inos/internal/submit"
+	"inos/internal/testkit"
 	"inos/internal/wire"
 )
 
@@ -24,14 +24,14 @@ const strangerLine = 1000
 
 // brings has seed's node bring a job to the worker, with a voucher of its own.
 func brings(ctx context.Context, t *testing.T, worker *peer, seed byte, o submit.Order, origin string, fetch mesh.FetchFunc, body func(context.Context) ([]byte, error)) mesh.JobOutcome {
-	wallet, err := credit.NewSigner(credit.SignerConfig{Key: keyOf(seed), Codec: wire.Credit{}})
+	wallet, err := credit.NewSigner(credit.SignerConfig{Key: testkit.Key(seed), Codec: wire.Credit{}})
 	must(t, err)
-	o.Input, o.CreditLedgerID, o.Module, o.Device = []byte("in"), string(wallet.Ledger()), "test", idOf(seed)
+	o.Input, o.CreditLedgerID, o.Module, o.Device = []byte("in"), string(wallet.Ledger()), "test", testkit.Peer(seed)
 	sub, err := submit.New(o, time.Now())
 	must(t, err)
 	_, voucher, err := wallet.Issue(sub.Job.ID, worker.mesh.Self(), o.Budget, time.Now().Add(10*time.Minute))
 	must(t, err)
-	return worker.Kernel.HandleJob(ctx, idOf(seed), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Voucher: voucher, Origin: origin, Body: body},
+	return worker.Kernel.HandleJob(ctx, testkit.Peer(seed), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Voucher: voucher, Origin: origin, Body: body},
 		fetch, func(mesh.Progress) {})
 }
 
@@ -82,7 +82,7 @@ func TestANetworkOfStrangersHasItsShare(t *testing.T) {
 	require.Equal(t, strangersLines/2, lines)
 
 	spawn := func(seed byte, origin string) capsule.Reply {
-		return worker.Kernel.HandleCommand(t.Context(), idOf(seed), mesh.CommandCall{Envelope: commandFrom(t, seed), Origin: origin,
+		return worker.Kernel.HandleCommand(t.Context(), testkit.Peer(seed), mesh.CommandCall{Envelope: commandFrom(t, seed), Origin: origin,
 			Command: capsule.Command{ID: "1", Type: capsule.Spawn, Timestamp: time.Now(), Spawn: &capsule.SpawnParams{CID: cid.String()}}})
 	}
 	refused := spawn(180, greedy)
@@ -97,8 +97,8 @@ func TestANetworkOfStrangersHasItsShare(t *testing.T) {
 // commandFrom is an envelope for a command of seed's node.
 func commandFrom(t *testing.T, seed byte) governance.Envelope {
 	t.Helper()
-	sub, err := submit.New(submit.Order{Capsule: capsule.SumCID([]byte("x")), Method: "echo", Module: "test", Device: idOf(seed),
-		CreditLedgerID: identity.LedgerPrefix + string(idOf(seed))}, time.Now())
+	sub, err := submit.New(submit.Order{Capsule: capsule.SumCID([]byte("x")), Method: "echo", Module: "test", Device: testkit.Peer(seed),
+		CreditLedgerID: identity.LedgerPrefix + string(testkit.Peer(seed))}, time.Now())
 	require.NoError(t, err)
 	env := sub.Envelope
 	env.Type = mesh.CommandType
@@ -111,7 +111,7 @@ func TestASlotGoesFirstToWhoPays(t *testing.T) {
 	worker := start(t, 190, func(c *Config) { c.Slots, c.StrangerLine = 1, 10_000_000 })
 	cid, err := worker.Library.Publish("fault", built(t, "fault"))
 	require.NoError(t, err)
-	require.NoError(t, worker.Ledger.OpenAccount(identity.LedgerIDOf(keyOf(193).Public().(ed25519.PublicKey)), 1_000_000, time.Now()))
+	require.NoError(t, worker.Ledger.OpenAccount(testkit.Ledger(193), 1_000_000, time.Now()))
 	inLine := func(n int) {
 		t.Helper()
 		require.Eventually(t, func() bool {

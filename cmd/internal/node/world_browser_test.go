@@ -4,7 +4,6 @@ package node
 
 import (
 	"context"
-	"crypto/ed25519"
 	"syscall/js"
 	"testing"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"inos/internal/jsinterop"
 	"inos/internal/kernel"
 	"inos/internal/mesh/inproc"
+	"inos/internal/testkit"
 )
 
 // page is a world within one page of a browser: whole nodes with capsules in Workers, on
@@ -46,7 +46,7 @@ func newPage(t *testing.T) *page {
 
 // enter adds a node. slots as in Config.
 func (p *page) enter(t *testing.T, seed byte, slots int) *Node {
-	key := ed25519.NewKeyFromSeed(append(make([]byte, 31), seed))
+	key := testkit.Key(seed)
 	rt := sab.New(sab.Config{})
 	p.runtimes = append(p.runtimes, rt)
 	n, err := New(Config{Key: key, Name: "test", Kind: "browser", CreditCost: 1000, Slots: slots, Runtime: rt, Allowance: 1_000_000_000,

@@ -32,7 +32,7 @@ func ours(t *testing.T, err error, says string) {
 func TestWhatTravelsAtItsLimit(t *testing.T) {
 	a, b := pair(t, 950, func(c *Config) {
 		c.Requests = map[string]mesh.RequestFunc{
-			mesh.NoteTrace: func(context.Context, identity.PeerID, []byte) ([]byte, error) { return []byte("ok"), nil },
+			mesh.RequestTrace: func(context.Context, identity.PeerID, []byte) ([]byte, error) { return []byte("ok"), nil },
 		}
 	})
 	const most = 1 << 20
@@ -69,9 +69,9 @@ func TestWhatTravelsAtItsLimit(t *testing.T) {
 	_, err = a.RunJob(t.Context(), b.Self(), long, nil)
 	ours(t, err, "envelope of 1040385 bytes, at most 1040384")
 
-	_, err = a.Request(t.Context(), b.Self(), mesh.NoteTrace, bytes.Repeat([]byte("x"), mesh.MaxRequestBody))
+	_, err = a.Request(t.Context(), b.Self(), mesh.RequestTrace, bytes.Repeat([]byte("x"), mesh.MaxRequestBody))
 	require.NoError(t, err)
-	_, err = a.Request(t.Context(), b.Self(), mesh.NoteTrace, bytes.Repeat([]byte("x"), mesh.MaxRequestBody+1))
+	_, err = a.Request(t.Context(), b.Self(), mesh.RequestTrace, bytes.Repeat([]byte("x"), mesh.MaxRequestBody+1))
 	ours(t, err, "note of 65537 bytes, at most 65536")
 
 	spawn := func(n int) error {

@@ -15,7 +15,7 @@ import (
 func TestNotes(t *testing.T) {
 	a, b := pair(t, 900, func(c *Config) {
 		c.Requests = map[string]mesh.RequestFunc{
-			mesh.NoteTrace: func(_ context.Context, from identity.PeerID, body []byte) ([]byte, error) {
+			mesh.RequestTrace: func(_ context.Context, from identity.PeerID, body []byte) ([]byte, error) {
 				if len(body) == 0 {
 					return nil, errors.New("no")
 				}
@@ -23,16 +23,16 @@ func TestNotes(t *testing.T) {
 			},
 		}
 	})
-	answer, err := a.Request(t.Context(), b.Self(), mesh.NoteTrace, []byte("hello"))
+	answer, err := a.Request(t.Context(), b.Self(), mesh.RequestTrace, []byte("hello"))
 	require.NoError(t, err)
 	require.Equal(t, string(a.Self())+"hello", string(answer))
-	_, err = a.Request(t.Context(), b.Self(), mesh.NoteTrace, nil)
+	_, err = a.Request(t.Context(), b.Self(), mesh.RequestTrace, nil)
 	require.Error(t, err, "refused")
-	_, err = a.Request(t.Context(), b.Self(), mesh.NoteCheque, []byte("x"))
+	_, err = a.Request(t.Context(), b.Self(), mesh.RequestCheque, []byte("x"))
 	require.Error(t, err, "nobody takes them")
 	_, err = a.Request(t.Context(), b.Self(), "unknown", []byte("x"))
 	require.ErrorIs(t, err, mesh.ErrUnsent)
-	_, err = a.Request(t.Context(), b.Self(), mesh.NoteTrace, bytes.Repeat([]byte("x"), mesh.MaxRequestBody+1))
+	_, err = a.Request(t.Context(), b.Self(), mesh.RequestTrace, bytes.Repeat([]byte("x"), mesh.MaxRequestBody+1))
 	require.ErrorIs(t, err, mesh.ErrTooBig)
 	_, err = a.RunJob(t.Context(), b.Self(), call("", nil), nil)
 	require.NoError(t, err, "the node goes on")

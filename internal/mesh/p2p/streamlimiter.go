@@ -219,7 +219,7 @@ func (m *Mesh) serveStreams() {
 	m.serve(LifecycleProtocol, m.answerCommand)
 	m.serve(FeedProtocol, m.answerFeed)
 	m.serve(CallProtocol, m.answerCall)
-	for _, name := range []string{mesh.NoteTrace, mesh.NoteReceipt, mesh.NoteCheque, mesh.NoteUnearned} {
+	for _, name := range []string{mesh.RequestTrace, mesh.RequestReceipt, mesh.RequestCheque, mesh.RequestUnearned} {
 		m.serve(requestProtocol(name), m.answerRequest(name))
 	}
 	m.serve(ClockProtocol, m.answerClock)

@@ -1,0 +1,123 @@
+package payment
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	// writeAgain is how long after a failure the next write is tried; the ledger's own
+	// pauses, to 30 s, come on top.
+	writeAgain = time.Second
+	// writeRoom is how much has to fit besides before writes count as possible again: a
+	// node on a disk with room for one entry would open and close for ever.
+	writeRoom = 64 << 10
+	roomKey   = "room"
+)
+
+// Durability is whether what a node has to keep can be written: its ledger and its Keeper.
+// While it cannot, the node is out of service.
+type Durability struct {
+	mu     sync.Mutex
+	err    error
+	failed chan struct{} // capacity 1: err has been set
+}
+
+// NewDurability makes one that has seen no failure.
+func NewDurability() *Durability { return &Durability{failed: make(chan struct{}, 1)} }
+
+// Fail notes that a write failed. It never blocks.
+func (d *Durability) Fail(err error) {
+	d.mu.Lock()
+	d.err = err
+	d.mu.Unlock()
+	select {
+	case d.failed <- struct{}{}:
+	default:
+	}
+}
+
+// takeFailure returns what failed since the last time.
+func (d *Durability) takeFailure() (err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	err, d.err = d.err, nil
+	return err
+}
+
+// Observe returns keep, of whose failures Durability hears.
+func (d *Durability) Observe(keep Keeper) Keeper { return observed{keep, d} }
+
+type observed struct {
+	Keeper
+	durability *Durability
+}
+
+// Put implements Keeper.
+func (o observed) Put(key string, value []byte) error {
+	err := o.Keeper.Put(key, value)
+	if err != nil {
+		o.durability.Fail(err)
+	}
+	return err
+}
+
+// Delete implements Keeper.
+func (o observed) Delete(key string) error {
+	err := o.Keeper.Delete(key)
+	if err != nil {
+		o.durability.Fail(err)
+	}
+	return err
+}
+
+// Run calls setFailed with the failure when something could not be written, and with nil
+// once everything of p can be, until ctx ends or setFailed returns an error.
+func (d *Durability) Run(ctx context.Context, p *Service, now func() time.Time, setFailed func(context.Context, error) error) {
+	for {
+		select {
+		case <-d.failed:
+		case <-ctx.Done():
+			return
+		}
+		err := d.takeFailure()
+		if err == nil {
+			continue // of a try before the one that succeeded
+		}
+		if setFailed(ctx, err) != nil || !d.untilWritable(ctx, p, now) || setFailed(ctx, nil) != nil {
+			return
+		}
+	}
+}
+
+// untilWritable returns once everything has been written, false when ctx has ended first.
+func (d *Durability) untilWritable(ctx context.Context, p *Service, now func() time.Time) bool {
+	again := time.NewTicker(writeAgain)
+	defer again.Stop()
+	for {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return false
+		}
+		d.takeFailure()
+		if p.tryWrite(now()) == nil {
+			p.SettleAgain(now()) // what was earned meanwhile
+			return true
+		}
+	}
+}
+
+// tryWrite writes what changes nothing, and needs more room than that.
+func (p *Service) tryWrite(now time.Time) error {
+	if p.keep != nil {
+		if err := p.keep.Put(roomKey, make([]byte, writeRoom)); err != nil {
+			return err
+		}
+		if err := p.keep.Delete(roomKey); err != nil {
+			return err
+		}
+	}
+	return p.ledger.Try(now)
+}

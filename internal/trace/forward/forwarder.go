@@ -1,0 +1,94 @@
+package forward
+
+import (
+	"context"
+	"time"
+
+	"inos/internal/background"
+	"inos/internal/identity"
+	"inos/internal/mesh"
+	"inos/internal/request"
+	"inos/internal/trace"
+	"inos/internal/wire"
+)
+
+const (
+	sendEvery = 2 * time.Second
+	sendLimit = 10 * time.Second // of all that is queued
+
+	queueSpans   = 1024
+	requestSpans = 256 // in one request
+	nodesAsked   = 4   // to take a request
+)
+
+// Requests sends requests to other nodes; *request.Exchange does.
+type Requests interface {
+	Peers() []mesh.Peer
+	Send(ctx context.Context, p identity.PeerID, name string, body []byte) (answer []byte, err error)
+}
+
+// Forwarder sends a node's own spans to a native node. Its queue is bounded: spans that come
+// while it is full are dropped.
+type Forwarder struct {
+	self     identity.PeerID
+	requests Requests
+	queue    chan trace.Span
+	receiver identity.PeerID // who took the last ones; empty: nobody
+}
+
+// NewForwarder makes one for the node self. It starts nothing.
+func NewForwarder(self identity.PeerID, requests Requests) *Forwarder {
+	return &Forwarder{self: self, requests: requests, queue: make(chan trace.Span, queueSpans)}
+}
+
+// Add queues a span of a job of this node's own; whoever sent another job has its spans,
+// and nobody else should. It never blocks.
+func (f *Forwarder) Add(s trace.Span) {
+	if s.Node != f.self || s.Served {
+		return
+	}
+	select {
+	case f.queue <- s:
+	default: // nobody took them for long
+	}
+}
+
+// Run sends what is queued every two seconds, until ctx ends.
+func (f *Forwarder) Run(ctx context.Context) { background.Every(ctx, sendEvery, sendLimit, f.Send) }
+
+// Send sends what is queued to a native node that takes it, first to the last one that did.
+// What nobody takes is dropped. It is called by one goroutine at a time.
+func (f *Forwarder) Send(ctx context.Context) {
+	for len(f.queue) > 0 {
+		var batch []trace.Span
+		for len(f.queue) > 0 && len(batch) < requestSpans {
+			batch = append(batch, <-f.queue)
+		}
+		body, err := wire.EncodeSpans(batch)
+		if err != nil || len(body) > request.MaxBody {
+			continue
+		}
+		if f.receiver = f.sendBatch(ctx, body); f.receiver == "" {
+			return
+		}
+	}
+}
+
+// sendBatch returns who took body, empty when nobody did.
+func (f *Forwarder) sendBatch(ctx context.Context, body []byte) identity.PeerID {
+	asked := 0
+	takes := func(p identity.PeerID) bool {
+		asked++
+		_, err := f.requests.Send(ctx, p, mesh.RequestTrace, body)
+		return err == nil
+	}
+	if f.receiver != "" && takes(f.receiver) {
+		return f.receiver
+	}
+	for _, p := range f.requests.Peers() {
+		if id := p.Profile.Peer; p.Connected && p.Profile.Kind == "native" && id != f.receiver && asked < nodesAsked && takes(id) {
+			return id
+		}
+	}
+	return ""
+}
