@@ -73,7 +73,7 @@ export async function loadConfig(): Promise<BootConfig> {
     given = checkConfig(await response.json());
   } catch (thrown) {
     const late = thrown instanceof DOMException && thrown.name === 'TimeoutError';
-    const why = late ? `it did not come within ${CONFIG_MS / 1000} s` : asFailure(thrown, '').message;
+    const why = late ? `it did not come within ${CONFIG_MS / 1000} s` : asFailure(thrown, 'config_load_failed').message;
     throw new InosFailure(
       'config_load_failed',
       `${url.pathname} could not be read, which says where the kernel and the mesh are: ${why}`,

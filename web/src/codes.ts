@@ -5,6 +5,7 @@ export const RETRYABLE: ReadonlySet<string> = new Set([
   'boot_timeout',
   'bootstrap_unreachable',
   'config_load_failed',
+  'deadline',
   'too_many_calls',
   'wasm_load_failed',
   'wasm_no_memory',

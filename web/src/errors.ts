@@ -1,6 +1,9 @@
 // Errors as the console sees them, and as they cross from the Worker to the page.
-import type { InosErrorCode } from '../kernel';
+import type { InosErrorCode, KernelErrorCode } from '../kernel';
 import { RETRYABLE } from './codes';
+
+/** Whatever is thrown here or rejected there has one of these: the compiler finds a code that is not in codes.d.ts. */
+type Code = InosErrorCode | KernelErrorCode;
 
 /** What crosses postMessage, and what the Go side rejects with. */
 export interface PlainError {
@@ -12,10 +15,10 @@ export interface PlainError {
 
 export class InosFailure extends Error {
   override readonly name = 'InosError' as const;
-  readonly code: InosErrorCode | (string & {});
+  readonly code: Code;
   readonly retryable: boolean;
 
-  constructor(code: InosErrorCode | (string & {}), message: string, options?: ErrorOptions & { retryable?: boolean }) {
+  constructor(code: Code, message: string, options?: ErrorOptions & { retryable?: boolean }) {
     super(message, options);
     this.code = code;
     this.retryable = options?.retryable ?? RETRYABLE.has(code);
@@ -27,13 +30,13 @@ export class InosFailure extends Error {
 }
 
 /** Makes an InosFailure of anything thrown; `code` is used when `thrown` carries none. */
-export function asFailure(thrown: unknown, code: InosErrorCode | (string & {})): InosFailure {
+export function asFailure(thrown: unknown, code: Code): InosFailure {
   if (thrown instanceof InosFailure) return thrown;
   if (typeof thrown === 'object' && thrown !== null) {
     const { name, code: own, message, retryable } = thrown as Partial<PlainError>;
     const text = typeof message === 'string' ? message : String(thrown);
     if (name === 'InosError' && typeof own === 'string')
-      return new InosFailure(own, text, typeof retryable === 'boolean' ? { retryable } : undefined);
+      return new InosFailure(own as Code, text, typeof retryable === 'boolean' ? { retryable } : undefined);
     return new InosFailure(code, text, { cause: thrown });
   }
   return new InosFailure(code, String(thrown));

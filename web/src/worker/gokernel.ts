@@ -146,7 +146,7 @@ export class GoKernel implements Kernel {
     } catch (thrown) {
       throw new InosFailure(
         'kernel_crashed',
-        `the kernel trapped: ${asFailure(thrown, 'trap').message}\n${this.#output.lastWords()}`,
+        `the kernel trapped: ${asFailure(thrown, 'kernel_crashed').message}\n${this.#output.lastWords()}`,
       );
     }
     throw this.#closing
