@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"inos/internal/testkit"
 )
 
 // node is one side of two that work for each other.
@@ -20,7 +22,7 @@ type node struct {
 func newNode(t require.TestingT, n byte, line uint64) *node {
 	x := &node{n: n, log: &MemoryLog{}}
 	var err error
-	x.wallet, err = NewSigner(SignerConfig{Key: testKey(n), Codec: plainCodec{}})
+	x.wallet, err = NewSigner(SignerConfig{Key: testkit.Key(n), Codec: plainCodec{}})
 	require.NoError(t, err)
 	x.open(t, line)
 	require.NoError(t, x.ledger.OpenAccount(x.wallet.Ledger(), 0, testNow))
@@ -93,7 +95,7 @@ func TestChequeClearsBothWays(t *testing.T) {
 	// Setting off takes two debts.
 	lie := func(seq, paid, offset uint64) error {
 		raw, err := plainCodec{}.SealCheque(Cheque{Drawer: a.wallet.Peer(), Payee: b.wallet.Peer(), Sequence: seq, Paid: paid,
-			Offset: offset}, testKey(1))
+			Offset: offset}, testkit.Key(1))
 		require.NoError(t, err)
 		_, err = b.ledger.Take(raw, b.wallet.Peer(), testNow)
 		return err
@@ -101,7 +103,7 @@ func TestChequeClearsBothWays(t *testing.T) {
 	require.ErrorIs(t, lie(9, 199, 100), ErrChequeMismatch)
 	require.NoError(t, lie(9, 200, 1_000_000))
 	require.Equal(t, Standing{Promised: 200}, b.standing(t, a))
-	stolen, err := plainCodec{}.SealCheque(Cheque{Drawer: a.wallet.Peer(), Payee: b.wallet.Peer(), Sequence: 10}, testKey(3))
+	stolen, err := plainCodec{}.SealCheque(Cheque{Drawer: a.wallet.Peer(), Payee: b.wallet.Peer(), Sequence: 10}, testkit.Key(3))
 	require.NoError(t, err)
 	_, err = b.ledger.Take(stolen, b.wallet.Peer(), testNow)
 	require.ErrorIs(t, err, ErrChequeForged)

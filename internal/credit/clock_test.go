@@ -8,6 +8,7 @@ import (
 
 	"inos/internal/clock/clocktest"
 	"inos/internal/identity"
+	"inos/internal/testkit"
 )
 
 var wrongClocks = []time.Duration{20 * time.Second, -20 * time.Second, 100 * time.Second, -100 * time.Second, time.Hour, -time.Hour,
@@ -51,7 +52,7 @@ func TestVouchersByTheirOwnersClock(t *testing.T) {
 			require.ErrorIs(t, err, ErrVoucherMalformed)
 
 			// What another one brings is told by this node's clock: it knows no better.
-			_, err = bring(4, time.Minute, 0, Bearer{Peer: testPeer(9), Ahead: off})
+			_, err = bring(4, time.Minute, 0, Bearer{Peer: testkit.Peer(9), Ahead: off})
 			switch {
 			case off < -time.Minute:
 				require.ErrorIs(t, err, ErrVoucherExpired)
@@ -70,7 +71,7 @@ func TestVouchersByTheirOwnersClock(t *testing.T) {
 				by.Ahead = off - jump
 				_, err = bring(10+int(jump/time.Second)%1000, time.Minute, 50*time.Second, by)
 				require.NoError(t, err, jump)
-				v, _, err := testWallet(t, 2).Issue(testJob(1), testPeer(3), 10, ours.Now().Add(time.Minute))
+				v, _, err := testWallet(t, 2).Issue(testJob(1), testkit.Peer(3), 10, ours.Now().Add(time.Minute))
 				require.NoError(t, err)
 				require.NoError(t, l.OpenAccount(v.LedgerID, 1<<40, ours.Now()))
 				own, err := l.Hold(v, 10, ours.Now())
@@ -156,14 +157,14 @@ func TestRefusedAfterFallback(t *testing.T) {
 	w := testWallet(t, 1)
 	day := testNow.Add(24 * time.Hour)
 	require.NoError(t, l.OpenAccount(w.Ledger(), 100, day))
-	v, _, err := w.Issue(testJob(1), testPeer(2), 10, day.Add(time.Minute))
+	v, _, err := w.Issue(testJob(1), testkit.Peer(2), 10, day.Add(time.Minute))
 	require.NoError(t, err)
 	id, err := l.Hold(v, 10, day)
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
 	l = openTest(t, log)
 	before, _ := l.HoldOf(id)
-	require.ErrorIs(t, l.Settle(id, testPeer(3), 1, testNow), ErrVoucherWrongPayee)
+	require.ErrorIs(t, l.Settle(id, testkit.Peer(3), 1, testNow), ErrVoucherWrongPayee)
 	after, _ := l.HoldOf(id)
 	require.WithinDuration(t, before.Expires, after.Expires, 0)
 	// One that waits for nothing but its time ends when that has passed by the new clock.

@@ -65,20 +65,6 @@ func (plainCodec) OpenCheque(b []byte) (c Cheque, p identity.PeerID, err error) 
 	return
 }
 
-func testKey(n byte) ed25519.PrivateKey {
-	var seed [ed25519.SeedSize]byte
-	seed[0] = n
-	return ed25519.NewKeyFromSeed(seed[:])
-}
-
-func testPeer(n byte) identity.PeerID {
-	return identity.PeerIDOf(testKey(n).Public().(ed25519.PublicKey))
-}
-
-func testLedger(n byte) identity.LedgerID {
-	return identity.LedgerIDOf(testKey(n).Public().(ed25519.PublicKey))
-}
-
 func testJob(n int) string {
 	return jobKey{0: 1, 6: 0x70, 8: 0x80, 14: byte(n >> 8), 15: byte(n)}.String()
 }

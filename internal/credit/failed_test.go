@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/fault"
+	"inos/internal/testkit"
 )
 
 // fullLog fails while it is full, without keeping anything.
@@ -48,13 +49,13 @@ func TestLedgerGoesOnWhenTheLogDoes(t *testing.T) {
 	l, err := OpenLedger(Config{Log: log, Codec: plainCodec{}})
 	require.NoError(t, err)
 	now := time.Unix(1_800_000_000, 0)
-	require.NoError(t, l.OpenAccount(testLedger(1), 0, now))
-	require.NoError(t, l.Grant(testLedger(1), 100, now))
+	require.NoError(t, l.OpenAccount(testkit.Ledger(1), 0, now))
+	require.NoError(t, l.Grant(testkit.Ledger(1), 100, now))
 	entries, head := l.Head()
 
 	full := errors.New("quota exceeded")
 	log.set(full)
-	v := Voucher{LedgerID: testLedger(1), JobID: testJob(1), MaxAmount: 60, Expires: now.Add(time.Minute), Nonce: Nonce{1}}
+	v := Voucher{LedgerID: testkit.Ledger(1), JobID: testJob(1), MaxAmount: 60, Expires: now.Add(time.Minute), Nonce: Nonce{1}}
 	_, err = l.Hold(v, 60, now)
 	require.ErrorIs(t, err, ErrFailed)
 	require.ErrorIs(t, err, full, "it says why")
@@ -62,7 +63,7 @@ func TestLedgerGoesOnWhenTheLogDoes(t *testing.T) {
 	require.ErrorAs(t, err, &named)
 	require.Equal(t, "log_failed", named.Code())
 	require.True(t, named.Retryable())
-	b, ok := l.Balance(testLedger(1))
+	b, ok := l.Balance(testkit.Ledger(1))
 	require.True(t, ok)
 	require.EqualValues(t, 100, b.Available(), "a hold that was refused holds nothing")
 	n, h := l.Head()
@@ -71,24 +72,24 @@ func TestLedgerGoesOnWhenTheLogDoes(t *testing.T) {
 
 	tries := log.tries
 	for range 100 {
-		require.ErrorIs(t, l.Grant(testLedger(1), 1, now), ErrFailed)
+		require.ErrorIs(t, l.Grant(testkit.Ledger(1), 1, now), ErrFailed)
 	}
 	require.Equal(t, tries, log.tries, "within the pause the log is left alone")
 	for pause := firstPause; pause < longestPause; pause *= 2 {
 		now = now.Add(pause)
-		require.ErrorIs(t, l.Grant(testLedger(1), 1, now), ErrFailed)
+		require.ErrorIs(t, l.Grant(testkit.Ledger(1), 1, now), ErrFailed)
 		tries++
 		require.Equal(t, tries, log.tries)
 	}
-	require.ErrorIs(t, l.Grant(testLedger(1), 1, now.Add(-48*time.Hour)), ErrFailed)
+	require.ErrorIs(t, l.Grant(testkit.Ledger(1), 1, now.Add(-48*time.Hour)), ErrFailed)
 	require.Equal(t, tries+1, log.tries, "a clock that was set back does not prolong the pause")
 
 	log.set(nil)
 	now = now.Add(longestPause)
 	_, err = l.Hold(v, 60, now)
 	require.ErrorIs(t, err, ErrVoucherExpired, "a minute has passed")
-	require.NoError(t, l.Grant(testLedger(1), 7, now))
-	b, _ = l.Balance(testLedger(1))
+	require.NoError(t, l.Grant(testkit.Ledger(1), 7, now))
+	b, _ = l.Balance(testkit.Ledger(1))
 	require.EqualValues(t, 107, b.Available())
 	again, err := OpenLedger(Config{Log: log, Codec: plainCodec{}})
 	require.NoError(t, err)
@@ -105,7 +106,7 @@ func TestMovementsBehindAFailureFail(t *testing.T) {
 	require.NoError(t, err)
 	now := time.Unix(1_800_000_000, 0)
 	close(log.gate)
-	require.NoError(t, l.OpenAccount(testLedger(1), 0, now))
+	require.NoError(t, l.OpenAccount(testkit.Ledger(1), 0, now))
 	log.mu.Lock()
 	log.full, log.gate = errors.New("quota exceeded"), make(chan struct{})
 	gate := log.gate
@@ -113,18 +114,18 @@ func TestMovementsBehindAFailureFail(t *testing.T) {
 	const many = 20
 	errs := make(chan error, many)
 	for range many {
-		go func() { errs <- l.Grant(testLedger(1), 1, now) }()
+		go func() { errs <- l.Grant(testkit.Ledger(1), 1, now) }()
 	}
 	close(gate)
 	for range many {
 		require.ErrorIs(t, <-errs, ErrFailed)
 	}
-	b, _ := l.Balance(testLedger(1))
+	b, _ := l.Balance(testkit.Ledger(1))
 	require.Zero(t, b.Available())
 	require.Zero(t, l.Sum())
 	log.set(nil)
-	require.NoError(t, l.Grant(testLedger(1), 5, now.Add(firstPause)))
-	b, _ = l.Balance(testLedger(1))
+	require.NoError(t, l.Grant(testkit.Ledger(1), 5, now.Add(firstPause)))
+	b, _ = l.Balance(testkit.Ledger(1))
 	require.EqualValues(t, 5, b.Available())
 }
 

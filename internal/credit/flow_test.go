@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/identity"
+	"inos/internal/testkit"
 )
 
 func openTest(t testing.TB, log Log, change ...func(*Config)) *Ledger {
@@ -22,7 +23,7 @@ func openTest(t testing.TB, log Log, change ...func(*Config)) *Ledger {
 
 func testWallet(t testing.TB, n byte) *Signer {
 	t.Helper()
-	w, err := NewSigner(SignerConfig{Key: testKey(n), Codec: plainCodec{}})
+	w, err := NewSigner(SignerConfig{Key: testkit.Key(n), Codec: plainCodec{}})
 	require.NoError(t, err)
 	return w
 }
@@ -86,7 +87,7 @@ func TestPaidJob(t *testing.T) {
 func TestAuthorizeRefusals(t *testing.T) {
 	payer, other, worker := testWallet(t, 1), testWallet(t, 2), testWallet(t, 3)
 	l := openTest(t, &MemoryLog{}, func(c *Config) { c.StrangerLine = 1_000 })
-	known := testLedger(9)
+	known := testkit.Ledger(9)
 	require.NoError(t, l.OpenAccount(known, 500, testNow))
 	revoked := testWallet(t, 8)
 	require.NoError(t, l.OpenAccount(revoked.Ledger(), 500, testNow))
@@ -106,7 +107,7 @@ func TestAuthorizeRefusals(t *testing.T) {
 	}
 	stolen := func() []byte { // other signs a voucher that names payer's ledger
 		raw, err := plainCodec{}.SealVoucher(Voucher{LedgerID: payer.Ledger(), JobID: testJob(1), MaxAmount: 9,
-			Expires: testNow.Add(time.Minute)}, testKey(2))
+			Expires: testNow.Add(time.Minute)}, testkit.Key(2))
 		require.NoError(t, err)
 		return raw
 	}()
@@ -142,7 +143,7 @@ func TestAuthorizeRefusals(t *testing.T) {
 		"expires too late":  {ledger: payer.Ledger(), voucher: issue(payer, 9, 25*time.Hour), want: ErrVoucherMalformed},
 		"good":              {ledger: payer.Ledger(), voucher: good},
 		"good, any payee":   {ledger: payer.Ledger(), voucher: good, payee: worker.Peer()},
-		"known from itself": {ledger: known, from: testPeer(9), amount: 500},
+		"known from itself": {ledger: known, from: testkit.Peer(9), amount: 500},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.job == "" {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"inos/internal/testkit"
 )
 
 // busyLog builds a log with every kind of entry and a checkpoint in the middle.
@@ -45,7 +47,7 @@ func busyLog(t testing.TB) *MemoryLog {
 	id, err := l.HoldVoucher(raw, testJob(9), w.Peer(), 10, Bearer{}, testNow)
 	require.NoError(t, err)
 	require.NoError(t, l.Settle(id, w.Peer(), 10, testNow))
-	cheque, err := plainCodec{}.SealCheque(Cheque{Drawer: peer.Peer(), Payee: w.Peer(), Sequence: 3, Paid: 10}, testKey(2))
+	cheque, err := plainCodec{}.SealCheque(Cheque{Drawer: peer.Peer(), Payee: w.Peer(), Sequence: 3, Paid: 10}, testkit.Key(2))
 	require.NoError(t, err)
 	_, err = l.Take(cheque, w.Peer(), testNow)
 	require.NoError(t, err)
@@ -103,8 +105,8 @@ func TestCommandsPrint(t *testing.T) {
 	require.Equal(t, 4, strings.Count(out.String(), "\n"))
 	require.Contains(t, out.String(), "cheque-in")
 	out.Reset()
-	require.NoError(t, WriteHistory(&out, log, testLedger(2), 100))
-	require.NotContains(t, out.String(), string(testLedger(1)))
+	require.NoError(t, WriteHistory(&out, log, testkit.Ledger(2), 100))
+	require.NotContains(t, out.String(), string(testkit.Ledger(1)))
 	require.Error(t, WriteHistory(&out, log, "", 0))
 	out.Reset()
 	require.NoError(t, Export(&out, log))
@@ -194,14 +196,14 @@ func TestBoundsAreKept(t *testing.T) {
 		_, raws[i], err = testWallet(t, byte(i+1)).Issue(testJob(1), "", 5, testNow.Add(time.Minute))
 		require.NoError(t, err)
 	}
-	_, err := l.HoldVoucher(raws[0], testJob(1), testPeer(9), 5, Bearer{}, testNow)
+	_, err := l.HoldVoucher(raws[0], testJob(1), testkit.Peer(9), 5, Bearer{}, testNow)
 	require.NoError(t, err)
-	_, err = l.HoldVoucher(raws[1], testJob(1), testPeer(9), 5, Bearer{}, testNow)
+	_, err = l.HoldVoucher(raws[1], testJob(1), testkit.Peer(9), 5, Bearer{}, testNow)
 	require.ErrorIs(t, err, ErrLedgerExhausted, "one stranger only")
-	_, err = l.Authorize(testLedger(2), testJob(1), raws[1], "", "", "", 0, 10, 0, testNow)
+	_, err = l.Authorize(testkit.Ledger(2), testJob(1), raws[1], "", "", "", 0, 10, 0, testNow)
 	require.ErrorIs(t, err, ErrLedgerExhausted)
 	for i := range 2 {
-		_, err = l.Hold(Voucher{LedgerID: testLedger(1), JobID: testJob(1), MaxAmount: 1, Nonce: Nonce{byte(i + 50)},
+		_, err = l.Hold(Voucher{LedgerID: testkit.Ledger(1), JobID: testJob(1), MaxAmount: 1, Nonce: Nonce{byte(i + 50)},
 			Expires: testNow.Add(time.Minute)}, 1, testNow)
 		if i == 0 {
 			require.NoError(t, err)
@@ -212,17 +214,17 @@ func TestBoundsAreKept(t *testing.T) {
 	}
 	// Once the first owes nothing it makes room, and its voucher stays spent.
 	l = openTest(t, &MemoryLog{}, func(c *Config) { c.StrangerLine = 10; c.MaxStrangers = 1 })
-	id, err := l.HoldVoucher(raws[0], testJob(1), testPeer(9), 5, Bearer{}, testNow)
+	id, err := l.HoldVoucher(raws[0], testJob(1), testkit.Peer(9), 5, Bearer{}, testNow)
 	require.NoError(t, err)
 	require.NoError(t, l.Refund(id, testNow))
-	_, err = l.Authorize(testLedger(2), testJob(1), raws[1], "", "", "", 0, 10, 0, testNow)
+	_, err = l.Authorize(testkit.Ledger(2), testJob(1), raws[1], "", "", "", 0, 10, 0, testNow)
 	require.NoError(t, err)
-	_, err = l.HoldVoucher(raws[1], testJob(1), testPeer(9), 5, Bearer{}, testNow)
+	_, err = l.HoldVoucher(raws[1], testJob(1), testkit.Peer(9), 5, Bearer{}, testNow)
 	require.NoError(t, err)
-	_, known := l.Balance(testLedger(1))
+	_, known := l.Balance(testkit.Ledger(1))
 	require.False(t, known)
-	require.NoError(t, l.OpenAccount(testLedger(1), 10, testNow))
-	_, err = l.HoldVoucher(raws[0], testJob(1), testPeer(9), 5, Bearer{}, testNow)
+	require.NoError(t, l.OpenAccount(testkit.Ledger(1), 10, testNow))
+	_, err = l.HoldVoucher(raws[0], testJob(1), testkit.Peer(9), 5, Bearer{}, testNow)
 	require.ErrorIs(t, err, ErrVoucherReplayed)
 	require.Zero(t, l.Sum())
 

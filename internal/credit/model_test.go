@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"inos/internal/testkit"
 )
 
 // model is the same economy, written the slow and obvious way.
@@ -152,7 +154,7 @@ func TestLedgerAgainstModel(t *testing.T) {
 			now = now.Add(rapid.SampledFrom([]time.Duration{0, time.Second, time.Minute, time.Hour, -time.Hour,
 				24 * time.Hour, -24 * time.Hour}).Draw(t, "clock"))
 			ledger, n := who.Draw(t, "ledger"), Nonce{nonce.Draw(t, "nonce")}
-			id := HoldID{testLedger(ledger), n}
+			id := HoldID{testkit.Ledger(ledger), n}
 			a := m.accounts[ledger]
 			m.remembered = l.state.spent.of[holdKey{mustOwner(t, ledger), n}.used()] != 0
 			tear := rapid.IntRange(0, 9).Draw(t, "tear") == 0
@@ -168,7 +170,7 @@ func TestLedgerAgainstModel(t *testing.T) {
 				"settle", "settle", "refund", "expire", "reopen"}).Draw(t, "op") {
 			case "open":
 				line := amount.Draw(t, "line")
-				got = l.OpenAccount(testLedger(ledger), uint64(line), now)
+				got = l.OpenAccount(testkit.Ledger(ledger), uint64(line), now)
 				apply = func() error {
 					if line > maxAmount {
 						return ErrAmount
@@ -184,7 +186,7 @@ func TestLedgerAgainstModel(t *testing.T) {
 				}
 			case "grant":
 				x := amount.Draw(t, "amount")
-				got = l.Grant(testLedger(ledger), uint64(x), now)
+				got = l.Grant(testkit.Ledger(ledger), uint64(x), now)
 				apply = func() error {
 					if a == nil {
 						return ErrLedgerUnknown
@@ -203,7 +205,7 @@ func TestLedgerAgainstModel(t *testing.T) {
 				}
 			case "withdraw":
 				x := amount.Draw(t, "amount")
-				got = l.Withdraw(testLedger(ledger), uint64(x), now)
+				got = l.Withdraw(testkit.Ledger(ledger), uint64(x), now)
 				apply = func() error {
 					if a == nil {
 						return ErrLedgerUnknown
@@ -223,9 +225,9 @@ func TestLedgerAgainstModel(t *testing.T) {
 			case "revoke":
 				on := rapid.Bool().Draw(t, "on")
 				if on {
-					got = l.Revoke(testLedger(ledger), now)
+					got = l.Revoke(testkit.Ledger(ledger), now)
 				} else {
-					got = l.Restore(testLedger(ledger), now)
+					got = l.Restore(testkit.Ledger(ledger), now)
 				}
 				apply = func() error {
 					if a == nil {
@@ -237,17 +239,17 @@ func TestLedgerAgainstModel(t *testing.T) {
 			case "hold":
 				payee := rapid.ByteRange(0, 2).Draw(t, "payee")
 				x := amount.Draw(t, "amount")
-				v := Voucher{LedgerID: testLedger(ledger), JobID: testJob(int(n[0])), MaxAmount: 150,
+				v := Voucher{LedgerID: testkit.Ledger(ledger), JobID: testJob(int(n[0])), MaxAmount: 150,
 					Expires: now.Add(rapid.SampledFrom([]time.Duration{-time.Second, 0, time.Minute, 20 * time.Hour,
 						25 * time.Hour}).Draw(t, "life")), Nonce: n}
 				if payee > 0 {
-					v.Payee = testPeer(payee)
+					v.Payee = testkit.Peer(payee)
 				}
 				_, got = l.Hold(v, uint64(x), now)
 				apply = func() error { return m.hold(v, ledger, payee, x, now) }
 			case "settle":
 				payee, cost := rapid.ByteRange(1, 2).Draw(t, "payee"), amount.Draw(t, "cost")
-				got = l.Settle(id, testPeer(payee), uint64(cost), now)
+				got = l.Settle(id, testkit.Peer(payee), uint64(cost), now)
 				apply = func() error { return m.end(n, ledger, payee, cost, true, now) }
 			case "refund":
 				got = l.Refund(id, now)
@@ -283,7 +285,7 @@ func TestLedgerAgainstModel(t *testing.T) {
 				l = open()
 			}
 			if errors.Is(got, ErrFailed) {
-				require.ErrorIs(t, l.Grant(testLedger(1), 1, now), ErrFailed, "it is not tried at once again")
+				require.ErrorIs(t, l.Grant(testkit.Ledger(1), 1, now), ErrFailed, "it is not tried at once again")
 				log.fail = false
 				kept := log.keep
 				if rapid.Bool().Draw(t, "opened again") {
@@ -325,7 +327,7 @@ func TestLedgerAgainstModel(t *testing.T) {
 }
 
 func mustOwner(t require.TestingT, n byte) key {
-	k, err := peerKey(testPeer(n))
+	k, err := peerKey(testkit.Peer(n))
 	require.NoError(t, err)
 	return k
 }
@@ -338,14 +340,14 @@ func agree(t *rapid.T, l *Ledger, m *model) {
 	}
 	l.mu.Unlock()
 	for n := byte(1); n <= 4; n++ {
-		b, ok := l.Balance(testLedger(n))
+		b, ok := l.Balance(testkit.Ledger(n))
 		a := m.accounts[n]
 		require.Equal(t, a != nil, ok)
 		if ok {
 			require.Equal(t, *a, modelAccount{b.Balance, int64(b.Line), int64(b.Held), b.Revoked})
 			require.GreaterOrEqual(t, b.Balance, -int64(b.Line), "below the floor")
 		}
-		require.Equal(t, m.earned[n], l.Earned(testPeer(n)))
+		require.Equal(t, m.earned[n], l.Earned(testkit.Peer(n)))
 	}
 	open := 0
 	for _, h := range m.holds {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"inos/internal/testkit"
 )
 
 func (x *node) of(t require.TestingT, o *node) Balance {
@@ -117,9 +119,9 @@ func TestStrangersAgeOut(t *testing.T) {
 	arrive := func(n byte, cost uint64, now time.Time) (HoldID, error) {
 		_, raw, err := testWallet(t, n).Issue(testJob(1), "", max(cost, 1), now.Add(time.Minute))
 		require.NoError(t, err)
-		id, err := l.HoldVoucher(raw, testJob(1), testPeer(99), max(cost, 1), Bearer{}, now)
+		id, err := l.HoldVoucher(raw, testJob(1), testkit.Peer(99), max(cost, 1), Bearer{}, now)
 		if err == nil {
-			require.NoError(t, l.Settle(id, testPeer(99), cost, now))
+			require.NoError(t, l.Settle(id, testkit.Peer(99), cost, now))
 		}
 		return id, err
 	}
@@ -131,16 +133,16 @@ func TestStrangersAgeOut(t *testing.T) {
 	require.ErrorIs(t, err, ErrLedgerExhausted, "a tenth of a line keeps the place for a tenth of the time")
 	_, raw, err := testWallet(t, 5).Issue(testJob(1), "", 1, testNow.Add(time.Minute))
 	require.NoError(t, err)
-	_, err = l.Authorize(testLedger(5), testJob(1), raw, "", "", "", 1, 1, 0, testNow)
+	_, err = l.Authorize(testkit.Ledger(5), testJob(1), raw, "", "", "", 1, 1, 0, testNow)
 	require.ErrorIs(t, err, ErrLedgerExhausted)
 	now := testNow.Add(100 * time.Second)
 	_, err = arrive(5, 1, now)
 	require.NoError(t, err)
-	_, known := l.Balance(testLedger(1))
+	_, known := l.Balance(testkit.Ledger(1))
 	require.False(t, known, "it owed the least")
 	_, err = arrive(6, 1, now.Add(time.Second))
 	require.NoError(t, err, "a thousandth of the line is gone after a second")
-	_, known = l.Balance(testLedger(5))
+	_, known = l.Balance(testkit.Ledger(5))
 	require.False(t, known)
 	require.Zero(t, l.Sum(), "what is written off comes from somewhere")
 	r, err := Verify(log, nil)
@@ -160,38 +162,38 @@ func TestStrangersAgeOut(t *testing.T) {
 	l = openTest(t, &MemoryLog{}, func(c *Config) { c.StrangerLine, c.MaxStrangers = 1000, 1 })
 	_, raw, err = testWallet(t, 1).Issue(testJob(1), "", 10, testNow.Add(time.Hour))
 	require.NoError(t, err)
-	held, err := l.HoldVoucher(raw, testJob(1), testPeer(99), 10, Bearer{}, testNow)
+	held, err := l.HoldVoucher(raw, testJob(1), testkit.Peer(99), 10, Bearer{}, testNow)
 	require.NoError(t, err)
 	_, err = arrive(2, 1, far)
 	require.ErrorIs(t, err, ErrLedgerExhausted, "held")
 	require.NoError(t, l.Refund(held, testNow))
-	require.NoError(t, l.Revoke(testLedger(1), testNow))
+	require.NoError(t, l.Revoke(testkit.Ledger(1), testNow))
 	_, err = arrive(2, 1, far)
 	require.ErrorIs(t, err, ErrLedgerExhausted, "revoked: it would come back as a stranger")
-	require.NoError(t, l.Restore(testLedger(1), testNow))
-	require.NoError(t, l.Grant(testLedger(1), 5, testNow))
+	require.NoError(t, l.Restore(testkit.Ledger(1), testNow))
+	require.NoError(t, l.Grant(testkit.Ledger(1), 5, testNow))
 	_, err = arrive(2, 1, far)
 	require.ErrorIs(t, err, ErrLedgerExhausted, "it has money")
-	require.NoError(t, l.OpenAccount(testLedger(1), 20, testNow))
-	b, _ := l.Balance(testLedger(1))
+	require.NoError(t, l.OpenAccount(testkit.Ledger(1), 20, testNow))
+	b, _ := l.Balance(testkit.Ledger(1))
 	require.False(t, b.Stranger)
 	_, err = arrive(2, 1, far)
 	require.NoError(t, err, "who is no stranger takes no stranger's place")
-	require.NoError(t, l.OpenAccount(testLedger(2), 20, testNow))
+	require.NoError(t, l.OpenAccount(testkit.Ledger(2), 20, testNow))
 	_, err = arrive(3, 1, far)
 	require.NoError(t, err)
 	// One that has promised leaves with its promises, and an old cheque is no money.
-	cheque, err := plainCodec{}.SealCheque(Cheque{Drawer: testPeer(3), Payee: testPeer(99), Sequence: 1, Paid: 900}, testKey(3))
+	cheque, err := plainCodec{}.SealCheque(Cheque{Drawer: testkit.Peer(3), Payee: testkit.Peer(99), Sequence: 1, Paid: 900}, testkit.Key(3))
 	require.NoError(t, err)
-	_, err = l.Take(cheque, testPeer(99), far)
+	_, err = l.Take(cheque, testkit.Peer(99), far)
 	require.NoError(t, err)
 	_, err = arrive(4, 0, far.Add(time.Hour))
 	require.NoError(t, err)
 	_, err = arrive(3, 0, far.Add(time.Hour))
 	require.NoError(t, err)
-	_, err = l.Take(cheque, testPeer(99), far)
+	_, err = l.Take(cheque, testkit.Peer(99), far)
 	require.NoError(t, err)
-	b, _ = l.Balance(testLedger(3))
+	b, _ = l.Balance(testkit.Ledger(3))
 	require.EqualValues(t, 1000, b.Available())
 	require.Zero(t, l.Sum())
 }
@@ -200,10 +202,10 @@ func TestStrangersAgeOut(t *testing.T) {
 // holds settles as many jobs as come.
 func TestUsedVouchersAreNoRateLimit(t *testing.T) {
 	l := openTest(t, &MemoryLog{}, func(c *Config) { c.MaxHolds, c.MaxSpent = 100, 20_000 })
-	require.NoError(t, l.OpenAccount(testLedger(1), 1<<50, testNow))
+	require.NoError(t, l.OpenAccount(testkit.Ledger(1), 1<<50, testNow))
 	now := testNow
 	do := func(n int) error {
-		v := Voucher{LedgerID: testLedger(1), JobID: testJob(1), Payee: testPeer(2), MaxAmount: 1, Expires: now.Add(2 * time.Minute)}
+		v := Voucher{LedgerID: testkit.Ledger(1), JobID: testJob(1), Payee: testkit.Peer(2), MaxAmount: 1, Expires: now.Add(2 * time.Minute)}
 		binary.BigEndian.PutUint64(v.Nonce[:], uint64(n))
 		id, err := l.Hold(v, 1, now)
 		if err != nil {
@@ -211,7 +213,7 @@ func TestUsedVouchersAreNoRateLimit(t *testing.T) {
 		}
 		_, err = l.Hold(v, 1, now)
 		require.ErrorIs(t, err, ErrVoucherReplayed)
-		require.NoError(t, l.Settle(id, testPeer(2), 1, now))
+		require.NoError(t, l.Settle(id, testkit.Peer(2), 1, now))
 		_, err = l.Hold(v, 1, now)
 		require.Error(t, err)
 		return nil
@@ -243,13 +245,13 @@ func TestClockSkewOfADay(t *testing.T) {
 			require.NoError(t, l.OpenAccount(payer.Ledger(), 10_000, testNow))
 			var used [][]byte
 			pay := func(now time.Time) {
-				v, raw, err := payer.Issue(testJob(1), testPeer(2), 10, now.Add(2*time.Minute))
+				v, raw, err := payer.Issue(testJob(1), testkit.Peer(2), 10, now.Add(2*time.Minute))
 				require.NoError(t, err)
-				_, err = l.Authorize(payer.Ledger(), testJob(1), raw, "", testPeer(2), "", 10, 10, 0, now)
+				_, err = l.Authorize(payer.Ledger(), testJob(1), raw, "", testkit.Peer(2), "", 10, 10, 0, now)
 				require.NoError(t, err)
 				id, err := l.Hold(v, 10, now)
 				require.NoError(t, err)
-				require.NoError(t, l.Settle(id, testPeer(2), 10, now))
+				require.NoError(t, l.Settle(id, testkit.Peer(2), 10, now))
 				used = append(used, raw)
 			}
 			for range 3 {
@@ -264,7 +266,7 @@ func TestClockSkewOfADay(t *testing.T) {
 			}
 			for at, now := range map[string]time.Time{"now": testNow, "then": testNow.Add(skew), "later": testNow.Add(4 * time.Minute)} {
 				for _, raw := range used {
-					_, err := l.HoldVoucher(raw, testJob(1), testPeer(2), 10, Bearer{}, now)
+					_, err := l.HoldVoucher(raw, testJob(1), testkit.Peer(2), 10, Bearer{}, now)
 					require.Error(t, err, at)
 				}
 			}
@@ -295,7 +297,7 @@ func TestAuthorizeRefusesWhatMayBeForgotten(t *testing.T) {
 	require.Empty(t, l.state.spent.of)
 	_, err = l.Authorize(payer.Ledger(), testJob(1), raw, "", "", "", 10, 10, 0, testNow)
 	require.ErrorIs(t, err, ErrVoucherExpired)
-	_, err = l.HoldVoucher(raw, testJob(1), testPeer(2), 10, Bearer{}, testNow)
+	_, err = l.HoldVoucher(raw, testJob(1), testkit.Peer(2), 10, Bearer{}, testNow)
 	require.ErrorIs(t, err, ErrVoucherExpired)
 }
 

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"inos/internal/testkit"
 )
 
 // Whatever is set aside, held, settled, refunded and given back in whatever order: what
@@ -19,10 +21,10 @@ func TestReservationsNeverPassTheBalance(t *testing.T) {
 		const line = 1000
 		l, err := OpenLedger(Config{Log: &MemoryLog{}, Codec: plainCodec{}})
 		require.NoError(t, err)
-		require.NoError(t, l.OpenAccount(testLedger(1), line, testNow))
+		require.NoError(t, l.OpenAccount(testkit.Ledger(1), line, testNow))
 		freed := 0
 		l.OnFreed(func() { freed++ })
-		k, err := l.key(testLedger(1))
+		k, err := l.key(testkit.Ledger(1))
 		require.NoError(t, err)
 		var aside []*Reservation
 		type one struct {
@@ -53,7 +55,7 @@ func TestReservationsNeverPassTheBalance(t *testing.T) {
 				amount := rapid.Uint64Range(1, 1500).Draw(t, "amount")
 				least := rapid.Uint64Range(1, amount).Draw(t, "least")
 				all := line - spent
-				r, err := l.Reserve(testLedger(1), amount, least)
+				r, err := l.Reserve(testkit.Ledger(1), amount, least)
 				if err == nil {
 					require.LessOrEqual(t, r.Amount(), amount)
 					require.True(t, r.Amount() == amount || r.Amount() == all && all >= least)
@@ -77,7 +79,7 @@ func TestReservationsNeverPassTheBalance(t *testing.T) {
 				}
 				aside = aside[1:]
 				jobs++
-				v := Voucher{LedgerID: testLedger(1), JobID: testJob(jobs), MaxAmount: r.Amount(), Expires: testNow.Add(time.Minute)}
+				v := Voucher{LedgerID: testkit.Ledger(1), JobID: testJob(jobs), MaxAmount: r.Amount(), Expires: testNow.Add(time.Minute)}
 				binary.BigEndian.PutUint64(v.Nonce[:], uint64(jobs))
 				amount := rapid.Uint64Range(1, r.Amount()).Draw(t, "held")
 				before := freed
@@ -100,7 +102,7 @@ func TestReservationsNeverPassTheBalance(t *testing.T) {
 				holds = holds[1:]
 				before := freed
 				cost := rapid.Uint64Range(0, h.amount).Draw(t, "cost")
-				require.NoError(t, l.Settle(h.id, testPeer(2), cost, testNow))
+				require.NoError(t, l.Settle(h.id, testkit.Peer(2), cost, testNow))
 				spent += cost
 				if refused {
 					require.Equal(t, before+1, freed, "whoever waits is told")
@@ -128,7 +130,7 @@ func TestReservationsNeverPassTheBalance(t *testing.T) {
 		for _, h := range holds {
 			require.NoError(t, l.Refund(h.id, testNow))
 		}
-		b, _ := l.Balance(testLedger(1))
+		b, _ := l.Balance(testkit.Ledger(1))
 		require.Zero(t, b.Held)
 		require.EqualValues(t, -int64(spent), b.Balance)
 		require.Empty(t, l.reserved)
@@ -141,7 +143,7 @@ func TestReservationsNeverPassTheBalance(t *testing.T) {
 func TestNobodyWaitsForFundsInVain(t *testing.T) {
 	l, err := OpenLedger(Config{Log: &MemoryLog{}, Codec: plainCodec{}})
 	require.NoError(t, err)
-	require.NoError(t, l.OpenAccount(testLedger(1), 100, testNow))
+	require.NoError(t, l.OpenAccount(testkit.Ledger(1), 100, testNow))
 	var mu sync.Mutex
 	news := sync.NewCond(&mu)
 	told := 0
@@ -157,7 +159,7 @@ func TestNobodyWaitsForFundsInVain(t *testing.T) {
 					seen := told
 					mu.Unlock()
 					var err error
-					if r, err = l.Reserve(testLedger(1), 60, 60); err == nil {
+					if r, err = l.Reserve(testkit.Ledger(1), 60, 60); err == nil {
 						break
 					}
 					require.ErrorIs(t, err, ErrFundsHeld)
@@ -168,11 +170,11 @@ func TestNobodyWaitsForFundsInVain(t *testing.T) {
 					mu.Unlock()
 				}
 				n := serial.Add(1)
-				v := Voucher{LedgerID: testLedger(1), JobID: testJob(int(n)), MaxAmount: 60, Expires: testNow.Add(time.Minute)}
+				v := Voucher{LedgerID: testkit.Ledger(1), JobID: testJob(int(n)), MaxAmount: 60, Expires: testNow.Add(time.Minute)}
 				binary.BigEndian.PutUint64(v.Nonce[:], uint64(n))
 				id, err := r.Hold(v, 60, testNow)
 				require.NoError(t, err)
-				require.NoError(t, l.Settle(id, testPeer(2), 0, testNow))
+				require.NoError(t, l.Settle(id, testkit.Peer(2), 0, testNow))
 			}
 		})
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"inos/internal/testkit"
 )
 
 // A ledger whose log is bound has what one has whose log is not: balances, holds, used
@@ -25,8 +27,8 @@ func TestALedgerWhoseLogIsBound(t *testing.T) {
 		for i, log := range []*MemoryLog{bound, all} {
 			l[i] = openTest(t, log, func(c *Config) { c.StrangerLine = 500 })
 			if jobs == 0 {
-				require.NoError(t, l[i].OpenAccount(testLedger(1), 100, testNow))
-				require.NoError(t, l[i].Grant(testLedger(1), 1_000_000, testNow))
+				require.NoError(t, l[i].OpenAccount(testkit.Ledger(1), 100, testNow))
+				require.NoError(t, l[i].Grant(testkit.Ledger(1), 1_000_000, testNow))
 			}
 		}
 		for range 200 {
@@ -95,7 +97,7 @@ func TestALedgerWhoseLogIsBound(t *testing.T) {
 		require.Equal(t, min(n, int(r.Entries-r.Gone)), strings.Count(out.String(), "T12:"), n)
 	}
 	out.Reset()
-	require.NoError(t, WriteHistory(&out, bound, testLedger(9), 5))
+	require.NoError(t, WriteHistory(&out, bound, testkit.Ledger(9), 5))
 	require.Contains(t, out.String(), said, "it might have been in those")
 	out.Reset()
 	require.NoError(t, Export(&out, bound))
@@ -110,9 +112,9 @@ func TestALedgerWhoseLogIsBound(t *testing.T) {
 func TestEveryFlippedBitOfWhatIsKeptIsFound(t *testing.T) {
 	log := &MemoryLog{Bound: 12 << 10}
 	l := openTest(t, log, func(c *Config) { c.CheckpointEvery = 6 })
-	require.NoError(t, l.OpenAccount(testLedger(1), 1000, testNow))
+	require.NoError(t, l.OpenAccount(testkit.Ledger(1), 1000, testNow))
 	for range 60 {
-		require.NoError(t, l.Grant(testLedger(1), 1, testNow))
+		require.NoError(t, l.Grant(testkit.Ledger(1), 1, testNow))
 	}
 	require.NoError(t, l.Close())
 	_, err := Verify(log, nil)
@@ -176,7 +178,7 @@ func (o *overLog) SaveCheckpoint(next uint64, state []byte) error {
 func TestALogThatTakesTooMuchGetsItsCheckpoints(t *testing.T) {
 	log := &overLog{}
 	l := openTest(t, log)
-	require.NoError(t, l.OpenAccount(testLedger(1), 1, testNow))
+	require.NoError(t, l.OpenAccount(testkit.Ledger(1), 1, testNow))
 	require.Equal(t, 2, log.saves)
 	require.NoError(t, l.Close())
 	l = openTest(t, log)

@@ -5,11 +5,13 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"inos/internal/testkit"
 )
 
 // A voucher that waits long for its receipt is not pushed out by those that come and go.
 func TestWalletKeepsOpenVouchers(t *testing.T) {
-	payer, err := NewSigner(SignerConfig{Key: testKey(1), Codec: plainCodec{}, Keep: 8})
+	payer, err := NewSigner(SignerConfig{Key: testkit.Key(1), Codec: plainCodec{}, Keep: 8})
 	require.NoError(t, err)
 	worker := testWallet(t, 2)
 	receipt := func(v Voucher) []byte {

@@ -10,11 +10,12 @@ import (
 	"pgregory.net/rapid"
 
 	"inos/internal/identity"
+	"inos/internal/testkit"
 )
 
 func TestReputation(t *testing.T) {
 	r := NewReputation(ReputationConfig{Max: 100})
-	good, bad, odd := testPeer(1), testPeer(2), testPeer(3)
+	good, bad, odd := testkit.Peer(1), testkit.Peer(2), testkit.Peer(3)
 	score, confidence := r.Of(good, testNow)
 	require.Equal(t, 0.5, score)
 	require.Zero(t, confidence)
@@ -51,10 +52,10 @@ func TestReputationStaysInBounds(t *testing.T) {
 		now := testNow
 		for range rapid.IntRange(1, 50).Draw(t, "deeds") {
 			now = now.Add(time.Duration(rapid.Int64Range(-1e15, 1e15).Draw(t, "clock")))
-			r.Note(testPeer(1), Deed(rapid.IntRange(0, 4).Draw(t, "deed")), now)
-			s, c := r.Of(testPeer(1), now)
+			r.Note(testkit.Peer(1), Deed(rapid.IntRange(0, 4).Draw(t, "deed")), now)
+			s, c := r.Of(testkit.Peer(1), now)
 			require.True(t, s > 0 && s < 1 && c >= 0 && c < 1, "%v %v", s, c)
-			later, _ := r.Of(testPeer(1), now.Add(time.Hour))
+			later, _ := r.Of(testkit.Peer(1), now.Add(time.Hour))
 			require.LessOrEqual(t, math.Abs(later-0.5), math.Abs(s-0.5)+1e-12)
 		}
 	})
@@ -84,7 +85,7 @@ func TestMeter(t *testing.T) {
 func TestReputationSaves(t *testing.T) {
 	r, back := NewReputation(ReputationConfig{}), NewReputation(ReputationConfig{})
 	for n := range byte(5) {
-		r.Note(testPeer(n), Deed(n%4), testNow)
+		r.Note(testkit.Peer(n), Deed(n%4), testNow)
 	}
 	saved := r.Save()
 	require.NoError(t, back.Load(saved))
@@ -98,7 +99,7 @@ func TestReputationSaves(t *testing.T) {
 
 func FuzzReputationLoad(f *testing.F) {
 	r := NewReputation(ReputationConfig{})
-	r.Note(testPeer(1), DeedLate, testNow)
+	r.Note(testkit.Peer(1), DeedLate, testNow)
 	f.Add(r.Save())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := NewReputation(ReputationConfig{})

@@ -12,6 +12,7 @@ import (
 	"inos/internal/credit"
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/testkit"
 	"inos/internal/wire"
 )
 
@@ -24,7 +25,7 @@ var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 func wallet(t testing.TB, n byte) *credit.Signer {
 	t.Helper()
-	w, err := credit.NewSigner(credit.SignerConfig{Key: ed25519.NewKeyFromSeed(append([]byte{n}, make([]byte, 31)...)), Codec: wire.Credit{}})
+	w, err := credit.NewSigner(credit.SignerConfig{Key: testkit.Key(n), Codec: wire.Credit{}})
 	require.NoError(t, err)
 	return w
 }
@@ -219,7 +220,7 @@ func BenchmarkAdmit(b *testing.B) {
 			require.NoError(b, err)
 		}
 		req := request(payer, nil, worker.Peer())
-		key := ed25519.NewKeyFromSeed(make([]byte, 32))
+		key := testkit.Key(0)
 		message := make([]byte, 250) // about a voucher's length
 		sig, pub := ed25519.Sign(key, message), key.Public().(ed25519.PublicKey)
 		const round = 64

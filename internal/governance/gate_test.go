@@ -1,7 +1,6 @@
 package governance
 
 import (
-	"crypto/ed25519"
 	"errors"
 	"strings"
 	"testing"
@@ -13,19 +12,10 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/fault"
 	"inos/internal/identity"
+	"inos/internal/testkit"
 )
 
 var testNow = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-
-func testPeer(n byte) identity.PeerID {
-	var seed [ed25519.SeedSize]byte
-	seed[0] = n
-	return identity.PeerIDOf(ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey))
-}
-
-func testLedger(n byte) identity.LedgerID {
-	return identity.LedgerID(identity.LedgerPrefix + string(testPeer(n)))
-}
 
 // purse is a Ledgers: what each ledger has, and no vouchers.
 type purse map[identity.LedgerID]uint64
@@ -57,14 +47,14 @@ const (
 func testRequest() Request {
 	return Request{
 		Envelope: Envelope{ID: testID, Type: "job:run:v1", Timestamp: testNow,
-			Metadata: Metadata{ModuleID: "console", TraceParent: testTrace, CreditLedgerID: string(testLedger(1))}},
+			Metadata: Metadata{ModuleID: "console", TraceParent: testTrace, CreditLedgerID: string(testkit.Ledger(1))}},
 		Job: Job{ID: testID, Capsule: capsule.SumCID([]byte("wasm")).String(), Method: "sha256", Budget: 500},
 	}
 }
 
 func testGate(t testing.TB, p Policy) *Gate {
 	t.Helper()
-	g, err := New(Config{Policy: p, Ledgers: purse{testLedger(1): 1_000}})
+	g, err := New(Config{Policy: p, Ledgers: purse{testkit.Ledger(1): 1_000}})
 	require.NoError(t, err)
 	return g
 }
@@ -79,7 +69,7 @@ func TestAdmitFillsDefaults(t *testing.T) {
 	require.EqualValues(t, 1_000, a.Job().Budget)
 	require.Zero(t, a.Job().Deadline, "a deadline is the caller's wish, or the policy's")
 	require.Equal(t, req.Envelope, a.Envelope())
-	require.Equal(t, testLedger(1), a.Ledger())
+	require.Equal(t, testkit.Ledger(1), a.Ledger())
 	d := a.Decision()
 	require.True(t, d.Admitted())
 	require.EqualValues(t, 7, d.PolicyVersion)
@@ -109,7 +99,7 @@ func TestRejections(t *testing.T) {
 		"ledger without key":   {change: func(r *Request) { r.Envelope.Metadata.CreditLedgerID = "ledger:" }, want: ErrLedgerMalformed, code: "ledger_malformed"},
 		"ledger of bad digits": {change: func(r *Request) { r.Envelope.Metadata.CreditLedgerID = "ledger:" + strings.Repeat("0", 52) }, want: ErrLedgerMalformed, code: "ledger_malformed"},
 		"ledger of no key":     {change: func(r *Request) { r.Envelope.Metadata.CreditLedgerID = "ledger:" + strings.Repeat("1", 52) }, want: ErrLedgerMalformed, code: "ledger_malformed"},
-		"unknown ledger":       {change: func(r *Request) { r.Envelope.Metadata.CreditLedgerID = string(testLedger(2)) }, want: ErrLedgerUnknown, code: "ledger_unknown"},
+		"unknown ledger":       {change: func(r *Request) { r.Envelope.Metadata.CreditLedgerID = string(testkit.Ledger(2)) }, want: ErrLedgerUnknown, code: "ledger_unknown"},
 		"exhausted":            {change: func(r *Request) { r.Job.Budget = 1_001 }, want: ErrLedgerExhausted, code: "ledger_exhausted"},
 		"envelope id":          {change: func(r *Request) { r.Envelope.ID = "x" }, want: ErrIDMalformed, code: "id_malformed"},
 		"uuid version 4":       {change: func(r *Request) { r.Envelope.ID = "01935c2e-7d1a-4c3b-8f00-0123456789ab" }, want: ErrIDMalformed, code: "id_malformed"},
@@ -126,8 +116,8 @@ func TestRejections(t *testing.T) {
 		"past deadline":        {change: func(r *Request) { r.Job.Deadline = testNow }, want: ErrDeadlinePassed, code: "deadline_passed"},
 		"required field":       {policy: Policy{Require: []Field{FieldUserID}}, want: ErrMetadataMissing, code: "metadata_missing"},
 		"budget":               {policy: Policy{Budget: 499}, want: ErrOverBudget, code: "over_budget"},
-		"ledger's budget":      {policy: Policy{Ledgers: []LedgerRule{{Ledger: testLedger(1), Budget: 400}}}, want: ErrOverBudget, code: "over_budget"},
-		"denied ledger":        {policy: Policy{Ledgers: []LedgerRule{{Ledger: testLedger(1), Deny: true}}}, want: ErrLedgerDenied, code: "ledger_denied"},
+		"ledger's budget":      {policy: Policy{Ledgers: []LedgerRule{{Ledger: testkit.Ledger(1), Budget: 400}}}, want: ErrOverBudget, code: "over_budget"},
+		"denied ledger":        {policy: Policy{Ledgers: []LedgerRule{{Ledger: testkit.Ledger(1), Deny: true}}}, want: ErrLedgerDenied, code: "ledger_denied"},
 		"priority":             {policy: Policy{Priority: 9}, change: func(r *Request) { r.Job.Priority = 10 }, want: ErrOverPriority, code: "over_priority"},
 		"deadline":             {change: func(r *Request) { r.Job.Deadline = testNow.Add(2 * time.Hour) }, want: ErrOverDeadline, code: "over_deadline"},
 		"capsule not listed":   {policy: Policy{Capsules: []capsule.CID{other}}, want: ErrCapsuleDenied, code: "capsule_denied"},
@@ -213,12 +203,12 @@ func TestRateAndConcurrency(t *testing.T) {
 // What a policy says of one ledger stands in place of what it says of all, and no
 // ledger uses up another's share.
 func TestALedgersOwnRateAndConcurrency(t *testing.T) {
-	g, err := New(Config{Ledgers: purse{testLedger(1): 1_000, testLedger(2): 1_000}, Policy: Policy{
+	g, err := New(Config{Ledgers: purse{testkit.Ledger(1): 1_000, testkit.Ledger(2): 1_000}, Policy: Policy{
 		Rate: Rate{PerMinute: 60, Burst: 5}, Concurrency: 5, DefaultDeadline: 10 * time.Second,
-		Ledgers: []LedgerRule{{Ledger: testLedger(1), Rate: Rate{PerMinute: 60, Burst: 1}}, {Ledger: testLedger(2), Concurrency: 1}}}})
+		Ledgers: []LedgerRule{{Ledger: testkit.Ledger(1), Rate: Rate{PerMinute: 60, Burst: 1}}, {Ledger: testkit.Ledger(2), Concurrency: 1}}}})
 	require.NoError(t, err)
 	mine, theirs := testRequest(), testRequest()
-	theirs.Envelope.Metadata.CreditLedgerID = string(testLedger(2))
+	theirs.Envelope.Metadata.CreditLedgerID = string(testkit.Ledger(2))
 	a, err := g.Admit(mine, testNow)
 	require.NoError(t, err)
 	require.Equal(t, testNow.Add(10*time.Second), a.Job().Deadline, "the policy's default")

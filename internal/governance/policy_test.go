@@ -17,6 +17,7 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/identity"
+	"inos/internal/testkit"
 )
 
 // optional is nil or a list of 1 to 3: what the text form can say.
@@ -28,7 +29,7 @@ func optional[T any](t *rapid.T, name string, g *rapid.Generator[T]) []T {
 }
 
 func drawPolicy(t *rapid.T) Policy {
-	peer := rapid.Custom(func(t *rapid.T) identity.PeerID { return testPeer(rapid.Byte().Draw(t, "peer")) })
+	peer := rapid.Custom(func(t *rapid.T) identity.PeerID { return testkit.Peer(rapid.Byte().Draw(t, "peer")) })
 	cid := rapid.Custom(func(t *rapid.T) capsule.CID { return capsule.SumCID(rapid.SliceOfN(rapid.Byte(), 1, 4).Draw(t, "cid")) })
 	name := rapid.StringMatching(`[a-z0-9._-]{1,12}`)
 	span := rapid.Custom(func(t *rapid.T) time.Duration {
@@ -46,7 +47,7 @@ func drawPolicy(t *rapid.T) Policy {
 		Budget: figure.Draw(t, "budget"), Priority: rapid.Byte().Draw(t, "priority"),
 		MaxDeadline: span.Draw(t, "max deadline"), Rate: rate.Draw(t, "rate"), Concurrency: rapid.IntRange(0, 1<<31-1).Draw(t, "concurrency"),
 		Ledgers: optional(t, "ledgers", rapid.Custom(func(t *rapid.T) LedgerRule {
-			return LedgerRule{testLedger(rapid.Byte().Draw(t, "ledger")), rapid.Bool().Draw(t, "deny"), figure.Draw(t, "budget"),
+			return LedgerRule{testkit.Ledger(rapid.Byte().Draw(t, "ledger")), rapid.Bool().Draw(t, "deny"), figure.Draw(t, "budget"),
 				rate.Draw(t, "rate"), rapid.IntRange(0, 9).Draw(t, "concurrency")}
 		})),
 		Capabilities: optional(t, "capabilities", name), DenyCapabilities: optional(t, "deny capabilities", name),
@@ -83,7 +84,7 @@ func TestPolicyTextRoundTrip(t *testing.T) {
 
 func FuzzParsePolicy(f *testing.F) {
 	f.Add("policy \"x\" # y\nversion 3\nquiet 22:00-06:00 offset 1h below 10\nbudget 1.5\nrate 60 burst 5\nmax-memory 64MiB\n")
-	f.Add("lifecycle anybody pause resume\ndeny capability gpu\nresidency u33 u1\nrequire userId\nledger " + string(testLedger(1)) + " deny")
+	f.Add("lifecycle anybody pause resume\ndeny capability gpu\nresidency u33 u1\nrequire userId\nledger " + string(testkit.Ledger(1)) + " deny")
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := ParsePolicy(text)
 		if err != nil {
@@ -106,13 +107,13 @@ func TestPolicyTextErrorsNameTheLine(t *testing.T) {
 		"max-age soon":           "line 1",
 		"max-age -1s":            "max age is negative",
 		"publisher somebody":     "publisher",
-		"ledger " + string(testLedger(1)) + " dny": "line 1",
-		"quiet 25:00-06:00":                        "line 1",
-		"lifecycle anybody explode":                `"explode" is no lifecycle command`,
-		"capsule bafy":                             "line 1",
-		"policy \"open":                            "quotes",
-		"max-memory 99999999999999999GiB":          "line 1",
-		"priority 256":                             "line 1",
+		"ledger " + string(testkit.Ledger(1)) + " dny": "line 1",
+		"quiet 25:00-06:00":                            "line 1",
+		"lifecycle anybody explode":                    `"explode" is no lifecycle command`,
+		"capsule bafy":                                 "line 1",
+		"policy \"open":                                "quotes",
+		"max-memory 99999999999999999GiB":              "line 1",
+		"priority 256":                                 "line 1",
 	} {
 		_, err := ParsePolicy(text)
 		require.ErrorIs(t, err, ErrPolicyInvalid, text)
@@ -138,15 +139,15 @@ func (textCodec) OpenPolicy(b []byte) (Policy, identity.PeerID, error) {
 
 func TestReplaceSigned(t *testing.T) {
 	g := testGate(t, Policy{Version: 1})
-	key := ed25519.NewKeyFromSeed(append([]byte{5}, make([]byte, 31)...))
+	key := testkit.Key(5)
 	sign := func(text string) []byte {
 		raw, err := SignPolicy(text, textCodec{}, key)
 		require.NoError(t, err)
 		return raw
 	}
 	good := sign("version 2\nbudget 0.0001")
-	signers := []identity.PeerID{testPeer(5)}
-	require.ErrorIs(t, g.ReplaceSigned(good, textCodec{}, []identity.PeerID{testPeer(6)}), ErrPolicySigner)
+	signers := []identity.PeerID{testkit.Peer(5)}
+	require.ErrorIs(t, g.ReplaceSigned(good, textCodec{}, []identity.PeerID{testkit.Peer(6)}), ErrPolicySigner)
 	for i := range good {
 		bad := bytes.Clone(good)
 		bad[i] ^= 1
@@ -163,7 +164,7 @@ func TestReplaceSigned(t *testing.T) {
 	var out strings.Builder
 	_, signer, err := ShowSigned(&out, good, textCodec{})
 	require.NoError(t, err)
-	require.Equal(t, testPeer(5), signer)
+	require.Equal(t, testkit.Peer(5), signer)
 	require.Contains(t, out.String(), "budget 0.0001\n")
 }
 
@@ -244,7 +245,7 @@ func TestDryRun(t *testing.T) {
 // What was to run is part of a decision: a refusal by its publisher is told, and a dry
 // run replays the rules about capsules.
 func TestStartIsRemembered(t *testing.T) {
-	g := testGate(t, Policy{Version: 1, Publishers: []identity.PeerID{testPeer(7)}})
+	g := testGate(t, Policy{Version: 1, Publishers: []identity.PeerID{testkit.Peer(7)}})
 	m := capsule.Manifest{CID: capsule.SumCID([]byte("wasm")), MemoryLimit: 1 << 20}
 	id := func(n int) string { return fmt.Sprintf("01935c2e-7d1a-7c3b-8f00-%012d", n) }
 	for n, publisher := range []byte{7, 8} {
@@ -252,7 +253,7 @@ func TestStartIsRemembered(t *testing.T) {
 		req.Job.ID = id(n)
 		a, err := g.Admit(req, testNow)
 		require.NoError(t, err)
-		if err = g.Start(a, m, testPeer(publisher)); n == 0 {
+		if err = g.Start(a, m, testkit.Peer(publisher)); n == 0 {
 			require.NoError(t, err)
 		} else {
 			require.ErrorIs(t, err, ErrPublisherDenied)
@@ -265,7 +266,7 @@ func TestStartIsRemembered(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, "publisher_denied", d.Code)
 
-	changes, looked, err := g.DryRun(Policy{Version: 2, Publishers: []identity.PeerID{testPeer(8)}})
+	changes, looked, err := g.DryRun(Policy{Version: 2, Publishers: []identity.PeerID{testkit.Peer(8)}})
 	require.NoError(t, err)
 	require.Equal(t, 2, looked)
 	require.Len(t, changes, 2)
@@ -279,14 +280,14 @@ func TestStartIsRemembered(t *testing.T) {
 // A flood of what is refused unread pushes nothing out, and nobody else's job stands
 // for an own one of its id.
 func TestHistoryUnderAFlood(t *testing.T) {
-	g, err := New(Config{Ledgers: purse{testLedger(1): 1_000}, History: 8})
+	g, err := New(Config{Ledgers: purse{testkit.Ledger(1): 1_000}, History: 8})
 	require.NoError(t, err)
 	own := testRequest()
 	_, err = g.Admit(own, testNow)
 	require.NoError(t, err)
 	for range 100 {
 		req := testRequest()
-		req.From, req.Envelope.Metadata.CreditLedgerID = testPeer(9), ""
+		req.From, req.Envelope.Metadata.CreditLedgerID = testkit.Peer(9), ""
 		_, err := g.Admit(req, testNow)
 		require.Error(t, err)
 	}
@@ -296,7 +297,7 @@ func TestHistoryUnderAFlood(t *testing.T) {
 	require.Empty(t, d.From)
 	all := g.Decisions(100)
 	require.Len(t, all, 9)
-	require.Equal(t, testPeer(9), all[0].From, "who sent it is known")
+	require.Equal(t, testkit.Peer(9), all[0].From, "who sent it is known")
 	require.True(t, all[8].Admitted(), "newest first, of both kinds")
 	_, looked, err := g.DryRun(Policy{Version: 1})
 	require.NoError(t, err)
@@ -304,24 +305,24 @@ func TestHistoryUnderAFlood(t *testing.T) {
 }
 
 func TestCommandsAndCapsules(t *testing.T) {
-	g := testGate(t, Policy{Version: 1, Publishers: []identity.PeerID{testPeer(7)}, DenyCapabilities: []string{"gpu"},
+	g := testGate(t, Policy{Version: 1, Publishers: []identity.PeerID{testkit.Peer(7)}, DenyCapabilities: []string{"gpu"},
 		MaxMemory: 1 << 20, MaxRun: time.Second,
-		Lifecycle: []LifecycleRule{{Commands: []capsule.CommandType{capsule.Pause}}, {Peer: testPeer(2)}}})
-	require.NoError(t, g.Command("", testPeer(1), capsule.Kill))
-	require.NoError(t, g.Command(testPeer(1), testPeer(1), capsule.Kill))
-	require.NoError(t, g.Command(testPeer(2), testPeer(1), capsule.Kill))
-	require.NoError(t, g.Command(testPeer(3), testPeer(1), capsule.Pause))
-	require.ErrorIs(t, g.Command(testPeer(3), testPeer(1), capsule.Kill), ErrCommandDenied)
-	require.ErrorIs(t, g.Command(testPeer(3), "", capsule.Spawn), ErrCommandDenied)
+		Lifecycle: []LifecycleRule{{Commands: []capsule.CommandType{capsule.Pause}}, {Peer: testkit.Peer(2)}}})
+	require.NoError(t, g.Command("", testkit.Peer(1), capsule.Kill))
+	require.NoError(t, g.Command(testkit.Peer(1), testkit.Peer(1), capsule.Kill))
+	require.NoError(t, g.Command(testkit.Peer(2), testkit.Peer(1), capsule.Kill))
+	require.NoError(t, g.Command(testkit.Peer(3), testkit.Peer(1), capsule.Pause))
+	require.ErrorIs(t, g.Command(testkit.Peer(3), testkit.Peer(1), capsule.Kill), ErrCommandDenied)
+	require.ErrorIs(t, g.Command(testkit.Peer(3), "", capsule.Spawn), ErrCommandDenied)
 	m := capsule.Manifest{CID: capsule.SumCID([]byte("x")), MemoryLimit: 1 << 20, TimeLimit: time.Second}
-	require.NoError(t, g.Capsule(m, testPeer(7)))
-	require.ErrorIs(t, g.Capsule(m, testPeer(8)), ErrPublisherDenied)
+	require.NoError(t, g.Capsule(m, testkit.Peer(7)))
+	require.ErrorIs(t, g.Capsule(m, testkit.Peer(8)), ErrPublisherDenied)
 	m.MemoryLimit++
-	require.ErrorIs(t, g.Capsule(m, testPeer(7)), ErrOverLimit)
+	require.ErrorIs(t, g.Capsule(m, testkit.Peer(7)), ErrOverLimit)
 	m.MemoryLimit, m.TimeLimit = 0, time.Minute
-	require.ErrorIs(t, g.Capsule(m, testPeer(7)), ErrOverLimit)
+	require.ErrorIs(t, g.Capsule(m, testkit.Peer(7)), ErrOverLimit)
 	m.TimeLimit, m.Capabilities = 0, []string{"gpu"}
-	require.ErrorIs(t, g.Capsule(m, testPeer(7)), ErrCapabilityDenied)
+	require.ErrorIs(t, g.Capsule(m, testkit.Peer(7)), ErrCapabilityDenied)
 	env := testRequest().Envelope
 	env.Metadata.CreditLedgerID = ""
 	require.NoError(t, g.Message(env, testNow))
@@ -342,7 +343,7 @@ func TestQuietHours(t *testing.T) {
 func FuzzAdmit(f *testing.F) {
 	r := testRequest()
 	f.Add(r.Envelope.ID, r.Envelope.Type, r.Envelope.Metadata.CreditLedgerID, r.Envelope.Metadata.TraceParent, r.Job.ID, r.Job.Capsule, int64(0), uint64(5))
-	g, err := New(Config{Ledgers: purse{testLedger(1): 1_000}})
+	g, err := New(Config{Ledgers: purse{testkit.Ledger(1): 1_000}})
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, id, typ, ledger, trace, job, cid string, skew int64, budget uint64) {
 		req := testRequest()
@@ -354,7 +355,7 @@ func FuzzAdmit(f *testing.F) {
 			t.Fatal("an error and an admission")
 		}
 		if err == nil {
-			require.Equal(t, testLedger(1), a.Ledger())
+			require.Equal(t, testkit.Ledger(1), a.Ledger())
 			require.LessOrEqual(t, a.Job().Budget, uint64(1_000))
 			require.NotZero(t, a.Job().Budget)
 		}

@@ -8,17 +8,12 @@ import (
 
 	"inos/internal/credit"
 	"inos/internal/identity"
+	"inos/internal/testkit"
 )
 
-func keyOf(n byte) ed25519.PublicKey {
-	seed := make([]byte, ed25519.SeedSize)
-	seed[0] = n
-	return ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)
-}
-
 var (
-	payer  = identity.LedgerIDOf(keyOf(1))
-	worker = identity.PeerIDOf(keyOf(2))
+	payer  = testkit.Ledger(1)
+	worker = testkit.Peer(2)
 )
 
 // noCodec is for ledgers that see no signed message.

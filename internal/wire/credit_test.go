@@ -9,11 +9,12 @@ import (
 
 	"inos/internal/credit"
 	"inos/internal/identity"
+	"inos/internal/testkit"
 	"inos/internal/wire"
 )
 
 func TestCreditRoundTrip(t *testing.T) {
-	k := key(5)
+	k := testkit.Key(5)
 	pub := k.Public().(ed25519.PublicKey)
 	me, at := identity.PeerIDOf(pub), time.Unix(0, 99).UTC()
 	var codec wire.Credit

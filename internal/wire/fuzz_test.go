@@ -6,6 +6,7 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/governance"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 	"inos/internal/wire"
 )
 
@@ -14,7 +15,7 @@ import (
 func FuzzDecoders(f *testing.F) {
 	env, _ := wire.EncodeEnvelope(governance.Envelope{ID: "a", Type: "b:c:v1"})
 	profile, _ := wire.EncodeProfile(mesh.Profile{Peer: "p", Capabilities: []string{"gpu"}, Coordinate: &mesh.Coordinate{Vec: []float64{1, 2}}})
-	signed, _ := wire.Seal(wire.DomainProfile, profile, key(1))
+	signed, _ := wire.Seal(wire.DomainProfile, profile, testkit.Key(1))
 	cmd, _ := wire.EncodeCommand(capsule.Command{ID: "1", Type: capsule.Spawn, Spawn: &capsule.SpawnParams{CID: "c"}})
 	frame, _ := wire.EncodeJobFrame(wire.JobFrame{Request: &wire.JobRequest{Envelope: env}})
 	manifest, _ := wire.EncodeManifest(capsule.Manifest{Chunks: [][32]byte{{1}}})

@@ -13,17 +13,12 @@ import (
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 	"inos/internal/wire"
 )
 
-func key(seed byte) ed25519.PrivateKey {
-	var s [ed25519.SeedSize]byte
-	s[0] = seed
-	return ed25519.NewKeyFromSeed(s[:])
-}
-
 func TestSealedMessagesOpenOnlyInTheirDomain(t *testing.T) {
-	k := key(1)
+	k := testkit.Key(1)
 	b, err := wire.Seal(wire.DomainProfile, []byte("payload"), k)
 	require.NoError(t, err)
 	payload, signer, err := wire.Open(wire.DomainProfile, b)
@@ -37,7 +32,7 @@ func TestSealedMessagesOpenOnlyInTheirDomain(t *testing.T) {
 
 // Whatever bit of a sealed message flips, it opens as what was signed or not at all.
 func TestSealedMessageBitFlips(t *testing.T) {
-	b, err := wire.Seal(wire.DomainProfile, []byte("payload"), key(1))
+	b, err := wire.Seal(wire.DomainProfile, []byte("payload"), testkit.Key(1))
 	require.NoError(t, err)
 	_, want, err := wire.Open(wire.DomainProfile, b)
 	require.NoError(t, err)
@@ -126,12 +121,12 @@ func TestProfileRoundTrip(t *testing.T) {
 func TestManifestRoundTrip(t *testing.T) {
 	want := capsule.Manifest{CID: capsule.SumCID([]byte("wasm")), Name: "hash", ABIVersion: 1, Size: 4, Capabilities: []string{"simd"},
 		MemoryLimit: 1 << 26, TimeLimit: time.Minute, Methods: []string{"both"}, ChunkSize: 1 << 16, Chunks: [][32]byte{{1}, {2}}}
-	b, err := wire.SealManifest(want, key(3))
+	b, err := wire.SealManifest(want, testkit.Key(3))
 	require.NoError(t, err)
 	got, publisher, err := wire.OpenManifest(b)
 	require.NoError(t, err)
 	require.Equal(t, want, got)
-	require.Equal(t, identity.PeerIDOf(key(3).Public().(ed25519.PublicKey)), publisher)
+	require.Equal(t, identity.PeerIDOf(testkit.Key(3).Public().(ed25519.PublicKey)), publisher)
 }
 
 func TestFramesRoundTrip(t *testing.T) {

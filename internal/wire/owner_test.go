@@ -8,13 +8,14 @@ import (
 
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 	"inos/internal/wire"
 )
 
 // A profile names an owner only when the owner's key says so, of that very node.
 func TestOwnership(t *testing.T) {
 	id := func(k ed25519.PrivateKey) identity.PeerID { return identity.PeerIDOf(k.Public().(ed25519.PublicKey)) }
-	node, other, owner := id(key(1)), id(key(2)), key(3)
+	node, other, owner := id(testkit.Key(1)), id(testkit.Key(2)), testkit.Key(3)
 	word, err := wire.SealOwnership(node, owner)
 	require.NoError(t, err)
 	decode := func(p mesh.Profile) (mesh.Profile, error) {

@@ -11,11 +11,12 @@ import (
 	"inos/internal/credit"
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/testkit"
 	"inos/internal/wire"
 )
 
 func TestPolicyRoundTrip(t *testing.T) {
-	pub := key(7).Public().(ed25519.PublicKey)
+	pub := testkit.Key(7).Public().(ed25519.PublicKey)
 	me := identity.PeerIDOf(pub)
 	want := governance.Policy{
 		Version: 9, Name: "night", Issued: time.Unix(0, 5).UTC(), Require: []governance.Field{governance.FieldUserID, governance.FieldAuthToken},
@@ -28,7 +29,7 @@ func TestPolicyRoundTrip(t *testing.T) {
 		Quiet:     []governance.QuietHours{{From: 1320, To: 360, Offset: -90 * time.Minute, MinPriority: 100}},
 	}
 	require.NoError(t, want.Check())
-	b, err := wire.Policies{}.SealPolicy(want, key(7))
+	b, err := wire.Policies{}.SealPolicy(want, testkit.Key(7))
 	require.NoError(t, err)
 	got, signer, err := wire.Policies{}.OpenPolicy(b)
 	require.NoError(t, err)

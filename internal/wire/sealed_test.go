@@ -11,13 +11,14 @@ import (
 	"inos/internal/credit"
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/testkit"
 	"inos/internal/wire"
 )
 
 // FuzzSealed signs arbitrary payloads: what a hostile signer can say. Whatever opens
 // must survive being sealed and opened again.
 func FuzzSealed(f *testing.F) {
-	k := key(1)
+	k := testkit.Key(1)
 	pub := k.Public().(ed25519.PublicKey)
 	at := time.Unix(0, 1<<60).UTC()
 	var money wire.Credit
@@ -72,7 +73,7 @@ func FuzzSealed(f *testing.F) {
 }
 
 func again[T any](t *testing.T, v T, seal func(T, ed25519.PrivateKey) ([]byte, error), open func([]byte) (T, identity.PeerID, error)) {
-	b, err := seal(v, key(1))
+	b, err := seal(v, testkit.Key(1))
 	require.NoError(t, err)
 	got, _, err := open(b)
 	require.NoError(t, err)

@@ -4,26 +4,22 @@ package p2p
 
 import (
 	"context"
-	"crypto/ed25519"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"inos/internal/testkit"
 )
 
 // A caller that goes away while an answer waits for its time must not leave the
 // stream open: the resource manager counts it, and refuses the peer's next ones.
 func TestLateStreamsEndWithTheirCaller(t *testing.T) {
-	key := func(seed byte) ed25519.PrivateKey {
-		var s [ed25519.SeedSize]byte
-		s[0] = seed
-		return ed25519.NewKeyFromSeed(s[:])
-	}
 	listen := []string{"/ip4/127.0.0.1/udp/0/quic-v1/webtransport"}
-	far, err := New(Config{Key: key(91), Listen: listen, ArtificialLatency: 20 * time.Millisecond})
+	far, err := New(Config{Key: testkit.Key(91), Listen: listen, ArtificialLatency: 20 * time.Millisecond})
 	require.NoError(t, err)
 	defer far.Close()
-	near, err := New(Config{Key: key(92), Listen: listen})
+	near, err := New(Config{Key: testkit.Key(92), Listen: listen})
 	require.NoError(t, err)
 	defer near.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -2,7 +2,6 @@ package matchmaker
 
 import (
 	"context"
-	"crypto/ed25519"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -16,9 +15,10 @@ import (
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 )
 
-var payer = identity.LedgerIDOf(ed25519.NewKeyFromSeed(make([]byte, 32)).Public().(ed25519.PublicKey))
+var payer = testkit.Ledger(0)
 
 // payAll covers every budget; it is a working governance.Ledgers.
 type payAll struct{}

@@ -9,7 +9,6 @@
 package main
 
 import (
-	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -22,23 +21,17 @@ import (
 	"time"
 
 	"inos/internal/credit"
-	"inos/internal/identity"
 	"inos/internal/store"
+	"inos/internal/testkit"
 	"inos/internal/wire"
 )
 
 // boundLog is what the log takes while it is killed, in bytes.
 const boundLog = 1 << 20
 
-func keyOf(n byte) ed25519.PublicKey {
-	seed := make([]byte, ed25519.SeedSize)
-	seed[0] = n
-	return ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)
-}
-
 var (
-	payer  = identity.LedgerIDOf(keyOf(1))
-	worker = identity.PeerIDOf(keyOf(2))
+	payer  = testkit.Ledger(1)
+	worker = testkit.Peer(2)
 	now    time.Time
 )
 
