@@ -11,14 +11,17 @@ import (
 	"inos/internal/kernel"
 	"inos/internal/mesh"
 	"inos/internal/payment"
+	"inos/internal/testkit"
+	"inos/internal/testkit/accounts"
+	"inos/internal/wire"
 )
 
 func TestUpkeepNeverPassesTheLine(t *testing.T) {
-	p := newParty(t, 1) // may spend 1000
-	now := p.now
-	tab, err := p.purse.Open(p.wallet.Ledger(), "", "", 30, now)
+	p := accounts.New(t, 1) // may spend 1000
+	now := p.Now
+	tab, err := p.Payment.Open(p.Signer.Ledger(), "", "", 30, now)
 	require.NoError(t, err)
-	require.EqualValues(t, -300, p.spendable(t, p.wallet.Ledger()), "ten seconds are paid ahead")
+	require.EqualValues(t, -300, p.Balance(t, p.Signer.Ledger()), "ten seconds are paid ahead")
 	ran, dry := 0, 0
 	for range 60 {
 		now = now.Add(time.Second)
@@ -28,54 +31,54 @@ func TestUpkeepNeverPassesTheLine(t *testing.T) {
 			break
 		}
 		ran++
-		b, _ := p.ledger.Balance(p.wallet.Ledger())
-		require.GreaterOrEqual(t, b.Balance, int64(-line))
+		b, _ := p.Ledger.Balance(p.Signer.Ledger())
+		require.GreaterOrEqual(t, b.Balance, int64(-accounts.Line))
 	}
 	require.Equal(t, 1, dry)
 	require.GreaterOrEqual(t, ran, 20)
 	paid := int64(ran+1) * 30
-	require.EqualValues(t, -paid, p.spendable(t, p.wallet.Ledger()), "what ran, and no more")
-	require.EqualValues(t, paid, p.ledger.Earned(p.wallet.Peer()))
+	require.EqualValues(t, -paid, p.Balance(t, p.Signer.Ledger()), "what ran, and no more")
+	require.EqualValues(t, paid, p.Ledger.Earned(p.Signer.Peer()))
 
 	// Its owner pays, it goes on; its end gives the rest of the advance back.
-	require.NoError(t, p.ledger.Grant(p.wallet.Ledger(), 1000, now))
+	require.NoError(t, p.Ledger.Grant(p.Signer.Ledger(), 1000, now))
 	require.NoError(t, tab.Charge(0, now))
 	tab.Close(2*time.Second, now.Add(2*time.Second))
-	require.EqualValues(t, 1000-paid-60, p.spendable(t, p.wallet.Ledger()))
-	require.Zero(t, p.ledger.Sum())
+	require.EqualValues(t, 1000-paid-60, p.Balance(t, p.Signer.Ledger()))
+	require.Zero(t, p.Ledger.Sum())
 }
 
 func TestUpkeepIsPaidByWhoeverSpawned(t *testing.T) {
-	host, guest := newParty(t, 1), newParty(t, 2)
-	tab, err := host.purse.Open("", "", "", 1, host.now)
+	host, guest := accounts.New(t, 1), accounts.New(t, 2)
+	tab, err := host.Payment.Open("", "", "", 1, host.Now)
 	require.NoError(t, err)
 	require.Nil(t, tab, "the console's own are free")
-	tab, err = host.purse.Open("", guest.wallet.Peer(), "", 1, host.now)
+	tab, err = host.Payment.Open("", guest.Signer.Peer(), "", 1, host.Now)
 	require.NoError(t, err)
-	require.Equal(t, guest.wallet.Ledger(), tab.Ledger())
-	require.EqualValues(t, -10, host.spendable(t, guest.wallet.Ledger()), "on the stranger's line")
-	_, err = host.purse.Open(host.wallet.Ledger(), guest.wallet.Peer(), "", 1, host.now)
+	require.Equal(t, guest.Signer.Ledger(), tab.Ledger())
+	require.EqualValues(t, -10, host.Balance(t, guest.Signer.Ledger()), "on the stranger's line")
+	_, err = host.Payment.Open(host.Signer.Ledger(), guest.Signer.Peer(), "", 1, host.Now)
 	require.ErrorIs(t, err, credit.ErrVoucherMissing, "nobody spends another's ledger")
-	require.NoError(t, host.ledger.Revoke(guest.wallet.Ledger(), host.now))
-	_, err = host.purse.Open("", guest.wallet.Peer(), "", 1, host.now)
+	require.NoError(t, host.Ledger.Revoke(guest.Signer.Ledger(), host.Now))
+	_, err = host.Payment.Open("", guest.Signer.Peer(), "", 1, host.Now)
 	require.ErrorIs(t, err, credit.ErrLedgerRevoked)
-	require.Error(t, tab.Charge(9*time.Second, host.now.Add(9*time.Second)), "a revoked ledger runs dry")
-	require.EqualValues(t, 9, host.spendable(t, host.wallet.Ledger()), "what a guest paid can be spent")
+	require.Error(t, tab.Charge(9*time.Second, host.Now.Add(9*time.Second)), "a revoked ledger runs dry")
+	require.EqualValues(t, 9, host.Balance(t, host.Signer.Ledger()), "what a guest paid can be spent")
 }
 
 func TestReceiptOfARunThatTheBudgetEnded(t *testing.T) {
-	payer, worker := newParty(t, 1), newParty(t, 2)
+	payer, worker := accounts.New(t, 1), accounts.New(t, 2)
 	here, _, receipt := done(t, payer, worker, 100, func(w *kernel.Work) { w.OutputCID, w.Code = "", mesh.JobCreditExhausted })
-	out := mesh.JobOutcome{JobID: here.Job().ID, Node: worker.wallet.Peer(), Cost: 100, Receipt: receipt, Code: mesh.JobCreditExhausted}
-	require.NoError(t, payer.purse.Pay(here, out, time.Second, payer.now))
-	require.EqualValues(t, -100, payer.spendable(t, payer.wallet.Ledger()))
+	out := mesh.JobOutcome{JobID: here.Job().ID, Node: worker.Signer.Peer(), Cost: 100, Receipt: receipt, Code: mesh.JobCreditExhausted}
+	require.NoError(t, payer.Payment.Pay(here, out, time.Second, payer.Now))
+	require.EqualValues(t, -100, payer.Balance(t, payer.Signer.Ledger()))
 }
 
 func TestReceiptOfAnotherCodeIsRefused(t *testing.T) {
-	payer, worker := newParty(t, 1), newParty(t, 2)
+	payer, worker := accounts.New(t, 1), accounts.New(t, 2)
 	here, w, receipt := done(t, payer, worker, 100, func(w *kernel.Work) { w.Code = mesh.JobCreditExhausted })
-	out := mesh.JobOutcome{JobID: here.Job().ID, Node: worker.wallet.Peer(), Cost: 100, Receipt: receipt, OutputCID: w.OutputCID}
-	require.ErrorIs(t, payer.purse.Pay(here, out, time.Second, payer.now), credit.ErrReceiptMismatch)
+	out := mesh.JobOutcome{JobID: here.Job().ID, Node: worker.Signer.Peer(), Cost: 100, Receipt: receipt, OutputCID: w.OutputCID}
+	require.ErrorIs(t, payer.Payment.Pay(here, out, time.Second, payer.Now), credit.ErrReceiptMismatch)
 }
 
 // lost are the holds whose fate payer would ask for.
@@ -93,36 +96,36 @@ func lost(payer interface {
 func TestAnAttemptThatWasGivenUpIsAskedAfterAtOnce(t *testing.T) {
 	for name, did := range map[string]bool{"it had done it": true, "it never had it": false} {
 		t.Run(name, func(t *testing.T) {
-			payer, worker := newParty(t, 1), newParty(t, 2)
-			sub := order(t, payer, 100)
-			here := payer.admit(t, sub, nil, "")
-			voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), terms(sub, payer.now), payer.now)
+			payer, worker := accounts.New(t, 1), accounts.New(t, 2)
+			sub := payer.Order(t, 100)
+			here := payer.Admit(t, sub, nil, "")
+			voucher, err := payer.Payment.Promise(here, worker.Signer.Peer(), accounts.Terms(sub, payer.Now), payer.Now)
 			require.NoError(t, err)
 			if did {
-				earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), terms(sub, worker.now), worker.now)
+				earning, err := worker.Payment.Earn(worker.Admit(t, sub, voucher, payer.Signer.Peer()), accounts.Terms(sub, worker.Now), worker.Now)
 				require.NoError(t, err)
-				_, err = earning.Collect(work(sub, 30, worker.now), worker.now)
+				_, err = earning.Collect(accounts.Work(sub, 30, worker.Now), worker.Now)
 				require.NoError(t, err)
 			}
-			require.Empty(t, lost(payer.purse, payer.now), "its job is in hand")
-			payer.purse.GiveUp(here, worker.wallet.Peer())
-			held := lost(payer.purse, payer.now)
+			require.Empty(t, lost(payer.Payment, payer.Now), "its job is in hand")
+			payer.Payment.GiveUp(here, worker.Signer.Peer())
+			held := lost(payer.Payment, payer.Now)
 			require.Len(t, held, 1)
-			answer, err := worker.purse.Answer(held[0].ID)
+			answer, err := worker.Payment.Answer(held[0].ID)
 			require.NoError(t, err)
 			if did {
-				_, err = payer.purse.Late(answer, payer.now.Add(time.Second))
+				_, err = payer.Payment.Late(answer, payer.Now.Add(time.Second))
 				require.NoError(t, err)
-				require.EqualValues(t, -30, payer.spendable(t, payer.wallet.Ledger()))
+				require.EqualValues(t, -30, payer.Balance(t, payer.Signer.Ledger()))
 			} else {
 				require.Empty(t, answer)
-				payer.purse.Denied(held[0], payer.now)
-				require.Zero(t, payer.spendable(t, payer.wallet.Ledger()))
-				_, err = worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), terms(sub, worker.now), worker.now)
+				payer.Payment.Denied(held[0], payer.Now)
+				require.Zero(t, payer.Balance(t, payer.Signer.Ledger()))
+				_, err = worker.Payment.Earn(worker.Admit(t, sub, voucher, payer.Signer.Peer()), accounts.Terms(sub, worker.Now), worker.Now)
 				require.ErrorIs(t, err, credit.ErrVoucherReplayed, "what was denied is not taken after")
 			}
-			require.Empty(t, payer.ledger.Holds())
-			require.Empty(t, lost(payer.purse, payer.now))
+			require.Empty(t, payer.Ledger.Holds())
+			require.Empty(t, lost(payer.Payment, payer.Now))
 		})
 	}
 }
@@ -132,47 +135,47 @@ func TestAnAttemptThatWasGivenUpIsAskedAfterAtOnce(t *testing.T) {
 func TestLateReceiptAndExpiryExcludeEachOther(t *testing.T) {
 	for name, expiredFirst := range map[string]bool{"receipt first": false, "expiry first": true} {
 		t.Run(name, func(t *testing.T) {
-			payer, worker := newParty(t, 1), newParty(t, 2)
-			sub := order(t, payer, 100)
-			voucher, err := payer.purse.Promise(payer.admit(t, sub, nil, ""), worker.wallet.Peer(), terms(sub, payer.now), payer.now)
+			payer, worker := accounts.New(t, 1), accounts.New(t, 2)
+			sub := payer.Order(t, 100)
+			voucher, err := payer.Payment.Promise(payer.Admit(t, sub, nil, ""), worker.Signer.Peer(), accounts.Terms(sub, payer.Now), payer.Now)
 			require.NoError(t, err)
-			earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), terms(sub, worker.now), worker.now)
+			earning, err := worker.Payment.Earn(worker.Admit(t, sub, voucher, payer.Signer.Peer()), accounts.Terms(sub, worker.Now), worker.Now)
 			require.NoError(t, err)
-			receipt, err := earning.Collect(work(sub, 30, worker.now), worker.now)
+			receipt, err := earning.Collect(accounts.Work(sub, 30, worker.Now), worker.Now)
 			require.NoError(t, err)
-			held := payer.ledger.Holds()
+			held := payer.Ledger.Holds()
 			require.Len(t, held, 1)
-			require.Empty(t, lost(payer.purse, payer.now), "its job may be in hand")
-			require.Len(t, lost(payer.purse, held[0].Expires), 1, "its deadline has passed")
-			answer, err := worker.purse.Answer(held[0].ID)
+			require.Empty(t, lost(payer.Payment, payer.Now), "its job may be in hand")
+			require.Len(t, lost(payer.Payment, held[0].Expires), 1, "its deadline has passed")
+			answer, err := worker.Payment.Answer(held[0].ID)
 			require.NoError(t, err)
 			require.Equal(t, receipt, answer)
 
 			again := *payer // the payer starts again
-			again.wallet, err = credit.NewSigner(credit.SignerConfig{Key: keyOf(1), Codec: codec})
+			again.Signer, err = credit.NewSigner(credit.SignerConfig{Key: testkit.Key(1), Codec: wire.Credit{}})
 			require.NoError(t, err)
-			again.purse, err = payment.New(payment.Config{Signer: again.wallet, Ledger: payer.ledger}, payer.now)
+			again.Payment, err = payment.New(payment.Config{Signer: again.Signer, Ledger: payer.Ledger}, payer.Now)
 			require.NoError(t, err)
-			require.Len(t, lost(again.purse, payer.now), 1)
+			require.Len(t, lost(again.Payment, payer.Now), 1)
 			late := held[0].Expires.Add(time.Hour)
 			if expiredFirst {
-				ids, err := payer.ledger.Expire(late)
+				ids, err := payer.Ledger.Expire(late)
 				require.NoError(t, err)
 				require.Len(t, ids, 1)
-				_, err = again.purse.Late(receipt, late)
+				_, err = again.Payment.Late(receipt, late)
 				require.ErrorIs(t, err, credit.ErrHoldRefunded)
-				require.Zero(t, payer.spendable(t, payer.wallet.Ledger()))
+				require.Zero(t, payer.Balance(t, payer.Signer.Ledger()))
 				return
 			}
-			_, err = again.purse.Late(receipt, payer.now)
+			_, err = again.Payment.Late(receipt, payer.Now)
 			require.NoError(t, err)
-			_, err = again.purse.Late(receipt, payer.now)
+			_, err = again.Payment.Late(receipt, payer.Now)
 			require.Error(t, err, "once")
-			again.purse.Denied(held[0], payer.now)
-			ids, err := payer.ledger.Expire(late)
+			again.Payment.Denied(held[0], payer.Now)
+			ids, err := payer.Ledger.Expire(late)
 			require.NoError(t, err)
 			require.Empty(t, ids)
-			require.EqualValues(t, -30, payer.spendable(t, payer.wallet.Ledger()))
+			require.EqualValues(t, -30, payer.Balance(t, payer.Signer.Ledger()))
 		})
 	}
 }

@@ -14,9 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/credit"
-	"inos/internal/governance"
-	"inos/internal/payment"
 	"inos/internal/store"
+	"inos/internal/testkit"
+	"inos/internal/testkit/accounts"
+	"inos/internal/wire"
 	"inos/test/crash"
 )
 
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 
 // books is a worker whose ledger and proofs are on the disk.
 type books struct {
-	party
+	*accounts.Party
 	log   *store.Log
 	close func() error
 }
@@ -43,7 +44,7 @@ func openBooks(dir string) (*books, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &books{party: party{now: time.Now()}, close: d.Close}
+	b := &books{close: d.Close}
 	if b.log, _, err = store.OpenLog(d, "ledger"); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
@@ -53,18 +54,11 @@ func openBooks(dir string) (*books, error) {
 		return nil, errors.Join(err, b.close())
 	}
 	b.close = func() error { return errors.Join(kv.Close(), b.log.Close(), d.Close()) }
-	if b.wallet, err = credit.NewSigner(credit.SignerConfig{Key: keyOf(2), Codec: codec}); err != nil {
-		return nil, errors.Join(err, b.close())
-	}
-	b.ledger, err = credit.OpenLedger(credit.Config{Log: b.log, Codec: codec, Self: b.wallet.Peer(), StrangerLine: 1 << 40, CheckpointEvery: 300})
+	b.Party, err = accounts.Make(accounts.Config{Key: 2, Line: 1 << 40, Log: b.log, Keep: kv, CheckpointEvery: 300})
 	if err != nil {
 		return nil, errors.Join(err, b.close())
 	}
-	if b.gate, err = governance.New(governance.Config{Ledgers: b.ledger}); err != nil {
-		return nil, errors.Join(err, b.close())
-	}
-	b.purse, err = payment.New(payment.Config{Signer: b.wallet, Ledger: b.ledger, Keep: kv}, b.now)
-	return b, err
+	return b, nil
 }
 
 // workUntilKilled does paid jobs for one payer from 50 goroutines and says on
@@ -74,11 +68,11 @@ func workUntilKilled(dir string) error {
 	if err != nil {
 		return err
 	}
-	payer, err := credit.NewSigner(credit.SignerConfig{Key: keyOf(1), Codec: codec})
+	payer, err := credit.NewSigner(credit.SignerConfig{Key: testkit.Key(1), Codec: wire.Credit{}})
 	if err != nil {
 		return err
 	}
-	return crash.Acknowledge(func() (credit.Nonce, error) { return b.doJob(payer) })
+	return crash.Acknowledge(func() (credit.Nonce, error) { return doJob(b.Party, payer) })
 }
 
 // The worker is killed with SIGKILL at a random acknowledgement, again and again over
@@ -89,7 +83,7 @@ func TestKillNineWhileCollecting(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 1))
-	payer, err := credit.NewSigner(credit.SignerConfig{Key: keyOf(1), Codec: codec})
+	payer, err := credit.NewSigner(credit.SignerConfig{Key: testkit.Key(1), Codec: wire.Credit{}})
 	require.NoError(t, err)
 	var dir string
 	total, made := 0, 0
@@ -102,7 +96,7 @@ func TestKillNineWhileCollecting(t *testing.T) {
 		require.NoError(t, err, "round %d", round)
 		for _, n := range acked {
 			id := credit.HoldID{Ledger: payer.Ledger(), Nonce: n}
-			require.Equal(t, credit.FateSettled, b.ledger.Fate(id), "round %d", round)
+			require.Equal(t, credit.FateSettled, b.Ledger.Fate(id), "round %d", round)
 		}
 		// Each settlement on the books, acknowledged or not, has its receipt, which says
 		// the same, and its voucher.
@@ -113,29 +107,29 @@ func TestKillNineWhileCollecting(t *testing.T) {
 			}
 			settled++
 			owed += e.Cost
-			receipt, err := b.purse.Answer(credit.HoldID{Ledger: e.Ledger, Nonce: e.Nonce})
+			receipt, err := b.Payment.Answer(credit.HoldID{Ledger: e.Ledger, Nonce: e.Nonce})
 			if err != nil {
 				return err
 			}
-			r, signer, err := codec.OpenReceipt(receipt)
-			if err == nil && (signer != b.wallet.Peer() || r.Cost != e.Cost || r.JobID != e.JobID || r.VoucherNonce != e.Nonce) {
+			r, signer, err := wire.Credit{}.OpenReceipt(receipt)
+			if err == nil && (signer != b.Signer.Peer() || r.Cost != e.Cost || r.JobID != e.JobID || r.VoucherNonce != e.Nonce) {
 				err = fmt.Errorf("receipt %+v for entry %+v", r, e)
 			}
 			return err
 		})
 		require.NoError(t, err, "round %d", round)
-		proofs := b.purse.Proofs()
+		proofs := b.Payment.Proofs()
 		require.Len(t, proofs, settled, "what was never settled proves nothing")
 		for _, p := range proofs {
-			v, signer, err := codec.OpenVoucher(p.Voucher)
+			v, signer, err := wire.Credit{}.OpenVoucher(p.Voucher)
 			require.NoError(t, err)
 			require.Equal(t, payer.Peer(), signer)
 			require.Equal(t, p.Hold.Nonce, v.Nonce)
 		}
-		standing, err := b.ledger.Standing(payer.Peer())
+		standing, err := b.Ledger.Standing(payer.Peer())
 		require.NoError(t, err)
 		require.Equal(t, owed, standing.Owes)
-		require.NoError(t, errors.Join(b.ledger.Close(), b.close()))
+		require.NoError(t, errors.Join(b.Ledger.Close(), b.close()))
 		total += len(acked)
 		made = settled
 	}

@@ -2,55 +2,45 @@ package payment_test
 
 import (
 	"errors"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/credit"
+	"inos/internal/testkit/accounts"
 )
 
-// fullLog refuses while it is full.
-type fullLog struct {
-	credit.MemoryLog
-	full atomic.Bool
-}
-
-func (l *fullLog) Append(records [][]byte) error {
-	if l.full.Load() {
-		return errors.New("quota exceeded")
-	}
-	return l.MemoryLog.Append(records)
-}
+// errFull is what a log says that has no room.
+var errFull = errors.New("quota exceeded")
 
 // What a node earned while its log was full is settled once there is room, though nobody
 // opens anything again, and before the hold expires.
 func TestEarnedWhileTheLogWasFull(t *testing.T) {
-	log := &fullLog{}
-	payer, worker := newParty(t, 1), partyOn(t, 2, line, log)
-	sub := order(t, payer, 100)
-	voucher, err := payer.purse.Promise(payer.admit(t, sub, nil, ""), worker.wallet.Peer(), terms(sub, payer.now), payer.now)
+	log := &accounts.FullLog{}
+	payer, worker := accounts.New(t, 1), accounts.Open(t, accounts.Config{Key: 2, Log: log})
+	sub := payer.Order(t, 100)
+	voucher, err := payer.Payment.Promise(payer.Admit(t, sub, nil, ""), worker.Signer.Peer(), accounts.Terms(sub, payer.Now), payer.Now)
 	require.NoError(t, err)
-	earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), terms(sub, worker.now), worker.now)
+	earning, err := worker.Payment.Earn(worker.Admit(t, sub, voucher, payer.Signer.Peer()), accounts.Terms(sub, worker.Now), worker.Now)
 	require.NoError(t, err)
-	log.full.Store(true)
-	_, err = earning.Collect(work(sub, 30, worker.now), worker.now)
+	log.Fail(errFull)
+	_, err = earning.Collect(accounts.Work(sub, 30, worker.Now), worker.Now)
 	require.ErrorIs(t, err, credit.ErrFailed)
-	require.EqualValues(t, -100, worker.spendable(t, payer.wallet.Ledger()), "still held")
-	worker.purse.SettleAgain(worker.now.Add(2 * time.Second))
-	require.EqualValues(t, -100, worker.spendable(t, payer.wallet.Ledger()), "still full")
+	require.EqualValues(t, -100, worker.Balance(t, payer.Signer.Ledger()), "still held")
+	worker.Payment.SettleAgain(worker.Now.Add(2 * time.Second))
+	require.EqualValues(t, -100, worker.Balance(t, payer.Signer.Ledger()), "still full")
 
-	log.full.Store(false)
-	now := worker.now.Add(10 * time.Minute) // the hold's time is over
-	worker.purse.SettleAgain(now)
-	gone, err := worker.ledger.Expire(now)
+	log.Fail(nil)
+	now := worker.Now.Add(10 * time.Minute) // the hold's time is over
+	worker.Payment.SettleAgain(now)
+	gone, err := worker.Ledger.Expire(now)
 	require.NoError(t, err)
 	require.Empty(t, gone)
-	require.EqualValues(t, -30, worker.spendable(t, payer.wallet.Ledger()))
-	require.Len(t, worker.purse.Proofs(), 1, "it can show for it")
-	worker.purse.SettleAgain(now)
-	require.EqualValues(t, -30, worker.spendable(t, payer.wallet.Ledger()), "once")
+	require.EqualValues(t, -30, worker.Balance(t, payer.Signer.Ledger()))
+	require.Len(t, worker.Payment.Proofs(), 1, "it can show for it")
+	worker.Payment.SettleAgain(now)
+	require.EqualValues(t, -30, worker.Balance(t, payer.Signer.Ledger()), "once")
 }
 
 // watchedLog tells before each entry is written.
@@ -67,15 +57,15 @@ func (l *watchedLog) Append(records [][]byte) error {
 // Nobody is asked after a voucher that has not left yet: it would be refused when it comes.
 func TestAPromiseIsNotLostWhileItIsWritten(t *testing.T) {
 	log := &watchedLog{before: func() {}}
-	payer, worker := partyOn(t, 1, line, log), newParty(t, 2)
-	sub := order(t, payer, 100)
+	payer, worker := accounts.Open(t, accounts.Config{Key: 1, Log: log}), accounts.New(t, 2)
+	sub := payer.Order(t, 100)
 	written := 0
 	log.before = func() {
 		written++
-		require.Len(t, payer.ledger.Holds(), 1)
-		require.Empty(t, lost(payer.purse, payer.now))
+		require.Len(t, payer.Ledger.Holds(), 1)
+		require.Empty(t, lost(payer.Payment, payer.Now))
 	}
-	_, err := payer.purse.Promise(payer.admit(t, sub, nil, ""), worker.wallet.Peer(), terms(sub, payer.now), payer.now)
+	_, err := payer.Payment.Promise(payer.Admit(t, sub, nil, ""), worker.Signer.Peer(), accounts.Terms(sub, payer.Now), payer.Now)
 	require.NoError(t, err)
 	require.Equal(t, 1, written)
 }
@@ -84,29 +74,29 @@ func TestAPromiseIsNotLostWhileItIsWritten(t *testing.T) {
 // sides: of a promise that was withdrawn, of a job that did not run, and of one that nothing
 // could be kept of.
 func TestRefundedWhileTheLogWasFull(t *testing.T) {
-	log, far := &fullLog{}, &fullLog{}
-	payer, worker := partyOn(t, 1, line, log), partyOn(t, 2, line, far)
-	sub := order(t, payer, 100)
-	here := payer.admit(t, sub, nil, "")
-	voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), terms(sub, payer.now), payer.now)
+	log, far := &accounts.FullLog{}, &accounts.FullLog{}
+	payer, worker := accounts.Open(t, accounts.Config{Key: 1, Log: log}), accounts.Open(t, accounts.Config{Key: 2, Log: far})
+	sub := payer.Order(t, 100)
+	here := payer.Admit(t, sub, nil, "")
+	voucher, err := payer.Payment.Promise(here, worker.Signer.Peer(), accounts.Terms(sub, payer.Now), payer.Now)
 	require.NoError(t, err)
-	earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), terms(sub, worker.now), worker.now)
+	earning, err := worker.Payment.Earn(worker.Admit(t, sub, voucher, payer.Signer.Peer()), accounts.Terms(sub, worker.Now), worker.Now)
 	require.NoError(t, err)
-	log.full.Store(true)
-	far.full.Store(true)
-	payer.purse.Withdraw(here, worker.wallet.Peer(), payer.now)
-	earning.Refund(worker.now)
-	require.Len(t, payer.ledger.Holds(), 1)
-	require.Len(t, worker.ledger.Holds(), 1)
-	log.full.Store(false)
-	far.full.Store(false)
-	for _, p := range []*party{payer, worker} {
+	log.Fail(errFull)
+	far.Fail(errFull)
+	payer.Payment.Withdraw(here, worker.Signer.Peer(), payer.Now)
+	earning.Refund(worker.Now)
+	require.Len(t, payer.Ledger.Holds(), 1)
+	require.Len(t, worker.Ledger.Holds(), 1)
+	log.Fail(nil)
+	far.Fail(nil)
+	for _, p := range []*accounts.Party{payer, worker} {
 		require.Eventually(t, func() bool {
-			p.now = p.now.Add(2 * time.Second) // past the ledger's pause
-			p.purse.SettleAgain(p.now)
-			return len(p.ledger.Holds()) == 0
+			p.Now = p.Now.Add(2 * time.Second) // past the ledger's pause
+			p.Payment.SettleAgain(p.Now)
+			return len(p.Ledger.Holds()) == 0
 		}, time.Minute, time.Millisecond)
 	}
-	require.Zero(t, payer.spendable(t, payer.wallet.Ledger()))
-	require.Zero(t, worker.spendable(t, payer.wallet.Ledger()))
+	require.Zero(t, payer.Balance(t, payer.Signer.Ledger()))
+	require.Zero(t, worker.Balance(t, payer.Signer.Ledger()))
 }

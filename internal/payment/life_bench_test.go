@@ -14,18 +14,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
-	"inos/internal/credit"
 	"inos/internal/governance"
-
 	"inos/internal/mesh"
-	"inos/internal/payment"
 	"inos/internal/store"
 	"inos/internal/submit"
+	"inos/internal/testkit/accounts"
 )
 
 // durable is a party whose ledger and proofs are on the disk. Books with bounds that a
 // benchmark does not reach.
-func durable(b *testing.B, seed byte) *party {
+func durable(b *testing.B, seed byte) *accounts.Party {
 	b.Helper()
 	dir, err := store.OpenDir(filepath.Join(b.TempDir(), fmt.Sprint(seed)))
 	require.NoError(b, err)
@@ -34,53 +32,46 @@ func durable(b *testing.B, seed byte) *party {
 	kv, err := store.OpenKV(dir, "node")
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = errors.Join(kv.Close(), log.Close(), dir.Close()) })
-	p := &party{now: time.Now()}
-	p.wallet, err = credit.NewSigner(credit.SignerConfig{Key: keyOf(seed), Codec: codec})
-	require.NoError(b, err)
-	p.ledger, err = credit.OpenLedger(credit.Config{Log: log, Codec: codec, Self: p.wallet.Peer(), StrangerLine: 1 << 50})
-	require.NoError(b, err)
-	require.NoError(b, p.ledger.OpenAccount(p.wallet.Ledger(), 1<<50, p.now))
-	p.gate, err = governance.New(governance.Config{Ledgers: p.ledger, Policy: governance.Policy{Version: 1}})
-	require.NoError(b, err)
-	p.purse, err = payment.New(payment.Config{Signer: p.wallet, Ledger: p.ledger, Keep: kv}, p.now)
+	p := accounts.Open(b, accounts.Config{Key: seed, Line: 1 << 50, Log: log, Keep: kv})
+	p.Gate, err = governance.New(governance.Config{Ledgers: p.Ledger, Policy: governance.Policy{Version: 1}})
 	require.NoError(b, err)
 	return p
 }
 
 // life is one paid job between two nodes: admitted and held on both, done, billed, paid.
 // Six writes have to be durable: two holds, two settlements, the proof and the receipt.
-func life(payer, worker *party) error {
+func life(payer, worker *accounts.Party) error {
 	sub, err := submit.New(submit.Order{Capsule: capsule.SumCID([]byte("wasm")), Method: "m", Input: []byte("in"), Budget: 100,
-		CreditLedgerID: string(payer.wallet.Ledger()), Module: "test", Device: payer.wallet.Peer()}, payer.now)
+		CreditLedgerID: string(payer.Signer.Ledger()), Module: "test", Device: payer.Signer.Peer()}, payer.Now)
 	if err != nil {
 		return err
 	}
-	here, err := payer.gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job}, payer.now)
+	here, err := payer.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job}, payer.Now)
 	if err != nil {
 		return err
 	}
-	defer payer.gate.Done(here)
-	voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), terms(sub, payer.now), payer.now)
+	defer payer.Gate.Done(here)
+	voucher, err := payer.Payment.Promise(here, worker.Signer.Peer(), accounts.Terms(sub, payer.Now), payer.Now)
 	if err != nil {
 		return err
 	}
-	there, err := worker.gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job, Voucher: voucher,
-		From: payer.wallet.Peer(), Payee: worker.wallet.Peer()}, worker.now)
+	there, err := worker.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job, Voucher: voucher,
+		From: payer.Signer.Peer(), Payee: worker.Signer.Peer()}, worker.Now)
 	if err != nil {
 		return err
 	}
-	defer worker.gate.Done(there)
-	earning, err := worker.purse.Earn(there, terms(sub, worker.now), worker.now)
+	defer worker.Gate.Done(there)
+	earning, err := worker.Payment.Earn(there, accounts.Terms(sub, worker.Now), worker.Now)
 	if err != nil {
 		return err
 	}
-	w := work(sub, 30, worker.now)
-	receipt, err := earning.Collect(w, worker.now)
+	w := accounts.Work(sub, 30, worker.Now)
+	receipt, err := earning.Collect(w, worker.Now)
 	if err != nil {
 		return err
 	}
-	return payer.purse.Pay(here, mesh.JobOutcome{JobID: sub.Job.ID, Node: worker.wallet.Peer(), OutputCID: w.OutputCID, Cost: w.Cost,
-		Receipt: receipt}, time.Second, payer.now)
+	return payer.Payment.Pay(here, mesh.JobOutcome{JobID: sub.Job.ID, Node: worker.Signer.Peer(), OutputCID: w.OutputCID, Cost: w.Cost,
+		Receipt: receipt}, time.Second, payer.Now)
 }
 
 // BenchmarkPaidJob: each op is the whole life of a paid job, on two nodes' books that

@@ -2,9 +2,7 @@ package payment_test
 
 import (
 	"encoding/base64"
-	"maps"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,69 +16,72 @@ import (
 	"inos/internal/mesh"
 	"inos/internal/payment"
 	"inos/internal/submit"
+	"inos/internal/testkit"
+	"inos/internal/testkit/accounts"
+	"inos/internal/wire"
 )
 
-// doJob does a paid job for payer.
-func (b *party) doJob(payer *credit.Signer) (credit.Nonce, error) {
+// doJob has b do a paid job for payer.
+func doJob(b *accounts.Party, payer *credit.Signer) (credit.Nonce, error) {
 	now := time.Now()
 	sub, err := submit.New(submit.Order{Capsule: capsule.SumCID([]byte("wasm")), Method: "m", Input: []byte("in"), Budget: 100,
 		CreditLedgerID: string(payer.Ledger()), Module: "test", Device: payer.Peer()}, now)
 	if err != nil {
 		return credit.Nonce{}, err
 	}
-	v, raw, err := payer.Issue(sub.Job.ID, b.wallet.Peer(), 100, now.Add(time.Hour))
+	v, raw, err := payer.Issue(sub.Job.ID, b.Signer.Peer(), 100, now.Add(time.Hour))
 	if err != nil {
 		return credit.Nonce{}, err
 	}
-	a, err := b.gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job, Voucher: raw, From: payer.Peer(), Payee: b.wallet.Peer()}, now)
+	a, err := b.Gate.Admit(governance.Request{Envelope: sub.Envelope, Job: sub.Job, Voucher: raw, From: payer.Peer(), Payee: b.Signer.Peer()}, now)
 	if err != nil {
 		return credit.Nonce{}, err
 	}
-	defer b.gate.Done(a)
-	earning, err := b.purse.Earn(a, terms(sub, now), now)
+	defer b.Gate.Done(a)
+	earning, err := b.Payment.Earn(a, accounts.Terms(sub, now), now)
 	if err != nil {
 		return credit.Nonce{}, err
 	}
-	_, err = earning.Collect(work(sub, 1+rand.Uint64N(100), now), now)
+	_, err = earning.Collect(accounts.Work(sub, 1+rand.Uint64N(100), now), now)
 	return v.Nonce, err
 }
 
 // A settlement whose receipt was written and which the crash prevented is made up for;
 // one that was refunded proves nothing; one that has been paid for is forgotten.
 func TestProofsCatchUp(t *testing.T) {
-	b := partyOf(t, 2, 1<<40)
-	payer := newParty(t, 1)
-	kv := newKeep()
+	b := accounts.Open(t, accounts.Config{Key: 2, Line: 1 << 40})
+	payer := accounts.New(t, 1)
+	kv := &testkit.Keeper{}
 	purse := func(now time.Time) *payment.Service {
-		p, err := payment.New(payment.Config{Signer: b.wallet, Ledger: b.ledger, Keep: kv}, now)
+		p, err := payment.New(payment.Config{Signer: b.Signer, Ledger: b.Ledger, Keep: kv}, now)
 		require.NoError(t, err)
 		return p
 	}
-	p := purse(b.now)
+	p := purse(b.Now)
 	collect := func(budget, cost uint64) (credit.HoldID, error) {
-		sub := order(t, payer, budget)
-		v, raw, err := payer.wallet.Issue(sub.Job.ID, b.wallet.Peer(), budget, b.now.Add(time.Minute))
+		sub := payer.Order(t, budget)
+		v, raw, err := payer.Signer.Issue(sub.Job.ID, b.Signer.Peer(), budget, b.Now.Add(time.Minute))
 		require.NoError(t, err)
-		e, err := p.Earn(b.admit(t, sub, raw, payer.wallet.Peer()), terms(sub, b.now), b.now)
+		e, err := p.Earn(b.Admit(t, sub, raw, payer.Signer.Peer()), accounts.Terms(sub, b.Now), b.Now)
 		require.NoError(t, err)
-		_, err = e.Collect(work(sub, cost, b.now), b.now)
-		return credit.HoldID{Ledger: payer.wallet.Ledger(), Nonce: v.Nonce}, err
+		_, err = e.Collect(accounts.Work(sub, cost, b.Now), b.Now)
+		return credit.HoldID{Ledger: payer.Signer.Ledger(), Nonce: v.Nonce}, err
 	}
 	first, err := collect(100, 40)
 	require.NoError(t, err)
 	// The crash comes when the receipt has been written.
-	saved := kv.copy()
-	kv.before = func() { panic("power off") }
+	saved := kv.Values()
+	kv.Before = func() { panic("power off") }
 	require.Panics(t, func() { _, _ = collect(100, 30) })
-	require.Equal(t, saved, kv.copy())
-	kv.before, kv.after = nil, func() { panic("power off") }
+	require.Equal(t, saved, kv.Values())
+	kv.Before, kv.After = nil, func() { panic("power off") }
 	require.Panics(t, func() { _, _ = collect(100, 30) })
-	kv.after = nil
-	require.Len(t, b.ledger.Holds(), 2)
-	p = purse(b.now)
-	require.Empty(t, b.ledger.Holds(), "where no receipt was written it goes back")
+	kv.After = nil
+	require.Len(t, b.Ledger.Holds(), 2)
+	p = purse(b.Now)
+	require.Empty(t, b.Ledger.Holds(), "where no receipt was written it goes back")
 	require.Len(t, p.Proofs(), 2)
-	s, err := b.ledger.Standing(payer.wallet.Peer())
+	s, err := b.Ledger.Standing(payer.Signer.Peer())
 	require.NoError(t, err)
 	require.EqualValues(t, 70, s.Owes)
 
@@ -92,24 +93,24 @@ func TestProofsCatchUp(t *testing.T) {
 
 	// The payer promises 40. The crash comes when the ledger has it and the cheque itself
 	// is not kept; the payer, who had no answer, sends it again.
-	drawer := payer.wallet.Peer()
-	cheque, err := codec.SealCheque(credit.Cheque{Drawer: drawer, Payee: b.wallet.Peer(), Sequence: 1, Paid: 40, IssuedAt: b.now}, keyOf(1))
+	drawer := payer.Signer.Peer()
+	cheque, err := wire.Credit{}.SealCheque(credit.Cheque{Drawer: drawer, Payee: b.Signer.Peer(), Sequence: 1, Paid: 40, IssuedAt: b.Now}, testkit.Key(1))
 	require.NoError(t, err)
-	kv.before = func() { panic("power off") }
-	require.Panics(t, func() { _, _ = p.TakeCheque(cheque, b.now) })
-	kv.before = nil
-	p = purse(b.now)
+	kv.Before = func() { panic("power off") }
+	require.Panics(t, func() { _, _ = p.TakeCheque(cheque, b.Now) })
+	kv.Before = nil
+	p = purse(b.Now)
 	_, kept := p.Cheque(drawer)
 	require.False(t, kept)
-	_, err = p.TakeCheque(cheque, b.now)
+	_, err = p.TakeCheque(cheque, b.Now)
 	require.ErrorIs(t, err, credit.ErrChequeStale)
-	raw, kept := purse(b.now).Cheque(drawer)
+	raw, kept := purse(b.Now).Cheque(drawer)
 	require.True(t, kept)
 	require.Equal(t, cheque, raw)
 	require.Len(t, p.Proofs(), 2, "the payer may ask until the vouchers expire")
 
 	// Then the older receipt is paid for, and the newer one is not.
-	later := b.now.Add(time.Hour)
+	later := b.Now.Add(time.Hour)
 	p = purse(later)
 	left := p.Proofs()
 	require.Len(t, left, 1)
@@ -119,7 +120,7 @@ func TestProofsCatchUp(t *testing.T) {
 	require.ErrorIs(t, err, payment.ErrUndecided)
 
 	// An older cheque does not take the newer one's place.
-	old, err := codec.SealCheque(credit.Cheque{Drawer: drawer, Payee: b.wallet.Peer(), Sequence: 1, Paid: 0, IssuedAt: b.now}, keyOf(1))
+	old, err := wire.Credit{}.SealCheque(credit.Cheque{Drawer: drawer, Payee: b.Signer.Peer(), Sequence: 1, Paid: 0, IssuedAt: b.Now}, testkit.Key(1))
 	require.NoError(t, err)
 	_, err = p.TakeCheque(old, later)
 	require.ErrorIs(t, err, credit.ErrChequeStale)
@@ -127,7 +128,7 @@ func TestProofsCatchUp(t *testing.T) {
 	require.Equal(t, cheque, raw)
 
 	var shown strings.Builder
-	require.NoError(t, payment.WriteProofs(&shown, kv, codec))
+	require.NoError(t, payment.WriteProofs(&shown, kv, wire.Credit{}))
 	lines := strings.Split(strings.TrimSpace(shown.String()), "\n")
 	require.Len(t, lines, 2)
 	require.Contains(t, lines[0], `"costMicro":"30"`)
@@ -135,66 +136,66 @@ func TestProofsCatchUp(t *testing.T) {
 	require.Contains(t, lines[1], base64.StdEncoding.EncodeToString(cheque))
 
 	require.NoError(t, kv.Put("owed/0000000000000009", []byte("x")))
-	_, err = payment.New(payment.Config{Signer: b.wallet, Ledger: b.ledger, Keep: kv}, later)
+	_, err = payment.New(payment.Config{Signer: b.Signer, Ledger: b.Ledger, Keep: kv}, later)
 	require.ErrorIs(t, err, payment.ErrProof)
 }
 
 // Proofs are bounded, and who has the most loses the oldest.
 func TestProofsAreBounded(t *testing.T) {
-	b := partyOf(t, 2, 1<<40)
-	kv := newKeep()
+	b := accounts.Open(t, accounts.Config{Key: 2, Line: 1 << 40})
+	kv := &testkit.Keeper{}
 	var err error
-	b.purse, err = payment.New(payment.Config{Signer: b.wallet, Ledger: b.ledger, Keep: kv}, b.now)
+	b.Payment, err = payment.New(payment.Config{Signer: b.Signer, Ledger: b.Ledger, Keep: kv}, b.Now)
 	require.NoError(t, err)
-	small, flood := newParty(t, 1), newParty(t, 3)
-	_, err = b.doJob(small.wallet)
+	small, flood := accounts.New(t, 1), accounts.New(t, 3)
+	_, err = doJob(b, small.Signer)
 	require.NoError(t, err)
 	var wg sync.WaitGroup
 	for range 64 {
 		wg.Go(func() {
 			for range 65 {
-				if _, err := b.doJob(flood.wallet); err != nil {
+				if _, err := doJob(b, flood.Signer); err != nil {
 					t.Error(err)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	require.Len(t, b.purse.Proofs(), 4096)
-	require.Len(t, kv.copy(), 4096)
-	require.Equal(t, small.wallet.Ledger(), b.purse.Proofs()[0].Hold.Ledger)
+	require.Len(t, b.Payment.Proofs(), 4096)
+	require.Len(t, kv.Values(), 4096)
+	require.Equal(t, small.Signer.Ledger(), b.Payment.Proofs()[0].Hold.Ledger)
 }
 
 // The payer keeps the newest receipts of what it paid for, across restarts.
 func TestPaidReceiptsAreKept(t *testing.T) {
-	payer, worker := partyOf(t, 1, 1<<40), partyOf(t, 2, 1<<40)
-	kv := newKeep()
+	payer, worker := accounts.Open(t, accounts.Config{Key: 1, Line: 1 << 40}), accounts.Open(t, accounts.Config{Key: 2, Line: 1 << 40})
+	kv := &testkit.Keeper{}
 	open := func() {
 		var err error
-		payer.purse, err = payment.New(payment.Config{Signer: payer.wallet, Ledger: payer.ledger, Keep: kv}, payer.now)
+		payer.Payment, err = payment.New(payment.Config{Signer: payer.Signer, Ledger: payer.Ledger, Keep: kv}, payer.Now)
 		require.NoError(t, err)
 	}
 	open()
 	const jobs = 1030
 	var costs []uint64
 	for i := range jobs {
-		sub := order(t, payer, 10_000)
-		here := payer.admit(t, sub, nil, "")
-		voucher, err := payer.purse.Promise(here, worker.wallet.Peer(), terms(sub, payer.now), payer.now)
+		sub := payer.Order(t, 10_000)
+		here := payer.Admit(t, sub, nil, "")
+		voucher, err := payer.Payment.Promise(here, worker.Signer.Peer(), accounts.Terms(sub, payer.Now), payer.Now)
 		require.NoError(t, err)
-		earning, err := worker.purse.Earn(worker.admit(t, sub, voucher, payer.wallet.Peer()), terms(sub, worker.now), worker.now)
+		earning, err := worker.Payment.Earn(worker.Admit(t, sub, voucher, payer.Signer.Peer()), accounts.Terms(sub, worker.Now), worker.Now)
 		require.NoError(t, err)
-		w := work(sub, uint64(i+1), worker.now)
-		receipt, err := earning.Collect(w, worker.now)
+		w := accounts.Work(sub, uint64(i+1), worker.Now)
+		receipt, err := earning.Collect(w, worker.Now)
 		require.NoError(t, err)
-		out := mesh.JobOutcome{JobID: sub.Job.ID, Node: worker.wallet.Peer(), OutputCID: w.OutputCID, Cost: w.Cost, Receipt: receipt}
-		require.NoError(t, payer.purse.Pay(here, out, time.Second, payer.now))
+		out := mesh.JobOutcome{JobID: sub.Job.ID, Node: worker.Signer.Peer(), OutputCID: w.OutputCID, Cost: w.Cost, Receipt: receipt}
+		require.NoError(t, payer.Payment.Pay(here, out, time.Second, payer.Now))
 		costs = append(costs, w.Cost)
 		if i == 500 {
 			open()
 		}
 	}
-	kept, err := payment.Receipts(kv, codec)
+	kept, err := payment.Receipts(kv, wire.Credit{})
 	require.NoError(t, err)
 	var got []uint64
 	for _, k := range kept {
@@ -202,60 +203,6 @@ func TestPaidReceiptsAreKept(t *testing.T) {
 	}
 	require.Equal(t, costs[jobs-1024:], got)
 	require.NoError(t, kv.Put("paid/0000", nil))
-	_, err = payment.New(payment.Config{Signer: payer.wallet, Ledger: payer.ledger, Keep: kv}, payer.now)
+	_, err = payment.New(payment.Config{Signer: payer.Signer, Ledger: payer.Ledger, Keep: kv}, payer.Now)
 	require.ErrorIs(t, err, payment.ErrProof)
-}
-
-// keep is a Keeper in memory; before and after, if set, run around each Put.
-type keep struct {
-	mu            sync.Mutex
-	data          map[string]string
-	before, after func()
-}
-
-func newKeep() *keep { return &keep{data: make(map[string]string)} }
-
-func (k *keep) Get(key string) ([]byte, bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	v, ok := k.data[key]
-	return []byte(v), ok
-}
-
-func (k *keep) Put(key string, value []byte) error {
-	if k.before != nil {
-		k.before()
-	}
-	k.mu.Lock()
-	k.data[key] = string(value)
-	k.mu.Unlock()
-	if k.after != nil {
-		k.after()
-	}
-	return nil
-}
-
-func (k *keep) Delete(key string) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	delete(k.data, key)
-	return nil
-}
-
-func (k *keep) Keys(prefix string) (out []string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for key := range k.data {
-		if strings.HasPrefix(key, prefix) {
-			out = append(out, key)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
-func (k *keep) copy() map[string]string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return maps.Clone(k.data)
 }

@@ -43,30 +43,46 @@ type Config struct {
 	Line uint64         // 0 means Line
 	Log  credit.Log     // nil: one in memory
 	Keep payment.Keeper // nil: nothing outlasts the Party
+	// CheckpointEvery is the ledger's; 0 means its default.
+	CheckpointEvery int
 }
 
 // New is a Party with key number n.
 func New(t testing.TB, n byte) *Party { return Open(t, Config{Key: n}) }
 
-// Open is a Party on what cfg has.
+// Open is a Party on what cfg has. One on the Log and the Keeper of another goes on where
+// that one ended.
 func Open(t testing.TB, cfg Config) *Party {
 	t.Helper()
+	p, err := Make(cfg)
+	require.NoError(t, err)
+	return p
+}
+
+// Make is Open for a program without a test.
+func Make(cfg Config) (*Party, error) {
 	p := &Party{Now: time.Now()}
 	line, log := cmp.Or(cfg.Line, Line), cfg.Log
 	if log == nil {
 		log = &credit.MemoryLog{}
 	}
 	var err error
-	p.Signer, err = credit.NewSigner(credit.SignerConfig{Key: testkit.Key(cfg.Key), Codec: wire.Credit{}})
-	require.NoError(t, err)
-	p.Ledger, err = credit.OpenLedger(credit.Config{Log: log, Codec: wire.Credit{}, Self: p.Signer.Peer(), StrangerLine: line})
-	require.NoError(t, err)
-	require.NoError(t, p.Ledger.OpenAccount(p.Signer.Ledger(), line, p.Now))
-	p.Gate, err = governance.New(governance.Config{Ledgers: p.Ledger})
-	require.NoError(t, err)
+	if p.Signer, err = credit.NewSigner(credit.SignerConfig{Key: testkit.Key(cfg.Key), Codec: wire.Credit{}}); err != nil {
+		return nil, err
+	}
+	p.Ledger, err = credit.OpenLedger(credit.Config{Log: log, Codec: wire.Credit{}, Self: p.Signer.Peer(), StrangerLine: line,
+		CheckpointEvery: cfg.CheckpointEvery})
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Ledger.OpenAccount(p.Signer.Ledger(), line, p.Now); err != nil {
+		return nil, err
+	}
+	if p.Gate, err = governance.New(governance.Config{Ledgers: p.Ledger}); err != nil {
+		return nil, err
+	}
 	p.Payment, err = payment.New(payment.Config{Signer: p.Signer, Ledger: p.Ledger, Keep: cfg.Keep}, p.Now)
-	require.NoError(t, err)
-	return p
+	return p, err
 }
 
 // Admit passes a job through p's gate. from is the node that sent it, with a voucher;
