@@ -6,7 +6,7 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/governance"
-	"inos/internal/kernel"
+	"inos/internal/kernel/lifecycle"
 )
 
 // callCapsule answers inos.call(capsuleId, method, input, args): what that very
@@ -35,7 +35,7 @@ func (a *api) callCapsule(ctx context.Context, args []js.Value) (any, error) {
 		}
 	}
 	node, id := capsuleAddress(address)
-	out, err := a.cfg.Kernel.Call(ctx, node, id, task, kernel.CallOptions{DNA: governance.Metadata{ModuleID: "inos.console"}})
+	out, err := a.cfg.Kernel.Call(ctx, node, id, task, lifecycle.CallOptions{DNA: governance.Metadata{ModuleID: "inos.console"}})
 	if err != nil {
 		return nil, err
 	}

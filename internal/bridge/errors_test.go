@@ -12,6 +12,7 @@ import (
 	"inos/internal/credit"
 	"inos/internal/fault"
 	"inos/internal/kernel"
+	"inos/internal/kernel/lifecycle"
 	"inos/internal/library"
 	"inos/internal/mesh"
 	"inos/internal/scheduler"
@@ -51,7 +52,7 @@ func TestVerdicts(t *testing.T) {
 		{job(mesh.JobCode(99), ""), "remote", false},
 		{replyError(capsule.Reply{Code: 99}), "remote", false},
 		{replyError(capsule.Reply{Code: capsule.Refused, Reason: "pay_me"}), "refused", false},
-		{&kernel.FeedError{Reason: "pay_me"}, "remote", false},
+		{&lifecycle.FeedError{Reason: "pay_me"}, "remote", false},
 		{fmt.Errorf("%w: 3 tried, the last one: %w", matchmaker.ErrAttempts, job(mesh.JobCrashed, "")), "all_attempts_failed", true},
 		{job(mesh.JobRejected, "ledger_unknown"), "ledger_unknown", false},
 		{fmt.Errorf("%w: 2 tried, the last one: %w; then: %w", matchmaker.ErrAttempts, job(mesh.JobRejected, "policy"), scheduler.ErrNoCandidate), "all_attempts_failed", true},

@@ -10,7 +10,7 @@ import (
 
 	"inos/internal/fault"
 	"inos/internal/governance"
-	"inos/internal/kernel"
+	"inos/internal/kernel/lifecycle"
 	"inos/internal/mesh"
 )
 
@@ -111,7 +111,7 @@ func (a *api) feedOpen(ctx context.Context, args []js.Value) (any, error) {
 	a.promises.work.Go(func() {
 		defer close(f.done)
 		f.bytes, f.err = a.cfg.Kernel.Feed(ctx, node, capsuleID, r,
-			kernel.FeedOptions{DNA: governance.Metadata{ModuleID: "inos.console"}})
+			lifecycle.FeedOptions{DNA: governance.Metadata{ModuleID: "inos.console"}})
 		_ = r.CloseWithError(f.err)
 	})
 	return map[string]int{"stream": id}, nil
@@ -174,7 +174,7 @@ func (a *api) feedOver(_ context.Context, args []js.Value) (any, error) {
 
 // listening is a stream out of a capsule.
 type listening struct {
-	from kernel.Listening
+	from lifecycle.Listening
 	mu   sync.Mutex // one piece at a time
 	buf  [piece]byte
 }

@@ -22,7 +22,7 @@ func (m Meter) Cost(ran time.Duration) uint64 {
 		return m.Max
 	}
 	cost, rest := bits.Div64(hi, lo, uint64(time.Second))
-	if rest > 0 && cost < 1<<63 {
+	if rest > 0 && cost < 1<<64-1 {
 		cost++
 	}
 	return min(cost, m.Max)

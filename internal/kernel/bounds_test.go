@@ -14,6 +14,7 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/kernel/lifecycle"
 	"inos/internal/kernel/placement"
 	"inos/internal/kernel/quorum"
 	"inos/internal/mesh"
@@ -201,7 +202,7 @@ func TestFetchesAskOthersEachTime(t *testing.T) {
 		asked := map[identity.PeerID]bool{}
 		for range 20 {
 			c.fetched = nil
-			call, _ := k.fetchCall(t.Context(), testBlob().Manifest.CID)
+			call, _ := k.modules.FetchCall(t.Context(), testBlob().Manifest.CID)
 			_, err := k.fetchFromPeers(t.Context(), call)
 			require.ErrorIs(t, err, mesh.ErrNotFound)
 			require.Len(t, c.fetched, fetchFromAtMost)
@@ -215,7 +216,7 @@ func TestFetchesAskOthersEachTime(t *testing.T) {
 
 // A node does not start with what no job could ask it for.
 func TestCapabilitiesAreWords(t *testing.T) {
-	c := Config{Self: "n", Gate: new(governance.Gate), Capsules: Supervised(nil), Blobs: struct{ Blobs }{}, Capabilities: []string{"storage", "GPU"}}
+	c := Config{Self: "n", Gate: new(governance.Gate), Capsules: Supervised(nil), Blobs: struct{ lifecycle.Blobs }{}, Capabilities: []string{"storage", "GPU"}}
 	_, err := c.withDefaults()
 	require.ErrorIs(t, err, ErrConfig)
 	require.ErrorIs(t, err, capsule.ErrCapability)

@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"inos/internal/capsule"
+	"inos/internal/identity"
+	"inos/internal/kernel/lifecycle"
+	"inos/internal/mesh"
 	"inos/internal/supervisor"
 )
 
@@ -13,28 +16,6 @@ import (
 type Limits struct {
 	MemoryBytes uint64
 	Time        time.Duration
-}
-
-// CapsuleInfo is one capsule of this node, running or ended.
-type CapsuleInfo struct {
-	ID          string
-	CID         string
-	Name        string // for people
-	State       string
-	Heartbeat   capsule.Heartbeat // the last
-	Restarts    int
-	MemoryBytes uint64 // now; 0 when it does not run
-	MemoryLimit uint64
-	Epoch       uint32 // memory epoch
-	Jobs        int    // runs at work
-	Unheard     uint64 // bytes it emitted while nobody listened: dropped
-	StartedAt   time.Time
-	LastError   error // of the last end
-}
-
-// Ended says that it is not coming back.
-func (c CapsuleInfo) Ended() bool {
-	return c.State == supervisor.Stopped.String() || c.State == supervisor.Failed.String()
 }
 
 // Supervised makes a supervisor the kernel's Capsules. Give the supervisor's
@@ -55,11 +36,11 @@ func (s supervised) Run(ctx context.Context, cid capsule.CID, l Limits, task cap
 }
 
 // List implements Capsules.
-func (s supervised) List() []CapsuleInfo {
+func (s supervised) List() []lifecycle.CapsuleInfo {
 	have := s.Supervisor.List()
-	out := make([]CapsuleInfo, len(have))
+	out := make([]lifecycle.CapsuleInfo, len(have))
 	for i, c := range have {
-		out[i] = CapsuleInfo{
+		out[i] = lifecycle.CapsuleInfo{
 			ID: c.ID, CID: c.CID.String(), Name: c.Name, State: c.State.String(), Heartbeat: c.Heartbeat,
 			Restarts: c.Restarts, MemoryBytes: c.MemoryBytes, MemoryLimit: c.MemoryLimit, Epoch: c.Epoch,
 			Jobs: c.Jobs, Unheard: c.Unheard, StartedAt: c.StartedAt, LastError: c.LastError,
@@ -68,11 +49,75 @@ func (s supervised) List() []CapsuleInfo {
 	return out
 }
 
+// Listen implements what lifecycle.Service.Listen needs.
+func (s supervised) Listen(capsuleID string) (lifecycle.Listening, error) {
+	l, err := s.Supervisor.Listen(capsuleID)
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// capsules is what a Kernel has of lifecycle.Service: its methods.
+type capsules = lifecycle.Service
+
+// serveCapsules makes what serves the capsules of this node.
+func (k *Kernel) serveCapsules() {
+	c := lifecycle.Config{
+		Self: k.cfg.Self, Capabilities: k.cfg.Capabilities, CreditCost: k.cfg.CreditCost, Gate: k.cfg.Gate, Capsules: k.cfg.Capsules,
+		Blobs: k.cfg.Blobs, Snapshots: k.cfg.Snapshots, Upkeep: k.cfg.Upkeep, Memory: k.cfg.Memory,
+		Node: host{k}, Valves: k.adjuster, Events: host{k}, Now: k.cfg.Now, Life: k.life,
+	}
+	k.modules, k.metering = lifecycle.NewModules(c), lifecycle.NewMetering(c)
+	k.capsules = lifecycle.New(c, k.modules, k.metering)
+}
+
+// host is a Kernel as its capsules' lifecycle sees it.
+type host struct{ *Kernel }
+
+// AuthorizeTransfer implements lifecycle.Node.
+func (h host) AuthorizeTransfer(ctx context.Context, node identity.PeerID) error {
+	place := ""
+	if err := h.loop.ask(ctx, func(s *state) {
+		p, _ := s.nodes.Profile(node)
+		place = p.GeoHash
+	}); err != nil {
+		return err
+	}
+	if err := h.cfg.Gate.Resident(place); err != nil {
+		return fmt.Errorf("%w: %w", lifecycle.ErrDenied, err)
+	}
+	return nil
+}
+
+// JobCode implements lifecycle.Node.
+func (h host) JobCode(err error) mesh.JobCode { return codeOf(err) }
+
+// Commanded implements lifecycle.Events.
+func (h host) Commanded(from, node identity.PeerID, cmd capsule.Command, r capsule.Reply, err error) {
+	if cmd.Spawn != nil {
+		spawn := *cmd.Spawn
+		spawn.Wasm = nil
+		cmd.Spawn = &spawn
+	}
+	h.emit(Commanded{at(), from, node, cmd, r, err})
+}
+
+// Fed implements lifecycle.Events.
+func (h host) Fed(from, node identity.PeerID, capsuleID string, taken int64, err error) {
+	h.emit(Fed{at(), from, node, capsuleID, taken, err})
+}
+
+// Charged implements lifecycle.Events.
+func (h host) Charged(capsuleID string, ledger identity.LedgerID, action, reason string, err error) {
+	h.emit(CapsuleCredit{at(), capsuleID, ledger, action, reason, err})
+}
+
 // CapsuleEvent takes an event of the supervisor in: heartbeats and ends go to the
 // watcher, all but heartbeats become events of the kernel. It never blocks and
 // does not call the supervisor, as supervisor.Config.Emit demands.
 func (k *Kernel) CapsuleEvent(e supervisor.Event) {
-	k.keep.note(e)
+	k.metering.Observe(e)
 	switch e := e.(type) {
 	case supervisor.HeartbeatReceived:
 		e.Heartbeat.CapsuleID = e.ID // whatever the capsule calls itself

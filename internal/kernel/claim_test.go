@@ -262,9 +262,9 @@ func (b *breaks) Run(ctx context.Context, _ capsule.CID, _ Limits, _ capsule.Tas
 
 // A capsule cannot bring its result home as the text of an error.
 func TestFailureTextIsShort(t *testing.T) {
-	require.Equal(t, "short", shortened("short"))
-	long := shortened(strings.Repeat("\u00e9", 4000))
-	require.LessOrEqual(t, len(long), maxMessage+len("…"))
+	require.Equal(t, "short", mesh.ShortMessage("short"))
+	long := mesh.ShortMessage(strings.Repeat("\u00e9", 4000))
+	require.LessOrEqual(t, len(long), 512+len("…"))
 	require.True(t, strings.HasSuffix(long, "\u00e9…"))
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -272,7 +272,7 @@ func TestFailureTextIsShort(t *testing.T) {
 		require.NoError(t, home.shelf.Accept(testBlob()))
 		_, err := home.Dispatch(t.Context(), submission("x", nil))
 		require.Error(t, err)
-		require.Less(t, len(err.Error()), 2*maxMessage)
+		require.Less(t, len(err.Error()), 2*512)
 	})
 }
 

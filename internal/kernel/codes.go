@@ -6,6 +6,7 @@ import (
 
 	"inos/internal/budget"
 	"inos/internal/capsule"
+	"inos/internal/kernel/lifecycle"
 	"inos/internal/mesh"
 	"inos/internal/supervisor"
 	"inos/internal/threads/matchmaker"
@@ -30,8 +31,8 @@ var codes = []struct {
 	{errVoucherEnds, mesh.JobDeadline},
 	{ErrInput, mesh.JobRejected},
 	{mesh.ErrTooBig, mesh.JobRejected},
-	{budget.ErrFull, mesh.JobBusy}, // before errFetch, which it may come with
-	{errFetch, mesh.JobUnknownCapsule},
+	{budget.ErrFull, mesh.JobBusy}, // before lifecycle.ErrFetch, which it may come with
+	{lifecycle.ErrFetch, mesh.JobUnknownCapsule},
 	{supervisor.ErrBusy, mesh.JobBusy},
 	{capsule.ErrNoMemory, mesh.JobBusy},
 	{supervisor.ErrTimeLimit, mesh.JobDeadline},

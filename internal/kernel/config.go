@@ -9,6 +9,7 @@ import (
 	"inos/internal/credit"
 	"inos/internal/fault"
 	"inos/internal/identity"
+	"inos/internal/kernel/lifecycle"
 	"inos/internal/scheduler"
 	"inos/internal/trace"
 )
@@ -30,15 +31,15 @@ type Config struct {
 
 	Gate     Gate
 	Capsules Capsules
-	Blobs    Blobs
+	Blobs    lifecycle.Blobs
 	// Snapshots is where Capsules keeps its images; nil: they do not travel.
-	Snapshots Snapshots
+	Snapshots lifecycle.Snapshots
 	Payments  Payments         // nil: no vouchers, no receipts
 	Scorer    scheduler.Scorer // nil: scheduler.Formula
 	// Reputation is noted after every job that another node did, and is a factor of
 	// its score; nil: every node is a stranger for ever.
 	Reputation *credit.Reputation
-	Upkeep     Upkeep // nil: spawned capsules cost nothing
+	Upkeep     lifecycle.Upkeep // nil: spawned capsules cost nothing
 	// Memory is where inputs, outputs and what is fetched take theirs from; nil: without bound.
 	Memory *budget.Memory
 	Trace  *trace.Recorder // nil: one of the default size

@@ -7,15 +7,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"inos/internal/fault"
+	"inos/internal/kernel/lifecycle"
 	"inos/internal/mesh"
 )
 
-// ErrDraining: the node is about to leave and takes no new work. Advice: try again; another node is chosen.
-var ErrDraining = fault.Retryable("draining", "kernel: this node is leaving")
-
 // errHandBack ends a run that this node gives back to whoever asked for it.
-var errHandBack = fmt.Errorf("%w and hands its jobs back", ErrDraining)
+var errHandBack = fmt.Errorf("%w and hands its jobs back", lifecycle.ErrDraining)
 
 // Drained counts what a Drain came to.
 type Drained struct {
@@ -35,7 +32,7 @@ type leaving struct {
 }
 
 // Drain takes no new work from now on: the profile says that there are no free slots,
-// new jobs of other nodes are answered JobBusy and their spawns ErrDraining. It waits for
+// new jobs of other nodes are answered JobBusy and their spawns lifecycle.ErrDraining. It waits for
 // the jobs that are under way, and for those dispatched from here, until ctx ends; the
 // jobs of others that run then are ended and answered JobBusy, for which their callers
 // choose another node and pay this one for as long as they ran. Drain is called once. Errors are ErrStopped,
@@ -126,7 +123,7 @@ func (s *state) nobodyLeft() {
 func (s *state) drained(out mesh.JobOutcome) {
 	switch l := &s.k.leaving; {
 	case !l.draining.Load():
-	case out.Reason == ErrDraining.Code():
+	case out.Reason == lifecycle.ErrDraining.Code():
 		l.count.HandedBack++
 	default:
 		l.count.Finished++
@@ -140,7 +137,7 @@ func handedBack(ctx context.Context, out mesh.JobOutcome) mesh.JobOutcome {
 	if !errors.Is(context.Cause(ctx), errHandBack) || out.Code == mesh.JobOK || len(out.Receipt) > 0 {
 		return out
 	}
-	return mesh.JobOutcome{JobID: out.JobID, Node: out.Node, Code: mesh.JobBusy, Reason: ErrDraining.Code(),
+	return mesh.JobOutcome{JobID: out.JobID, Node: out.Node, Code: mesh.JobBusy, Reason: lifecycle.ErrDraining.Code(),
 		Message: errHandBack.Error(), FetchedBytes: out.FetchedBytes}
 }
 

@@ -10,7 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/kernel/lifecycle"
 	"inos/internal/mesh"
 )
 
@@ -68,8 +70,8 @@ func TestDrain(t *testing.T) {
 		sub := submission("x", nil)
 		busy := old.HandleJob(t.Context(), peerOf("stranger"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Input: sub.Input}, nil, func(mesh.Progress) {})
 		require.Equal(t, mesh.JobBusy, busy.Code, "whoever has not heard of it")
-		require.Equal(t, ErrDraining.Code(), busy.Reason)
-		env := home.Message(t.Context(), mesh.CommandType)
+		require.Equal(t, lifecycle.ErrDraining.Code(), busy.Reason)
+		env := home.Message(t.Context(), mesh.CommandType, governance.Metadata{})
 		r := old.HandleCommand(t.Context(), home.Self(), mesh.CommandCall{Envelope: env, Command: capsule.Command{ID: "1", Type: capsule.Spawn,
 			Spawn: &capsule.SpawnParams{CID: capsule.SumCID(testWasm).String()}}})
 		require.NotEqual(t, capsule.OK, r.Code)

@@ -114,6 +114,25 @@ type (
 		Reply   capsule.Reply
 		Err     error
 	}
+	// Fed: a stream into a capsule ended. From is zero for this node's own.
+	Fed struct {
+		At
+		From      identity.PeerID
+		Node      identity.PeerID // where the capsule is
+		CapsuleID string
+		Taken     int64 // bytes that reached it
+		Err       error
+	}
+	// CapsuleCredit: the ledger that pays for a capsule ran dry, or pays again. Action
+	// is "pause", "resume" or "kill"; Err says why it could not be done.
+	CapsuleCredit struct {
+		At
+		CapsuleID string
+		Ledger    identity.LedgerID
+		Action    string
+		Reason    string
+		Err       error
+	}
 	// MiningStop and MiningStart: this node takes no more jobs of other nodes, since its
 	// user is active or its battery low, or takes them again. Jobs in hand are finished,
 	// own ones go on. Work of its own kind that is done only while nobody needs the
@@ -173,6 +192,8 @@ func (JobPlacedEvent) Name() string   { return "job:placed" }
 func (JobProgress) Name() string      { return "job:progress" }
 func (JobEnded) Name() string         { return "job:ended" }
 func (Commanded) Name() string        { return "capsule:commanded" }
+func (Fed) Name() string              { return "capsule:fed" }
+func (CapsuleCredit) Name() string    { return "capsule:credit" }
 func (MiningStop) Name() string       { return "mining:stop" }
 func (MiningStart) Name() string      { return "mining:start" }
 func (HostChanged) Name() string      { return "host:changed" }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/bits"
-	"strings"
 	"time"
 
 	"inos/internal/budget"
@@ -13,12 +11,12 @@ import (
 	"inos/internal/credit"
 	"inos/internal/fault"
 	"inos/internal/governance"
+	"inos/internal/kernel/lifecycle"
 	"inos/internal/mesh"
 	"inos/internal/supervisor"
 )
 
 var (
-	errFetch  = fault.Internal("kernel: capsule could not be had")
 	errBudget = fault.Final("credit_exhausted", "kernel: the job's budget is used up")
 	// errVoucherEnds ends a run that its voucher does not pay for any longer.
 	errVoucherEnds = fault.Retryable("deadline", "kernel: the job's voucher ends")
@@ -72,7 +70,7 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, terms Terms
 
 // failed is out as err has it.
 func (k *Kernel) failed(out mesh.JobOutcome, err error) mesh.JobOutcome {
-	out.Code, out.Reason, out.Message = codeOf(err), codeText(err), shortened(err.Error())
+	out.Code, out.Reason, out.Message = codeOf(err), mesh.Reason(err), mesh.ShortMessage(err.Error())
 	return out
 }
 
@@ -81,18 +79,18 @@ func (k *Kernel) failed(out mesh.JobOutcome, err error) mesh.JobOutcome {
 func (k *Kernel) capsuleOf(ctx context.Context, a governance.Admitted, w *work, fetch mesh.FetchFunc, out mesh.JobOutcome) (mesh.JobOutcome, bool) {
 	var err error
 	if w.cid, err = capsule.ParseCID(a.Job().Capsule); err != nil {
-		return k.failed(out, fmt.Errorf("%w: %w", errFetch, err)), false
+		return k.failed(out, fmt.Errorf("%w: %w", lifecycle.ErrFetch, err)), false
 	}
 	w.unpin = k.cfg.Blobs.Pin(w.cid, a.Origin())
 	_, had := span(ctx, "fetch")
-	blob, fetched, err := k.haveCapsule(ctx, a.From(), w.cid, fetch)
+	blob, fetched, err := k.modules.Have(ctx, a.From(), w.cid, fetch)
 	if err != nil || fetched > 0 {
 		had(spanCode(out, err)) // one that was here already is not worth a span
 	}
 	switch {
 	case err != nil && ctx.Err() == context.DeadlineExceeded:
 		return k.failed(out, ctx.Err()), false
-	case refusedHere(err):
+	case errors.As(err, new(*governance.Rejection)): // the gate refuses the capsule
 		return k.refuse(out, a.From(), err), false
 	case err != nil:
 		return k.failed(out, err), false
@@ -117,10 +115,10 @@ func (k *Kernel) held(a governance.Admitted, terms Terms, limits Limits, out mes
 	var err error
 	switch w.earning, err = k.cfg.Payments.Earn(a, terms, now); {
 	case heldUp(err), a.From() != "" && (errors.Is(err, credit.ErrFailed) || errors.Is(err, credit.ErrBusy)): // it says nothing of who pays
-		out.Code, out.Message, out.Reason = mesh.JobBusy, err.Error(), codeText(err)
+		out.Code, out.Message, out.Reason = mesh.JobBusy, err.Error(), mesh.Reason(err)
 		return work{}, out, false
 	case err != nil:
-		out.Code, out.Message, out.Reason = mesh.JobCreditExhausted, err.Error(), codeText(err)
+		out.Code, out.Message, out.Reason = mesh.JobCreditExhausted, err.Error(), mesh.Reason(err)
 		return work{}, out, false
 	}
 	return w, out, true
@@ -146,9 +144,9 @@ func (k *Kernel) perform(ctx context.Context, a governance.Admitted, w work, onP
 	defer end(nil)
 	room := k.cfg.Memory.Lease(budget.Outputs)
 	task := capsule.Task{Method: job.Method, Args: job.Args, Input: input, Room: room.Hold}
-	m := newMeter(k.cfg.CreditCost, amount, onProgress, func() { end(errBudget) })
-	output, err := k.cfg.Capsules.Run(capsule.Metered(running, m.begin), w.cid, w.limits, task, m.progress)
-	began, used, cost := m.stop()
+	m := lifecycle.NewMeter(k.cfg.CreditCost, amount, onProgress, func() { end(errBudget) })
+	output, err := k.cfg.Capsules.Run(capsule.Metered(running, m.Begin), w.cid, w.limits, task, m.Progress)
+	began, used, cost := m.Stop()
 	finished := k.cfg.Now()
 	out.Run = used
 	err = endedBy(ctx, running, err)
@@ -163,7 +161,7 @@ func (k *Kernel) perform(ctx context.Context, a governance.Admitted, w work, onP
 	case err == nil:
 		out.Output, out.OutputCID, out.Sent = output, capsule.SumCID(output).String(), room.End
 	case errors.Is(err, errHandBack):
-		out.Code, out.Reason, out.Message = mesh.JobBusy, ErrDraining.Code(), err.Error()
+		out.Code, out.Reason, out.Message = mesh.JobBusy, lifecycle.ErrDraining.Code(), err.Error()
 	default:
 		out = k.failed(out, err)
 	}
@@ -176,7 +174,7 @@ func (k *Kernel) perform(ctx context.Context, a governance.Admitted, w work, onP
 			CapsuleCID: job.Capsule, InputCID: capsule.SumCID(input).String(), OutputCID: out.OutputCID,
 			Cost: out.Cost, Started: finished.Add(-time.Since(began)), Finished: finished, Code: out.Code,
 		}, finished)
-		settled(codeText(err))
+		settled(mesh.Reason(err))
 		if err != nil {
 			out.LetGo()
 			out.Output, out.OutputCID, out.Cost = nil, "", 0
@@ -220,17 +218,6 @@ func endedBy(ctx, running context.Context, err error) error {
 	return ctx.Err()
 }
 
-// maxMessage is how much of what a capsule says of its failure travels, in bytes: it is
-// no way to bring a result home.
-const maxMessage = 512
-
-func shortened(s string) string {
-	if len(s) <= maxMessage {
-		return s
-	}
-	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
-}
-
 // limits of a run: the capsule's own, cut to what the policy allows.
 func (k *Kernel) limits(m capsule.Manifest) Limits {
 	l := Limits{MemoryBytes: m.MemoryLimit, Time: m.TimeLimit}
@@ -254,48 +241,4 @@ func longestUse(job governance.Job, l Limits, now time.Time) time.Duration {
 		most = min(most, max(job.Deadline.Sub(now), time.Millisecond))
 	}
 	return most
-}
-
-// affordable is how long a budget lasts at cost microcredits a second; 0 means
-// without end.
-func affordable(budget, cost uint64) time.Duration {
-	if budget == 0 || cost == 0 {
-		return 0
-	}
-	hi, lo := bits.Mul64(budget, uint64(time.Second))
-	if hi >= cost || hi > 0 && hi>>31 > 0 {
-		return 0
-	}
-	ns, _ := bits.Div64(hi, lo, cost)
-	if ns > 1<<62 {
-		return 0
-	}
-	return max(time.Duration(ns), time.Nanosecond)
-}
-
-// runCost is ceil(rate * run seconds), at least 1; it saturates.
-func runCost(rate uint64, run time.Duration) uint64 {
-	hi, lo := bits.Mul64(rate, uint64(max(run, 0)))
-	if hi >= uint64(time.Second) {
-		return 1<<64 - 1
-	}
-	cost, rest := bits.Div64(hi, lo, uint64(time.Second))
-	if rest > 0 && cost < 1<<64-1 {
-		cost++
-	}
-	return max(cost, 1)
-}
-
-// codeText is the stable code of what a node says of a job, a call or a command: what it
-// found wrong with the payer, the capsule or the policy. It is "" for what goes wrong in
-// the node itself: that is for a JobCode or a ReplyCode to say.
-func codeText(err error) string {
-	if e := fault.Among(err, travels); e != nil {
-		return e.Code()
-	}
-	return ""
-}
-
-func travels(e *fault.Error) bool {
-	return e.Of("governance", "credit", "budget", "library", "capsule")
 }

@@ -15,6 +15,7 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/governance"
+	"inos/internal/kernel/lifecycle"
 	"inos/internal/mesh"
 	"inos/internal/mesh/inproc"
 	"inos/internal/supervisor"
@@ -44,7 +45,7 @@ func (w *trough) Send(ctx context.Context, _ string, p []byte) error {
 func newTrough(capsules ...string) *trough {
 	w := &trough{}
 	for _, id := range capsules {
-		w.list = append(w.list, CapsuleInfo{ID: id, State: "healthy"})
+		w.list = append(w.list, lifecycle.CapsuleInfo{ID: id, State: "healthy"})
 	}
 	return w
 }
@@ -61,7 +62,7 @@ func congest(k *Kernel, id string, congested bool) {
 	k.CapsuleEvent(supervisor.HeartbeatReceived{ID: id, Heartbeat: capsule.Heartbeat{Congested: congested}})
 }
 
-var test = FeedOptions{DNA: governance.Metadata{ModuleID: "test"}}
+var test = lifecycle.FeedOptions{DNA: governance.Metadata{ModuleID: "test"}}
 
 // While a capsule is congested its stream is not read; once it is not, it is read
 // at the capsule's own pace at once.
@@ -83,12 +84,12 @@ func TestCongestionStopsTheReading(t *testing.T) {
 			return source.read.Load() - before
 		}
 		free := in(time.Second)
-		require.InDelta(t, 1000*feedFrame, free, 2*feedFrame)
+		require.InDelta(t, 1000*16<<10, free, 2*16<<10)
 		for range 100 {
 			congest(k, "c", true)
-			require.LessOrEqual(t, in(10*time.Millisecond), int64(feedFrame), "what was under way")
+			require.LessOrEqual(t, in(10*time.Millisecond), int64(16<<10), "what was under way")
 			congest(k, "c", false)
-			require.GreaterOrEqual(t, in(10*time.Millisecond), int64(9*feedFrame), "at full pace at once")
+			require.GreaterOrEqual(t, in(10*time.Millisecond), int64(9*16<<10), "at full pace at once")
 		}
 		congest(k, "c", true)
 		in(time.Second)
@@ -209,8 +210,8 @@ func TestWhoMayFeed(t *testing.T) {
 		require.NoError(t, feed(friend, "consoles-own"))
 		for _, m := range []*member{home, stranger} {
 			err := feed(m, "consoles-own")
-			require.ErrorIs(t, err, ErrDenied)
-			var end *FeedError
+			require.ErrorIs(t, err, lifecycle.ErrDenied)
+			var end *lifecycle.FeedError
 			require.ErrorAs(t, err, &end)
 			require.Equal(t, "command_denied", end.Reason)
 		}
@@ -265,7 +266,7 @@ func TestTheCapsuleEndsUnderAStream(t *testing.T) {
 				close(source) // the sender's own Read comes back
 				err := <-fed
 				require.ErrorIs(t, err, capsule.ErrKilled)
-				var end *FeedError
+				var end *lifecycle.FeedError
 				require.ErrorAs(t, err, &end)
 				require.Equal(t, "capsule_killed", end.Reason)
 				require.Contains(t, end.Error(), "why")

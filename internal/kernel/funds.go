@@ -134,8 +134,8 @@ func (s *state) runOf(j *job, price uint64, now time.Time) time.Duration {
 	case !asked.Deadline.IsZero():
 		return max(min(asked.Deadline.Sub(now), longestRun), time.Millisecond)
 	case j.sub.Job.Budget > 0: // it says what the run may cost, and so how long it may take
-		if paid := affordable(asked.Budget, price); paid > 0 {
-			run = max(run, paid)
+		if price > 0 {
+			run = max(run, credit.Meter{Rate: price, Max: asked.Budget}.Lasts())
 		}
 	case j.run == nil && price > 0:
 		run = s.runs.usual(method{asked.Capsule, asked.Method}, limit)

@@ -20,6 +20,7 @@ import (
 	"inos/internal/fault"
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/kernel/lifecycle"
 	"inos/internal/mesh"
 	"inos/internal/mesh/inproc"
 	"inos/internal/supervisor"
@@ -87,7 +88,7 @@ type workshop struct {
 	mu       sync.Mutex
 	commands []capsule.Command
 	spawned  int
-	list     []CapsuleInfo
+	list     []lifecycle.CapsuleInfo
 }
 
 func (w *workshop) Serve(ctx context.Context) error {
@@ -103,12 +104,12 @@ func (w *workshop) Command(_ context.Context, cmd capsule.Command) (capsule.Repl
 	if cmd.Type == capsule.Spawn {
 		w.spawned++
 		r.CapsuleID = fmt.Sprintf("capsule-%d", w.spawned)
-		w.list = append(w.list, CapsuleInfo{ID: r.CapsuleID, CID: cmd.Spawn.CID, State: "healthy"})
+		w.list = append(w.list, lifecycle.CapsuleInfo{ID: r.CapsuleID, CID: cmd.Spawn.CID, State: "healthy"})
 	}
 	return r, nil
 }
 
-func (w *workshop) List() []CapsuleInfo {
+func (w *workshop) List() []lifecycle.CapsuleInfo {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.list)

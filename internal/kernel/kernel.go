@@ -12,6 +12,7 @@ import (
 
 	"inos/internal/fault"
 	"inos/internal/identity"
+	"inos/internal/kernel/lifecycle"
 	"inos/internal/kernel/quorum"
 	"inos/internal/mesh"
 	"inos/internal/scheduler"
@@ -23,6 +24,8 @@ import (
 // Kernel is one node. Its methods are safe for concurrent use and, unless they
 // say otherwise, may be called before Run and before the mesh is joined.
 type Kernel struct {
+	*capsules
+
 	cfg        Config
 	offer      *scheduler.Offer // this node, for the jobs that it is sent
 	started    time.Time
@@ -34,8 +37,8 @@ type Kernel struct {
 	hub        hub
 	finder     finder
 	rejections atomic.Uint64
-	keep       keep
-	origins    origins
+	modules    *lifecycle.Modules
+	metering   *lifecycle.Metering
 	quorumRuns *quorum.Runs
 	leaving    leaving
 
@@ -86,7 +89,6 @@ func New(c Config) (*Kernel, error) {
 		attached:  make(chan struct{}),
 		republish: make(chan struct{}, 1),
 		pings:     make(chan identity.PeerID, mailbox),
-		keep:      keep{over: make(chan struct{}, 1)},
 	}
 	k.life, k.end = context.WithCancel(context.Background())
 	k.quorumRuns = quorum.NewRuns(k.life)
@@ -107,6 +109,7 @@ func New(c Config) (*Kernel, error) {
 	k.watcher = watcher.New(watcher.Config{Listener: listener{k}, IdleAfter: c.IdleAfter})
 	k.adjuster = adjuster.New(adjuster.Config{Listener: listener{k}})
 	k.fidelity.Store(uint32(adjuster.Full))
+	k.serveCapsules()
 	k.loop.state, err = newState(k)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
@@ -140,7 +143,7 @@ func (k *Kernel) Run(ctx context.Context, m mesh.Mesh) error {
 	top.Add(service{"publisher", k.publish})
 	top.Add(service{"pinger", k.ping})
 	if k.cfg.Upkeep != nil {
-		top.Add(service{"upkeep", k.keepUp})
+		top.Add(service{"metering", k.metering.Serve})
 	}
 	err := top.Serve(ctx)
 	k.end()

@@ -103,7 +103,7 @@ func TestOwnInputsAreTakenFromTheMemory(t *testing.T) {
 		require.NoError(t, memory.Take(budget.Capsules, 16<<20-1))
 		_, err := server.Dispatch(context.Background(), submission("some input", nil))
 		require.ErrorIs(t, err, budget.ErrFull)
-		require.Equal(t, "node_memory", codeText(err))
+		require.Equal(t, "node_memory", mesh.Reason(err))
 	})
 }
 
@@ -167,5 +167,5 @@ func TestArrivalsHaveAShareOfTheMemory(t *testing.T) {
 	} {
 		require.Equal(t, most, newArrivals(1, memory).most, "%d MiB", memory/mib)
 	}
-	require.EqualValues(t, "node_memory", codeText(capsule.ErrNoMemory))
+	require.EqualValues(t, "node_memory", mesh.Reason(capsule.ErrNoMemory))
 }

@@ -8,22 +8,13 @@ import (
 	"time"
 
 	"inos/internal/governance"
+	"inos/internal/kernel/lifecycle"
 	"inos/internal/trace"
 )
 
-// Message is the envelope of a request to another node: of this kind, with this node's
-// DNA, and without a payload yet.
-func (k *Kernel) Message(ctx context.Context, kind string) governance.Envelope {
-	return k.message(ctx, kind, governance.Metadata{})
-}
-
-// Pass says whether the gate lets in what another node sent: see Gate.Message. Errors
-// match ErrDenied.
-func (k *Kernel) Pass(env governance.Envelope, kind string) error { return k.pass(env, kind) }
-
-// message is the envelope of something that is no job, with the DNA that the caller
-// left out filled in.
-func (k *Kernel) message(ctx context.Context, kind string, dna governance.Metadata) governance.Envelope {
+// Message is the envelope of something of this kind that is no job, without a payload yet, with
+// the DNA that the caller left out filled in.
+func (k *Kernel) Message(ctx context.Context, kind string, dna governance.Metadata) governance.Envelope {
 	if dna.ModuleID == "" {
 		dna.ModuleID = "inos.kernel"
 	}
@@ -38,14 +29,14 @@ func (k *Kernel) message(ctx context.Context, kind string, dna governance.Metada
 	return sending(ctx, governance.Envelope{ID: messageID(now), Type: kind, Timestamp: now, Metadata: dna, Version: 1})
 }
 
-// pass lets in what another node sent: the envelope must be of that kind and its DNA
-// in order. Errors match ErrDenied.
-func (k *Kernel) pass(env governance.Envelope, kind string) error {
+// Pass lets in what another node sent: the envelope must be of that kind and its DNA
+// in order, see Gate.Message. Errors match lifecycle.ErrDenied.
+func (k *Kernel) Pass(env governance.Envelope, kind string) error {
 	if env.Type != kind {
-		return fmt.Errorf("%w: an envelope of type %.80q, not %s", ErrDenied, env.Type, kind)
+		return fmt.Errorf("%w: an envelope of type %.80q, not %s", lifecycle.ErrDenied, env.Type, kind)
 	}
 	if err := k.cfg.Gate.Message(env, k.cfg.Now()); err != nil {
-		return fmt.Errorf("%w: %w", ErrDenied, err)
+		return fmt.Errorf("%w: %w", lifecycle.ErrDenied, err)
 	}
 	return nil
 }

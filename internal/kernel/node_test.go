@@ -182,14 +182,14 @@ func TestCommandsCrossTheMesh(t *testing.T) {
 		require.Equal(t, capsule.Denied, r.Code)
 		require.Equal(t, "1", r.ID)
 		require.Empty(t, server.work.commands)
-		require.NoError(t, server.loop.ask(t.Context(), func(s *state) { s.spawned("mine", home.Self()) }))
-		r, err = home.Command(t.Context(), server.Self(), capsule.Command{ID: "2", Type: capsule.Kill, Target: "mine"})
+		host, mine := hostFor(w, home)
+		r, err = home.Command(t.Context(), host.Self(), capsule.Command{ID: "2", Type: capsule.Kill, Target: mine})
 		require.NoError(t, err)
 		require.Equal(t, capsule.OK, r.Code)
-		r, err = home.Command(t.Context(), server.Self(), capsule.Command{ID: "3", Type: capsule.Kill, Target: "not mine"})
+		r, err = home.Command(t.Context(), host.Self(), capsule.Command{ID: "3", Type: capsule.Kill, Target: "not mine"})
 		require.NoError(t, err)
 		require.Equal(t, capsule.Denied, r.Code)
-		require.Len(t, server.work.commands, 1)
+		require.Len(t, host.work.commands, 2)
 	})
 }
 
@@ -212,7 +212,7 @@ func TestFetchesWithoutDNA(t *testing.T) {
 		w.meet(home, server)
 		require.NoError(t, server.shelf.Accept(testBlob()))
 		fetch := func(change func(*governance.Envelope)) error {
-			call, _ := home.fetchCall(t.Context(), testBlob().Manifest.CID)
+			call, _ := home.modules.FetchCall(t.Context(), testBlob().Manifest.CID)
 			change(&call.Envelope)
 			_, err := home.mesh.FetchCapsule(t.Context(), server.Self(), call)
 			return err
@@ -224,27 +224,42 @@ func TestFetchesWithoutDNA(t *testing.T) {
 	})
 }
 
+// hostFor is a node whose policy lets guest spawn, with a capsule that it has spawned.
+func hostFor(w *world, guest *member) (host *member, capsuleID string) {
+	gate, err := governance.New(governance.Config{Ledgers: purse{}, Policy: governance.Policy{
+		Lifecycle: []governance.LifecycleRule{{Peer: guest.Self(), Commands: []capsule.CommandType{capsule.Spawn}}},
+	}})
+	require.NoError(w.t, err)
+	host = w.start("host", func(c *Config) { c.Gate = gate })
+	w.meet(guest, host)
+	require.NoError(w.t, host.shelf.Accept(testBlob()))
+	r, err := guest.Command(w.t.Context(), host.Self(), capsule.Command{ID: "spawn", Type: capsule.Spawn,
+		Spawn: &capsule.SpawnParams{CID: capsule.SumCID(testWasm).String()}})
+	require.NoError(w.t, err)
+	require.Equal(w.t, capsule.OK, r.Code, r.Message)
+	return host, r.CapsuleID
+}
+
 // A command's DNA is looked at before anything else.
 func TestCommandsWithoutDNA(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		home, server := w.start("home", nil), w.start("server", nil)
-		w.meet(home, server)
-		require.NoError(t, server.loop.ask(t.Context(), func(s *state) { s.spawned("mine", home.Self()) }))
+		home := w.start("home", nil)
+		server, mine := hostFor(w, home)
 		send := func(change func(*governance.Envelope)) capsule.Reply {
-			env := home.message(t.Context(), mesh.CommandType, governance.Metadata{})
+			env := home.Message(t.Context(), mesh.CommandType, governance.Metadata{})
 			change(&env)
 			r, err := home.mesh.Command(t.Context(), server.Self(), mesh.CommandCall{Envelope: env,
-				Command: capsule.Command{ID: "1", Type: capsule.Pause, Target: "mine"}})
+				Command: capsule.Command{ID: "1", Type: capsule.Pause, Target: mine}})
 			require.NoError(t, err)
 			return r
 		}
 		for what, change := range wrongDNA {
 			require.Equal(t, capsule.Denied, send(change).Code, what)
 		}
-		require.Empty(t, server.work.commands)
+		require.Len(t, server.work.commands, 1, "the spawn")
 		require.Equal(t, capsule.OK, send(func(*governance.Envelope) {}).Code)
-		require.Len(t, server.work.commands, 1)
+		require.Len(t, server.work.commands, 2)
 	})
 }
 

@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,41 +83,6 @@ func TestWrongResultIsRefused(t *testing.T) {
 		require.EqualValues(t, 1, pay.paid.Load(), "the forger is not paid")
 		require.EqualValues(t, 1, pay.withdrawn.Load())
 	})
-}
-
-func TestRunCost(t *testing.T) {
-	for _, c := range []struct {
-		rate uint64
-		run  time.Duration
-		want uint64
-	}{
-		{10, time.Second, 10},
-		{10, time.Second + 1, 11},
-		{10, 2500 * time.Millisecond, 25},
-		{5, 2500 * time.Millisecond, 13},
-		{1, time.Nanosecond, 1},
-		{0, time.Hour, 1},
-		{1, -time.Hour, 1},
-		{math.MaxUint64, 2 * time.Second, math.MaxUint64},
-		{math.MaxUint64, time.Second, math.MaxUint64},
-		{1 << 40, math.MaxInt64, math.MaxUint64},
-		{1 << 30, math.MaxInt64, 9_903_520_314_283_042_199},
-	} {
-		require.Equal(t, c.want, runCost(c.rate, c.run), "%d for %v", c.rate, c.run)
-	}
-	require.Zero(t, affordable(0, 5))
-	require.Zero(t, affordable(5, 0))
-	require.Equal(t, 2*time.Second, affordable(10, 5))
-	require.Zero(t, affordable(math.MaxUint64, 1), "without end, as good as")
-	require.Equal(t, time.Nanosecond, affordable(1, math.MaxUint64))
-	// Whatever runs as long as its budget lasts costs no more than the budget.
-	for _, rate := range []uint64{1, 3, 7, 999, 1 << 30} {
-		for _, budget := range []uint64{1, 2, 5, 1000, 123_456_789} {
-			if d := affordable(budget, rate); d > time.Nanosecond {
-				require.LessOrEqual(t, runCost(rate, d), budget, "%d at %d", budget, rate)
-			}
-		}
-	}
 }
 
 // A promise is taken back only when it cannot have been earned.

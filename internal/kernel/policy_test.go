@@ -11,6 +11,7 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/kernel/lifecycle"
 	"inos/internal/mesh"
 )
 
@@ -147,12 +148,12 @@ func TestResidency(t *testing.T) {
 
 		spawn := capsule.Command{ID: "1", Type: capsule.Spawn, Spawn: &capsule.SpawnParams{CID: "c"}}
 		_, err = home.Command(t.Context(), far.Self(), spawn)
-		require.ErrorIs(t, err, ErrDenied)
+		require.ErrorIs(t, err, lifecycle.ErrDenied)
 		r, err := home.Command(t.Context(), near.Self(), spawn)
 		require.NoError(t, err)
 		require.Equal(t, capsule.OK, r.Code)
-		_, err = home.Feed(t.Context(), far.Self(), "c", nil, FeedOptions{})
-		require.ErrorIs(t, err, ErrDenied)
+		_, err = home.Feed(t.Context(), far.Self(), "c", nil, lifecycle.FeedOptions{})
+		require.ErrorIs(t, err, lifecycle.ErrDenied)
 	})
 }
 

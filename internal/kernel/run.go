@@ -175,18 +175,18 @@ func (k *Kernel) send(ctx context.Context, a governance.Admitted, p matchmaker.P
 // its voucher expires.
 func (k *Kernel) settle(ctx context.Context, a governance.Admitted, out *mesh.JobOutcome, took time.Duration, err error) error {
 	_, end := span(ctx, "settle")
-	code, paid := codeText(err), false
+	code, paid := mesh.Reason(err), false
 	switch {
 	case err == nil && out.Claims():
 		if failed := k.cfg.Payments.Pay(a, *out, took, k.cfg.Now()); badReceipt(failed) {
 			k.cfg.Payments.Withdraw(a, out.Node, k.cfg.Now())
 			err = fmt.Errorf("%w: %w", mesh.ErrResult, failed)
-			code = codeText(failed)
+			code = mesh.Reason(failed)
 		} else if failed != nil {
 			// This node's own books could not be written just now. The work is done and
 			// its hold waits: the node is asked for the receipt again.
 			k.cfg.Payments.GiveUp(a, out.Node)
-			code = codeText(failed)
+			code = mesh.Reason(failed)
 		} else {
 			paid = true
 		}

@@ -12,6 +12,7 @@ import (
 	"inos/internal/fault"
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/kernel/lifecycle"
 	"inos/internal/kernel/placement"
 	"inos/internal/mesh"
 )
@@ -53,7 +54,7 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 	ctx, handBack := context.WithCancelCause(ctx)
 	defer handBack(nil)
 	if k.leaving.draining.Load() {
-		out.Code, out.Reason, out.Message = mesh.JobBusy, ErrDraining.Code(), ErrDraining.Error()
+		out.Code, out.Reason, out.Message = mesh.JobBusy, lifecycle.ErrDraining.Code(), lifecycle.ErrDraining.Error()
 		return out
 	}
 	coming, busy, err := k.admitHere(ctx, a, call, from, started, handBack)
@@ -91,7 +92,7 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 			case errors.Is(err, ErrPanicked):
 				out.Code = mesh.JobInternal
 			case errors.Is(err, context.DeadlineExceeded):
-				out.Code, out.Reason = mesh.JobDeadline, codeText(err)
+				out.Code, out.Reason = mesh.JobDeadline, mesh.Reason(err)
 			}
 		} else {
 			queued += time.Since(complete)
@@ -121,11 +122,11 @@ func (k *Kernel) receive(ctx context.Context, a governance.Admitted, call mesh.J
 	out = mesh.JobOutcome{JobID: call.Job.ID, Node: k.cfg.Self}
 	cid, err := capsule.ParseCID(a.Job().Capsule)
 	if err != nil {
-		return w, k.failed(out, fmt.Errorf("%w: %w", errFetch, err)), false
+		return w, k.failed(out, fmt.Errorf("%w: %w", lifecycle.ErrFetch, err)), false
 	}
 	limits := k.limits(capsule.Manifest{})
 	if k.cfg.Blobs.Has(cid) {
-		if blob, err := k.capsuleFor(ctx, a.From(), cid); err == nil {
+		if blob, err := k.modules.For(ctx, a.From(), cid); err == nil {
 			limits = k.limits(blob.Manifest)
 		}
 	}
@@ -147,7 +148,7 @@ func (k *Kernel) receive(ctx context.Context, a governance.Admitted, call mesh.J
 	case errors.Is(context.Cause(ctx), errHandBack): // see handedBack
 		out.Code, ok = mesh.JobBusy, false
 	case ctx.Err() == context.DeadlineExceeded:
-		out.Code, out.Reason, out.Message = mesh.JobDeadline, codeText(ctx.Err()), "kernel: the input did not come within the job's deadline"
+		out.Code, out.Reason, out.Message = mesh.JobDeadline, mesh.Reason(ctx.Err()), "kernel: the input did not come within the job's deadline"
 		ok = false
 	default:
 		out, ok = k.refuse(out, a.From(), err), false
@@ -179,10 +180,10 @@ func (k *Kernel) admitHere(ctx context.Context, a governance.Admitted, call mesh
 		free, _ := s.nodes.Own()
 		switch {
 		case s.k.leaving.draining.Load(): // since it was asked above
-			busy = ErrDraining.Error()
+			busy = lifecycle.ErrDraining.Error()
 			return
-		case s.resting:
-			busy = resting
+		case s.volunteeringPaused:
+			busy = userActive
 			return
 		case s.unwritable != nil:
 			busy = unwritable

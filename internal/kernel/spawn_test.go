@@ -78,31 +78,3 @@ func TestGroupsAreTheSpawners(t *testing.T) {
 		require.Equal(t, []string{string(one.Self()) + "/g", string(two.Self()) + "/g", "g"}, groups)
 	})
 }
-
-// Who spawned a capsule is remembered as long as the capsule is listed, and no longer.
-func TestSpawnersOfTheGoneAreForgotten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		gate, err := governance.New(governance.Config{Ledgers: purse{}, Policy: governance.Policy{
-			Lifecycle: []governance.LifecycleRule{{Commands: []capsule.CommandType{capsule.Spawn}}},
-		}})
-		require.NoError(t, err)
-		home, far := w.start("home", nil), w.start("far", func(c *Config) { c.Gate = gate })
-		w.meet(home, far)
-		require.NoError(t, far.shelf.Accept(testBlob()))
-		for range 1000 {
-			r, err := home.Command(t.Context(), far.Self(), capsule.Command{ID: "1", Type: capsule.Spawn, Timestamp: time.Now(),
-				Spawn: &capsule.SpawnParams{CID: capsule.SumCID(testWasm).String()}})
-			require.NoError(t, err)
-			require.Equal(t, capsule.OK, r.Code, r.Message)
-			require.NoError(t, far.loop.ask(t.Context(), func(s *state) {
-				require.Equal(t, home.Self(), s.spawners[r.CapsuleID])
-				require.LessOrEqual(t, len(s.spawners), 16)
-			}))
-			far.work.mu.Lock() // the supervisor lists a few of those that have ended
-			far.work.list = far.work.list[max(0, len(far.work.list)-15):]
-			far.work.list[len(far.work.list)-1].State = "stopped"
-			far.work.mu.Unlock()
-		}
-	})
-}

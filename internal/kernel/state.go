@@ -3,7 +3,6 @@ package kernel
 import (
 	"time"
 
-	"inos/internal/identity"
 	"inos/internal/kernel/placement"
 )
 
@@ -16,10 +15,8 @@ type state struct {
 	jobs   jobTable
 	runs   runTimes
 
-	spawners map[string]identity.PeerID // of capsules that other nodes spawned
-
-	arrivals arrivals
-	resting  bool // no jobs of other nodes
+	arrivals           arrivals
+	volunteeringPaused bool // no jobs of other nodes
 	// unwritable is why this node cannot write its books; nil: it can.
 	unwritable error
 	cooling    int // own slots to be free from the next tick on
@@ -35,7 +32,6 @@ func newState(k *Kernel) (*state, error) {
 		probes:   make(map[*placement.Probe]chan struct{}),
 		jobs:     newJobTable(),
 		runs:     make(runTimes),
-		spawners: make(map[string]identity.PeerID),
 		arrivals: newArrivals(c.Slots, c.Memory.Most()),
 	}
 	var err error

@@ -66,9 +66,6 @@ func ended(j JobInfo) int {
 	return 1
 }
 
-// CapsuleList lists the capsules running on this node.
-func (k *Kernel) CapsuleList() []CapsuleInfo { return k.cfg.Capsules.List() }
-
 // Self is this node's peer id.
 func (k *Kernel) Self() identity.PeerID { return k.cfg.Self }
 

@@ -39,7 +39,7 @@ type listener struct{ k *Kernel }
 func (l listener) Mining(m watcher.Mining) {
 	// The kernel's end is the only error, and then nobody works.
 	_ = l.k.loop.tell(l.k.life, func(s *state) {
-		s.rest(!m.Run)
+		s.pauseVolunteering(!m.Run)
 		if m.Run {
 			l.k.emit(MiningStart{At{m.At}, m.Reason})
 		} else {

@@ -43,3 +43,18 @@ func Heard(reason string, otherwise *fault.Error) *fault.Error {
 	}
 	return otherwise
 }
+
+// Tells reports whether a node names e to another one when it says why a job, a call or a
+// command failed: what it found wrong with the payer, the capsule or the policy.
+func Tells(e *fault.Error) bool {
+	return e.Of("governance", "credit", "budget", "library", "capsule")
+}
+
+// Reason is the code that a node gives another one for err. It is "" for what goes wrong in
+// the node itself: that is for a JobCode or a ReplyCode to say.
+func Reason(err error) string {
+	if e := fault.Among(err, Tells); e != nil {
+		return e.Code()
+	}
+	return ""
+}

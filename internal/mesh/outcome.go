@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"fmt"
+	"strings"
 
 	"inos/internal/capsule"
 	"inos/internal/fault"
@@ -29,4 +30,16 @@ func (o *JobOutcome) Claims() bool {
 		return false
 	}
 	return len(o.Receipt) > 0
+}
+
+// maxFailure is how much of what a capsule says of its failure travels, in bytes: it is no way
+// to bring a result home.
+const maxFailure = 512
+
+// ShortMessage is what of s an outcome may say.
+func ShortMessage(s string) string {
+	if len(s) <= maxFailure {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxFailure], "") + "…"
 }

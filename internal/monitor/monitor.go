@@ -18,6 +18,7 @@ import (
 	"inos/internal/bounded"
 	"inos/internal/credit"
 	"inos/internal/kernel"
+	"inos/internal/kernel/lifecycle"
 )
 
 // answerWithin is how long the kernel's loop may take to answer a healthy node's probe.
@@ -27,7 +28,7 @@ const answerWithin = 5 * time.Second
 type Node interface {
 	Status(ctx context.Context) (kernel.Status, error)
 	Draining() bool
-	CapsuleList() []kernel.CapsuleInfo
+	CapsuleList() []lifecycle.CapsuleInfo
 	Subscribe(buffer int) (events <-chan kernel.Event, cancel func())
 }
 

@@ -10,7 +10,7 @@ import (
 
 	"inos/internal/credit"
 	"inos/internal/identity"
-	"inos/internal/kernel"
+	"inos/internal/kernel/lifecycle"
 )
 
 const (
@@ -23,12 +23,12 @@ const (
 	advanceLife = 5 * time.Minute
 )
 
-var _ kernel.Upkeep = (*Service)(nil)
+var _ lifecycle.Upkeep = (*Service)(nil)
 
-// Open implements kernel.Upkeep. A capsule of the local console that names no
+// Open implements lifecycle.Upkeep. A capsule of the local console that names no
 // ledger is this node's own business and free; another node's is paid by that node.
 // Nobody spends a ledger that is not theirs.
-func (p *Service) Open(ledger identity.LedgerID, from identity.PeerID, origin string, rate uint64, now time.Time) (kernel.CapsuleAccount, error) {
+func (p *Service) Open(ledger identity.LedgerID, from identity.PeerID, origin string, rate uint64, now time.Time) (lifecycle.CapsuleAccount, error) {
 	if ledger == "" {
 		if from == "" {
 			return nil, nil
@@ -92,7 +92,7 @@ func (t *capsuleAccount) Charge(ran time.Duration, now time.Time) error {
 			return nil
 		}
 		if err := t.settle(now); err != nil {
-			return fmt.Errorf("payment: %w: %w", kernel.ErrNotCharged, err)
+			return fmt.Errorf("payment: %w: %w", lifecycle.ErrNotCharged, err)
 		}
 	}
 	err := t.hold(now)
@@ -101,7 +101,7 @@ func (t *capsuleAccount) Charge(ran time.Duration, now time.Time) error {
 			return err
 		}
 	}
-	return fmt.Errorf("payment: %w: %w", kernel.ErrNotCharged, err)
+	return fmt.Errorf("payment: %w: %w", lifecycle.ErrNotCharged, err)
 }
 
 // settle pays for what ran of the advance. One that nobody charged for so long

@@ -19,8 +19,8 @@ const MaxBody = mesh.MaxRequestBody - 4<<10
 
 // Kernel is what an Exchange needs of the kernel.
 type Kernel interface {
-	// Message is an envelope of this node's own.
-	Message(ctx context.Context, kind string) governance.Envelope
+	// Message is an envelope of this node's own, with the DNA that is left out filled in.
+	Message(ctx context.Context, kind string, dna governance.Metadata) governance.Envelope
 	// Pass says whether the gate lets another node's envelope in.
 	Pass(env governance.Envelope, kind string) error
 	// Mesh is the mesh that the node has joined; an error before that.
@@ -66,7 +66,7 @@ func (x *Exchange) Send(ctx context.Context, p identity.PeerID, name string, bod
 	if to == nil {
 		return nil, fmt.Errorf("%w: the mesh carries no requests", mesh.ErrUnsent)
 	}
-	env := x.kernel.Message(ctx, kindOf(name))
+	env := x.kernel.Message(ctx, kindOf(name), governance.Metadata{})
 	env.Payload.Data = body
 	raw, err := wire.SendEnvelope(env, x.now())
 	if err != nil {

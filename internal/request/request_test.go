@@ -23,7 +23,7 @@ type node struct {
 	denied error
 }
 
-func (n *node) Message(_ context.Context, kind string) governance.Envelope {
+func (n *node) Message(_ context.Context, kind string, _ governance.Metadata) governance.Envelope {
 	return governance.Envelope{ID: "01935c2e-7d1a-7c3b-8f00-0123456789ab", Type: kind, Timestamp: time.Now(), Version: 1}
 }
 

@@ -13,7 +13,7 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/governance"
-	"inos/internal/kernel"
+	"inos/internal/kernel/lifecycle"
 	"inos/internal/supervisor"
 	"inos/internal/testkit"
 )
@@ -21,7 +21,7 @@ import (
 // asked is what the capsule that home spawned on a node answers to a call.
 func asked(t *testing.T, home, on *peer, id, method string, args ...string) (string, error) {
 	t.Helper()
-	out, err := home.Kernel.Call(t.Context(), on.mesh.Self(), id, capsule.Task{Method: method, Args: args}, kernel.CallOptions{})
+	out, err := home.Kernel.Call(t.Context(), on.mesh.Self(), id, capsule.Task{Method: method, Args: args}, lifecycle.CallOptions{})
 	return string(out.Output), err
 }
 
@@ -57,7 +57,7 @@ func TestACallReachesThatVeryInstance(t *testing.T) {
 		command(t, home, on, capsule.Command{Type: capsule.Kill, Target: ids[0]})
 		_, err = asked(t, home, on, ids[0], "total")
 		require.ErrorIs(t, err, supervisor.ErrNoCapsule)
-		_, err = home.Kernel.Call(t.Context(), on.mesh.Self(), ids[1], capsule.Task{Method: "count", Input: make([]byte, 3<<20)}, kernel.CallOptions{})
+		_, err = home.Kernel.Call(t.Context(), on.mesh.Self(), ids[1], capsule.Task{Method: "count", Input: make([]byte, 3<<20)}, lifecycle.CallOptions{})
 		require.NoError(t, err, "an input longer than a frame")
 		for _, id := range ids[1:] {
 			command(t, home, on, capsule.Command{Type: capsule.Kill, Target: id})
@@ -76,13 +76,13 @@ func TestOnlyTheSpawnerCalls(t *testing.T) {
 	id := spawn(t, home, far, "wordcount").CapsuleID
 	feed(t, other, far, id, "all commands are its to give")
 	_, err := asked(t, other, far, id, "total")
-	require.ErrorIs(t, err, kernel.ErrDenied)
+	require.ErrorIs(t, err, lifecycle.ErrDenied)
 	_, err = asked(t, far, far, id, "total")
-	require.ErrorIs(t, err, kernel.ErrDenied)
+	require.ErrorIs(t, err, lifecycle.ErrDenied)
 	require.Contains(t, counted(t, home, far, id), "words 6\n")
 	own := spawn(t, far, far, "wordcount").CapsuleID
 	_, err = asked(t, home, far, own, "total")
-	require.ErrorIs(t, err, kernel.ErrDenied)
+	require.ErrorIs(t, err, lifecycle.ErrDenied)
 }
 
 // A call ends with its caller: the capsule on the other node is free for the next one.
@@ -97,7 +97,7 @@ func TestACallEndsWithItsCaller(t *testing.T) {
 			require.Eventually(t, func() bool { return infoOf(on, id).Jobs == 1 }, 30*time.Second, time.Millisecond)
 			cancel()
 		}()
-		_, err := home.Kernel.Call(ctx, on.mesh.Self(), id, capsule.Task{Method: "work"}, kernel.CallOptions{})
+		_, err := home.Kernel.Call(ctx, on.mesh.Self(), id, capsule.Task{Method: "work"}, lifecycle.CallOptions{})
 		require.Error(t, err)
 		require.Error(t, ctx.Err())
 		<-working
@@ -107,7 +107,7 @@ func TestACallEndsWithItsCaller(t *testing.T) {
 
 		ctx, cancel = context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		_, err = home.Kernel.Call(ctx, on.mesh.Self(), id, capsule.Task{Method: "work"}, kernel.CallOptions{})
+		_, err = home.Kernel.Call(ctx, on.mesh.Self(), id, capsule.Task{Method: "work"}, lifecycle.CallOptions{})
 		require.Error(t, err)
 		_, err = asked(t, home, on, id, "args")
 		require.NoError(t, err)

@@ -12,6 +12,7 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/credit"
+	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/kernel"
 	"inos/internal/mesh"
@@ -125,7 +126,7 @@ func TestRequestsCarryTheirDNA(t *testing.T) {
 	answer, err := caller.requests.Send(t.Context(), worker.mesh.Self(), mesh.RequestReceipt, nonce)
 	require.NoError(t, err)
 	require.Empty(t, answer, "no such voucher")
-	env := caller.Kernel.Message(t.Context(), "note:receipt:v1")
+	env := caller.Kernel.Message(t.Context(), "note:receipt:v1", governance.Metadata{})
 	env.Payload.Data, env.Timestamp = nonce, env.Timestamp.Add(-24*time.Hour)
 	raw, err := wire.EncodeEnvelope(env)
 	require.NoError(t, err)

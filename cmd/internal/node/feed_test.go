@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
-	"inos/internal/kernel"
+	"inos/internal/kernel/lifecycle"
 	"inos/internal/supervisor"
 )
 
@@ -29,7 +29,7 @@ func TestStreamIntoACapsule(t *testing.T) {
 	}, 10*time.Second, time.Millisecond, "%v", &r.Message)
 
 	text := strings.Repeat("the quick brown fox jumps over the lazy dog\n", 100_000)
-	sent, err := home.Kernel.Feed(t.Context(), "", r.CapsuleID, strings.NewReader(text), kernel.FeedOptions{})
+	sent, err := home.Kernel.Feed(t.Context(), "", r.CapsuleID, strings.NewReader(text), lifecycle.FeedOptions{})
 	require.NoError(t, err)
 	require.EqualValues(t, len(text), sent)
 
@@ -38,6 +38,6 @@ func TestStreamIntoACapsule(t *testing.T) {
 	require.Contains(t, string(out), fmt.Sprint(len(strings.Fields(text))), "words")
 	require.Contains(t, string(out), fmt.Sprint(len(text)), "bytes")
 
-	_, err = home.Kernel.Feed(t.Context(), "", "nobody", bytes.NewReader([]byte("x")), kernel.FeedOptions{})
+	_, err = home.Kernel.Feed(t.Context(), "", "nobody", bytes.NewReader([]byte("x")), lifecycle.FeedOptions{})
 	require.ErrorIs(t, err, supervisor.ErrNoCapsule)
 }

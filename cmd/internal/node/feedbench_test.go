@@ -11,7 +11,7 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/governance"
-	"inos/internal/kernel"
+	"inos/internal/kernel/lifecycle"
 	"inos/internal/testkit"
 )
 
@@ -56,14 +56,14 @@ func BenchmarkFeed(b *testing.B) {
 		b.Run(name+"/valve", func(b *testing.B) {
 			b.SetBytes(size)
 			for b.Loop() {
-				_, err := home.Kernel.Feed(b.Context(), "", id[home], &text{size}, kernel.FeedOptions{})
+				_, err := home.Kernel.Feed(b.Context(), "", id[home], &text{size}, lifecycle.FeedOptions{})
 				require.NoError(b, err)
 			}
 		})
 		b.Run(name+"/mesh", func(b *testing.B) {
 			b.SetBytes(size)
 			for b.Loop() {
-				_, err := home.Kernel.Feed(b.Context(), far.mesh.Self(), id[far], &text{size}, kernel.FeedOptions{})
+				_, err := home.Kernel.Feed(b.Context(), far.mesh.Self(), id[far], &text{size}, lifecycle.FeedOptions{})
 				require.NoError(b, err)
 			}
 		})

@@ -17,6 +17,7 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/kernel"
+	"inos/internal/kernel/lifecycle"
 )
 
 // gib is a GiB that repeats only after 8 bytes times 2^64, adding itself up as it is
@@ -81,7 +82,7 @@ func feedAGiB(t *testing.T, listen string, size int) {
 	source := &gib{left: size, seed: 88172645463325252, sum: sum}
 	began := time.Now()
 	taken, err := home.Kernel.Feed(t.Context(), far.mesh.Self(), id, source,
-		kernel.FeedOptions{OnTaken: func(total uint64) { source.taken.Store(int64(total)) }})
+		lifecycle.FeedOptions{OnTaken: func(total uint64) { source.taken.Store(int64(total)) }})
 	took := time.Since(began)
 	require.NoError(t, err)
 	require.EqualValues(t, size, taken)

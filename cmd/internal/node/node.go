@@ -237,7 +237,7 @@ type snapshots struct {
 	library *library.Library
 }
 
-// Seal implements kernel.Snapshots.
+// Seal implements lifecycle.Snapshots.
 func (s snapshots) Seal(name string, b []byte) (mesh.Blob, error) { return s.library.Seal(name, b) }
 
 // newLibrary takes in what the policy allows. The kernel asks again before each

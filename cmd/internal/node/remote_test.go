@@ -12,7 +12,7 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/governance"
-	"inos/internal/kernel"
+	"inos/internal/kernel/lifecycle"
 	"inos/internal/supervisor"
 	"inos/internal/testkit"
 )
@@ -29,7 +29,7 @@ func neighbours(t *testing.T, seed byte) (home, far *peer) {
 // feed streams text into a capsule on a node.
 func feed(t *testing.T, home, on *peer, id, text string) {
 	t.Helper()
-	taken, err := home.Kernel.Feed(t.Context(), on.mesh.Self(), id, strings.NewReader(text), kernel.FeedOptions{})
+	taken, err := home.Kernel.Feed(t.Context(), on.mesh.Self(), id, strings.NewReader(text), lifecycle.FeedOptions{})
 	require.NoError(t, err)
 	require.EqualValues(t, len(text), taken)
 }
@@ -111,7 +111,7 @@ func TestEveryCommandOnAnotherNodeAndMigration(t *testing.T) {
 	gone, err := home.Kernel.Command(t.Context(), far.mesh.Self(), at(capsule.Pause, func(c *capsule.Command) { c.ID = "late" }))
 	require.NoError(t, err)
 	require.Contains(t, []capsule.ReplyCode{capsule.InvalidState, capsule.UnknownCapsule}, gone.Code)
-	_, err = home.Kernel.Feed(t.Context(), far.mesh.Self(), spawned.CapsuleID, strings.NewReader("late"), kernel.FeedOptions{})
+	_, err = home.Kernel.Feed(t.Context(), far.mesh.Self(), spawned.CapsuleID, strings.NewReader("late"), lifecycle.FeedOptions{})
 	require.ErrorIs(t, err, supervisor.ErrNoCapsule)
 
 	// And back to where it came from: the other node has the snapshot still.
@@ -171,7 +171,7 @@ func TestLateAnswersOfAKilledCapsule(t *testing.T) {
 	started := make(chan struct{})
 	fed := make(chan error, 1)
 	go func() {
-		_, err := home.Kernel.Feed(t.Context(), far.mesh.Self(), first.CapsuleID, &endless{started: started}, kernel.FeedOptions{})
+		_, err := home.Kernel.Feed(t.Context(), far.mesh.Self(), first.CapsuleID, &endless{started: started}, lifecycle.FeedOptions{})
 		fed <- err
 	}()
 	<-started
@@ -182,7 +182,7 @@ func TestLateAnswersOfAKilledCapsule(t *testing.T) {
 	err := <-ran
 	require.Error(t, err)
 	require.True(t, errors.Is(err, capsule.ErrKilled) || errors.Is(err, capsule.ErrStopped), "%v", err)
-	var end *kernel.FeedError
+	var end *lifecycle.FeedError
 	require.ErrorAs(t, <-fed, &end)
 	require.Equal(t, capsule.Crashed, end.Reply, "%v", end)
 
@@ -214,8 +214,8 @@ func TestStrangersDoNotFeed(t *testing.T) {
 	other := start(t, 89, nil)
 	require.NoError(t, other.Kernel.Join(t.Context(), other.mesh, far.mesh.Addrs()))
 	id := spawn(t, home, far, "wordcount").CapsuleID
-	_, err := other.Kernel.Feed(t.Context(), far.mesh.Self(), id, strings.NewReader("text"), kernel.FeedOptions{})
-	require.ErrorIs(t, err, kernel.ErrDenied)
+	_, err := other.Kernel.Feed(t.Context(), far.mesh.Self(), id, strings.NewReader("text"), lifecycle.FeedOptions{})
+	require.ErrorIs(t, err, lifecycle.ErrDenied)
 	feed(t, home, far, id, "text")
 
 	p := governance.Policy{Version: 1, Lifecycle: []governance.LifecycleRule{{Peer: testkit.Peer(89), Commands: []capsule.CommandType{capsule.Feed}}}}

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
-	"inos/internal/kernel"
+	"inos/internal/kernel/lifecycle"
 	"inos/internal/supervisor"
 )
 
@@ -36,7 +36,7 @@ func TestAThousandCapsulesLeaveNothing(t *testing.T) {
 		r, w := io.Pipe()
 		fed := make(chan error, 1)
 		go func() {
-			_, err := home.Kernel.Feed(t.Context(), on.mesh.Self(), id, r, kernel.FeedOptions{})
+			_, err := home.Kernel.Feed(t.Context(), on.mesh.Self(), id, r, lifecycle.FeedOptions{})
 			fed <- err
 		}()
 		_, err := io.Copy(w, strings.NewReader(" that is"))

@@ -12,6 +12,7 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/kernel"
+	"inos/internal/kernel/lifecycle"
 	"inos/internal/supervisor"
 )
 
@@ -176,7 +177,7 @@ func TestListeningToACapsule(t *testing.T) {
 	// A stream through it: while nobody reads its output, its input is not read either.
 	source := &text{left: 16 << 20}
 	fed := make(chan error, 1)
-	go func() { _, err := home.Kernel.Feed(t.Context(), "", id, source, kernel.FeedOptions{}); fed <- err }()
+	go func() { _, err := home.Kernel.Feed(t.Context(), "", id, source, lifecycle.FeedOptions{}); fed <- err }()
 	want, n := &text{left: 16 << 20}, 0
 	for buf, same := make([]byte, size), make([]byte, size); n < 16<<20; {
 		got, err := heard.Read(buf)

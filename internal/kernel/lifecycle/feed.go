@@ -1,4 +1,4 @@
-package kernel
+package lifecycle
 
 import (
 	"context"
@@ -18,8 +18,8 @@ import (
 // ring takes frames of half its size.
 const feedFrame = 16 << 10
 
-// feeder is the part of Capsules that takes streams. *supervisor.Supervisor has it.
-type feeder interface {
+// streamReceiver is the part of Capsules that takes streams. *supervisor.Supervisor has it.
+type streamReceiver interface {
 	Send(ctx context.Context, capsuleID string, p []byte) error
 }
 
@@ -41,40 +41,27 @@ type FeedOptions struct {
 // Errors are r's, ctx's, the capsule's end, or match supervisor.ErrNoCapsule or
 // errors.ErrUnsupported; from another node they are a *FeedError, which matches the
 // same, or the mesh's.
-func (k *Kernel) Feed(ctx context.Context, node identity.PeerID, capsuleID string, r io.Reader, o FeedOptions) (taken int64, err error) {
-	if node == "" || node == k.cfg.Self {
+func (s *Service) Feed(ctx context.Context, node identity.PeerID, capsuleID string, r io.Reader, o FeedOptions) (taken int64, err error) {
+	if node == "" || node == s.cfg.Self {
 		atEnd, _ := r.(io.Closer)
-		taken, err = k.feedHere(ctx, capsuleID, r, atEnd, o.OnTaken)
-		k.emit(Fed{at(), "", k.cfg.Self, capsuleID, taken, err})
+		taken, err = s.feedHere(ctx, capsuleID, r, atEnd, o.OnTaken)
+		s.cfg.Events.Fed("", s.cfg.Self, capsuleID, taken, err)
 		return taken, err
 	}
-	taken, err = k.feedThere(ctx, node, capsuleID, r, o)
-	k.emit(Fed{at(), "", node, capsuleID, taken, err})
+	taken, err = s.feedThere(ctx, node, capsuleID, r, o)
+	s.cfg.Events.Fed("", node, capsuleID, taken, err)
 	return taken, err
 }
-
-// Fed: a stream into a capsule ended. From is zero for this node's own.
-type Fed struct {
-	At
-	From      identity.PeerID
-	Node      identity.PeerID // where the capsule is
-	CapsuleID string
-	Taken     int64 // bytes that reached it
-	Err       error
-}
-
-// Name implements Event.
-func (Fed) Name() string { return "capsule:fed" }
 
 // feedHere feeds a capsule of this node. atEnd is closed when the capsule ends, so
 // that r's Read comes back; it may be nil. So may taken, which hears of every frame
 // and does not block.
-func (k *Kernel) feedHere(ctx context.Context, capsuleID string, r io.Reader, atEnd io.Closer, taken func(total uint64)) (sent int64, err error) {
-	to, ok := k.cfg.Capsules.(feeder)
+func (s *Service) feedHere(ctx context.Context, capsuleID string, r io.Reader, atEnd io.Closer, taken func(total uint64)) (sent int64, err error) {
+	to, ok := s.cfg.Capsules.(streamReceiver)
 	if !ok {
 		return 0, fmt.Errorf("kernel: streams into capsules: %w", errors.ErrUnsupported)
 	}
-	valve, err := k.valveOf(capsuleID)
+	valve, err := s.valveOf(capsuleID)
 	if err != nil {
 		return 0, err
 	}
@@ -110,19 +97,19 @@ func (k *Kernel) feedHere(ctx context.Context, capsuleID string, r io.Reader, at
 }
 
 // valveOf returns the valve of a live capsule. Errors match supervisor.ErrNoCapsule.
-func (k *Kernel) valveOf(id string) (*adjuster.Valve, error) {
+func (s *Service) valveOf(id string) (*adjuster.Valve, error) {
 	// Looked for twice: the end of a capsule is told after it is off the list, and a
 	// valve made after that would stay for ever.
 	lives := func() bool {
-		return slices.ContainsFunc(k.cfg.Capsules.List(), func(c CapsuleInfo) bool { return c.ID == id && !c.Ended() })
+		return slices.ContainsFunc(s.cfg.Capsules.List(), func(c CapsuleInfo) bool { return c.ID == id && !c.Ended() })
 	}
 	none := fmt.Errorf("%w: %.80q", supervisor.ErrNoCapsule, id)
 	if !lives() {
 		return nil, none
 	}
-	valve := k.Valve(id)
+	valve := s.cfg.Valves.Valve(id)
 	if !lives() {
-		_ = k.adjuster.Gone(id, none)
+		_ = s.cfg.Valves.Gone(id, none)
 		return nil, none
 	}
 	return valve, nil

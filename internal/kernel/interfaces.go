@@ -5,57 +5,35 @@ import (
 	"time"
 
 	"inos/internal/capsule"
-	"inos/internal/fault"
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/kernel/lifecycle"
 	"inos/internal/mesh"
 )
 
 // Gate admits jobs and judges lifecycle commands. *governance.Gate is one.
 type Gate interface {
+	lifecycle.Gate
 	Admit(req governance.Request, now time.Time) (governance.Admitted, error)
 	// Done follows every admission, once the job has ended.
 	Done(a governance.Admitted)
-	// Command says whether from may give a capsule of owner a command of type c.
-	Command(from, owner identity.PeerID, c capsule.CommandType) error
-	// Capsule says whether a capsule whose manifest publisher signed may be started
-	// here; Start, whether it may for an admitted job.
-	Capsule(m capsule.Manifest, publisher identity.PeerID) error
-	// Trusts reports whether the policy names publisher.
-	Trusts(publisher identity.PeerID) bool
+	// Start says whether a capsule whose manifest publisher signed may be started here for
+	// an admitted job.
 	Start(a governance.Admitted, m capsule.Manifest, publisher identity.PeerID) error
-	// Limits are what a run here may have at most: bytes of memory, and time.
-	Limits() (memory uint64, run time.Duration)
 	// Resident says whether this node's data may lie on a node at geoHash.
 	Resident(geoHash string) error
-	// Capabilities says whether a capsule spawned here may use those it asks for.
-	Capabilities(names []string) error
 	// Message checks the DNA of a message that is no job.
 	Message(env governance.Envelope, now time.Time) error
 }
 
 // Capsules runs capsules on this node. Supervised makes one of a supervisor.
 type Capsules interface {
+	lifecycle.Capsules
 	// Serve runs until ctx ends; the kernel supervises it.
 	Serve(ctx context.Context) error
-	Command(ctx context.Context, cmd capsule.Command) (capsule.Reply, error)
 	// Run does task on an instance of the capsule, spawning one if need be, and
 	// returns its output. onProgress may be nil and does not block.
 	Run(ctx context.Context, cid capsule.CID, limits Limits, task capsule.Task, onProgress func(done, total uint64)) ([]byte, error)
-	List() []CapsuleInfo
-}
-
-// Blobs keeps the capsules this node has. *library.Library is one.
-type Blobs interface {
-	Has(cid capsule.CID) bool
-	Capsule(ctx context.Context, cid capsule.CID) (mesh.Blob, error)
-	// CapsuleOf is Capsule with a manifest of a publisher whom trusted says yes to; if there is none, with one that says nothing but the CID, and no publisher.
-	CapsuleOf(ctx context.Context, cid capsule.CID, trusted func(publisher identity.PeerID) bool) (mesh.Blob, error)
-	// Accept keeps a blob after checking its signature and its bytes.
-	Accept(blob mesh.Blob) error
-	// Pin has a capsule stay until unpin is called, if it is here or once it comes, for
-	// somebody of origin, a network: zero for this node's own. It does not block.
-	Pin(cid capsule.CID, origin string) (unpin func())
 }
 
 // Payments promises payment for jobs sent away and collects it for jobs done here.
@@ -96,30 +74,6 @@ type Earning interface {
 	// Collect settles w.Cost and signs the receipt. Its Code says how the run ended.
 	Collect(w Work, now time.Time) (receipt []byte, err error)
 	Refund(now time.Time)
-}
-
-// Upkeep charges ledgers for capsules that were spawned, not started for a job.
-// Methods do not block for longer than a write to the ledger's log.
-type Upkeep interface {
-	// Open begins the account of a capsule that costs rate microcredits a second, from
-	// being the node that spawns it, zero for the console, and origin the network that it is
-	// on. A nil CapsuleAccount means that it is
-	// free. Errors say why ledger will not pay: they carry governance's codes.
-	Open(ledger identity.LedgerID, from identity.PeerID, origin string, rate uint64, now time.Time) (CapsuleAccount, error)
-}
-
-// ErrNotCharged: a capsule could not be charged, for no fault of its ledger's. Retryable.
-var ErrNotCharged = fault.Internal("kernel: capsule could not be charged")
-
-// CapsuleAccount is what one capsule costs its ledger. One goroutine uses it.
-type CapsuleAccount interface {
-	Ledger() identity.LedgerID
-	// Charge pays for what ran since the last call and sets some more aside; an error
-	// says that the ledger cannot pay for what comes next, or, when it matches
-	// ErrNotCharged, that this node could not write it down: it is charged the next time.
-	Charge(ran time.Duration, now time.Time) error
-	// Close pays for what ran and gives back what is set aside.
-	Close(ran time.Duration, now time.Time)
 }
 
 // Work is what was done for a job, as the receipt says it.

@@ -1,4 +1,4 @@
-package kernel
+package lifecycle
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 	"inos/internal/threads/matchmaker"
 )
 
-var _ mesh.CallHandler = (*Kernel)(nil)
+var _ mesh.CallHandler = (*Service)(nil)
 
 // callee is the part of Capsules that can be called. *supervisor.Supervisor has it.
 type callee interface {
@@ -46,12 +46,12 @@ type CallOutcome struct {
 // supervisor.ErrNoCapsule, ErrStopped, ErrPaused, ErrCalls or ErrTimeLimit,
 // errors.ErrUnsupported, those of capsule.Capsule.Run, or ctx's; from another node they
 // are a *CallError, which matches the same, or the mesh's.
-func (k *Kernel) Call(ctx context.Context, node identity.PeerID, capsuleID string, task capsule.Task, o CallOptions) (CallOutcome, error) {
-	if node == "" || node == k.cfg.Self {
-		output, took, err := k.callHere(ctx, "", capsuleID, task, o.OnProgress)
+func (s *Service) Call(ctx context.Context, node identity.PeerID, capsuleID string, task capsule.Task, o CallOptions) (CallOutcome, error) {
+	if node == "" || node == s.cfg.Self {
+		output, took, err := s.callHere(ctx, "", capsuleID, task, o.OnProgress)
 		return CallOutcome{Output: output, Run: took}, err
 	}
-	m, err := k.theMesh()
+	m, err := s.cfg.Node.Mesh()
 	if err != nil {
 		return CallOutcome{}, err
 	}
@@ -59,11 +59,11 @@ func (k *Kernel) Call(ctx context.Context, node identity.PeerID, capsuleID strin
 	if !ok {
 		return CallOutcome{}, fmt.Errorf("kernel: calls of capsules on other nodes: %w", errors.ErrUnsupported)
 	}
-	if err := k.mayLeave(ctx, node); err != nil {
+	if err := s.cfg.Node.AuthorizeTransfer(ctx, node); err != nil {
 		return CallOutcome{}, err
 	}
 	out, err := caller.Call(ctx, node, mesh.CapsuleCall{
-		Envelope: k.message(ctx, mesh.CallType, o.DNA), Capsule: capsuleID, Method: task.Method, Args: task.Args, Input: task.Input,
+		Envelope: s.cfg.Node.Message(ctx, mesh.CallType, o.DNA), Capsule: capsuleID, Method: task.Method, Args: task.Args, Input: task.Input,
 	}, o.OnProgress)
 	switch {
 	case err != nil:
@@ -79,28 +79,28 @@ func (k *Kernel) Call(ctx context.Context, node identity.PeerID, capsuleID strin
 
 // HandleCall calls a capsule of this node for another one, if the gate passes its DNA
 // and it is from who spawned that capsule. It implements mesh.CallHandler.
-func (k *Kernel) HandleCall(ctx context.Context, from identity.PeerID, call mesh.CapsuleCall, onProgress func(mesh.Progress)) mesh.JobOutcome {
-	out := mesh.JobOutcome{Node: k.cfg.Self}
-	room := k.cfg.Memory.Lease(budget.Outputs)
-	output, took, err := k.callFrom(ctx, from, call, room, onProgress)
+func (s *Service) HandleCall(ctx context.Context, from identity.PeerID, call mesh.CapsuleCall, onProgress func(mesh.Progress)) mesh.JobOutcome {
+	out := mesh.JobOutcome{Node: s.cfg.Self}
+	room := s.cfg.Memory.Lease(budget.Outputs)
+	output, took, err := s.callFrom(ctx, from, call, room, onProgress)
 	if out.Run = took; err != nil {
 		room.End()
-		out.Code, out.Reason, out.Message = callCode(err), callReason(err), shortened(err.Error())
+		out.Code, out.Reason, out.Message = s.callCode(err), callReason(err), mesh.ShortMessage(err.Error())
 		return out
 	}
 	out.Output, out.OutputCID, out.Sent = output, capsule.SumCID(output).String(), room.End
 	return out
 }
 
-func (k *Kernel) callFrom(ctx context.Context, from identity.PeerID, call mesh.CapsuleCall, room *budget.Lease, onProgress func(mesh.Progress)) ([]byte, time.Duration, error) {
-	if err := k.pass(call.Envelope, mesh.CallType); err != nil {
+func (s *Service) callFrom(ctx context.Context, from identity.PeerID, call mesh.CapsuleCall, room *budget.Lease, onProgress func(mesh.Progress)) ([]byte, time.Duration, error) {
+	if err := s.cfg.Node.Pass(call.Envelope, mesh.CallType); err != nil {
 		return nil, 0, err
 	}
 	// Before the input is read: nothing is kept for whoever may not call.
-	if err := k.mayCall(ctx, from, call.Capsule); err != nil {
+	if err := s.authorizeCall(from, call.Capsule); err != nil {
 		return nil, 0, err
 	}
-	lease := k.cfg.Memory.Lease(budget.Inputs)
+	lease := s.cfg.Memory.Lease(budget.Inputs)
 	defer lease.End()
 	if err := lease.Hold(call.InputLength()); err != nil {
 		return nil, 0, err
@@ -109,19 +109,19 @@ func (k *Kernel) callFrom(ctx context.Context, from identity.PeerID, call mesh.C
 	if err != nil {
 		return nil, 0, err
 	}
-	return k.callHere(ctx, from, call.Capsule, capsule.Task{Method: call.Method, Args: call.Args, Input: input, Room: room.Hold}, onProgress)
+	return s.callHere(ctx, from, call.Capsule, capsule.Task{Method: call.Method, Args: call.Args, Input: input, Room: room.Hold}, onProgress)
 }
 
 // callHere calls a capsule of this node, which from has spawned.
-func (k *Kernel) callHere(ctx context.Context, from identity.PeerID, id string, task capsule.Task, onProgress func(mesh.Progress)) (output []byte, took time.Duration, err error) {
-	to, ok := k.cfg.Capsules.(callee)
+func (s *Service) callHere(ctx context.Context, from identity.PeerID, id string, task capsule.Task, onProgress func(mesh.Progress)) (output []byte, took time.Duration, err error) {
+	to, ok := s.cfg.Capsules.(callee)
 	if !ok {
 		return nil, 0, fmt.Errorf("kernel: calls of capsules: %w", errors.ErrUnsupported)
 	}
-	if err := k.mayCall(ctx, from, id); err != nil {
+	if err := s.authorizeCall(from, id); err != nil {
 		return nil, 0, err
 	}
-	_, limit := k.cfg.Gate.Limits()
+	_, limit := s.cfg.Gate.Limits()
 	var report func(done, total uint64)
 	if onProgress != nil {
 		report = func(done, total uint64) { onProgress(mesh.Progress{Done: done, Total: total}) }
@@ -131,18 +131,14 @@ func (k *Kernel) callHere(ctx context.Context, from identity.PeerID, id string, 
 	return output, time.Since(began), err
 }
 
-// mayCall lets from call the capsule that it has spawned here, and nobody else: a
+// authorizeCall lets from call the capsule that it has spawned here, and nobody else: a
 // spawned instance serves its spawner alone, whatever the lifecycle rules say. Errors
 // match ErrDenied.
-func (k *Kernel) mayCall(ctx context.Context, from identity.PeerID, id string) error {
-	var owner identity.PeerID
-	if err := k.loop.ask(ctx, func(s *state) { owner = s.spawners[id] }); err != nil {
-		return err
-	}
-	if owner != from {
+func (s *Service) authorizeCall(from identity.PeerID, id string) error {
+	if s.spawner(id) != from {
 		return fmt.Errorf("%w: capsule %.80q can be called by whoever spawned it, and that was somebody else", ErrDenied, id)
 	}
-	if k.keep.isDry(id) {
+	if s.metering.isDry(id) {
 		return fmt.Errorf("%w: the ledger that pays for capsule %.80q has run dry", ErrDenied, id)
 	}
 	return nil
@@ -179,7 +175,7 @@ func (e *CallError) Fault() *fault.Error {
 }
 
 // callCode says in the mesh's terms how a call failed.
-func callCode(err error) mesh.JobCode {
+func (s *Service) callCode(err error) mesh.JobCode {
 	switch {
 	case errors.Is(err, ErrDenied):
 		return mesh.JobRejected
@@ -188,12 +184,12 @@ func callCode(err error) mesh.JobCode {
 	case errors.Is(err, supervisor.ErrPaused), errors.Is(err, supervisor.ErrCalls), errors.Is(err, supervisor.ErrStopped):
 		return mesh.JobBusy
 	}
-	return codeOf(err)
+	return s.cfg.Node.JobCode(err)
 }
 
 // callReason is the stable code of a failed call.
 func callReason(err error) string {
-	if e := fault.Among(err, func(e *fault.Error) bool { return travels(e) || slices.Contains(callEnds, e) }); e != nil {
+	if e := fault.Among(err, func(e *fault.Error) bool { return mesh.Tells(e) || slices.Contains(callEnds, e) }); e != nil {
 		return e.Code()
 	}
 	return ""

@@ -1,6 +1,7 @@
-package kernel
+package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,11 +14,11 @@ import (
 	"inos/internal/supervisor"
 )
 
-var _ mesh.FeedHandler = (*Kernel)(nil)
+var _ mesh.FeedHandler = (*Service)(nil)
 
 // feedThere streams r into a capsule on another node.
-func (k *Kernel) feedThere(ctx context.Context, node identity.PeerID, capsuleID string, r io.Reader, o FeedOptions) (int64, error) {
-	m, err := k.theMesh()
+func (s *Service) feedThere(ctx context.Context, node identity.PeerID, capsuleID string, r io.Reader, o FeedOptions) (int64, error) {
+	m, err := s.cfg.Node.Mesh()
 	if err != nil {
 		return 0, err
 	}
@@ -25,10 +26,10 @@ func (k *Kernel) feedThere(ctx context.Context, node identity.PeerID, capsuleID 
 	if !ok {
 		return 0, fmt.Errorf("kernel: streams into capsules of other nodes: %w", errors.ErrUnsupported)
 	}
-	if err := k.mayLeave(ctx, node); err != nil {
+	if err := s.cfg.Node.AuthorizeTransfer(ctx, node); err != nil {
 		return 0, err
 	}
-	call := mesh.FeedCall{Envelope: k.message(ctx, mesh.FeedType, o.DNA), Capsule: capsuleID}
+	call := mesh.FeedCall{Envelope: s.cfg.Node.Message(ctx, mesh.FeedType, o.DNA), Capsule: capsuleID}
 	end, err := f.Feed(ctx, node, call, r, o.OnTaken)
 	if err == nil && end.Code != capsule.OK {
 		err = &FeedError{Node: node, Reply: end.Code, Reason: end.Reason, Message: end.Message}
@@ -39,22 +40,22 @@ func (k *Kernel) feedThere(ctx context.Context, node identity.PeerID, capsuleID 
 // HandleFeed takes a stream of another node into a capsule of this one, if the gate
 // passes its DNA and from may feed that capsule: whoever spawned it may, others as
 // the policy's lifecycle rules say. It implements mesh.FeedHandler.
-func (k *Kernel) HandleFeed(ctx context.Context, from identity.PeerID, call mesh.FeedCall, r io.ReadCloser, onTaken func(total uint64)) mesh.FeedEnd {
-	taken, err := k.feedFrom(ctx, from, call, r, onTaken)
-	k.emit(Fed{at(), from, k.cfg.Self, call.Capsule, taken, err})
+func (s *Service) HandleFeed(ctx context.Context, from identity.PeerID, call mesh.FeedCall, r io.ReadCloser, onTaken func(total uint64)) mesh.FeedEnd {
+	taken, err := s.feedFrom(ctx, from, call, r, onTaken)
+	s.cfg.Events.Fed(from, s.cfg.Self, call.Capsule, taken, err)
 	end := feedEnd(err)
 	end.Taken = uint64(taken)
 	return end
 }
 
-func (k *Kernel) feedFrom(ctx context.Context, from identity.PeerID, call mesh.FeedCall, r io.ReadCloser, onTaken func(uint64)) (int64, error) {
-	if err := k.pass(call.Envelope, mesh.FeedType); err != nil {
+func (s *Service) feedFrom(ctx context.Context, from identity.PeerID, call mesh.FeedCall, r io.ReadCloser, onTaken func(uint64)) (int64, error) {
+	if err := s.cfg.Node.Pass(call.Envelope, mesh.FeedType); err != nil {
 		return 0, err
 	}
-	if err := k.mayCommand(ctx, from, capsule.Command{Type: capsule.Feed, Target: call.Capsule}); err != nil {
+	if err := s.authorizeCommand(from, capsule.Command{Type: capsule.Feed, Target: call.Capsule}); err != nil {
 		return 0, err
 	}
-	return k.feedHere(ctx, call.Capsule, r, r, onTaken)
+	return s.feedHere(ctx, call.Capsule, r, r, onTaken)
 }
 
 // FeedError is how a stream into a capsule on another node ended there, before its
@@ -99,7 +100,6 @@ var feedEnds = map[*fault.Error]capsule.ReplyCode{
 	mesh.ErrTimeout:         capsule.Deadline,
 	mesh.ErrUnreachable:     capsule.Refused,
 	fault.Unsupported:       capsule.Unsupported,
-	ErrStopped:              capsule.Refused,
 	fault.Cancelled:         capsule.Refused,
 }
 
@@ -110,7 +110,7 @@ func feedEnd(err error) mesh.FeedEnd {
 	}
 	end := mesh.FeedEnd{Code: capsule.Crashed, Reason: mesh.JobCrashed.Fault().Code(), Message: err.Error()}
 	if errors.Is(err, ErrDenied) {
-		end.Code, end.Reason = capsule.Denied, reasonOf(err)
+		end.Code, end.Reason = capsule.Denied, cmp.Or(mesh.Reason(err), mesh.JobRejected.Fault().Code())
 		return end
 	}
 	if e := fault.Among(err, func(e *fault.Error) bool { _, ends := feedEnds[e]; return ends || e.Of("capsule") }); e != nil {

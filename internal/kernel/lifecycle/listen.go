@@ -1,4 +1,4 @@
-package kernel
+package lifecycle
 
 import (
 	"errors"
@@ -8,8 +8,8 @@ import (
 	"inos/internal/identity"
 )
 
-// outlet is the part of Capsules whose streams can be listened to. Supervised has it.
-type outlet interface {
+// streamSource is the part of Capsules whose streams can be listened to. Supervised has it.
+type streamSource interface {
 	Listen(capsuleID string) (Listening, error)
 }
 
@@ -26,24 +26,13 @@ type Listening interface {
 // ended with once it has; Close ends a Read at work. Whoever does not read holds the
 // capsule back. Errors match supervisor.ErrNoCapsule, ErrStopped or ErrListeners, or
 // errors.ErrUnsupported for a capsule of another node.
-func (k *Kernel) Listen(node identity.PeerID, capsuleID string) (Listening, error) {
-	if node != "" && node != k.cfg.Self {
+func (s *Service) Listen(node identity.PeerID, capsuleID string) (Listening, error) {
+	if node != "" && node != s.cfg.Self {
 		return nil, fmt.Errorf("kernel: listening to a capsule of another node: %w", errors.ErrUnsupported)
 	}
-	from, ok := k.cfg.Capsules.(outlet)
+	from, ok := s.cfg.Capsules.(streamSource)
 	if !ok {
 		return nil, fmt.Errorf("kernel: streams out of capsules: %w", errors.ErrUnsupported)
 	}
 	return from.Listen(capsuleID)
 }
-
-// Listen implements outlet.
-func (s supervised) Listen(capsuleID string) (Listening, error) {
-	l, err := s.Supervisor.Listen(capsuleID)
-	if err != nil {
-		return nil, err
-	}
-	return l, nil
-}
-
-var _ outlet = supervised{}

@@ -58,7 +58,7 @@ func volunteer(t *testing.T, stop watcher.Signal) {
 	}
 	served := serve()
 	require.Equal(t, mesh.JobBusy, served.Code, "whoever has not heard of it")
-	require.Equal(t, resting, served.Message)
+	require.Equal(t, userActive, served.Message)
 	out, err := page.Dispatch(t.Context(), submission("x", nil))
 	require.NoError(t, err)
 	require.True(t, out.Local, "its user's own job")
