@@ -17,7 +17,7 @@ TOOLS := $(BUILD)/tools
 GO_BUILD := go build -trimpath -buildvcs=false -ldflags='-s -w -X main.version=$(VERSION)'
 
 RUST_SOURCES := $(shell find capsules -name target -prune -o \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' \) -print 2>/dev/null) $(wildcard capsules/hostile/*.wat)
-WEB_SOURCES := $(shell find web/src -type f 2>/dev/null) web/index.html web/kernel.d.ts web/events.d.ts web/codes.d.ts web/vite.config.ts web/tsconfig.json
+WEB_SOURCES := $(shell find web/src -type f 2>/dev/null) web/index.html web/kernel.d.ts web/console.d.ts web/boot.d.ts web/codes.d.ts web/vite.config.ts web/tsconfig.json
 # The list is one of them: a source that is gone builds anew, too.
 RUST_FILES := $(RUST_SOURCES) $(BUILD)/rust-sources
 WEB_FILES := $(WEB_SOURCES) $(BUILD)/web-sources

@@ -10,6 +10,7 @@ import (
 
 	"inos/cmd/internal/node"
 	"inos/internal/bridge"
+	"inos/internal/console"
 	"inos/internal/credit"
 	"inos/internal/payment"
 	"inos/internal/store"
@@ -100,17 +101,17 @@ func firstLine(err error) string {
 	return text
 }
 
-// reasonOf is the stable word for why nothing is kept: StorageReason of web/kernel.d.ts.
-func reasonOf(why error) string {
+// reasonOf is the stable word for why nothing is kept.
+func reasonOf(why error) console.StorageReason {
 	switch {
 	case errors.Is(why, store.ErrLocked):
-		return "second_tab"
+		return console.StorageSecondTab
 	case errors.Is(why, errors.ErrUnsupported):
-		return "storage_unsupported"
+		return console.StorageUnsupported
 	case errors.Is(why, store.ErrSpace):
-		return "storage_full"
+		return console.StorageFull
 	case errors.Is(why, store.ErrRefused):
-		return "storage_refused"
+		return console.StorageRefused
 	}
-	return "storage_damaged" // it can be read, and is not what was written
+	return console.StorageDamaged // it can be read, and is not what was written
 }

@@ -15,6 +15,7 @@ import (
 	"inos/cmd/internal/node"
 	"inos/internal/bridge"
 	"inos/internal/budget"
+	"inos/internal/capsule"
 	"inos/internal/capsule/sab"
 	"inos/internal/identity"
 	"inos/internal/mesh/p2p"
@@ -48,6 +49,12 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	cids := make([]capsule.CID, len(cfg.Capsules))
+	for i, c := range cfg.Capsules {
+		if cids[i], err = capsule.ParseCID(c.CID); err != nil {
+			return fmt.Errorf("the capsule %q of __inosConfig: %w", c.Name, err)
+		}
+	}
 	if n := len(cfg.Bootstrap); n > p2p.MaxBootstrap {
 		fmt.Fprintf(os.Stderr, "kernel: %d bootstrap addresses: the first %d are used\n", n, p2p.MaxBootstrap)
 		cfg.Bootstrap = cfg.Bootstrap[:p2p.MaxBootstrap]
@@ -69,8 +76,8 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	for _, c := range cfg.Capsules {
-		n.Library.Announce(c.Name, c.CID, bridge.Fetch(c.URL))
+	for i, c := range cfg.Capsules {
+		n.Library.Announce(c.Name, cids[i], bridge.Fetch(c.URL))
 	}
 	// What cannot be dialled is reported when joining; it must not stop the kernel.
 	dialable := slices.DeleteFunc(slices.Clone(cfg.Bootstrap), func(addr string) bool { return p2p.CheckAddr(addr) != nil })

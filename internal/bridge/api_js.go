@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"inos/internal/capsule"
+	"inos/internal/console"
 	"inos/internal/credit"
 	"inos/internal/governance"
 	"inos/internal/identity"
@@ -93,6 +94,14 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
+// info says who this kernel is.
+func (a *api) info(name string) console.KernelInfo {
+	return console.KernelInfo{
+		PeerID: string(a.cfg.Kernel.Self()), LedgerID: string(a.cfg.Wallet.Ledger()), Name: name, Version: a.cfg.Version,
+		Durable: a.cfg.Storage.Durable, DurableReason: a.cfg.Storage.Reason, DurableDetail: a.cfg.Storage.Detail,
+	}
+}
+
 func (a *api) status(ctx context.Context, _ []js.Value) (any, error) {
 	s, err := a.cfg.Kernel.Status(ctx)
 	if err != nil {
@@ -104,16 +113,13 @@ func (a *api) status(ctx context.Context, _ []js.Value) (any, error) {
 	}
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
-	v := statusView{
-		PeerID: string(s.Self), LedgerID: string(a.cfg.Wallet.Ledger()), Name: s.Name, Version: a.cfg.Version, State: "ready",
-		UptimeMs: ms(time.Since(a.started)), Peers: s.Peers, Nodes: s.Nodes, Capsules: len(a.cfg.Capsules.Capsules()),
-		Jobs: len(jobs), Capabilities: some(s.Capabilities), Bootstrap: some(a.cfg.Bootstrap),
+	v := console.KernelStatus{
+		KernelInfo: a.info(s.Name), State: "ready", UptimeMs: console.Ms(time.Since(a.started)), Peers: s.Peers, Nodes: s.Nodes,
+		Capsules: len(a.cfg.Capsules.Capsules()), Jobs: len(jobs), Capabilities: some(s.Capabilities), Bootstrap: some(a.cfg.Bootstrap),
 		Mining: s.Mining, Fidelity: s.Fidelity, HeapBytes: mem.HeapAlloc, Memory: viewMemory(s.Memory),
-		Durable: a.cfg.Storage.Durable, DurableReason: a.cfg.Storage.Reason, DurableDetail: a.cfg.Storage.Detail,
 	}
 	if s.Clocks.Peers > 0 {
-		ahead := ms(s.Clocks.Ahead)
-		v.ClockOffset = &ahead
+		v.ClockOffsetMs = new(console.Ms(s.Clocks.Ahead))
 	}
 	if s.Peers > 0 {
 		v.State = "joined"
@@ -127,7 +133,7 @@ func (a *api) nodes(ctx context.Context, _ []js.Value) (any, error) {
 		return nil, err
 	}
 	now := time.Now()
-	rows := []nodeView{}
+	rows := []console.NodeRow{}
 	for _, n := range nodes {
 		rows = append(rows, viewNode(n, now))
 	}
@@ -148,9 +154,9 @@ func (a *api) find(ctx context.Context, args []js.Value) (any, error) {
 		return nil, err
 	}
 	now := time.Now()
-	rows := []foundView{}
+	rows := []console.FoundRow{}
 	for _, n := range found {
-		rows = append(rows, foundView{viewNode(n.NodeInfo, now), n.Heard})
+		rows = append(rows, console.FoundRow{NodeRow: viewNode(n.NodeInfo, now), Heard: n.Heard})
 	}
 	return rows, nil
 }
@@ -162,23 +168,13 @@ func (a *api) names(ctx context.Context, ids []identity.PeerID) map[identity.Pee
 }
 
 func (a *api) capsules(context.Context, []js.Value) (any, error) {
-	rows := []capsuleView{}
-	for _, c := range a.cfg.Capsules.Capsules() {
-		v := capsuleView{ID: c.ID, Name: c.Name, CID: c.CID, State: c.State, MemoryBytes: c.MemoryBytes,
-			MemoryEpoch: c.Epoch, Restarts: c.Restarts, CPUMs: ms(c.Heartbeat.CPUTime), JobsDone: c.Heartbeat.JobsDone,
-			Heartbeats: c.Heartbeat.Sequence, Congested: c.Heartbeat.Congested, Unheard: c.Unheard, Reason: c.Reason}
-		if !c.HeartbeatAt.IsZero() {
-			v.HeartbeatAgeMs = ms(time.Since(c.HeartbeatAt))
-		}
-		rows = append(rows, v)
-	}
-	return rows, nil
+	return append([]console.CapsuleRow{}, a.cfg.Capsules.Capsules()...), nil // never null
 }
 
 func (a *api) catalog(context.Context, []js.Value) (any, error) {
-	rows := []offerView{}
+	rows := []console.CapsuleOffer{}
 	for _, e := range a.cfg.Library.List() {
-		rows = append(rows, offerView{e.Name, e.CID, e.Size, e.Loaded})
+		rows = append(rows, console.CapsuleOffer{Name: e.Name, CID: e.CID, Bytes: e.Size, Loaded: e.Loaded})
 	}
 	return rows, nil
 }
@@ -193,14 +189,14 @@ func (a *api) jobs(ctx context.Context, _ []js.Value) (any, error) {
 		ids = append(ids, j.Node)
 	}
 	names := a.names(ctx, ids)
-	rows := []jobView{}
+	rows := []console.JobRow{}
 	for _, j := range jobs {
-		v := jobView{ID: j.ID, Capsule: a.capsuleName(j.Capsule), Method: j.Method, State: string(j.State),
+		v := console.JobRow{ID: j.ID, Capsule: a.capsuleName(j.Capsule), Method: j.Method, State: string(j.State),
 			Node: string(j.Node), NodeName: names[j.Node], Cost: j.Cost, Reason: j.Err}
 		if end := j.Ended; !end.IsZero() {
-			v.TotalMs = ms(end.Sub(j.Submitted))
+			v.TotalMs = console.Ms(end.Sub(j.Submitted))
 		} else {
-			v.TotalMs = ms(time.Since(j.Submitted))
+			v.TotalMs = console.Ms(time.Since(j.Submitted))
 		}
 		if past, ok := a.history.get(j.ID); ok {
 			v.Score, v.InputBytes, v.OutputBytes = past.score, past.input, past.output
@@ -229,7 +225,7 @@ func (a *api) connect(ctx context.Context, args []js.Value) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]string{"peerId": string(peer)}, nil
+	return console.Connected{PeerID: string(peer)}, nil
 }
 
 // close answers before the program ends.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/console"
 	"inos/internal/fault"
 	"inos/internal/identity"
 )
@@ -30,19 +31,19 @@ func TestCapsuleAddresses(t *testing.T) {
 
 func TestSpawnOptions(t *testing.T) {
 	cid := capsule.SumCID(nil)
-	p, err := spawnArgs{Args: []string{"a"}, Restart: "permanent", Group: "g", Strategy: "rest-for-one"}.params(cid)
+	p, err := spawnParams(console.SpawnOptions{Args: []string{"a"}, Restart: "permanent", Group: "g", Strategy: "rest-for-one"}, cid)
 	require.NoError(t, err)
 	require.Equal(t, &capsule.SpawnParams{CID: cid.String(), Args: []string{"a"}, Restart: capsule.Permanent, Group: "g", Strategy: capsule.RestForOne}, p)
-	p, err = spawnArgs{Restart: "temporary", Group: "g", Strategy: "one-for-one"}.params(cid)
+	p, err = spawnParams(console.SpawnOptions{Restart: "temporary", Group: "g", Strategy: "one-for-one"}, cid)
 	require.NoError(t, err)
 	require.Equal(t, &capsule.SpawnParams{CID: cid.String(), Restart: capsule.Temporary, Group: "g"}, p)
-	p, err = spawnArgs{Group: "g"}.params(cid)
+	p, err = spawnParams(console.SpawnOptions{Group: "g"}, cid)
 	require.NoError(t, err)
 	require.Equal(t, &capsule.SpawnParams{CID: cid.String(), Group: "g"}, p)
-	for says, a := range map[string]spawnArgs{
+	for says, a := range map[string]console.SpawnOptions{
 		"options.restart": {Restart: "always"}, "options.strategy": {Group: "g", Strategy: "all"}, "options.group": {Strategy: "one-for-one"},
 	} {
-		_, err := a.params(cid)
+		_, err := spawnParams(a, cid)
 		require.ErrorContains(t, err, says)
 		require.Equal(t, errBadArgument.Code(), codeOf(err))
 	}
@@ -53,24 +54,24 @@ func TestSpawnOptions(t *testing.T) {
 func TestFiguresOfADispatch(t *testing.T) {
 	for _, field := range []string{"budget", "maxCost", "deadlineMs", "replicas", "agree"} {
 		for _, bad := range []string{"0", "-0", "-1", "1.5", "1e3", "1e400", "null", `"8"`, `""`, "true", "[1]", "{}", "18446744073709551616", "9007199254740992"} {
-			var d dispatchArgs
+			var d console.DispatchOptions
 			require.NoError(t, json.Unmarshal([]byte(`{"`+field+`":`+bad+`}`), &d))
-			err := d.check("dispatch")
+			err := checkCounts("dispatch", "job", d)
 			require.ErrorContains(t, err, "dispatch: job."+field+": expected a whole number of", bad)
 			require.ErrorContains(t, err, "leave it out for")
 			require.Equal(t, errBadArgument.Code(), codeOf(err))
 		}
-		var d dispatchArgs
+		var d console.DispatchOptions
 		require.NoError(t, json.Unmarshal([]byte(`{"`+field+`":3}`), &d))
-		require.NoError(t, d.check("dispatch"))
+		require.NoError(t, checkCounts("dispatch", "job", d))
 	}
-	var d dispatchArgs
+	var d console.DispatchOptions
 	require.NoError(t, json.Unmarshal([]byte(`{"capsule":"hash"}`), &d))
-	require.NoError(t, d.check("dispatch"))
+	require.NoError(t, checkCounts("dispatch", "job", d))
 	now := time.Now()
-	require.Zero(t, d.order(capsule.SumCID(nil), nil, "", now).Deadline, "no deadline unless somebody wants one")
+	require.Zero(t, orderOf(d, capsule.SumCID(nil), "", now).Deadline, "no deadline unless somebody wants one")
 	require.NoError(t, json.Unmarshal([]byte(`{"deadlineMs":8000,"budget":7,"maxCost":5,"replicas":3,"agree":2}`), &d))
-	o := d.order(capsule.SumCID(nil), nil, "", now)
+	o := orderOf(d, capsule.SumCID(nil), "", now)
 	require.Equal(t, now.Add(8*time.Second), o.Deadline)
 	require.EqualValues(t, 7, o.Budget)
 	require.EqualValues(t, 5, o.Requirements.MaxCost)

@@ -6,62 +6,20 @@ import (
 	"fmt"
 	"syscall/js"
 
-	"inos/internal/capsule"
+	"inos/internal/console"
 	"inos/internal/library"
 )
 
-// Boot is what the shell tells the kernel before it starts: BootConfig of
-// web/src/rpc/protocol.ts.
-type Boot struct {
-	Name         string
-	Bootstrap    []string
-	Capabilities []string
-	CreditCost   uint64 // microcredits per second
-	Slots        int
-	Memory       uint64 // bytes for inputs, outputs, library and snapshots; 0: the kernel's default
-	Hedge        bool   // send second copies of slow jobs
-	Near         string // GEOHASH:KM: distance counts
-	Capsules     []BootCapsule
-}
-
-// BootCapsule is a capsule that the shell's server has.
-type BootCapsule struct {
-	Name, URL string
-	CID       capsule.CID
-}
-
 // ReadBoot reads globalThis.__inosConfig. A config that does not parse is final.
-func ReadBoot() (Boot, error) {
+func ReadBoot() (console.BootConfig, error) {
+	var boot console.BootConfig
 	v := js.Global().Get("__inosConfig")
 	if v.Type() != js.TypeObject {
-		return Boot{}, fmt.Errorf("bridge: the shell set no __inosConfig")
-	}
-	var raw struct {
-		Name         string   `json:"name"`
-		Bootstrap    []string `json:"bootstrap"`
-		Capabilities []string `json:"capabilities"`
-		CreditCost   uint64   `json:"creditCost"`
-		Slots        int      `json:"slots"`
-		Memory       uint64   `json:"memory"`
-		Hedge        bool     `json:"hedge"`
-		Near         string   `json:"near"`
-		Capsules     []struct {
-			Name string `json:"name"`
-			URL  string `json:"url"`
-			CID  string `json:"cid"`
-		} `json:"capsules"`
+		return boot, fmt.Errorf("bridge: the shell set no __inosConfig")
 	}
 	text := js.Global().Get("JSON").Call("stringify", v).String()
-	if err := json.Unmarshal([]byte(text), &raw); err != nil {
-		return Boot{}, fmt.Errorf("bridge: __inosConfig: %w", err)
-	}
-	boot := Boot{Name: raw.Name, Bootstrap: raw.Bootstrap, Capabilities: raw.Capabilities, CreditCost: raw.CreditCost, Slots: raw.Slots, Memory: raw.Memory, Hedge: raw.Hedge, Near: raw.Near}
-	for _, c := range raw.Capsules {
-		cid, err := capsule.ParseCID(c.CID)
-		if err != nil {
-			return Boot{}, fmt.Errorf("bridge: __inosConfig: capsule %q: %w", c.Name, err)
-		}
-		boot.Capsules = append(boot.Capsules, BootCapsule{Name: c.Name, URL: c.URL, CID: cid})
+	if err := json.Unmarshal([]byte(text), &boot); err != nil {
+		return boot, fmt.Errorf("bridge: __inosConfig: %w", err)
 	}
 	return boot, nil
 }

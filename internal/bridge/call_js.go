@@ -5,6 +5,7 @@ import (
 	"syscall/js"
 
 	"inos/internal/capsule"
+	"inos/internal/console"
 	"inos/internal/governance"
 	"inos/internal/kernel/lifecycle"
 )
@@ -39,8 +40,5 @@ func (a *api) callCapsule(ctx context.Context, args []js.Value) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return withBytes{
-		plain: callView{CapsuleID: address, Text: textOf(out.Output), RunMs: ms(out.Run)},
-		bytes: map[string][]byte{"output": out.Output},
-	}, nil
+	return console.CallResult{CapsuleID: address, Output: out.Output, Text: textOf(out.Output), RunMs: console.Ms(out.Run)}, nil
 }

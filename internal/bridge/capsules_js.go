@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"inos/internal/capsule"
+	"inos/internal/console"
 	"inos/internal/identity"
 	"inos/internal/library"
 )
@@ -24,7 +25,7 @@ func (a *api) publish(_ context.Context, args []js.Value) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var opts publishArgs
+	var opts console.PublishOptions
 	if err := object("publish", "options", arg(args, 2), &opts); err != nil {
 		return nil, err
 	}
@@ -39,7 +40,7 @@ func (a *api) publish(_ context.Context, args []js.Value) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"name": name, "cid": cid.String(), "bytes": len(wasm)}, nil
+	return console.Published{Name: name, CID: cid.String(), Bytes: len(wasm)}, nil
 }
 
 func (a *api) spawn(ctx context.Context, args []js.Value) (any, error) {
@@ -47,7 +48,7 @@ func (a *api) spawn(ctx context.Context, args []js.Value) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var opts spawnArgs
+	var opts console.SpawnOptions
 	if err := object("spawn", "options", arg(args, 1), &opts); err != nil {
 		return nil, err
 	}
@@ -55,7 +56,7 @@ func (a *api) spawn(ctx context.Context, args []js.Value) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	params, err := opts.params(cid)
+	params, err := spawnParams(opts, cid)
 	if err != nil {
 		return nil, err
 	}
@@ -112,6 +113,6 @@ func (a *api) command(ctx context.Context, node identity.PeerID, cmd capsule.Com
 	if reply.Code != capsule.OK {
 		return nil, replyError(reply)
 	}
-	return replyView{CapsuleID: addressOf(node, a.cfg.Kernel.Self(), reply.CapsuleID), Code: replyCode(reply.Code), Message: reply.Message,
+	return console.LifecycleReply{CapsuleID: addressOf(node, a.cfg.Kernel.Self(), reply.CapsuleID), Code: replyCode(reply.Code), Message: reply.Message,
 		MemoryBytes: reply.MemoryBytes, MemoryEpoch: reply.MemoryEpoch, SnapshotCID: reply.SnapshotCID}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 
+	"inos/internal/console"
 	"inos/internal/identity"
 	"inos/internal/kernel"
 	"inos/internal/kernel/placement"
@@ -51,8 +52,8 @@ func (h *history) get(id string) (pastJob, bool) {
 }
 
 // explanation puts a decision into words. What was not counted is not spoken of.
-func explanation(job string, e placement.Decision, names map[identity.PeerID]string, chosen identity.PeerID) explanationView {
-	v := explanationView{JobID: job, Chosen: string(chosen), Considered: considered(e.Explanation, names, chosen)}
+func explanation(job string, e placement.Decision, names map[identity.PeerID]string, chosen identity.PeerID) console.Explanation {
+	v := console.Explanation{JobID: job, Chosen: string(chosen), Considered: considered(e.Explanation, names, chosen)}
 	v.Summary = fmt.Sprintf("%d nodes known", e.Considered)
 	if !e.Counted {
 		v.Summary += ", more than a placement takes the time to count"
@@ -79,9 +80,9 @@ func explanation(job string, e placement.Decision, names map[identity.PeerID]str
 }
 
 // foreign is what this node knows of the choice of another one.
-func foreign(j kernel.JobInfo, names map[identity.PeerID]string) explanationView {
-	return explanationView{
-		JobID: j.ID, Chosen: string(j.Node), Considered: []consideredView{},
+func foreign(j kernel.JobInfo, names map[identity.PeerID]string) console.Explanation {
+	return console.Explanation{
+		JobID: j.ID, Chosen: string(j.Node), Considered: []console.Considered{},
 		Summary: fmt.Sprintf("Dispatched by %s, which chose %s and knows why", nameOf(names, j.From), nameOf(names, j.Node)),
 	}
 }

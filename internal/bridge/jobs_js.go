@@ -6,6 +6,7 @@ import (
 	"syscall/js"
 	"time"
 
+	"inos/internal/console"
 	"inos/internal/fault"
 	"inos/internal/identity"
 	"inos/internal/kernel"
@@ -18,15 +19,8 @@ func (a *api) order(verb string, v js.Value, asked time.Time) (submit.Order, err
 	if v.Type() != js.TypeObject {
 		return submit.Order{}, badArgument(verb, "job", "an object like {capsule, method, input, requires, creditLedgerId}", kindOf(v))
 	}
-	input, err := bytesFromJS(verb, "job.input", v.Get("input"))
-	if err != nil {
-		return submit.Order{}, err
-	}
-	var d dispatchArgs
-	if err := object(verb, "job", v, &d, "input"); err != nil {
-		return submit.Order{}, err
-	}
-	if err := d.check(verb); err != nil {
+	var d console.DispatchOptions
+	if err := object(verb, "job", v, &d); err != nil {
 		return submit.Order{}, err
 	}
 	if d.Capsule == "" {
@@ -36,7 +30,7 @@ func (a *api) order(verb string, v js.Value, asked time.Time) (submit.Order, err
 	if err != nil {
 		return submit.Order{}, err
 	}
-	return d.order(cid, input, a.cfg.Kernel.Self(), asked), nil
+	return orderOf(d, cid, a.cfg.Kernel.Self(), asked), nil
 }
 
 // askedAt is when the page made a call: v is milliseconds since its time origin's epoch,
@@ -75,14 +69,12 @@ func (a *api) dispatch(ctx context.Context, args []js.Value) (any, error) {
 		return nil, err
 	}
 	names := a.names(ctx, append(nodesIn(out.Decision.Explanation), out.Node))
-	return withBytes{
-		plain: outcomeView{
-			JobID: out.JobID, Node: string(out.Node), NodeName: names[out.Node], Local: out.Local, Score: out.Score,
-			Considered: considered(out.Decision.Explanation, names, out.Node), Why: placement.Reason(out.Decision.Explanation, out.Node), Text: textOf(out.Output),
-			OutputCID: out.OutputCID, Cost: out.Cost, Paid: len(out.Receipt) > 0, CapsuleBytes: out.Fetched, Attempts: len(out.Attempts),
-			QueuedMs: ms(out.Queued), RunMs: ms(out.Run), TotalMs: ms(out.Total),
-		},
-		bytes: map[string][]byte{"output": out.Output},
+	return console.DispatchResult{
+		JobID: out.JobID, Node: string(out.Node), NodeName: names[out.Node], Local: out.Local, Score: out.Score,
+		Considered: considered(out.Decision.Explanation, names, out.Node), Why: placement.Reason(out.Decision.Explanation, out.Node),
+		Output: out.Output, Text: textOf(out.Output), OutputCID: out.OutputCID, Cost: out.Cost, Paid: len(out.Receipt) > 0,
+		CapsuleBytes: out.Fetched, Attempts: len(out.Attempts),
+		QueuedMs: console.Ms(out.Queued), RunMs: console.Ms(out.Run), TotalMs: console.Ms(out.Total),
 	}, nil
 }
 
@@ -95,7 +87,7 @@ func (a *api) cancel(ctx context.Context, args []js.Value) (any, error) {
 	if err := a.cfg.Kernel.Cancel(ctx, id); err != nil {
 		return nil, err
 	}
-	return map[string]string{"jobId": id}, nil
+	return console.Cancelled{JobID: id}, nil
 }
 
 func (a *api) explain(ctx context.Context, args []js.Value) (any, error) {

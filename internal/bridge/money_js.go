@@ -8,6 +8,7 @@ import (
 	"syscall/js"
 	"time"
 
+	"inos/internal/console"
 	"inos/internal/credit"
 	"inos/internal/governance"
 	"inos/internal/identity"
@@ -62,7 +63,8 @@ func (a *api) ledger(_ context.Context, args []js.Value) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		v := reportView{true, r.Entries, r.Gone, "", hex.EncodeToString(r.Head[:]), r.Ledgers, r.Held, r.Holds, r.Owed, r.Granted, a.cfg.Storage.Durable}
+		v := console.LedgerReport{OK: true, Entries: r.Entries, Gone: r.Gone, Head: hex.EncodeToString(r.Head[:]), Ledgers: r.Ledgers,
+			Held: r.Held, Holds: r.Holds, Owed: r.Owed, Granted: r.Granted, Durable: a.cfg.Storage.Durable}
 		if r.Gone > 0 {
 			v.Before = hex.EncodeToString(r.Before[:])
 		}
@@ -99,10 +101,10 @@ func (a *api) change(what string, args []js.Value) (any, error) {
 	return a.balances(), nil
 }
 
-func (a *api) balances() []balanceView {
-	rows := []balanceView{}
+func (a *api) balances() []console.BalanceRow {
+	rows := []console.BalanceRow{}
 	for _, b := range a.cfg.Ledger.Balances() {
-		v := balanceView{Ledger: string(b.Ledger), Own: b.Ledger == a.cfg.Wallet.Ledger(), Balance: b.Balance, Promised: b.Promised, Held: b.Held,
+		v := console.BalanceRow{Ledger: string(b.Ledger), Own: b.Ledger == a.cfg.Wallet.Ledger(), Balance: b.Balance, Promised: b.Promised, Held: b.Held,
 			Line: b.Line, Available: b.Available(), State: "open"}
 		switch {
 		case b.Revoked:
@@ -118,10 +120,10 @@ func (a *api) balances() []balanceView {
 // entries returns the newest n entries of the verified log, oldest first; all of
 // them when n is negative. Where that is more than are kept, the first is of kind let-go and
 // has the number and the hash of the newest entry that is not.
-func (a *api) entries(n int) ([]entryView, error) {
-	rows := []entryView{}
+func (a *api) entries(n int) ([]console.LedgerEntry, error) {
+	rows := []console.LedgerEntry{}
 	_, err := credit.Verify(a.cfg.Log, resting(func(e credit.Entry) {
-		rows = append(rows, entryView{Entry: e.Sequence, At: e.At.Format(time.RFC3339Nano), Kind: e.Kind.String(), Amount: e.Amount,
+		rows = append(rows, console.LedgerEntry{Entry: e.Sequence, At: e.At.Format(time.RFC3339Nano), Kind: e.Kind.String(), Amount: e.Amount,
 			Cost: e.Cost, JobID: e.JobID, Ledger: string(e.Ledger), Payee: string(e.Peer), Hash: hex.EncodeToString(e.Hash[:])})
 		if n >= 0 && len(rows) > n {
 			rows = rows[1:]
@@ -134,7 +136,7 @@ func (a *api) entries(n int) ([]entryView, error) {
 func (a *api) why(_ context.Context, args []js.Value) (any, error) {
 	v := arg(args, 0)
 	if v.IsUndefined() {
-		rows := []decisionView{}
+		rows := []console.DecisionRow{}
 		for _, d := range a.cfg.Gate.Decisions(historyRows) {
 			rows = append(rows, viewDecision(d))
 		}
@@ -174,21 +176,10 @@ func (a *api) policy(_ context.Context, args []js.Value) (any, error) {
 	return viewChanges(changes, looked), nil
 }
 
-type changesView struct {
-	Looked  int          `json:"looked"`
-	Changes []changeView `json:"changes"`
-}
-
-type changeView struct {
-	JobID  string `json:"jobId"`
-	Before string `json:"before"`
-	After  string `json:"after"`
-}
-
-func viewChanges(changes []governance.Change, looked int) changesView {
-	v := changesView{looked, []changeView{}}
+func viewChanges(changes []governance.Change, looked int) console.PolicyDryRun {
+	v := console.PolicyDryRun{Looked: looked, Changes: []console.PolicyChange{}}
 	for _, c := range changes {
-		v.Changes = append(v.Changes, changeView{c.JobID, c.Before.Rule, c.After.Rule})
+		v.Changes = append(v.Changes, console.PolicyChange{JobID: c.JobID, Before: c.Before.Rule, After: c.After.Rule})
 	}
 	return v
 }
@@ -204,9 +195,5 @@ func (a *api) enforce(_ context.Context, args []js.Value) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return struct {
-		Name    string `json:"name"`
-		Version uint64 `json:"version"`
-		changesView
-	}{done.Policy.Name, done.Policy.Version, viewChanges(done.Changes, done.Looked)}, nil
+	return console.PolicyEnforced{Name: done.Policy.Name, Version: done.Policy.Version, PolicyDryRun: viewChanges(done.Changes, done.Looked)}, nil
 }

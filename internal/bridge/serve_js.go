@@ -2,11 +2,11 @@ package bridge
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"syscall/js"
 	"time"
 
+	"inos/internal/console"
 	"inos/internal/fault"
 	"inos/internal/kernel"
 	"inos/internal/threads/watcher"
@@ -54,10 +54,9 @@ func Serve(ctx context.Context, cfg Config) {
 	defer global.Delete("__inos")
 
 	if ready := global.Get("__inosReady"); ready.Type() == js.TypeFunction {
-		ready.Invoke(map[string]any{
-			"peerId": string(cfg.Kernel.Self()), "ledgerId": string(cfg.Wallet.Ledger()), "name": cfg.Name, "version": cfg.Version,
-			"durable": cfg.Storage.Durable, "durableReason": cfg.Storage.Reason, "durableDetail": cfg.Storage.Detail,
-		})
+		if info, err := a.promises.value(a.info(cfg.Name)); err == nil { // it is plain data
+			ready.Invoke(info)
+		}
 	}
 	// The page listens now: what comes of joining reaches it.
 	joined := make(chan error, 1)
@@ -93,11 +92,11 @@ func (a *api) peers(ctx context.Context) int {
 // that are lost: the page asks for the state when it subscribes.
 type sink struct{ to js.Value }
 
-func (s *sink) send(e map[string]any) {
+func (s *sink) send(e console.Event) {
 	if e == nil || s.to.Type() != js.TypeFunction {
 		return
 	}
-	text, err := json.Marshal(e)
+	text, err := console.Encode(e)
 	if err != nil {
 		return
 	}
@@ -107,7 +106,7 @@ func (s *sink) send(e map[string]any) {
 // sense takes one sample of the page's host. What is not of its shape is ignored:
 // it comes a few times a second and the next one follows.
 func (a *api) sense(v js.Value) {
-	var s hostSample
+	var s console.HostSample
 	if object("sense", "sample", v, &s) != nil {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"syscall/js"
 
+	"inos/internal/console"
 	"inos/internal/fault"
 	"inos/internal/governance"
 	"inos/internal/kernel/lifecycle"
@@ -169,7 +170,7 @@ func (a *api) feedOver(_ context.Context, args []js.Value) (any, error) {
 	if f.err != nil {
 		return nil, f.err
 	}
-	return map[string]any{"capsuleId": f.address, "bytes": f.bytes}, nil
+	return console.FeedResult{CapsuleID: f.address, Bytes: f.bytes}, nil
 }
 
 // listening is a stream out of a capsule.
@@ -177,6 +178,18 @@ type listening struct {
 	from lifecycle.Listening
 	mu   sync.Mutex // one piece at a time
 	buf  [piece]byte
+}
+
+// taken is a piece of one.
+type taken struct {
+	Done  bool   `json:"done"`
+	Bytes []byte `json:"-" bytes:"bytes,omitempty"`
+}
+
+// listened is what is left of one when it is over, and how it failed if it did.
+type listened struct {
+	Failure map[string]any `json:"failure,omitempty"`
+	Bytes   []byte         `json:"-" bytes:"bytes"`
 }
 
 func (a *api) listenOpen(_ context.Context, args []js.Value) (any, error) {
@@ -201,15 +214,15 @@ func (a *api) listenOpen(_ context.Context, args []js.Value) (any, error) {
 func (a *api) listenTake(_ context.Context, args []js.Value) (any, error) {
 	_, l, err := streamOf[*listening](&a.streams, "listen", args)
 	if err != nil {
-		return map[string]bool{"done": true}, nil
+		return taken{Done: true}, nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n, err := l.from.Read(l.buf[:])
 	if err != nil {
-		return map[string]bool{"done": true}, nil // listen:over says how
+		return taken{Done: true}, nil // listen:over says how
 	}
-	return withBytes{plain: map[string]bool{"done": false}, bytes: map[string][]byte{"bytes": l.buf[:n]}}, nil
+	return taken{Bytes: l.buf[:n]}, nil
 }
 
 // listenOver answers once the capsule emits nothing more, with what is left and how it
@@ -224,12 +237,12 @@ func (a *api) listenOver(_ context.Context, args []js.Value) (any, error) {
 	defer l.mu.Unlock()
 	a.streams.remove(id)
 	rest, err := io.ReadAll(l.from)
-	end := map[string]any{}
+	end := listened{Bytes: rest}
 	if err != nil && !errors.Is(err, io.ErrClosedPipe) {
 		e := fault.Find(err)
-		end["failure"] = map[string]any{"name": "InosError", "code": e.Code(), "message": err.Error(), "retryable": e.Retryable()}
+		end.Failure = map[string]any{"name": "InosError", "code": e.Code(), "message": err.Error(), "retryable": e.Retryable()}
 	}
-	return withBytes{plain: end, bytes: map[string][]byte{"bytes": rest}}, nil
+	return end, nil
 }
 
 // listenClose ends the listening; listen:over lets go of it.

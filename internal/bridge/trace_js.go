@@ -4,6 +4,7 @@ import (
 	"context"
 	"syscall/js"
 
+	"inos/internal/console"
 	"inos/internal/identity"
 	"inos/internal/kernel"
 	"inos/internal/trace"
@@ -28,10 +29,10 @@ func (a *api) trace(ctx context.Context, args []js.Value) (any, error) {
 	return viewSpans(spans, a.names(ctx, ids)), nil
 }
 
-func viewSpans(spans []trace.Span, names map[identity.PeerID]string) []spanView {
-	rows := []spanView{}
+func viewSpans(spans []trace.Span, names map[identity.PeerID]string) []console.SpanRow {
+	rows := []console.SpanRow{}
 	for _, s := range spans {
-		row := spanView{Name: s.Name, Node: nameOf(names, s.Node), StartMs: ms(s.Start.Sub(spans[0].Start)), DurationMs: ms(s.Duration), Code: s.Code, Trace: s.Trace.String(), Span: s.ID.String()}
+		row := console.SpanRow{Name: s.Name, Node: nameOf(names, s.Node), StartMs: console.Ms(s.Start.Sub(spans[0].Start)), DurationMs: console.Ms(s.Duration), Code: s.Code, Trace: s.Trace.String(), Span: s.ID.String()}
 		if !s.Parent.IsZero() {
 			row.Parent = s.Parent.String()
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"reflect"
 	"slices"
 	"strings"
@@ -13,20 +14,10 @@ import (
 	"inos/internal/jsinterop"
 )
 
-// withBytes is a result that carries binary fields beside its plain ones. The
-// plain part must be a struct or map.
-type withBytes struct {
-	plain any
-	bytes map[string][]byte
-}
-
-// value makes plain JavaScript data of a result: one JSON text crosses instead
-// of one call for each field; binary fields become Uint8Arrays.
+// value makes plain JavaScript data of a result: one JSON text crosses instead of one call for
+// each field. The fields of a struct that have the tag bytes become Uint8Arrays beside it; with
+// omitempty one that is nil is left out.
 func (p *promises) value(v any) (js.Value, error) {
-	var binary map[string][]byte
-	if wb, ok := v.(withBytes); ok {
-		v, binary = wb.plain, wb.bytes
-	}
 	if v == nil {
 		return js.Undefined(), nil
 	}
@@ -35,10 +26,37 @@ func (p *promises) value(v any) (js.Value, error) {
 		return js.Undefined(), fmt.Errorf("bridge: %T does not encode: %w", v, err)
 	}
 	out := p.parse.Call("parse", string(text))
-	for name, b := range binary {
-		out.Set(name, jsinterop.Uint8Array(b))
+	for f, bytes := range binaryFields(reflect.ValueOf(v)) {
+		if b := bytes.Bytes(); b != nil || !f.optional {
+			out.Set(f.name, jsinterop.Uint8Array(b))
+		}
 	}
 	return out, nil
+}
+
+// binaryField is a field that crosses beside the JSON.
+type binaryField struct {
+	name     string
+	optional bool
+}
+
+// binaryFields are those of a struct by the tag bytes; anything else has none.
+func binaryFields(v reflect.Value) iter.Seq2[binaryField, reflect.Value] {
+	return func(yield func(binaryField, reflect.Value) bool) {
+		if v.Kind() != reflect.Struct {
+			return
+		}
+		for i := range v.NumField() {
+			tag := v.Type().Field(i).Tag.Get("bytes")
+			if tag == "" {
+				continue
+			}
+			name, options, _ := strings.Cut(tag, ",")
+			if !yield(binaryField{name, options != ""}, v.Field(i)) {
+				return
+			}
+		}
+	}
 }
 
 // bytesFromJS takes a string (UTF-8), an ArrayBuffer or any view on one.
@@ -56,9 +74,10 @@ func bytesFromJS(verb, name string, v js.Value) ([]byte, error) {
 	return b, nil
 }
 
-// object reads a plain JavaScript object into the struct that into points to,
-// by its json tags. Unknown fields and wrong types are named.
-func object(verb, name string, v js.Value, into any, without ...string) error {
+// object reads a plain JavaScript object into the struct that into points to, by its json tags,
+// and bytes of any shape into the fields with the tag bytes. Unknown fields, wrong types and
+// a console.Count that is none are named.
+func object(verb, name string, v js.Value, into any) error {
 	if v.IsUndefined() || v.IsNull() {
 		return nil
 	}
@@ -66,8 +85,14 @@ func object(verb, name string, v js.Value, into any, without ...string) error {
 		return badArgument(verb, name, "an object", kindOf(v))
 	}
 	plain := js.Global().Get("Object").Call("assign", map[string]any{}, v)
-	for _, field := range without {
-		plain.Delete(field)
+	to := reflect.ValueOf(into).Elem()
+	for f, bytes := range binaryFields(to) {
+		b, err := bytesFromJS(verb, name+"."+f.name, v.Get(f.name))
+		if err != nil {
+			return err
+		}
+		bytes.SetBytes(b)
+		plain.Delete(f.name)
 	}
 	text := js.Global().Get("JSON").Call("stringify", plain)
 	dec := json.NewDecoder(strings.NewReader(text.String()))
@@ -76,13 +101,12 @@ func object(verb, name string, v js.Value, into any, without ...string) error {
 	var wrongType *json.UnmarshalTypeError
 	switch {
 	case err == nil || errors.Is(err, io.EOF):
-		return nil
+		return checkCounts(verb, name, to.Interface())
 	case errors.As(err, &wrongType):
 		return badArgument(verb, name+"."+wrongType.Field, expected(wrongType.Type), "a "+wrongType.Value)
 	case strings.Contains(err.Error(), "unknown field"):
 		_, field, _ := strings.Cut(err.Error(), "unknown field ")
-		return failed(errBadArgument, "%s: %s has no field %s; its fields are %s",
-			verb, name, field, strings.Join(append(fieldsOf(into), without...), ", "))
+		return failed(errBadArgument, "%s: %s has no field %s; its fields are %s", verb, name, field, strings.Join(fieldsOf(to), ", "))
 	}
 	return failed(errBadArgument, "%s: %s: %v", verb, name, err)
 }
@@ -108,14 +132,15 @@ func expected(t reflect.Type) string {
 	return "an object"
 }
 
-func fieldsOf(into any) []string {
-	t := reflect.TypeOf(into).Elem()
-	var names []string
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		if name != "" && name != "-" {
+// fieldsOf are the names of a struct's fields as the console has them, sorted.
+func fieldsOf(v reflect.Value) (names []string) {
+	for i := range v.NumField() {
+		if name := jsonName(v.Type().Field(i).Tag); name != "" && name != "-" {
 			names = append(names, name)
 		}
+	}
+	for f := range binaryFields(v) {
+		names = append(names, f.name)
 	}
 	slices.Sort(names)
 	return names

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"inos/internal/console"
 	"inos/internal/credit"
 	"inos/internal/mesh"
 )
@@ -25,11 +26,8 @@ func message(t *testing.T, err error) string {
 
 func TestObjectNamesWhatIsWrong(t *testing.T) {
 	read := func(src string) error {
-		var d dispatchArgs
-		if err := object("dispatch", "job", eval(src), &d, "input"); err != nil {
-			return err
-		}
-		return d.check("dispatch")
+		var d console.DispatchOptions
+		return object("dispatch", "job", eval(src), &d)
 	}
 	require.NoError(t, read(`{capsule: "hash", requires: ["gpu"], priority: 255, budget: 12, input: new Uint8Array(3)}`))
 	require.NoError(t, read(`undefined`))
@@ -88,10 +86,10 @@ func TestPromisesSettleOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	p := newPromises(ctx)
 	v, code := settle(t, p.start(new(atomic.Int64), func(context.Context) (any, error) {
-		return withBytes{plain: map[string]int{"n": 5}, bytes: map[string][]byte{"output": {1, 2, 3}}}, nil
+		return console.CallResult{RunMs: 5, Output: []byte{1, 2, 3}}, nil
 	}))
 	require.Empty(t, code)
-	require.Equal(t, 5, v.Get("n").Int())
+	require.Equal(t, 5, v.Get("runMs").Int())
 	require.Equal(t, 3, v.Get("output").Length())
 
 	for want, err := range map[string]error{

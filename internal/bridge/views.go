@@ -10,93 +10,27 @@ import (
 
 	"inos/internal/budget"
 	"inos/internal/capsule"
+	"inos/internal/console"
+	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/kernel/placement"
 	"inos/internal/scheduler"
 )
 
-// Lister lists the capsules that run here with what the kernel itself does not
-// need to know of them.
-type Lister interface{ Capsules() []CapsuleRow }
-
-// CapsuleRow is one running capsule, for people.
-type CapsuleRow struct {
-	ID, Name, CID, State string
-	Heartbeat            capsule.Heartbeat
-	HeartbeatAt          time.Time
-	MemoryBytes          uint64
-	Epoch                uint32
-	Restarts             int
-	Unheard              uint64 // bytes it emitted while nobody listened
-	Reason               string // of the last end
-}
-
-// The views are what the console shows: flat, so that console.table reads well.
-// web/kernel.d.ts names the same fields. Times are milliseconds.
+// Lister lists the capsules that run here.
+type Lister interface{ Capsules() []console.CapsuleRow }
 
 // Storage says whether this node's key and ledger outlast the page.
 type Storage struct {
 	Durable bool
-	Reason  string // why not: StorageReason of web/kernel.d.ts; empty when they do
-	Detail  string // the same in the words of what refused
+	Reason  console.StorageReason // why not
+	Detail  string                // the same in the words of what refused
 }
 
-type statusView struct {
-	PeerID       string   `json:"peerId"`
-	LedgerID     string   `json:"ledgerId"`
-	Name         string   `json:"name"`
-	Version      string   `json:"version"`
-	State        string   `json:"state"`
-	UptimeMs     float64  `json:"uptimeMs"`
-	Peers        int      `json:"peers"`
-	Nodes        int      `json:"nodes"`
-	Capsules     int      `json:"capsules"`
-	Jobs         int      `json:"jobs"`
-	Capabilities []string `json:"capabilities"`
-	Bootstrap    []string `json:"bootstrap"`
-	ClockOffset  *float64 `json:"clockOffsetMs"`
-	Mining       bool     `json:"mining"`
-	Fidelity     string   `json:"fidelity"`
-	HeapBytes    uint64   `json:"heapBytes"`
-
-	Memory memoryView `json:"memory"`
-
-	Durable       bool   `json:"durable"`
-	DurableReason string `json:"durableReason"`
-	DurableDetail string `json:"durableDetail"`
-}
-
-type memoryView struct {
-	Limit     uint64 `json:"limit"`
-	Library   uint64 `json:"library"`
-	Snapshots uint64 `json:"snapshots"`
-	Inputs    uint64 `json:"inputs"`
-	Outputs   uint64 `json:"outputs"`
-}
-
-func viewMemory(u budget.Use) memoryView {
+func viewMemory(u budget.Use) console.MemoryUse {
 	of := func(p budget.Part) uint64 { return u.Of[p.String()] }
-	return memoryView{u.Most, of(budget.Library), of(budget.Snapshots), of(budget.Inputs), of(budget.Outputs)}
-}
-
-type nodeView struct {
-	PeerID       string   `json:"peerId"`
-	Name         string   `json:"name"`
-	Kind         string   `json:"kind"`
-	Self         bool     `json:"self"`
-	Connected    bool     `json:"connected"`
-	Capabilities []string `json:"capabilities"`
-	LatencyMs    float64  `json:"latencyMs"`
-	CreditCost   uint64   `json:"creditCost"`
-	Score        float64  `json:"score"`
-	FreeSlots    uint32   `json:"freeSlots"`
-	Queue        uint32   `json:"queue"`
-	GeoHash      string   `json:"geohash"`
-	LatencyFrom  string   `json:"latencyFrom"`
-	Addr         string   `json:"addr"`
-	ExpiresInMs  float64  `json:"expiresInMs"`
-	Eligible     bool     `json:"eligible"`
-	Reason       string   `json:"reason"`
+	return console.MemoryUse{Limit: u.Most, Library: of(budget.Library), Snapshots: of(budget.Snapshots), Inputs: of(budget.Inputs),
+		Outputs: of(budget.Outputs)}
 }
 
 // whyNot says why a node gets no job at all for now, in the words of the page; empty when
@@ -115,17 +49,12 @@ func whyNot(n placement.NodeInfo) string {
 	return strings.Join(text, ", ")
 }
 
-type foundView struct {
-	nodeView
-	Heard bool `json:"heard"`
-}
-
-func viewNode(n placement.NodeInfo, now time.Time) nodeView {
-	v := nodeView{
+func viewNode(n placement.NodeInfo, now time.Time) console.NodeRow {
+	v := console.NodeRow{
 		PeerID: string(n.Profile.Peer), Name: n.Profile.Name, Kind: n.Profile.Kind, Self: n.Self, Connected: n.Connected || n.Self,
-		Capabilities: some(n.Profile.Capabilities), LatencyMs: ms(n.Latency), CreditCost: n.Profile.CreditCost, Score: n.Score,
+		Capabilities: some(n.Profile.Capabilities), LatencyMs: console.Ms(n.Latency), CreditCost: n.Profile.CreditCost, Score: n.Score,
 		FreeSlots: n.FreeSlots, Queue: n.Profile.QueueLength, GeoHash: n.Profile.GeoHash, LatencyFrom: "claim",
-		ExpiresInMs: ms(n.Profile.Expires.Sub(now)), Reason: whyNot(n),
+		ExpiresInMs: console.Ms(n.Profile.Expires.Sub(now)), Reason: whyNot(n),
 	}
 	v.Eligible = v.Reason == ""
 	switch {
@@ -142,92 +71,6 @@ func viewNode(n placement.NodeInfo, now time.Time) nodeView {
 	return v
 }
 
-type capsuleView struct {
-	ID             string  `json:"id"`
-	Name           string  `json:"name"`
-	CID            string  `json:"cid"`
-	State          string  `json:"state"`
-	MemoryBytes    uint64  `json:"memoryBytes"`
-	MemoryEpoch    uint32  `json:"memoryEpoch"`
-	CPUMs          float64 `json:"cpuMs"`
-	JobsDone       uint64  `json:"jobsDone"`
-	Heartbeats     uint64  `json:"heartbeats"`
-	HeartbeatAgeMs float64 `json:"heartbeatAgeMs"`
-	Restarts       int     `json:"restarts"`
-	Congested      bool    `json:"congested"`
-	Unheard        uint64  `json:"unheard"`
-	Reason         string  `json:"reason"`
-}
-
-type jobView struct {
-	ID          string  `json:"id"`
-	Capsule     string  `json:"capsule"`
-	Method      string  `json:"method"`
-	State       string  `json:"state"`
-	Node        string  `json:"node"`
-	NodeName    string  `json:"nodeName"`
-	Score       float64 `json:"score"`
-	InputBytes  uint64  `json:"inputBytes"`
-	OutputBytes uint64  `json:"outputBytes"`
-	Cost        uint64  `json:"cost"`
-	TotalMs     float64 `json:"totalMs"`
-	Reason      string  `json:"reason"`
-}
-
-type consideredView struct {
-	PeerID       string   `json:"peerId"`
-	Name         string   `json:"name"`
-	Capabilities []string `json:"capabilities"`
-	LatencyMs    float64  `json:"latencyMs"`
-	CreditCost   uint64   `json:"creditCost"`
-	Score        float64  `json:"score"`
-	Eligible     bool     `json:"eligible"`
-	Chosen       bool     `json:"chosen"`
-	Reason       string   `json:"reason"`
-	Parts        string   `json:"parts"`
-}
-
-type outcomeView struct {
-	JobID        string           `json:"jobId"`
-	Node         string           `json:"node"`
-	NodeName     string           `json:"nodeName"`
-	Local        bool             `json:"local"`
-	Score        float64          `json:"score"`
-	Considered   []consideredView `json:"considered"`
-	Why          string           `json:"why"`
-	Text         string           `json:"text"`
-	OutputCID    string           `json:"outputCid"`
-	Cost         uint64           `json:"cost"`
-	Paid         bool             `json:"paid"`
-	CapsuleBytes uint64           `json:"capsuleBytes"`
-	Attempts     int              `json:"attempts"`
-	QueuedMs     float64          `json:"queuedMs"`
-	RunMs        float64          `json:"runMs"`
-	TotalMs      float64          `json:"totalMs"`
-}
-
-type callView struct {
-	CapsuleID string  `json:"capsuleId"`
-	Text      string  `json:"text"`
-	RunMs     float64 `json:"runMs"`
-}
-
-type explanationView struct {
-	JobID      string           `json:"jobId"`
-	Chosen     string           `json:"chosen"`
-	Summary    string           `json:"summary"`
-	Considered []consideredView `json:"considered"`
-}
-
-type replyView struct {
-	CapsuleID   string `json:"capsuleId"`
-	Code        string `json:"code"`
-	Message     string `json:"message"`
-	MemoryBytes uint64 `json:"memoryBytes"`
-	MemoryEpoch uint32 `json:"memoryEpoch"`
-	SnapshotCID string `json:"snapshotCid"`
-}
-
 // replyCode is the stable code of an answer.
 func replyCode(c capsule.ReplyCode) string {
 	if c == capsule.OK {
@@ -238,11 +81,11 @@ func replyCode(c capsule.ReplyCode) string {
 
 // considered lists who was looked at: the candidates best first, then the known
 // nodes that a requirement ruled out, with what they miss.
-func considered(d scheduler.Explanation, names map[identity.PeerID]string, chosen identity.PeerID) []consideredView {
-	out := make([]consideredView, 0, len(d.Top)+len(d.Ruled))
-	view := func(n scheduler.Node) consideredView {
-		return consideredView{
-			PeerID: string(n.ID), Name: names[n.ID], Capabilities: some(n.Capabilities), LatencyMs: ms(n.Latency), CreditCost: n.CreditCost,
+func considered(d scheduler.Explanation, names map[identity.PeerID]string, chosen identity.PeerID) []console.Considered {
+	out := make([]console.Considered, 0, len(d.Top)+len(d.Ruled))
+	view := func(n scheduler.Node) console.Considered {
+		return console.Considered{
+			PeerID: string(n.ID), Name: names[n.ID], Capabilities: some(n.Capabilities), LatencyMs: console.Ms(n.Latency), CreditCost: n.CreditCost,
 		}
 	}
 	for i, c := range d.Top {
@@ -299,4 +142,7 @@ func some(s []string) []string {
 	return slices.Clone(s)
 }
 
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+func viewDecision(d governance.Decision) console.DecisionRow {
+	return console.DecisionRow{JobID: d.JobID, Admitted: d.Admitted(), Rule: d.Rule, Code: d.Code, Detail: d.Detail,
+		PolicyVersion: d.PolicyVersion, At: d.At.Format(time.RFC3339Nano), Ledger: string(d.Ledger), From: string(d.From)}
+}

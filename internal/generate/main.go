@@ -4,6 +4,7 @@
 //	internal/capsule/layout.go          the control block, for Rust and TypeScript
 //	internal/capsule/sab/protocol_js.go what the kernel and the page's code for capsules say to each other
 //	schema/system/v1/*.capnp            the enumerations, for Go and Rust
+//	internal/console                    the data of the console API, for TypeScript
 //
 // A test of this package fails when a file is not what it would write.
 package main
@@ -41,7 +42,7 @@ func run() error {
 // generate returns the files by their path in the repository at root.
 func generate(root string) (map[string][]byte, error) {
 	files := map[string][]byte{}
-	for _, part := range []func(root string, files map[string][]byte) error{layouts, enumerations} {
+	for _, part := range []func(root string, files map[string][]byte) error{layouts, enumerations, consoleTypes} {
 		if err := part(root, files); err != nil {
 			return nil, err
 		}

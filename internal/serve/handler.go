@@ -7,6 +7,8 @@ import (
 	"path"
 	"strconv"
 	"time"
+
+	"inos/internal/console"
 )
 
 // Boot is what a page must know of the mesh to start a kernel.
@@ -81,28 +83,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.serveFile(w, r, f)
 }
 
-type bootCapsule struct {
-	Name  string `json:"name"`
-	URL   string `json:"url"`
-	CID   string `json:"cid"`
-	Bytes int64  `json:"bytes"`
-}
-
-// serveBoot writes /inos.json: web/src/rpc/protocol.ts, BootConfig. URLs are
-// relative to it.
+// serveBoot writes /inos.json. URLs are relative to it.
 func (h *Handler) serveBoot(w http.ResponseWriter, r *http.Request) {
 	boot := h.boot()
-	doc := struct {
-		Name      string        `json:"name,omitempty"`
-		Kernel    string        `json:"kernel"`
-		Bootstrap []string      `json:"bootstrap"`
-		Capsules  []bootCapsule `json:"capsules"`
-	}{boot.Name, h.build.Kernel.Path, boot.Bootstrap, []bootCapsule{}}
+	doc := console.BootConfig{Name: boot.Name, Kernel: h.build.Kernel.Path, Bootstrap: boot.Bootstrap, Capsules: []console.BootCapsule{}}
 	if doc.Bootstrap == nil {
 		doc.Bootstrap = []string{}
 	}
 	for _, c := range h.build.Capsules {
-		doc.Capsules = append(doc.Capsules, bootCapsule{Name: c.Name, URL: c.Path, CID: c.CID, Bytes: c.Bytes})
+		doc.Capsules = append(doc.Capsules, console.BootCapsule{Name: c.Name, URL: c.Path, CID: c.CID, Bytes: c.Bytes})
 	}
 	body, err := json.MarshalIndent(doc, "", "  ")
 	if err != nil {

@@ -17,6 +17,8 @@ import (
 	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
+
+	"inos/internal/console"
 )
 
 var wasm = append([]byte("\x00asm\x01\x00\x00\x00"), bytes.Repeat([]byte("kernel "), 100)...)
@@ -218,11 +220,7 @@ func TestNothingElseIsServed(t *testing.T) {
 func TestBootFollowsTheCallback(t *testing.T) {
 	addrs := []string{"/ip4/127.0.0.1/udp/1/quic-v1/webtransport/certhash/a/p2p/b"}
 	h := newHandler(t, func() Boot { return Boot{Name: "tab", Bootstrap: addrs} })
-	read := func() (doc struct {
-		Name, Kernel string
-		Bootstrap    []string
-		Capsules     []bootCapsule
-	}) {
+	read := func() (doc console.BootConfig) {
 		require.NoError(t, json.Unmarshal(bodyOf(t, ask(h, "GET", "/inos.json")), &doc))
 		return doc
 	}
@@ -230,7 +228,7 @@ func TestBootFollowsTheCallback(t *testing.T) {
 	require.Equal(t, "tab", doc.Name)
 	require.Equal(t, "kernel.0123456789abcdef.wasm", doc.Kernel)
 	require.Equal(t, addrs, doc.Bootstrap)
-	require.Equal(t, []bootCapsule{{Name: "hash", URL: "capsules/hash.00.wasm", CID: "bafk", Bytes: 8}}, doc.Capsules)
+	require.Equal(t, []console.BootCapsule{{Name: "hash", URL: "capsules/hash.00.wasm", CID: "bafk", Bytes: 8}}, doc.Capsules)
 
 	addrs = nil
 	require.Equal(t, []string{}, read().Bootstrap, "no addresses are an empty list, not null")

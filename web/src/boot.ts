@@ -1,7 +1,8 @@
 // Starts a kernel for this page: what the browser must have, /inos.json, the Worker.
 import { InosFailure, asFailure } from './errors';
+import { bootFields } from './fields';
 import type { KernelLink, WorkerPort } from './rpc/link';
-import type { BootConfig } from './rpc/protocol';
+import type { BootConfig } from '../boot';
 
 /** How long /inos.json may take to come: it is small. */
 const CONFIG_MS = 10_000;
@@ -95,33 +96,32 @@ export async function loadConfig(): Promise<BootConfig> {
   };
 }
 
+/** What each kind of field takes. */
+const fits: Record<(typeof bootFields)[keyof typeof bootFields]['kind'], (value: unknown) => boolean> = {
+  text: (value: unknown) => typeof value === 'string',
+  texts: (value: unknown) => Array.isArray(value) && value.every(fits.text),
+  flag: (value: unknown) => typeof value === 'boolean',
+  integer: Number.isSafeInteger,
+  whole: (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0,
+  list: Array.isArray,
+};
+
 /**
  * Returns `given` once every field the kernel reads is of its type, absent or null; throws what is wrong with it. A bad
  * figure found by the kernel itself would end it.
  */
 export function checkConfig(given: unknown): Partial<BootConfig> {
-  const isText = (value: unknown) => typeof value === 'string';
-  const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
-  const areTexts = (value: unknown) => Array.isArray(value) && value.every(isText);
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw new Error('it is no object');
   const config = given as Record<string, unknown>;
-  if (!isText(config.kernel)) throw new Error('it names no kernel');
-  for (const [field, fits, wanted] of [
-    ['name', isText, 'a string'],
-    ['bootstrap', areTexts, 'an array of strings'],
-    ['capabilities', areTexts, 'an array of strings'],
-    ['creditCost', isCount, 'a number of microcredits'],
-    ['slots', Number.isSafeInteger, 'a number'],
-    ['memory', isCount, 'a number of bytes'],
-    ['capsules', Array.isArray, 'an array'],
-  ] as const) {
-    const value = config[field];
-    if (value !== undefined && value !== null && !fits(value))
-      throw new Error(`its ${field} must be ${wanted}, not ${JSON.stringify(value)}`);
+  if (!fits.text(config.kernel)) throw new Error('it names no kernel');
+  for (const [name, { kind, is }] of Object.entries(bootFields)) {
+    const value = config[name];
+    if (value !== undefined && value !== null && !fits[kind](value))
+      throw new Error(`its ${name} must be ${is}, not ${JSON.stringify(value)}`);
   }
   for (const capsule of (config.capsules ?? []) as unknown[]) {
     const { name, url, cid } = (capsule ?? {}) as Record<string, unknown>;
-    if (![name, url, cid].every(isText))
+    if (![name, url, cid].every(fits.text))
       throw new Error(`a capsule must have a name, a url and a cid: ${JSON.stringify(capsule)}`);
     if (!CID.test(cid as string))
       throw new Error(`capsule ${JSON.stringify(name)} has no CID of a capsule: ${JSON.stringify(cid)}`);

@@ -1,6 +1,6 @@
 // What a Worker cannot see: whether somebody uses this page, and the battery.
 // The kernel stops volunteer work for a user who is active or a battery that runs low.
-import type { HostSample } from './rpc/protocol';
+import type { HostSample } from '../boot';
 
 interface Battery extends EventTarget {
   level: number;

@@ -35,6 +35,8 @@ test.each<[unknown, RegExp]>([
   [{ kernel: 'k', creditCost: 1.5 }, /creditCost must be a number/],
   [{ kernel: 'k', creditCost: -1 }, /creditCost must be a number/],
   [{ kernel: 'k', slots: '4' }, /slots must be a number/],
+  [{ kernel: 'k', hedge: 'yes' }, /hedge must be true or false/],
+  [{ kernel: 'k', near: 7 }, /near must be a string/],
   [{ kernel: 'k', capsules: {} }, /capsules must be an array/],
   [{ kernel: 'k', capsules: [null] }, /a capsule must have a name/],
   [{ kernel: 'k', capsules: [{ ...capsule, url: undefined }] }, /a capsule must have a name, a url and a cid/],

@@ -3,7 +3,8 @@ import { expect, test, vi } from 'vitest';
 import type { KernelEvent } from '../kernel';
 import { deferred } from '../src/deferred';
 import { KernelLink, type WorkerPort } from '../src/rpc/link';
-import type { BootConfig, FromKernel, ToKernel } from '../src/rpc/protocol';
+import type { BootConfig } from '../boot';
+import type { FromKernel, ToKernel } from '../src/rpc/protocol';
 
 const KEPT = { durable: true, durableReason: '', durableDetail: '' } as const;
 

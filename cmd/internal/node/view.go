@@ -3,7 +3,7 @@ package node
 import (
 	"time"
 
-	"inos/internal/bridge"
+	"inos/internal/console"
 	"inos/internal/supervisor"
 )
 
@@ -29,13 +29,17 @@ func (n *Node) note(e supervisor.Event) {
 	n.Kernel.CapsuleEvent(e)
 }
 
-// Capsules implements bridge.Lister.
-func (n *Node) Capsules() []bridge.CapsuleRow {
-	var rows []bridge.CapsuleRow
+// Capsules lists the capsules that run here; it implements bridge.Lister.
+func (n *Node) Capsules() []console.CapsuleRow {
+	var rows []console.CapsuleRow
 	for _, c := range n.Kernel.CapsuleList() {
-		row := bridge.CapsuleRow{
-			ID: c.ID, Name: c.Name, CID: c.CID, State: c.State, Heartbeat: c.Heartbeat, HeartbeatAt: n.beat(c.ID),
-			MemoryBytes: c.MemoryBytes, Epoch: c.Epoch, Restarts: c.Restarts, Unheard: c.Unheard,
+		row := console.CapsuleRow{
+			ID: c.ID, Name: c.Name, CID: c.CID, State: c.State, MemoryBytes: c.MemoryBytes, MemoryEpoch: c.Epoch, Restarts: c.Restarts,
+			CPUMs: console.Ms(c.Heartbeat.CPUTime), JobsDone: c.Heartbeat.JobsDone, Heartbeats: c.Heartbeat.Sequence,
+			Congested: c.Heartbeat.Congested, Unheard: c.Unheard,
+		}
+		if at := n.beat(c.ID); !at.IsZero() {
+			row.HeartbeatAgeMs = console.Ms(time.Since(at))
 		}
 		if c.LastError != nil {
 			row.Reason = c.LastError.Error()

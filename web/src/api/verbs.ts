@@ -1,5 +1,6 @@
 // The verbs of the console API, each with what it takes and an example that runs.
 import type { VerbHelp } from '../../kernel';
+import { dispatchFields, publishFields, spawnFields } from '../fields';
 
 /** What a parameter may be; `?` at the end makes it optional. */
 export type Shape = Field | 'function' | 'source' | Record<string, Field>;
@@ -18,34 +19,6 @@ export interface Verb {
   example: string;
 }
 
-const SPAWN_OPTIONS: Record<string, Field> = {
-  memoryLimit: 'count',
-  capabilities: 'texts',
-  args: 'texts',
-  creditLedgerId: 'text',
-  node: 'text',
-  restart: 'text',
-  group: 'text',
-  strategy: 'text',
-};
-
-const JOB: Record<string, Field> = {
-  capsule: 'text',
-  method: 'text',
-  input: 'bytes',
-  args: 'texts',
-  requires: 'texts',
-  budget: 'count',
-  maxCost: 'count',
-  geo: 'text',
-  priority: 'level',
-  deadlineMs: 'count',
-  creditLedgerId: 'text',
-  replicas: 'count',
-  agree: 'count',
-  traceParent: 'text',
-};
-
 const id: Param = { name: 'capsuleId', shape: 'text' };
 
 export const VERBS = {
@@ -63,7 +36,7 @@ export const VERBS = {
   spawn: {
     params: [
       { name: 'nameOrCid', shape: 'text' },
-      { name: 'options', shape: SPAWN_OPTIONS, optional: true },
+      { name: 'options', shape: spawnFields, optional: true },
     ],
     does: 'starts a capsule here, in a Worker of its own, or on another node',
     example: `const { capsuleId } = await inos.spawn('hash')`,
@@ -105,7 +78,7 @@ export const VERBS = {
       `(await inos.call(capsuleId, 'total')).text`,
   },
   dispatch: {
-    params: [{ name: 'job', shape: JOB }],
+    params: [{ name: 'job', shape: dispatchFields }],
     does: 'runs a job on the best node of the mesh',
     example:
       `const { ledgerId } = await inos.status(); ` +
@@ -117,7 +90,7 @@ export const VERBS = {
     example: 'await inos.cancel((await inos.jobs())[0].id)',
   },
   explain: {
-    params: [{ name: 'job', shape: ['text', JOB] }],
+    params: [{ name: 'job', shape: ['text', dispatchFields] }],
     does: 'why a job runs, ran or waits where it does, or where one would run',
     example: `console.table((await inos.explain((await inos.jobs())[0].id)).considered)`,
   },
@@ -125,7 +98,7 @@ export const VERBS = {
     params: [
       { name: 'name', shape: 'text' },
       { name: 'wasm', shape: 'bytes' },
-      { name: 'options', shape: { replace: 'flag' }, optional: true },
+      { name: 'options', shape: publishFields, optional: true },
     ],
     does: 'makes a capsule of your own known to this kernel, under a name that no other has',
     example: `await inos.publish('mine', await (await fetch('/mine.wasm')).arrayBuffer())`,

@@ -7,7 +7,8 @@ import { InosFailure, asFailure, type PlainError } from '../errors';
 import { Limiter, type Limits } from './limiter';
 import { Listeners, type Listener } from './listeners';
 import { Pending, again } from './pending';
-import { transferable, type BootConfig, type FromKernel, type HostSample, type ToKernel } from './protocol';
+import type { BootConfig, HostSample } from '../../boot';
+import { transferable, type FromKernel, type ToKernel } from './protocol';
 
 /** The part of a Worker the link uses. */
 export interface WorkerPort {

@@ -1,32 +1,7 @@
 // What the page and the kernel's Worker say to each other by postMessage.
+import type { BootConfig, HostSample } from '../../boot';
 import type { KernelEvent, KernelInfo, Phase, Status } from '../../kernel';
 import type { PlainError } from '../errors';
-
-/** What the kernel needs to know to start; /inos.json, with what the page adds. URLs are absolute. */
-export interface BootConfig {
-  /** Where kernel.wasm lies. */
-  kernel: string;
-  name: string;
-  /** Multiaddrs with certificate hashes. */
-  bootstrap: string[];
-  capabilities: string[];
-  /** A second copy of a job goes out when the first takes unusually long; both may have to be paid. */
-  hedge?: boolean;
-  /** GEOHASH:KM: a node so far away from there scores half. */
-  near?: string;
-  capsules: { name: string; url: string; cid: string; bytes: number }[];
-  [more: string]: unknown;
-}
-
-/** What only the page can see: the kernel pauses volunteer work by it. */
-export interface HostSample {
-  /** Milliseconds since the last key, pointer or touch. */
-  idleMs: number;
-  hidden: boolean;
-  /** 0 to 1; null where the browser does not say. */
-  battery: number | null;
-  charging: boolean | null;
-}
 
 export type ToKernel =
   /** `origin` is the page's performance.timeOrigin: phases count from it. */

@@ -10,7 +10,7 @@ import { streamHost } from '../mesh/streams';
 import { Limiter } from '../rpc/limiter';
 import { Listeners, type Listener } from '../rpc/listeners';
 import { Pending, again } from '../rpc/pending';
-import type { BootConfig } from '../rpc/protocol';
+import type { BootConfig } from '../../boot';
 import { instantiate, loadModule } from './load';
 import { Output } from './output';
 import { Phases } from './phases';

@@ -1,0 +1,15 @@
+// Package console is the data of the console API, `inos`: what its verbs take and answer, its
+// events, and what the page tells the kernel. It holds no behaviour. internal/bridge fills these
+// structs in and turns them into JavaScript values by their json tags; internal/generate makes
+// web/console.d.ts, web/boot.d.ts and web/src/fields.ts of them and of their comments.
+//
+// A field with omitempty may be absent. A pointer without it is null where nothing is known. Times
+// are milliseconds, sizes bytes, money microcredits (1e-6 credit). The tag ts is a type of
+// TypeScript, where that of Go says less; the tag bytes names a field that crosses as a Uint8Array
+// beside the JSON.
+package console
+
+import "time"
+
+// Ms is d in milliseconds.
+func Ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
