@@ -50,7 +50,7 @@ func (n *native) build(f nodeFlags) error {
 		cfg.Keep = keep
 	}
 	var err error
-	if f.OTLP != "" {
+	if f.OTLP != "" || otlp.InEnvironment() {
 		n.spans, err = otlp.New(string(f.OTLP), func(err error) { n.logger.Warn("spans lost", "error", err) })
 		if err != nil {
 			return err

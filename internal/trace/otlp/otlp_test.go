@@ -3,8 +3,8 @@
 package otlp
 
 import (
+	"compress/gzip"
 	"context"
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,23 +12,46 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
 
 	"inos/internal/trace"
 )
 
-// collector is an HTTP receiver of OTLP.
-func collector(t *testing.T, status int) (url string, got chan map[string]any) {
-	got = make(chan map[string]any, 16)
+// received is a request that the collector understood.
+type received struct {
+	header http.Header
+	path   string
+	spans  []*tracepb.ResourceSpans
+}
+
+// collector is an HTTP receiver of OTLP, which answers with these codes, the last one
+// from then on.
+func collector(t *testing.T, status ...int) (url string, got chan received) {
+	got = make(chan received, 16)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		var v map[string]any
-		if err != nil || json.Unmarshal(body, &v) != nil || r.URL.Path != "/v1/traces" || r.Method != http.MethodPost ||
-			r.Header.Get("Content-Type") != "application/json" {
+		var body io.Reader = r.Body
+		if r.Header.Get("Content-Encoding") == "gzip" {
+			zipped, err := gzip.NewReader(r.Body)
+			if err != nil {
+				w.WriteHeader(http.StatusBadRequest)
+				return
+			}
+			body = zipped
+		}
+		raw, err := io.ReadAll(body)
+		var v coltracepb.ExportTraceServiceRequest
+		if err != nil || proto.Unmarshal(raw, &v) != nil || r.Method != http.MethodPost ||
+			r.Header.Get("Content-Type") != "application/x-protobuf" {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
-		w.WriteHeader(status)
-		got <- v
+		w.WriteHeader(status[0])
+		if len(status) > 1 {
+			status = status[1:]
+		}
+		got <- received{r.Header, r.URL.Path, v.ResourceSpans}
 	}))
 	t.Cleanup(server.Close)
 	return server.URL, got
@@ -52,24 +75,30 @@ func TestSpansReachTheCollector(t *testing.T) {
 	cancel()
 	<-ended
 
-	v := <-got
-	resources := v["resourceSpans"].([]any)
-	require.Len(t, resources, 2, "one of each node")
-	first := resources[0].(map[string]any)["scopeSpans"].([]any)[0].(map[string]any)["spans"].([]any)[0].(map[string]any)
-	require.Equal(t, "01000000000000000000000000000000", first["traceId"])
-	require.Len(t, first["spanId"], 16)
-	require.Equal(t, serve.Context().Span.String(), first["parentSpanId"])
-	require.Equal(t, "1700000000123456789", first["startTimeUnixNano"])
-	require.Equal(t, "1700000001123456789", first["endTimeUnixNano"])
-	require.Equal(t, map[string]any{"code": 2.0, "message": "creditExhausted"}, first["status"])
-	second := resources[1].(map[string]any)["scopeSpans"].([]any)[0].(map[string]any)["spans"].([]any)[0].(map[string]any)
-	require.Equal(t, 2.0, second["kind"], "a server's")
-	require.Equal(t, "0200000000000000", second["parentSpanId"])
+	require.Len(t, got, 1)
+	r := <-got
+	require.Equal(t, "/v1/traces", r.path)
+	require.Len(t, r.spans, 2, "one of each node")
+	require.Equal(t, "service.instance.id", r.spans[0].Resource.Attributes[1].Key)
+	require.Equal(t, "node-b", r.spans[0].Resource.Attributes[1].Value.GetStringValue())
+	first := r.spans[0].ScopeSpans[0].Spans[0]
+	require.Equal(t, append([]byte{1}, make([]byte, 15)...), first.TraceId)
+	require.Len(t, first.SpanId, 8)
+	parent := serve.Context().Span
+	require.Equal(t, parent[:], first.ParentSpanId)
+	require.EqualValues(t, 1_700_000_000_123_456_789, first.StartTimeUnixNano)
+	require.EqualValues(t, 1_700_000_001_123_456_789, first.EndTimeUnixNano)
+	require.Equal(t, tracepb.Status_STATUS_CODE_ERROR, first.Status.Code)
+	require.Equal(t, "creditExhausted", first.Status.Message)
+	require.Equal(t, "job-1", first.Attributes[0].Value.GetStringValue())
+	second := r.spans[1].ScopeSpans[0].Spans[0]
+	require.Equal(t, tracepb.Span_SPAN_KIND_SERVER, second.Kind)
+	require.Equal(t, append([]byte{2}, make([]byte, 7)...), second.ParentSpanId)
 	require.Zero(t, e.Dropped())
 }
 
 func TestACollectorThatRefusesIsReported(t *testing.T) {
-	url, _ := collector(t, http.StatusServiceUnavailable)
+	url, _ := collector(t, http.StatusForbidden)
 	failed := make(chan error, 1)
 	e, err := New(url, func(err error) { failed <- err })
 	require.NoError(t, err)
@@ -80,16 +109,54 @@ func TestACollectorThatRefusesIsReported(t *testing.T) {
 	}
 	require.EqualValues(t, 5, e.Dropped(), "nobody waits for a collector")
 	require.ErrorIs(t, e.Serve(ctx), context.Canceled)
-	require.ErrorContains(t, <-failed, "503")
+	require.ErrorContains(t, <-failed, "403")
 	require.EqualValues(t, queued+5, e.Dropped())
 }
 
+// What a collector puts off is sent again, also when the exporter is to end.
+func TestACollectorThatIsBusyIsAskedAgain(t *testing.T) {
+	url, got := collector(t, http.StatusServiceUnavailable, http.StatusOK)
+	e, err := New(url, func(err error) { t.Error(err) })
+	require.NoError(t, err)
+	e.Offer(trace.Span{Name: "x"})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, e.Serve(ctx), context.Canceled)
+	require.Len(t, got, 2)
+	require.Equal(t, "x", (<-got).spans[0].ScopeSpans[0].Spans[0].Name)
+	require.Equal(t, "x", (<-got).spans[0].ScopeSpans[0].Spans[0].Name)
+	require.Zero(t, e.Dropped())
+}
+
+// OpenTelemetry's variables say where the collector is, unless the caller does, and what
+// goes along.
+func TestTheEnvironmentIsHeard(t *testing.T) {
+	require.False(t, InEnvironment())
+	url, got := collector(t, http.StatusOK)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url+"/prefix")
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20token")
+	t.Setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+	require.True(t, InEnvironment())
+	for base, path := range map[string]string{"": "/prefix/v1/traces", url: "/v1/traces", url + "/custom/path": "/custom/path"} {
+		e, err := New(base, func(err error) { t.Error(err) })
+		require.NoError(t, err)
+		e.Offer(trace.Span{Name: "x"})
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.ErrorIs(t, e.Serve(ctx), context.Canceled)
+		require.Len(t, got, 1)
+		r := <-got
+		require.Equal(t, path, r.path)
+		require.Equal(t, "Bearer token", r.header.Get("Authorization"))
+		require.Equal(t, "gzip", r.header.Get("Content-Encoding"))
+	}
+	t.Setenv("OTEL_TRACES_EXPORTER", "none")
+	require.False(t, InEnvironment())
+}
+
 func TestBadAddress(t *testing.T) {
-	for _, bad := range []string{"", "localhost:4318", "ftp://x/", "http://", "://"} {
+	for _, bad := range []string{"localhost:4318", "ftp://x/", "http://", "://"} {
 		_, err := New(bad, nil)
 		require.ErrorIs(t, err, ErrURL, bad)
 	}
-	e, err := New("https://collector.example/custom/path", nil)
-	require.NoError(t, err)
-	require.Equal(t, "https://collector.example/custom/path", e.target)
 }
