@@ -77,8 +77,30 @@ func newPage(ctx context.Context, browser, capsules string) (*page, error) {
 	if err != nil {
 		return nil, errors.Join(err, p.close())
 	}
+	if err = p.warm(ctx); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
 	p.ping(ctx, p.honest.mesh, at.PeerID, p.resident)
 	return p, nil
+}
+
+// warmWithin is how long a browser may take until it has done its first job: Firefox compiles the
+// kernel anew while it runs, which takes all cores for some time.
+const warmWithin = 2 * time.Minute
+
+// warm has the browser do honest jobs until one is done within a second.
+func (p *page) warm(ctx context.Context) error {
+	for began := time.Now(); ; {
+		start := time.Now()
+		err := p.good(ctx)
+		if err == nil && time.Since(start) < time.Second {
+			return nil
+		}
+		if time.Since(began) > warmWithin {
+			return errors.Join(fmt.Errorf("%s did no job within a second", p.browser), err)
+		}
+		pause(ctx, 100*time.Millisecond)
+	}
 }
 
 // heard is what the driver says next.

@@ -116,6 +116,32 @@ test('codes go out whole or not at all', async () => {
   expect(whole.aborted()).toMatchObject({ streamErrorCode: 201 });
 });
 
+test('a stream that nobody reads any more is read to its end, up to a bound', async () => {
+  const turn = () => new Promise((resolve) => setTimeout(resolve));
+  const short = adopted();
+  short.go.stream_drain!(7);
+  expect(short.streams.control.count()).toBe(0);
+  short.source.enqueue(new Uint8Array(1000));
+  await turn();
+  short.source.close();
+  await turn();
+  expect(short.cancelled()).toBe('not');
+  expect(short.said).toEqual([]);
+  const long = adopted();
+  long.go.stream_drain!(7);
+  long.source.enqueue(new Uint8Array(65 << 10));
+  await turn();
+  expect(long.cancelled()).toBeUndefined();
+  vi.useFakeTimers();
+  const silent = adopted();
+  silent.go.stream_drain!(7);
+  await vi.advanceTimersByTimeAsync(14_999);
+  expect(silent.cancelled()).toBe('not');
+  await vi.advanceTimersByTimeAsync(1);
+  expect(silent.cancelled()).toBeUndefined();
+  vi.useRealTimers();
+});
+
 test('a freed stream has nobody to tell, and a locked one is refused', async () => {
   const { streams, go, said, source, pair } = adopted();
   expect(() => streams.control.adopt(8, pair)).toThrow();

@@ -122,6 +122,13 @@ export function streamHost(): {
         .catch(ignore);
     },
 
+    /** Reads to the end and throws that away; tells the peer to send no more when that takes too much or too long. Frees the handle. */
+    stream_drain(handle: number): void {
+      const entry = entries.get(handle);
+      if (entry) drain(entry.reader);
+      entries.delete(handle);
+    },
+
     /** Takes back what the browser still holds, and tells the peer. */
     stream_abort(handle: number, code: number): void {
       entries
@@ -170,6 +177,26 @@ export function streamHost(): {
 }
 
 const ignore = (): void => {};
+
+/** What a stream that nobody reads any more may still bring, and for how long. */
+const DrainBytes = 64 << 10;
+const DrainMs = 15_000;
+
+function drain(reader: ReadableStreamDefaultReader<Uint8Array>): void {
+  let left = DrainBytes;
+  const cancel = (): void => void reader.cancel().catch(ignore);
+  const timer = setTimeout(cancel, DrainMs);
+  const over = (): void => clearTimeout(timer);
+  const next = (): void =>
+    void reader.read().then(({ done, value }) => {
+      if (done) return over();
+      left -= value.byteLength;
+      if (left >= 0) return next();
+      over();
+      cancel();
+    }, over);
+  next();
+}
 
 function described(why: unknown): string {
   const { source, streamErrorCode, name, message } = (

@@ -33,6 +33,9 @@ func hostClose(handle int32)
 //go:wasmimport inos stream_cancel
 func hostCancel(handle int32, code uint32)
 
+//go:wasmimport inos stream_drain
+func hostDrain(handle int32)
+
 //go:wasmimport inos stream_abort
 func hostAbort(handle int32, code uint32)
 

@@ -197,11 +197,13 @@ func (s *stream) CloseWrite() error {
 
 // CloseRead tells the peer to send no more; reads fail from here on.
 func (s *stream) CloseRead() error {
-	s.endRead(fmt.Errorf("%w for reading", ErrClosed), network.StreamNoError)
+	s.endRead(fmt.Errorf("%w for reading", ErrClosed), func() { hostCancel(s.handle, uint32(network.StreamNoError)) })
 	return nil
 }
 
-func (s *stream) endRead(err error, code network.StreamErrorCode) {
+// endRead has reads fail with err. tell tells the browser, unless the end of reading or of
+// the session was heard before.
+func (s *stream) endRead(err error, tell func()) {
 	s.mu.Lock()
 	cancel := s.readErr == nil
 	if cancel {
@@ -212,16 +214,29 @@ func (s *stream) endRead(err error, code network.StreamErrorCode) {
 	s.mu.Unlock()
 	signal(s.readWake)
 	if cancel && s.conn.ended() == nil {
-		hostCancel(s.handle, uint32(code))
+		tell()
 	}
 }
 
-// Close is CloseRead and CloseWrite; what was written is still sent.
+// Close ends both directions; what was written is still sent.
 func (s *stream) Close() error {
 	_ = s.CloseWrite()
-	_ = s.CloseRead()
-	s.drop()
+	s.leave(fmt.Errorf("%w for reading", ErrClosed), network.StreamNoError)
 	return nil
+}
+
+// leave has reads fail with err and frees the stream. One that the peer opened is read to its
+// end by the page's side: Firefox (153) lets the peer open a hundred, and makes room for the
+// next only where the end has been read.
+func (s *stream) leave(err error, code network.StreamErrorCode) {
+	s.endRead(err, func() {
+		if s.opener {
+			hostCancel(s.handle, uint32(code))
+		} else {
+			hostDrain(s.handle)
+		}
+	})
+	s.drop()
 }
 
 // Reset is ResetWithError(0).
@@ -240,8 +255,7 @@ func (s *stream) ResetWithError(code network.StreamErrorCode) error {
 	if s.conn.ended() == nil {
 		hostAbort(s.handle, uint32(code))
 	}
-	s.endRead(end, code)
-	s.drop()
+	s.leave(end, code)
 	return nil
 }
 

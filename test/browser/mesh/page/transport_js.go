@@ -177,31 +177,10 @@ func testTransport(a addresses) {
 		noErr(err)
 		noErr(s.Close())
 	})
-	test("the peer opens streams to the browser", func(ctx context.Context) {
-		const n = 20
-		s := open(ctx, c, "back")
-		_, err := s.Write([]byte{n})
-		noErr(err)
-		for left := n; left > 0; {
-			in, err := c.AcceptStream()
-			noErr(err)
-			var first [1]byte
-			_, err = io.ReadFull(in, first[:])
-			if err != nil || first[0] < firstBack { // the peer's identify wants to know us
-				noErr(in.Reset())
-				continue
-			}
-			_, err = in.Write(first[:])
-			noErr(err)
-			noErr(in.Close())
-			left--
-		}
-		var all [1]byte
-		_, err = io.ReadFull(s, all[:])
-		noErr(err)
-		must(all[0] == n, "got %d", all[0])
-		noErr(s.Close())
-	})
+	// More than a browser lets a peer have open: what has ended makes room, however it ended.
+	for _, how := range []string{"closed by both", "peer resets", "browser resets"} {
+		test("the peer opens 300 streams to the browser, one after the other: "+how, func(ctx context.Context) { comeBack(ctx, c, how[0], 300) })
+	}
 	test("100 streams at once", func(ctx context.Context) {
 		var wg sync.WaitGroup
 		errs := make(chan error, 100)
@@ -364,4 +343,33 @@ func measure(c transport.CapableConn) {
 		fmt.Printf("     down 100 MiB: %.0f MB/s\n", size/1e6/time.Since(start).Seconds())
 		noErr(down.Close())
 	})
+}
+
+// comeBack has the peer open n streams, one after the other, which end as how says.
+func comeBack(ctx context.Context, c transport.CapableConn, how byte, n uint16) {
+	s := open(ctx, c, "back")
+	_, err := s.Write(binary.BigEndian.AppendUint16([]byte{how}, n))
+	noErr(err)
+	for left := n; left > 0; {
+		in, err := c.AcceptStream()
+		noErr(err)
+		var first [1]byte
+		_, err = io.ReadFull(in, first[:])
+		if err != nil || first[0] < firstBack { // the peer's identify wants to know us
+			noErr(in.Reset())
+			continue
+		}
+		if left--; how == 'b' {
+			noErr(in.Reset())
+			continue
+		}
+		_, err = in.Write(first[:])
+		noErr(err)
+		noErr(in.Close())
+	}
+	var all [3]byte
+	_, err = io.ReadFull(s, all[:])
+	noErr(err)
+	must(binary.BigEndian.Uint16(all[1:]) == n, "got %v", all)
+	noErr(s.Close())
 }

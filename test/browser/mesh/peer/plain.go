@@ -89,23 +89,29 @@ func runPlain() error {
 			return errors.New("as asked")
 		},
 		"/test/back": func(s network.Stream) error { // opens streams to whoever asks
-			var ask [1]byte
+			var ask [3]byte // how they end, and how many
 			if _, err := io.ReadFull(s, ask[:]); err != nil {
 				return err
 			}
-			for i := range ask[0] {
+			for i := range binary.BigEndian.Uint16(ask[1:]) {
 				back, err := s.Conn().NewStream(context.Background())
 				if err != nil {
 					return err
 				}
-				if _, err := back.Write([]byte{100 + i}); err != nil {
+				first := 100 + byte(i%100)
+				if _, err := back.Write([]byte{first}); err != nil {
 					return err
 				}
 				var got [1]byte
-				if _, err := io.ReadFull(back, got[:]); err != nil || got[0] != 100+i {
-					return fmt.Errorf("got %d: %v", got[0], err)
+				_, err = io.ReadFull(back, got[:])
+				if reset := ask[0] == 'b'; reset != (err != nil) || !reset && got[0] != first {
+					return fmt.Errorf("stream %d: got %d: %v", i, got[0], err)
 				}
-				_ = back.Close()
+				if ask[0] == 'p' {
+					_ = back.Reset()
+				} else {
+					_ = back.Close()
+				}
 			}
 			_, err := s.Write(ask[:])
 			return err
