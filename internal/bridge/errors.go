@@ -10,11 +10,13 @@ import (
 
 // What the bridge itself finds wrong. It counts whatever it is wrapped in.
 var (
-	// errBadArgument: an argument of the call is not what the verb takes. Advice: correct the one that the message names; 0 is no way to say "no limit".
+	// errBadArgument: an argument of the call is not what the verb takes. Advice: correct the one that the message
+	// names; 0 is no way to say "no limit".
 	errBadArgument = fault.Final("bad_argument", "bridge: bad argument").Decisive()
 	// errUnknownVerb: there is no such verb. Advice: `inos.help()` lists them.
 	errUnknownVerb = fault.Final("unknown_verb", "bridge: no such verb").Decisive()
-	// errJavaScript: JavaScript that the kernel called threw: a stream's source, or the browser. Advice: the message has its words.
+	// errJavaScript: JavaScript that the kernel called threw: a stream's source, or the browser. Advice: the
+	// message has its words.
 	errJavaScript   = fault.Final("javascript_error", "bridge: JavaScript threw").Decisive()
 	errClosed       = fault.Final("kernel_closed", "the kernel is closed; reload the page to start another").Decisive()
 	errTooManyCalls = fault.Retryable("too_many_calls", "too many calls are pending; wait for some to settle").Decisive()

@@ -11,11 +11,14 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/credit"
 	"inos/internal/fault"
+	"inos/internal/governance"
 	"inos/internal/kernel"
 	"inos/internal/kernel/lifecycle"
+	"inos/internal/kernel/quorum"
 	"inos/internal/library"
 	"inos/internal/mesh"
 	"inos/internal/scheduler"
+	"inos/internal/supervisor"
 	"inos/internal/threads/matchmaker"
 )
 
@@ -57,6 +60,14 @@ func TestVerdicts(t *testing.T) {
 		{job(mesh.JobRejected, "ledger_unknown"), "ledger_unknown", false},
 		{fmt.Errorf("%w: 2 tried, the last one: %w; then: %w", matchmaker.ErrAttempts, job(mesh.JobRejected, "policy"), scheduler.ErrNoCandidate), "all_attempts_failed", true},
 		{fmt.Errorf("%w: %w: %w", matchmaker.ErrAttempts, mesh.ErrResult, scheduler.ErrNoCandidate), "wrong_result", false},
+		{fmt.Errorf("%w: 3 answered; the last: %w", quorum.ErrDisputed, mesh.ErrResult), "disputed", false},
+		{fmt.Errorf("%w: of n: %w: ?", mesh.ErrUnreachable, mesh.ErrLocalNetwork), "local_network_denied", true},
+		{fmt.Errorf("%w; %w", kernel.ErrBootstrap, mesh.ErrCertificate), "bootstrap_unreachable", true},
+		{fmt.Errorf("%w: %w", matchmaker.ErrDeadline, scheduler.ErrNoCandidate), "no_candidate", true},
+		{fmt.Errorf("%w: %w", capsule.ErrKilled, supervisor.ErrStopped), "capsule_stopped", true},
+		{fmt.Errorf("%w: %w", capsule.ErrImage, &capsule.ABIError{}), "capsule_abi_version", false},
+		{fmt.Errorf("%w: %w", lifecycle.ErrDenied, governance.ErrCommandDenied), "command_denied", false},
+		{kernel.ErrInput, "bad_input", false},
 		{context.DeadlineExceeded, "deadline", true},
 		{context.Canceled, "cancelled", false},
 		{errors.New("?"), "internal", false},

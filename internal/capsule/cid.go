@@ -14,7 +14,8 @@ import (
 // the zero value addresses nothing.
 type CID struct{ digest [sha256.Size]byte }
 
-// ErrCID: the text is no CIDv1 of raw bytes under SHA-256. Advice: give the CID that `inos.publish` or `inos capsule` printed.
+// ErrCID: the text is no CIDv1 of raw bytes under SHA-256. Advice: give the CID that `inos.publish` or `inos
+// capsule` printed.
 var ErrCID = fault.Final("bad_cid", "capsule: not a CIDv1 (raw, sha2-256)")
 
 // cidHeader is version 1, codec raw, multihash sha2-256, length 32.

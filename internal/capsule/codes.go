@@ -7,17 +7,20 @@ var answers = [...]*fault.Error{
 	// Refused: the node refuses the command. Advice: the message has the reason.
 	Refused:        fault.Final("refused", "capsule: refused"),
 	UnknownCapsule: fault.Final("unknown_capsule", "capsule: no such capsule"),
-	// InvalidState: the capsule cannot do this in the state that it is in. Advice: look at `inos.capsules()` first; the message names the state.
+	// InvalidState: the capsule cannot do this in the state that it is in. Advice: look at `inos.capsules()`
+	// first; the message names the state.
 	InvalidState: fault.Final("invalid_state", "capsule: not in this state"),
 	// BadParams: a parameter of the command is wrong. Advice: correct what the message names.
 	BadParams: fault.Final("bad_params", "capsule: bad parameters"),
-	// Limit: the command asks for more than the capsule or the node may have. Advice: ask for less; the message names the limit.
+	// Limit: the command asks for more than the capsule or the node may have. Advice: ask for less; the message
+	// names the limit.
 	Limit:    fault.Final("limit", "capsule: beyond a limit"),
 	Deadline: ErrDeadline,
 	// Crashed: the capsule ended before it answered. Advice: look at `inos.capsules()` for how; spawn it again.
 	Crashed:     fault.Final("crashed", "capsule: crashed"),
 	Unsupported: fault.Unsupported,
-	// Denied: the node does not let the caller give this command or make this call. Advice: give it from the node that spawned the capsule, or change the policy: [policy.md](policy.md).
+	// Denied: the node does not let the caller give this command or make this call. Advice: give it from the node
+	// that spawned the capsule, or change the policy: [policy.md](policy.md).
 	Denied: fault.Final("denied", "capsule: denied"),
 }
 

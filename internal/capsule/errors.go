@@ -11,11 +11,14 @@ import (
 var (
 	// ErrNotWasm: the bytes are no WebAssembly module. Advice: build the capsule as capsules/README.md says.
 	ErrNotWasm = fault.Final("capsule_not_wasm", "capsule: not a WebAssembly module")
-	// ErrCompile: the node's compiler refuses the module, or takes more time or memory than it may. Advice: make the module smaller; the message says what was found: [capsules.md](capsules.md).
+	// ErrCompile: the node's compiler refuses the module, or takes more time or memory than it may. Advice: make
+	// the module smaller; the message says what was found: [capsules.md](capsules.md).
 	ErrCompile = fault.Final("capsule_not_compiled", "capsule: compilation failed")
-	// ErrUnknownImport: the module imports something other than the shared memory. Advice: build it with the SDK, for the target that capsules/README.md names.
+	// ErrUnknownImport: the module imports something other than the shared memory. Advice: build it with the SDK,
+	// for the target that capsules/README.md names.
 	ErrUnknownImport = fault.Final("capsule_unknown_import", "capsule: imports something other than env.memory")
-	// ErrNoSharedMemory: the module imports no shared memory with a maximum. Advice: link it as capsules/README.md says.
+	// ErrNoSharedMemory: the module imports no shared memory with a maximum. Advice: link it as capsules/README.md
+	// says.
 	ErrNoSharedMemory = fault.Final("capsule_no_shared_memory", "capsule: imports no shared memory with a maximum")
 	// ErrNoControlBlock: the module has no control block of the kernel's. Advice: build it with the SDK.
 	ErrNoControlBlock = fault.Final("capsule_no_control_block", "capsule: no control block")
@@ -27,7 +30,8 @@ var (
 // Retryable: with less, later, or on another node.
 var ErrNoMemory = fault.Retryable("node_memory", "capsule: no memory left on the node")
 
-// ErrABIVersion: the capsule was built for another version of the kernel's interface. Advice: build it with this version's SDK; the message names both.
+// ErrABIVersion: the capsule was built for another version of the kernel's interface. Advice: build it with this
+// version's SDK; the message names both.
 var ErrABIVersion = fault.Final("capsule_abi_version", "capsule: ABI version not supported").Decisive()
 
 // ABIError says that a capsule was built for another host.
@@ -45,7 +49,8 @@ var (
 	// ErrOutOfBounds says that an access lies outside the memory. Final for
 	// this offset unless the memory grows.
 	ErrOutOfBounds = fault.Internal("capsule: outside the memory")
-	// ErrRingBroken: the capsule wrote an impossible head, tail or frame into its ring, and was killed. Advice: repair the capsule: it writes where it must not.
+	// ErrRingBroken: the capsule wrote an impossible head, tail or frame into its ring, and was killed. Advice:
+	// repair the capsule: it writes where it must not.
 	ErrRingBroken = fault.Final("capsule_broke_ring", "capsule: ring broken")
 	// ErrRingFull is back-pressure: retry after the capsule has read.
 	ErrRingFull = fault.Internal("capsule: ring full")
@@ -55,11 +60,13 @@ var (
 
 // How a capsule ends. All are final for the instance.
 var (
-	// ErrKilled: the capsule was killed, by command, with its group or for its silence. Advice: spawn it again; the message says why.
+	// ErrKilled: the capsule was killed, by command, with its group or for its silence. Advice: spawn it again;
+	// the message says why.
 	ErrKilled = fault.Retryable("capsule_killed", "capsule: killed").Broad()
 	// ErrTrap: the capsule did what WebAssembly forbids. Advice: repair the capsule; the message has the trap.
 	ErrTrap = fault.Final("capsule_trapped", "capsule: trapped")
-	// ErrStopped: the capsule's program has ended, or it was ended on purpose before it was up. Advice: spawn it again, or wait until it has been restarted.
+	// ErrStopped: the capsule's program has ended, or it was ended on purpose before it was up. Advice: spawn it
+	// again, or wait until it has been restarted.
 	ErrStopped = fault.Retryable("capsule_stopped", "capsule: stopped")
 	// ErrProtocol: the capsule sent what it must not, and was killed. Advice: build it with this version's SDK.
 	ErrProtocol = fault.Final("capsule_broke_protocol", "capsule: protocol violated")
@@ -86,10 +93,12 @@ var ErrInstantiate = fault.Internal("capsule: instantiation failed")
 // ErrImage: the snapshot is no image of a capsule's memory, or none of this module's. Advice: take another snapshot.
 var ErrImage = fault.Final("bad_image", "capsule: bad image")
 
-// ErrMemoryLimit: the capsule may not have the memory that its module needs to start. Advice: give it a larger limit, or run it where the policy allows one.
+// ErrMemoryLimit: the capsule may not have the memory that its module needs to start. Advice: give it a larger
+// limit, or run it where the policy allows one.
 var ErrMemoryLimit = fault.Final("capsule_memory_limit", "capsule: memory limit too small")
 
-// ErrNotReady: the capsule gave no first heartbeat in time. Advice: try again; if it is the same elsewhere, its start takes too long.
+// ErrNotReady: the capsule gave no first heartbeat in time. Advice: try again; if it is the same elsewhere, its
+// start takes too long.
 var ErrNotReady = fault.Retryable("capsule_not_ready", "capsule: no first heartbeat in time").Broad()
 
 // How a run fails while its capsule lives. A RunError matches one of them; all
@@ -97,11 +106,13 @@ var ErrNotReady = fault.Retryable("capsule_not_ready", "capsule: no first heartb
 var (
 	// ErrUnknownMethod: the capsule has no such method. Advice: name one that it has.
 	ErrUnknownMethod = fault.Final("unknown_method", "capsule: unknown method")
-	// ErrBadInput: the input or an argument is not what the capsule takes, or the input is not what the job says of it. Advice: correct what the message names.
+	// ErrBadInput: the input or an argument is not what the capsule takes, or the input is not what the job says
+	// of it. Advice: correct what the message names.
 	ErrBadInput = fault.Final("bad_input", "capsule: bad input")
 	// ErrRunFailed: the capsule says that it failed. Advice: the message has its own words.
 	ErrRunFailed = fault.Final("run_failed", "capsule: run failed")
-	// ErrRunNoMemory: the capsule has no memory left for the run. Advice: give it a smaller input, or a larger memory limit.
+	// ErrRunNoMemory: the capsule has no memory left for the run. Advice: give it a smaller input, or a larger
+	// memory limit.
 	ErrRunNoMemory = fault.Retryable("no_memory", "capsule: no memory for the run")
 )
 

@@ -35,7 +35,8 @@ var (
 	ErrChequeForged = fault.Final("cheque_forged", "credit: cheque is not signed by its drawer")
 	// ErrChequeStale: the cheque is not newer than the last one. Advice: the last one counts.
 	ErrChequeStale = fault.Final("cheque_stale", "credit: cheque is not newer than the last one")
-	// ErrChequeMismatch: the cheque does not match what is owed. Advice: compare the books: [economy.md](economy.md#reading-the-books).
+	// ErrChequeMismatch: the cheque does not match what is owed. Advice: compare the books:
+	// [economy.md](economy.md#reading-the-books).
 	ErrChequeMismatch = fault.Final("cheque_mismatch", "credit: cheque does not match what is owed")
 
 	// ErrNoHold: there is no such hold. Advice: it has been settled or refunded long ago.
@@ -59,7 +60,8 @@ var (
 	// What is wrapped says why. The ledger tries the log again after a pause of 1 s to 30 s
 	// and goes on from what is durable.
 
-	// ErrFailed: the ledger could not be written, so nothing has moved. Advice: make room where the ledger lies: [economy.md](economy.md#reading-the-books).
+	// ErrFailed: the ledger could not be written, so nothing has moved. Advice: make room where the ledger lies:
+	// [economy.md](economy.md#reading-the-books).
 	ErrFailed = fault.Retryable("log_failed", "credit: the ledger could not be written")
 	// ErrCorrupt: the ledger's log does not verify. Advice: restore it from a copy; the message names the entry.
 	ErrCorrupt = fault.Final("log_corrupt", "credit: the log does not verify")

@@ -87,7 +87,8 @@ type Carrier interface {
 
 // What the standard library says.
 var (
-	// Deadline: the time for the call is over. Advice: give it more time; the message says how long it waited, for what, and how long it ran.
+	// Deadline: the time for the call is over. Advice: give it more time; the message says how long it waited, for
+	// what, and how long it ran.
 	Deadline = Retryable("deadline", "deadline exceeded").ranked(standard)
 	// Cancelled: the call was cancelled. Advice: nothing, or call again.
 	Cancelled = Final("cancelled", "cancelled").ranked(standard)

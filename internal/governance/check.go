@@ -9,7 +9,8 @@ import (
 	"inos/internal/identity"
 )
 
-// ErrPolicyInvalid: the policy does not parse, or contradicts itself or its limits. Advice: correct what the message names: [policy.md](policy.md).
+// ErrPolicyInvalid: the policy does not parse, or contradicts itself or its limits. Advice: correct what the
+// message names: [policy.md](policy.md).
 var ErrPolicyInvalid = fault.Final("policy_invalid", "governance: invalid policy")
 
 // maxPolicyItems bounds every list of a policy.

@@ -9,7 +9,8 @@ import (
 // What a Rejection matches with errors.Is. All are final for the envelope they
 // were given, except those of which Rejection.Retryable says otherwise.
 var (
-	// ErrNoLedger: the job has no credit ledger id. Advice: give `creditLedgerId`: the kernel's own is `(await inos.status()).ledgerId`.
+	// ErrNoLedger: the job has no credit ledger id. Advice: give `creditLedgerId`: the kernel's own is `(await
+	// inos.status()).ledgerId`.
 	ErrNoLedger = fault.Final("ledger_missing", "governance: no credit ledger id")
 	// ErrLedgerMalformed: the credit ledger id is malformed. Advice: give `ledger:` and the peer id of its key.
 	ErrLedgerMalformed = fault.Final("ledger_malformed", "governance: credit ledger id is malformed")
@@ -17,24 +18,30 @@ var (
 	ErrIDMalformed = fault.Final("id_malformed", "governance: id is not a UUIDv7")
 	// ErrTypeMalformed: the envelope's type has not the form `service:action:v1`. Advice: correct it.
 	ErrTypeMalformed = fault.Final("type_malformed", `governance: type is not "service:action:v1"`)
-	// ErrTimestampSkew: the envelope's time lies too far from the node's. Advice: set this machine's clock right: [mesh.md](mesh.md#clocks-that-differ).
+	// ErrTimestampSkew: the envelope's time lies too far from the node's. Advice: set this machine's clock right:
+	// [mesh.md](mesh.md#clocks-that-differ).
 	ErrTimestampSkew = fault.Final("timestamp_skew", "governance: timestamp lies too far from now")
 	// ErrTraceMalformed: the trace parent is none of W3C Trace Context. Advice: leave it out, or correct it.
 	ErrTraceMalformed = fault.Final("trace_malformed", "governance: trace parent is not a W3C one")
 	// ErrFieldTooLong: a field is longer than its limit. Advice: shorten the field that the message names.
 	ErrFieldTooLong = fault.Final("field_too_long", "governance: a field is longer than its limit")
-	// ErrJobMalformed: a field of the job contradicts another, or lies outside its range. Advice: correct what the message names.
+	// ErrJobMalformed: a field of the job contradicts another, or lies outside its range. Advice: correct what the
+	// message names.
 	ErrJobMalformed = fault.Final("job_malformed", "governance: the job is malformed")
 	// ErrDeadlinePassed: the deadline has passed. Advice: give the job more time; or set this machine's clock right.
 	ErrDeadlinePassed = fault.Final("deadline_passed", "governance: the deadline has passed")
 
-	// ErrLedgerUnknown: the node does not know the ledger and no voucher came along. Advice: pay with a ledger that the node knows, or let the kernel sign a voucher.
+	// ErrLedgerUnknown: the node does not know the ledger and no voucher came along. Advice: pay with a ledger
+	// that the node knows, or let the kernel sign a voucher.
 	ErrLedgerUnknown = fault.Final("ledger_unknown", "governance: ledger is unknown and no voucher came")
 	// ErrLedgerRevoked: the ledger's key has been revoked. Advice: pay with another ledger.
 	ErrLedgerRevoked = fault.Final("ledger_revoked", "governance: ledger is revoked")
-	// ErrLedgerExhausted: the ledger does not have the amount, also once nothing is held. Advice: `inos.ledger('grant', microcredits)` on the own node; or a smaller `budget`, a nearer deadline, `maxCost`: [economy.md](economy.md#what-is-held).
+	// ErrLedgerExhausted: the ledger does not have the amount, also once nothing is held. Advice:
+	// `inos.ledger('grant', microcredits)` on the own node; or a smaller `budget`, a nearer deadline, `maxCost`:
+	// [economy.md](economy.md#what-is-held).
 	ErrLedgerExhausted = fault.Final("ledger_exhausted", "governance: ledger cannot cover the amount")
-	// ErrFundsHeld: the ledger has the amount, and it is held for other jobs. Advice: try again once other jobs have been settled; a job that waits in the queue does so by itself.
+	// ErrFundsHeld: the ledger has the amount, and it is held for other jobs. Advice: try again once other jobs
+	// have been settled; a job that waits in the queue does so by itself.
 	ErrFundsHeld = fault.Retryable("funds_held", "governance: what the ledger has is held for other jobs")
 	// ErrVoucherMissing: the job has no voucher. Advice: let the kernel sign one, or give one.
 	ErrVoucherMissing = fault.Final("voucher_missing", "governance: voucher is missing")
@@ -50,7 +57,8 @@ var (
 	ErrVoucherWrongJob = fault.Final("voucher_wrong_job", "governance: voucher is for another job")
 	// ErrVoucherWrongPayee: the voucher is for another payee. Advice: sign one for this node.
 	ErrVoucherWrongPayee = fault.Final("voucher_wrong_payee", "governance: voucher is for another payee")
-	// ErrVoucherTooSmall: the voucher is smaller than what the job may cost. Advice: sign a larger one, or set a smaller `budget`.
+	// ErrVoucherTooSmall: the voucher is smaller than what the job may cost. Advice: sign a larger one, or set a
+	// smaller `budget`.
 	ErrVoucherTooSmall = fault.Final("voucher_too_small", "governance: voucher is smaller than the job's budget")
 	// ErrCreditRefused: the ledger refused for a reason of its own. Advice: the message has the reason.
 	ErrCreditRefused = fault.Final("credit_refused", "governance: the ledger refused")
@@ -65,15 +73,19 @@ var (
 	ErrOverDeadline = fault.Final("over_deadline", "governance: deadline lies beyond the policy's")
 	// ErrOverLimit: the memory or time limit exceeds the policy's. Advice: set smaller limits.
 	ErrOverLimit = fault.Final("over_limit", "governance: memory or time limit exceeds the policy's")
-	// ErrCapsuleDenied: the policy does not allow the capsule. Advice: use another capsule or node, or change the policy: [policy.md](policy.md).
+	// ErrCapsuleDenied: the policy does not allow the capsule. Advice: use another capsule or node, or change the
+	// policy: [policy.md](policy.md).
 	ErrCapsuleDenied = fault.Final("capsule_denied", "governance: capsule is not allowed")
-	// ErrPublisherDenied: the policy does not allow the capsule's publisher. Advice: use another capsule or node, or change the policy: [policy.md](policy.md).
+	// ErrPublisherDenied: the policy does not allow the capsule's publisher. Advice: use another capsule or node,
+	// or change the policy: [policy.md](policy.md).
 	ErrPublisherDenied = fault.Final("publisher_denied", "governance: publisher is not allowed")
-	// ErrCapabilityDenied: the policy does not allow the capability. Advice: ask for another, or change the policy: [policy.md](policy.md).
+	// ErrCapabilityDenied: the policy does not allow the capability. Advice: ask for another, or change the
+	// policy: [policy.md](policy.md).
 	ErrCapabilityDenied = fault.Final("capability_denied", "governance: capability is not allowed")
 	// ErrResidency: the job may leave the region that its data must stay in. Advice: require that region with `geo`.
 	ErrResidency = fault.Final("residency", "governance: job may leave the region its data must stay in")
-	// ErrCommandDenied: the sender may not give this command. Advice: give it from the node that spawned the capsule, or change the policy: [policy.md](policy.md).
+	// ErrCommandDenied: the sender may not give this command. Advice: give it from the node that spawned the
+	// capsule, or change the policy: [policy.md](policy.md).
 	ErrCommandDenied = fault.Final("command_denied", "governance: the sender may not give this command")
 	// ErrLedgerDenied: the policy denies this ledger. Advice: pay with another ledger.
 	ErrLedgerDenied = fault.Final("ledger_denied", "governance: the policy denies this ledger")

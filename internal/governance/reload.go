@@ -19,7 +19,8 @@ type PolicyCodec interface {
 // Why a policy was not taken; all final for the document. The policy in force
 // stays.
 var (
-	// ErrPolicySigner: the policy is not signed by anybody who may. Advice: have one of the node's policy signers sign it.
+	// ErrPolicySigner: the policy is not signed by anybody who may. Advice: have one of the node's policy signers
+	// sign it.
 	ErrPolicySigner = fault.Final("policy_signer", "governance: policy is not signed by anybody who may")
 	// ErrPolicyStale: the policy is not newer than the one in force. Advice: raise its version.
 	ErrPolicyStale = fault.Final("policy_stale", "governance: policy is not newer than the one in force")

@@ -8,7 +8,8 @@ import (
 )
 
 var (
-	// ErrNoJob: no job of this id that was dispatched from here is under way, or is remembered. Advice: `inos.jobs()` lists those that are.
+	// ErrNoJob: no job of this id that was dispatched from here is under way, or is remembered. Advice:
+	// `inos.jobs()` lists those that are.
 	ErrNoJob = fault.Final("unknown_job", "kernel: no such job is under way")
 
 	errAsked = fault.Internal("cancelled by command")

@@ -22,7 +22,8 @@ func codeOf(err error) mesh.JobCode {
 	return mesh.JobInternal
 }
 
-// codes are looked through in order: the more telling error first.
+// codes are looked through in order. What ended a job is another question than which code
+// is the most telling: of a compilation that was cut short, for example, that it was cut short.
 var codes = []struct {
 	err  error
 	code mesh.JobCode

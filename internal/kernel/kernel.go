@@ -61,7 +61,8 @@ var (
 	ErrNoMesh = fault.Retryable("not_joined", "kernel: not joined to a mesh")
 	// ErrJoined: a mesh is attached already. Final.
 	ErrJoined = fault.Internal("kernel: already joined")
-	// ErrBootstrap: no bootstrap node answered; the kernel goes on alone and goes on trying. Advice: see that one of them runs and can be reached: [browsers.md](browsers.md#nodes-on-this-machine-and-around-it).
+	// ErrBootstrap: no bootstrap node answered; the kernel goes on alone and goes on trying. Advice: see that one
+	// of them runs and can be reached: [browsers.md](browsers.md#nodes-on-this-machine-and-around-it).
 	ErrBootstrap = fault.Retryable("bootstrap_unreachable", "kernel: no bootstrap peer reached")
 )
 

@@ -22,7 +22,8 @@ import (
 // Errors of a library. ErrFull is retryable after a Remove; the others are final.
 var (
 	ErrUnknown = fault.Final("unknown_capsule", "library: no such capsule")
-	// ErrMismatch: the bytes are not those of the CID. Advice: publish the capsule again, or give the CID of what you have.
+	// ErrMismatch: the bytes are not those of the CID. Advice: publish the capsule again, or give the CID of what
+	// you have.
 	ErrMismatch = fault.Final("cid_mismatch", "library: bytes do not match the CID")
 	// ErrFull: the node's library of capsules is full. Advice: try again later, or elsewhere.
 	ErrFull = fault.Retryable("library_full", "library: full")

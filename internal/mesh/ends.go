@@ -9,7 +9,8 @@ var ErrRemote = fault.Final("remote", "mesh: another node gives no code")
 
 // ends are what the ends of a job mean when its node gives no reason.
 var ends = [...]*fault.Error{
-	// JobRejected: the node's policy or its ledger rejects the job. Advice: the message has the reason; try another node.
+	// JobRejected: the node's policy or its ledger rejects the job. Advice: the message has the reason; try
+	// another node.
 	JobRejected: fault.Final("rejected", "mesh: the node rejects the job"),
 	// JobBusy: the node has no room for the job now. Advice: try again, or elsewhere.
 	JobBusy:           fault.Retryable("node_busy", "mesh: the node is busy"),
@@ -23,7 +24,8 @@ var ends = [...]*fault.Error{
 	JobCancelled: fault.Final("cancelled", "mesh: the job was cancelled"),
 	// JobInternal: the node itself failed. Advice: try again; another node is chosen.
 	JobInternal: fault.Retryable("node_failed", "mesh: the node failed"),
-	// JobCreditExhausted: the job has used up its budget, or the node's books cannot pay for it. Advice: give it a larger `budget`, or fund the ledger: [economy.md](economy.md#what-is-held).
+	// JobCreditExhausted: the job has used up its budget, or the node's books cannot pay for it. Advice: give it a
+	// larger `budget`, or fund the ledger: [economy.md](economy.md#what-is-held).
 	JobCreditExhausted: fault.Final("credit_exhausted", "mesh: the job's budget is used up"),
 }
 

@@ -24,7 +24,8 @@ const (
 var (
 	// ErrTooBig: it is larger than what may travel to another node. Advice: make smaller what the message names.
 	ErrTooBig = fault.Final("too_big", "mesh: too big to be sent")
-	// ErrEncode: the message could not be written for another node; nothing was sent. Advice: correct what the message names.
+	// ErrEncode: the message could not be written for another node; nothing was sent. Advice: correct what the
+	// message names.
 	ErrEncode = fault.Final("not_encodable", "mesh: message cannot be encoded")
 )
 

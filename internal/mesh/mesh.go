@@ -25,15 +25,18 @@ var (
 	ErrTimeout = fault.Retryable("timeout", "mesh: timed out")
 	// ErrProtocol: the node sent what it must not. Advice: use another node; its kernel may be of another version.
 	ErrProtocol = fault.Final("protocol_violation", "mesh: peer broke the protocol")
-	// ErrAddress: the multiaddr of a node does not parse, or nobody can dial it. Advice: give one that a node printed when it started.
+	// ErrAddress: the multiaddr of a node does not parse, or nobody can dial it. Advice: give one that a node
+	// printed when it started.
 	ErrAddress = fault.Final("bad_address", "mesh: address does not parse")
-	// ErrCertificate: the node's certificate is not the one that its address pins, or is out of its time. Advice: get the node's present address; the message says when a clock is wrong.
+	// ErrCertificate: the node's certificate is not the one that its address pins, or is out of its time. Advice:
+	// get the node's present address; the message says when a clock is wrong.
 	ErrCertificate = fault.Final("certificate_mismatch", "mesh: certificate refused")
 	// ErrSignature: a node's signature does not verify, or another node answers for it. Advice: use another node.
 	ErrSignature = fault.Final("bad_signature", "mesh: signature does not verify")
 	// ErrNotFound: no node that was asked has it. Advice: check the name or the CID, or publish it.
 	ErrNotFound = fault.Final("not_found", "mesh: not found")
-	// ErrLocalNetwork: the browser keeps this page from this machine or the local network, or has asked its user and has no answer. Advice: allow it: [browsers.md](browsers.md#nodes-on-this-machine-and-around-it).
+	// ErrLocalNetwork: the browser keeps this page from this machine or the local network, or has asked its user
+	// and has no answer. Advice: allow it: [browsers.md](browsers.md#nodes-on-this-machine-and-around-it).
 	ErrLocalNetwork = fault.Retryable("local_network_denied", "mesh: not allowed to reach the local network").Decisive()
 	ErrClosed       = fault.Final("kernel_closed", "mesh: closed")
 	// ErrLossy comes with ErrUnreachable or ErrTimeout: the path to the peer is measured to

@@ -8,7 +8,8 @@ import (
 	"inos/internal/fault"
 )
 
-// ErrResult: a node's result does not hold what it claims: its bytes do not match their CID, its receipt is wrong, or others agree on another. Advice: dispatch the job again, or to several nodes that must agree.
+// ErrResult: a node's result does not hold what it claims: its bytes do not match their CID, its receipt is wrong,
+// or others agree on another. Advice: dispatch the job again, or to several nodes that must agree.
 var ErrResult = fault.Final("wrong_result", "mesh: node returned a wrong result").Decisive()
 
 // CheckOutput compares the output with its CID. Errors match ErrResult.

@@ -29,7 +29,8 @@ type Choice struct {
 var (
 	// ErrRequest: what the job requires is malformed. Advice: correct the requirement that the message names.
 	ErrRequest = fault.Final("bad_requirements", "scheduler: bad request")
-	// ErrNoCandidate: no node that is known may run the job. Advice: the message counts what each requirement ruled out, and says which to relax; it names a clock that is wrong: [mesh.md](mesh.md#clocks-that-differ).
+	// ErrNoCandidate: no node that is known may run the job. Advice: the message counts what each requirement
+	// ruled out, and says which to relax; it names a clock that is wrong: [mesh.md](mesh.md#clocks-that-differ).
 	ErrNoCandidate = fault.Retryable("no_candidate", "scheduler: no candidate")
 	// ErrBusy: every node that may run the job is out of slots. Advice: try again, or give the job more time.
 	ErrBusy = fault.Retryable("all_busy", "scheduler: every candidate is out of slots")

@@ -15,7 +15,8 @@ const callsWaiting = 64
 var (
 	// ErrPaused: a paused capsule takes no calls. Advice: resume it.
 	ErrPaused = fault.Retryable("capsule_paused", "supervisor: the capsule is paused")
-	// ErrCalls: as many calls of this verb, or of this capsule, wait as may. Advice: await some of them first: [console.md](console.md#many-calls-at-once).
+	// ErrCalls: as many calls of this verb, or of this capsule, wait as may. Advice: await some of them first:
+	// [console.md](console.md#many-calls-at-once).
 	ErrCalls = fault.Retryable("too_many_calls", "supervisor: too many calls of one capsule")
 )
 

@@ -10,9 +10,11 @@ import (
 
 // Errors of this package.
 var (
-	// ErrBusy: every slot of the node has a capsule with work to do, or as much waits as may. Advice: try again later, or elsewhere.
+	// ErrBusy: every slot of the node has a capsule with work to do, or as much waits as may. Advice: try again
+	// later, or elsewhere.
 	ErrBusy = fault.Retryable("busy", "supervisor: no free slot")
-	// ErrNoCapsule: there is no such capsule, or it has ended. Advice: publish or spawn it, or correct its name, CID or id.
+	// ErrNoCapsule: there is no such capsule, or it has ended. Advice: publish or spawn it, or correct its name,
+	// CID or id.
 	ErrNoCapsule = fault.Final("unknown_capsule", "supervisor: no such capsule")
 	// ErrNotServing says that Serve has ended. What starts a capsule before Serve
 	// first begins waits for it. Retryable once it runs again.

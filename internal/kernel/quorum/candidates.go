@@ -11,7 +11,8 @@ import (
 	"inos/internal/threads/matchmaker"
 )
 
-// ErrReplicas: fewer nodes than the job asks for can take it now. Advice: ask for fewer replicas, or wait; the message counts what each requirement ruled out.
+// ErrReplicas: fewer nodes than the job asks for can take it now. Advice: ask for fewer replicas, or wait; the
+// message counts what each requirement ruled out.
 var ErrReplicas = fault.Retryable("too_few_nodes", "quorum: too few nodes for the replicas asked for")
 
 const (

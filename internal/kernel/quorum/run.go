@@ -15,8 +15,9 @@ import (
 	"inos/internal/threads/matchmaker"
 )
 
-// ErrDisputed: too few of the nodes returned the same output; nobody is paid. Advice: dispatch the job again, to more nodes.
-var ErrDisputed = fault.Final("disputed", "quorum: the nodes do not agree")
+// ErrDisputed: too few of the nodes returned the same output; nobody is paid. Advice: dispatch the job again, to
+// more nodes.
+var ErrDisputed = fault.Final("disputed", "quorum: the nodes do not agree").Decisive()
 
 // Nodes has single replicas of a job done. Its methods are called by several goroutines at
 // once.

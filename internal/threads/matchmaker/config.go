@@ -129,7 +129,8 @@ var (
 	ErrLook      = fault.Internal("matchmaker: too little is known of the nodes")
 	ErrDeadline  = fault.Retryable("deadline", "matchmaker: deadline has passed").Broad()
 	ErrCancelled = fault.Final("cancelled", "matchmaker: cancelled").Broad()
-	// ErrAttempts: each node that was tried, three at most, failed the job. Advice: the message has the last one's reason; try again.
+	// ErrAttempts: each node that was tried, three at most, failed the job. Advice: the message has the last one's
+	// reason; try again.
 	ErrAttempts = fault.Retryable("all_attempts_failed", "matchmaker: no node could do the job")
 	ErrPanic    = fault.Internal("matchmaker: a callee panicked")
 )
