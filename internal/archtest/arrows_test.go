@@ -30,7 +30,7 @@ var pure = []string{
 // pureMay are the third-party modules a pure package may import: no I/O in them.
 var pureMay = []string{
 	"github.com/mr-tron/base58", "github.com/mmcloughlin/geohash", "github.com/thejerf/suture/v4",
-	"golang.org/x/time/rate",
+	"golang.org/x/time/rate", "github.com/google/uuid",
 }
 
 // never are the standard packages that would make a pure package impure.

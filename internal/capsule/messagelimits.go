@@ -3,6 +3,8 @@ package capsule
 import (
 	"fmt"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // What a capsule may say that is not data. More of it costs the host next to
@@ -10,7 +12,7 @@ import (
 // is heard a little later.
 const (
 	logBurst  = 1000 // lines at once ...
-	logRate   = 100  // ... and a second from then on
+	logRate   = 100  // ... and in each second after that
 	beatBurst = 100
 	beatRate  = 100
 
@@ -20,27 +22,14 @@ const (
 
 // messageLimits keeps to these bounds. Only the pump uses it.
 type messageLimits struct {
-	lines, beats quota
+	lines, beats *rate.Limiter
 	dropped      uint64    // lines since the last report
 	reported     time.Time // the last report
 	late         []byte    // the newest heartbeat, not heard yet
 }
 
-// quota is a bucket of tokens. The zero value is a full one.
-type quota struct {
-	spent float64
-	at    time.Time // when spent was true
-}
-
-// take takes a token, if there is one.
-func (q *quota) take(now time.Time, burst, perSecond float64) bool {
-	q.spent = max(0, q.spent-perSecond*now.Sub(q.at).Seconds())
-	q.at = now
-	if q.spent+1 > burst {
-		return false
-	}
-	q.spent++
-	return true
+func newMessageLimits() messageLimits {
+	return messageLimits{lines: rate.NewLimiter(logRate, logBurst), beats: rate.NewLimiter(beatRate, beatBurst)}
 }
 
 // excess takes a log line or a heartbeat out that is more than the capsule may
@@ -48,12 +37,12 @@ func (q *quota) take(now time.Time, burst, perSecond float64) bool {
 func (c *Capsule) excess(kind FrameKind, payload []byte) bool {
 	switch kind {
 	case FrameLog:
-		if c.limits.lines.take(time.Now(), logBurst, logRate) {
+		if c.limits.lines.AllowN(time.Now(), 1) {
 			return false
 		}
 		c.limits.dropped++
 	case FrameHeartbeat:
-		if len(c.limits.late) == 0 && c.limits.beats.take(time.Now(), beatBurst, beatRate) {
+		if len(c.limits.late) == 0 && c.limits.beats.AllowN(time.Now(), 1) {
 			return false
 		}
 		c.limits.late = append(c.limits.late[:0], payload...)
@@ -66,7 +55,7 @@ func (c *Capsule) excess(kind FrameKind, payload []byte) bool {
 // catchUp hears the heartbeat that was put off, once it may, and says what the
 // log lacks.
 func (c *Capsule) catchUp(now time.Time) error {
-	if len(c.limits.late) > 0 && c.limits.beats.take(now, beatBurst, beatRate) {
+	if len(c.limits.late) > 0 && c.limits.beats.AllowN(now, 1) {
 		msg, err := c.decode(FrameHeartbeat, c.limits.late)
 		c.limits.late = c.limits.late[:0]
 		if err != nil {

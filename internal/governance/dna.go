@@ -4,6 +4,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"inos/internal/capsule"
 	"inos/internal/identity"
 )
@@ -22,40 +24,15 @@ const (
 	maxLedgerID = len(identity.LedgerPrefix) + 52 // of base58
 )
 
-type uuid [16]byte
-
 // uuidv7 reads the text form of a UUIDv7 (RFC 9562, section 5.7), lower or upper
-// case.
-func uuidv7(s string) (id uuid, ok bool) {
-	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+// case, and none of the other forms that uuid.Parse knows.
+func uuidv7(s string) (id uuid.UUID, ok bool) {
+	if len(s) != len("01935c2e-7d1a-7c3b-8f00-0123456789ab") {
 		return id, false
 	}
-	for i, at := 0, 0; i < 16; i++ {
-		if at == 8 || at == 13 || at == 18 || at == 23 { // the dashes, checked above
-			at++
-		}
-		hi, lo := hexValue[s[at]], hexValue[s[at+1]]
-		if hi > 15 || lo > 15 {
-			return id, false
-		}
-		id[i] = hi<<4 | lo
-		at += 2
-	}
-	return id, id[6]>>4 == 7 && id[8]>>6 == 2
+	id, err := uuid.Parse(s)
+	return id, err == nil && id.Version() == 7 && id.Variant() == uuid.RFC4122
 }
-
-var hexValue = func() (t [256]byte) {
-	for i := range t {
-		t[i] = 0xff
-	}
-	for i := range byte(10) {
-		t['0'+i] = i
-	}
-	for i := range byte(6) {
-		t['a'+i], t['A'+i] = 10+i, 10+i
-	}
-	return t
-}()
 
 // validType accepts "service:action:vN": two words of a-z, 0-9, '.', '_' and
 // '-', each up to 64 bytes, and a version from 1 to 9999.
@@ -108,7 +85,7 @@ func validTraceParent(s string) bool {
 
 func lowerHex(s string) bool {
 	for i := 0; i < len(s); i++ {
-		if c := s[i]; hexValue[c] > 15 || (c >= 'A' && c <= 'F') {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
 			return false
 		}
 	}
@@ -133,7 +110,7 @@ func ledgerShape(s string) bool {
 
 // checkEnvelope is the part of the DNA check that jobs and messages share. It
 // allocates only to name a field.
-func (r *ruleset) checkEnvelope(env *Envelope, now time.Time) (uuid, *Rejection) {
+func (r *ruleset) checkEnvelope(env *Envelope, now time.Time) (uuid.UUID, *Rejection) {
 	id, ok := uuidv7(env.ID)
 	if !ok {
 		return id, r.fixed(ErrIDMalformed)
@@ -182,7 +159,7 @@ func (r *ruleset) checkPresent(mask uint8) *Rejection {
 
 // checkJob bounds the job's own fields. known is what the text knownAs says: most
 // jobs have their envelope's id.
-func (r *ruleset) checkJob(job *Job, known uuid, knownAs string, now time.Time) (uuid, *Rejection) {
+func (r *ruleset) checkJob(job *Job, known uuid.UUID, knownAs string, now time.Time) (uuid.UUID, *Rejection) {
 	id, ok := known, true
 	if job.ID != knownAs {
 		id, ok = uuidv7(job.ID)

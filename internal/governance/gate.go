@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
+
 	"inos/internal/fault"
 	"inos/internal/identity"
 )
@@ -119,7 +121,7 @@ func (g *Gate) Admit(req Request, now time.Time) (Admitted, error) {
 
 // check runs everything that has no effect. id is the job's, zero when the DNA
 // check objects.
-func (g *Gate) check(r *ruleset, req *Request, now time.Time) (id uuid, covered uint64, rej *Rejection) {
+func (g *Gate) check(r *ruleset, req *Request, now time.Time) (id uuid.UUID, covered uint64, rej *Rejection) {
 	ledger := identity.LedgerID(req.Envelope.Metadata.CreditLedgerID)
 	if len(ledger) > maxLedgerID || !g.quota.knows(ledger) { // no hash is made of a long one
 		if !ledgerShape(string(ledger)) {

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"inos/internal/capsule"
 	"inos/internal/identity"
 )
@@ -28,7 +30,7 @@ type ring struct {
 // ring is written on every admission, so no more than that.
 type remembered struct {
 	serial  uint64
-	id      uuid // of the job; zero when it had no valid id
+	id      uuid.UUID // of the job; zero when it had no valid id
 	version uint64
 	at      int64      // Unix nanoseconds
 	rej     *Rejection // nil: admitted
@@ -108,7 +110,7 @@ func (h *history) refusedEarly(req *Request, rej *Rejection, now time.Time) {
 
 // add remembers a decision. A request that failed the DNA check is remembered by
 // id alone, since its fields may be of any size.
-func (h *history) add(id uuid, req *Request, rej *Rejection, version uint64, now time.Time) {
+func (h *history) add(id uuid.UUID, req *Request, rej *Rejection, version uint64, now time.Time) {
 	if rej != nil && rej.dna() {
 		h.refusedEarly(req, rej, now)
 		return
@@ -133,8 +135,10 @@ func (h *history) add(id uuid, req *Request, rej *Rejection, version uint64, now
 }
 
 func (s *remembered) decision() Decision {
-	d := Decision{JobID: formatUUID(s.id), Rule: RuleAdmitted, PolicyVersion: s.version, At: instant(s.at),
-		Ledger: s.ledger, From: s.from}
+	d := Decision{Rule: RuleAdmitted, PolicyVersion: s.version, At: instant(s.at), Ledger: s.ledger, From: s.from}
+	if s.id != uuid.Nil {
+		d.JobID = s.id.String()
+	}
 	if s.rej != nil {
 		d.Rule, d.Code, d.Detail = s.rej.Rule, s.rej.Code, s.rej.Error()
 	}
@@ -215,19 +219,4 @@ func (g *Gate) Decisions(n int) []Decision {
 		return true
 	})
 	return out
-}
-
-func formatUUID(id uuid) string {
-	if id == (uuid{}) {
-		return ""
-	}
-	const digits = "0123456789abcdef"
-	out := make([]byte, 0, 36)
-	for i, b := range id {
-		if i == 4 || i == 6 || i == 8 || i == 10 {
-			out = append(out, '-')
-		}
-		out = append(out, digits[b>>4], digits[b&15])
-	}
-	return string(out)
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // Chromium keeps failed sessions among the 64 it lets be pending in a page, for
@@ -16,19 +18,18 @@ const (
 	failureRefill = 5 * time.Second
 )
 
-// budget is what dials may cost. Each sets a failure aside when it begins, so that
-// dials that run at the same time cannot fail on the same allowance, and gives it back
-// when it was none.
+// budget is what dials may cost. Each that runs may fail, so that as many failures are set
+// aside as dials run: those at the same time cannot fail on the same allowance.
 type budget struct {
 	slots chan struct{}
 
-	mu    sync.Mutex
-	left  float64 // failures; below 0: so many wait
-	since time.Time
+	mu       sync.Mutex
+	running  int           // dials
+	failures *rate.Limiter // a token is a failure that may happen
 }
 
 func newBudget() *budget {
-	return &budget{slots: make(chan struct{}, dialsAtOnce), left: failureBurst, since: time.Now()}
+	return &budget{slots: make(chan struct{}, dialsAtOnce), failures: rate.NewLimiter(rate.Every(failureRefill), failureBurst)}
 }
 
 // begin waits for a free slot and for failures to be forgiven, and returns how
@@ -45,22 +46,23 @@ func (b *budget) begin(ctx context.Context) (end func(ok bool), err error) {
 		return nil, err
 	}
 	return func(ok bool) {
-		if ok {
-			b.add(1)
-		}
+		b.end(ok)
 		<-b.slots
 	}, nil
 }
 
 // setAside takes one failure, and waits until those of the past leave room for it.
 func (b *budget) setAside(ctx context.Context) error {
-	left := b.add(-1)
+	b.mu.Lock()
+	b.running++
+	left := b.left()
+	b.mu.Unlock()
 	if left >= 0 {
 		return nil
 	}
-	wait := time.Duration(-left * float64(failureRefill))
+	wait := time.Duration(-left * float64(failureRefill)).Round(time.Microsecond)
 	if until, ok := ctx.Deadline(); ok && time.Until(until) < wait {
-		b.add(1)
+		b.end(true)
 		return fmt.Errorf("%w: next one in %s", ErrBackoff, wait.Round(time.Millisecond))
 	}
 	t := time.NewTimer(wait)
@@ -69,18 +71,20 @@ func (b *budget) setAside(ctx context.Context) error {
 	case <-t.C:
 		return nil
 	case <-ctx.Done():
-		b.add(1)
+		b.end(true)
 		return fmt.Errorf("%w: %w", ErrBackoff, ctx.Err())
 	}
 }
 
-// add forgives what time has forgiven, adds n and returns what is left.
-func (b *budget) add(n float64) float64 {
+// end gives the failure back that a dial has set aside, or has it happen.
+func (b *budget) end(ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := time.Now()
-	b.left = min(b.left+float64(now.Sub(b.since))/float64(failureRefill), failureBurst)
-	b.since = now
-	b.left = min(b.left+n, failureBurst)
-	return b.left
+	if b.running--; !ok {
+		b.failures.Reserve() // its delay is that of the next dial, which asks left
+	}
 }
+
+// left is how many failures are neither spent nor set aside; below 0: so many wait. The
+// caller holds mu.
+func (b *budget) left() float64 { return b.failures.Tokens() - float64(b.running) }

@@ -60,7 +60,7 @@ func TestSuccessIsFree(t *testing.T) {
 			time.Sleep(time.Millisecond)
 			end(true)
 		}
-		require.EqualValues(t, failureBurst, b.add(0))
+		require.EqualValues(t, failureBurst, b.left())
 		for range failureBurst {
 			end, err := b.begin(t.Context())
 			require.NoError(t, err)
@@ -77,7 +77,7 @@ func TestSuccessIsFree(t *testing.T) {
 		synctest.Wait()
 		cancel()
 		waiting.Wait()
-		require.Zero(t, b.add(0), "who gives up gives back")
+		require.Zero(t, b.left(), "who gives up gives back")
 		require.Empty(t, b.slots)
 	})
 }
