@@ -486,7 +486,7 @@ export interface CapsuleEvent {
   /** Whether another instance follows. */
   restart?: boolean;
   /** A lifecycle command that was answered. */
-  command?: string;
+  command?: LifecycleCommand;
   /** The answer's code. */
   code?: string;
   congested?: boolean;
@@ -568,3 +568,6 @@ export interface SentEvents {
   fed: FedEvent;
   broadcast: BroadcastEvent;
 }
+
+/** What a command does to a capsule. */
+export type LifecycleCommand = 'spawn' | 'kill' | 'pause' | 'resume' | 'snapshot' | 'resizeMem' | 'feed';

@@ -29,7 +29,7 @@ type BootCapsule struct {
 	Name  string `json:"name"`
 	URL   string `json:"url"`
 	CID   string `json:"cid"`
-	Bytes int64  `json:"bytes"`
+	Bytes uint64 `json:"bytes" of:"bytes"`
 }
 
 // What only the page can see: the kernel pauses volunteer work by it.

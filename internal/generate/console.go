@@ -26,6 +26,11 @@ func consoleTypes(root string, files map[string][]byte) error {
 	if files["web/console.d.ts"], err = api.declarations(); err != nil {
 		return err
 	}
+	command := &enumeration{name: "CommandType"}
+	if err := readSchema(filepath.Join(root, "schema/system/v1"), []*enumeration{command}); err != nil {
+		return err
+	}
+	files["web/console.d.ts"] = append(files["web/console.d.ts"], command.union("LifecycleCommand", "What a command does to a capsule.")...)
 	if files["web/boot.d.ts"], err = boot.declarations(); err != nil {
 		return err
 	}
@@ -284,15 +289,17 @@ func fieldTables(api, boot *structs) ([]byte, error) {
 		}
 		b.WriteString("} as const;\n")
 	}
-	b.WriteString("\nexport const bootFields = {\n")
-	for _, f := range boot.named("BootConfig").fields {
-		kind, what, err := bootKind(f)
-		if err != nil {
-			return nil, fmt.Errorf("BootConfig.%s: %w", f.name, err)
+	for _, name := range []string{"BootConfig", "BootCapsule"} {
+		fmt.Fprintf(&b, "\nexport const %s%sFields = {\n", strings.ToLower(name[:1]), strings.TrimSuffix(name[1:], "Config"))
+		for _, f := range boot.named(name).fields {
+			kind, what, err := bootKind(f)
+			if err != nil {
+				return nil, fmt.Errorf("%s.%s: %w", name, f.name, err)
+			}
+			fmt.Fprintf(&b, "  %s: { kind: '%s', is: '%s' },\n", f.name, kind, what)
 		}
-		fmt.Fprintf(&b, "  %s: { kind: '%s', is: '%s' },\n", f.name, kind, what)
+		b.WriteString("} as const;\n")
 	}
-	b.WriteString("} as const;\n")
 	return b.Bytes(), nil
 }
 

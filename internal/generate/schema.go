@@ -178,3 +178,12 @@ func rustEnums(all []*enumeration) []byte {
 	}
 	return b.Bytes()
 }
+
+// union is a type of TypeScript: one of the names.
+func (e *enumeration) union(name, doc string) string {
+	var names []string
+	for _, v := range e.values {
+		names = append(names, "'"+v.name+"'")
+	}
+	return fmt.Sprintf("\n/** %s */\nexport type %s = %s;\n", doc, name, strings.Join(names, " | "))
+}

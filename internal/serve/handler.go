@@ -91,7 +91,7 @@ func (h *Handler) serveBoot(w http.ResponseWriter, r *http.Request) {
 		doc.Bootstrap = []string{}
 	}
 	for _, c := range h.build.Capsules {
-		doc.Capsules = append(doc.Capsules, console.BootCapsule{Name: c.Name, URL: c.Path, CID: c.CID, Bytes: c.Bytes})
+		doc.Capsules = append(doc.Capsules, console.BootCapsule{Name: c.Name, URL: c.Path, CID: c.CID, Bytes: uint64(c.Bytes)})
 	}
 	body, err := json.MarshalIndent(doc, "", "  ")
 	if err != nil {

@@ -1,6 +1,6 @@
 // Starts a kernel for this page: what the browser must have, /inos.json, the Worker.
 import { InosFailure, asFailure } from './errors';
-import { bootFields } from './fields';
+import { bootCapsuleFields, bootFields } from './fields';
 import type { KernelLink, WorkerPort } from './rpc/link';
 import type { BootConfig } from '../boot';
 
@@ -96,8 +96,10 @@ export async function loadConfig(): Promise<BootConfig> {
   };
 }
 
+type Check = (typeof bootFields)[keyof typeof bootFields];
+
 /** What each kind of field takes. */
-const fits: Record<(typeof bootFields)[keyof typeof bootFields]['kind'], (value: unknown) => boolean> = {
+const fits: Record<Check['kind'], (value: unknown) => boolean> = {
   text: (value: unknown) => typeof value === 'string',
   texts: (value: unknown) => Array.isArray(value) && value.every(fits.text),
   flag: (value: unknown) => typeof value === 'boolean',
@@ -114,19 +116,24 @@ export function checkConfig(given: unknown): Partial<BootConfig> {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw new Error('it is no object');
   const config = given as Record<string, unknown>;
   if (!fits.text(config.kernel)) throw new Error('it names no kernel');
-  for (const [name, { kind, is }] of Object.entries(bootFields)) {
-    const value = config[name];
-    if (value !== undefined && value !== null && !fits[kind](value))
-      throw new Error(`its ${name} must be ${is}, not ${JSON.stringify(value)}`);
-  }
+  checkFields('its', bootFields, config);
   for (const capsule of (config.capsules ?? []) as unknown[]) {
     const { name, url, cid } = (capsule ?? {}) as Record<string, unknown>;
     if (![name, url, cid].every(fits.text))
       throw new Error(`a capsule must have a name, a url and a cid: ${JSON.stringify(capsule)}`);
     if (!CID.test(cid as string))
       throw new Error(`capsule ${JSON.stringify(name)} has no CID of a capsule: ${JSON.stringify(cid)}`);
+    checkFields(`of capsule ${JSON.stringify(name)} the`, bootCapsuleFields, capsule as Record<string, unknown>);
   }
   return config;
+}
+
+function checkFields(whose: string, fields: Record<string, Check>, given: Record<string, unknown>): void {
+  for (const [name, { kind, is }] of Object.entries(fields)) {
+    const value = given[name];
+    if (value !== undefined && value !== null && !fits[kind](value))
+      throw new Error(`${whose} ${name} must be ${is}, not ${JSON.stringify(value)}`);
+  }
 }
 
 /** What this browser offers to jobs. */

@@ -45,3 +45,10 @@ export const bootFields = {
   near: { kind: 'text', is: 'a string' },
   capsules: { kind: 'list', is: 'an array' },
 } as const;
+
+export const bootCapsuleFields = {
+  name: { kind: 'text', is: 'a string' },
+  url: { kind: 'text', is: 'a string' },
+  cid: { kind: 'text', is: 'a string' },
+  bytes: { kind: 'whole', is: 'a number of bytes' },
+} as const;

@@ -39,6 +39,7 @@ test.each<[unknown, RegExp]>([
   [{ kernel: 'k', near: 7 }, /near must be a string/],
   [{ kernel: 'k', capsules: {} }, /capsules must be an array/],
   [{ kernel: 'k', capsules: [null] }, /a capsule must have a name/],
+  [{ kernel: 'k', capsules: [{ ...capsule, bytes: '1 kB' }] }, /of capsule "hash" the bytes must be a number of bytes/],
   [{ kernel: 'k', capsules: [{ ...capsule, url: undefined }] }, /a capsule must have a name, a url and a cid/],
   [{ kernel: 'k', capsules: [{ ...capsule, cid: 'nope' }] }, /capsule "hash" has no CID of a capsule: "nope"/],
   [{ kernel: 'k', capsules: [{ ...capsule, cid: `${cid.slice(0, -1)}v` }] }, /no CID of a capsule/],
