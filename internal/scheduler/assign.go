@@ -51,7 +51,7 @@ func (x *Index) Assign(reqs []Request, now time.Time, dst []Choice) int {
 
 // alike reports whether the same nodes will do for a and b.
 func alike(a, b Request) bool {
-	return a.GeoPrefix == b.GeoPrefix && a.MaxCost == b.MaxCost &&
+	return a.GeoPrefix == b.GeoPrefix && a.MaxCost == b.MaxCost && a.Known == b.Known &&
 		slices.Equal(a.Capabilities, b.Capabilities) && slices.Equal(a.Exclude, b.Exclude)
 }
 

@@ -104,6 +104,9 @@ func TestOnlyThoseWithARecord(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, "node-42", c.Node.ID)
 	}
+	var both [2]Choice
+	require.Equal(t, 2, x.Assign([]Request{{JobID: "any"}, {JobID: "known", Known: true}}, epoch0, both[:]))
+	require.Equal(t, []peerID{"node-0", "node-42"}, idsOf(both[:]), "also of several together")
 	_, ok := x.Acquire("node-42", epoch0)
 	require.True(t, ok)
 	_, err := x.Choose(Request{JobID: "j", Known: true}, epoch0)

@@ -35,10 +35,15 @@ func TestAStrangerHasFewJobs(t *testing.T) {
 	_, ok = place()
 	require.False(t, ok, "one more")
 	r.Done(first, mesh.JobOutcome{}, matchmaker.ErrOutrun, r.now)
-	r.Working(SlotOf(first), "a", r.now) // said too late
 	_, ok = place()
 	require.False(t, ok, "it runs none any more, and has one")
-	r.Done(second, mesh.JobOutcome{}, nil, r.now)
+	r.Done(second, mesh.JobOutcome{}, matchmaker.ErrOutrun, r.now)
+	r.Working(SlotOf(second), "a", r.now) // said too late
+	third, ok := place()
+	require.True(t, ok)
+	_, ok = place()
+	require.False(t, ok, "what is said too late does not count")
+	r.Done(third, mesh.JobOutcome{}, nil, r.now)
 	for range 4 {
 		p, ok := place()
 		require.True(t, ok, "it has a record")
@@ -75,6 +80,30 @@ func TestWhileMoneyIsOutWithAStranger(t *testing.T) {
 		r.now = r.now.Add(1)
 		require.Equal(t, identity.PeerID("other"), next(), "the promise has ended")
 	}
+}
+
+// Of several jobs that are placed at once one may go to a stranger, if nodes with a record are free.
+func TestOneOfSeveralGoesToAStranger(t *testing.T) {
+	r := newRoom(t, nil)
+	r.meet("known")
+	r.run("capsule", time.Second, mesh.JobOutcome{}, nil)
+	for _, id := range []identity.PeerID{"x", "y", "z"} {
+		r.Meet(mesh.Peer{Connected: true, RTT: time.Millisecond, Profile: r.profile(id, 1)}, r.now)
+	}
+	jobs := make([]matchmaker.Waiting, 4)
+	for i := range jobs {
+		jobs[i] = matchmaker.Waiting{Ctx: t.Context(), Job: r.job("capsule", nil), Attempt: 1}
+	}
+	out := make([]matchmaker.Choice, len(jobs))
+	r.Choose(jobs, out, r.now)
+	strangers := 0
+	for _, c := range out {
+		require.NoError(t, c.Err)
+		if !c.Known {
+			strangers++
+		}
+	}
+	require.Equal(t, 1, strangers)
 }
 
 // Who has shown nothing cannot buy the first place: a stranger's price counts as half of the
