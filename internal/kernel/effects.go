@@ -11,20 +11,20 @@ import (
 // effects carries out on the loop what the placement.Table has done.
 type effects struct{ s *state }
 
-var _ placement.Effects = effects{}
+var _ placement.Effects = (*effects)(nil)
 
 // Kick implements placement.Effects.
-func (e effects) Kick() { e.s.k.matchmaker.Kick() }
+func (e *effects) Kick() { e.s.k.matchmaker.Kick() }
 
 // KickAfter implements placement.Effects.
-func (e effects) KickAfter(d time.Duration) (stop func()) {
+func (e *effects) KickAfter(d time.Duration) (stop func()) {
 	t := time.AfterFunc(d, e.s.k.matchmaker.Kick)
 	return func() { t.Stop() }
 }
 
 // Measure implements placement.Effects. When too many nodes wait, the next round of pings will
 // do.
-func (e effects) Measure(id identity.PeerID) {
+func (e *effects) Measure(id identity.PeerID) {
 	select {
 	case e.s.k.pings <- id:
 	default:
@@ -32,7 +32,7 @@ func (e effects) Measure(id identity.PeerID) {
 }
 
 // Probe implements placement.Effects.
-func (e effects) Probe(p *placement.Probe) bool {
+func (e *effects) Probe(p *placement.Probe) bool {
 	s, k := e.s, e.s.k
 	m, err := k.theMesh()
 	if err != nil || k.life.Err() != nil {
@@ -54,7 +54,7 @@ func (e effects) Probe(p *placement.Probe) bool {
 
 // CanDial implements placement.Effects. Without a mesh, or where it does not say, everybody can
 // be dialled.
-func (e effects) CanDial(addrs []string) bool {
+func (e *effects) CanDial(addrs []string) bool {
 	m, err := e.s.k.theMesh()
 	if err != nil {
 		return true
@@ -64,12 +64,12 @@ func (e effects) CanDial(addrs []string) bool {
 }
 
 // Fund implements placement.Effects.
-func (e effects) Fund(j placement.Job, price uint64, now time.Time) (placement.Offer, error) {
+func (e *effects) Fund(j placement.Job, price uint64, now time.Time) (placement.Offer, error) {
 	return e.s.fund(j.(*job), price, now)
 }
 
 // Placed implements placement.Effects.
-func (e effects) Placed(placed placement.Job, node identity.PeerID, score float64, attempt int, now time.Time) {
+func (e *effects) Placed(placed placement.Job, node identity.PeerID, score float64, attempt int, now time.Time) {
 	j := placed.(*job)
 	j.info.State, j.info.Node, j.info.Attempts = JobPlaced, node, attempt
 	d, _ := j.history.Decision()
@@ -77,7 +77,7 @@ func (e effects) Placed(placed placement.Job, node identity.PeerID, score float6
 }
 
 // OwnChanged implements placement.Effects.
-func (e effects) OwnChanged() {
+func (e *effects) OwnChanged() {
 	select {
 	case e.s.k.republish <- struct{}{}:
 	default:
@@ -85,11 +85,11 @@ func (e effects) OwnChanged() {
 }
 
 // NodeHeard implements placement.Effects.
-func (e effects) NodeHeard(p mesh.Profile, isNew bool, now time.Time) {
+func (e *effects) NodeHeard(p mesh.Profile, isNew bool, now time.Time) {
 	e.s.k.emit(NodeHeard{At{now}, p, isNew})
 }
 
 // NodeGone implements placement.Effects.
-func (e effects) NodeGone(id identity.PeerID, now time.Time) {
+func (e *effects) NodeGone(id identity.PeerID, now time.Time) {
 	e.s.k.emit(NodeGone{At{now}, id})
 }

@@ -38,7 +38,7 @@ func newState(k *Kernel) (*state, error) {
 	s.nodes, err = placement.New(placement.Config{
 		Self: c.Self, Owner: c.Owner, Capabilities: c.Capabilities, GeoHash: c.GeoHash, CreditCost: c.CreditCost, Slots: c.Slots,
 		Scorer: c.Scorer, Reputation: c.Reputation, DefaultLatency: c.DefaultLatency, MaxNodes: c.Nodes, Explain: c.Explain,
-		Now: c.Now, Effects: effects{s},
+		Now: c.Now, Effects: &effects{s},
 	}, k.started)
 	return s, err
 }

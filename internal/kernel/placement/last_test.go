@@ -54,6 +54,11 @@ func TestTheLastAttemptGoesToWhoStays(t *testing.T) {
 	}
 	require.True(t, r.busySteadier(req, best, r.now), "worth waiting for")
 	require.False(t, r.busySteadier(scheduler.Request{JobID: "j", Exclude: []identity.PeerID{"steady"}}, best, r.now), "it has failed this job")
+	old := best
+	old.Node.ID = "steady" // as long there as any
+	require.False(t, r.busySteadier(req, old, r.now))
+	old.Node.Failures = failing
+	require.True(t, r.busySteadier(req, old, r.now), "it has failed lately")
 	since := r.nodes["steady"].steady
 	r.SetConnected("steady", false, r.now)
 	require.False(t, r.busySteadier(req, best, r.now), "nothing says that it is still there")

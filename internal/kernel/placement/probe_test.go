@@ -73,6 +73,7 @@ func TestWithoutProbesNoJobWaits(t *testing.T) {
 	j := r.job("capsule", nil)
 	require.ErrorIs(t, r.choose(j, 1, false).Err, matchmaker.ErrLook)
 	require.NoError(t, r.choose(j, 1, false).Err)
+	require.NoError(t, r.choose(r.job("capsule", nil), 1, false).Err, "it is over")
 	require.Len(t, r.effects.probes, 1)
 }
 
