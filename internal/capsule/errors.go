@@ -9,15 +9,15 @@ import (
 // What Inspect and Runtime.Compile refuse. All are final for these bytes; the
 // wrapping error says what was found instead.
 var (
-	// ErrNotWasm: the bytes are no WebAssembly module. Advice: build the capsule as capsules/README.md says.
+	// ErrNotWasm: the bytes are no WebAssembly module. Advice: build the capsule as [capsules/README.md](../capsules/README.md) says.
 	ErrNotWasm = fault.Final("capsule_not_wasm", "capsule: not a WebAssembly module")
 	// ErrCompile: the node's compiler refuses the module, or takes more time or memory than it may. Advice: make
 	// the module smaller; the message says what was found: [capsules.md](capsules.md).
 	ErrCompile = fault.Final("capsule_not_compiled", "capsule: compilation failed")
 	// ErrUnknownImport: the module imports something other than the shared memory. Advice: build it with the SDK,
-	// for the target that capsules/README.md names.
+	// for the target that [capsules/README.md](../capsules/README.md) names.
 	ErrUnknownImport = fault.Final("capsule_unknown_import", "capsule: imports something other than env.memory")
-	// ErrNoSharedMemory: the module imports no shared memory with a maximum. Advice: link it as capsules/README.md
+	// ErrNoSharedMemory: the module imports no shared memory with a maximum. Advice: link it as [capsules/README.md](../capsules/README.md)
 	// says.
 	ErrNoSharedMemory = fault.Final("capsule_no_shared_memory", "capsule: imports no shared memory with a maximum")
 	// ErrNoControlBlock: the module has no control block of the kernel's. Advice: build it with the SDK.

@@ -22,30 +22,30 @@ var (
 
 	// ErrReceiptMalformed: the receipt does not decode. Advice: report it to the node that signed it.
 	ErrReceiptMalformed = fault.Final("receipt_malformed", "credit: receipt does not decode")
-	// ErrReceiptForged: the receipt is not signed by its worker. Advice: it is not paid.
+	// ErrReceiptForged: the receipt is not signed by its worker. Advice: nothing; it is not paid.
 	ErrReceiptForged = fault.Final("receipt_forged", "credit: receipt is not signed by its worker")
-	// ErrReceiptMismatch: the receipt does not say what was agreed. Advice: it is not paid.
+	// ErrReceiptMismatch: the receipt does not say what was agreed. Advice: nothing; it is not paid.
 	ErrReceiptMismatch = fault.Final("receipt_mismatch", "credit: receipt does not say what was agreed")
-	// ErrReceiptUnknown: the receipt answers no voucher of this wallet. Advice: it is not paid.
+	// ErrReceiptUnknown: the receipt answers no voucher of this wallet. Advice: nothing; it is not paid.
 	ErrReceiptUnknown = fault.Final("receipt_unknown", "credit: receipt answers no voucher of this wallet")
 
 	// ErrChequeMalformed: the cheque does not decode. Advice: ask its drawer for another.
 	ErrChequeMalformed = fault.Final("cheque_malformed", "credit: cheque does not decode")
 	// ErrChequeForged: the cheque is not signed by its drawer. Advice: ask its drawer for another.
 	ErrChequeForged = fault.Final("cheque_forged", "credit: cheque is not signed by its drawer")
-	// ErrChequeStale: the cheque is not newer than the last one. Advice: the last one counts.
+	// ErrChequeStale: the cheque is not newer than the last one. Advice: nothing; the last one counts.
 	ErrChequeStale = fault.Final("cheque_stale", "credit: cheque is not newer than the last one")
 	// ErrChequeMismatch: the cheque does not match what is owed. Advice: compare the books:
 	// [economy.md](economy.md#reading-the-books).
 	ErrChequeMismatch = fault.Final("cheque_mismatch", "credit: cheque does not match what is owed")
 
-	// ErrNoHold: there is no such hold. Advice: it has been settled or refunded long ago.
+	// ErrNoHold: there is no such hold. Advice: nothing; it has been settled or refunded long ago.
 	ErrNoHold = fault.Final("hold_unknown", "credit: no such hold")
 	// ErrHoldSettled: the hold has been settled. Advice: nothing; it is paid once.
 	ErrHoldSettled = fault.Final("hold_settled", "credit: hold has been settled")
 	// ErrHoldRefunded: the hold has been refunded. Advice: nothing; it is not paid any more.
 	ErrHoldRefunded = fault.Final("hold_refunded", "credit: hold has been refunded")
-	// ErrOverHold: the cost exceeds what is held. Advice: it is not paid.
+	// ErrOverHold: the cost exceeds what is held. Advice: nothing; it is not paid.
 	ErrOverHold = fault.Final("over_hold", "credit: cost exceeds what is held")
 	// ErrJobID: the job id is no UUID. Advice: give a UUIDv7.
 	ErrJobID = fault.Final("job_id", "credit: job id is not a UUID")

@@ -264,3 +264,25 @@ func TestEverySentinelIsMadeHere(t *testing.T) {
 		}
 	})
 }
+
+var (
+	link    = regexp.MustCompile(`\]\(([^)#]+)#?([^)]*)\)`)
+	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	unsaid  = regexp.MustCompile(`[^a-z0-9 -]`)
+)
+
+// What to do is often said on another page.
+func TestLinksLeadSomewhere(t *testing.T) {
+	_, all := definitions(t)
+	for _, d := range all {
+		for _, to := range link.FindAllStringSubmatch(d.Meaning+d.Advice, -1) {
+			text, err := os.ReadFile(root + "docs/" + to[1])
+			require.NoError(t, err, d.Code)
+			found := to[2] == ""
+			for _, h := range heading.FindAllStringSubmatch(string(text), -1) {
+				found = found || strings.ReplaceAll(unsaid.ReplaceAllString(strings.ToLower(h[1]), ""), " ", "-") == to[2]
+			}
+			require.True(t, found, "%s: %s has no heading %s", d.Code, to[1], to[2])
+		}
+	}
+}

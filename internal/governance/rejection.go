@@ -21,7 +21,7 @@ var (
 	// ErrTimestampSkew: the envelope's time lies too far from the node's. Advice: set this machine's clock right:
 	// [mesh.md](mesh.md#clocks-that-differ).
 	ErrTimestampSkew = fault.Final("timestamp_skew", "governance: timestamp lies too far from now")
-	// ErrTraceMalformed: the trace parent is none of W3C Trace Context. Advice: leave it out, or correct it.
+	// ErrTraceMalformed: the trace parent does not have the form of W3C Trace Context. Advice: leave it out, or correct it.
 	ErrTraceMalformed = fault.Final("trace_malformed", "governance: trace parent is not a W3C one")
 	// ErrFieldTooLong: a field is longer than its limit. Advice: shorten the field that the message names.
 	ErrFieldTooLong = fault.Final("field_too_long", "governance: a field is longer than its limit")
@@ -89,7 +89,7 @@ var (
 	ErrCommandDenied = fault.Final("command_denied", "governance: the sender may not give this command")
 	// ErrLedgerDenied: the policy denies this ledger. Advice: pay with another ledger.
 	ErrLedgerDenied = fault.Final("ledger_denied", "governance: the policy denies this ledger")
-	// ErrQuietHours: the policy's quiet hours. Advice: try again when they are over, or elsewhere.
+	// ErrQuietHours: the node takes no such jobs in the policy's quiet hours. Advice: try again when they are over, or elsewhere.
 	ErrQuietHours = fault.Retryable("quiet_hours", "governance: quiet hours")
 	// ErrRateExceeded: the ledger sends jobs faster than the policy allows. Advice: send them more slowly.
 	ErrRateExceeded = fault.Retryable("rate_exceeded", "governance: ledger sends jobs too fast")
