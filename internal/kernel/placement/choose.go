@@ -10,9 +10,9 @@ import (
 	"inos/internal/threads/matchmaker"
 )
 
-// Choose sets a slot of the best node aside for each of jobs, which are for one node each and
-// carry a Job: for one job that of the best node, for several those of the best matching. What
-// comes of each job goes to the same place of out.
+// Choose sets a slot aside for each of jobs: a slot of the best node for one job, the slots of
+// the best matching for several. Each of them is for one node, and has a Job. What comes of it
+// goes to the same place of out.
 func (t *Table) Choose(jobs []matchmaker.Waiting, out []matchmaker.Choice, now time.Time) {
 	if len(jobs) > 1 {
 		t.chooseTogether(jobs, out, now)

@@ -5,7 +5,7 @@
 //
 // # Who judges a node
 //
-// A node is judged in one place, by two methods of Table. Both are told facts and not verdicts.
+// A node is judged in one place, by three methods of Table. They are told facts, not verdicts.
 //
 //	Done          one attempt at a job has ended on a node
 //	JobDone       a job has been done: how all attempts at it went
@@ -17,11 +17,11 @@
 //	its own fault             failure. A broken protocol, a wrong signature or a wrong result
 //	                          cannot be the job's fault, nor this side's
 //	may be its fault          suspicion: it refused the job, failed, crashed or ran out of time.
-//	                          The node is suspended for jobs of the same Kind, and nothing is
-//	                          held against it. With failedKinds capsules in a row it is a failure
+//	                          The node is suspended for jobs of the same Kind, and that is all.
+//	                          After failedKinds capsules, and no job done meanwhile, it is a failure
 //	nothing reached it        it is passed over for a while, without loss of score
 //	it is busy                it has no slot until it reports again
-//	lost on a lossy path      nothing
+//	lost on a lossy path      it is passed over for a while, and that is all
 //
 // JobDone takes in what another node's success shows. Each node that failed the job is suspended
 // for jobs of its Kind, whatever it said. Silence, a timeout, a lost connection, an internal
@@ -30,12 +30,12 @@
 // What follows from that:
 //
 //	consequence      kept in                lasts                          undone by
-//	score            scheduler.Index        halves every minute            a job done, in part
+//	lower score      scheduler.Index        halves every minute            a job done, in part
 //	quarantine       scheduler.Index        10 s to 5 min, then one job    a job done
 //	passed over      scheduler.Index        1 s to 30 s, then one job      any answer
 //	suspended        refused, suspect       10 s to 5 min, one Kind only   a job of the Kind done
 //	reputation       credit.Reputation      days                           jobs done
-//	last attempt     node.steady            until it is steady again       time
+//	steadiness       node.steady            decides last attempts          time without a loss
 //
 // A success, a wrong result and a broken protocol also go to the reputation as soon as they are
 // seen: the kernel asks DeedOf and calls Record. A suspended node that is merely suspected gets

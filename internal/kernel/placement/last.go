@@ -31,11 +31,11 @@ const provenWait = 30 * time.Second
 // within seconds. It is half of the time that its deadline leaves at most.
 const hearingWait = 10 * time.Second
 
-// lastNode is who gets a job's last attempt: of the best nodes that have done jobs for this
-// node and have not failed lately the one that has been there the longest, without being
-// lost. Where none has done any, as for a node that came for one job, it is the one that has
-// been connected the longest, or best where that is no other. busy says that it has no free
-// slot, and that the job has not waited for one for too long.
+// lastNode is the node that gets a job's last attempt. It is one of the best nodes that have done
+// jobs for this node and have not failed lately: the one that has been there the longest without
+// being lost. Where none has done any, as for a node that came for one job, it is the one that has
+// been connected the longest, or best where none is better. busy: the node has no free slot, and
+// the job may still wait for one.
 func (t *Table) lastNode(w matchmaker.Waiting, req scheduler.Request, best scheduler.Choice, now time.Time) (c scheduler.Choice, busy bool) {
 	top := make([]scheduler.Choice, lastFrom)
 	known := req

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// ProbeAtOnce is how many of the nodes that look best for a job are measured
-	// before it is placed, as far as their latency is an estimate.
+	// ProbeAtOnce is how many of the nodes that look best for a job are measured before it is
+	// placed, as far as their latency is an estimate, and how many are measured at a time.
 	ProbeAtOnce = 8
 	// ProbeTimeout bounds how long the job waits for that.
 	ProbeTimeout = 400 * time.Millisecond
@@ -32,7 +32,7 @@ type Probe struct {
 // ProbeEnded takes in that no more answers come to p.
 func (t *Table) ProbeEnded(p *Probe) { p.over = true }
 
-// uncertain is unsure of the nodes that look best for req.
+// uncertain is unsure for the nodes that look best for req.
 func (t *Table) uncertain(w matchmaker.Waiting, req scheduler.Request, now time.Time) bool {
 	if t.estimated == 0 {
 		return false
