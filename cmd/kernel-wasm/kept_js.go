@@ -23,7 +23,7 @@ import (
 type kept struct {
 	key     ed25519.PrivateKey
 	log     credit.Log
-	keep    payment.Keeper // nil: nothing else is kept
+	keep    payment.Store // nil: nothing else is kept
 	storage bridge.Storage
 	close   func() error
 }

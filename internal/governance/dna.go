@@ -180,7 +180,7 @@ func (r *ruleset) checkBounds(job *Job, now time.Time) *Rejection {
 	if err := capsule.CheckCapabilities(job.Requirements.Capabilities); err != nil {
 		return reject(ErrJobMalformed, r.policy.Version, err.Error())
 	}
-	if n := job.Copies(); n > MaxReplicas || job.Quorum() > n || 2*job.Quorum() <= n {
+	if n := job.ReplicasOrOne(); n > MaxReplicas || job.AgreeOrMajority() > n || 2*job.AgreeOrMajority() <= n {
 		return reject(ErrJobMalformed, r.policy.Version, "replicas")
 	}
 	if !job.Deadline.IsZero() && !job.Deadline.After(now) {

@@ -147,7 +147,7 @@ func (g *Gate) check(r *ruleset, req *Request, now time.Time) (id uuid.UUID, cov
 	// that was asked to be one of them does it once.
 	n := uint64(1)
 	if req.From == "" {
-		n = uint64(req.Job.Copies())
+		n = uint64(req.Job.ReplicasOrOne())
 	}
 	if n > 1 && req.Voucher != nil {
 		return id, 0, reject(ErrJobMalformed, r.policy.Version, "replicas: one voucher cannot pay several nodes")

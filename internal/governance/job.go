@@ -21,15 +21,15 @@ type Job struct {
 // MaxReplicas bounds Job.Replicas.
 const MaxReplicas = 16
 
-// Copies is how many nodes run the job, at least 1.
-func (j Job) Copies() int { return max(int(j.Replicas), 1) }
+// ReplicasOrOne is how many nodes run the job, at least 1.
+func (j Job) ReplicasOrOne() int { return max(int(j.Replicas), 1) }
 
-// Quorum is how many of them must return the same output, more than half.
-func (j Job) Quorum() int {
+// AgreeOrMajority is how many of them must return the same output, more than half.
+func (j Job) AgreeOrMajority() int {
 	if j.Agree != 0 {
 		return int(j.Agree)
 	}
-	return j.Copies()/2 + 1
+	return j.ReplicasOrOne()/2 + 1
 }
 
 // Requirements are hard: a node that misses one is never chosen.

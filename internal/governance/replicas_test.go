@@ -47,7 +47,7 @@ func TestCopiesAreAllCovered(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 900, books.amount)
 	require.EqualValues(t, 300, a.Job().Budget, "each node's")
-	require.Equal(t, 2, a.Job().Quorum())
+	require.Equal(t, 2, a.Job().AgreeOrMajority())
 
 	_, err = admit(func(r *Request) { r.Job.Replicas, r.Job.Budget = 3, 400 })
 	require.ErrorIs(t, err, ErrLedgerExhausted)

@@ -119,7 +119,7 @@ func (k *Kernel) judge(ctx context.Context, node identity.PeerID, out mesh.JobOu
 // p95. A job that came with a voucher has one to give, and so one copy.
 func (k *Kernel) hedge(submitted matchmaker.Job, p matchmaker.Placement) (after time.Duration, ok bool) {
 	j := submitted.(*job)
-	if j.admitted.Voucher() != nil || j.admitted.Job().Copies() > 1 {
+	if j.admitted.Voucher() != nil || j.admitted.Job().ReplicasOrOne() > 1 {
 		return 0, false
 	}
 	// Without a loop there is nothing to hedge.

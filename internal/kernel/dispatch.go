@@ -74,7 +74,7 @@ func (k *Kernel) dispatch(ctx context.Context, sub *Submission, started time.Tim
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	j := &job{admitted: a, sub: sub, cancel: cancel}
-	if a.Job().Copies() > 1 {
+	if a.Job().ReplicasOrOne() > 1 {
 		if run, err = k.newQuorumRun(j); err != nil {
 			return out, err
 		}

@@ -25,7 +25,7 @@ type replicas struct {
 func (k *Kernel) newQuorumRun(j *job) (*quorum.Run, error) {
 	job, r := j.admitted.Job(), replicas{k, j}
 	return quorum.New(quorum.Config{
-		Replicas: job.Copies(), Agree: job.Quorum(), Deadline: job.Deadline,
+		Replicas: job.ReplicasOrOne(), Agree: job.AgreeOrMajority(), Deadline: job.Deadline,
 		Nodes: r, Payer: r, Outcomes: r, Runs: k.quorumRuns,
 	})
 }
@@ -104,7 +104,7 @@ func (k *Kernel) runReplicas(ctx context.Context, run *quorum.Run, p matchmaker.
 // are free, and quorum.ErrReplicas when too few are known.
 func (s *state) chooseGroup(j *job, now time.Time) matchmaker.Choice {
 	asked := j.admitted.Job()
-	n := asked.Copies()
+	n := asked.ReplicasOrOne()
 	req := placement.RequestOf(asked, nil)
 	order, best, err := quorum.Candidates(s.nodes, s.nodes.Owner, req, n, now)
 	if err != nil {

@@ -16,7 +16,7 @@ const (
 	roomKey   = "room"
 )
 
-// Durability is whether what a node has to keep can be written: its ledger and its Keeper.
+// Durability is whether what a node has to keep can be written: its ledger and its Store.
 // While it cannot, the node is out of service.
 type Durability struct {
 	mu     sync.Mutex
@@ -47,25 +47,25 @@ func (d *Durability) takeFailure() (err error) {
 }
 
 // Observe returns keep, of whose failures Durability hears.
-func (d *Durability) Observe(keep Keeper) Keeper { return observed{keep, d} }
+func (d *Durability) Observe(keep Store) Store { return observed{keep, d} }
 
 type observed struct {
-	Keeper
+	Store
 	durability *Durability
 }
 
-// Put implements Keeper.
+// Put implements Store.
 func (o observed) Put(key string, value []byte) error {
-	err := o.Keeper.Put(key, value)
+	err := o.Store.Put(key, value)
 	if err != nil {
 		o.durability.Fail(err)
 	}
 	return err
 }
 
-// Delete implements Keeper.
+// Delete implements Store.
 func (o observed) Delete(key string) error {
-	err := o.Keeper.Delete(key)
+	err := o.Store.Delete(key)
 	if err != nil {
 		o.durability.Fail(err)
 	}

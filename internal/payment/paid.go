@@ -29,7 +29,7 @@ func (p *Service) keepReceipt(receipt []byte) {
 
 // Receipts reads the receipts of what has been paid for, oldest first, each with its
 // signature checked. Errors match ErrProof or credit.ErrSignature.
-func Receipts(keep Keeper, codec credit.Codec) ([]credit.KeptReceipt, error) {
+func Receipts(keep Store, codec credit.Codec) ([]credit.KeptReceipt, error) {
 	kept, _, err := paidReceipts(keep)
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func Receipts(keep Keeper, codec credit.Codec) ([]credit.KeptReceipt, error) {
 }
 
 // paidReceipts returns the signed receipts, oldest first, and how many there ever were.
-func paidReceipts(keep Keeper) (receipts [][]byte, last uint64, err error) {
+func paidReceipts(keep Store) (receipts [][]byte, last uint64, err error) {
 	type numbered struct {
 		n      uint64
 		signed []byte

@@ -13,16 +13,16 @@ import (
 	"inos/internal/identity"
 )
 
-// Keeper is a durable map, safe for concurrent use: what Put has acknowledged is
+// Store is a durable map, safe for concurrent use: what Put has acknowledged is
 // there after a crash. *store.KV is one.
-type Keeper interface {
+type Store interface {
 	Get(key string) ([]byte, bool)
 	Put(key string, value []byte) error
 	Delete(key string) error
 	Keys(prefix string) []string // sorted
 }
 
-// ErrProof says that what a Keeper kept is not what was given to it. Final.
+// ErrProof says that what a Store kept is not what was given to it. Final.
 var ErrProof = fault.Internal("payment: kept proof does not decode")
 
 const (
@@ -48,14 +48,14 @@ type Proof struct {
 // proof is written before its hold is settled: after a crash between the two the
 // settlement is made up for.
 type proofs struct {
-	keep   Keeper // nil: it lasts as long as the program
+	keep   Store // nil: it lasts as long as the program
 	of     map[credit.HoldID]*Proof
 	by     map[identity.LedgerID][]*Proof
 	swept  map[identity.LedgerID]int // how many were left the last time
 	serial uint64
 }
 
-func newProofs(keep Keeper) (*proofs, error) {
+func newProofs(keep Store) (*proofs, error) {
 	p := &proofs{keep: keep, of: make(map[credit.HoldID]*Proof), by: make(map[identity.LedgerID][]*Proof),
 		swept: make(map[identity.LedgerID]int)}
 	if keep == nil {
@@ -70,7 +70,7 @@ func newProofs(keep Keeper) (*proofs, error) {
 }
 
 // Proofs reads what keep has, oldest first. Errors match ErrProof.
-func Proofs(keep Keeper) ([]Proof, error) {
+func Proofs(keep Store) ([]Proof, error) {
 	var out []Proof
 	for _, key := range keep.Keys(proofPrefix) {
 		value, _ := keep.Get(key)
@@ -93,7 +93,7 @@ func (p *proofs) all() []Proof {
 	return out
 }
 
-// add lists a proof and returns what the keeper has to do for it.
+// add lists a proof and returns what the store has to do for it.
 func (p *proofs) add(x Proof) (key string, value []byte, drop []string) {
 	p.serial++
 	x.serial = p.serial

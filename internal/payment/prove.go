@@ -63,7 +63,7 @@ func (p *Service) drop(keys []string) error {
 }
 
 // sweep forgets the proofs of what ledger has paid. What cannot be deleted now is
-// deleted the next time that something is read from the keeper.
+// deleted the next time that something is read from the store.
 func (p *Service) sweep(ledger identity.LedgerID, now time.Time) {
 	s, err := p.ledger.Standing(identity.PeerID(strings.TrimPrefix(string(ledger), identity.LedgerPrefix)))
 	if err != nil {

@@ -17,11 +17,11 @@ const (
 // SavedReputation keeps what a node has seen of others beyond the program's end.
 type SavedReputation struct {
 	reputation *credit.Reputation
-	keep       Keeper // nil: it ends with the program
+	keep       Store // nil: it ends with the program
 }
 
 // LoadReputation fills r with what keep has of a run before. keep may be nil.
-func LoadReputation(keep Keeper, r *credit.Reputation) (*SavedReputation, error) {
+func LoadReputation(keep Store, r *credit.Reputation) (*SavedReputation, error) {
 	if keep != nil {
 		if saved, ok := keep.Get(reputationKey); ok {
 			if err := r.Load(saved); err != nil {

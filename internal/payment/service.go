@@ -29,7 +29,7 @@ type Service struct {
 	signer *credit.Signer
 	ledger *credit.Ledger
 
-	keep    Keeper     // nil: nothing outlasts the program
+	keep    Store     // nil: nothing outlasts the program
 	drawers sync.Mutex // held while a cheque is kept
 
 	mu       sync.Mutex
@@ -55,7 +55,7 @@ type Config struct {
 	Ledger *credit.Ledger
 	// Keep keeps what this node is owed for, receipts with their vouchers and cheques,
 	// and the receipts of what it has paid for. nil: they last as long as the program.
-	Keep Keeper
+	Keep Store
 }
 
 type agreed struct {
@@ -91,7 +91,7 @@ var _ kernel.Payments = (*Service)(nil)
 // run before is expected: its receipts may come yet. What this node had signed a
 // receipt for and not settled is settled; what else it held for jobs here goes back, for
 // none of them will end any more. It blocks while it reads and writes;
-// errors are those of the ledger and the keeper, or match ErrProof.
+// errors are those of the ledger and the store, or match ErrProof.
 func New(cfg Config, now time.Time) (*Service, error) {
 	signer, ledger := cfg.Signer, cfg.Ledger
 	p := &Service{signer: signer, ledger: ledger, keep: cfg.Keep, promised: make(map[promise]promised), agreed: make(map[string]agreed),
@@ -165,7 +165,7 @@ func (p *Service) Promise(job governance.Admitted, payee identity.PeerID, t kern
 	// Before the money is held: a hold that nobody promised is one of a run before, and its
 	// payee, asked after it, would refuse a job that is still on its way.
 	of := promise{j.ID, payee}
-	p.remember(of, promised{credit.HoldID{Ledger: v.LedgerID, Nonce: v.Nonce}, expires, now, t.Price, j.Copies() > 1, false}, now)
+	p.remember(of, promised{credit.HoldID{Ledger: v.LedgerID, Nonce: v.Nonce}, expires, now, t.Price, j.ReplicasOrOne() > 1, false}, now)
 	if _, err := p.hold(v, t, now); err != nil {
 		p.forget(of)
 		return nil, err

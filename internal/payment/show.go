@@ -33,7 +33,7 @@ type shown struct {
 // that have not been paid for, oldest first, with their vouchers; the newest cheque of
 // each node; the receipts of what this node has paid for. Errors are those of Proofs and
 // Receipts, or w's.
-func WriteProofs(w io.Writer, keep Keeper, codec credit.Codec) error {
+func WriteProofs(w io.Writer, keep Store, codec credit.Codec) error {
 	out := bufio.NewWriter(w)
 	enc := json.NewEncoder(out)
 	proofs, err := Proofs(keep)

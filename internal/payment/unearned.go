@@ -92,7 +92,7 @@ func (p *Service) Unearned(now time.Time) map[identity.PeerID][]credit.HoldID {
 }
 
 // Told forgets vouchers whose signer knows that they are not billed. One that stays, for
-// the keeper cannot write, is told again after a restart.
+// the store cannot write, is told again after a restart.
 func (p *Service) Told(ids []credit.HoldID) {
 	for _, id := range ids {
 		_ = p.told(id)

@@ -17,7 +17,7 @@ import (
 )
 
 // crashed is a worker that ended in the middle of a job of payer's, whose voucher it held.
-func crashed(t *testing.T, payer *accounts.Party, log credit.Log, kv payment.Keeper) (id credit.HoldID, sub kernel.Submission, voucher []byte) {
+func crashed(t *testing.T, payer *accounts.Party, log credit.Log, kv payment.Store) (id credit.HoldID, sub kernel.Submission, voucher []byte) {
 	t.Helper()
 	worker := accounts.Open(t, accounts.Config{Key: 2, Log: log, Keep: kv})
 	sub = payer.Order(t, 100)
@@ -32,7 +32,7 @@ func crashed(t *testing.T, payer *accounts.Party, log credit.Log, kv payment.Kee
 }
 
 // reopened opens the worker's books as a new process does.
-func reopened(t *testing.T, log credit.Log, kv payment.Keeper) *accounts.Party {
+func reopened(t *testing.T, log credit.Log, kv payment.Store) *accounts.Party {
 	t.Helper()
 	return accounts.Open(t, accounts.Config{Key: 2, Log: log, Keep: kv})
 }
@@ -69,7 +69,7 @@ func TestGivingBackIsInterrupted(t *testing.T) {
 	w := accounts.New(t, 2)
 	books, err := credit.OpenLedger(credit.Config{Log: log, Codec: wire.Credit{}, Self: w.Signer.Peer(), StrangerLine: accounts.Line})
 	require.NoError(t, err)
-	open := func(keep payment.Keeper) error {
+	open := func(keep payment.Store) error {
 		_, err := payment.New(payment.Config{Signer: w.Signer, Ledger: books, Keep: keep}, w.Now)
 		return err
 	}

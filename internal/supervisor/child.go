@@ -21,7 +21,7 @@ type child struct {
 	ctx     context.Context // ends when the child must not start again
 	cancel  context.CancelFunc
 	started chan struct{} // closed when the first start has gone well, or not
-	gone    chan struct{} // closed when the keeper has ended
+	gone    chan struct{} // closed when the runner has ended
 	turn    chan struct{} // holds one element while a Call is at work
 
 	// Guarded by Supervisor.mu.
@@ -45,7 +45,7 @@ type child struct {
 	stopping   bool // it will not be started again
 	stopReason string
 	stopHow    change
-	killErr    error // why the keeper killed this instance
+	killErr    error // why the runner killed this instance
 	redo       bool  // its group wants it started again
 
 	jobs    int       // 1 while a task is at work
@@ -95,7 +95,7 @@ func (ch *child) info() Info {
 	return in
 }
 
-// ending reports whether the instance that is up answers no more: its keeper hears of
+// ending reports whether the instance that is up answers no more: its runner hears of
 // it when the thread is gone too.
 func (ch *child) ending() bool {
 	select {

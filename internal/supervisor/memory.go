@@ -26,7 +26,7 @@ func (s *Supervisor) feed(ch *child, h capsule.Heartbeat, now time.Time) {
 	}
 	ch.growing = true
 	c, ctx, want := ch.cap, ch.ctx, h.WantedBytes
-	s.runners.Go(func() { s.grow(ctx, ch, c, have, want) }) // ch's own keeper still counts
+	s.runners.Go(func() { s.grow(ctx, ch, c, have, want) }) // ch's own runner still counts
 }
 
 // grow carries out one resize that a capsule asked for.

@@ -9,7 +9,7 @@ import (
 	"inos/internal/capsule"
 )
 
-// runChild is the keeper of ch: it starts instances until one is not to follow.
+// runChild is the runner of ch: it starts instances until one is not to follow.
 func (s *Supervisor) runChild(ch *child) {
 	defer close(ch.gone)
 	defer ch.cancel()

@@ -11,7 +11,7 @@ import (
 	"inos/internal/capsule"
 )
 
-// Supervisor owns the capsules of this node. Each has a keeper, a goroutine that
+// Supervisor owns the capsules of this node. Each has a runner, a goroutine that
 // starts it, watches it and judges its end; mu guards what keepers and callers
 // share. Safe for concurrent use.
 type Supervisor struct {
@@ -130,7 +130,7 @@ func (s *Supervisor) awaitServing(ctx context.Context) error {
 	}
 }
 
-// admit takes a slot and starts a keeper. One that is dead, and whose thread only is not
+// admit takes a slot and starts a runner. One that is dead, and whose thread only is not
 // gone, has no slot any more; but no more may be going away than live. Errors match
 // ErrBusy, ErrNotServing or ErrConfig. mu is held.
 func (s *Supervisor) admit(sp spec) (*child, error) {
@@ -165,7 +165,7 @@ func (s *Supervisor) occupied() int {
 	return n
 }
 
-// stop ends ch for good: its keeper will not start it again. how is ended or
+// stop ends ch for good: its runner will not start it again. how is ended or
 // broke. mu is held.
 func (s *Supervisor) stop(ch *child, reason string, how change) {
 	if !s.retire(ch, reason, how) {

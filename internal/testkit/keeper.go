@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// Keeper is a payment.Keeper in memory. The zero value is empty; it is safe for concurrent
+// Keeper is a payment.Store in memory. The zero value is empty; it is safe for concurrent
 // use.
 type Keeper struct {
 	// Before and After, which may be nil, are called around each Put: a test that panics

@@ -44,16 +44,16 @@ mod args;
 mod congestion;
 pub mod control;
 mod flat;
-mod haste;
 mod heap;
+mod input;
 mod job;
+mod spin;
 #[rustfmt::skip] // generated
 pub mod layout;
 mod link;
 pub mod message;
 mod ordinals;
 pub mod ring;
-mod room;
 pub mod runner;
 pub mod space;
 #[cfg(target_arch = "wasm32")]

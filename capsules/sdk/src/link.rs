@@ -17,14 +17,14 @@ mod tickets;
 
 use crate::congestion::Congestion;
 use crate::control::Control;
-use crate::haste::Haste;
 use crate::heap;
+use crate::input::Input;
 use crate::job::{Host, Stop};
 use crate::layout::*;
 use crate::message::{self, Incoming, Run};
 use crate::ring::{padded, Ring, SKIP};
-use crate::room::Room;
 use crate::space::Space;
+use crate::spin::Spin;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
@@ -49,7 +49,7 @@ pub struct Link<S> {
     /// outside of what is unread.
     searched: u32,
     // By ticket; the host keeps a few dozen at most.
-    rooms: Vec<(u64, Room)>,
+    inputs: Vec<(u64, Input)>,
     outputs: Vec<(u64, Vec<u8>)>,
 
     /// The job at work and whether it is cancelled.
@@ -71,7 +71,7 @@ pub struct Link<S> {
     /// A heartbeat must go out as soon as there is room.
     due: bool,
     last_beat: i64,
-    haste: Haste,
+    spin: Spin,
     /// The busy word is set.
     busy: bool,
 }
@@ -86,7 +86,7 @@ impl<S: Space + Copy> Link<S> {
             inbox: VecDeque::new(),
             inbox_bytes: 0,
             searched: 0,
-            rooms: Vec::new(),
+            inputs: Vec::new(),
             outputs: Vec::new(),
             current: None,
             cancelled: false,
@@ -102,7 +102,7 @@ impl<S: Space + Copy> Link<S> {
             sequence: 0,
             due: true,
             last_beat: 0,
-            haste: Haste::default(),
+            spin: Spin::default(),
             busy: false,
         }
     }
@@ -240,7 +240,7 @@ impl<S: Space + Copy> Link<S> {
             return;
         }
         let looks = self.control.load(OFF_LOOKS);
-        if looks != 0 && self.haste.look(looks, || space.load(doorbell) != seen) {
+        if looks != 0 && self.spin.look(looks, || space.load(doorbell) != seen) {
             return;
         }
         let interval = self.control.heartbeat_interval();

@@ -47,7 +47,7 @@ type Config struct {
 	// Keep keeps what is worth keeping besides the ledger: what this node can show for
 	// what it is owed, and what it has seen of others. nil: it lasts as long as the
 	// program.
-	Keep payment.Keeper
+	Keep payment.Store
 	// Export hears of every span of this node, and of those that browsers ship to it;
 	// it must not block. nil: no spans are taken from others.
 	Export func(trace.Span)
@@ -92,7 +92,7 @@ type Node struct {
 	now         func() time.Time
 	onHeartbeat func(capsuleID string)
 	key         ed25519.PrivateKey
-	keep        payment.Keeper
+	keep        payment.Store
 
 	requests   *request.Exchange
 	clearing   *clearing.Clearing

@@ -42,7 +42,7 @@ type Config struct {
 	Key  byte           // its number; see testkit.Key
 	Line uint64         // 0 means Line
 	Log  credit.Log     // nil: one in memory
-	Keep payment.Keeper // nil: nothing outlasts the Party
+	Keep payment.Store // nil: nothing outlasts the Party
 	// CheckpointEvery is the ledger's; 0 means its default.
 	CheckpointEvery int
 }

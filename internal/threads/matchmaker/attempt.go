@@ -66,7 +66,7 @@ const (
 // patience is how long t's node may be silent; false: without end.
 func (m *Matchmaker) patience(t *ticket) (time.Duration, bool) {
 	j := t.job.Admitted().Job()
-	if j.Copies() > 1 {
+	if j.ReplicasOrOne() > 1 {
 		return 0, false
 	}
 	share := time.Until(t.deadline) / time.Duration(max(m.cfg.Attempts-t.tried, 1))

@@ -77,7 +77,7 @@ func urgency(left, step time.Duration) time.Duration {
 // does every other.
 func keyOf(j governance.Job, ledger identity.LedgerID) string {
 	r := j.Requirements
-	return fmt.Sprintf("%s %s %d %q %q %d %q", j.Capsule, ledger, j.Copies(), r.Capabilities, r.GeoPrefix, r.MaxCost, r.Exclude)
+	return fmt.Sprintf("%s %s %d %q %q %d %q", j.Capsule, ledger, j.ReplicasOrOne(), r.Capabilities, r.GeoPrefix, r.MaxCost, r.Exclude)
 }
 
 // failedOn counts a failure of node's and excludes node from t's next attempts.

@@ -1,9 +1,9 @@
 //! Jobs by ticket: their room for input, their output, their end.
 
 use super::{Link, Waiting};
+use crate::input::Input;
 use crate::layout::*;
 use crate::message::{self, Run, RunCode};
-use crate::room::Room;
 use crate::space::Space;
 use alloc::vec::Vec;
 
@@ -15,10 +15,10 @@ fn take<T>(from: &mut Vec<(u64, T)>, ticket: u64) -> Option<T> {
 
 impl<S: Space + Copy> Link<S> {
     pub(super) fn reserve(&mut self, ticket: u64, bytes: u64) {
-        let room = usize::try_from(bytes).ok().and_then(Room::new);
-        let place = room.as_ref().map(|r| (r.address(), bytes));
-        if let Some(room) = room {
-            self.rooms.push((ticket, room));
+        let input = usize::try_from(bytes).ok().and_then(Input::new);
+        let place = input.as_ref().map(|r| (r.address(), bytes));
+        if let Some(input) = input {
+            self.inputs.push((ticket, input));
         }
         self.send(FRAME_RESERVED, &message::reserved(ticket, place));
     }
@@ -26,7 +26,7 @@ impl<S: Space + Copy> Link<S> {
     /// A release before the job's end cancels it.
     pub(super) fn release(&mut self, ticket: u64) {
         take(&mut self.outputs, ticket);
-        take(&mut self.rooms, ticket);
+        take(&mut self.inputs, ticket);
         if self.current == Some(ticket) {
             self.cancelled = true;
             return;
@@ -40,14 +40,14 @@ impl<S: Space + Copy> Link<S> {
     }
 
     /// The input of a job, if it lies where it was reserved.
-    pub fn input_of(&mut self, run: &Run) -> Option<Room> {
+    pub fn input_of(&mut self, run: &Run) -> Option<Input> {
         if run.length == 0 {
-            take(&mut self.rooms, run.ticket);
-            return Some(Room::empty());
+            take(&mut self.inputs, run.ticket);
+            return Some(Input::empty());
         }
-        let mut room = take(&mut self.rooms, run.ticket)?;
-        let fits = room.address() == run.offset && room.cut(run.length);
-        fits.then_some(room)
+        let mut input = take(&mut self.inputs, run.ticket)?;
+        let fits = input.address() == run.offset && input.cut(run.length);
+        fits.then_some(input)
     }
 
     pub fn begin(&mut self, ticket: u64) {

@@ -3,7 +3,7 @@
 use alloc::alloc::{alloc, dealloc, Layout};
 
 /// Bytes on the heap, not initialised by us: the host writes them.
-pub struct Room {
+pub struct Input {
     at: *mut u8,
     size: usize,
     length: usize,
@@ -11,20 +11,20 @@ pub struct Room {
 
 const ALIGN: usize = 16;
 
-impl Room {
+impl Input {
     /// None when there is no memory for it.
-    pub fn new(bytes: usize) -> Option<Room> {
+    pub fn new(bytes: usize) -> Option<Input> {
         if bytes == 0 {
-            return Some(Room::empty());
+            return Some(Input::empty());
         }
         let layout = Layout::from_size_align(bytes, ALIGN).ok()?;
         // SAFETY: the size is not zero.
         let at = unsafe { alloc(layout) };
-        (!at.is_null()).then_some(Room { at, size: bytes, length: bytes })
+        (!at.is_null()).then_some(Input { at, size: bytes, length: bytes })
     }
 
-    pub fn empty() -> Room {
-        Room { at: core::ptr::null_mut(), size: 0, length: 0 }
+    pub fn empty() -> Input {
+        Input { at: core::ptr::null_mut(), size: 0, length: 0 }
     }
 
     pub fn address(&self) -> u64 {
@@ -51,7 +51,7 @@ impl Room {
     }
 }
 
-impl Drop for Room {
+impl Drop for Input {
     fn drop(&mut self) {
         if !self.at.is_null() {
             // SAFETY: as allocated.

@@ -9,12 +9,12 @@ const MISSES_BEFORE_REST: u32 = 4;
 const RESTING_TURNS: u32 = 128;
 
 #[derive(Default)]
-pub struct Haste {
+pub struct Spin {
     misses: u32,
     turn: u32,
 }
 
-impl Haste {
+impl Spin {
     /// Looks until `rang` says so, `looks` times at most. Whether it did.
     pub fn look(&mut self, looks: u32, rang: impl Fn() -> bool) -> bool {
         self.turn = self.turn.wrapping_add(1);
@@ -46,12 +46,12 @@ fn breathe() {
 
 #[cfg(test)]
 mod tests {
-    use super::{Haste, MISSES_BEFORE_REST, RESTING_TURNS};
+    use super::{Spin, MISSES_BEFORE_REST, RESTING_TURNS};
     use core::cell::Cell;
 
     const LOOKS: u32 = 50;
 
-    fn looks(h: &mut Haste, found: bool) -> u32 {
+    fn looks(h: &mut Spin, found: bool) -> u32 {
         let n = Cell::new(0);
         h.look(LOOKS, || {
             n.set(n.get() + 1);
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn looks_as_long_as_it_is_worth_it() {
-        let mut h = Haste::default();
+        let mut h = Spin::default();
         (0..100).for_each(|_| assert_eq!(looks(&mut h, true), 1));
         (0..MISSES_BEFORE_REST).for_each(|_| assert_eq!(looks(&mut h, false), LOOKS));
         let rest: u32 = (0..RESTING_TURNS * 10).map(|_| looks(&mut h, false)).sum();
