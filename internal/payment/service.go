@@ -29,7 +29,7 @@ type Service struct {
 	signer *credit.Signer
 	ledger *credit.Ledger
 
-	keep    Store     // nil: nothing outlasts the program
+	keep    Store      // nil: nothing outlasts the program
 	drawers sync.Mutex // held while a cheque is kept
 
 	mu       sync.Mutex

@@ -45,7 +45,7 @@ func main() {
 	inos := flag.String("inos", "build/inos", "the native node's program")
 	capsules := flag.String("capsules", "build/capsules", "folder of the capsules, hostile/ among them")
 	only := flag.String("only", "", "run only attacks whose name contains this")
-	browsers := flag.String("browsers", "chromium", "browsers that are attacked: chromium, firefox, or both with a comma")
+	browsers := flag.String("browsers", "chromium,firefox", "browsers that are attacked: chromium, firefox, or both with a comma")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

@@ -39,9 +39,9 @@ type Party struct {
 
 // Config of a Party; zero figures mean the defaults.
 type Config struct {
-	Key  byte           // its number; see testkit.Key
-	Line uint64         // 0 means Line
-	Log  credit.Log     // nil: one in memory
+	Key  byte          // its number; see testkit.Key
+	Line uint64        // 0 means Line
+	Log  credit.Log    // nil: one in memory
 	Keep payment.Store // nil: nothing outlasts the Party
 	// CheckpointEvery is the ledger's; 0 means its default.
 	CheckpointEvery int
