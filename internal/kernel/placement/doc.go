@@ -11,6 +11,10 @@
 //	JobDone       a job has been done: how all attempts at it went
 //	Contradicted  a single failed attempt at a job that others have done (JobDone calls it)
 //
+// The kernel calls Done for every slot that a job comes back from, JobDone once for every job that
+// was dispatched here and has been done, and Contradicted for a replica that failed beside replicas
+// that agree.
+//
 // Done takes in what an attempt shows by itself:
 //
 //	the node did the job      success: score, durations, price, end of probation
