@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/testkit/capsules"
 )
 
 func TestRunBringsOutputBack(t *testing.T) {
@@ -73,7 +74,7 @@ func TestOpenGivesUpAndLeavesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFake(c.body)
-				_, err := capsule.Open(t.Context(), f, capsule.Config{Codec: jsonCodec{}, Epoch: 5})
+				_, err := capsule.Open(t.Context(), f, capsule.Config{Codec: capsules.JSONCodec{}, Epoch: 5})
 				require.ErrorIs(t, err, c.is)
 				<-f.done
 			})
@@ -333,7 +334,7 @@ func TestConfigIsChecked(t *testing.T) {
 	f := newFake(nil)
 	_, err := capsule.Open(t.Context(), f, capsule.Config{})
 	require.ErrorContains(t, err, "Codec")
-	_, err = capsule.Open(t.Context(), f, capsule.Config{Codec: jsonCodec{}, MemoryLimit: capsule.PageSize})
+	_, err = capsule.Open(t.Context(), f, capsule.Config{Codec: capsules.JSONCodec{}, MemoryLimit: capsule.PageSize})
 	require.ErrorIs(t, err, capsule.ErrMemoryLimit)
 	require.ErrorContains(t, err, "65536 bytes, the module needs 131072")
 }

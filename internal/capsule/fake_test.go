@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -12,52 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/testkit/capsules"
 )
-
-// jsonCodec stands in for Cap'n Proto: this package may not import it.
-type jsonCodec struct{}
-
-func (jsonCodec) Encode(msg any) (capsule.FrameKind, []byte, error) {
-	var kind capsule.FrameKind
-	switch msg.(type) {
-	case capsule.Command:
-		kind = capsule.FrameCommand
-	case capsule.Reserve:
-		kind = capsule.FrameReserve
-	case capsule.Run:
-		kind = capsule.FrameRun
-	case capsule.Release:
-		kind = capsule.FrameRelease
-	default:
-		return 0, nil, fmt.Errorf("no frame for %T", msg)
-	}
-	b, err := json.Marshal(msg)
-	return kind, b, err
-}
-
-func (jsonCodec) Decode(kind capsule.FrameKind, payload []byte) (any, error) {
-	switch kind {
-	case capsule.FrameReply:
-		return parse[capsule.Reply](payload)
-	case capsule.FrameHeartbeat:
-		return parse[capsule.Heartbeat](payload)
-	case capsule.FrameReserved:
-		return parse[capsule.Reserved](payload)
-	case capsule.FrameRunDone:
-		return parse[capsule.RunDone](payload)
-	case capsule.FrameLog:
-		return parse[capsule.Log](payload)
-	case capsule.FrameProgress:
-		return parse[capsule.Progress](payload)
-	}
-	return nil, fmt.Errorf("kind %d", kind)
-}
-
-func parse[T any](payload []byte) (any, error) {
-	var m T
-	err := json.Unmarshal(payload, &m)
-	return m, err
-}
 
 // fake is a Module and its one Instance: a capsule written in Go, that speaks
 // through a heap. body is its inos_run.
@@ -156,19 +111,10 @@ func (f *fake) hear() (msg any, ok bool) {
 		if f.m.word(block+capsule.OffCommandWaiting) != 0 {
 			f.ring()
 		}
-		var err error
-		switch kind {
-		case capsule.FrameCommand:
-			msg, err = parse[capsule.Command](payload)
-		case capsule.FrameReserve:
-			msg, err = parse[capsule.Reserve](payload)
-		case capsule.FrameRun:
-			msg, err = parse[capsule.Run](payload)
-		case capsule.FrameRelease:
-			msg, err = parse[capsule.Release](payload)
-		default:
-			msg = payload
+		if kind == capsule.FrameData {
+			return payload, true
 		}
+		msg, err := capsules.JSONCodec{}.Heard(kind, payload)
 		if err != nil {
 			panic(err)
 		}
@@ -215,7 +161,7 @@ func obedient(f *fake, msg any) {
 // openFake opens a capsule on f and ends it with the test.
 func openFake(t *testing.T, f *fake, cfg capsule.Config) *capsule.Capsule {
 	t.Helper()
-	cfg.Codec = jsonCodec{}
+	cfg.Codec = capsules.JSONCodec{}
 	c, err := capsule.Open(t.Context(), f, cfg)
 	require.NoError(t, err)
 	return c

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/testkit/capsules"
 )
 
 // sharing is a fake on a host with one thread, which always wants it back.
@@ -49,7 +50,7 @@ func TestAPumpThatIsTiredRests(t *testing.T) {
 			quietly(f, capsule.FrameReply, capsule.Reply{ID: msg.(capsule.Command).ID, MemoryEpoch: f.epoch()})
 		}))}}
 		var got []byte
-		c, err := capsule.Open(t.Context(), s, capsule.Config{Codec: jsonCodec{}, OnData: func(p []byte) { got = append(got, p...) }})
+		c, err := capsule.Open(t.Context(), s, capsule.Config{Codec: capsules.JSONCodec{}, OnData: func(p []byte) { got = append(got, p...) }})
 		require.NoError(t, err)
 		defer end(c)
 		require.NoError(t, c.Send(t.Context(), []byte("all")))

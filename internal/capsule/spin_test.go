@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/testkit/capsules"
 )
 
 // spinning is a fake whose host would rather look than sleep, as in a browser.
@@ -59,7 +60,7 @@ func TestWhoLooksHearsTheAnswer(t *testing.T) {
 				quietly(f, capsule.FrameRunDone, capsule.RunDone{Ticket: m.Ticket, Offset: m.Offset, Length: m.Length, Message: string(make([]byte, 300))})
 			}
 		}))}
-		c, err := capsule.Open(t.Context(), s, capsule.Config{Codec: jsonCodec{}})
+		c, err := capsule.Open(t.Context(), s, capsule.Config{Codec: capsules.JSONCodec{}})
 		require.NoError(t, err)
 		defer end(c)
 		require.NotZero(t, s.m.word(block+capsule.OffLooks), "its capsule looks, too")
@@ -84,7 +85,7 @@ func TestLookingRestsWhileItIsInVain(t *testing.T) {
 			time.Sleep(time.Millisecond)
 			f.say(capsule.FrameReply, capsule.Reply{ID: msg.(capsule.Command).ID, MemoryEpoch: f.epoch()})
 		}))}
-		c, err := capsule.Open(t.Context(), s, capsule.Config{Codec: jsonCodec{}})
+		c, err := capsule.Open(t.Context(), s, capsule.Config{Codec: capsules.JSONCodec{}})
 		require.NoError(t, err)
 		defer end(c)
 		for range 160 {
@@ -106,7 +107,7 @@ func TestWhoLooksTakesAnswersOnly(t *testing.T) {
 			quietly(f, capsule.FrameReply, capsule.Reply{ID: msg.(capsule.Command).ID, MemoryEpoch: f.epoch()})
 			time.AfterFunc(time.Millisecond, f.ring)
 		}))}
-		c, err := capsule.Open(t.Context(), s, capsule.Config{Codec: jsonCodec{}, OnHeartbeat: func(capsule.Heartbeat) { beats++ }})
+		c, err := capsule.Open(t.Context(), s, capsule.Config{Codec: capsules.JSONCodec{}, OnHeartbeat: func(capsule.Heartbeat) { beats++ }})
 		require.NoError(t, err)
 		defer end(c)
 		synctest.Wait() // the pump sleeps

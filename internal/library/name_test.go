@@ -1,7 +1,6 @@
 package library_test
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -9,19 +8,15 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/library"
+	"inos/internal/testkit/wasmenc"
 )
 
 // module is a capsule that does nothing, and differs from others by what it carries.
 func module(carried string) []byte {
-	text := func(s string) []byte { return append([]byte{byte(len(s))}, s...) }
-	section := func(id byte, parts ...[]byte) []byte {
-		body := slices.Concat(parts...)
-		return append([]byte{id, byte(len(body))}, body...)
-	}
-	return slices.Concat([]byte("\x00asm\x01\x00\x00\x00"),
-		section(2, []byte{1}, text("env"), text("memory"), []byte{2, 3, 17, 0x80, 1}), // shared, 17 to 128 pages
-		section(7, []byte{2}, text("inos_control"), []byte{3, 0}, text("inos_run"), []byte{0, 0}),
-		section(0, text("carried"), []byte(carried)))
+	return wasmenc.Module(
+		wasmenc.Section(2, []byte{1}, wasmenc.Name("env"), wasmenc.Name("memory"), []byte{2, 3, 17, 0x80, 1}), // shared, 17 to 128 pages
+		wasmenc.Section(7, []byte{2}, wasmenc.Name("inos_control"), []byte{3, 0}, wasmenc.Name("inos_run"), []byte{0, 0}),
+		wasmenc.Section(0, wasmenc.Name("carried"), []byte(carried)))
 }
 
 func TestNamesHaveAForm(t *testing.T) {

@@ -9,15 +9,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/testkit/capsules"
 )
 
 func TestNewChecks(t *testing.T) {
 	w := &world{}
 	for name, cfg := range map[string]Config{
-		"no runtime": {Codec: jsonCodec{}, Blobs: w},
+		"no runtime": {Codec: capsules.JSONCodec{}, Blobs: w},
 		"no codec":   {Runtime: &fakeRuntime{}, Blobs: w},
-		"no blobs":   {Runtime: &fakeRuntime{}, Codec: jsonCodec{}},
-		"falling":    {Runtime: &fakeRuntime{}, Codec: jsonCodec{}, Blobs: w, DegradedAfter: 9, ZombieAfter: 3, KillAfter: 1},
+		"no blobs":   {Runtime: &fakeRuntime{}, Codec: capsules.JSONCodec{}},
+		"falling":    {Runtime: &fakeRuntime{}, Codec: capsules.JSONCodec{}, Blobs: w, DegradedAfter: 9, ZombieAfter: 3, KillAfter: 1},
 	} {
 		_, err := New(cfg)
 		require.ErrorIs(t, err, ErrConfig, name)

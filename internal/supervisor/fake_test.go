@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"inos/internal/capsule"
+	"inos/internal/testkit/capsules"
 )
 
 // fakeRuntime runs capsules that are Go functions; they speak the real rings
@@ -253,9 +254,15 @@ func (p *program) panics(text string) error {
 }
 
 func (p *program) handle(kind capsule.FrameKind, payload []byte) error {
-	switch kind {
-	case capsule.FrameCommand:
-		m := parse[capsule.Command](payload)
+	if kind == capsule.FrameData {
+		return nil
+	}
+	msg, err := capsules.JSONCodec{}.Heard(kind, payload)
+	if err != nil {
+		panic(err)
+	}
+	switch m := msg.(type) {
+	case capsule.Command:
 		switch m.Type {
 		case capsule.Spawn:
 			p.args = m.Spawn.Args
@@ -268,13 +275,12 @@ func (p *program) handle(kind capsule.FrameKind, payload []byte) error {
 			p.paused = false
 		}
 		p.say(capsule.FrameReply, capsule.Reply{ID: m.ID, MemoryEpoch: p.word(capsule.OffMemoryEpoch)})
-	case capsule.FrameReserve:
-		m := parse[capsule.Reserve](payload)
+	case capsule.Reserve:
 		p.say(capsule.FrameReserved, capsule.Reserved{Ticket: m.Ticket, OK: true, Offset: inputAt, Length: m.Bytes})
-	case capsule.FrameRelease:
-		p.released[parse[capsule.Release](payload).Ticket] = true
-	case capsule.FrameRun:
-		return p.run(parse[capsule.Run](payload))
+	case capsule.Release:
+		p.released[m.Ticket] = true
+	case capsule.Run:
+		return p.run(m)
 	}
 	return nil
 }
@@ -337,45 +343,4 @@ func (p *program) run(m capsule.Run) error {
 	p.jobs++
 	p.say(capsule.FrameRunDone, done)
 	return nil
-}
-
-// jsonCodec stands in for Cap'n Proto: pure packages may not import it.
-type jsonCodec struct{}
-
-func (jsonCodec) Encode(msg any) (capsule.FrameKind, []byte, error) {
-	b, err := json.Marshal(msg)
-	switch msg.(type) {
-	case capsule.Command:
-		return capsule.FrameCommand, b, err
-	case capsule.Reserve:
-		return capsule.FrameReserve, b, err
-	case capsule.Run:
-		return capsule.FrameRun, b, err
-	case capsule.Release:
-		return capsule.FrameRelease, b, err
-	}
-	return 0, nil, fmt.Errorf("no frame for %T", msg)
-}
-
-func (jsonCodec) Decode(kind capsule.FrameKind, payload []byte) (any, error) {
-	switch kind {
-	case capsule.FrameReply:
-		return parse[capsule.Reply](payload), nil
-	case capsule.FrameHeartbeat:
-		return parse[capsule.Heartbeat](payload), nil
-	case capsule.FrameReserved:
-		return parse[capsule.Reserved](payload), nil
-	case capsule.FrameRunDone:
-		return parse[capsule.RunDone](payload), nil
-	case capsule.FrameProgress:
-		return parse[capsule.Progress](payload), nil
-	}
-	return nil, fmt.Errorf("kind %d", kind)
-}
-
-func parse[T any](payload []byte) (m T) {
-	if err := json.Unmarshal(payload, &m); err != nil {
-		panic(err)
-	}
-	return m
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/testkit/capsules"
 )
 
 // world is a Supervisor that serves, with a fake runtime under it. It lives in
@@ -81,7 +82,7 @@ func newWorld(t testing.TB, cfg Config) *world {
 // newWorldAtRest is newWorld before Serve.
 func newWorldAtRest(t testing.TB, cfg Config) *world {
 	w := &world{t: t, rt: &fakeRuntime{}}
-	cfg.Runtime, cfg.Codec, cfg.Blobs = w.rt, jsonCodec{}, w
+	cfg.Runtime, cfg.Codec, cfg.Blobs = w.rt, capsules.JSONCodec{}, w
 	cfg.Emit = func(e Event) {
 		w.mu.Lock()
 		defer w.mu.Unlock()

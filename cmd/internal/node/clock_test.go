@@ -16,6 +16,7 @@ import (
 	"inos/internal/mesh"
 	"inos/internal/store"
 	"inos/internal/submit"
+	"inos/internal/testkit/capsules"
 )
 
 var wrongClocks = []time.Duration{20 * time.Second, -20 * time.Second, 100 * time.Second, -100 * time.Second, time.Hour, -time.Hour,
@@ -83,7 +84,7 @@ func TestPaidJobsBetweenClocksThatDiffer(t *testing.T) {
 					worker = start(t, seed+3, wrong)
 					hurt = worker
 				}
-				cid, err := home.Library.Publish("fault", built(t, "fault"))
+				cid, err := home.Library.Publish("fault", capsules.Built(t, "fault"))
 				require.NoError(t, err)
 				events, cancel := hurt.Kernel.Subscribe(4096)
 				defer cancel()
@@ -139,7 +140,7 @@ func TestPaidAfterTheClockIsPutRight(t *testing.T) {
 		t.Run(off.String(), func(t *testing.T) {
 			seed := byte(120 + 2*i)
 			home := start(t, seed, func(c *Config) { c.Slots = -1 })
-			cid, err := home.Library.Publish("fault", built(t, "fault"))
+			cid, err := home.Library.Publish("fault", capsules.Built(t, "fault"))
 			require.NoError(t, err)
 			require.NoError(t, home.Kernel.Join(t.Context(), home.mesh, nil))
 			log := &credit.MemoryLog{}
@@ -185,7 +186,7 @@ func TestClockMovesDuringAJob(t *testing.T) {
 				}
 			}
 			home, worker := start(t, byte(130+2*i), as("payer")), start(t, byte(131+2*i), as("worker"))
-			cid, err := home.Library.Publish("fault", built(t, "fault"))
+			cid, err := home.Library.Publish("fault", capsules.Built(t, "fault"))
 			require.NoError(t, err)
 			require.NoError(t, home.Kernel.Join(t.Context(), home.mesh, worker.mesh.Addrs()))
 			at := home.now()

@@ -18,6 +18,7 @@ import (
 	"inos/internal/mesh"
 	"inos/internal/submit"
 	"inos/internal/testkit"
+	"inos/internal/testkit/capsules"
 	"inos/internal/wire"
 )
 
@@ -29,7 +30,7 @@ func TestRejectionCodesCrossTheMesh(t *testing.T) {
 	caller := start(t, 22, nil)
 	_, err := caller.mesh.Connect(t.Context(), worker.mesh.Addrs()[0])
 	require.NoError(t, err)
-	cid, err := caller.Library.Publish("fault", built(t, "fault"))
+	cid, err := caller.Library.Publish("fault", capsules.Built(t, "fault"))
 	require.NoError(t, err)
 
 	payer := testkit.Key(23) // owns the ledger, is no node here

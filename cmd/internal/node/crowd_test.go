@@ -13,6 +13,7 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/credit"
 	"inos/internal/kernel"
+	"inos/internal/testkit/capsules"
 	"inos/internal/threads/matchmaker"
 )
 
@@ -30,7 +31,7 @@ func pair(t *testing.T, seed byte, name string, change func(payer, worker *Confi
 	}
 	home = start(t, seed, func(c *Config) { set(c, mine) })
 	worker = start(t, seed+1, func(c *Config) { set(c, theirs) })
-	cid, err := home.Library.Publish(name, built(t, name))
+	cid, err := home.Library.Publish(name, capsules.Built(t, name))
 	require.NoError(t, err)
 	events, cancel := home.Kernel.Subscribe(256)
 	defer cancel()

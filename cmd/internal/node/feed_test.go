@@ -14,13 +14,14 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/kernel/lifecycle"
 	"inos/internal/supervisor"
+	"inos/internal/testkit/capsules"
 )
 
 // A stream into a real capsule, much longer than its ring: all of it arrives, in
 // order, and the capsule's own count says so.
 func TestStreamIntoACapsule(t *testing.T) {
 	home := start(t, 41, nil)
-	cid, err := home.Library.Publish("wordcount", built(t, "wordcount"))
+	cid, err := home.Library.Publish("wordcount", capsules.Built(t, "wordcount"))
 	require.NoError(t, err)
 	var r capsule.Reply
 	require.Eventually(t, func() bool { // the node has just been started

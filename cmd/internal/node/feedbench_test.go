@@ -13,6 +13,7 @@ import (
 	"inos/internal/governance"
 	"inos/internal/kernel/lifecycle"
 	"inos/internal/testkit"
+	"inos/internal/testkit/capsules"
 )
 
 // text gives the same line over and over, to n bytes.
@@ -73,7 +74,7 @@ func BenchmarkFeed(b *testing.B) {
 // spawn starts a capsule on a node for home, which is that node or may spawn there.
 func spawn(t testing.TB, home, on *peer, name string) capsule.Reply {
 	t.Helper()
-	wasm := built(t, name)
+	wasm := capsules.Built(t, name)
 	return command(t, home, on, capsule.Command{Type: capsule.Spawn, Spawn: &capsule.SpawnParams{
 		CID: capsule.SumCID(wasm).String(), Wasm: wasm, CreditLedgerID: string(home.Signer.Ledger()),
 	}})

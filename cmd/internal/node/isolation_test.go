@@ -9,6 +9,7 @@ import (
 
 	"inos/internal/identity"
 	"inos/internal/kernel"
+	"inos/internal/testkit/capsules"
 )
 
 // customer is a node that has no slots of its own and pays with a key of its own.
@@ -32,5 +33,5 @@ func customer(t *testing.T, seed byte, workers ...*peer) *peer {
 func TestNoCustomerMeetsAnother(t *testing.T) {
 	workers := []*peer{start(t, 101, nil), start(t, 102, nil), start(t, 103, nil)}
 	one, other := customer(t, 104, workers...), customer(t, 105, workers...)
-	nobodyMeets(t, built(t, "state"), []*Node{workers[0].Node, workers[1].Node, workers[2].Node}, one.Node, other.Node)
+	nobodyMeets(t, capsules.Built(t, "state"), []*Node{workers[0].Node, workers[1].Node, workers[2].Node}, one.Node, other.Node)
 }

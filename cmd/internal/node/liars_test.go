@@ -15,6 +15,7 @@ import (
 	"inos/internal/mesh"
 	"inos/internal/mesh/p2p"
 	"inos/internal/testkit"
+	"inos/internal/testkit/capsules"
 )
 
 // lying is a handler of jobs that does none.
@@ -65,7 +66,7 @@ func TestLyingHosts(t *testing.T) {
 				nodes, err := home.Kernel.Nodes(t.Context())
 				return err == nil && len(nodes) == 11
 			}, 30*time.Second, 10*time.Millisecond)
-			cid, err := home.Library.Publish("fault", built(t, "fault"))
+			cid, err := home.Library.Publish("fault", capsules.Built(t, "fault"))
 			require.NoError(t, err)
 			const jobs = 200
 			var all sync.WaitGroup

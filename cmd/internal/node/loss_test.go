@@ -15,6 +15,7 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/mesh/p2p"
 	"inos/internal/submit"
+	"inos/internal/testkit/capsules"
 	"inos/test/lossy"
 )
 
@@ -33,7 +34,7 @@ func apart(t testing.TB, path lossy.Path, silence time.Duration) (home, worker *
 	home = startWith(t, 201, "/ip4/127.0.0.1/udp/0/quic-v1", patient, func(c *Config) {
 		c.Slots, c.Allowance, c.PublishEvery, c.PingEvery = -1, 100_000_000, 0, 0
 	})
-	hash, err = home.Library.Publish("hash", built(t, "hash"))
+	hash, err = home.Library.Publish("hash", capsules.Built(t, "hash"))
 	require.NoError(t, err)
 	return home, worker, hash
 }

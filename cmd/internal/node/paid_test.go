@@ -5,8 +5,6 @@ package node
 import (
 	"context"
 	"crypto/ed25519"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +23,7 @@ import (
 	"inos/internal/mesh/p2p"
 	"inos/internal/submit"
 	"inos/internal/testkit"
+	"inos/internal/testkit/capsules"
 	"inos/internal/trace"
 )
 
@@ -82,13 +81,6 @@ func startWith(t testing.TB, seed byte, listen string, changeMesh func(*p2p.Conf
 	return &peer{n, m, key, cancel}
 }
 
-func built(t testing.TB, name string) []byte {
-	t.Helper()
-	wasm, err := os.ReadFile(filepath.Join("..", "..", "..", "build", "capsules", name+".wasm"))
-	require.NoError(t, err, "make capsules")
-	return wasm
-}
-
 func order(t *testing.T, from *peer, cid capsule.CID, method string, budget uint64, deadline time.Time) kernel.Submission {
 	t.Helper()
 	sub, err := submit.New(submit.Order{
@@ -110,7 +102,7 @@ func owes(t *testing.T, books *peer, ledger identity.LedgerID) int64 {
 func TestPaidJobAcrossNodes(t *testing.T) {
 	home := start(t, 1, func(c *Config) { c.Slots = -1 })
 	worker := start(t, 2, nil)
-	cid, err := home.Library.Publish("fault", built(t, "fault"))
+	cid, err := home.Library.Publish("fault", capsules.Built(t, "fault"))
 	require.NoError(t, err)
 	events, cancel := home.Kernel.Subscribe(256)
 	defer cancel()
@@ -323,7 +315,7 @@ func TestBrowsersForwardTheirSpans(t *testing.T) {
 func TestSpawnedCapsuleLivesOnItsLedger(t *testing.T) {
 	// One advance of ten seconds, and not a second one.
 	home := start(t, 1, func(c *Config) { c.Allowance = 12 * price })
-	cid, err := home.Library.Publish("fault", built(t, "fault"))
+	cid, err := home.Library.Publish("fault", capsules.Built(t, "fault"))
 	require.NoError(t, err)
 	events, cancel := home.Kernel.Subscribe(1024)
 	defer cancel()

@@ -14,6 +14,7 @@ import (
 	"inos/internal/library"
 	"inos/internal/mesh"
 	"inos/internal/testkit"
+	"inos/internal/testkit/capsules"
 	"inos/internal/wire"
 )
 
@@ -22,7 +23,7 @@ func runs(t *testing.T, from *peer) error { return runsWithin(t, from, 20*time.S
 
 func runsWithin(t *testing.T, from *peer, limit time.Duration) error {
 	t.Helper()
-	cid, err := from.Library.Publish("hash", built(t, "hash"))
+	cid, err := from.Library.Publish("hash", capsules.Built(t, "hash"))
 	require.NoError(t, err)
 	_, err = from.Kernel.Dispatch(t.Context(), order(t, from, cid, "sha256", 0, time.Now().Add(limit)))
 	return err
@@ -57,7 +58,7 @@ func TestThePublishersFirstJob(t *testing.T) {
 // for nobody but its sender.
 func TestAStrangersManifestBindsNobodyElse(t *testing.T) {
 	far := start(t, 181, nil)
-	wasm := built(t, "hash")
+	wasm := capsules.Built(t, "hash")
 	bad := payer(t, 182, far)
 	// The stranger publishes the bytes with a time limit that nothing can keep.
 	lib, err := library.New(library.Config{

@@ -15,6 +15,7 @@ import (
 	"inos/internal/kernel/lifecycle"
 	"inos/internal/supervisor"
 	"inos/internal/testkit"
+	"inos/internal/testkit/capsules"
 )
 
 // neighbours are two nodes over loopback WebTransport, joined; the first may spawn
@@ -47,7 +48,7 @@ func total(t *testing.T, on *peer, id string) string {
 // home and goes on here: the result is that of a capsule that never moved.
 func TestEveryCommandOnAnotherNodeAndMigration(t *testing.T) {
 	home, far := neighbours(t, 81)
-	cid, err := home.Library.Publish("wordcount", built(t, "wordcount"))
+	cid, err := home.Library.Publish("wordcount", capsules.Built(t, "wordcount"))
 	require.NoError(t, err)
 	text := strings.Repeat("größer words, and a few löngish ones\n", 60_000)
 	third := len(text)/3 + 3 // within a word, a character even, or not: it must not matter
@@ -124,7 +125,7 @@ func TestEveryCommandOnAnotherNodeAndMigration(t *testing.T) {
 // A snapshot made here is spawned on a node that has neither it nor its module.
 func TestMigrationToANodeThatHasNothing(t *testing.T) {
 	home, far := neighbours(t, 83)
-	cid, err := home.Library.Publish("wordcount", built(t, "wordcount"))
+	cid, err := home.Library.Publish("wordcount", capsules.Built(t, "wordcount"))
 	require.NoError(t, err)
 	here := command(t, home, home, capsule.Command{Type: capsule.Spawn, Spawn: &capsule.SpawnParams{CID: cid.String()}})
 	feed(t, home, home, here.CapsuleID, "to be or no")

@@ -14,6 +14,7 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/kernel/lifecycle"
 	"inos/internal/supervisor"
+	"inos/internal/testkit/capsules"
 )
 
 // A capsule that has ended leaves nothing behind, though nobody closed the streams out of
@@ -21,7 +22,7 @@ import (
 // and on another node, there are as many goroutines and as much memory as before.
 func TestAThousandCapsulesLeaveNothing(t *testing.T) {
 	home, far := neighbours(t, 97)
-	wasm := built(t, "wordcount")
+	wasm := capsules.Built(t, "wordcount")
 	cid, err := home.Library.Publish("wordcount", wasm)
 	require.NoError(t, err)
 	round := func(on *peer) {

@@ -14,6 +14,7 @@ import (
 	"inos/internal/kernel"
 	"inos/internal/kernel/lifecycle"
 	"inos/internal/supervisor"
+	"inos/internal/testkit/capsules"
 )
 
 // called has a spawned capsule do a task.
@@ -38,7 +39,7 @@ func TestASpawnOnAnotherNodeIsTheSameAsHere(t *testing.T) {
 	home, far := neighbours(t, 91)
 	for _, on := range []*peer{home, far} {
 		spawn := func(name string, p capsule.SpawnParams) (capsule.Reply, error) {
-			p.Wasm, p.CreditLedgerID = built(t, name), string(home.Signer.Ledger())
+			p.Wasm, p.CreditLedgerID = capsules.Built(t, name), string(home.Signer.Ledger())
 			p.CID = capsule.SumCID(p.Wasm).String()
 			return home.Kernel.Command(t.Context(), on.mesh.Self(), capsule.Command{ID: name, Type: capsule.Spawn, Spawn: &p,
 				Deadline: time.Now().Add(time.Minute)})
@@ -78,7 +79,7 @@ func TestASpawnOnAnotherNodeIsTheSameAsHere(t *testing.T) {
 // what it names travels once it has been let in.
 func TestASpawnOfBytesElsewhere(t *testing.T) {
 	home, away := neighbours(t, 96)
-	wasm := built(t, "image") // more than a command may hold
+	wasm := capsules.Built(t, "image") // more than a command may hold
 	require.Greater(t, len(wasm), 64<<10)
 	spawn := capsule.Command{ID: "1", Type: capsule.Spawn, Spawn: &capsule.SpawnParams{Wasm: wasm}}
 	r := command(t, home, away, spawn)
@@ -93,7 +94,7 @@ func TestASpawnOfBytesElsewhere(t *testing.T) {
 // A snapshot has its capsule's arguments, unless its spawn brings others.
 func TestASnapshotKeepsTheArguments(t *testing.T) {
 	home := start(t, 93, nil)
-	wasm := built(t, "fault")
+	wasm := capsules.Built(t, "fault")
 	r := command(t, home, home, capsule.Command{Type: capsule.Spawn, Spawn: &capsule.SpawnParams{Wasm: wasm, Args: []string{"kept"}}})
 	command(t, home, home, capsule.Command{Type: capsule.Pause, Target: r.CapsuleID})
 	image := command(t, home, home, capsule.Command{Type: capsule.Snapshot, Target: r.CapsuleID})
@@ -118,7 +119,7 @@ func TestAnOverduePause(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			home := start(t, 94, func(c *Config) { c.Overdue = policy })
 			id := command(t, home, home, capsule.Command{Type: capsule.Spawn,
-				Spawn: &capsule.SpawnParams{Wasm: built(t, "fault"), Restart: capsule.Temporary}}).CapsuleID
+				Spawn: &capsule.SpawnParams{Wasm: capsules.Built(t, "fault"), Restart: capsule.Temporary}}).CapsuleID
 			events, cancel := home.Kernel.Subscribe(1 << 12)
 			defer cancel()
 			looping, ended := make(chan struct{}, 1), make(chan error, 1)

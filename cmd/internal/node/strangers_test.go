@@ -17,6 +17,7 @@ import (
 	"inos/internal/mesh"
 	"inos/internal/submit"
 	"inos/internal/testkit"
+	"inos/internal/testkit/capsules"
 	"inos/internal/wire"
 )
 
@@ -64,7 +65,7 @@ func TestANetworkOfStrangersHasItsShare(t *testing.T) {
 		c.CreditCost, c.StrangerLine, c.Slots = strangerLine/10, strangerLine, 4 // an advance is ten seconds
 		c.Policy = governance.Policy{Version: 1, Lifecycle: []governance.LifecycleRule{{Commands: []capsule.CommandType{capsule.Spawn}}}}
 	})
-	cid, err := worker.Library.Publish("fault", built(t, "fault"))
+	cid, err := worker.Library.Publish("fault", capsules.Built(t, "fault"))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -109,7 +110,7 @@ func commandFrom(t *testing.T, seed byte) governance.Envelope {
 // owner has given a line comes after them, and gets it before them.
 func TestASlotGoesFirstToWhoPays(t *testing.T) {
 	worker := start(t, 190, func(c *Config) { c.Slots, c.StrangerLine = 1, 10_000_000 })
-	cid, err := worker.Library.Publish("fault", built(t, "fault"))
+	cid, err := worker.Library.Publish("fault", capsules.Built(t, "fault"))
 	require.NoError(t, err)
 	require.NoError(t, worker.Ledger.OpenAccount(testkit.Ledger(193), 1_000_000, time.Now()))
 	inLine := func(n int) {
@@ -170,9 +171,9 @@ func TestASlotGoesFirstToWhoPays(t *testing.T) {
 func TestACapsuleIsKeptUntilItsJobRuns(t *testing.T) {
 	worker := start(t, 200, func(c *Config) { c.Slots, c.StrangerLine, c.capacity = 1, 10_000_000, 8<<20 })
 	home := start(t, 201, nil)
-	busyWith, err := worker.Library.Publish("fault", built(t, "fault"))
+	busyWith, err := worker.Library.Publish("fault", capsules.Built(t, "fault"))
 	require.NoError(t, err)
-	cid, err := home.Library.Publish("hash", built(t, "hash"))
+	cid, err := home.Library.Publish("hash", capsules.Built(t, "hash"))
 	require.NoError(t, err)
 	const origin = "192.0.2.0/24"
 	from := func(ctx context.Context, call mesh.FetchCall) (mesh.Blob, error) {

@@ -25,6 +25,7 @@ import (
 	"inos/internal/mesh"
 	"inos/internal/submit"
 	"inos/internal/supervisor"
+	"inos/internal/testkit/capsules"
 	"inos/internal/wire"
 )
 
@@ -87,7 +88,7 @@ func TestARunIsPaidForWhateverEndsIt(t *testing.T) {
 		}
 		plans[i] = p
 	}
-	spin := module{"spin", built(t, "fault"), "spin", nil}
+	spin := module{"spin", capsules.Built(t, "fault"), "spin", nil}
 	for _, how := range endings { // each comes about once, whatever the seed
 		plans = append(plans, plan{spin, how, endSilence / 2, true})
 	}
@@ -135,7 +136,7 @@ type module struct {
 
 // everyModule is all of capsules/hostile, and what the capsule fault does on demand.
 func everyModule(t *testing.T) (all []module) {
-	paths, err := filepath.Glob(filepath.Join("..", "..", "..", "build", "capsules", "hostile", "*.wasm"))
+	paths, err := filepath.Glob(filepath.Join(capsules.Folder(t), "hostile", "*.wasm"))
 	require.NoError(t, err)
 	require.NotEmpty(t, paths, "make capsules")
 	for _, path := range paths {
@@ -143,8 +144,8 @@ func everyModule(t *testing.T) (all []module) {
 		require.NoError(t, err)
 		all = append(all, module{name: strings.TrimSuffix(filepath.Base(path), ".wasm"), wasm: wasm})
 	}
-	fault := built(t, "fault")
-	for _, c := range hostile.Cases(built(t, "hash")) {
+	fault := capsules.Built(t, "fault")
+	for _, c := range hostile.Cases(capsules.Built(t, "hash")) {
 		switch {
 		case c.Task.Method != "":
 			all = append(all, module{c.Name, fault, c.Task.Method, c.Task.Args})

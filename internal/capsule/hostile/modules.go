@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"inos/internal/capsule"
+	"inos/internal/testkit/wasmenc"
 )
 
 // Module is a capsule that says it is well, with declarations of locals for inos_run and
@@ -22,21 +23,16 @@ func ModuleWith(words map[uint32]uint32, locals []byte, code ...byte) []byte {
 		binary.LittleEndian.PutUint32(block[off:], w)
 	}
 	const at1024, end = "\x41\x80\x08\x0b", 0x0b // (i32.const 1024), end
-	return slices.Concat(
-		[]byte("\x00asm\x01\x00\x00\x00"),
-		section(1, 1, 0x60, 0, 0), // (func)
-		section(2, slices.Concat([]byte{1}, sized([]byte("env")...), sized([]byte("memory")...), []byte{2, 3, 2, 16})...),
-		section(3, 1, 0),
-		section(6, append([]byte{1, 0x7f, 0}, at1024...)...),
-		section(7, slices.Concat([]byte{2}, sized([]byte("inos_control")...), []byte{3, 0}, sized([]byte("inos_run")...), []byte{0, 0})...),
-		section(10, slices.Concat([]byte{1}, sized(slices.Concat(locals, code, []byte{end})...))...),
-		section(11, slices.Concat([]byte{1, 0}, []byte(at1024), sized(block...))...),
+	return wasmenc.Module(
+		wasmenc.Section(1, []byte{1, 0x60, 0, 0}), // (func)
+		wasmenc.Section(2, []byte{1}, wasmenc.Name("env"), wasmenc.Name("memory"), []byte{2, 3, 2, 16}),
+		wasmenc.Section(3, []byte{1, 0}),
+		wasmenc.Section(6, []byte{1, 0x7f, 0}, []byte(at1024)),
+		wasmenc.Section(7, []byte{2}, wasmenc.Name("inos_control"), []byte{3, 0}, wasmenc.Name("inos_run"), []byte{0, 0}),
+		wasmenc.Section(10, []byte{1}, wasmenc.Sized(locals, code, []byte{end})),
+		wasmenc.Section(11, []byte{1, 0}, []byte(at1024), wasmenc.Sized(block)),
 	)
 }
-
-func leb(n int) []byte                     { return binary.AppendUvarint(nil, uint64(n)) }
-func sized(b ...byte) []byte               { return append(leb(len(b)), b...) }
-func section(id byte, body ...byte) []byte { return append([]byte{id}, sized(body...)...) }
 
 // Healthy are the words of a control block with two good rings, changed by change.
 func Healthy(change map[uint32]uint32) map[uint32]uint32 {
@@ -51,7 +47,7 @@ func Healthy(change map[uint32]uint32) map[uint32]uint32 {
 }
 
 // Locals declares n locals of type i32.
-func Locals(n int) []byte { return append(append([]byte{1}, leb(n)...), 0x7f) }
+func Locals(n int) []byte { return append(append([]byte{1}, wasmenc.LEB(n)...), 0x7f) }
 
 // SlowToCompile takes wazero half a minute and some hundred MiB: many small loops that
 // read and write many locals.
@@ -59,7 +55,7 @@ func SlowToCompile() []byte {
 	const loops, locals = 8_000, 1_000
 	var code []byte
 	for i := range loops {
-		from, to := leb(i*7919%locals), leb(i*104729%locals)
+		from, to := wasmenc.LEB(i*7919%locals), wasmenc.LEB(i*104729%locals)
 		// (loop (br_if 0 (local.get from)) (local.set to (i32.add (local.get from) (i32.const 1))))
 		code = slices.Concat(code, []byte{0x03, 0x40, 0x20}, from, []byte{0x0d, 0, 0x20}, from, []byte{0x41, 1, 0x6a, 0x21}, to, []byte{0x0b})
 	}

@@ -1,24 +1,23 @@
 package instrument
 
 import (
-	"encoding/binary"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"inos/internal/testkit/wasmenc"
 )
 
-func leb(n int) []byte              { return binary.AppendUvarint(nil, uint64(n)) }
-func sized(b ...byte) []byte        { return append(leb(len(b)), b...) }
-func sec(id byte, b ...byte) []byte { return append([]byte{id}, sized(b...)...) }
+func sec(id byte, b ...byte) []byte { return wasmenc.Section(id, b) }
 func join(parts ...[]byte) []byte   { return slices.Concat(parts...) }
 
 // small is a module of two functions, one global, one local and one type; body is the
 // second function's code, without its end.
 func small(body ...byte) []byte {
-	function := func(locals, code []byte) []byte { return sized(join(locals, code, []byte{opEnd})...) }
+	function := func(locals, code []byte) []byte { return wasmenc.Sized(locals, code, []byte{opEnd}) }
 	return join(header,
 		sec(types, 1, typeFunc, 0, 0),
 		sec(functions, 2, 0, 0),
@@ -82,7 +81,7 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 func TestLocalsAreBounded(t *testing.T) {
 	with := func(n int) []byte {
 		return join(header, sec(types, 1, typeFunc, 0, 0), sec(functions, 1, 0),
-			sec(code, join([]byte{1}, sized(join([]byte{1}, leb(n), []byte{typeI32, opEnd})...))...))
+			sec(code, join([]byte{1}, wasmenc.Sized([]byte{1}, wasmenc.LEB(n), []byte{typeI32, opEnd}))...))
 	}
 	_, err := Rewrite(with(MaxLocals))
 	require.NoError(t, err)
@@ -97,11 +96,11 @@ func TestTablesAreBounded(t *testing.T) {
 	with := func(limits ...byte) []byte { return join(header, sec(tables, join([]byte{1, 0x70}, limits)...)) }
 	out, err := Rewrite(with(0, 3))
 	require.NoError(t, err)
-	require.Contains(t, string(out), string(join([]byte{1, 0x70, 1, 3}, leb(MaxTable))), "a table without a maximum gets one")
+	require.Contains(t, string(out), string(join([]byte{1, 0x70, 1, 3}, wasmenc.LEB(MaxTable))), "a table without a maximum gets one")
 	out, err = Rewrite(with(1, 3, 5))
 	require.NoError(t, err)
 	require.Contains(t, string(out), "\x01\x70\x01\x03\x05")
-	_, err = Rewrite(with(join([]byte{0}, leb(MaxTable+1))...))
+	_, err = Rewrite(with(join([]byte{0}, wasmenc.LEB(MaxTable+1))...))
 	require.ErrorIs(t, err, ErrModule)
 }
 

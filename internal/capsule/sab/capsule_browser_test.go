@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"syscall/js"
 	"testing"
@@ -179,10 +180,10 @@ func TestManyHashCapsules(t *testing.T) {
 }
 
 func TestOpenNamesWhatIsWrong(t *testing.T) {
-	block := func(off int, v uint32) []byte { return join(i32c(uint32(at+off)), i32c(v), atomicStore) }
+	block := func(off int, v uint32) []byte { return slices.Concat(i32c(uint32(at+off)), i32c(v), atomicStore) }
 	says := func(version uint32, rest ...[]byte) sample {
-		return sample{code: join(block(capsule.OffMagic, capsule.ControlMagic), block(capsule.OffABIVersion, version),
-			join(rest...), block(capsule.OffState, capsule.StateRunning), ring, sleeps.code)}
+		return sample{code: slices.Concat(block(capsule.OffMagic, capsule.ControlMagic), block(capsule.OffABIVersion, version),
+			slices.Concat(rest...), block(capsule.OffState, capsule.StateRunning), ring, sleeps.code)}
 	}
 	for _, c := range []struct {
 		name string

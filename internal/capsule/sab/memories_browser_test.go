@@ -5,6 +5,7 @@ package sab_test
 import (
 	"context"
 	"flag"
+	"slices"
 	"sync"
 	"syscall/js"
 	"testing"
@@ -30,7 +31,7 @@ func growsWide(code []byte) []byte {
 func TestManyMemories(t *testing.T) {
 	for name, code := range map[string][]byte{
 		"it returns": grows.code,
-		"it traps":   join(i32c(1), memoryGrow, drop, unreachable),
+		"it traps":   slices.Concat(i32c(1), memoryGrow, drop, unreachable),
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, err := newRuntime(t).Compile(t.Context(), growsWide(code))

@@ -15,11 +15,11 @@ import (
 	"inos/internal/wire"
 )
 
-// shelf is a supervisor.Blobs of what a test puts there.
-type shelf map[capsule.CID][]byte
+// modules is a supervisor.Blobs of what a test puts there.
+type modules map[capsule.CID][]byte
 
-func (s shelf) Get(_ context.Context, cid capsule.CID) ([]byte, capsule.Manifest, error) {
-	return s[cid], capsule.Manifest{CID: cid, MemoryLimit: 64 << 20}, nil
+func (m modules) Get(_ context.Context, cid capsule.CID) ([]byte, capsule.Manifest, error) {
+	return m[cid], capsule.Manifest{CID: cid, MemoryLimit: 64 << 20}, nil
 }
 
 // The supervisor over real Workers: it runs jobs, starts again what crashed,
@@ -32,7 +32,7 @@ func TestSupervised(t *testing.T) {
 	ended := map[string]string{}
 	restarted := make(chan struct{})
 	s, err := supervisor.New(supervisor.Config{
-		Runtime: newRuntime(t), Codec: wire.Capsules{}, Blobs: shelf{cid: hash, faulty: fault}, MaxCapsules: 4, CancelGrace: 300 * time.Millisecond,
+		Runtime: newRuntime(t), Codec: wire.Capsules{}, Blobs: modules{cid: hash, faulty: fault}, MaxCapsules: 4, CancelGrace: 300 * time.Millisecond,
 		Emit: func(e supervisor.Event) {
 			mu.Lock()
 			defer mu.Unlock()

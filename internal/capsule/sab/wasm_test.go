@@ -3,9 +3,10 @@
 package sab_test
 
 import (
-	"encoding/binary"
+	"slices"
 
 	"inos/internal/capsule"
+	"inos/internal/testkit/wasmenc"
 )
 
 // These modules are encoded by hand (WebAssembly core specification, chapter 5)
@@ -13,36 +14,7 @@ import (
 
 const at = 1024 // their control block
 
-func section(id byte, body ...byte) []byte {
-	return append(append([]byte{id}, leb(uint64(len(body)))...), body...)
-}
-
-func leb(v uint64) []byte { return binary.AppendUvarint(nil, v) }
-
-// sleb is signed LEB128.
-func sleb(v int64) []byte {
-	var out []byte
-	for {
-		b := byte(v & 0x7f)
-		v >>= 7
-		if v == 0 && b&0x40 == 0 || v == -1 && b&0x40 != 0 {
-			return append(out, b)
-		}
-		out = append(out, b|0x80)
-	}
-}
-
-func join(parts ...[]byte) []byte {
-	var out []byte
-	for _, p := range parts {
-		out = append(out, p...)
-	}
-	return out
-}
-
-func named(s string) []byte { return append(leb(uint64(len(s))), s...) }
-
-func i32c(v uint32) []byte { return append([]byte{0x41}, sleb(int64(int32(v)))...) }
+func i32c(v uint32) []byte { return append([]byte{0x41}, wasmenc.SLEB(int64(int32(v)))...) }
 
 var (
 	unreachable = []byte{0x00}
@@ -58,11 +30,11 @@ var (
 )
 
 func loop(body ...[]byte) []byte {
-	return join([]byte{0x03, 0x40}, join(body...), []byte{0x0c, 0}, []byte{0x0b})
+	return slices.Concat([]byte{0x03, 0x40}, slices.Concat(body...), []byte{0x0c, 0}, []byte{0x0b})
 }
 
 // ring adds one to the event doorbell and wakes the host.
-var ring = join(i32c(at+capsule.OffEventDoorbell), i32c(1), atomicAdd, drop,
+var ring = slices.Concat(i32c(at+capsule.OffEventDoorbell), i32c(1), atomicAdd, drop,
 	i32c(at+capsule.OffEventListening), i32c(0), atomicStore,
 	i32c(at+capsule.OffEventListening), i32c(1), notify, drop)
 
@@ -78,26 +50,26 @@ func (s sample) wasm() []byte {
 		s.minPages, s.maxPages = 1, 16
 	}
 	noop := []byte{2, 0, 0x0b}
-	body := join([]byte{1, 1, 0x7f}, s.code, []byte{0x0b})
-	body = append(leb(uint64(len(body))), body...)
+	body := wasmenc.Sized([]byte{1, 1, 0x7f}, s.code, []byte{0x0b})
 	run := byte(1)
 	if s.start {
 		run = 0
 	}
-	out := []byte("\x00asm\x01\x00\x00\x00")
-	out = append(out, section(1, 1, 0x60, 0, 0)...)
-	out = append(out, section(2, join([]byte{1}, named("env"), named("memory"), []byte{2, 3}, leb(s.minPages), leb(s.maxPages))...)...)
-	out = append(out, section(3, 2, 0, 0)...)
-	out = append(out, section(6, join([]byte{1, 0x7f, 0}, i32c(at), []byte{0x0b})...)...)
-	out = append(out, section(7, join([]byte{2}, named("inos_control"), []byte{3, 0}, named("inos_run"), []byte{0, run})...)...)
+	sections := [][]byte{
+		wasmenc.Section(1, []byte{1, 0x60, 0, 0}),
+		wasmenc.Section(2, []byte{1}, wasmenc.Name("env"), wasmenc.Name("memory"), []byte{2, 3}, wasmenc.LEB(s.minPages), wasmenc.LEB(s.maxPages)),
+		wasmenc.Section(3, []byte{2, 0, 0}),
+		wasmenc.Section(6, []byte{1, 0x7f, 0}, i32c(at), []byte{0x0b}),
+		wasmenc.Section(7, []byte{2}, wasmenc.Name("inos_control"), []byte{3, 0}, wasmenc.Name("inos_run"), []byte{0, run}),
+	}
 	if s.start {
-		out = append(out, section(8, 1)...)
+		sections = append(sections, wasmenc.Section(8, []byte{1}))
 	}
-	out = append(out, section(10, join([]byte{2}, noop, body)...)...)
+	sections = append(sections, wasmenc.Section(10, []byte{2}, noop, body))
 	if s.text != "" {
-		out = append(out, section(11, join([]byte{1, 0}, i32c(at+capsule.OffPanicText), []byte{0x0b}, named(s.text))...)...)
+		sections = append(sections, wasmenc.Section(11, []byte{1, 0}, i32c(at+capsule.OffPanicText), []byte{0x0b}, wasmenc.Name(s.text)))
 	}
-	return out
+	return wasmenc.Module(sections...)
 }
 
 var (
@@ -105,8 +77,8 @@ var (
 	spins   = sample{code: loop()}
 	traps   = sample{code: unreachable}
 	storms  = sample{code: loop(ring)}
-	sleeps  = sample{code: join(i32c(at+capsule.OffCommandDoorbell), i32c(0), forever, atomicWait, drop, loop())}
-	panics  = sample{text: "src/lib.rs:7:9: index 9 out of range", code: join(i32c(at+capsule.OffPanicLength), i32c(36), atomicStore, i32c(at+capsule.OffState), i32c(capsule.StatePanicked), atomicStore, ring, unreachable)}
+	sleeps  = sample{code: slices.Concat(i32c(at+capsule.OffCommandDoorbell), i32c(0), forever, atomicWait, drop, loop())}
+	panics  = sample{text: "src/lib.rs:7:9: index 9 out of range", code: slices.Concat(i32c(at+capsule.OffPanicLength), i32c(36), atomicStore, i32c(at+capsule.OffState), i32c(capsule.StatePanicked), atomicStore, ring, unreachable)}
 	badBoot = sample{code: unreachable, start: true}
 	invalid = sample{code: drop} // drops from an empty stack: well-formed, not valid
 
@@ -121,7 +93,7 @@ var (
 	// confessesOn sleeps on a word of the control block and, woken with the kill word
 	// set, says so at 4096.
 	confessesOn = func(word uint32) sample {
-		return sample{code: join(
+		return sample{code: slices.Concat(
 			ring, i32c(at+word), i32c(0), forever, atomicWait, drop,
 			i32c(4096), i32c(at+capsule.OffKill), atomicLoad, atomicStore,
 			loop(),
@@ -129,7 +101,7 @@ var (
 	}
 
 	// grows adds a page, writes at its start, rings, sleeps for good.
-	grows = sample{code: join(
+	grows = sample{code: slices.Concat(
 		i32c(1), memoryGrow, drop,
 		i32c(65536), i32c(0xC0FFEE), atomicStore, ring,
 		i32c(at+capsule.OffCommandDoorbell), i32c(0), forever, atomicWait, drop,

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/testkit/capsules"
 )
 
 var wholeGiB = flag.Bool("gib", false, "feed a slow capsule 1 GiB instead of 64 MiB")
@@ -22,7 +23,7 @@ var wholeGiB = flag.Bool("gib", false, "feed a slow capsule 1 GiB instead of 64 
 func TestASlowCapsuleHoldsItsStreamBack(t *testing.T) {
 	var raised, cleared atomic.Int32
 	var congested bool // the pump's
-	c := open(t, compile(t, sharedRuntime(t), built(t, "fault")), capsule.Config{OnHeartbeat: func(h capsule.Heartbeat) {
+	c := open(t, compile(t, sharedRuntime(t), capsules.Built(t, "fault")), capsule.Config{OnHeartbeat: func(h capsule.Heartbeat) {
 		if h.Congested != congested {
 			if congested = h.Congested; congested {
 				raised.Add(1)
@@ -83,7 +84,7 @@ func (s *seen) word(t *testing.T, off uint32) uint32 {
 // A capsule paused under a stream has more to read than it can hold: it still
 // hears the commands that come after, and loses nothing.
 func TestACapsulePausedUnderAStreamIsResumed(t *testing.T) {
-	mod := &seen{Module: compile(t, sharedRuntime(t), built(t, "wordcount"))}
+	mod := &seen{Module: compile(t, sharedRuntime(t), capsules.Built(t, "wordcount"))}
 	c := open(t, mod, capsule.Config{})
 	text := []byte(prose(11, 100_000))
 	command(t, c, capsule.Pause)

@@ -11,6 +11,7 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/capsule/wazero"
 	"inos/internal/fault"
+	"inos/internal/testkit/capsules"
 )
 
 // The memories of all instances together are bounded, also as they grow.
@@ -20,7 +21,7 @@ func TestMemoryIsTakenFromABudget(t *testing.T) {
 	rt, err := wazero.New(wazero.Config{Memory: budget.New((16 + 2 + 1) * page)})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, rt.Close()) }()
-	mod := compile(t, rt, built(t, "hostile/grows"))
+	mod := compile(t, rt, capsules.Built(t, "hostile/grows"))
 	first, err := mod.Instantiate(t.Context(), 1, 0)
 	require.NoError(t, err)
 	grown := func(in capsule.Instance, pages uint64) {
@@ -57,7 +58,7 @@ func TestATaskThatFindsNoMemoryOnTheNode(t *testing.T) {
 	rt, err := wazero.New(wazero.Config{Memory: memory})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, rt.Close()) }()
-	c := open(t, compile(t, rt, built(t, "fault")), capsule.Config{MemoryLimit: 16 << 20})
+	c := open(t, compile(t, rt, capsules.Built(t, "fault")), capsule.Config{MemoryLimit: 16 << 20})
 	others := 64<<20 - memory.Of(budget.Capsules) - capsule.PageSize
 	require.NoError(t, memory.Take(budget.Capsules, others))
 	for _, task := range []capsule.Task{{Method: "grab"}, {Method: "echo", Input: make([]byte, 4<<20)}} {
@@ -71,7 +72,7 @@ func TestATaskThatFindsNoMemoryOnTheNode(t *testing.T) {
 	_, err = c.Run(t.Context(), capsule.Task{Method: "panic"}, nil)
 	require.NotErrorIs(t, err, capsule.ErrNoMemory, "it wanted none")
 
-	c = open(t, compile(t, rt, built(t, "fault")), capsule.Config{MemoryLimit: 16 << 20})
+	c = open(t, compile(t, rt, capsules.Built(t, "fault")), capsule.Config{MemoryLimit: 16 << 20})
 	memory.Give(budget.Capsules, others)
 	_, err = c.Run(t.Context(), capsule.Task{Method: "echo", Input: make([]byte, 4<<20)}, nil)
 	require.NoError(t, err)
@@ -82,7 +83,7 @@ func TestATaskThatFindsNoMemoryOnTheNode(t *testing.T) {
 
 // An output is brought home if there is room for it.
 func TestOutputsAskForRoom(t *testing.T) {
-	c := open(t, compile(t, sharedRuntime(t), built(t, "fault")), capsule.Config{})
+	c := open(t, compile(t, sharedRuntime(t), capsules.Built(t, "fault")), capsule.Config{})
 	full := errors.New("full")
 	var asked uint64
 	_, err := c.Run(t.Context(), capsule.Task{Method: "echo", Input: make([]byte, 1<<20), Room: func(n uint64) error {

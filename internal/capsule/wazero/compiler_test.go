@@ -11,6 +11,7 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/capsule/hostile"
 	"inos/internal/capsule/wazero"
+	"inos/internal/testkit/capsules"
 )
 
 func compiledApart(t *testing.T, limit time.Duration, memory uint64) *wazero.Runtime {
@@ -26,9 +27,9 @@ func compiledApart(t *testing.T, limit time.Duration, memory uint64) *wazero.Run
 func TestCompiledApart(t *testing.T) {
 	rt := compiledApart(t, time.Minute, roomy)
 	for _, name := range []string{"hash", "image", "lidar", "wordcount"} {
-		compile(t, rt, built(t, name))
+		compile(t, rt, capsules.Built(t, name))
 	}
-	in, err := compile(t, rt, built(t, "hash")).Instantiate(t.Context(), 1, 0)
+	in, err := compile(t, rt, capsules.Built(t, "hash")).Instantiate(t.Context(), 1, 0)
 	require.NoError(t, err)
 	in.Kill()
 	<-in.Done()
@@ -61,7 +62,7 @@ func TestCompilationsHaveNoMoreMemoryThanTheyMay(t *testing.T) {
 		t.Skip("the race detector maps terabytes")
 	}
 	rt := compiledApart(t, time.Minute, 160<<20)
-	compile(t, rt, built(t, "hash"))
+	compile(t, rt, capsules.Built(t, "hash"))
 	_, err := rt.Compile(t.Context(), hostile.SlowToCompile())
 	require.ErrorIs(t, err, wazero.ErrCompileLimit)
 	require.ErrorContains(t, err, "160 MiB")

@@ -16,6 +16,7 @@ import (
 	"inos/internal/capsule/hostile"
 	"inos/internal/capsule/wazero"
 	"inos/internal/fault"
+	"inos/internal/testkit/capsules"
 )
 
 // used is how much of a processor's time this process has used, or the largest of the compiling
@@ -46,10 +47,10 @@ const (
 // the bytes of a module, and the code of a function that is repeated in a sound one: a compiler's
 // worst case is a long function more often than an unsound module.
 func FuzzCompile(f *testing.F) {
-	f.Add(built(f, "hash"), []byte{}, uint16(0), uint16(0))
-	f.Add(built(f, "hostile/doubling"), []byte{opLoop, void, opBr, 0, opEnd}, uint16(1), uint16(1000))
-	f.Add(built(f, "hostile/fills"), []byte{0x20, 0, 0x21, 1}, uint16(50_000), uint16(10_000))                                 // local.get, local.set
-	f.Add(built(f, "hostile/grows"), []byte{0x41, 0, 0x0e, 2, 0, 0, 0}, uint16(0), uint16(5000))                               // br_table
+	f.Add(capsules.Built(f, "hash"), []byte{}, uint16(0), uint16(0))
+	f.Add(capsules.Built(f, "hostile/doubling"), []byte{opLoop, void, opBr, 0, opEnd}, uint16(1), uint16(1000))
+	f.Add(capsules.Built(f, "hostile/fills"), []byte{0x20, 0, 0x21, 1}, uint16(50_000), uint16(10_000))                        // local.get, local.set
+	f.Add(capsules.Built(f, "hostile/grows"), []byte{0x41, 0, 0x0e, 2, 0, 0, 0}, uint16(0), uint16(5000))                      // br_table
 	f.Add(hostile.Module([]byte{0}), []byte{0x02, void, 0x0b, 0x41, 0, 0x41, 0, 0x41, 9, 0xfc, 11, 0}, uint16(9), uint16(900)) // memory.fill
 	program, err := os.Executable()
 	require.NoError(f, err)

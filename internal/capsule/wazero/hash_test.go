@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -17,16 +16,9 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/capsule/wazero"
+	"inos/internal/testkit/capsules"
 	"inos/internal/wire"
 )
-
-// built reads a capsule that make capsules has built.
-func built(t testing.TB, name string) []byte {
-	t.Helper()
-	wasm, err := os.ReadFile(filepath.Join("..", "..", "..", "build", "capsules", name+".wasm"))
-	require.NoError(t, err, "build the capsules first: make capsules")
-	return wasm
-}
 
 // shared compiles each capsule once for all tests.
 var shared = sync.OnceValues(func() (*wazero.Runtime, error) { return wazero.New(wazero.Config{}) })
@@ -101,7 +93,7 @@ func random(n int) []byte {
 }
 
 func TestHashAgreesWithIndependentImplementations(t *testing.T) {
-	c := open(t, compile(t, sharedRuntime(t), built(t, "hash")), capsule.Config{})
+	c := open(t, compile(t, sharedRuntime(t), capsules.Built(t, "hash")), capsule.Config{})
 	for _, n := range []int{0, 1, 7, 8, 63, 64, 65, 1023, 1024, 1025, 4096, 100_000, 1 << 20, 1<<20 + 1, 64 << 20} {
 		input := random(n)
 		out, err := c.Run(t.Context(), capsule.Task{Method: "both", Input: input}, nil)
@@ -111,7 +103,7 @@ func TestHashAgreesWithIndependentImplementations(t *testing.T) {
 }
 
 func BenchmarkSpawnToFirstHeartbeat(b *testing.B) {
-	mod := compile(b, sharedRuntime(b), built(b, "hash"))
+	mod := compile(b, sharedRuntime(b), capsules.Built(b, "hash"))
 	for b.Loop() {
 		c, err := capsule.Open(context.Background(), mod, capsule.Config{Codec: wire.Capsules{}})
 		require.NoError(b, err)
@@ -123,7 +115,7 @@ func BenchmarkSpawnToFirstHeartbeat(b *testing.B) {
 }
 
 func BenchmarkCommandRoundTrip(b *testing.B) {
-	c := open(b, compile(b, sharedRuntime(b), built(b, "hash")), capsule.Config{})
+	c := open(b, compile(b, sharedRuntime(b), capsules.Built(b, "hash")), capsule.Config{})
 	for b.Loop() {
 		reply, err := c.Command(b.Context(), capsule.Command{Type: capsule.Resume})
 		require.NoError(b, err)
@@ -132,7 +124,7 @@ func BenchmarkCommandRoundTrip(b *testing.B) {
 }
 
 func BenchmarkHash(b *testing.B) {
-	c := open(b, compile(b, sharedRuntime(b), built(b, "hash")), capsule.Config{})
+	c := open(b, compile(b, sharedRuntime(b), capsules.Built(b, "hash")), capsule.Config{})
 	input := random(16 << 20)
 	for _, method := range []string{"sha256", "blake3"} {
 		b.Run(method, func(b *testing.B) {

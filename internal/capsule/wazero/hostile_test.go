@@ -16,6 +16,7 @@ import (
 	"inos/internal/capsule/hostile"
 	"inos/internal/capsule/wazero"
 	"inos/internal/supervisor"
+	"inos/internal/testkit/capsules"
 	"inos/internal/wire"
 )
 
@@ -25,14 +26,14 @@ type world struct {
 	ends chan supervisor.CapsuleEnded
 }
 
-type shelf map[capsule.CID][]byte
+type modules map[capsule.CID][]byte
 
-var errNotOnTheShelf = errors.New("not on the shelf")
+var errNoModule = errors.New("no such module")
 
-func (s shelf) Get(_ context.Context, cid capsule.CID) ([]byte, capsule.Manifest, error) {
-	wasm, ok := s[cid]
+func (m modules) Get(_ context.Context, cid capsule.CID) ([]byte, capsule.Manifest, error) {
+	wasm, ok := m[cid]
 	if !ok {
-		return nil, capsule.Manifest{}, errNotOnTheShelf
+		return nil, capsule.Manifest{}, errNoModule
 	}
 	return wasm, capsule.Manifest{CID: cid}, nil
 }
@@ -42,7 +43,7 @@ const testBeat = 50 * time.Millisecond
 func newWorld(t *testing.T, capsules ...[]byte) world {
 	rt, err := wazero.New(wazero.Config{})
 	require.NoError(t, err)
-	blobs := shelf{}
+	blobs := modules{}
 	for _, c := range capsules {
 		blobs[capsule.SumCID(c)] = c
 	}
@@ -93,7 +94,7 @@ func TestHostileCapsules(t *testing.T) {
 	rt, err := wazero.New(wazero.Config{})
 	require.NoError(t, err)
 	hostile.Test(t, hostile.Host{
-		Runtime: rt, Built: built, BoundsWords: true,
+		Runtime: rt, Built: capsules.Built, BoundsWords: true,
 		Holds: func() map[string]int {
 			return map[string]int{"memories, in bytes": int(wazero.Reserved()), "code, in bytes": int(code())}
 		},
@@ -105,6 +106,6 @@ func TestHostileCapsules(t *testing.T) {
 func TestResidue(t *testing.T) {
 	rt, err := wazero.New(wazero.Config{})
 	require.NoError(t, err)
-	hostile.TestResidue(t, hostile.Host{Runtime: rt, Built: built})
+	hostile.TestResidue(t, hostile.Host{Runtime: rt, Built: capsules.Built})
 	require.NoError(t, rt.Close())
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/testkit/capsules"
 )
 
 // scene is a picture with gradients, a disc and a few hard edges.
@@ -102,7 +103,7 @@ func apart(t *testing.T, a, b image.Image) (most int, rms float64) {
 }
 
 func TestImageAgreesWithGo(t *testing.T) {
-	c := open(t, compile(t, sharedRuntime(t), built(t, "image")), capsule.Config{})
+	c := open(t, compile(t, sharedRuntime(t), capsules.Built(t, "image")), capsule.Config{})
 	original := scene(160, 120)
 	var asPNG, asJPEG bytes.Buffer
 	require.NoError(t, png.Encode(&asPNG, original))

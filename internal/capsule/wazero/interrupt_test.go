@@ -2,7 +2,6 @@ package wazero_test
 
 import (
 	"context"
-	"encoding/binary"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -13,24 +12,24 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"inos/internal/capsule/instrument"
+	"inos/internal/testkit/capsules"
+	"inos/internal/testkit/wasmenc"
 )
 
 // bulk is a module of 40 pages with fill(to, value, n), copy(to, from, n), and
 // double(n), which calls itself twice for each n and then does nothing.
 func bulk() []byte {
-	leb := func(n int) []byte { return binary.AppendUvarint(nil, uint64(n)) }
-	sized := func(b ...byte) []byte { return append(leb(len(b)), b...) }
-	section := func(id byte, parts ...[]byte) []byte { return append([]byte{id}, sized(slices.Concat(parts...)...)...) }
-	export := func(name string, kind, i byte) []byte { return append(sized([]byte(name)...), kind, i) }
-	return slices.Concat([]byte("\x00asm\x01\x00\x00\x00"),
-		section(1, []byte{2, 0x60, 3, 0x7f, 0x7f, 0x7f, 0, 0x60, 1, 0x7f, 0}),
-		section(3, []byte{3, 0, 0, 1}),
-		section(5, []byte{1, 1, 40, 40}),
-		section(7, []byte{4}, export("memory", 2, 0), export("fill", 0, 0), export("copy", 0, 1), export("double", 0, 2)),
-		section(10, []byte{3},
-			sized(0, 0x20, 0, 0x20, 1, 0x20, 2, 0xfc, 11, 0, 0x0b),
-			sized(0, 0x20, 0, 0x20, 1, 0x20, 2, 0xfc, 10, 0, 0, 0x0b),
-			sized(0, 0x20, 0, 0x04, 0x40, // if n
+	function := func(code ...byte) []byte { return wasmenc.Sized(code) }
+	export := func(name string, kind, i byte) []byte { return append(wasmenc.Name(name), kind, i) }
+	return wasmenc.Module(
+		wasmenc.Section(1, []byte{2, 0x60, 3, 0x7f, 0x7f, 0x7f, 0, 0x60, 1, 0x7f, 0}),
+		wasmenc.Section(3, []byte{3, 0, 0, 1}),
+		wasmenc.Section(5, []byte{1, 1, 40, 40}),
+		wasmenc.Section(7, []byte{4}, export("memory", 2, 0), export("fill", 0, 0), export("copy", 0, 1), export("double", 0, 2)),
+		wasmenc.Section(10, []byte{3},
+			function(0, 0x20, 0, 0x20, 1, 0x20, 2, 0xfc, 11, 0, 0x0b),
+			function(0, 0x20, 0, 0x20, 1, 0x20, 2, 0xfc, 10, 0, 0, 0x0b),
+			function(0, 0x20, 0, 0x04, 0x40, // if n
 				0x20, 0, 0x41, 1, 0x6b, 0x10, 2,
 				0x20, 0, 0x41, 1, 0x6b, 0x10, 2,
 				0x0b, 0x0b)))
@@ -122,7 +121,7 @@ func TestInterruptionsWithoutALoop(t *testing.T) {
 // Go's garbage collector stops every thread; compiled code it can only wait for. This
 // would wait for 2^62 calls.
 func TestGarbageIsCollectedBesideAnyCode(t *testing.T) {
-	mod := compile(t, sharedRuntime(t), built(t, "hostile/doubling"))
+	mod := compile(t, sharedRuntime(t), capsules.Built(t, "hostile/doubling"))
 	in, err := mod.Instantiate(t.Context(), 1, 0)
 	require.NoError(t, err)
 	for range 10 {

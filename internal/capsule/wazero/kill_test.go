@@ -1,20 +1,18 @@
 package wazero
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/testkit/capsules"
 )
 
 // A kill is told to the capsule before anything ends it: by the kill word, and by a
 // change of each word that it may be about to sleep on.
 func TestAKillIsTold(t *testing.T) {
-	wasm, err := os.ReadFile(filepath.Join("..", "..", "..", "build", "capsules", "hostile", "silence.wasm"))
-	require.NoError(t, err, "build the capsules first: make capsules")
+	wasm := capsules.Built(t, "hostile/silence")
 	rt, err := New(Config{})
 	require.NoError(t, err)
 	m, err := rt.Compile(t.Context(), wasm)

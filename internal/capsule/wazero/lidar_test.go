@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/testkit/capsules"
 )
 
 // cloud is a random point cloud: a room of walls and some points in the air.
@@ -65,7 +66,7 @@ func downsampled(points []byte, edge float64) []byte {
 }
 
 func TestLidarAgreesWithGo(t *testing.T) {
-	c := open(t, compile(t, sharedRuntime(t), built(t, "lidar")), capsule.Config{})
+	c := open(t, compile(t, sharedRuntime(t), capsules.Built(t, "lidar")), capsule.Config{})
 	points := cloud(1, 200_000)
 	var sizes []int
 	for _, f := range []struct {
@@ -86,7 +87,7 @@ func TestLidarAgreesWithGo(t *testing.T) {
 func TestLidarAsksForMemoryAndGetsIt(t *testing.T) {
 	ask := make(chan uint64, 64)
 	var asked atomic.Int32
-	c := open(t, compile(t, sharedRuntime(t), built(t, "lidar")), capsule.Config{
+	c := open(t, compile(t, sharedRuntime(t), capsules.Built(t, "lidar")), capsule.Config{
 		MemoryLimit: 64 << 20,
 		OnHeartbeat: func(h capsule.Heartbeat) {
 			if h.NeedsMoreMem {

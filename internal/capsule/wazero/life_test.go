@@ -15,6 +15,7 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/capsule/wazero"
+	"inos/internal/testkit/capsules"
 	"inos/internal/wire"
 )
 
@@ -42,7 +43,7 @@ func startFor(ctx context.Context, t *testing.T, c *capsule.Capsule, task capsul
 
 func TestAHundredSpawnsAtOnce(t *testing.T) {
 	rt := sharedRuntime(t)
-	mod := compile(t, rt, built(t, "hash"))
+	mod := compile(t, rt, capsules.Built(t, "hash"))
 	var all sync.WaitGroup
 	errs := make(chan error, 100)
 	for i := range 100 {
@@ -70,7 +71,7 @@ func TestAHundredSpawnsAtOnce(t *testing.T) {
 }
 
 func TestParallelTasksOfOneCapsule(t *testing.T) {
-	c := open(t, compile(t, sharedRuntime(t), built(t, "hash")), capsule.Config{MaxTasks: 8})
+	c := open(t, compile(t, sharedRuntime(t), capsules.Built(t, "hash")), capsule.Config{MaxTasks: 8})
 	var all sync.WaitGroup
 	for i := range 50 {
 		all.Go(func() {
@@ -89,7 +90,7 @@ func TestParallelTasksOfOneCapsule(t *testing.T) {
 // nothing behind.
 func TestKill(t *testing.T) {
 	rt := sharedRuntime(t)
-	mod := compile(t, rt, built(t, "fault"))
+	mod := compile(t, rt, capsules.Built(t, "fault"))
 	for _, method := range []string{"work", "spin"} {
 		t.Run(method, func(t *testing.T) {
 			c := open(t, mod, capsule.Config{})
@@ -129,7 +130,7 @@ func TestKill(t *testing.T) {
 func TestAllGoroutinesEnd(t *testing.T) {
 	rt, err := wazero.New(wazero.Config{})
 	require.NoError(t, err)
-	mod := compile(t, rt, built(t, "fault"))
+	mod := compile(t, rt, capsules.Built(t, "fault"))
 	before := goroutines()
 	for _, method := range []string{"work", "spin"} {
 		c := open(t, mod, capsule.Config{})
@@ -144,7 +145,7 @@ func TestAllGoroutinesEnd(t *testing.T) {
 	require.Empty(t, leaked(before))
 	_, err = mod.Instantiate(t.Context(), 1, 0)
 	require.ErrorIs(t, err, wazero.ErrClosed)
-	_, err = rt.Compile(t.Context(), built(t, "fault"))
+	_, err = rt.Compile(t.Context(), capsules.Built(t, "fault"))
 	require.ErrorIs(t, err, wazero.ErrClosed)
 }
 
@@ -169,7 +170,7 @@ func leaked(before []string) []string {
 }
 
 func TestPanicCarriesMessageAndLocation(t *testing.T) {
-	c := open(t, compile(t, sharedRuntime(t), built(t, "fault")), capsule.Config{})
+	c := open(t, compile(t, sharedRuntime(t), capsules.Built(t, "fault")), capsule.Config{})
 	_, err := c.Run(t.Context(), capsule.Task{Method: "panic"}, nil)
 	var p *capsule.PanicError
 	require.ErrorAs(t, err, &p)
@@ -180,7 +181,7 @@ func TestPanicCarriesMessageAndLocation(t *testing.T) {
 }
 
 func TestTrapsAreNamed(t *testing.T) {
-	mod := compile(t, sharedRuntime(t), built(t, "fault"))
+	mod := compile(t, sharedRuntime(t), capsules.Built(t, "fault"))
 	for _, method := range []string{"trap", "overflow"} {
 		t.Run(method, func(t *testing.T) {
 			c := open(t, mod, capsule.Config{})
@@ -194,7 +195,7 @@ func TestTrapsAreNamed(t *testing.T) {
 }
 
 func TestALyingCapsuleIsNamedAndKilled(t *testing.T) {
-	mod := compile(t, sharedRuntime(t), built(t, "fault"))
+	mod := compile(t, sharedRuntime(t), capsules.Built(t, "fault"))
 	for _, lie := range []struct {
 		args []string
 		is   error
@@ -230,7 +231,7 @@ func TestALyingCapsuleIsNamedAndKilled(t *testing.T) {
 
 func TestPauseAndResume(t *testing.T) {
 	beats := make(chan capsule.Heartbeat, 1000)
-	c := open(t, compile(t, sharedRuntime(t), built(t, "fault")), capsule.Config{OnHeartbeat: func(h capsule.Heartbeat) { beats <- h }})
+	c := open(t, compile(t, sharedRuntime(t), capsules.Built(t, "fault")), capsule.Config{OnHeartbeat: func(h capsule.Heartbeat) { beats <- h }})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ended := startFor(ctx, t, c, capsule.Task{Method: "count", Args: []string{"1000000000000"}})
@@ -274,7 +275,7 @@ func TestPauseAndResume(t *testing.T) {
 
 func TestResizeMem(t *testing.T) {
 	beats := make(chan capsule.Heartbeat, 1000)
-	c := open(t, compile(t, sharedRuntime(t), built(t, "fault")), capsule.Config{
+	c := open(t, compile(t, sharedRuntime(t), capsules.Built(t, "fault")), capsule.Config{
 		Epoch: 7, MemoryLimit: 8 << 20, OnHeartbeat: func(h capsule.Heartbeat) { beats <- h },
 	})
 	ended := make(chan error, 1)
@@ -315,7 +316,7 @@ func TestResizeMem(t *testing.T) {
 }
 
 func TestCancelFreesTheCapsule(t *testing.T) {
-	c := open(t, compile(t, sharedRuntime(t), built(t, "fault")), capsule.Config{MaxTasks: 2})
+	c := open(t, compile(t, sharedRuntime(t), capsules.Built(t, "fault")), capsule.Config{MaxTasks: 2})
 	for range 10 {
 		ctx, cancel := context.WithCancel(t.Context())
 		_, err := c.Run(ctx, capsule.Task{Method: "work", Input: make([]byte, 1000)}, func(capsule.Progress) { cancel() })
@@ -327,7 +328,7 @@ func TestCancelFreesTheCapsule(t *testing.T) {
 }
 
 func TestUnknownMethodNamesThoseThereAre(t *testing.T) {
-	c := open(t, compile(t, sharedRuntime(t), built(t, "hash")), capsule.Config{})
+	c := open(t, compile(t, sharedRuntime(t), capsules.Built(t, "hash")), capsule.Config{})
 	_, err := c.Run(t.Context(), capsule.Task{Method: "md5"}, nil)
 	require.ErrorIs(t, err, capsule.ErrUnknownMethod)
 	require.ErrorContains(t, err, "both, sha256, blake3")
@@ -336,7 +337,7 @@ func TestUnknownMethodNamesThoseThereAre(t *testing.T) {
 func TestAStreamIsMirroredInOrder(t *testing.T) {
 	const frames = 5000
 	got := make(chan byte, frames)
-	c := open(t, compile(t, sharedRuntime(t), built(t, "fault")), capsule.Config{OnData: func(p []byte) {
+	c := open(t, compile(t, sharedRuntime(t), capsules.Built(t, "fault")), capsule.Config{OnData: func(p []byte) {
 		if len(p) == 1000 {
 			got <- p[0]
 		}
@@ -354,7 +355,7 @@ func TestAStreamIsMirroredInOrder(t *testing.T) {
 
 func TestLogs(t *testing.T) {
 	logs := make(chan capsule.Log, 10)
-	c := open(t, compile(t, sharedRuntime(t), built(t, "fault")), capsule.Config{OnLog: func(l capsule.Log) { logs <- l }})
+	c := open(t, compile(t, sharedRuntime(t), capsules.Built(t, "fault")), capsule.Config{OnLog: func(l capsule.Log) { logs <- l }})
 	_, err := c.Run(t.Context(), capsule.Task{Args: []string{"one", "two"}}, nil)
 	require.NoError(t, err)
 	require.Equal(t, capsule.Log{Text: "one", Ticket: 1}, <-logs)
@@ -364,7 +365,7 @@ func TestLogs(t *testing.T) {
 // Progress is heard ten times a second at most, however much of it a capsule says: it is no way
 // to bring a result home.
 func TestProgressIsPaced(t *testing.T) {
-	c := open(t, compile(t, sharedRuntime(t), built(t, "fault")), capsule.Config{})
+	c := open(t, compile(t, sharedRuntime(t), capsules.Built(t, "fault")), capsule.Config{})
 	began, heard := time.Now(), 0
 	_, err := c.Run(t.Context(), capsule.Task{Method: "count", Args: []string{"200000"}}, func(capsule.Progress) { heard++ })
 	require.NoError(t, err)

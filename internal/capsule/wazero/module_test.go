@@ -12,6 +12,7 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/capsule/hostile"
 	"inos/internal/capsule/wazero"
+	"inos/internal/testkit/capsules"
 )
 
 // variant is wasm with one type more, so that it is another module with code of its
@@ -37,7 +38,7 @@ func TestModulesAreBounded(t *testing.T) {
 	const kept, variants = 2, 40
 	rt, err := wazero.New(wazero.Config{Modules: kept})
 	require.NoError(t, err)
-	hash := built(t, "hash")
+	hash := capsules.Built(t, "hash")
 	held := compile(t, rt, hash)
 	before := code()
 	compile(t, rt, variant(hash, -1))

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/testkit/capsules"
 	"inos/internal/wire"
 )
 
@@ -47,7 +48,7 @@ func moved(t *testing.T, c *capsule.Capsule, mod capsule.Module) *capsule.Capsul
 // A stream is counted by four instances in a row, in memories of their own; what
 // the paused ones had not read yet goes with them.
 func TestACapsuleGoesOnWhereItsImageWasTaken(t *testing.T) {
-	mod := compile(t, sharedRuntime(t), built(t, "wordcount"))
+	mod := compile(t, sharedRuntime(t), capsules.Built(t, "wordcount"))
 	c := open(t, mod, capsule.Config{})
 	text := []byte(prose(9, 30_000))
 	const parts = 4
@@ -76,7 +77,7 @@ func TestACapsuleGoesOnWhereItsImageWasTaken(t *testing.T) {
 func TestRestoredHeapsAndThreadLocalsWork(t *testing.T) {
 	rt := sharedRuntime(t)
 	t.Run("lidar", func(t *testing.T) {
-		mod := compile(t, rt, built(t, "lidar"))
+		mod := compile(t, rt, capsules.Built(t, "lidar"))
 		c := open(t, mod, capsule.Config{})
 		for i := range 4 {
 			points := cloud(uint64(i), 50_000*(i+1))
@@ -87,7 +88,7 @@ func TestRestoredHeapsAndThreadLocalsWork(t *testing.T) {
 		}
 	})
 	t.Run("image", func(t *testing.T) {
-		mod := compile(t, rt, built(t, "image"))
+		mod := compile(t, rt, capsules.Built(t, "image"))
 		c := open(t, mod, capsule.Config{})
 		var asPNG bytes.Buffer
 		require.NoError(t, png.Encode(&asPNG, scene(64, 48)))
@@ -105,7 +106,7 @@ func TestRestoredHeapsAndThreadLocalsWork(t *testing.T) {
 }
 
 func TestWhatCannotBeTaken(t *testing.T) {
-	mod := compile(t, sharedRuntime(t), built(t, "fault"))
+	mod := compile(t, sharedRuntime(t), capsules.Built(t, "fault"))
 	c := open(t, mod, capsule.Config{})
 	refused := func(why string) {
 		t.Helper()
@@ -149,7 +150,7 @@ func TestWhatCannotBeTaken(t *testing.T) {
 
 // A capsule may be taken again and again, and is not disturbed by it.
 func TestTakingDoesNotDisturb(t *testing.T) {
-	mod := compile(t, sharedRuntime(t), built(t, "wordcount"))
+	mod := compile(t, sharedRuntime(t), capsules.Built(t, "wordcount"))
 	c := open(t, mod, capsule.Config{})
 	text := []byte(prose(10, 5_000))
 	for at := 0; at < len(text); at += 1000 {
@@ -169,7 +170,7 @@ func TestTakingDoesNotDisturb(t *testing.T) {
 
 func TestARestoreIsRefusedAndNamed(t *testing.T) {
 	rt := sharedRuntime(t)
-	mod := compile(t, rt, built(t, "wordcount"))
+	mod := compile(t, rt, capsules.Built(t, "wordcount"))
 	c := open(t, mod, capsule.Config{})
 	command(t, c, capsule.Pause)
 	im, _, err := c.Snapshot(t.Context(), capsule.Command{})

@@ -8,6 +8,7 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/supervisor"
+	"inos/internal/testkit/capsules"
 )
 
 // stream makes the capsule fault do what method does with each frame of its stream.
@@ -21,7 +22,7 @@ func stream(t *testing.T, w world, method string) (id string) {
 // A stream's work that reaches its safe points is heard of like a job's: its
 // heartbeats come, and count the time it took.
 func TestLongWorkOnAStreamIsAlive(t *testing.T) {
-	w := newWorld(t, built(t, "fault"))
+	w := newWorld(t, capsules.Built(t, "fault"))
 	id := stream(t, w, "work")
 	before := w.List()[0].Heartbeat
 	require.NoError(t, w.Send(t.Context(), id, []byte("work on this")))
@@ -38,7 +39,7 @@ func TestLongWorkOnAStreamIsAlive(t *testing.T) {
 
 // A frame's work counts as time, although nobody waits for it.
 func TestWorkOnAStreamCounts(t *testing.T) {
-	w := newWorld(t, built(t, "fault"))
+	w := newWorld(t, capsules.Built(t, "fault"))
 	id := stream(t, w, "room") // waits for a quarter of a second
 	require.NoError(t, w.Send(t.Context(), id, []byte("x")))
 	require.Eventually(t, func() bool {
@@ -50,7 +51,7 @@ func TestWorkOnAStreamCounts(t *testing.T) {
 // Where the host refuses the memory that a stream's work asks for, it goes on
 // without after a while, and serves the next.
 func TestRoomThatAStreamIsRefused(t *testing.T) {
-	w := newWorld(t, built(t, "fault"))
+	w := newWorld(t, capsules.Built(t, "fault"))
 	id := stream(t, w, "room")
 	require.NoError(t, w.Send(t.Context(), id, []byte("x")))
 	out, err := w.Call(t.Context(), w.List()[0].ID, 0, capsule.Task{Method: "echo", Input: []byte("next")}, nil)

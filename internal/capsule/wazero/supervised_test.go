@@ -12,6 +12,7 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/capsule/wazero"
 	"inos/internal/supervisor"
+	"inos/internal/testkit/capsules"
 	"inos/internal/wire"
 )
 
@@ -45,7 +46,7 @@ func supervised(t *testing.T, images supervisor.Images) (*supervisor.Supervisor,
 	rt, err := wazero.New(wazero.Config{})
 	require.NoError(t, err)
 	events := make(chan supervisor.Event, 10_000)
-	s, err := supervisor.New(supervisor.Config{Runtime: rt, Codec: wire.Capsules{}, Blobs: shelf{}, Images: images,
+	s, err := supervisor.New(supervisor.Config{Runtime: rt, Codec: wire.Capsules{}, Blobs: modules{}, Images: images,
 		CommandTimeout: time.Minute, StartTimeout: time.Minute, Emit: func(e supervisor.Event) {
 			if _, is := e.(supervisor.HeartbeatReceived); !is {
 				events <- e
@@ -82,7 +83,7 @@ func infoOf(s *supervisor.Supervisor, id string) supervisor.Info {
 func TestSupervisedSnapshot(t *testing.T) {
 	kept := &album{images: map[capsule.CID][]byte{}}
 	s, _ := supervised(t, kept)
-	wasm := built(t, "hash")
+	wasm := capsules.Built(t, "hash")
 	r := spawn(t, s, capsule.SpawnParams{Wasm: wasm})
 	require.Equal(t, capsule.OK, r.Code, r.Message)
 	id := r.CapsuleID
@@ -117,7 +118,7 @@ func TestSupervisedSnapshot(t *testing.T) {
 	r = spawn(t, s, capsule.SpawnParams{CID: cid.String()})
 	require.NotEqual(t, capsule.OK, r.Code)
 
-	blobs := shelf{capsule.SumCID(wasm): wasm}
+	blobs := modules{capsule.SumCID(wasm): wasm}
 	rt := sharedRuntime(t)
 	elsewhere, err := supervisor.New(supervisor.Config{Runtime: rt, Codec: wire.Capsules{}, Blobs: blobs, Images: kept, CommandTimeout: time.Minute, StartTimeout: time.Minute})
 	require.NoError(t, err)
@@ -148,7 +149,7 @@ func TestSupervisedSnapshot(t *testing.T) {
 // A capsule that says it needs more memory gets it, and is refused past its limit.
 func TestSupervisedGrowth(t *testing.T) {
 	s, events := supervised(t, nil)
-	wasm := built(t, "fault")
+	wasm := capsules.Built(t, "fault")
 	r := spawn(t, s, capsule.SpawnParams{Wasm: wasm, MemoryLimit: 16 << 20})
 	require.Equal(t, capsule.OK, r.Code, r.Message)
 	_, err := s.Call(t.Context(), r.CapsuleID, 0,

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/testkit/capsules"
 )
 
 // prose is a text of random words and white space of every kind.
@@ -52,7 +53,7 @@ func ranked(text string, most int) string {
 }
 
 func TestWordcountAgreesWithGo(t *testing.T) {
-	c := open(t, compile(t, sharedRuntime(t), built(t, "wordcount")), capsule.Config{})
+	c := open(t, compile(t, sharedRuntime(t), capsules.Built(t, "wordcount")), capsule.Config{})
 	for _, words := range []int{0, 1, 10, 1000, 100_000} {
 		text := prose(uint64(words), words)
 		out, err := c.Run(t.Context(), capsule.Task{Input: []byte(text)}, nil)
@@ -68,7 +69,7 @@ func TestWordcountAgreesWithGo(t *testing.T) {
 
 // A stream's frames are cut without regard to words and characters.
 func TestWordcountOfAStream(t *testing.T) {
-	c := open(t, compile(t, sharedRuntime(t), built(t, "wordcount")), capsule.Config{})
+	c := open(t, compile(t, sharedRuntime(t), capsules.Built(t, "wordcount")), capsule.Config{})
 	text := prose(5, 50_000)
 	rng := rand.New(rand.NewPCG(6, 7))
 	for rest := []byte(text); len(rest) > 0; {
