@@ -55,6 +55,35 @@ const (
 	DefaultMaxRun      = 10 * time.Minute
 )
 
+// policyRules are the rules of a policy, in the order in which they are written: how each
+// reads as text, what it may say, and what it means where it is left out.
+var policyRules = []textRule{
+	{name: "policy", as: quoted, of: func(p *Policy) any { return &p.Name }, stated: true},
+	{name: "version", as: number(64), of: func(p *Policy) any { return &p.Version }, stated: true},
+	{name: "issued", as: moment, of: func(p *Policy) any { return &p.Issued }},
+	{name: "require", as: metadata, of: func(p *Policy) any { return &p.Require }, together: true, absence: "nothing but creditLedgerId"},
+	{name: "max-skew", as: span, of: func(p *Policy) any { return &p.MaxSkew }, byDefault: DefaultMaxSkew},
+	{name: "max-age", as: span, of: func(p *Policy) any { return &p.MaxAge }, byDefault: DefaultMaxAge},
+	{name: "publisher", as: peer, of: func(p *Policy) any { return &p.Publishers }, absence: "anybody"},
+	{name: "capsule", as: module, of: func(p *Policy) any { return &p.Capsules }, absence: "any"},
+	{name: "deny capsule", as: module, of: func(p *Policy) any { return &p.DenyCapsules }},
+	{name: "budget", as: credits, of: func(p *Policy) any { return &p.Budget }, byDefault: DefaultBudget},
+	{name: "priority", as: number(8), of: func(p *Policy) any { return &p.Priority }, byDefault: 255},
+	{name: "default-deadline", as: span, of: func(p *Policy) any { return &p.DefaultDeadline }, absence: "none"},
+	{name: "max-deadline", as: span, of: func(p *Policy) any { return &p.MaxDeadline }, byDefault: DefaultMaxDeadline},
+	{name: "rate", as: perMinute, of: func(p *Policy) any { return &p.Rate }, absence: "no limit"},
+	{name: "concurrency", as: number(31), of: func(p *Policy) any { return &p.Concurrency }, absence: "no limit"},
+	{name: "ledger", as: ledgerTerms, of: func(p *Policy) any { return &p.Ledgers }},
+	{name: "capability", as: capability, of: func(p *Policy) any { return &p.Capabilities }, absence: "any"},
+	{name: "deny capability", as: capability, of: func(p *Policy) any { return &p.DenyCapabilities }},
+	{name: "max-memory", as: byteSize, of: func(p *Policy) any { return &p.MaxMemory }, byDefault: DefaultMaxMemory},
+	{name: "max-run", as: span, of: func(p *Policy) any { return &p.MaxRun }, byDefault: DefaultMaxRun},
+	{name: "residency", as: geoPrefix, of: func(p *Policy) any { return &p.Residency }, absence: "anywhere"},
+	{name: "lifecycle", as: commands, of: func(p *Policy) any { return &p.Lifecycle },
+		absence: "the console, and whoever spawned the capsule"},
+	{name: "quiet", as: hours, of: func(p *Policy) any { return &p.Quiet }, absence: "never"},
+}
+
 // Rate is a token bucket: PerMinute jobs on average, up to Burst at once. The
 // zero Rate is no limit; a Burst of 0 means 1.
 type Rate struct {
@@ -94,27 +123,4 @@ func (q QuietHours) covers(now time.Time) bool {
 		return m >= q.From && m < q.To
 	}
 	return m >= q.From || m < q.To
-}
-
-// withDefaults replaces zero figures by what they mean.
-func (p Policy) withDefaults() Policy {
-	def := func(d *time.Duration, v time.Duration) {
-		if *d == 0 {
-			*d = v
-		}
-	}
-	def(&p.MaxSkew, DefaultMaxSkew)
-	def(&p.MaxAge, DefaultMaxAge)
-	def(&p.MaxDeadline, DefaultMaxDeadline)
-	def(&p.MaxRun, DefaultMaxRun)
-	if p.Budget == 0 {
-		p.Budget = DefaultBudget
-	}
-	if p.MaxMemory == 0 {
-		p.MaxMemory = DefaultMaxMemory
-	}
-	if p.Priority == 0 {
-		p.Priority = 255
-	}
-	return p
 }

@@ -62,39 +62,6 @@ var (
 	ErrVoucherTooSmall = fault.Final("voucher_too_small", "governance: voucher is smaller than the job's budget")
 	// ErrCreditRefused: the ledger refused for a reason of its own. Advice: the message has the reason.
 	ErrCreditRefused = fault.Final("credit_refused", "governance: the ledger refused")
-
-	// ErrMetadataMissing: the policy requires a metadata field that is empty. Advice: fill in what the message names.
-	ErrMetadataMissing = fault.Final("metadata_missing", "governance: a required metadata field is empty")
-	// ErrOverBudget: the budget exceeds the policy's ceiling. Advice: set a smaller `budget`: [policy.md](policy.md).
-	ErrOverBudget = fault.Final("over_budget", "governance: budget exceeds the policy's ceiling")
-	// ErrOverPriority: the priority exceeds the policy's ceiling. Advice: set a lower `priority`.
-	ErrOverPriority = fault.Final("over_priority", "governance: priority exceeds the policy's ceiling")
-	// ErrOverDeadline: the deadline lies beyond the policy's. Advice: set a nearer deadline.
-	ErrOverDeadline = fault.Final("over_deadline", "governance: deadline lies beyond the policy's")
-	// ErrOverLimit: the memory or time limit exceeds the policy's. Advice: set smaller limits.
-	ErrOverLimit = fault.Final("over_limit", "governance: memory or time limit exceeds the policy's")
-	// ErrCapsuleDenied: the policy does not allow the capsule. Advice: use another capsule or node, or change the
-	// policy: [policy.md](policy.md).
-	ErrCapsuleDenied = fault.Final("capsule_denied", "governance: capsule is not allowed")
-	// ErrPublisherDenied: the policy does not allow the capsule's publisher. Advice: use another capsule or node,
-	// or change the policy: [policy.md](policy.md).
-	ErrPublisherDenied = fault.Final("publisher_denied", "governance: publisher is not allowed")
-	// ErrCapabilityDenied: the policy does not allow the capability. Advice: ask for another, or change the
-	// policy: [policy.md](policy.md).
-	ErrCapabilityDenied = fault.Final("capability_denied", "governance: capability is not allowed")
-	// ErrResidency: the job may leave the region that its data must stay in. Advice: require that region with `geo`.
-	ErrResidency = fault.Final("residency", "governance: job may leave the region its data must stay in")
-	// ErrCommandDenied: the sender may not give this command. Advice: give it from the node that spawned the
-	// capsule, or change the policy: [policy.md](policy.md).
-	ErrCommandDenied = fault.Final("command_denied", "governance: the sender may not give this command")
-	// ErrLedgerDenied: the policy denies this ledger. Advice: pay with another ledger.
-	ErrLedgerDenied = fault.Final("ledger_denied", "governance: the policy denies this ledger")
-	// ErrQuietHours: the node takes no such jobs in the policy's quiet hours. Advice: try again when they are over, or elsewhere.
-	ErrQuietHours = fault.Retryable("quiet_hours", "governance: quiet hours")
-	// ErrRateExceeded: the ledger sends jobs faster than the policy allows. Advice: send them more slowly.
-	ErrRateExceeded = fault.Retryable("rate_exceeded", "governance: ledger sends jobs too fast")
-	// ErrTooMany: the ledger has as many jobs running as the policy allows. Advice: await some of them first.
-	ErrTooMany = fault.Retryable("concurrency_exceeded", "governance: ledger has too many jobs running")
 )
 
 // ErrPolicy and ErrDNA match every rejection by a rule of the policy or by the DNA check.
@@ -103,36 +70,24 @@ var (
 	ErrPolicy = fault.Internal("governance: rejected by policy")
 )
 
-// rules name what of the DNA check, or of the policy, an error belongs to. The others are
-// the ledger's.
-var rules = map[*fault.Error]string{
-	ErrNoLedger:         "dna.ledger",
-	ErrLedgerMalformed:  "dna.ledger",
-	ErrIDMalformed:      "dna.id",
-	ErrTypeMalformed:    "dna.type",
-	ErrTimestampSkew:    "dna.timestamp",
-	ErrTraceMalformed:   "dna.trace",
-	ErrFieldTooLong:     "dna.size",
-	ErrJobMalformed:     "dna.job",
-	ErrDeadlinePassed:   "dna.deadline",
-	ErrMetadataMissing:  "policy.required",
-	ErrOverBudget:       "policy.budget",
-	ErrOverPriority:     "policy.priority",
-	ErrOverDeadline:     "policy.deadline",
-	ErrOverLimit:        "policy.limit",
-	ErrCapsuleDenied:    "policy.capsule",
-	ErrPublisherDenied:  "policy.publisher",
-	ErrCapabilityDenied: "policy.capability",
-	ErrResidency:        "policy.residency",
-	ErrCommandDenied:    "policy.lifecycle",
-	ErrLedgerDenied:     "policy.ledger",
-	ErrQuietHours:       "policy.quiet",
-	ErrRateExceeded:     "policy.rate",
-	ErrTooMany:          "policy.concurrency",
+// dnaRules name what of the DNA check an error belongs to.
+var dnaRules = map[*fault.Error]string{
+	ErrNoLedger:        "dna.ledger",
+	ErrLedgerMalformed: "dna.ledger",
+	ErrIDMalformed:     "dna.id",
+	ErrTypeMalformed:   "dna.type",
+	ErrTimestampSkew:   "dna.timestamp",
+	ErrTraceMalformed:  "dna.trace",
+	ErrFieldTooLong:    "dna.size",
+	ErrJobMalformed:    "dna.job",
+	ErrDeadlinePassed:  "dna.deadline",
 }
 
 func ruleOf(e *fault.Error) string {
-	if rule, ok := rules[e]; ok {
+	if rule, ok := dnaRules[e]; ok {
+		return rule
+	}
+	if rule, ok := policyRuleOf[e]; ok {
 		return rule
 	}
 	return "credit." + e.Code()

@@ -10,6 +10,60 @@ import (
 	"inos/internal/identity"
 )
 
+// What the rules of a policy refuse.
+var (
+	// ErrMetadataMissing: the policy requires a metadata field that is empty. Advice: fill in what the message names.
+	ErrMetadataMissing = fault.Final("metadata_missing", "governance: a required metadata field is empty")
+	// ErrOverBudget: the budget exceeds the policy's ceiling. Advice: set a smaller `budget`: [policy.md](policy.md).
+	ErrOverBudget = fault.Final("over_budget", "governance: budget exceeds the policy's ceiling")
+	// ErrOverPriority: the priority exceeds the policy's ceiling. Advice: set a lower `priority`.
+	ErrOverPriority = fault.Final("over_priority", "governance: priority exceeds the policy's ceiling")
+	// ErrOverDeadline: the deadline lies beyond the policy's. Advice: set a nearer deadline.
+	ErrOverDeadline = fault.Final("over_deadline", "governance: deadline lies beyond the policy's")
+	// ErrOverLimit: the memory or time limit exceeds the policy's. Advice: set smaller limits.
+	ErrOverLimit = fault.Final("over_limit", "governance: memory or time limit exceeds the policy's")
+	// ErrCapsuleDenied: the policy does not allow the capsule. Advice: use another capsule or node, or change the
+	// policy: [policy.md](policy.md).
+	ErrCapsuleDenied = fault.Final("capsule_denied", "governance: capsule is not allowed")
+	// ErrPublisherDenied: the policy does not allow the capsule's publisher. Advice: use another capsule or node,
+	// or change the policy: [policy.md](policy.md).
+	ErrPublisherDenied = fault.Final("publisher_denied", "governance: publisher is not allowed")
+	// ErrCapabilityDenied: the policy does not allow the capability. Advice: ask for another, or change the
+	// policy: [policy.md](policy.md).
+	ErrCapabilityDenied = fault.Final("capability_denied", "governance: capability is not allowed")
+	// ErrResidency: the job may leave the region that its data must stay in. Advice: require that region with `geo`.
+	ErrResidency = fault.Final("residency", "governance: job may leave the region its data must stay in")
+	// ErrCommandDenied: the sender may not give this command. Advice: give it from the node that spawned the
+	// capsule, or change the policy: [policy.md](policy.md).
+	ErrCommandDenied = fault.Final("command_denied", "governance: the sender may not give this command")
+	// ErrLedgerDenied: the policy denies this ledger. Advice: pay with another ledger.
+	ErrLedgerDenied = fault.Final("ledger_denied", "governance: the policy denies this ledger")
+	// ErrQuietHours: the node takes no such jobs in the policy's quiet hours. Advice: try again when they are over, or elsewhere.
+	ErrQuietHours = fault.Retryable("quiet_hours", "governance: quiet hours")
+	// ErrRateExceeded: the ledger sends jobs faster than the policy allows. Advice: send them more slowly.
+	ErrRateExceeded = fault.Retryable("rate_exceeded", "governance: ledger sends jobs too fast")
+	// ErrTooMany: the ledger has as many jobs running as the policy allows. Advice: await some of them first.
+	ErrTooMany = fault.Retryable("concurrency_exceeded", "governance: ledger has too many jobs running")
+)
+
+// policyRuleOf names the rule that an error belongs to.
+var policyRuleOf = map[*fault.Error]string{
+	ErrMetadataMissing:  "policy.required",
+	ErrOverBudget:       "policy.budget",
+	ErrOverPriority:     "policy.priority",
+	ErrOverDeadline:     "policy.deadline",
+	ErrOverLimit:        "policy.limit",
+	ErrCapsuleDenied:    "policy.capsule",
+	ErrPublisherDenied:  "policy.publisher",
+	ErrCapabilityDenied: "policy.capability",
+	ErrResidency:        "policy.residency",
+	ErrCommandDenied:    "policy.lifecycle",
+	ErrLedgerDenied:     "policy.ledger",
+	ErrQuietHours:       "policy.quiet",
+	ErrRateExceeded:     "policy.rate",
+	ErrTooMany:          "policy.concurrency",
+}
+
 // ruleset is a policy made ready to be asked: immutable, swapped as a whole.
 type ruleset struct {
 	policy     Policy // with defaults filled in
@@ -29,38 +83,32 @@ func compile(p Policy) (*ruleset, error) {
 		return nil, err
 	}
 	r := &ruleset{policy: p.withDefaults(), stated: p, prepared: make(map[*fault.Error]*Rejection)}
-	for _, s := range []*fault.Error{ErrLedgerMalformed, ErrIDMalformed, ErrTypeMalformed, ErrTimestampSkew, ErrTraceMalformed, ErrFieldTooLong, ErrDeadlinePassed,
-		ErrOverBudget, ErrOverPriority, ErrOverDeadline, ErrCapsuleDenied, ErrPublisherDenied, ErrCapabilityDenied, ErrResidency,
-		ErrCommandDenied, ErrLedgerDenied, ErrQuietHours, ErrRateExceeded, ErrTooMany, ErrLedgerUnknown, ErrLedgerRevoked,
-		ErrLedgerExhausted, ErrVoucherMissing} {
+	for _, rules := range []map[*fault.Error]string{dnaRules, policyRuleOf} {
+		for s := range rules {
+			r.prepared[s] = reject(s, p.Version, "")
+		}
+	}
+	for _, s := range creditSentinels {
 		r.prepared[s] = reject(s, p.Version, "")
 	}
-	r.missing = reject(ErrNoLedger, p.Version, "")
-	cids := func(list []capsule.CID) map[string]bool {
-		m := make(map[string]bool, len(list))
-		for _, c := range list {
-			m[c.String()] = true
-		}
-		return m
-	}
-	words := func(list []string) map[string]bool {
-		m := make(map[string]bool, len(list))
-		for _, s := range list {
-			m[s] = true
-		}
-		return m
-	}
-	r.capsules, r.denied = cids(p.Capsules), cids(p.DenyCapsules)
-	r.allowCaps, r.denyCaps = words(p.Capabilities), words(p.DenyCapabilities)
-	r.publishers = make(map[identity.PeerID]bool, len(p.Publishers))
-	for _, id := range p.Publishers {
-		r.publishers[id] = true
-	}
+	r.missing = r.prepared[ErrNoLedger]
+	same := func(s string) string { return s }
+	r.capsules, r.denied = setOf(p.Capsules, capsule.CID.String), setOf(p.DenyCapsules, capsule.CID.String)
+	r.allowCaps, r.denyCaps = setOf(p.Capabilities, same), setOf(p.DenyCapabilities, same)
+	r.publishers = setOf(p.Publishers, func(id identity.PeerID) identity.PeerID { return id })
 	r.ledgers = make(map[identity.LedgerID]LedgerRule, len(p.Ledgers))
 	for _, l := range p.Ledgers {
 		r.ledgers[l.Ledger] = l
 	}
 	return r, nil
+}
+
+func setOf[T any, K comparable](list []T, key func(T) K) map[K]bool {
+	m := make(map[K]bool, len(list))
+	for _, v := range list {
+		m[key(v)] = true
+	}
+	return m
 }
 
 // fixed is a rejection without detail, prepared when the policy was compiled.

@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"crypto/ed25519"
+	"reflect"
 	"testing"
 	"time"
 
@@ -29,6 +30,9 @@ func TestPolicyRoundTrip(t *testing.T) {
 		Quiet:     []governance.QuietHours{{From: 1320, To: 360, Offset: -90 * time.Minute, MinPriority: 100}},
 	}
 	require.NoError(t, want.Check())
+	for i, all := 0, reflect.ValueOf(want); i < all.NumField(); i++ {
+		require.False(t, all.Field(i).IsZero(), "what travels is tried with each field: %s", all.Type().Field(i).Name)
+	}
 	b, err := wire.Policies{}.SealPolicy(want, testkit.Key(7))
 	require.NoError(t, err)
 	got, signer, err := wire.Policies{}.OpenPolicy(b)
