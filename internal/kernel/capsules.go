@@ -8,7 +8,6 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/identity"
 	"inos/internal/kernel/lifecycle"
-	"inos/internal/mesh"
 	"inos/internal/supervisor"
 )
 
@@ -66,51 +65,48 @@ func (k *Kernel) serveCapsules() {
 	c := lifecycle.Config{
 		Self: k.cfg.Self, Capabilities: k.cfg.Capabilities, CreditCost: k.cfg.CreditCost, Gate: k.cfg.Gate, Capsules: k.cfg.Capsules,
 		Blobs: k.cfg.Blobs, Snapshots: k.cfg.Snapshots, Upkeep: k.cfg.Upkeep, Memory: k.cfg.Memory,
-		Node: host{k}, Valves: k.adjuster, Events: host{k}, Now: k.cfg.Now, Life: k.life,
+		Node: k, AuthorizeTransfer: k.authorizeTransfer, JobCode: codeOf, Valves: k.adjuster, Events: capsuleEvents{k}, Now: k.cfg.Now, Life: k.life,
 	}
 	k.modules, k.metering = lifecycle.NewModules(c), lifecycle.NewMetering(c)
 	k.capsules = lifecycle.New(c, k.modules, k.metering)
 }
 
-// host is a Kernel as its capsules' lifecycle sees it.
-type host struct{ *Kernel }
-
-// AuthorizeTransfer implements lifecycle.Node.
-func (h host) AuthorizeTransfer(ctx context.Context, node identity.PeerID) error {
+// authorizeTransfer asks the gate whether this node's data may go to node.
+func (k *Kernel) authorizeTransfer(ctx context.Context, node identity.PeerID) error {
 	place := ""
-	if err := h.loop.ask(ctx, func(s *state) {
+	if err := k.loop.ask(ctx, func(s *state) {
 		p, _ := s.nodes.Profile(node)
 		place = p.GeoHash
 	}); err != nil {
 		return err
 	}
-	if err := h.cfg.Gate.Resident(place); err != nil {
+	if err := k.cfg.Gate.Resident(place); err != nil {
 		return fmt.Errorf("%w: %w", lifecycle.ErrDenied, err)
 	}
 	return nil
 }
 
-// JobCode implements lifecycle.Node.
-func (h host) JobCode(err error) mesh.JobCode { return codeOf(err) }
+// capsuleEvents makes events of what lifecycle tells.
+type capsuleEvents struct{ k *Kernel }
 
 // Commanded implements lifecycle.Events.
-func (h host) Commanded(from, node identity.PeerID, cmd capsule.Command, r capsule.Reply, err error) {
+func (e capsuleEvents) Commanded(from, node identity.PeerID, cmd capsule.Command, r capsule.Reply, err error) {
 	if cmd.Spawn != nil {
 		spawn := *cmd.Spawn
 		spawn.Wasm = nil
 		cmd.Spawn = &spawn
 	}
-	h.emit(Commanded{at(), from, node, cmd, r, err})
+	e.k.emit(Commanded{at(), from, node, cmd, r, err})
 }
 
 // Fed implements lifecycle.Events.
-func (h host) Fed(from, node identity.PeerID, capsuleID string, taken int64, err error) {
-	h.emit(Fed{at(), from, node, capsuleID, taken, err})
+func (e capsuleEvents) Fed(from, node identity.PeerID, capsuleID string, taken int64, err error) {
+	e.k.emit(Fed{at(), from, node, capsuleID, taken, err})
 }
 
 // Charged implements lifecycle.Events.
-func (h host) Charged(capsuleID string, ledger identity.LedgerID, action, reason string, err error) {
-	h.emit(CapsuleCredit{at(), capsuleID, ledger, action, reason, err})
+func (e capsuleEvents) Charged(capsuleID string, ledger identity.LedgerID, action, reason string, err error) {
+	e.k.emit(CapsuleCredit{at(), capsuleID, ledger, action, reason, err})
 }
 
 // CapsuleEvent takes an event of the supervisor in: heartbeats and ends go to the

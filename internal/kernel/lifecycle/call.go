@@ -59,7 +59,7 @@ func (s *Service) Call(ctx context.Context, node identity.PeerID, capsuleID stri
 	if !ok {
 		return CallOutcome{}, fmt.Errorf("kernel: calls of capsules on other nodes: %w", errors.ErrUnsupported)
 	}
-	if err := s.cfg.Node.AuthorizeTransfer(ctx, node); err != nil {
+	if err := s.cfg.AuthorizeTransfer(ctx, node); err != nil {
 		return CallOutcome{}, err
 	}
 	out, err := caller.Call(ctx, node, mesh.CapsuleCall{
@@ -184,7 +184,7 @@ func (s *Service) callCode(err error) mesh.JobCode {
 	case errors.Is(err, supervisor.ErrPaused), errors.Is(err, supervisor.ErrCalls), errors.Is(err, supervisor.ErrStopped):
 		return mesh.JobBusy
 	}
-	return s.cfg.Node.JobCode(err)
+	return s.cfg.JobCode(err)
 }
 
 // callReason is the stable code of a failed call.

@@ -65,7 +65,7 @@ func (s *Service) Command(ctx context.Context, node identity.PeerID, cmd capsule
 	}
 	var dna governance.Metadata
 	if cmd.Spawn != nil {
-		if err := s.cfg.Node.AuthorizeTransfer(ctx, node); err != nil {
+		if err := s.cfg.AuthorizeTransfer(ctx, node); err != nil {
 			return capsule.Reply{}, err
 		}
 		if err := s.modules.checkSize(ctx, cmd.Spawn); err != nil {
@@ -208,7 +208,7 @@ func (s *Service) replyCode(err error) capsule.ReplyCode {
 	if errors.Is(err, ErrDenied) {
 		return capsule.Denied
 	}
-	switch s.cfg.Node.JobCode(err) {
+	switch s.cfg.JobCode(err) {
 	case mesh.JobDeadline, mesh.JobCancelled:
 		return capsule.Deadline
 	case mesh.JobCrashed:

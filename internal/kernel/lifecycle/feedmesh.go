@@ -26,7 +26,7 @@ func (s *Service) feedThere(ctx context.Context, node identity.PeerID, capsuleID
 	if !ok {
 		return 0, fmt.Errorf("kernel: streams into capsules of other nodes: %w", errors.ErrUnsupported)
 	}
-	if err := s.cfg.Node.AuthorizeTransfer(ctx, node); err != nil {
+	if err := s.cfg.AuthorizeTransfer(ctx, node); err != nil {
 		return 0, err
 	}
 	call := mesh.FeedCall{Envelope: s.cfg.Node.Message(ctx, mesh.FeedType, o.DNA), Capsule: capsuleID}

@@ -53,7 +53,7 @@ func (n network) start(t *testing.T, self identity.PeerID, change func(*Config))
 	t.Cleanup(stop)
 	c := Config{
 		Self: self, CreditCost: 10, Gate: gate, Capsules: s.capsules, Blobs: s.blobs, Snapshots: &imagesOf{},
-		Node: s, Valves: s.adjuster, Events: s, Now: time.Now, Life: life,
+		Node: s, AuthorizeTransfer: s.authorizeTransfer, JobCode: jobCode, Valves: s.adjuster, Events: s, Now: time.Now, Life: life,
 	}
 	if change != nil {
 		change(&c)
@@ -87,7 +87,7 @@ func (s *site) Pass(env governance.Envelope, kind string) error {
 	return nil
 }
 
-func (s *site) AuthorizeTransfer(_ context.Context, node identity.PeerID) error {
+func (s *site) authorizeTransfer(_ context.Context, node identity.PeerID) error {
 	if node == s.denied {
 		return ErrDenied
 	}
@@ -96,7 +96,7 @@ func (s *site) AuthorizeTransfer(_ context.Context, node identity.PeerID) error 
 
 func (s *site) Draining() bool { return s.draining }
 
-func (s *site) JobCode(err error) mesh.JobCode {
+func jobCode(err error) mesh.JobCode {
 	if errors.Is(err, ErrFetch) {
 		return mesh.JobUnknownCapsule
 	}

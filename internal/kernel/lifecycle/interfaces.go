@@ -27,10 +27,13 @@ type Config struct {
 	Upkeep       Upkeep    // nil: spawned capsules cost nothing
 	Memory       *budget.Memory
 	Node         Node
-	Valves       Valves
-	Events       Events
-	Now          func() time.Time
-	Life         context.Context // ends with the kernel
+	// AuthorizeTransfer says whether this node's data may go to node. Errors match ErrDenied.
+	AuthorizeTransfer func(ctx context.Context, node identity.PeerID) error
+	JobCode           func(err error) mesh.JobCode // says in the mesh's terms how a run failed
+	Valves            Valves
+	Events            Events
+	Now               func() time.Time
+	Life              context.Context // ends with the kernel
 }
 
 // Gate judges what may be done with capsules. *governance.Gate is one.
@@ -109,12 +112,8 @@ type Node interface {
 	Message(ctx context.Context, kind string, dna governance.Metadata) governance.Envelope
 	// Pass checks an envelope of this kind that another node sent. Errors match ErrDenied.
 	Pass(env governance.Envelope, kind string) error
-	// AuthorizeTransfer says whether this node's data may go to node. Errors match ErrDenied.
-	AuthorizeTransfer(ctx context.Context, node identity.PeerID) error
 	// Draining reports whether this node takes no new work.
 	Draining() bool
-	// JobCode says in the mesh's terms how a run failed.
-	JobCode(err error) mesh.JobCode
 }
 
 // Valves hold streams into congested capsules back. *adjuster.Adjuster has them.

@@ -64,6 +64,13 @@ func (p *prepaid) with(change func()) {
 	change()
 }
 
+// charged is how long it was charged for, and how often it was closed.
+func (p *prepaid) charged() (ran time.Duration, closed int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ran, p.closed
+}
+
 // paid is a node whose capsules money pays for, and a capsule of it.
 func paid(t *testing.T, money *prepaid) (s *site, id string) {
 	s = network{}.start(t, "home", func(c *Config) { c.Upkeep = money })
@@ -101,7 +108,8 @@ func TestDryLedger(t *testing.T) {
 		require.Equal(t, 1, s.capsules.count(capsule.Kill))
 		s.metering.Observe(supervisor.CapsuleEnded{ID: id})
 		synctest.Wait()
-		require.Equal(t, 1, money.closed)
+		_, closed := money.charged()
+		require.Equal(t, 1, closed)
 		require.Equal(t, []string{"pause", "resume", "pause", "kill"}, s.actions)
 	})
 }
@@ -116,7 +124,9 @@ func TestUnwrittenCharge(t *testing.T) {
 		money.with(func() { money.broken = nil })
 		s.metering.Observe(supervisor.CapsuleEnded{ID: id, Restart: true})
 		time.Sleep(time.Minute)
-		require.InDelta(t, time.Minute, money.ran, float64(2*time.Second), "a restart is no end")
+		ran, closed := money.charged()
+		require.InDelta(t, time.Minute, ran, float64(2*time.Second))
+		require.Zero(t, closed, "a restart is no end")
 	})
 }
 
@@ -129,9 +139,11 @@ func TestAccountsAreClosed(t *testing.T) {
 		time.Sleep(10*time.Second + 500*time.Millisecond)
 		s.metering.Observe(supervisor.CapsuleEnded{ID: id})
 		synctest.Wait()
-		require.Equal(t, 1, money.closed, "at once")
+		_, closed := money.charged()
+		require.Equal(t, 1, closed, "at once")
 		time.Sleep(time.Minute)
-		require.Equal(t, 10*time.Second+500*time.Millisecond, money.ran)
+		ran, _ := money.charged()
+		require.Equal(t, 10*time.Second+500*time.Millisecond, ran)
 	})
 	t.Run("node", func(t *testing.T) {
 		money := &prepaid{left: time.Hour}
