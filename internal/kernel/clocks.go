@@ -45,7 +45,7 @@ func compareClocks(peers []mesh.Peer, now time.Time) (c Clocks) {
 
 // Clocks compares this machine's clock with those of the connected peers.
 func (k *Kernel) Clocks() Clocks {
-	m, err := k.theMesh()
+	m, err := k.Mesh()
 	if err != nil {
 		return Clocks{}
 	}

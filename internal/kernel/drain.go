@@ -149,7 +149,7 @@ const goodbyeLife = 2 * time.Second
 // without one.
 func (k *Kernel) Leave(ctx context.Context) error {
 	k.leaving.draining.Store(true)
-	m, err := k.theMesh()
+	m, err := k.Mesh()
 	if err != nil {
 		return err
 	}

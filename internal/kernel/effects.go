@@ -34,7 +34,7 @@ func (e *effects) Measure(id identity.PeerID) {
 // Probe implements placement.Effects.
 func (e *effects) Probe(p *placement.Probe) bool {
 	s, k := e.s, e.s.k
-	m, err := k.theMesh()
+	m, err := k.Mesh()
 	if err != nil || k.life.Err() != nil {
 		return false
 	}
@@ -55,7 +55,7 @@ func (e *effects) Probe(p *placement.Probe) bool {
 // CanDial implements placement.Effects. Without a mesh, or where it does not say, everybody can
 // be dialled.
 func (e *effects) CanDial(addrs []string) bool {
-	m, err := e.s.k.theMesh()
+	m, err := e.s.k.Mesh()
 	if err != nil {
 		return true
 	}

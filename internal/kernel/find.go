@@ -32,7 +32,7 @@ type Found struct {
 // id; this node is not among them. What gossip alone has told is left out. Errors
 // are ErrNoMesh, ErrStopped or the mesh's.
 func (k *Kernel) Find(ctx context.Context, capability string) ([]Found, error) {
-	m, err := k.theMesh()
+	m, err := k.Mesh()
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ type lookup struct {
 // discover asks the directory for the nodes of each capability, takes in what it
 // says and measures the nodes that are new.
 func (k *Kernel) discover(ctx context.Context, capabilities []string) {
-	m, err := k.theMesh()
+	m, err := k.Mesh()
 	if err != nil {
 		return
 	}

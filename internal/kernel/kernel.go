@@ -194,8 +194,8 @@ func (k *Kernel) attachMesh(m mesh.Mesh) error {
 	return nil
 }
 
-// theMesh returns the attached mesh or ErrNoMesh.
-func (k *Kernel) theMesh() (mesh.Mesh, error) {
+// Mesh returns the mesh that is attached, or ErrNoMesh.
+func (k *Kernel) Mesh() (mesh.Mesh, error) {
 	if j := k.mesh.Load(); j != nil {
 		return j.Mesh, nil
 	}

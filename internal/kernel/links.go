@@ -60,7 +60,7 @@ func (k *Kernel) followMesh(ctx context.Context) error {
 func (k *Kernel) awaitMesh(ctx context.Context) (mesh.Mesh, error) {
 	select {
 	case <-k.attached:
-		return k.theMesh()
+		return k.Mesh()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -145,7 +145,7 @@ func (k *Kernel) profile(free int, sequence uint64) mesh.Profile {
 	if c.Slots == 0 {
 		p.Capabilities = nil // nobody need look for what cannot be had
 	}
-	if m, err := k.theMesh(); err == nil {
+	if m, err := k.Mesh(); err == nil {
 		p.Addrs = m.Addrs()
 	}
 	return p

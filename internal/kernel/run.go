@@ -127,7 +127,7 @@ func (k *Kernel) send(ctx context.Context, a governance.Admitted, p matchmaker.P
 	defer func() { end(spanCode(out, err)) }()
 	node := p.Node
 	out.Node = node
-	m, err := k.theMesh()
+	m, err := k.Mesh()
 	if err != nil {
 		return out, false, err
 	}
@@ -246,7 +246,7 @@ const fetchFromAtMost = 8
 // fetchFromPeers looks for a capsule on some of the connected peers, one after the
 // other: on others each time, so that what only one of many has is found in the end.
 func (k *Kernel) fetchFromPeers(ctx context.Context, call mesh.FetchCall) (mesh.Blob, error) {
-	m, err := k.theMesh()
+	m, err := k.Mesh()
 	if err != nil {
 		return mesh.Blob{}, err
 	}

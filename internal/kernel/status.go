@@ -19,7 +19,7 @@ func (k *Kernel) Status(ctx context.Context) (Status, error) {
 		Slots: c.Slots, Waiting: k.matchmaker.Waiting(),
 		Memory: c.Memory.Use(), Rejected: k.rejections.Load(), Dropped: k.hub.dropped.Load(),
 	}
-	if m, err := k.theMesh(); err == nil {
+	if m, err := k.Mesh(); err == nil {
 		peers := m.Peers()
 		st.Joined, st.Addrs, st.Peers = true, m.Addrs(), len(peers)
 		st.Clocks = compareClocks(peers, c.Now())
