@@ -108,6 +108,7 @@ stage mesh "the mesh, in browsers" node test/browser/mesh/run.mjs
 stage store "the ledger survives kills, in browsers" killed
 stage storage "key and ledger where a browser keeps nothing, in browsers" node test/browser/storage.mjs
 stage trace "a browser's spans reach a collector, by way of a native node" node test/browser/trace/run.mjs
+stage examples "the page and the stream of examples/, in Chromium" node test/browser/examples.mjs
 stage demo "one job, all the way, in Chromium" node test/browser/demo.mjs
 stage demo-firefox "one job, all the way, in Firefox" node test/browser/demo.mjs --firefox
 stage lint "vet, staticcheck, clippy and rustfmt, Biome" arrived

@@ -100,6 +100,7 @@ func TestThePagesNameTestsThatThereAre(t *testing.T) {
 	}
 	pages, err := filepath.Glob("../../docs/*.md")
 	require.NoError(t, err)
+	pages = append(pages, examples+"README.md", "../../CONTRIBUTING.md", "../../SECURITY.md")
 	named := 0
 	for _, path := range pages {
 		raw, err := os.ReadFile(path)
@@ -122,4 +123,52 @@ func TestThePagesNameTestsThatThereAre(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^## (.+)$`).FindAllStringSubmatch(promises, -1) {
 		require.Contains(t, page, "\n| "+m[1]+" |", "the tests of a part of the page")
 	}
+}
+
+// Every page is in the index, and every link of a page leads to a file and a heading that
+// are there.
+func TestThePagesLinkToWhatThereIs(t *testing.T) {
+	var pages []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "examples/*.md", "capsules/*.md"} {
+		found, err := filepath.Glob("../../" + pattern)
+		require.NoError(t, err)
+		pages = append(pages, found...)
+	}
+	read := func(path string) string {
+		raw, err := os.ReadFile(path)
+		require.NoError(t, err)
+		return string(raw)
+	}
+	index := read("../../docs/README.md")
+	links := 0
+	for _, page := range pages {
+		if filepath.Base(filepath.Dir(page)) == "docs" && filepath.Base(page) != "README.md" {
+			require.Contains(t, index, "("+filepath.Base(page)+")", "the index")
+		}
+		for _, m := range regexp.MustCompile(`\]\(([^)#\s]*)(#[^)\s]+)?\)`).FindAllStringSubmatch(read(page), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			links++
+			to := page
+			if m[1] != "" {
+				to = filepath.Join(filepath.Dir(page), m[1])
+			}
+			_, err := os.Stat(to)
+			require.NoError(t, err, "%s: %s", page, m[0])
+			if m[2] != "" {
+				require.Contains(t, anchors(read(to)), m[2][1:], "%s: %s", page, m[0])
+			}
+		}
+	}
+	require.Greater(t, links, 100)
+}
+
+// anchors are the fragments by which a page's headings are linked.
+func anchors(page string) (all []string) {
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(page, -1) {
+		text := regexp.MustCompile(`[^\p{L}\p{N}\- ]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		all = append(all, strings.ReplaceAll(text, " ", "-"))
+	}
+	return all
 }

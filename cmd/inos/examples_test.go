@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -60,6 +61,43 @@ func TestExampleUnit(t *testing.T) {
 	out, err := exec.Command(verify, "verify", "--man=no", path).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	require.NotContains(t, string(out), "inos.service", "%s", out)
+}
+
+// The job runs on the node that the script starts, and no node is left.
+func TestExampleJob(t *testing.T) {
+	script := exec.Command("bash", examples+"job.sh", "hello")
+	var diag bytes.Buffer
+	script.Stderr = &diag
+	script.Env = append(os.Environ(), asInos+"=1", "INOS="+os.Args[0])
+	out, err := script.Output() // ends once all that holds the output has ended
+	require.NoError(t, err, diag.String())
+	require.Equal(t, "sha256 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824", strings.TrimSpace(string(out)))
+	require.Empty(t, diag.String())
+}
+
+// The policy parses and says what it is called, and a node takes it.
+func TestExamplePolicy(t *testing.T) {
+	out, _, err := inos(t, "policy", "check", examples+"policy.txt")
+	require.NoError(t, err)
+	require.Equal(t, "ok: policy \"careful\", version 1\n", out)
+	key, signed := filepath.Join(t.TempDir(), "key"), filepath.Join(t.TempDir(), "signed")
+	id, _, err := inos(t, "id", "--make", "--key", key)
+	require.NoError(t, err)
+	_, _, err = inos(t, "policy", "sign", "--key", key, "--out", signed, examples+"policy.txt")
+	require.NoError(t, err)
+	p, err := loadPolicy(signed, []string{strings.Fields(id)[0]})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, p.Version)
+}
+
+// The index of the examples names each of them, and tests that there are.
+func TestExamplesIndex(t *testing.T) {
+	index := example(t, "README.md")
+	entries, err := os.ReadDir(examples)
+	require.NoError(t, err)
+	for _, e := range entries {
+		require.True(t, e.Name() == "README.md" || strings.Contains(index, "]("+e.Name()), e.Name())
+	}
 }
 
 const letGoAndGoodbye = 20 * time.Second
