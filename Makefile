@@ -96,7 +96,7 @@ bench-governance: $(TOOLS)/wasmbrowsertest web/node_modules/.package-lock.json #
 	scripts/bench.sh ./internal/governance ./internal/credit ./internal/store ./internal/payment
 	node test/browser/store/run.mjs 0 chromium
 
-.PHONY: fmt vet lint lint-go lint-rust lint-web
+.PHONY: fmt vet lint lint-go lint-go-js lint-rust lint-web
 fmt: web/node_modules/.package-lock.json ## format all code
 	gofmt -w $$(scripts/test.sh --go)
 	web/node_modules/.bin/biome format --write
@@ -104,9 +104,10 @@ fmt: web/node_modules/.package-lock.json ## format all code
 vet: | setup-base ## go vet, natively and for js/wasm
 	go vet ./...
 	GOOS=js GOARCH=wasm go vet $$(scripts/test-js.sh --vet)
-lint: vet lint-go lint-rust lint-web ## vet, staticcheck, clippy and rustfmt, Biome
+lint: vet lint-go lint-go-js lint-rust lint-web ## vet, staticcheck, clippy and rustfmt, Biome
 lint-go: $(TOOLS)/staticcheck
 	$(TOOLS)/staticcheck $$(go list ./... | grep -v /internal/bridge) # used on js only
+lint-go-js: $(TOOLS)/staticcheck
 	GOOS=js GOARCH=wasm $(TOOLS)/staticcheck -checks inherit,-U1000 $$(scripts/test-js.sh --vet)
 lint-rust: | setup-base
 	scripts/lint-rust.sh

@@ -97,6 +97,11 @@ func (c *Capsule) Kill(cause error) {
 
 var errNoReason = fault.Internal("no reason given")
 
+// Ending is closed as soon as the capsule will answer nothing any more: it was
+// killed, has crashed or has returned. Done follows once its thread has ended,
+// which can take a browser seconds.
+func (c *Capsule) Ending() <-chan struct{} { return c.dead }
+
 // Done is closed when the instance runs no more and nothing is pending.
 func (c *Capsule) Done() <-chan struct{} { return c.done }
 

@@ -124,14 +124,6 @@ func (r *room) meet(ids ...identity.PeerID) {
 	}
 }
 
-// hearAgain takes the same profile in anew: free slots are as it says.
-func (r *room) hearAgain(id identity.PeerID) {
-	p, known := r.Profile(id)
-	require.True(r.t, known)
-	p.Sequence, p.Expires = p.Sequence+1, r.now.Add(time.Hour)
-	r.Hear(p, r.now)
-}
-
 // choose chooses for one attempt at j.
 func (r *room) choose(j *job, attempt int, last bool, failed ...identity.PeerID) matchmaker.Choice {
 	var out [1]matchmaker.Choice
