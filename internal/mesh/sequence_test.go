@@ -3,6 +3,7 @@ package mesh
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,10 +16,10 @@ import (
 // numbered is a mesh whose profiles have a sequence.
 type numbered struct {
 	Mesh
-	sequence uint64
+	sequence atomic.Uint64
 }
 
-func (n *numbered) Sequence() uint64 { return n.sequence }
+func (n *numbered) Sequence() uint64 { return n.sequence.Load() }
 
 // The sequence is written as soon as there is one, every minute, and at the end, each time
 // ahead of what it can be by the next time; the next run reads it.
@@ -26,12 +27,12 @@ func TestSequenceOutlastsTheProgram(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keep := &testkit.Keeper{}
 		m := &numbered{}
-		var joined Mesh
+		var joined atomic.Bool
 		s := NewSavedSequence(keep, func() (Mesh, error) {
-			if joined == nil {
+			if !joined.Load() {
 				return nil, errors.New("not joined")
 			}
-			return joined, nil
+			return m, nil
 		})
 		require.Zero(t, s.Last())
 		ctx, cancel := context.WithCancel(t.Context())
@@ -48,14 +49,14 @@ func TestSequenceOutlastsTheProgram(t *testing.T) {
 		}
 		const ahead = 2 * 60_000
 		saved(time.Minute, 0)
-		joined = m
+		joined.Store(true)
 		saved(time.Minute, 0)
-		m.sequence = 7
+		m.sequence.Store(7)
 		saved(sequenceFirst, 7+ahead)
-		m.sequence = 8
+		m.sequence.Store(8)
 		saved(sequenceEvery-time.Second, 7+ahead)
 		saved(time.Second, 8+ahead)
-		m.sequence = 9
+		m.sequence.Store(9)
 		cancel()
 		<-done
 		saved(0, 9+ahead)

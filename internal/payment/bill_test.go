@@ -175,7 +175,7 @@ func TestReceiptIsToldOfAfterItsVoucher(t *testing.T) {
 // A receipt that the payer's own ledger could not settle just now is as good as before.
 func TestReceiptOutlivesABusyLedger(t *testing.T) {
 	payer, worker := accounts.New(t, 1), accounts.New(t, 2)
-	slow := &slowLog{in: make(chan struct{}, 1), free: make(chan struct{})}
+	slow := &blockingLog{in: make(chan struct{}, 1), free: make(chan struct{})}
 	var err error
 	payer.Ledger, err = credit.OpenLedger(credit.Config{Log: slow, Codec: wire.Credit{}, Self: payer.Signer.Peer(), StrangerLine: accounts.Line, MaxPending: 1})
 	require.NoError(t, err)
@@ -214,15 +214,15 @@ func TestReceiptOutlivesABusyLedger(t *testing.T) {
 	require.ErrorIs(t, payer.Payment.Pay(here, out, time.Second, payer.Now), credit.ErrReceiptUnknown, "once")
 }
 
-// slowLog blocks its writers while hold is set.
-type slowLog struct {
+// blockingLog blocks its writers while hold is set.
+type blockingLog struct {
 	credit.MemoryLog
 	hold atomic.Bool
 	in   chan struct{}
 	free chan struct{}
 }
 
-func (l *slowLog) Append(records [][]byte) error {
+func (l *blockingLog) Append(records [][]byte) error {
 	if l.hold.Load() {
 		l.in <- struct{}{}
 		<-l.free

@@ -32,19 +32,19 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// books is a worker whose ledger and proofs are on the disk.
-type books struct {
+// diskParty is a worker whose ledger and proofs are on the disk.
+type diskParty struct {
 	*accounts.Party
 	log   *store.Log
 	close func() error
 }
 
-func openBooks(dir string) (*books, error) {
+func openBooks(dir string) (*diskParty, error) {
 	d, err := store.OpenDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	b := &books{close: d.Close}
+	b := &diskParty{close: d.Close}
 	if b.log, _, err = store.OpenLog(d, "ledger"); err != nil {
 		return nil, errors.Join(err, b.close())
 	}

@@ -43,20 +43,20 @@ func TestEarnedWhileTheLogWasFull(t *testing.T) {
 	require.EqualValues(t, -30, worker.Balance(t, payer.Signer.Ledger()), "once")
 }
 
-// watchedLog tells before each entry is written.
-type watchedLog struct {
+// hookedLog tells before each entry is written.
+type hookedLog struct {
 	credit.MemoryLog
 	before func()
 }
 
-func (l *watchedLog) Append(records [][]byte) error {
+func (l *hookedLog) Append(records [][]byte) error {
 	l.before()
 	return l.MemoryLog.Append(records)
 }
 
 // Nobody is asked after a voucher that has not left yet: it would be refused when it comes.
 func TestAPromiseIsNotLostWhileItIsWritten(t *testing.T) {
-	log := &watchedLog{before: func() {}}
+	log := &hookedLog{before: func() {}}
 	payer, worker := accounts.Open(t, accounts.Config{Key: 1, Log: log}), accounts.New(t, 2)
 	sub := payer.Order(t, 100)
 	written := 0

@@ -67,21 +67,21 @@ func TestGivingBackIsInterrupted(t *testing.T) {
 	payer, log, kv := accounts.New(t, 1), &accounts.FullLog{}, &testkit.Keeper{}
 	id, _, _ := crashed(t, payer, log, kv)
 	w := accounts.New(t, 2)
-	books, err := credit.OpenLedger(credit.Config{Log: log, Codec: wire.Credit{}, Self: w.Signer.Peer(), StrangerLine: accounts.Line})
+	diskParty, err := credit.OpenLedger(credit.Config{Log: log, Codec: wire.Credit{}, Self: w.Signer.Peer(), StrangerLine: accounts.Line})
 	require.NoError(t, err)
 	open := func(keep payment.Store) error {
-		_, err := payment.New(payment.Config{Signer: w.Signer, Ledger: books, Keep: keep}, w.Now)
+		_, err := payment.New(payment.Config{Signer: w.Signer, Ledger: diskParty, Keep: keep}, w.Now)
 		return err
 	}
 	for _, at := range []*func(){&kv.Before, &kv.After} {
 		*at = func() { panic("power off") }
 		require.Panics(t, func() { _ = open(kv) })
 		*at = nil
-		require.Equal(t, credit.FateHeld, books.Fate(id), "nothing is given back before it is known whom to tell")
+		require.Equal(t, credit.FateHeld, diskParty.Fate(id), "nothing is given back before it is known whom to tell")
 	}
 	log.Fail(errFull)
 	require.ErrorIs(t, open(kv), credit.ErrFailed)
-	require.Equal(t, credit.FateHeld, books.Fate(id))
+	require.Equal(t, credit.FateHeld, diskParty.Fate(id))
 	log.Fail(nil)
 	after := reopened(t, log, kv)
 	require.Equal(t, credit.FateRefunded, after.Ledger.Fate(id))

@@ -18,28 +18,28 @@ import (
 	"inos/internal/testkit/capsules"
 )
 
-// lying is a handler of jobs that does none.
-type lying struct{ code mesh.JobCode } // JobOK: it keeps them
+// lyingHandler is a handler of jobs that does none.
+type lyingHandler struct{ code mesh.JobCode } // JobOK: it keeps them
 
-func (l lying) HandleJob(ctx context.Context, _ identity.PeerID, call mesh.JobCall, _ mesh.FetchFunc, _ func(mesh.Progress)) mesh.JobOutcome {
+func (l lyingHandler) HandleJob(ctx context.Context, _ identity.PeerID, call mesh.JobCall, _ mesh.FetchFunc, _ func(mesh.Progress)) mesh.JobOutcome {
 	if l.code == mesh.JobOK {
 		<-ctx.Done()
 	}
 	return mesh.JobOutcome{JobID: call.Job.ID, Code: l.code, Message: "\x1b[2J", Cost: 1 << 63}
 }
 
-func (lying) HandleCommand(context.Context, identity.PeerID, mesh.CommandCall) capsule.Reply {
+func (lyingHandler) HandleCommand(context.Context, identity.PeerID, mesh.CommandCall) capsule.Reply {
 	return capsule.Reply{Code: capsule.Denied}
 }
 
-func (lying) HandleFetch(context.Context, identity.PeerID, mesh.FetchCall) (mesh.Blob, bool) {
+func (lyingHandler) HandleFetch(context.Context, identity.PeerID, mesh.FetchCall) (mesh.Blob, bool) {
 	return mesh.Blob{}, false
 }
 
 // lie starts a host that offers more for less than anybody and lies.
 func lie(t *testing.T, seed byte, code mesh.JobCode, to *peer) {
 	t.Helper()
-	m, err := p2p.New(p2p.Config{Key: testkit.Key(seed), Handler: lying{code}, Listen: []string{"/ip4/127.0.0.1/udp/0/quic-v1"}})
+	m, err := p2p.New(p2p.Config{Key: testkit.Key(seed), Handler: lyingHandler{code}, Listen: []string{"/ip4/127.0.0.1/udp/0/quic-v1"}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	_, err = m.Connect(t.Context(), to.mesh.Addrs()[0])

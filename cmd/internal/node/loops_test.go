@@ -19,24 +19,24 @@ import (
 	"inos/internal/testkit"
 )
 
-// idle is a runtime that nothing is run on.
-type idle struct{}
+// noRuntime is a runtime that nothing is run on.
+type noRuntime struct{}
 
-func (idle) Compile(context.Context, []byte) (capsule.Module, error) {
+func (noRuntime) Compile(context.Context, []byte) (capsule.Module, error) {
 	return nil, capsule.ErrNotWasm
 }
-func (idle) Compiled(capsule.CID) (capsule.Module, bool) { return nil, false }
-func (idle) Close() error                                { return nil }
+func (noRuntime) Compiled(capsule.CID) (capsule.Module, bool) { return nil, false }
+func (noRuntime) Close() error                                { return nil }
 
-// post is an in-process mesh that carries requests.
-type post struct {
+// requestMesh is an in-process mesh that carries requests.
+type requestMesh struct {
 	mesh.Mesh
 	to map[identity.PeerID]*Node
 }
 
-var _ mesh.Requester = post{}
+var _ mesh.Requester = requestMesh{}
 
-func (p post) Request(ctx context.Context, to identity.PeerID, name string, body []byte) ([]byte, error) {
+func (p requestMesh) Request(ctx context.Context, to identity.PeerID, name string, body []byte) ([]byte, error) {
 	n := p.to[to]
 	if n == nil {
 		return nil, mesh.ErrUnreachable
@@ -50,7 +50,7 @@ func TestNodeLooksAfterItsBooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kept := &testkit.Keeper{}
 		build := func(seed byte, keep *testkit.Keeper) *Node {
-			n, err := New(Config{Key: testkit.Key(seed), Kind: "native", CreditCost: 1000, Slots: -1, Runtime: idle{}, Allowance: 1_000_000, StrangerLine: 1_000_000, Keep: keep})
+			n, err := New(Config{Key: testkit.Key(seed), Kind: "native", CreditCost: 1000, Slots: -1, Runtime: noRuntime{}, Allowance: 1_000_000, StrangerLine: 1_000_000, Keep: keep})
 			require.NoError(t, err)
 			return n
 		}
@@ -61,7 +61,9 @@ func TestNodeLooksAfterItsBooks(t *testing.T) {
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
-		go func() { ended <- home.Run(ctx, post{joined, map[identity.PeerID]*Node{worker.Signer.Peer(): worker}}) }()
+		go func() {
+			ended <- home.Run(ctx, requestMesh{joined, map[identity.PeerID]*Node{worker.Signer.Peer(): worker}})
+		}()
 		synctest.Wait()
 
 		// One job is done, and its result is lost; one node never answers.

@@ -223,7 +223,7 @@ func TestLateReceiptIsSettledOnce(t *testing.T) {
 	require.Len(t, home.Ledger.Holds(), 3, "their jobs may be in hand")
 
 	// The payer starts again on the same log: its promises are forgotten, the holds not.
-	again := start(t, 1, func(c *Config) { c.Log = &unlocked{log} })
+	again := start(t, 1, func(c *Config) { c.Log = &sharedLog{log} })
 	_, err = again.mesh.Connect(t.Context(), worker.mesh.Addrs()[0])
 	require.NoError(t, err)
 	for _, h := range again.Ledger.Holds() {
@@ -244,8 +244,8 @@ func TestLateReceiptIsSettledOnce(t *testing.T) {
 	require.Len(t, ids, 1, "a node that never answers is refunded at expiry")
 }
 
-// unlocked is a log that another ledger of the test has open, too, and leaves alone.
-type unlocked struct{ credit.Log }
+// sharedLog is a log that another ledger of the test has open, too, and leaves alone.
+type sharedLog struct{ credit.Log }
 
 func TestChequesClearBothBooks(t *testing.T) {
 	a, b := start(t, 1, nil), start(t, 2, nil)

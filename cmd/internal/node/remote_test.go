@@ -172,7 +172,7 @@ func TestLateAnswersOfAKilledCapsule(t *testing.T) {
 	started := make(chan struct{})
 	fed := make(chan error, 1)
 	go func() {
-		_, err := home.Kernel.Feed(t.Context(), far.mesh.Self(), first.CapsuleID, &endless{started: started}, lifecycle.FeedOptions{})
+		_, err := home.Kernel.Feed(t.Context(), far.mesh.Self(), first.CapsuleID, &endlessReader{started: started}, lifecycle.FeedOptions{})
 		fed <- err
 	}()
 	<-started
@@ -194,13 +194,13 @@ func TestLateAnswersOfAKilledCapsule(t *testing.T) {
 	feed(t, home, far, second.CapsuleID, "a stream of its own")
 }
 
-// endless closes started when it has given more than fits a ring.
-type endless struct {
+// endlessReader closes started when it has given more than fits a ring.
+type endlessReader struct {
 	given   int
 	started chan struct{}
 }
 
-func (e *endless) Read(p []byte) (int, error) {
+func (e *endlessReader) Read(p []byte) (int, error) {
 	if before := e.given; before <= 256<<10 && before+len(p) > 256<<10 {
 		close(e.started)
 	}

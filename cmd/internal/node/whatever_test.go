@@ -169,7 +169,7 @@ func unlike(wasm []byte, n uint64) []byte {
 // seller is a node that sells runs, one at a time, and a witness of what they used.
 type seller struct {
 	*peer
-	seen *witness
+	seen *usageRuntime
 }
 
 // compileProcess is the first argument of this program as a compiler.
@@ -193,7 +193,7 @@ func compiledApart(t *testing.T) capsule.Runtime {
 }
 
 func openSeller(t *testing.T, seed byte) *seller {
-	s := &seller{seen: &witness{}}
+	s := &seller{seen: &usageRuntime{}}
 	s.peer = start(t, seed, func(c *Config) {
 		s.seen.Runtime = compiledApart(t)
 		c.Runtime, c.CreditCost, c.StrangerLine = s.seen, endPrice, 100*endPrice
@@ -300,8 +300,8 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// witness is a runtime that notes what is used of it.
-type witness struct {
+// usageRuntime is a runtime that notes what is used of it.
+type usageRuntime struct {
 	capsule.Runtime
 
 	mu  sync.Mutex
@@ -319,7 +319,7 @@ type use struct {
 }
 
 // watch begins with a new run.
-func (w *witness) watch() *use {
+func (w *usageRuntime) watch() *use {
 	u := &use{over: make(chan struct{})}
 	w.mu.Lock()
 	w.now = u
@@ -344,7 +344,7 @@ func (w *witness) watch() *use {
 	return u
 }
 
-func (w *witness) current() *use {
+func (w *usageRuntime) current() *use {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.now
@@ -384,7 +384,7 @@ func (u *use) ends(in *usedInstance) {
 	u.last = time.Now()
 }
 
-func (w *witness) Compile(ctx context.Context, wasm []byte) (capsule.Module, error) {
+func (w *usageRuntime) Compile(ctx context.Context, wasm []byte) (capsule.Module, error) {
 	u, compiled := w.current(), false
 	m, err := w.Runtime.Compile(capsule.Metered(ctx, func() {
 		compiled = true
@@ -397,21 +397,21 @@ func (w *witness) Compile(ctx context.Context, wasm []byte) (capsule.Module, err
 	if err != nil {
 		return nil, err
 	}
-	return sold{m, w}, nil
+	return observedModule{m, w}, nil
 }
 
-func (w *witness) Compiled(cid capsule.CID) (capsule.Module, bool) {
+func (w *usageRuntime) Compiled(cid capsule.CID) (capsule.Module, bool) {
 	m, ok := w.Runtime.Compiled(cid)
-	return sold{m, w}, ok
+	return observedModule{m, w}, ok
 }
 
-type sold struct {
+type observedModule struct {
 	capsule.Module
-	witness *witness
+	usageRuntime *usageRuntime
 }
 
-func (m sold) Instantiate(ctx context.Context, epoch uint32, limit uint64) (capsule.Instance, error) {
-	u := m.witness.current()
+func (m observedModule) Instantiate(ctx context.Context, epoch uint32, limit uint64) (capsule.Instance, error) {
+	u := m.usageRuntime.current()
 	u.begins()
 	in, err := m.Module.Instantiate(ctx, epoch, limit)
 	if err != nil {

@@ -15,14 +15,14 @@ import (
 	"inos/internal/mesh"
 )
 
-// eater is a worker that takes feeds, all of them at once, or none until told.
-type eater struct {
+// feedHandler is a worker that takes feeds, all of them at once, or none until told.
+type feedHandler struct {
 	worker
 	begin chan struct{} // nil: at once
 	ate   bytes.Buffer
 }
 
-func (e *eater) HandleFeed(ctx context.Context, _ identity.PeerID, _ mesh.FeedCall, r io.ReadCloser, onTaken func(uint64)) mesh.FeedEnd {
+func (e *feedHandler) HandleFeed(ctx context.Context, _ identity.PeerID, _ mesh.FeedCall, r io.ReadCloser, onTaken func(uint64)) mesh.FeedEnd {
 	if e.begin != nil {
 		<-e.begin
 	}
@@ -38,7 +38,7 @@ func TestFeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := New(Config{})
 		defer n.Close()
-		fed := &eater{}
+		fed := &feedHandler{}
 		a, b, c := join(t, n, 1, nil), join(t, n, 2, fed), join(t, n, 3, &worker{})
 		var reported uint64
 		end, err := a.Feed(t.Context(), b.Self(), mesh.FeedCall{}, bytes.NewReader(make([]byte, 100_000)), func(total uint64) { reported = total })
@@ -54,7 +54,7 @@ func TestFeed(t *testing.T) {
 		}
 
 		broken := errors.New("broken")
-		_, err = a.Feed(t.Context(), b.Self(), mesh.FeedCall{}, io.MultiReader(bytes.NewReader([]byte("x")), failing{broken}), nil)
+		_, err = a.Feed(t.Context(), b.Self(), mesh.FeedCall{}, io.MultiReader(bytes.NewReader([]byte("x")), failingReader{broken}), nil)
 		require.Equal(t, broken, err)
 
 		// Nothing is read for it any more when a feed has returned, though its handler
@@ -73,6 +73,6 @@ func TestFeed(t *testing.T) {
 	})
 }
 
-type failing struct{ err error }
+type failingReader struct{ err error }
 
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
+func (f failingReader) Read([]byte) (int, error) { return 0, f.err }

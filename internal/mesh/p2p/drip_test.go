@@ -68,7 +68,7 @@ func TestDrippingInputIsGivenUp(t *testing.T) {
 // The end of a job's context reaches a read that begins after it, too.
 func TestACancelledReadStaysCancelled(t *testing.T) {
 	read := make(chan error, 1)
-	a := start(t, 422, func(c *Config) { c.Handler = hasty{reader{c.Handler.(*worker), read}} })
+	a := start(t, 422, func(c *Config) { c.Handler = cancellingReader{reader{c.Handler.(*worker), read}} })
 	b := start(t, 423, nil, a)
 	until(t, b, connected(a))
 	s, end, err := b.open(t.Context(), a.Self(), JobProtocol)
@@ -80,10 +80,10 @@ func TestACancelledReadStaysCancelled(t *testing.T) {
 	require.ErrorIs(t, <-read, context.Canceled)
 }
 
-// hasty cancels the reading just when it begins.
-type hasty struct{ reader }
+// cancellingReader cancels the reading just when it begins.
+type cancellingReader struct{ reader }
 
-func (l hasty) HandleJob(ctx context.Context, from identity.PeerID, call mesh.JobCall, fetch mesh.FetchFunc, report func(mesh.Progress)) mesh.JobOutcome {
+func (l cancellingReader) HandleJob(ctx context.Context, from identity.PeerID, call mesh.JobCall, fetch mesh.FetchFunc, report func(mesh.Progress)) mesh.JobOutcome {
 	ctx, cancel := context.WithCancel(ctx)
 	body := call.Body
 	call.Body = func(ctx context.Context) ([]byte, error) {
@@ -127,17 +127,17 @@ func TestADrippingCapsuleIsGivenUp(t *testing.T) {
 	require.ErrorIs(t, err, mesh.ErrTimeout)
 }
 
-// thin is a stream whose other side takes so many bytes a second.
-type thin struct {
+// slowWriter is a stream whose other side takes so many bytes a second.
+type slowWriter struct {
 	network.Stream
 	rate  int
 	until time.Time
 	taken int
 }
 
-func (s *thin) SetWriteDeadline(t time.Time) error { s.until = t; return nil }
+func (s *slowWriter) SetWriteDeadline(t time.Time) error { s.until = t; return nil }
 
-func (s *thin) Write(p []byte) (int, error) {
+func (s *slowWriter) Write(p []byte) (int, error) {
 	takes := time.Duration(len(p)) * time.Second / time.Duration(s.rate)
 	if left := time.Until(s.until); takes > left {
 		time.Sleep(left)
@@ -154,7 +154,7 @@ func (s *thin) Write(p []byte) (int, error) {
 func TestADrippingReaderIsGivenUp(t *testing.T) {
 	const silence, length, chunk = 15 * time.Second, 8 << 20, 1 << 10
 	serve := func(rate int) (taken int, err error) {
-		s := &thin{rate: rate}
+		s := &slowWriter{rate: rate}
 		f := newFrames(s, silence)
 		for range length / chunk {
 			if err := f.put(make([]byte, chunk)); err != nil {
@@ -179,7 +179,7 @@ func TestADrippingReaderIsGivenUp(t *testing.T) {
 func TestAFewMayBeSlow(t *testing.T) {
 	const silence = 15 * time.Second
 	serve := func(g *streamLimiter, net string, rate int) error {
-		f := newFrames(&thin{rate: rate}, silence)
+		f := newFrames(&slowWriter{rate: rate}, silence)
 		f.slow = &slowPlace{of: g, net: net}
 		for range 256 {
 			if err := f.put(make([]byte, 256)); err != nil {

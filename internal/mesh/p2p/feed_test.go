@@ -22,13 +22,13 @@ import (
 	"inos/internal/wire"
 )
 
-// eater is a worker that takes feeds by a function of the test.
-type eater struct {
+// feedHandler is a worker that takes feeds by a function of the test.
+type feedHandler struct {
 	*worker
 	eat func(ctx context.Context, call mesh.FeedCall, r io.ReadCloser, onTaken func(uint64)) mesh.FeedEnd
 }
 
-func (e *eater) HandleFeed(ctx context.Context, _ identity.PeerID, call mesh.FeedCall, r io.ReadCloser, onTaken func(uint64)) mesh.FeedEnd {
+func (e *feedHandler) HandleFeed(ctx context.Context, _ identity.PeerID, call mesh.FeedCall, r io.ReadCloser, onTaken func(uint64)) mesh.FeedEnd {
 	return e.eat(ctx, call, r, onTaken)
 }
 
@@ -54,7 +54,7 @@ const listenQUIC = "/ip4/127.0.0.1/udp/0/quic-v1"
 // fed is a node that feeds and one that is fed.
 func fed(t *testing.T, i int, change func(*Config), eat func(context.Context, mesh.FeedCall, io.ReadCloser, func(uint64)) mesh.FeedEnd) (a, b *node) {
 	b = start(t, i, func(c *Config) {
-		c.Handler = &eater{newWorker(), eat}
+		c.Handler = &feedHandler{newWorker(), eat}
 		if change != nil {
 			change(c)
 		}

@@ -11,14 +11,14 @@ import (
 	"inos/internal/mesh"
 )
 
-// parting hands every job's outcome over and says so.
-type parting struct {
+// outcomeHandler hands every job's outcome over and says so.
+type outcomeHandler struct {
 	mesh.Handler
 	output []byte
 	gone   chan struct{}
 }
 
-func (p parting) HandleJob(_ context.Context, _ identity.PeerID, call mesh.JobCall, _ mesh.FetchFunc, _ func(mesh.Progress)) mesh.JobOutcome {
+func (p outcomeHandler) HandleJob(_ context.Context, _ identity.PeerID, call mesh.JobCall, _ mesh.FetchFunc, _ func(mesh.Progress)) mesh.JobOutcome {
 	defer close(p.gone)
 	return mesh.JobOutcome{JobID: call.Job.ID, Output: p.output, OutputCID: capsule.SumCID(p.output).String()}
 }
@@ -35,7 +35,7 @@ func TestSettledBeforeClosed(t *testing.T) {
 		"quic":         {"/ip4/127.0.0.1/udp/0/quic-v1", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			there := parting{output: make([]byte, 4<<20), gone: make(chan struct{})}
+			there := outcomeHandler{output: make([]byte, 4<<20), gone: make(chan struct{})}
 			b := start(t, 400, func(cfg *Config) { cfg.Handler, cfg.Listen = there, []string{c.listen} })
 			a := start(t, 401, nil)
 			_, err := a.Connect(t.Context(), b.Addrs()[0])
