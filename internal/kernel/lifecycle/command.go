@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"inos/internal/capsule"
@@ -15,25 +14,6 @@ import (
 	"inos/internal/identity"
 	"inos/internal/mesh"
 )
-
-// Service answers what this node's console and other nodes ask of capsules. Its methods are safe
-// for concurrent use.
-type Service struct {
-	cfg      Config
-	modules  *Modules
-	metering *Metering
-
-	mu       sync.Mutex
-	spawners map[string]identity.PeerID // of capsules that other nodes spawned
-}
-
-// New makes a Service on modules and metering, which were made of the same Config.
-func New(c Config, modules *Modules, metering *Metering) *Service {
-	return &Service{cfg: c, modules: modules, metering: metering, spawners: make(map[string]identity.PeerID)}
-}
-
-// CapsuleList lists the capsules running on this node.
-func (s *Service) CapsuleList() []CapsuleInfo { return s.cfg.Capsules.List() }
 
 // Command sends a lifecycle command to a capsule on node, which may be this one
 // (or zero, for this one), and returns the answer. A Spawn by CID needs the module,
@@ -153,8 +133,8 @@ func (s *Service) checkCapabilities(cmd capsule.Command) error {
 	return nil
 }
 
-// scopeGroup keeps the groups of other nodes apart from each other and from this one's:
-// the crashes of a capsule restart the others of its group.
+// scopeGroup has another node's group named after that node: a crash of a capsule restarts
+// the others of its group, and those are to be the same node's.
 func scopeGroup(from identity.PeerID, cmd capsule.Command) capsule.Command {
 	if cmd.Spawn != nil && cmd.Spawn.Group != "" {
 		spawn := *cmd.Spawn
@@ -181,8 +161,8 @@ func (s *Service) authorizeCommand(from identity.PeerID, cmd capsule.Command) er
 // from this node's console only.
 const maxSpawners = 4096
 
-// spawned remembers who spawned a capsule, for as long as it is listed: its spawner is
-// told of its end, and not that it is somebody else's.
+// spawned remembers who spawned a capsule for as long as it is listed. So its spawner is told
+// that it has ended, and not that it is another node's.
 func (s *Service) spawned(id string, by identity.PeerID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -203,7 +183,7 @@ func (s *Service) spawner(id string) identity.PeerID {
 	return s.spawners[id]
 }
 
-// replyCode says in a reply's terms why there is none.
+// replyCode is the reply's code for a command that err kept from being carried out.
 func (s *Service) replyCode(err error) capsule.ReplyCode {
 	if errors.Is(err, ErrDenied) {
 		return capsule.Denied

@@ -54,8 +54,7 @@ func (s *Service) Feed(ctx context.Context, node identity.PeerID, capsuleID stri
 }
 
 // feedHere feeds a capsule of this node. atEnd is closed when the capsule ends, so
-// that r's Read comes back; it may be nil. So may taken, which hears of every frame
-// and does not block.
+// that r's Read returns. taken hears of every frame and does not block. Both may be nil.
 func (s *Service) feedHere(ctx context.Context, capsuleID string, r io.Reader, atEnd io.Closer, taken func(total uint64)) (sent int64, err error) {
 	to, ok := s.cfg.Capsules.(streamReceiver)
 	if !ok {
@@ -115,8 +114,8 @@ func (s *Service) valveOf(id string) (*adjuster.Valve, error) {
 	return valve, nil
 }
 
-// onceEnded closes c when the valve's capsule ends. What it returns ends the
-// waiting and has seen it end.
+// onceEnded closes c when the valve's capsule ends. stop ends the waiting, and returns once
+// it has ended.
 func onceEnded(valve *adjuster.Valve, c io.Closer) (stop func()) {
 	done := make(chan struct{})
 	var wg sync.WaitGroup

@@ -26,8 +26,8 @@ type Modules struct {
 // NewModules makes one.
 func NewModules(c Config) *Modules { return &Modules{cfg: c} }
 
-// For is a capsule of this node as it is run for from: what its manifest says
-// counts when its publisher is one that the policy names, from itself or this node.
+// For returns a capsule of this node with the manifest that counts when from runs it: one
+// whose publisher the policy names, or is from itself or this node.
 func (m *Modules) For(ctx context.Context, from identity.PeerID, cid capsule.CID) (mesh.Blob, error) {
 	blob, err := m.cfg.Blobs.CapsuleOf(ctx, cid, m.cfg.Gate.Trusts)
 	if err != nil || blob.Publisher != "" {
@@ -36,9 +36,9 @@ func (m *Modules) For(ctx context.Context, from identity.PeerID, cid capsule.CID
 	return m.cfg.Blobs.CapsuleOf(ctx, cid, func(p identity.PeerID) bool { return p == from || p == m.cfg.Self })
 }
 
-// Have returns a capsule for a job of from's, after fetching it if it is not
-// here, or not from a publisher that the policy asks for. fetched counts the bytes that
-// travelled.
+// Have returns a capsule for a job of from. It fetches the capsule if it is not here, or not
+// from a publisher that the policy asks for. fetched counts the bytes that travelled. Errors
+// match ErrFetch.
 func (m *Modules) Have(ctx context.Context, from identity.PeerID, cid capsule.CID, fetch mesh.FetchFunc) (blob mesh.Blob, fetched uint64, err error) {
 	if m.cfg.Blobs.Has(cid) {
 		blob, err = m.For(ctx, from, cid)

@@ -14,8 +14,8 @@ import (
 // maxLocations bounds the remembered places of snapshots on other nodes.
 const maxLocations = 1024
 
-// locations remembers where the snapshots are that this node's commands have made
-// elsewhere; past maxLocations the oldest is forgotten.
+// locations are the nodes with the snapshots that this node's commands have made elsewhere.
+// The oldest is forgotten past maxLocations.
 type locations struct {
 	mu    sync.Mutex
 	at    map[capsule.CID]identity.PeerID
@@ -45,7 +45,7 @@ func (o *locations) find(cid capsule.CID) (at identity.PeerID, ok bool) {
 	return at, ok
 }
 
-// locate remembers where a snapshot is that a command of this node has made.
+// locate remembers the node of a snapshot that a command of this node has made.
 func (m *Modules) locate(node identity.PeerID, cmd capsule.Command, r capsule.Reply) {
 	if cmd.Type != capsule.Snapshot || r.Code != capsule.OK {
 		return
@@ -55,10 +55,10 @@ func (m *Modules) locate(node identity.PeerID, cmd capsule.Command, r capsule.Re
 	}
 }
 
-// gather makes sure that what a Spawn names is on this node, module or snapshot. It
-// is asked of from, whose command it is, or of the node where this one had the
-// snapshot made. What cannot be had is left to the supervisor to refuse, unless
-// there was somebody to ask. The module stays until release is called.
+// gather fetches the module or the snapshot that a Spawn names, if it is not on this node:
+// from the node that gave the command, or from the node where this one had the snapshot made.
+// The supervisor refuses what there is no node to ask for. The module stays until release is
+// called.
 func (m *Modules) gather(ctx context.Context, from identity.PeerID, origin string, cmd capsule.Command) (release func(), err error) {
 	var pins []func()
 	release = func() {
@@ -112,8 +112,8 @@ func (m *Modules) gatherAll(ctx context.Context, from identity.PeerID, cmd capsu
 	return err
 }
 
-// byCID is a Spawn for another node without the bytes of its module or snapshot, which
-// are kept here for that node to fetch: its gate decides before they travel.
+// byCID is a Spawn for another node without the bytes of its module or snapshot. They are
+// stored here for that node to fetch, so that its gate decides before they travel.
 func (m *Modules) byCID(ctx context.Context, cmd capsule.Command) (capsule.Command, error) {
 	b := cmd.Spawn.Wasm
 	if len(b) == 0 || m.cfg.Snapshots == nil {
@@ -160,7 +160,7 @@ func (m *Modules) checkSize(ctx context.Context, spawn *capsule.SpawnParams) err
 // imageLimit is the longest memory of a snapshot taken in here, in bytes.
 const imageLimit = 1 << 30
 
-// image finds a snapshot that is kept here.
+// image finds a snapshot that is stored here.
 func (m *Modules) image(ctx context.Context, cid capsule.CID) (image []byte, ok bool, err error) {
 	if m.cfg.Snapshots == nil {
 		return nil, false, nil
@@ -168,7 +168,7 @@ func (m *Modules) image(ctx context.Context, cid capsule.CID) (image []byte, ok 
 	return m.cfg.Snapshots.GetImage(ctx, cid)
 }
 
-// fetch gets a module or a snapshot from another node and keeps it; image is nil
+// fetch gets a module or a snapshot from another node and stores it; image is nil
 // for a module. Errors match ErrFetch.
 func (m *Modules) fetch(ctx context.Context, from identity.PeerID, cid capsule.CID) (image []byte, err error) {
 	peers, err := m.cfg.Node.Mesh()
@@ -196,9 +196,9 @@ func (m *Modules) fetch(ctx context.Context, from identity.PeerID, cid capsule.C
 	return image, nil
 }
 
-// HandleFetch hands out a capsule this node has, or a snapshot: whoever knows a
-// snapshot's CID was told it by whoever had it made. Whose DNA is not in order is told
-// that there is none. It implements mesh.Handler.
+// HandleFetch returns a capsule or a snapshot that this node has. A node that knows a
+// snapshot's CID was told it by the one that had it made. A caller whose DNA is not in order
+// is told that there is none. It implements mesh.Handler.
 func (s *Service) HandleFetch(ctx context.Context, _ identity.PeerID, call mesh.FetchCall) (mesh.Blob, bool) {
 	if err := s.cfg.Node.Pass(call.Envelope, mesh.FetchType); err != nil {
 		return mesh.Blob{}, false
