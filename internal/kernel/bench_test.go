@@ -63,6 +63,20 @@ func BenchmarkPlace(b *testing.B) {
 	}
 }
 
+// What a decision among few nodes counts and names costs a bounded number of allocations.
+func TestAllocationsOfADecision(t *testing.T) {
+	for most, needs := range map[float64][]string{30: nil, 41: {"gpu", "simd"}} {
+		s, jobs := placing(t, 30, needs...)
+		out := make([]matchmaker.Choice, 1)
+		s.choose(jobs, out, time.Now()) // money is out with a stranger
+		require.LessOrEqual(t, testing.AllocsPerRun(200, func() {
+			s.choose(jobs, out, time.Now())
+			require.NoError(t, out[0].Err)
+			s.putBack(out[0].Placement)
+		}), most, "%v", needs)
+	}
+}
+
 // A placement among many nodes, or one that finds all of them busy, describes as much
 // as it can afford: never all nodes.
 func TestAPlacementDoesNotLookAtAllNodes(t *testing.T) {

@@ -147,8 +147,8 @@ func (e *Explanation) unlocked(need Requirement, cost uint64, has, wants []strin
 			e.UnlocksCost = cost
 		}
 	case NeedCapabilities:
-		if names := lacking(has, wants); len(names) == 1 {
-			e.UnlocksCapability[names[0]]++
+		if name, n := lacking(has, wants); n == 1 {
+			e.UnlocksCapability[name]++
 		}
 	}
 }

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 )
 
@@ -54,7 +55,8 @@ var requirements = [...]requirement{
 		name:   NeedCapabilities,
 		misses: func(q *query, n *record) bool { return !q.known || q.lacks(n.group) },
 		refusal: func(n *Node, r *Request) string {
-			return fmt.Sprintf("this node has no %q", lacking(n.Capabilities, r.Capabilities)[0])
+			name, _ := lacking(n.Capabilities, r.Capabilities)
+			return fmt.Sprintf("this node has no %q", name)
 		},
 		counted: [2]string{"lacks", "lack"},
 		asked:   func(r *Request) string { return fmt.Sprintf(" a capability of %q", r.Capabilities) },
@@ -157,7 +159,11 @@ func only(r Requirement) needs {
 	return 1 << slices.IndexFunc(requirements[:], func(row requirement) bool { return row.name == r })
 }
 
-func (m needs) names() (names []Requirement) {
+func (m needs) names() []Requirement {
+	if m == 0 {
+		return nil
+	}
+	names := make([]Requirement, 0, bits.OnesCount64(uint64(m)))
 	for i := range requirements {
 		if m>>i&1 != 0 {
 			names = append(names, requirements[i].name)
@@ -166,12 +172,12 @@ func (m needs) names() (names []Requirement) {
 	return names
 }
 
-// lacking lists what wants has and has lacks, each name once.
-func lacking(has, wants []string) (names []string) {
-	for _, name := range wants {
-		if !slices.Contains(has, name) && !slices.Contains(names, name) {
-			names = append(names, name)
+// lacking counts the names that wants has and has lacks, each once; last is the last of them.
+func lacking(has, wants []string) (last string, n int) {
+	for i, name := range wants {
+		if !slices.Contains(has, name) && !slices.Contains(wants[:i], name) {
+			last, n = name, n+1
 		}
 	}
-	return names
+	return last, n
 }
