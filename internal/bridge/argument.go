@@ -9,7 +9,6 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/console"
-	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/submit"
 )
@@ -45,15 +44,11 @@ func checkCounts(verb, name string, options any) error {
 func orderOf(a console.DispatchOptions, cid capsule.CID, self identity.PeerID, asked time.Time) submit.Order {
 	o := submit.Order{
 		Replicas: uint8(a.Replicas.N), Agree: uint8(a.Agree.N),
-		Capsule: cid,
-		Method:  a.Method,
-		Args:    a.Args,
-		Input:   a.Input,
-		Requirements: governance.Requirements{
-			Capabilities: a.Requires,
-			GeoPrefix:    a.Geo,
-			MaxCost:      a.MaxCost.N,
-		},
+		Capsule:        cid,
+		Method:         a.Method,
+		Args:           a.Args,
+		Input:          a.Input,
+		Requirements:   a.Requirements(),
 		Priority:       a.Priority,
 		Budget:         a.Budget.N,
 		CreditLedgerID: a.CreditLedgerID,

@@ -1,6 +1,10 @@
 package console
 
-import "strconv"
+import (
+	"strconv"
+
+	"inos/internal/governance"
+)
 
 // Count is a whole number from 1 on. 0 is never a way to say that there is no limit: the field is
 // left out. Of a field of this type the tag of names the unit, most the largest that is taken, and
@@ -77,4 +81,9 @@ type DispatchOptions struct {
 	Agree Count `json:"agree,omitzero" of:"nodes" most:"16" absent:"a majority"`
 	// W3C Trace Context of what asks: the job's spans become its children. A trace of its own when absent.
 	TraceParent string `json:"traceParent,omitempty"`
+}
+
+// Requirements is what the job requires of a node.
+func (o DispatchOptions) Requirements() governance.Requirements {
+	return governance.Requirements{Capabilities: o.Requires, GeoPrefix: o.Geo, MaxCost: o.MaxCost.N}
 }

@@ -49,12 +49,6 @@ func (x *Index) Assign(reqs []Request, now time.Time, dst []Choice) int {
 	return placed
 }
 
-// alike reports whether the same nodes will do for a and b.
-func alike(a, b Request) bool {
-	return a.GeoPrefix == b.GeoPrefix && a.MaxCost == b.MaxCost && a.Known == b.Known &&
-		slices.Equal(a.Capabilities, b.Capabilities) && slices.Equal(a.Exclude, b.Exclude)
-}
-
 // seat is one slot of a node.
 type seat struct {
 	node  Node

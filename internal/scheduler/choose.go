@@ -8,16 +8,6 @@ import (
 	"inos/internal/identity"
 )
 
-// Request says what a job needs. Every requirement is hard.
-type Request struct {
-	JobID        string // decides between equal scores
-	Capabilities []string
-	GeoPrefix    string            // empty means anywhere
-	MaxCost      uint64            // microcredits per second; 0 means no ceiling
-	Exclude      []identity.PeerID // never chosen; unknown ids are ignored
-	Known        bool              // only nodes that are no strangers
-}
-
 // Choice is a node and why it won. Node.Capabilities belongs to the index.
 type Choice struct {
 	Node  Node

@@ -4,7 +4,25 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+
+	"inos/internal/identity"
 )
+
+// Request says what a job needs. Every requirement is hard.
+type Request struct {
+	JobID        string // decides between equal scores
+	Capabilities []string
+	GeoPrefix    string            // empty means anywhere
+	MaxCost      uint64            // microcredits per second; 0 means no ceiling
+	Exclude      []identity.PeerID // never chosen; unknown ids are ignored
+	Known        bool              // only nodes that are no strangers
+}
+
+// alike reports whether the same nodes will do for a and b.
+func alike(a, b Request) bool {
+	return a.GeoPrefix == b.GeoPrefix && a.MaxCost == b.MaxCost && a.Known == b.Known &&
+		slices.Equal(a.Capabilities, b.Capabilities) && slices.Equal(a.Exclude, b.Exclude)
+}
 
 // Requirement names what can rule a node out.
 type Requirement string

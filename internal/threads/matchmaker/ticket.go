@@ -76,8 +76,7 @@ func urgency(left, step time.Duration) time.Duration {
 // keyOf says what a job waits for: where one job of a key finds every node busy, so
 // does every other.
 func keyOf(j governance.Job, ledger identity.LedgerID) string {
-	r := j.Requirements
-	return fmt.Sprintf("%s %s %d %q %q %d %q", j.Capsule, ledger, j.ReplicasOrOne(), r.Capabilities, r.GeoPrefix, r.MaxCost, r.Exclude)
+	return fmt.Sprintf("%s %s %d %#v", j.Capsule, ledger, j.ReplicasOrOne(), j.Requirements)
 }
 
 // failedOn counts a failure of node's and excludes node from t's next attempts.
