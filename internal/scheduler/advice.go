@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// String names the candidate's score and every part of it, for people.
+// String formats the candidate's score and its terms for people to read.
 func (c Candidate) String() string {
 	parts := make([]string, len(c.Parts))
 	for i, p := range c.Parts {
@@ -15,8 +15,8 @@ func (c Candidate) String() string {
 	return fmt.Sprintf("score %.4g: %s", c.Score, strings.Join(parts, ", "))
 }
 
-// Counts says, in a phrase for each requirement, how many nodes it ruled out of those
-// that were considered for r; a node that misses several counts under each.
+// Counts returns a phrase for each requirement with the number of nodes that it ruled out, of those
+// considered for r. A node that misses several requirements counts under each of them.
 func (e Explanation) Counts(r Request) []string {
 	var out []string
 	for i := range requirements {
@@ -34,9 +34,8 @@ func (e Explanation) Counts(r Request) []string {
 	return out
 }
 
-// Advice says, a sentence each, which single requirement, relaxed, would let the
-// job run. It is empty when the job can run, and says so when no single one would
-// do.
+// Advice returns one sentence for each requirement that would let the job run if it alone were
+// relaxed. When no single requirement would do, Advice says so. It is empty when the job can run.
 func (e Explanation) Advice() []string {
 	if e.Feasible > 0 {
 		return nil

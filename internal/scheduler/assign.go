@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// MaxBatch bounds the jobs that Assign decides about at a time.
+// MaxBatch is the most jobs that Assign decides about in one call.
 const MaxBatch = 64
 
-// Assign decides about several jobs together and fills dst, as long as reqs, with
-// their nodes; a Choice without a node means that nothing is left for that job, or
-// that its request is bad. It returns how many jobs have one.
+// Assign decides about several jobs together and fills dst, which is as long as reqs, with their
+// nodes. It returns how many jobs have a node. A Choice without a node means that no node is left
+// for that job, or that its request is malformed. Requests beyond MaxBatch get no node.
 //
-// As many jobs get a node as can, the earlier ones of reqs first, and under that the
-// sum of the scores is the highest there is. A node's second job counts with the
-// score that the node has once it has the first, and so on. Nothing is set aside:
-// that is Acquire's. reqs beyond MaxBatch get nothing.
+// Assign gives a node to as many jobs as possible and prefers the earlier ones of reqs. Among such
+// assignments it takes the one with the highest sum of scores. A node's second job counts with the
+// score that the node has once it has the first, and so on. Assign sets nothing aside: Acquire
+// does.
 func (x *Index) Assign(reqs []Request, now time.Time, dst []Choice) int {
 	clear(dst)
 	reqs = reqs[:min(len(reqs), len(dst), MaxBatch)]
@@ -28,8 +28,8 @@ func (x *Index) Assign(reqs []Request, now time.Time, dst []Choice) int {
 			a.jobs[i].seats = a.jobs[j].seats
 			continue
 		}
-		// A job's best seats, as many as there are jobs, are on its best nodes: no
-		// other is ever needed.
+		// A job never needs more than its best seats, as many as there are jobs, and those are on
+		// its best nodes.
 		k, err := x.TopK(r, now, top)
 		if err != nil {
 			continue
@@ -53,27 +53,26 @@ func (x *Index) Assign(reqs []Request, now time.Time, dst []Choice) int {
 type seat struct {
 	node  Node
 	score float64
-	job   int32 // that has it, -1: none
+	job   int32 // the job that has the seat, -1 for none
 	fixed bool
-	seen  int32 // the search that last met it
+	seen  int32 // the last search that visited the seat
 }
 
 type seatKey struct{ slot, nth int32 }
 
 type jobSeats struct {
 	seats []int32
-	seat  int32 // that it has, -1: none
+	seat  int32 // the seat that the job has, -1 for none
 }
 
-// assignment is a bipartite graph of jobs and seats, and the matching so far. What
-// an edge is worth depends on the seat alone: so the seats that can be had together
-// form a matroid (transversal; Edmonds and Fulkerson 1965), and taking them by
-// falling score is optimal.
+// assignment is a bipartite graph of jobs and seats, and the matching so far. The value of an edge
+// depends on the seat alone, so the sets of seats that can be matched together form a matroid
+// (transversal; Edmonds and Fulkerson 1965), and taking seats by falling score is optimal.
 type assignment struct {
 	jobs   []jobSeats
 	list   []seat
 	seats  map[seatKey]int32
-	takers [][]int32 // by seat: the jobs that could have it
+	takers [][]int32 // by seat: the jobs that can have it
 	search int32
 }
 
@@ -98,7 +97,7 @@ func (x *Index) seatsOf(a *assignment, c Choice, n int) []int32 {
 	return out
 }
 
-// scoreAfter is the score of c's node with n more jobs on their way to it.
+// scoreAfter returns the score of c's node with n more leases held there.
 func (x *Index) scoreAfter(c Choice, n int) float64 {
 	if n == 0 {
 		return c.Score
@@ -112,9 +111,8 @@ func (x *Index) scoreAfter(c Choice, n int) float64 {
 	return c.Score
 }
 
-// solve first gives seats to as many jobs as can have one, then moves them to the
-// best seats. The second step changes no job's having one (Mendelsohn and Dulmage
-// 1958: both can be had together).
+// solve first gives seats to as many jobs as can have one, then moves them to the best seats. The
+// second step takes the seat of no job (Mendelsohn and Dulmage 1958: both are possible together).
 func (a *assignment) solve() {
 	for i := range a.jobs {
 		a.search++
@@ -148,7 +146,7 @@ func (a *assignment) solve() {
 	}
 }
 
-// seatJob finds job j a seat, moving others on.
+// seatJob finds a seat for job j and moves other jobs to other seats where it must.
 func (a *assignment) seatJob(j int32) bool {
 	for _, s := range a.jobs[j].seats {
 		seat := &a.list[s]
@@ -164,7 +162,7 @@ func (a *assignment) seatJob(j int32) bool {
 	return false
 }
 
-// fill finds a job for the empty seat s, whose own seat is filled in turn, until a
+// fill gives the empty seat s a job and then fills the seat that this job left, in turn, until a
 // seat that is not fixed is left empty.
 func (a *assignment) fill(s int32) bool {
 	a.list[s].seen = a.search

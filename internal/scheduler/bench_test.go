@@ -341,7 +341,7 @@ func TestChooseAllocatesNothing(t *testing.T) {
 // measurements, whole reports, slots taken and returned. The index is large enough to
 // ask for memory in advance.
 func TestChangesAllocateNothing(t *testing.T) {
-	const size = foreseeFrom + 1
+	const size = prefetchFrom + 1
 	x := New(Config{})
 	known := fill(x, size)
 	rng := rand.New(rand.NewPCG(5, 5))

@@ -5,12 +5,12 @@ import (
 	"slices"
 )
 
-// exactBits of a capability mask stand for one name each. The rest are shared
-// by all names beyond: a mask with those only says "perhaps", and the name ids
-// decide. A mesh that uses fewer names never needs more than the mask.
+// exactBits is how many bits of a capability mask stand for one name each. All further names share
+// the other bits: a mask match on those is only a "perhaps", and the name ids decide. A mesh with
+// no more names than exactBits needs the mask alone.
 const exactBits = 48
 
-// maskOf is the bit of the name with this id.
+// maskOf returns the mask bit of the name with this id.
 func maskOf(id int32) uint64 {
 	if id < exactBits {
 		return 1 << id
@@ -40,11 +40,11 @@ func (g *group) has(ids []int32) bool {
 	return true
 }
 
-// capabilities interns names and sets of names. Both are counted and freed
-// with their last user, so that made-up names do not pile up.
+// capabilities interns names and sets of names. It counts the users of both and frees an entry with
+// its last user, so that invented names do not accumulate.
 type capabilities struct {
 	id         map[string]int32
-	uses       []int32 // by name id: groups that have it
+	uses       []int32 // by name id: how many groups have it
 	freeExact  []int32 // ids below exactBits
 	freeShared []int32
 
@@ -59,8 +59,8 @@ func newCapabilities() *capabilities {
 	return &capabilities{id: make(map[string]int32), byIDs: make(map[string]int32)}
 }
 
-// resolve appends the sorted ids of names to dst; false when a name is not
-// known to any node.
+// resolve appends the sorted ids of names to dst. It returns false when no node has one of the
+// names.
 func (c *capabilities) resolve(dst []int32, names []string) ([]int32, bool) {
 	for _, name := range names {
 		id, ok := c.id[name]
@@ -81,13 +81,13 @@ func (c *capabilities) keyOf(ids []int32) []byte {
 	return c.key
 }
 
-// is reports whether group g is that of names, when they are sorted and distinct; a
-// false answer says nothing.
+// is returns true when names are sorted, distinct and the set of group g. False does not mean that
+// they differ.
 func (c *capabilities) is(g int32, names []string) bool {
 	return slices.Equal(c.groups[g].names, names)
 }
 
-// acquire returns the group of names with one more member.
+// acquire returns the group of names and adds one member to it.
 func (c *capabilities) acquire(names []string) int32 {
 	var known bool
 	if c.ids, known = c.resolve(c.ids[:0], names); known {
@@ -128,7 +128,7 @@ func (c *capabilities) create(names []string) int32 {
 	return i
 }
 
-// newID prefers the ids that have a bit of the mask to themselves.
+// newID prefers the ids that have a mask bit of their own.
 func (c *capabilities) newID() int32 {
 	for _, free := range []*[]int32{&c.freeExact, &c.freeShared} {
 		if n := len(*free); n > 0 {
@@ -152,7 +152,7 @@ func (c *capabilities) releaseID(id int32) {
 	}
 }
 
-// release takes one member off group i and frees it with the last.
+// release removes one member from group i and frees the group with its last member.
 func (c *capabilities) release(i int32) {
 	g := &c.groups[i]
 	if g.members--; g.members > 0 {

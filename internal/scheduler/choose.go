@@ -14,8 +14,8 @@ type Choice struct {
 	Score float64
 }
 
-// Errors of a decision. ErrBusy is retryable once a node reports or returns a
-// slot, ErrNoCandidate once another node is known; ErrRequest is final.
+// Errors of a decision. ErrBusy is retryable once a node reports or returns a slot, ErrNoCandidate
+// once another node is known. ErrRequest is final.
 var (
 	// ErrRequest: what the job requires is malformed. Advice: correct the requirement that the message names.
 	ErrRequest = fault.Final("bad_requirements", "scheduler: bad request")
@@ -26,26 +26,26 @@ var (
 	ErrBusy = fault.Retryable("all_busy", "scheduler: every candidate is out of slots")
 )
 
-// query is a Request made ready for the search, and the best found so far.
+// query is a Request prepared for the search, together with the best node found so far.
 type query struct {
 	caps     *capabilities
-	known    bool   // some node has each capability; without that ids and mask say nothing
-	epoch    uint32 // of the marks on excluded nodes
+	known    bool   // some node has each capability; if false, ids and mask are meaningless
+	epoch    uint32 // the mark of the nodes that this decision excludes
 	mask     uint64
 	ids      []int32 // sorted
-	exact    bool    // mask alone decides
+	exact    bool    // the mask alone decides
 	geo      geoCode
 	job      uint64 // hash
 	best     score64
 	tied     window
-	cursor   cursor    // with the filter
-	todo     [64]int32 // nodes of the tournament still to be looked at
+	cursor   cursor    // carries the filter
+	todo     [64]int32 // nodes of the tournament still to visit
 	idsSpace [MaxCapabilities]int32
 }
 
-// Choose returns the node with the highest score among those that meet every
-// requirement of r at time now. It allocates nothing unless it fails. Errors
-// match ErrRequest, ErrNoCandidate or ErrBusy.
+// Choose returns the node with the highest score among those that meet every requirement of r at
+// time now. It allocates nothing unless it fails. Errors match ErrRequest, ErrNoCandidate or
+// ErrBusy.
 func (x *Index) Choose(r Request, now time.Time) (Choice, error) {
 	if err := x.prepare(&r, now); err != nil {
 		return Choice{}, err
@@ -62,13 +62,13 @@ func (x *Index) Choose(r Request, now time.Time) (Choice, error) {
 	return Choice{}, ErrNoCandidate
 }
 
-// TopK fills dst with the choices that Choose would return one after the other
-// if each were excluded from the next decision, and returns how many there are.
+// TopK fills dst with the choices that Choose would return in turn if each were excluded from the
+// next decision. It returns how many there are.
 func (x *Index) TopK(r Request, now time.Time, dst []Choice) (int, error) {
 	return x.topOf(&x.ready, r.orNew(&x.newReady), r, now, dst)
 }
 
-// orNew is the partition of unproven nodes where r may have one, nil where not.
+// orNew returns the partition of unproven nodes when r accepts one, nil otherwise.
 func (r *Request) orNew(s *partition) *partition {
 	if r.Known {
 		return nil
@@ -76,7 +76,7 @@ func (r *Request) orNew(s *partition) *partition {
 	return s
 }
 
-// topOf is TopK among the nodes of s, and of more if that is not nil.
+// topOf is TopK among the nodes of s, and of more unless that is nil.
 func (x *Index) topOf(s, more *partition, r Request, now time.Time, dst []Choice) (int, error) {
 	if err := x.prepare(&r, now); err != nil || !x.q.known || s.count == 0 && (more == nil || more.count == 0) {
 		return 0, err
@@ -92,7 +92,7 @@ func (x *Index) topOf(s, more *partition, r Request, now time.Time, dst []Choice
 	return len(dst), nil
 }
 
-// prepare makes x.q ready for r and marks the excluded nodes. Errors match ErrRequest.
+// prepare sets x.q to r and marks the excluded nodes. Errors match ErrRequest.
 func (x *Index) prepare(r *Request, now time.Time) error {
 	if err := x.q.prepare(x.caps, r, x.line.Nanos(now)); err != nil {
 		return err
@@ -101,7 +101,7 @@ func (x *Index) prepare(r *Request, now time.Time) error {
 	return nil
 }
 
-// prepare takes r over. Errors match ErrRequest.
+// prepare translates r into the query. Errors match ErrRequest.
 func (q *query) prepare(caps *capabilities, r *Request, now int64) error {
 	geo, ok := parseGeo(r.GeoPrefix)
 	switch {
@@ -130,7 +130,7 @@ func (q *query) prepare(caps *capabilities, r *Request, now int64) error {
 
 // exclude marks the nodes that this decision must not choose.
 func (x *Index) exclude(ids []identity.PeerID) {
-	if x.q.epoch++; x.q.epoch == 0 { // wrapped: old marks would come back to life
+	if x.q.epoch++; x.q.epoch == 0 { // wrapped: old marks would become valid again
 		for i := range x.nodes {
 			x.nodes[i].mark = 0
 		}

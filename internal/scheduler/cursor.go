@@ -1,21 +1,21 @@
 package scheduler
 
-// cursor walks a tree in order and steps over what does not pass its filter, a
-// whole subtree at a time. It is void after a change of the tree.
+// cursor walks a tree in order and skips entries that do not pass its filter, a whole subtree at a
+// time. A change of the tree makes it invalid.
 type cursor struct {
 	g     *nodePool
 	f     filter
 	depth int
 	path  [maxDepth]step
-	entry // the one it stands at
+	entry // the current entry
 }
 
 type step struct {
 	n *treeNode
-	i int // the rank last looked at
+	i int // the current rank
 }
 
-// first moves to the first entry that passes; false when there is none.
+// first moves to the first entry that passes. It returns false when there is none.
 func (c *cursor) first(t *tree) bool {
 	c.depth = -1
 	if t.root != 0 {
@@ -45,7 +45,7 @@ func (c *cursor) push(id treeID, i int) {
 	c.path[c.depth] = step{c.g.node(id), i}
 }
 
-// next moves on.
+// next moves to the next entry that passes.
 func (c *cursor) next() bool {
 	for c.depth >= 0 {
 		top := &c.path[c.depth]

@@ -10,19 +10,19 @@ import (
 // never is the bucket of a node that no bucket holds.
 const never = math.MaxInt64
 
-// expiry finds expired nodes without a heap: one bucket a second. A node whose
-// expiry is put off stays in its bucket and moves on only when that comes up, so
-// that the usual renewal costs nothing.
+// expiryWheel finds expired nodes without a heap: it has one bucket for each second. A node whose
+// expiry is postponed stays in its bucket and moves only when that bucket is swept, so that the
+// usual renewal costs nothing.
 type expiryWheel struct {
 	buckets map[int64][]int32
-	next    int64 // the first bucket not swept
+	next    int64 // the first bucket that is not swept yet
 }
 
 func newExpiryWheel() expiryWheel {
 	return expiryWheel{buckets: make(map[int64][]int32), next: math.MinInt64}
 }
 
-// bucketOf is the first second at whose start the node has expired.
+// bucketOf returns the first second at whose start the node has expired.
 func bucketOf(expires int64) int64 { return expires/int64(time.Second) + 1 }
 
 func (w *expiryWheel) schedule(d *detail, expires int64, slot int32) {
@@ -32,10 +32,9 @@ func (w *expiryWheel) schedule(d *detail, expires int64, slot int32) {
 	}
 }
 
-// Sweep removes the nodes that have expired by now and passes each id to gone,
-// which may be nil and must not change the index. Choose never returns an
-// expired node, swept or not; sweeping keeps it from stepping over them. Call it
-// every second or so, with times that do not run backwards.
+// Sweep removes the nodes that have expired by now and passes each id to gone, which may be nil and
+// must not change the index. Choose never returns an expired node, swept or not; sweeping spares it
+// the work of skipping them. Call Sweep about once a second, with times that do not run backwards.
 func (x *Index) Sweep(now time.Time, gone func(identity.PeerID)) {
 	w := &x.expiry
 	limit := x.line.Nanos(now) / int64(time.Second)
@@ -62,7 +61,7 @@ func (x *Index) sweepBucket(due int64, now time.Time, gone func(identity.PeerID)
 	for _, slot := range members {
 		r, d := &x.nodes[slot], &x.details[slot]
 		if d.due != due {
-			continue // it has been put into an earlier bucket meanwhile
+			continue // it has moved to an earlier bucket since
 		}
 		d.due = never
 		switch {

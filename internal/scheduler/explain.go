@@ -13,7 +13,7 @@ type Candidate struct {
 	Parts []Part
 }
 
-// RuledOut is a node that may not run the job and every requirement it misses.
+// RuledOut is a node that may not run the job, with every requirement it misses.
 type RuledOut struct {
 	Node   Node
 	Missed []Requirement
@@ -22,7 +22,7 @@ type RuledOut struct {
 // MaxRuled bounds Explanation.Ruled.
 const MaxRuled = 16
 
-// Explanation says how a decision comes about.
+// Explanation says how a decision was reached.
 type Explanation struct {
 	Considered int // nodes known
 	Feasible   int
@@ -39,13 +39,13 @@ type Explanation struct {
 	Top         []Candidate // best first; the first one is what Choose returns
 	// Ruled lists nodes that a requirement ruled out, at most MaxRuled of them.
 	Ruled []RuledOut
-	// Why is what set the winner apart: "only candidate", "highest score" or "tie
-	// broken by hash of job and node"; empty without a winner.
+	// Why is what decided for the winner: "only candidate", "highest score" or "tie broken by hash
+	// of job and node". It is empty without a winner.
 	Why string
 }
 
-// Explain looks at every node, which Choose does not, and says what each
-// requirement ruled out and which top nodes remain. Errors match ErrRequest.
+// Explain looks at every node, unlike Choose. It says how many nodes each requirement ruled out and
+// which top nodes remain. Errors match ErrRequest.
 func (x *Index) Explain(r Request, now time.Time, top int) (Explanation, error) {
 	if err := x.prepare(&r, now); err != nil {
 		return Explanation{}, err
@@ -101,8 +101,8 @@ func (x *Index) Explain(r Request, now time.Time, top int) (Explanation, error) 
 	return e, nil
 }
 
-// EachBusy calls fn with every node that misses nothing for r but a free slot, until fn
-// returns false. It looks at every node. Errors match ErrRequest.
+// EachBusy calls fn with every node that lacks only a free slot for r, until fn returns false. It
+// looks at every node. Errors match ErrRequest.
 func (x *Index) EachBusy(r Request, now time.Time, fn func(Node) bool) error {
 	if err := x.prepare(&r, now); err != nil {
 		return err
@@ -117,8 +117,8 @@ func (x *Index) EachBusy(r Request, now time.Time, fn func(Node) bool) error {
 	return nil
 }
 
-// Missing lists what keeps id from any job at time now, whatever the job asks for; empty
-// for a candidate. false when id is not known.
+// Missing lists the requirements that id misses at time now whatever the job asks for. The list is
+// empty for a candidate. known is false when the index does not have id.
 func (x *Index) Missing(id identity.PeerID, now time.Time) (missed []Requirement, known bool) {
 	slot, ok := x.ids.find(x.nodes, id)
 	if !ok {
@@ -130,7 +130,7 @@ func (x *Index) Missing(id identity.PeerID, now time.Time) (missed []Requirement
 	return x.q.misses(&x.nodes[slot]).names(), true
 }
 
-// Parts names the terms of n's score: the Scorer's, and what failures took off.
+// Parts names the terms of n's score: those of the Scorer and the reduction for failures.
 func (x *Index) Parts(n Node) []Part {
 	parts := x.scorer.Parts(n)
 	if n.Failures > 0 {
@@ -139,7 +139,7 @@ func (x *Index) Parts(n Node) []Part {
 	return parts
 }
 
-// unlocked notes a node that misses nothing but need.
+// unlocked counts a node that misses only need.
 func (e *Explanation) unlocked(need Requirement, cost uint64, has, wants []string) {
 	switch need {
 	case NeedCost:

@@ -9,35 +9,35 @@ import (
 	"inos/internal/identity"
 )
 
-// How long and of how many nodes failures are remembered that the index does not know
-// for now. A quarantine is remembered for longAgo after its end, a mere count until it
-// has decayed: to expire and come back gains a node nothing.
+// Limits on the failure history of nodes that are not in the index. A quarantine is remembered for
+// longAgo after its end, a count until it has decayed. A node gains nothing by expiring and coming
+// back.
 const (
-	maxAbsent = 4096
-	longAgo   = time.Hour
+	maxHistory = 4096
+	longAgo    = time.Hour
 )
 
-// history is what is held against nodes that the index does not know: that have
-// expired, were removed, or failed before their first profile came.
+// failureHistory holds the failure records of nodes that are not in the index: they have expired,
+// were removed, or failed before their first profile came.
 type failureHistory map[identity.PeerID]*failureRecord
 
-// keep takes over what is held against a node that goes. When there are a quarter more
-// than maxAbsent, the lightest go.
+// keep stores the failure record of a node that leaves the index. When there are a quarter more
+// records than maxHistory, it drops the lightest.
 func (a failureHistory) keep(id identity.PeerID, b *failureRecord) {
 	a[id] = b
-	if len(a) <= maxAbsent+maxAbsent/4 {
+	if len(a) <= maxHistory+maxHistory/4 {
 		return
 	}
 	ids := slices.SortedFunc(maps.Keys(a), func(p, q identity.PeerID) int {
 		return cmp.Or(a[p].compare(a[q]), cmp.Compare(p, q))
 	})
-	for _, id := range ids[:len(ids)-maxAbsent] {
+	for _, id := range ids[:len(ids)-maxHistory] {
 		delete(a, id)
 	}
 }
 
-// compare orders by what it would cost to forget: quarantined nodes last, and of them
-// the one whose quarantine ends last.
+// compare orders records by what forgetting them would cost: quarantined nodes come last, and among
+// those the one whose quarantine ends last.
 func (b *failureRecord) compare(other *failureRecord) int {
 	return cmp.Or(cmp.Compare(b.until, other.until), cmp.Compare(b.count, other.count), cmp.Compare(b.at, other.at))
 }
@@ -51,14 +51,14 @@ func (a failureHistory) recordFailure(id identity.PeerID, now int64) {
 	a.keep(id, b)
 }
 
-// reconsider is Index.Reconsider for those that are not here.
+// reconsider does for nodes outside the index what Index.Reconsider does for those in it.
 func (a failureHistory) reconsider(now int64) {
 	for id, b := range a {
 		b.pass(now)
 		b.returned(now)
 		over := b.trust != trusted && b.until+int64(longAgo) <= now && b.reach != unreachable
 		if b.reach == doubtful && b.back+int64(longestPass) <= now {
-			b.reached() // long enough for a node that has gone
+			b.reached() // long enough for a node that has left the index
 		}
 		if b.nothing() || over {
 			delete(a, id)
@@ -66,8 +66,8 @@ func (a failureHistory) reconsider(now int64) {
 	}
 }
 
-// alloc returns what is held against a node that comes, nil if nothing is, and leaves
-// it to the caller.
+// restore removes the failure record of a node that enters the index and returns it, nil when there
+// is none. The caller owns the record.
 func (a failureHistory) restore(id identity.PeerID, now int64) *failureRecord {
 	b := a[id]
 	if b == nil {

@@ -8,20 +8,20 @@ import (
 	"inos/internal/identity"
 )
 
-// How the index deals with nodes that fail. Each failure that was the node's own
-// counts one; the count halves every blameHalfLife. The score is divided by one
-// plus the count. At quarantineAt the node gets no job at all for quarantine, then
-// one job at a time (a probe): a probe that goes well clears the node, one that
+// How the index treats nodes that fail. Each failure that was the node's own counts one, and the
+// count halves every failureHalfLife. The score is divided by one plus the count. At quarantineAt the
+// node gets no job for the time of the quarantine, then one job at a time (a probe). A probe that
+// succeeds clears the node; one that fails quarantines it for twice as long, up to maxQuarantine.
 // fails sends it back for twice as long, up to maxQuarantine.
 const (
-	blameHalfLife = time.Minute
-	quarantineAt  = 2.5 // three failures within some 15 s
-	quarantine    = 10 * time.Second
-	maxQuarantine = 5 * time.Minute
-	forgiven      = 0.05 // a count below is none
+	failureHalfLife = time.Minute
+	quarantineAt    = 2.5 // three failures within some 15 s
+	quarantine      = 10 * time.Second
+	maxQuarantine   = 5 * time.Minute
+	forgiven        = 0.05 // a lower count is taken as none
 )
 
-// trust is how far a node may be used.
+// trust says whether a node's failures let it have jobs.
 type trust uint8
 
 const (
@@ -30,28 +30,27 @@ const (
 	quarantined
 )
 
-// recordFailure is what is held against a node.
+// failureRecord is the failures of one node and whether jobs reach it.
 type failureRecord struct {
 	trust  trust
 	count  float64 // decays
 	at     int64   // Unix nanoseconds of count
-	until  int64   // end of the quarantine
+	until  int64   // the end of the quarantine
 	length time.Duration
 
 	reach reach
-	back  int64         // when it is passed over no more
-	pause time.Duration // the last one
+	back  int64         // the end of the time without jobs while the node is unreachable
+	pause time.Duration // the length of the last such time
 }
 
-// nothing reports whether b says nothing more, of the node's failures and of the way to
-// it.
+// nothing reports whether b holds no failures and the node is reachable, so that b may be dropped.
 func (b *failureRecord) nothing() bool {
 	return b.trust == trusted && b.count < forgiven && b.reach == reachable
 }
 
 func (b *failureRecord) decay(now int64) {
 	if now > b.at {
-		b.count *= math.Exp2(-float64(now-b.at) / float64(blameHalfLife))
+		b.count *= math.Exp2(-float64(now-b.at) / float64(failureHalfLife))
 		b.at = now
 	}
 }
@@ -71,7 +70,7 @@ func (b *failureRecord) failed(now int64) {
 	}
 }
 
-// passed counts a job that went well.
+// passed counts a job that succeeded.
 func (b *failureRecord) passed(now int64) {
 	b.decay(now)
 	if b.count /= 2; b.trust == probing {
@@ -79,7 +78,7 @@ func (b *failureRecord) passed(now int64) {
 	}
 }
 
-// pass lets time pass and reports whether that ended a quarantine.
+// pass advances b to now and reports whether that ended a quarantine.
 func (b *failureRecord) pass(now int64) (back bool) {
 	b.decay(now)
 	if back = b.trust == quarantined && b.until <= now; back {
@@ -88,8 +87,8 @@ func (b *failureRecord) pass(now int64) (back bool) {
 	return back
 }
 
-// RecordFailure counts a failure of id that was its own, and not the job's. A node that is not
-// known any more, or not yet, is remembered for when it comes.
+// RecordFailure counts a failure that was id's own and not the job's. The failure history keeps it
+// for a node that is not in the index.
 func (x *Index) RecordFailure(id identity.PeerID, now time.Time) {
 	t := x.line.Nanos(now)
 	slot, ok := x.ids.find(x.nodes, id)
@@ -100,8 +99,8 @@ func (x *Index) RecordFailure(id identity.PeerID, now time.Time) {
 	x.amend(slot, x.failuresOf(slot, t), func(b *failureRecord) { b.failed(t) })
 }
 
-// RecordSuccess counts a job that id has done: a probe that went well clears the node, and a
-// stranger is none any more.
+// RecordSuccess counts a job that id has done. A probe that succeeded clears the node, and an
+// unproven node becomes proven.
 func (x *Index) RecordSuccess(id identity.PeerID, now time.Time) {
 	slot, ok := x.ids.find(x.nodes, id)
 	if !ok {
@@ -121,8 +120,9 @@ func (x *Index) RecordSuccess(id identity.PeerID, now time.Time) {
 	})
 }
 
-// Reconsider ends the quarantines that are over, takes nodes that were passed over in
-// again and lets the counts decay. It reports whether a node came back. Call it every second or so.
+// Reconsider ends the quarantines whose time is over, readmits nodes that were unreachable for long
+// enough and lets the counts decay. It reports whether a node came back. Call it about once a
+// second.
 func (x *Index) Reconsider(now time.Time) (back bool) {
 	t := x.line.Nanos(now)
 	for slot, b := range x.failures {
@@ -136,8 +136,8 @@ func (x *Index) Reconsider(now time.Time) (back bool) {
 	return back
 }
 
-// applyFailures brings the record in line with b and drops b when it says nothing more. A
-// node on probation keeps its count at 1 or more, so that it is not preferred.
+// applyFailures updates the node's record from b and drops b when it holds nothing. A node on
+// probation keeps a count of at least 1, so that it is not preferred.
 func (x *Index) applyFailures(slot int32, b *failureRecord) {
 	r := &x.nodes[slot]
 	if r.trust = b.trust; r.trust != trusted {
@@ -152,12 +152,12 @@ func (x *Index) applyFailures(slot int32, b *failureRecord) {
 	x.rescore(slot)
 }
 
-// Quarantined lists the nodes that get no job for now, by id.
+// Quarantined lists the nodes in quarantine, by id.
 func (x *Index) Quarantined() []identity.PeerID {
 	return x.listed(func(r *record) bool { return r.trust == quarantined })
 }
 
-// listed are the nodes that something is held against and that match, by id.
+// listed returns the nodes that have a failure record and that match, by id.
 func (x *Index) listed(match func(*record) bool) (out []identity.PeerID) {
 	for slot := range x.failures {
 		if match(&x.nodes[slot]) {

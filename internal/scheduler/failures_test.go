@@ -171,13 +171,13 @@ func TestMemoryOfTheAbsentIsBounded(t *testing.T) {
 	for range 3 {
 		x.RecordFailure("bad", now)
 	}
-	for i := range 2 * maxAbsent {
+	for i := range 2 * maxHistory {
 		now = now.Add(time.Millisecond)
 		x.RecordFailure(peerID(strconv.Itoa(i)), now)
 	}
-	require.LessOrEqual(t, len(x.history), maxAbsent+maxAbsent/4)
+	require.LessOrEqual(t, len(x.history), maxHistory+maxHistory/4)
 	require.Contains(t, x.history, peerID("bad"))
-	require.Contains(t, x.history, peerID(strconv.Itoa(2*maxAbsent-1)), "the newest of equals stay")
+	require.Contains(t, x.history, peerID(strconv.Itoa(2*maxHistory-1)), "the newest of equals stay")
 	require.NotContains(t, x.history, peerID("0"))
 
 	now = now.Add(10 * time.Minute)

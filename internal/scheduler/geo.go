@@ -15,8 +15,7 @@ var geoDigit = func() (t [256]byte) {
 	return t
 }()
 
-// parseGeo packs s; false when s is no geohash. The empty text is one of
-// length 0.
+// parseGeo packs s. It returns false when s is no geohash. The empty text is a geohash of length 0.
 func parseGeo(s string) (geoCode, bool) {
 	if len(s) > MaxGeoHash {
 		return 0, false
@@ -34,7 +33,7 @@ func parseGeo(s string) (geoCode, bool) {
 
 func (g geoCode) length() int { return int(g & 15) }
 
-// prefix is g cut to its first n characters; g must have that many.
+// prefix returns the first n characters of g, which must have that many.
 func (g geoCode) prefix(n int) geoCode {
 	return g&^(1<<(64-5*n)-1) | geoCode(n)
 }

@@ -1,26 +1,26 @@
 package scheduler
 
-// The prefix lengths under which nodes are listed by place. A request for a prefix
-// of another length looks in the nearest shorter one.
+// The prefix lengths by which the index lists nodes. A request for a prefix of another length
+// searches the list of the nearest shorter one.
 const (
-	regionLevel = 2 // some 1,000 km: a request for less looks at all nodes
+	regionLevel = 2 // some 1,000 km: a request for a shorter prefix looks at all nodes
 	cellLevel   = 4 // some 40 km
 )
 
-// geo lists the nodes by place, so that a request for a small place looks at that
-// place only. Regions hold many nodes and tell enough of each to pass most by; the
-// geo within them are many and hold few. Members are unordered.
+// geoIndex lists the nodes by place, so that a request for a small place searches that place only.
+// Regions hold many nodes, with enough of each node to skip most of them. The cells within the
+// regions are many and hold few nodes each. Members are unordered.
 type geoIndex struct {
-	regions []region // by regionOf; none as long as no node has a place
+	regions []region // by regionOf; nil until some node has a place
 	at      map[geoCode][]int32
 }
 
-// listing is where a node is listed.
+// listing is the region and the cell that a node is listed in.
 type listing struct{ region, cell int32 }
 
 func newGeoIndex() *geoIndex { return &geoIndex{at: make(map[geoCode][]int32)} }
 
-// region returns the members of the region that contains all of want, nil when there
+// region returns the members of the region that contains all of want, nil when there is none.
 // are none.
 func (c *geoIndex) region(want geoCode) region {
 	if len(c.regions) == 0 {
@@ -78,8 +78,7 @@ func (c *geoIndex) remove(r *record, details []detail, slot int32) {
 	}
 }
 
-// note brings what a region tells of a node up to date after a change of its score or
-// its group.
+// note updates a region's copy of a node after a change of its score or its group.
 func (c *geoIndex) note(r *record, d *detail, slot int32) {
 	if r.geo.length() >= regionLevel {
 		c.regions[regionOf(r.geo)][d.listed.region] = r.member(slot)

@@ -6,17 +6,17 @@ import (
 	"inos/internal/identity"
 )
 
-// What a profile says is its node's word, and that the node is there at all is the word
-// of whoever has brought it. So a node is a candidate once it has answered here, and
-// until it has done a job here it has few at a time.
+// A profile holds claims of its node, and another node may have brought it. So a node becomes a
+// candidate once it has answered this node, and has only a few jobs at a time until it has done one
+// for this node.
 
-// way is what keeps a node from being a candidate, whatever it reports.
+// way is a set of reasons why a node is no candidate, whatever it reports.
 type way uint8
 
 const (
-	undialable way = 1 << iota // nobody here can dial it, and there is no connection
-	unheard                    // it has never answered here
-	asked                      // nor when it was asked not long ago
+	undialable way = 1 << iota // this node cannot dial it, and there is no connection
+	unheard                    // it has never answered this node
+	asked                      // it was asked not long ago
 )
 
 func wayOf(n Node) (w way) {
@@ -29,15 +29,15 @@ func wayOf(n Node) (w way) {
 	return w
 }
 
-// SetUndialable says whether no way leads to id from here: then it is no candidate,
-// whatever it reports.
+// SetUndialable says whether this node can neither dial id nor has a connection to it. Such a node
+// is no candidate, whatever it reports.
 func (x *Index) SetUndialable(id identity.PeerID, yes bool) { x.setWay(id, undialable, yes) }
 
-// SetUnheard says whether id has never answered here.
+// SetUnheard says whether id has never answered this node.
 func (x *Index) SetUnheard(id identity.PeerID, yes bool) { x.setWay(id, unheard, yes) }
 
-// SetAsked says whether id has been asked for an answer not long ago: then Unheard does
-// not name it.
+// SetAsked says whether this node has asked id for an answer not long ago. Unheard leaves such a
+// node out.
 func (x *Index) SetAsked(id identity.PeerID, yes bool) { x.setWay(id, asked, yes) }
 
 func (x *Index) setWay(id identity.PeerID, bit way, yes bool) {
@@ -50,8 +50,8 @@ func (x *Index) setWay(id identity.PeerID, bit way, yes bool) {
 	x.replace(slot, &was)
 }
 
-// SetStranger says how many jobs id may have at a time until it has done one; 0 says
-// that it has a record.
+// SetStranger says how many jobs id may have at a time until it has done one. 0 means that id is
+// proven.
 func (x *Index) SetStranger(id identity.PeerID, jobs uint8) {
 	slot, ok := x.ids.find(x.nodes, id)
 	if !ok || x.nodes[slot].stranger == jobs {
@@ -62,8 +62,8 @@ func (x *Index) SetStranger(id identity.PeerID, jobs uint8) {
 	x.replace(slot, &was)
 }
 
-// Unheard fills dst with the nodes that would be chosen for r, best first, if they had
-// ever answered here, and returns how many there are. Errors match ErrRequest.
+// Unheard fills dst, best first, with the nodes that would be chosen for r if they had ever
+// answered this node. It returns how many there are. Errors match ErrRequest.
 func (x *Index) Unheard(r Request, now time.Time, dst []Choice) (int, error) {
 	return x.topOf(&x.heard, nil, r, now, dst)
 }

@@ -6,21 +6,20 @@ import (
 	"inos/internal/identity"
 )
 
-// ids finds a node's slot by its id: a hash table of 8-byte cells with linear
-// probing, so that a look-up that no cache helps waits once for the table and once
-// for the record. The seed is drawn anew in every process: nobody can make ids that
-// collide.
+// ids finds a node's slot by its id. It is a hash table of 8-byte cells with linear probing, so
+// that a look-up outside the cache waits once for the table and once for the record. Each process
+// draws a new seed: nobody can make ids that collide.
 type ids struct {
 	seed  maphash.Seed
-	cells []idCell // a power of two
+	cells []idCell // the length is a power of two
 	count int
 }
 
-// idCell holds a slot; its tag is the lower half of the id's hash, and the cell it
-// belongs to is the tag's remainder.
+// idCell holds a slot. Its tag is the lower half of the id's hash, and the tag's remainder is the
+// cell it belongs to.
 type idCell struct {
 	tag  uint32
-	slot int32 // less one; 0: empty
+	slot int32 // the slot plus one; 0 means empty
 }
 
 func newIDs() ids { return ids{seed: maphash.MakeSeed(), cells: make([]idCell, 16)} }
@@ -40,7 +39,7 @@ func (t *ids) find(nodes []record, id identity.PeerID) (int32, bool) {
 	}
 }
 
-// add notes the slot of an id that is not in.
+// add stores the slot of an id that is not in the table.
 func (t *ids) add(id identity.PeerID, slot int32) {
 	if t.count++; 4*t.count > 3*len(t.cells) {
 		old := t.cells
@@ -63,7 +62,7 @@ func (t *ids) put(c idCell) {
 	t.cells[i] = c
 }
 
-// remove takes out id, which has slot, and moves up what had to make way for it.
+// remove takes out id, which has slot, and moves displaced cells back towards their home.
 func (t *ids) remove(id identity.PeerID, slot int32) {
 	mask := uint32(len(t.cells) - 1)
 	hole := t.tag(id) & mask

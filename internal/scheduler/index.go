@@ -15,13 +15,13 @@ type Config struct {
 	MaxNodes int    // 0 means 1<<20
 }
 
-// Index holds the known nodes. A change of one node among n costs O(log n);
-// Choose looks at the few entries it needs and allocates nothing.
+// Index holds the known nodes. A change of one among n nodes costs O(log n). Choose reads few
+// entries and allocates nothing.
 type Index struct {
 	scorer   Scorer
 	maxNodes int
 
-	line clock.Line // of every time kept here
+	line clock.Line // makes the numbers of every time kept here
 
 	caps    *capabilities
 	geo     *geoIndex
@@ -34,9 +34,10 @@ type Index struct {
 	pool  nodePool
 	ready partition // nodes with a free slot
 	busy  partition // the others
-	away  partition // those that cannot be reached, which no decision looks at
-	heard partition // those that are only heard of, which no decision looks at but Unheard
-	// Strangers stand apart, so that those with a record are found past any number of them.
+	away  partition // unreachable nodes, which no decision looks at
+	heard partition // nodes that have never answered here, which only Unheard looks at
+	// Unproven nodes stand apart, so that any number of them does not slow down the search for
+	// proven ones.
 	newReady, newBusy partition
 
 	service    time.Duration    // moving average over all nodes, 0 until there is one
@@ -46,7 +47,7 @@ type Index struct {
 	history    failureHistory
 	tombstones tombstones
 
-	q query // scratch of the decision in hand
+	q query // scratch of the current decision
 }
 
 // New returns an empty Index.
@@ -76,11 +77,11 @@ func New(c Config) *Index {
 	return x
 }
 
-// Len is the number of nodes, expired ones that Sweep has not met included.
+// Len is the number of nodes. It includes expired ones that Sweep has not removed yet.
 func (x *Index) Len() int { return x.ids.count }
 
-// Node returns what is known of id. FreeSlots is net of the leases held. The
-// slice belongs to the index.
+// Node returns what the index knows of id. FreeSlots excludes slots with a lease. The slice belongs
+// to the index.
 func (x *Index) Node(id identity.PeerID) (Node, bool) {
 	slot, ok := x.ids.find(x.nodes, id)
 	if !ok {
@@ -89,9 +90,9 @@ func (x *Index) Node(id identity.PeerID) (Node, bool) {
 	return x.node(slot), true
 }
 
-// Upsert adds n or replaces what is known of it. A profile with the sequence
-// number already known counts as the same report: free slots stay as they are.
-// Errors match the Err... of this file's package and leave the index as it was.
+// Upsert adds n or replaces what the index knows of it. A profile with the known sequence number
+// counts as the same report: free slots stay as they are. Errors match the Err... values of node.go
+// and leave the index unchanged.
 func (x *Index) Upsert(n Node, now time.Time) error {
 	if err := n.validate(now); err != nil {
 		return err
@@ -147,7 +148,7 @@ func (x *Index) Upsert(n Node, now time.Time) error {
 		x.reported(slot, n.FreeSlots, now)
 	}
 	r.queue, r.seq, r.way, r.stranger = n.QueueLength, n.Sequence, wayOf(n)|r.way&asked, n.Stranger
-	if r.capacity != n.Slots { // the report counted leases in
+	if r.capacity != n.Slots { // the report counted the leases
 		n.Slots = r.capacity
 		if score = x.scoreOf(n); validScore(score) {
 			r.score = score
@@ -172,7 +173,7 @@ func (x *Index) Upsert(n Node, now time.Time) error {
 	return nil
 }
 
-// added is the report n with what the index knows of the node besides.
+// added returns the report n with what the index itself knows of the node.
 func (x *Index) added(slot int32, n Node) Node {
 	r := &x.nodes[slot]
 	n.Slots, n.InFlight, n.Service = max(r.capacity, n.FreeSlots), r.held, r.service
@@ -191,14 +192,15 @@ func (x *Index) add(n Node) int32 {
 		x.nodes = append(x.nodes, record{})
 		x.details = append(x.details, detail{due: never})
 	}
-	// The bucket that holds the slot goes on holding it for its new owner.
+	// The bucket that holds the slot keeps it for its new owner.
 	x.details[slot] = detail{due: x.details[slot].due}
 	x.nodes[slot] = record{id: n.ID, facts: facts{hash: hashText(n.ID)}, gen: x.nodes[slot].gen + 1, service: x.service}
 	x.ids.add(n.ID, slot)
 	return slot
 }
 
-// Remove forgets id, except for its failures and its last sequence number, and reports whether it was known.
+// Remove drops id except for its failures and its last sequence number. It reports whether id was
+// known.
 func (x *Index) Remove(id identity.PeerID) bool {
 	slot, ok := x.ids.find(x.nodes, id)
 	if !ok {
@@ -222,7 +224,7 @@ func (x *Index) Remove(id identity.PeerID) bool {
 	return true
 }
 
-// SetLatency replaces the latency of id: this node's own measurement.
+// SetLatency replaces the latency of id with this node's own measurement.
 func (x *Index) SetLatency(id identity.PeerID, d time.Duration) error {
 	if slot, ok := x.guess(id); ok {
 		n := x.node(slot)
@@ -249,7 +251,7 @@ func (x *Index) SetLatency(id identity.PeerID, d time.Duration) error {
 	return nil
 }
 
-// replace moves slot's entry from where it was to where the record says.
+// replace moves slot's entry from its former place to the one that the record gives.
 func (x *Index) replace(slot int32, was *standing) {
 	is := x.standing(slot)
 	if was.score != is.score || was.group != is.group {

@@ -34,7 +34,7 @@ func (x *Index) checkInvariants(t require.TestingT) {
 		count += inShelf
 	}
 	require.Equal(t, x.Len(), count)
-	require.Equal(t, max(len(x.pool.chunks)*groveChunk-1, 0), treeNodes+len(x.pool.free[0])+len(x.pool.free[1]), "every tree node is in a tree or free")
+	require.Equal(t, max(len(x.pool.chunks)*chunkNodes-1, 0), treeNodes+len(x.pool.free[0])+len(x.pool.free[1]), "every tree node is in a tree or free")
 	checkIDs(t, x)
 	members := 0
 	for i := range x.caps.groups {

@@ -7,28 +7,26 @@ import (
 	"inos/internal/identity"
 )
 
-// Lease is a slot of a node set aside for one job. Between two reports of the
-// node this is how the index knows that the slot is taken.
+// Lease is a slot of a node set aside for one job. Between two reports of the node, leases tell the
+// index which slots are taken.
 type Lease struct {
 	slot    int32
 	gen, id uint32
 }
 
-// held is a lease not yet returned.
+// held is a lease that has not been returned.
 type held struct {
 	id       uint32
 	at       int64  // Unix nanoseconds
-	reported uint32 // the report that was current; an older one counts it in
+	reported uint32 // the report current then; every later one counts the lease
 }
 
-// settle is how much longer than a round trip a job may take to show in its
-// node's report.
+// settle is how much longer than a round trip a job may take to appear in its node's report.
 const settle = 100 * time.Millisecond
 
-// available is how many slots are free for all that is known: those of the last
-// report, less the leases taken since, plus those returned that the report counted
-// as taken. A report may cross a job on its way and miss it, so never more than
-// the node is known to have, less the leases held.
+// available estimates how many slots are free: those of the last report, less the leases taken
+// since, plus the returned ones that the report counted as taken. A report may cross a job on its
+// way and miss it, so the result never exceeds the node's known slots less the leases held.
 func (r *record) available() uint32 {
 	have := int64(r.free) + int64(r.back) - int64(r.used)
 	have = min(have, int64(r.capacity)-int64(r.held))
@@ -43,17 +41,17 @@ func (r *record) available() uint32 {
 	return uint32(max(have, 0))
 }
 
-// full reports whether r has no slot free, and nothing else keeps it from having one.
+// full reports whether r is kept from having a job by nothing but the lack of a free slot.
 func (r *record) full() bool {
 	return r.available() == 0 && r.trust != quarantined && r.reach != unreachable
 }
 
-// reported takes a new report in.
+// reported applies a new report.
 func (x *Index) reported(slot int32, free uint32, now time.Time) {
 	r := &x.nodes[slot]
 	r.free, r.used, r.back = free, 0, 0
 	r.report++
-	// Leases old enough to have reached the node are part of the report.
+	// A report includes leases that are old enough to have reached the node.
 	seen := uint64(free)
 	if r.held > 0 {
 		limit := x.line.Nanos(now) - int64(r.latency+settle)
@@ -63,17 +61,17 @@ func (x *Index) reported(slot int32, free uint32, now time.Time) {
 			}
 		}
 	}
-	// What is believed beyond even all leases is given up slot by slot: jobs of others
-	// may hide slots for a while, but a node may also have fewer than it had, or a
-	// report that had crossed a job on its way may have been taken for more slots.
-	believed := uint64(r.capacity)
-	if believed > uint64(free)+uint64(r.held) {
-		believed--
+	// A capacity beyond what the report and all leases account for is given up slot by slot. Jobs
+	// of others may hide slots for a while; but the node may also have fewer slots than before, or
+	// an earlier report that crossed a job on its way may have been counted as more slots.
+	capacity := uint64(r.capacity)
+	if capacity > uint64(free)+uint64(r.held) {
+		capacity--
 	}
-	r.capacity = uint32(min(max(seen, believed), 1<<32-1))
+	r.capacity = uint32(min(max(seen, capacity), 1<<32-1))
 }
 
-// Acquire sets one slot of id aside; false when id is unknown or has none free.
+// Acquire sets one slot of id aside. It returns false when id is unknown or has no free slot.
 func (x *Index) Acquire(id identity.PeerID, now time.Time) (Lease, bool) {
 	slot, ok := x.ids.find(x.nodes, id)
 	if !ok {
@@ -93,8 +91,8 @@ func (x *Index) Acquire(id identity.PeerID, now time.Time) (Lease, bool) {
 	return Lease{slot: slot, gen: r.gen, id: x.leaseID}, true
 }
 
-// Release returns a lease. One returned before, or of a node that has since been
-// forgotten, is ignored.
+// Release returns a lease. It ignores a lease that was returned before and one of a node that has
+// been removed since.
 func (x *Index) Release(l Lease) {
 	if int(l.slot) >= len(x.nodes) || x.nodes[l.slot].gen != l.gen {
 		return
@@ -121,8 +119,8 @@ func (x *Index) Release(l Lease) {
 	x.replace(l.slot, &was)
 }
 
-// Full says that id has refused a job for want of a slot: whatever it reported,
-// it has none free until it reports again or a lease is returned.
+// Full records that id has refused a job for want of a slot. Whatever id reported, the index takes
+// it as having no free slot until it reports again or a lease is returned.
 func (x *Index) Full(id identity.PeerID, now time.Time) {
 	slot, ok := x.ids.find(x.nodes, id)
 	if !ok {

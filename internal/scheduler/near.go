@@ -7,12 +7,12 @@ import (
 	"github.com/mmcloughlin/geohash"
 )
 
-// Near makes distance a term of the score: that of another Scorer times
+// Near makes distance a term of the score. It multiplies the score of another Scorer by
 //
 //	half / (half + distance)
 //
-// so that a node half away scores half of one that is here. It is optional: the
-// default score knows places only as a hard requirement.
+// so that a node at the distance half scores half as much as one at the centre. It is optional: the
+// default score uses places only as a hard requirement.
 type Near struct {
 	base     Scorer
 	lat, lng float64 // radians
@@ -21,13 +21,12 @@ type Near struct {
 
 const (
 	earthRadius = 6371.0 // km, mean
-	// farthest is what a node without a place counts with: half way round.
+	// farthest is the distance of a node without a place: half the circumference of the earth.
 	farthest = math.Pi * earthRadius
 )
 
-// NewNear measures from the centre of the geohash cell here; half is in km. A nil
-// base means Formula. Errors match ErrGeoHash, or ErrScore for a half that is not a
-// number above zero.
+// NewNear measures from the centre of the geohash cell here; half is in km. A nil base means
+// Formula. Errors match ErrGeoHash, or ErrScore when half is not a number above zero.
 func NewNear(base Scorer, here string, half float64) (Near, error) {
 	if _, ok := parseGeo(here); !ok || here == "" {
 		return Near{}, fmt.Errorf("%w: %.20q", ErrGeoHash, here)
@@ -52,7 +51,7 @@ func (s Near) Parts(n Node) []Part {
 
 func (s Near) factor(n Node) float64 { return s.half / (s.half + s.distance(n)) }
 
-// distance to n in km, along a great circle (haversine formula).
+// distance returns the great-circle distance to n in km (haversine formula).
 func (s Near) distance(n Node) float64 {
 	if _, ok := parseGeo(n.GeoHash); !ok || n.GeoHash == "" {
 		return farthest

@@ -20,18 +20,18 @@ type Node struct {
 	QueueLength  uint32 // jobs waiting there
 	Expires      time.Time
 	Sequence     uint64 // counts up with every profile the node signs
-	Undialable   bool   // nobody here can dial it, and there is no connection to it
-	Unheard      bool   // it has never answered here: all that is known of it is hearsay
-	Stranger     uint8  // jobs it may have at a time until it has done one; 0: it has a record
+	Undialable   bool   // this node cannot dial it, and has no connection to it
+	Unheard      bool   // it has never answered this node: other nodes have told of it
+	Stranger     uint8  // jobs it may have at a time until it has done one; 0: it is proven
 
-	// What the index adds to a report; Upsert ignores these four.
-	Slots    uint32        // free or not, as far as the reports tell
-	InFlight uint32        // jobs sent there from here and not ended: leases held
+	// The index adds these four to a report; Upsert ignores them.
+	Slots    uint32        // free or taken, as far as the reports tell
+	InFlight uint32        // jobs sent there from here that have not ended: leases held
 	Service  time.Duration // how long a job takes there, on average; 0 until Observe
-	Failures float64       // failures that were its own, decayed: see RecordFailure
+	Failures float64       // decayed count of its own failures: see RecordFailure
 }
 
-// Limits on what one profile may hold; a profile beyond them is refused.
+// Limits on the contents of one profile; a profile beyond them is refused.
 const (
 	MaxIDBytes         = 128
 	MaxCapabilities    = 64
@@ -40,8 +40,7 @@ const (
 	MaxExclude         = 4096
 )
 
-// Errors of Upsert and the setters. All are final for the same input; the index
-// is unchanged.
+// Errors of Upsert and the setters. All are final for the same input and leave the index unchanged.
 var (
 	ErrNodeID       = fault.Internal("scheduler: bad node id")
 	ErrCapabilities = fault.Internal("scheduler: bad capability set")

@@ -3,20 +3,20 @@ package scheduler
 // treeID is the number of a tree node, 0 for none.
 type treeID uint32
 
-// groveChunk is how many tree nodes are allocated at a time.
-const groveChunk = 16
+// chunkNodes is how many tree nodes are allocated at a time.
+const chunkNodes = 16
 
-// pool holds the nodes of all trees of an index. A node that a tree gives back is
-// used again, so an index whose size is steady allocates nothing. Inner nodes have
-// chunks of their own: they are few and in use all the time.
+// nodePool holds the nodes of all trees of an index. It reuses nodes that a tree gives back, so an
+// index of steady size allocates nothing. Inner nodes have chunks of their own: they are few and in
+// constant use.
 type nodePool struct {
-	chunks []*[groveChunk]treeNode
+	chunks []*[chunkNodes]treeNode
 	free   [2][]treeID // leaves, inner nodes
 }
 
-func (g *nodePool) node(id treeID) *treeNode { return &g.chunks[id/groveChunk][id%groveChunk] }
+func (g *nodePool) node(id treeID) *treeNode { return &g.chunks[id/chunkNodes][id%chunkNodes] }
 
-// kind is the free list of a node.
+// kind returns the number of the free list for a node: 0 for leaves, 1 for inner nodes.
 func kind(inner bool) int {
 	if inner {
 		return 1
@@ -28,9 +28,9 @@ func kind(inner bool) int {
 func (g *nodePool) alloc(inner bool) treeID {
 	free := &g.free[kind(inner)]
 	if len(*free) == 0 {
-		first := treeID(len(g.chunks)) * groveChunk
-		g.chunks = append(g.chunks, new([groveChunk]treeNode))
-		for id := first + groveChunk - 1; id > max(first, 1)-1; id-- {
+		first := treeID(len(g.chunks)) * chunkNodes
+		g.chunks = append(g.chunks, new([chunkNodes]treeNode))
+		for id := first + chunkNodes - 1; id > max(first, 1)-1; id-- {
 			*free = append(*free, id)
 		}
 	}
@@ -44,7 +44,7 @@ func (g *nodePool) alloc(inner bool) treeID {
 	return id
 }
 
-// release takes a node that no tree refers to any more.
+// release takes back a node that no tree refers to any more.
 func (g *nodePool) release(id treeID) {
 	free := &g.free[kind(g.node(id).inner)]
 	*free = append(*free, id)

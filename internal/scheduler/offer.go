@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// Offer is what one node offers, for that node to check the jobs that it is sent. It is
-// safe for concurrent use.
+// Offer is what one node offers. The node checks the jobs that it receives against it. It is safe
+// for concurrent use.
 type Offer struct {
 	node   Node
 	caps   *capabilities
 	record record
 }
 
-// NewOffer takes id, capabilities, place and price of n. Errors match ErrNodeID,
-// ErrCapabilities or ErrGeoHash.
+// NewOffer takes id, capabilities, place and price from n. Errors match ErrNodeID, ErrCapabilities
+// or ErrGeoHash.
 func NewOffer(n Node) (*Offer, error) {
 	n.Latency, n.Expires = 0, time.Unix(1, 0)
 	if err := n.validate(time.Time{}); err != nil {
@@ -27,8 +27,8 @@ func NewOffer(n Node) (*Offer, error) {
 	return o, nil
 }
 
-// Refusal says why the node does not take a job with request r: the first thing that the
-// job asks for and the node is not. It is empty when there is none. Errors match ErrRequest.
+// Refusal says why the node does not take a job with request r: the first requirement that the node
+// does not meet. It is empty when the node meets all. Errors match ErrRequest.
 func (o *Offer) Refusal(r Request) (string, error) {
 	q := query{epoch: 1}
 	if err := q.prepare(o.caps, &r, 0); err != nil {

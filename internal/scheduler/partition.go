@@ -1,20 +1,20 @@
 package scheduler
 
-// partition keeps the nodes that are alike in whether they have a free slot: one
-// tree a group, and over the groups a tournament that tells, for any part of
-// them, the union of their masks, their best score and their lowest cost. A search
-// walks down it towards the best score and turns back where the mask lacks a
-// capability or every node costs too much.
+// partition holds the nodes that are alike in whether they have a free slot. It has one tree for
+// each group and a tournament over the groups. For any part of the groups, the tournament tells the
+// union of their masks, their best score and their lowest cost. A search walks down the tournament
+// towards the best score and turns back where the mask lacks a capability or every node costs too
+// much.
 type partition struct {
 	*nodePool
 	trees []tree // by group
 	match []match
-	size  int // leaves of the tournament, a power of two; leaf of group g is size+g
+	size  int // leaves of the tournament, a power of two; the leaf of group g is size+g
 	count int
 }
 
-// match is a node of the tournament. Where there is no node of the mesh below, best
-// is 0 and the mask is empty.
+// match is a node of the tournament. Where it has no mesh node below it, best is 0 and the mask is
+// empty.
 type match struct {
 	union uint64
 	best  score64
@@ -48,7 +48,7 @@ func better(l, r match) match {
 	return match{l.union | r.union, max(l.best, r.best), min(l.cost, r.cost)}
 }
 
-// settle brings the tournament up to date after a change of g's tree.
+// settle updates the tournament after a change of g's tree.
 func (s *partition) settle(g int32, mask uint64) {
 	t := &s.trees[g]
 	i := s.size + int(g)

@@ -2,14 +2,14 @@ package scheduler
 
 import "inos/internal/identity"
 
-// foreseeFrom is how many nodes make it worth asking for memory in advance: fewer
-// lie in the processor's caches anyway.
-const foreseeFrom = 1 << 14
+// prefetchFrom is the least number of nodes for which prefetching pays: with fewer, most memory is
+// in the processor's caches.
+const prefetchFrom = 1 << 14
 
-// guess is find without the comparison of ids, which would wait for memory: most
-// likely the slot of id. It is for prefetch only.
+// guess is find without the comparison of ids, which would wait for memory. It returns the likely
+// slot of id. It is for prefetch only.
 func (x *Index) guess(id identity.PeerID) (int32, bool) {
-	if !prefetches || x.Len() < foreseeFrom {
+	if !prefetches || x.Len() < prefetchFrom {
 		return 0, false
 	}
 	t := &x.ids
@@ -24,10 +24,9 @@ func (x *Index) guess(id identity.PeerID) (int32, bool) {
 	return 0, false
 }
 
-// prefetch asks the processor for the memory that it takes to make slot what n says:
-// a processor waits for many lines of memory as long as for one, if it knows them
-// early. It changes nothing, and whatever it assumes is looked at again by the
-// change itself.
+// prefetch asks the processor for the memory that a change of slot to n touches. A processor waits
+// for many lines of memory as long as for one, if it knows them early. prefetch changes nothing,
+// and the change itself checks again whatever prefetch assumes.
 func (x *Index) prefetch(slot int32, n Node) {
 	prefetchText(string(x.nodes[slot].id))
 	was := x.standing(slot)
@@ -61,7 +60,7 @@ func (x *Index) prefetch(slot int32, n Node) {
 	}
 	is := was.entry
 	is.score = scoreBits(score)
-	// Both ways down at the same time, and the leaves are not waited for.
+	// Both descents run at the same time, and neither waits for the leaves.
 	for i := range max(from.depth, into.depth) {
 		if i < from.depth {
 			a = x.pool.approach(a, x.nodes, &was.entry)
@@ -72,7 +71,7 @@ func (x *Index) prefetch(slot int32, n Node) {
 	}
 }
 
-// approach asks for the child of n that e belongs to, and for what n says of it.
+// approach prefetches the child of n that e belongs to, and n's summary of it.
 func (g *nodePool) approach(n *treeNode, nodes []record, e *entry) *treeNode {
 	p := n.order[g.childFor(n, nodes, e)]
 	kid := g.kid(n, p)

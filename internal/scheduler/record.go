@@ -6,8 +6,8 @@ import (
 	"inos/internal/identity"
 )
 
-// record is a node at rest: two cache lines, which are what a decision or a change
-// reads. Group, hash, score and geo are derived.
+// record is the stored form of a node: the two cache lines that a decision or a change reads.
+// Group, hash, score and geo are derived.
 type record struct {
 	id identity.PeerID
 	facts
@@ -19,24 +19,24 @@ type record struct {
 	group    int32
 	free     uint32 // slots, as reported
 	queue    uint32
-	capacity uint32 // slots that the node is believed to have
+	capacity uint32 // slots that the node is taken to have
 	held     uint32 // leases
-	used     uint32 // of them, taken since the last report
+	used     uint32 // of the leases held, those taken since the last report
 	back     uint32 // leases taken before the last report and returned since
 	report   uint32 // counts the reports
-	mark     uint32 // == epoch: excluded from the decision in hand
-	gen      uint32 // of the slot, so that an old Lease is recognised
+	mark     uint32 // == epoch: excluded from the current decision
+	gen      uint32 // generation of the slot, so that an old Lease is recognised
 	failures float32
 	trust    trust
 	reach    reach
 	way      way
-	stranger uint8 // jobs at a time until it has done one; 0: it has a record
+	stranger uint8 // jobs at a time until it has done one; 0: it is proven
 }
 
-// detail is what is seldom asked of a node.
+// detail is the part of a node that is seldom read.
 type detail struct {
 	geoHash string
-	due     int64 // the wheel's bucket that will look at this node
+	due     int64 // the bucket of the expiry wheel that holds this node
 	listed  listing
 }
 
@@ -55,7 +55,7 @@ func (r *record) entry(slot int32) entry {
 	return entry{scoreBits(r.score), slot, r.facts}
 }
 
-// standing is where a node stands: its entry, the partition and the group's tree.
+// standing is a node's place in the index: its entry, its partition and its group's tree.
 type standing struct {
 	entry
 	partition *partition

@@ -5,9 +5,8 @@ import "math"
 // region lists the nodes of a geohash prefix of regionLevel characters.
 type region []member
 
-// member is what a region tells of a node: enough to pass most of them by in the
-// order of memory. The records, which lie anywhere, are looked at only of those that
-// may be the best.
+// member is a region's copy of a node: enough to skip most of them in the order of memory. A search
+// reads the records, which lie anywhere, only of those that may be the best.
 type member struct {
 	score uint32 // float32 bits, rounded up
 	geo   uint32 // regionTail
@@ -19,13 +18,13 @@ func (r *record) member(slot int32) member {
 	return member{ceil32(r.score), r.geo.regionTail(), r.group, slot}
 }
 
-// regionOf is the number of g's region; g must have its characters.
+// regionOf returns the number of g's region. g must be at least as long as a region's prefix.
 func regionOf(g geoCode) int { return int(g >> (64 - 5*regionLevel)) }
 
-// tailChars of a geohash, after those of its region, are kept in a member.
+// tailChars is how many characters of a geohash, after those of its region, a member keeps.
 const tailChars = 6
 
-// regionTail are those characters; the missing ones are 0.
+// regionTail returns those characters; missing ones are 0.
 func (g geoCode) regionTail() uint32 {
 	return uint32(g>>(64-5*(regionLevel+tailChars))) & (1<<(5*tailChars) - 1)
 }
@@ -36,7 +35,7 @@ func (g geoCode) regionTailMask() uint32 {
 	return (1<<(5*n) - 1) << (5 * (tailChars - n))
 }
 
-// ceil32 and floor32 are the bits of the next float32 at or above, at or below s, which
+// ceil32 returns the bits of the next float32 at or above s, floor32 of the next one at or below. s
 // is not negative: such floats compare like the integers that their bits are.
 func ceil32(s float64) uint32 {
 	f := float32(s)

@@ -8,23 +8,23 @@ import (
 	"inos/internal/identity"
 )
 
-// Request says what a job needs. Every requirement is hard.
+// Request is what a job requires of a node. Every requirement is hard.
 type Request struct {
 	JobID        string // decides between equal scores
 	Capabilities []string
 	GeoPrefix    string            // empty means anywhere
 	MaxCost      uint64            // microcredits per second; 0 means no ceiling
 	Exclude      []identity.PeerID // never chosen; unknown ids are ignored
-	Known        bool              // only nodes that are no strangers
+	Known        bool              // only nodes that are proven
 }
 
-// alike reports whether the same nodes will do for a and b.
+// alike reports whether the same nodes meet the requirements of a and b.
 func alike(a, b Request) bool {
 	return a.GeoPrefix == b.GeoPrefix && a.MaxCost == b.MaxCost && a.Known == b.Known &&
 		slices.Equal(a.Capabilities, b.Capabilities) && slices.Equal(a.Exclude, b.Exclude)
 }
 
-// Requirement names what can rule a node out.
+// Requirement names a condition that can rule a node out.
 type Requirement string
 
 // The requirements, in the order in which a node is checked.
@@ -37,8 +37,8 @@ const (
 	NeedNotExcluded  Requirement = "excluded"
 	NeedTrust        Requirement = "quarantine"  // it failed too often not long ago
 	NeedReach        Requirement = "unreachable" // nothing could be sent to it not long ago
-	NeedDial         Requirement = "undialable"  // no way leads to it from here: it accepts no connections
-	NeedAnswer       Requirement = "unheard"     // it has never answered here
+	NeedDial         Requirement = "undialable"  // this node cannot reach it: it accepts no connections
+	NeedAnswer       Requirement = "unheard"     // it has never answered this node
 )
 
 // Requirements lists them all.
@@ -49,21 +49,19 @@ var Requirements = func() (all []Requirement) {
 	return all
 }()
 
-// requirement is a row of the table that choosing, explaining and serving share. The
-// search calls the functions that misses calls, so that a node is feasible exactly when
-// it misses nothing.
+// requirement is a row of the table that choosing, explaining and serving share. The search calls
+// the same functions as misses, so that a node is feasible exactly when it misses nothing.
 type requirement struct {
 	name   Requirement
 	misses func(q *query, n *record) bool
-	// refusal is what a node says of itself that is sent a job although it misses this.
-	// A row without one is about the state of the node, whatever the job asks for.
+	// refusal is the answer of a node that receives a job although it misses this requirement. A
+	// row without one concerns the state of the node, whatever the job asks for.
 	refusal func(n *Node, r *Request) string
-	state   string // of a node that misses this; empty in a row with a refusal
-	// counted ends "1 node ..." and "2 nodes ..."; asked, where there is one, ends both.
+	state   string // describes a node that misses this; empty in a row with a refusal
+	// counted ends "1 node ..." and "2 nodes ..."; asked, if not empty, ends both.
 	counted [2]string
 	asked   func(r *Request) string
-	// relief says what would let the nodes run the job that miss only this; it may be
-	// empty.
+	// relief says what would let the nodes that miss only this run the job; it may be empty.
 	relief func(e *Explanation) string
 }
 
@@ -148,8 +146,8 @@ var requirements = [...]requirement{
 
 func says(text string) func(*Explanation) string { return func(*Explanation) string { return text } }
 
-// State says of a node that misses r whatever the job asks for, for people. It is empty
-// for what only a job can ask for.
+// State describes, for people, a node that misses r whatever the job asks for. It is empty for a
+// requirement that depends on the job.
 func (r Requirement) State() string {
 	for i := range requirements {
 		if requirements[i].name == r {
@@ -159,10 +157,10 @@ func (r Requirement) State() string {
 	return ""
 }
 
-// needs is a set of requirements, by their place in the table.
+// needs is a set of requirements, as bits by their place in the table.
 type needs uint32
 
-// misses is what n misses for the request in hand.
+// misses returns the requirements that n misses for the current request.
 func (q *query) misses(n *record) (m needs) {
 	for i := range requirements {
 		if requirements[i].misses(q, n) {
@@ -172,7 +170,7 @@ func (q *query) misses(n *record) (m needs) {
 	return m
 }
 
-// only is the set of r alone.
+// only returns the set that holds r alone.
 func only(r Requirement) needs {
 	return 1 << slices.IndexFunc(requirements[:], func(row requirement) bool { return row.name == r })
 }
@@ -190,7 +188,7 @@ func (m needs) names() []Requirement {
 	return names
 }
 
-// lacking counts the names that wants has and has lacks, each once; last is the last of them.
+// lacking counts the names in wants that has does not hold, each once. last is the last of them.
 func lacking(has, wants []string) (last string, n int) {
 	for i, name := range wants {
 		if !slices.Contains(has, name) && !slices.Contains(wants[:i], name) {

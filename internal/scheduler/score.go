@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// Scorer ranks nodes: the node with the highest score wins. Score must depend
-// on n alone and be a finite number above zero, or Upsert refuses the node; the
-// index calls it a few times per change of a node, never per decision. Parts names the
+// Scorer ranks nodes: the node with the highest score wins. Score must depend on n alone and be a
+// finite number above zero, or Upsert refuses the node. The index calls it a few times per change
+// of a node, never per decision. Parts names the terms that Score multiplied or added, for people
+// to read.
 // terms that Score multiplied or added, for people to read.
 type Scorer interface {
 	Score(n Node) float64
@@ -30,10 +31,9 @@ const (
 //
 //	(1000 / latencyMs) * (1 / creditCost)
 //
-// Latency counts as at least MinLatency and cost as at least MinCreditCost. The
-// time that a job is expected to wait on the node (Node.Wait) is added to the
-// latency: it is 0 for a node without queue and without jobs from here, whose
-// score is the formula to the bit.
+// Latency counts as at least MinLatency and cost as at least MinCreditCost. Formula adds the time
+// that a job is expected to wait on the node (Node.Wait) to the latency. That time is 0 for a node
+// without queue and without jobs from here, whose score is the formula to the bit.
 type Formula struct{}
 
 // Score implements Scorer.
@@ -41,8 +41,8 @@ func (Formula) Score(n Node) float64 {
 	return (1000 / (latencyMs(n) + waitMs(n))) * (1 / creditCost(n))
 }
 
-// Parts implements Scorer. The score is their product; the last one is there only
-// when a wait is expected.
+// Parts implements Scorer. The score is the product of the parts. The last part exists only when a
+// wait is expected.
 func (Formula) Parts(n Node) []Part {
 	parts := []Part{
 		{"1000/latencyMs", 1000 / latencyMs(n)},

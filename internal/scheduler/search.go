@@ -1,10 +1,10 @@
 package scheduler
 
-// search finds the slot of the best node of s, and of more if that is not nil, for the
-// query in hand.
+// search finds the slot of the best node of s, and of more unless that is nil, for the current
+// query.
 func (x *Index) search(s, more *partition) (slot int32, ok bool) {
 	q := &x.q
-	q.best, q.tied.n = 1, 0 // the lowest of all scores
+	q.best, q.tied.n = 1, 0 // below every score
 	if s.count > 0 && !x.searchPlace(s) {
 		x.descend(s)
 	}
@@ -17,8 +17,8 @@ func (x *Index) search(s, more *partition) (slot int32, ok bool) {
 	return q.tied.winner(x.nodes, q.job), true
 }
 
-// searchPlace looks at every node of the place asked for; false when it is better to
-// walk down, or no place was asked for.
+// searchPlace looks at every node of the requested place. It returns false when the request names
+// no place or walking down the trees is quicker.
 func (x *Index) searchPlace(s *partition) bool {
 	q := &x.q
 	switch n := q.geo.length(); {
@@ -40,14 +40,14 @@ func (x *Index) searchPlace(s *partition) bool {
 	return true
 }
 
-// cellAhead is how many members of a cell ahead of the one looked at are asked of the
-// processor: their records lie anywhere, and waiting for one after the other is what
-// the search of a large cell would take its time for.
+// cellAhead is how far ahead of the current member of a cell the search prefetches records. They
+// lie anywhere in memory, and waiting for one after the other would dominate the search of a large
+// cell.
 const cellAhead = 16
 
 // searchCell offers the members that meet every requirement.
 func (x *Index) searchCell(s *partition, members []int32) {
-	ahead := prefetches && len(members) > cellAhead && x.Len() >= foreseeFrom
+	ahead := prefetches && len(members) > cellAhead && x.Len() >= prefetchFrom
 	if ahead {
 		for _, slot := range members[:cellAhead] {
 			prefetchLines(&x.nodes[slot])
@@ -61,9 +61,9 @@ func (x *Index) searchCell(s *partition, members []int32) {
 	}
 }
 
-// lookAtAll decides how to find the best node in a place of m nodes: looking at all m,
-// or walking down from the best of all n, of which one in n/m lies there. A step down
-// takes some eight times as long as a look.
+// lookAtAll decides how to find the best node in a place of m nodes: by looking at all m, or by
+// walking down from the best of all n nodes, of which one in n/m lies there. A step down takes some
+// eight times as long as a look.
 func (x *Index) lookAtAll(m int) bool { return m <= 64 || m <= 8*x.Len()/m }
 
 // consider offers the node if it belongs to s and meets every requirement.
@@ -81,8 +81,8 @@ func (x *Index) consider(s *partition, slot int32) {
 	}
 }
 
-// descend searches the groups from the top of the tournament, the better half first,
-// and skips what cannot hold a node as good as the best found.
+// descend searches the groups from the top of the tournament, the better half first, and skips
+// parts that cannot hold a node as good as the best found.
 func (x *Index) descend(s *partition) {
 	q := &x.q
 	todo := &q.todo
@@ -109,16 +109,16 @@ func (x *Index) descend(s *partition) {
 	}
 }
 
-// lacks reports whether the group lacks a capability asked for, all of which some node has.
+// lacks reports whether the group lacks a requested capability. Some node has each of them.
 func (q *query) lacks(g int32) bool {
 	group := &q.caps.groups[g]
 	return group.mask&q.mask != q.mask || !q.exact && !group.has(q.ids)
 }
 
-// outside reports whether g lies outside the place asked for.
+// outside reports whether g lies outside the requested place.
 func (q *query) outside(g geoCode) bool { return !g.within(q.geo) }
 
-// excludes reports whether the decision in hand must not choose n.
+// excludes reports whether the current decision must not choose n.
 func (q *query) excludes(n *record) bool { return n.mark == q.epoch }
 
 // accepts checks what the filter cannot: place and exclusion.
@@ -126,8 +126,8 @@ func (x *Index) accepts(e *entry) bool {
 	return !x.q.outside(e.geo) && !x.q.excludes(&x.nodes[e.slot])
 }
 
-// offer takes a node that meets every requirement and scores q.best or more. It
-// reports whether the window of tied nodes took it.
+// offer takes a node that meets every requirement and scores q.best or more. It reports whether the
+// window of tied nodes took the node.
 func (x *Index) offer(e *entry) bool {
 	q := &x.q
 	if e.score > q.best {
@@ -160,9 +160,9 @@ func (x *Index) searchTree(t *tree) {
 	x.offerTied(t, score)
 }
 
-// offerTied offers the nodes of one group that have this score in the order of the
-// ring, from the job's point to the end and from the first one to the job's point, as
-// far as the window takes them.
+// offerTied offers the nodes of one group that have this score in the order of the ring: from the
+// job's point to the end, then from the first one to the job's point, until the window takes no
+// more.
 func (x *Index) offerTied(t *tree, score score64) {
 	q := &x.q
 	c := &q.cursor
@@ -176,8 +176,8 @@ func (x *Index) offerTied(t *tree, score score64) {
 	}
 }
 
-// offerRing offers the entries from the cursor's on with this score and a hash of at
-// most last; false when the window has enough.
+// offerRing offers the entries from the cursor's on that have this score and a hash of at most
+// last. It returns false when the window has enough.
 func (x *Index) offerRing(ok bool, score score64, last uint64) bool {
 	c := &x.q.cursor
 	for ; ok && c.score == score && c.hash <= last; ok = c.next() {

@@ -1,18 +1,17 @@
 package scheduler
 
-// Equal scores are decided by a hash of job and node. The plain way, the
-// highest hash(job, node) among all tied nodes (rendezvous hashing, Thaler and
-// Ravishankar 1996), looks at every one of them, and a uniform mesh ties by the
-// hundred thousand. So tied nodes lie on a ring by their own hash; the job's hash
-// is a point on it, and rendezvous hashing decides among the tieWindow nodes
-// that follow. Up to tieWindow nodes this is rendezvous hashing itself; beyond,
-// a node's share differs from fair by a factor of about 1 +- 1/sqrt(tieWindow).
-// A node that joins or leaves moves only the jobs whose window it is in.
+// A hash of job and node decides between equal scores. Plain rendezvous hashing (Thaler and
+// Ravishankar 1996) takes the highest hash(job, node) among all tied nodes and looks at every one
+// of them, and a uniform mesh has ties of a hundred thousand nodes. So tied nodes lie on a ring by
+// their own hash; the job's hash is a point on it, and rendezvous hashing decides among the
+// tieWindow nodes that follow. Up to tieWindow nodes this is rendezvous hashing itself; beyond, a
+// node's share differs from fair by a factor of about 1 +- 1/sqrt(tieWindow). A node that joins or
+// leaves moves only the jobs whose window it is in.
 const tieWindow = 32
 
-// hashText hashes s; the same on every machine, and in every release that
-// shall choose alike. Not for adversaries: a node that grinds its id for ties
-// wins ties only.
+// hashText hashes s. The result is the same on every machine, and in every release that is to
+// choose alike. It does not resist adversaries: a node that searches for a favourable id wins ties
+// only.
 func hashText[T ~string](s T) uint64 {
 	h := uint64(len(s)) * 0x9e3779b97f4a7c15
 	for len(s) >= 8 {
@@ -34,10 +33,10 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// rendezvous is the weight of a node for a job, from their hashes.
+// rendezvous returns the weight of a node for a job, from their hashes.
 func rendezvous(job, node uint64) uint64 { return mix(job ^ mix(node)) }
 
-// ringDistance is how far node lies behind job on the ring.
+// ringDistance returns how far node lies behind job on the ring.
 func ringDistance(job, node uint64) uint64 { return node - job }
 
 // window collects the tied nodes nearest to the job on the ring.
@@ -69,7 +68,7 @@ func (w *window) add(nodes []record, dist uint64, slot int32) bool {
 // takes reports whether add could take a node at this distance.
 func (w *window) takes(dist uint64) bool { return w.n < tieWindow || dist <= w.dist[tieWindow-1] }
 
-// winner is the node of the window with the highest weight for job.
+// winner returns the node of the window with the highest weight for job.
 func (w *window) winner(nodes []record, job uint64) int32 {
 	best, weight := w.slot[0], rendezvous(job, nodes[w.slot[0]].hash)
 	for _, slot := range w.slot[1:w.n] {
@@ -81,7 +80,7 @@ func (w *window) winner(nodes []record, job uint64) int32 {
 	return best
 }
 
-// drop takes slot out again.
+// drop removes slot from the window.
 func (w *window) drop(slot int32) {
 	for i := range w.slot[:w.n] {
 		if w.slot[i] == slot {

@@ -32,17 +32,17 @@ func TestReplayAfterDeparture(t *testing.T) {
 
 func TestMemoryOfTheDepartedIsBounded(t *testing.T) {
 	x := New(Config{})
-	for i := range 2 * maxAbsent {
+	for i := range 2 * maxHistory {
 		n := node(strconv.Itoa(i), 1, 9)
 		n.Expires = epoch0.Add(time.Hour + time.Duration(i)*time.Millisecond)
 		require.NoError(t, x.Upsert(n, epoch0))
 		require.True(t, x.Remove(n.ID))
 	}
-	require.LessOrEqual(t, len(x.tombstones), maxAbsent+maxAbsent/4)
+	require.LessOrEqual(t, len(x.tombstones), maxHistory+maxHistory/4)
 	require.NoError(t, x.Upsert(node("0", 1, 1), epoch0), "the first to expire are forgotten first")
-	require.ErrorIs(t, x.Upsert(node(strconv.Itoa(2*maxAbsent-1), 1, 1), epoch0), ErrReplayed)
+	require.ErrorIs(t, x.Upsert(node(strconv.Itoa(2*maxHistory-1), 1, 1), epoch0), ErrReplayed)
 	x.Reconsider(epoch0.Add(time.Hour + longAgo - time.Second))
 	require.NotEmpty(t, x.tombstones)
-	x.Reconsider(epoch0.Add(time.Hour + longAgo + 2*maxAbsent*time.Millisecond))
+	x.Reconsider(epoch0.Add(time.Hour + longAgo + 2*maxHistory*time.Millisecond))
 	require.Empty(t, x.tombstones)
 }

@@ -5,9 +5,9 @@ import (
 	"math"
 )
 
-// fanout bounds the entries of a tree node. On removal two neighbours that have
-// mergeAt entries or fewer together are merged, so a tree of n entries is no deeper
-// than maxDepth for any n that fits in memory.
+// fanout is the most entries of a tree node. A removal merges two neighbours that have mergeAt
+// entries or fewer together, so a tree of n entries is no deeper than maxDepth for any n that fits
+// in memory.
 const (
 	fanout   = 31
 	maxDepth = 12
@@ -19,8 +19,8 @@ type score64 uint64
 
 func scoreBits(s float64) score64 { return score64(math.Float64bits(s)) }
 
-// entry is a node as a tree of one group sees it: what decides its place and
-// what a search filters by, so that a search touches no other memory.
+// entry is a node as a tree of one group stores it: what decides its place and what a search
+// filters by, so that a search reads no other memory.
 type entry struct {
 	score score64
 	slot  int32
@@ -29,8 +29,8 @@ type entry struct {
 
 // facts are what a tree node keeps of an entry besides score and slot.
 //
-// In an inner tree node an entry summarises a child: score and hash of its first
-// entry, the lowest cost of all, and a time after which none expires.
+// In an inner tree node an entry summarises a child: score and hash of the child's first entry, the
+// lowest cost of all, and a time after which none expires.
 type facts struct {
 	hash    uint64
 	cost    uint64 // microcredits per second, not clamped
@@ -38,36 +38,35 @@ type facts struct {
 	geo     geoCode
 }
 
-// noSlot is the slot of an entry that only marks a place: it sorts before all
-// others of its score and hash.
+// noSlot is the slot of an entry that only marks a place. It sorts before all others of its score
+// and hash.
 const noSlot = -1
 
-// filter is what a search asks of an entry besides its group. A summary that
-// does not pass has nothing below it that does.
+// filter is what a search requires of an entry besides its group. Below a summary that does not
+// pass, no entry passes.
 type filter struct {
 	maxCost uint64
 	now     int64 // Unix nanoseconds
 }
 
-// passes reports whether f is neither dearer nor expired.
+// passes reports whether f is neither too expensive nor expired.
 func (f *facts) passes(q filter) bool { return !f.dearer(q) && !f.expired(q) }
 
 func (f *facts) dearer(q filter) bool { return f.cost > q.maxCost }
 
 func (f *facts) expired(q filter) bool { return f.expires <= q.now }
 
-// treeNode is a node of a B-tree. Entries stay in the place where they were put and
-// only their order changes: adding or taking out one among a million touches a few
-// cache lines, all of them known once the node is, so that they are fetched together.
-// Nodes refer to each other by number and hold no pointers: the garbage collector has
-// nothing to do here.
+// treeNode is a node of a B-tree. Entries stay where they were put and only their order changes:
+// adding or removing one among a million touches a few cache lines, all of which are known once the
+// node is, so that they are fetched together. Nodes refer to each other by number and hold no
+// pointers, which leaves the garbage collector nothing to do.
 type treeNode struct {
 	n     uint8
-	order [fanout]uint8 // a permutation: the places of the entries by rank, then the free ones
-	link  [fanout]int32 // the slot; in an inner node the child and how many entries it has
+	order [fanout]uint8 // a permutation: the places of the entries by rank, then the free places
+	link  [fanout]int32 // the slot; in an inner node the child and its number of entries
 	inner bool
 	score [fanout]score64 // 0 in a free place
-	_     uint64          // so that an entry's facts lie in one cache line
+	_     uint64          // padding, so that an entry's facts lie in one cache line
 	facts [fanout]facts
 }
 
@@ -76,13 +75,12 @@ type treeNode struct {
 type tree struct {
 	root  treeID
 	depth int32   // inner nodes above a leaf
-	best  score64 // of all entries, 0 when there is none
-	cost  uint64  // the lowest
+	best  score64 // the best of all entries, 0 when there is none
+	cost  uint64  // the lowest of all entries
 }
 
-// rank counts the entries before e, or with orAt those that are not after it. It
-// looks at every score, in no order and without a branch: that is quicker than
-// guessing the way of a binary search.
+// rank counts the entries before e, or with orAt those that are not after it. It looks at every
+// score, in no order and without a branch, which is quicker than the branches of a binary search.
 func (g *nodePool) rank(n *treeNode, nodes []record, e *entry, orAt bool) int {
 	before, tied := uint64(0), uint64(0)
 	for _, s := range &n.score {
@@ -102,13 +100,12 @@ func (g *nodePool) rank(n *treeNode, nodes []record, e *entry, orAt bool) int {
 	return int(before)
 }
 
-// compareTied orders e and the entry at p, whose scores are equal, by rising hash,
-// then id.
+// compareTied orders e and the entry at p, whose scores are equal, by rising hash, then id.
 func (g *nodePool) compareTied(n *treeNode, nodes []record, e *entry, p uint8) int {
 	if c := cmp.Compare(e.hash, n.facts[p].hash); c != 0 {
 		return c
 	}
-	for n.inner { // the child's first entry is the one meant
+	for n.inner { // the summary stands for the child's first entry
 		n = g.kid(n, p)
 		p = n.order[0]
 	}
@@ -121,31 +118,31 @@ func (g *nodePool) compareTied(n *treeNode, nodes []record, e *entry, p uint8) i
 	return cmp.Compare(nodes[e.slot].id, nodes[n.link[p]].id)
 }
 
-// childFor is the rank of the child whose range holds e.
+// childFor returns the rank of the child whose range holds e.
 func (g *nodePool) childFor(n *treeNode, nodes []record, e *entry) int {
 	return max(g.rank(n, nodes, e, true)-1, 0)
 }
 
-// linkTo is an inner node's link to a child with n entries.
+// linkTo returns an inner node's link to a child with n entries.
 func linkTo(id treeID, n uint8) int32 { return int32(id<<linkBits | treeID(n)) }
 
-const linkBits = 5 // for a number up to fanout
+const linkBits = 5 // enough for a number up to fanout
 
-// kidID is the child at place p of an inner node.
+// kidID returns the child at place p of an inner node.
 func (n *treeNode) kidID(p uint8) treeID { return treeID(n.link[p]) >> linkBits }
 
-// kidSize is how many entries that child has.
+// kidSize returns how many entries that child has.
 func (n *treeNode) kidSize(p uint8) int { return int(n.link[p] & (1<<linkBits - 1)) }
 
 func (g *nodePool) kid(n *treeNode, p uint8) *treeNode { return g.node(n.kidID(p)) }
 
-// at is the entry of a rank.
+// at returns the entry of a rank.
 func (n *treeNode) at(rank int) entry {
 	p := n.order[rank]
 	return entry{n.score[p], n.link[p], n.facts[p]}
 }
 
-// summary is the entry that stands for n, whose number is id, in its parent.
+// summary returns the entry that stands for n, whose number is id, in its parent.
 func (n *treeNode) summary(id treeID) entry {
 	s := n.at(0)
 	s.slot, s.geo = linkTo(id, n.n), 0
@@ -173,10 +170,11 @@ func (g *nodePool) insert(t *tree, nodes []record, e *entry) {
 	t.best = g.node(t.root).first()
 }
 
-// first is the score of the first entry.
+// first returns the score of the first entry.
 func (n *treeNode) first() score64 { return n.score[n.order[0]] }
 
-// insertAt returns the new right neighbour when the node had to be split.
+// insertAt inserts e below the node id. It returns the new right neighbour when it had to split the
+// node.
 func (g *nodePool) insertAt(id treeID, nodes []record, e *entry) (right treeID) {
 	n := g.node(id)
 	if !n.inner {
@@ -215,8 +213,8 @@ func (n *treeNode) put(i int, e *entry) {
 	n.n++
 }
 
-// split moves the upper part of n to a new node. Appending at the end, as when
-// nodes arrive in order of score, leaves the left one nearly full.
+// split moves the upper part of n to a new node. Appending at the end, as when nodes arrive in
+// order of score, leaves the left node nearly full.
 func (g *nodePool) split(n *treeNode, at int) treeID {
 	keep := fanout / 2
 	if at == fanout {
@@ -236,15 +234,14 @@ func (n *treeNode) moveTo(to *treeNode, from int) {
 	}
 }
 
-// summarise makes the entry of rank i tell all of its child.
+// summarise rebuilds the entry of rank i from all of its child.
 func (n *treeNode) summarise(i int, kid *treeNode) {
 	p := n.order[i]
 	s := kid.summary(n.kidID(p))
 	n.score[p], n.link[p], n.facts[p] = s.score, s.slot, s.facts
 }
 
-// widen brings the summary of the child of rank i up to date after e has gone into
-// the child.
+// widen updates the summary of the child of rank i after e was inserted into the child.
 func (n *treeNode) widen(i int, kid *treeNode, e *entry) {
 	p := n.order[i]
 	own := &n.facts[p]
@@ -256,7 +253,7 @@ func (n *treeNode) widen(i int, kid *treeNode, e *entry) {
 	own.expires = max(own.expires, e.expires)
 }
 
-// follow takes over what the child at p has as its first entry.
+// follow copies the child's first entry into the summary at p.
 func (n *treeNode) follow(p uint8, kid *treeNode) {
 	first := kid.order[0]
 	n.score[p], n.facts[p].hash = kid.score[first], kid.facts[first].hash

@@ -1,6 +1,6 @@
 package scheduler
 
-// remove takes e out; it must be in.
+// remove takes e out of the tree, which must hold it.
 func (g *nodePool) remove(t *tree, nodes []record, e *entry) {
 	g.removeAt(t.root, nodes, e)
 	root := g.node(t.root)
@@ -45,7 +45,7 @@ func (g *nodePool) removeAt(id treeID, nodes []record, e *entry) {
 	}
 }
 
-// rankOf is the rank of slot, which must be in this leaf.
+// rankOf returns the rank of slot, which must be in this leaf.
 func (n *treeNode) rankOf(slot int32) int {
 	place := 0
 	for p, s := range &n.link {
@@ -58,10 +58,10 @@ func (n *treeNode) rankOf(slot int32) int {
 			return i
 		}
 	}
-	return fanout // never: order is a permutation
+	return fanout // unreachable: order is a permutation
 }
 
-// drop takes out the entry of rank i.
+// drop removes the entry of rank i.
 func (n *treeNode) drop(i int) {
 	p := n.order[i]
 	n.n--
@@ -70,9 +70,9 @@ func (n *treeNode) drop(i int) {
 	n.score[p], n.link[p] = 0, noSlot
 }
 
-// narrow brings the summary of the child of rank i up to date after gone has left
-// the child, which is read as a whole only if its lowest cost may be gone's. That it
-// tells of a later expiry than there is does no harm for the time that a sweep takes.
+// narrow updates the summary of the child of rank i after gone has left the child. It reads the
+// whole child only when the child's lowest cost may have been gone's. The summary may give a later
+// expiry than any entry has, which is harmless until the next sweep.
 func (n *treeNode) narrow(i int, kid *treeNode, gone *entry) {
 	p := n.order[i]
 	own := &n.facts[p]
@@ -85,7 +85,7 @@ func (n *treeNode) narrow(i int, kid *treeNode, gone *entry) {
 	}
 }
 
-// lowest is the lowest cost of all entries, of which none is below bound.
+// lowest returns the lowest cost of all entries. No entry costs less than bound.
 func (n *treeNode) lowest(bound uint64) uint64 {
 	low := n.facts[n.order[0]].cost
 	for _, p := range n.order[:n.n] {
@@ -96,11 +96,11 @@ func (n *treeNode) lowest(bound uint64) uint64 {
 	return low
 }
 
-// mergeAt is the most entries of two neighbours that are merged: some room is left,
-// so that the next entry does not split them again.
+// mergeAt is the most entries that two merged neighbours may have together. It leaves room, so that
+// the next entry does not split them again.
 const mergeAt = fanout * 3 / 4
 
-// fit reports whether the children of ranks i and i+1 should be one.
+// fit reports whether the children of ranks i and i+1 should be merged.
 func (n *treeNode) fit(i int) bool {
 	return n.kidSize(n.order[i])+n.kidSize(n.order[i+1]) <= mergeAt
 }
@@ -114,8 +114,8 @@ func (g *nodePool) merge(n *treeNode, i int) {
 	n.summarise(i, g.node(left))
 }
 
-// refresh gives the entry at e's place e's facts; those it had are was. Score, hash
-// and slot are those of the entry in the tree.
+// refresh replaces the facts of the entry at e's place, which are was, with e's. Score, hash and
+// slot stay those of the entry in the tree.
 func (g *nodePool) refresh(t *tree, nodes []record, e *entry, was facts) {
 	root := g.node(t.root)
 	g.refreshAt(root, nodes, e, was)

@@ -7,15 +7,14 @@ import (
 	"inos/internal/identity"
 )
 
-// DefaultService is how long a job is taken to run as long as none has ended.
+// DefaultService is the assumed duration of a job until one has ended.
 const DefaultService = 100 * time.Millisecond
 
 // newestService is the weight of one more job in the average of its node.
 const newestService = 8
 
-// Wait is how long a job sent to n is expected to wait there: the jobs that are
-// ahead of it, queued there or on their way from here, each as long as a job
-// takes, over the slots that work them off.
+// Wait estimates how long a job sent to n waits there. It takes the jobs ahead of it, queued there
+// or on their way from here, times the mean duration of a job, over the slots that serve them.
 func (n Node) Wait() time.Duration {
 	ahead := float64(n.QueueLength) + float64(n.InFlight)
 	if ahead == 0 {
@@ -29,9 +28,9 @@ func (n Node) Wait() time.Duration {
 	return time.Duration(min(wait, math.MaxInt64/4))
 }
 
-// Observe tells how long a job ran on id, without the way there and back. It
-// enters the average of the node and of all nodes; the latter is what a node
-// starts with that comes later, or whose first job this is. Unknown nodes and times below zero are ignored.
+// Observe records how long a job ran on id, without the transfer. The duration enters the averages
+// of the node and of all nodes. A node that comes later, or whose first job this is, starts with
+// the average of all nodes. Observe ignores unknown nodes and times below zero.
 func (x *Index) Observe(id identity.PeerID, ran time.Duration) {
 	if ran <= 0 {
 		return
@@ -58,11 +57,11 @@ func averaged(old, sample time.Duration) time.Duration {
 	return max(old+(sample-old)/newestService, 1)
 }
 
-// scoreOf is what the Scorer makes of n, less for failures.
+// scoreOf returns the Scorer's score of n, reduced for failures.
 func (x *Index) scoreOf(n Node) float64 { return x.scorer.Score(n) / (1 + n.Failures) }
 
-// rescore brings the score of slot up to date with what is expected of it. A
-// Scorer that now says something that is no score is not believed.
+// rescore updates the score of slot after a change of its expected wait. It keeps the old score
+// when the Scorer returns an invalid one.
 func (x *Index) rescore(slot int32) {
 	if score := x.scoreOf(x.node(slot)); validScore(score) {
 		x.nodes[slot].score = score

@@ -14,7 +14,7 @@ type Point struct {
 	P99  time.Duration
 }
 
-// Line is one policy over the loads.
+// Line is the points of one policy over the loads.
 type Line struct {
 	Policy string
 	Points []Point
@@ -33,12 +33,12 @@ func Sweep(m Mesh, w Workload, policies []Policy, loads []float64, seeds int) []
 	return lines
 }
 
-// The picture's frame, in its own units.
+// The frame of the picture, in its own units.
 const (
 	chartWidth, chartHeight = 860, 520
 	plotLeft, plotRight     = 84, 660
 	plotTop, plotBottom     = 64, 450
-	labelGap                = 19 // between the names at the lines' ends
+	labelGap                = 19 // between the names at the ends of the lines
 )
 
 var chartColours = []string{"#c1440e", "#0b6e4f", "#5aa17f", "#8a6fb0", "#b58900", "#3867b7", "#6b7280"}
@@ -92,7 +92,7 @@ func Chart(title string, lines []Line) string {
 	return b.String()
 }
 
-// endLabels gives each line's name a height of its own near the line's end.
+// endLabels gives the name of each line a height of its own near the line's end.
 func endLabels(lines []Line, y func(float64) float64) []float64 {
 	at := make([]float64, len(lines))
 	order := make([]int, 0, len(lines))
@@ -117,7 +117,7 @@ func duration(ms float64) string {
 	return fmt.Sprintf("%g ms", ms)
 }
 
-// floor125 is the largest of ..., 1, 2, 5, 10, ... that is at most v.
+// floor125 returns the largest of ..., 1, 2, 5, 10, ... that is at most v.
 func floor125(v float64) float64 {
 	step := math.Pow(10, math.Floor(math.Log10(v)))
 	switch {

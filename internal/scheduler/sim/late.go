@@ -7,9 +7,9 @@ import (
 	"inos/internal/scheduler"
 )
 
-// late is a classic with what INOS's kernels do around a choice: slots are set aside,
-// a node that has none refuses, and a job for which no slot is known waits in its
-// kernel. It shows what comes of that and what of the choice.
+// late is a classic policy together with what the INOS kernel does around a choice: it sets slots
+// aside, a node without a free slot refuses, and a job for which no slot is known waits in its
+// kernel. It separates the effect of that from the effect of the choice.
 type late struct {
 	*indexed
 	// worth ranks the nodes with a free slot; the highest is taken.
@@ -35,7 +35,7 @@ func (p *late) choose(job int, now time.Duration) (int, bool) {
 	return best, true
 }
 
-// lateBound are the classics with late binding.
+// lateBound returns the classics with late binding.
 func lateBound() []Policy {
 	bind := func(name string, worth func(kernel int, rng *rand.Rand) func(scheduler.Node, *host) float64) Policy {
 		return Policy{name + ", late", func(k int, h []*host, rng *rand.Rand) chooser {

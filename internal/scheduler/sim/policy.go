@@ -16,21 +16,21 @@ type Policy struct {
 	New  func(kernel int, hosts []*host, rng *rand.Rand) chooser
 }
 
-// chooser is a policy at work in one kernel. It hears what that kernel hears.
+// chooser is a policy at work in one kernel. It receives the same reports as that kernel.
 type chooser interface {
-	// choose returns a node, or false when the job shall wait for news.
+	// choose returns a node, or false when the job is to wait for a report.
 	choose(job int, now time.Duration) (int, bool)
-	// queues: a job may wait in line on its node; if not, a node without a free
-	// slot refuses it.
+	// queues reports whether a job may wait in line on its node. If not, a node without a free slot
+	// refuses the job.
 	queues() bool
 	ended(host int, ran, now time.Duration)
 	refused(host int, now time.Duration)
 	report(host, free, queue int, seq uint64, now time.Duration)
 }
 
-// Policies are the ones compared: the plain formula as the kernel's design has
-// it, what the scheduler does, that without the expected waiting time, the classics,
-// whose jobs queue on their nodes, and the classics with late binding.
+// Policies returns the policies compared: the plain formula of the kernel's design, the scheduler,
+// the scheduler without the expected waiting time, the classics, whose jobs queue on their nodes,
+// and the classics with late binding.
 func Policies() []Policy {
 	return append([]Policy{
 		{"plain formula", func(k int, h []*host, _ *rand.Rand) chooser { return &plain{news: newNews(k, h)} }},
@@ -69,13 +69,13 @@ func (n *news) report(host, free, queue int, _ uint64, _ time.Duration) {
 	n.free[host], n.load[host], n.own[host] = free, n.hosts[host].slots-free+queue, 0
 }
 
-// length is the queue per slot that a job would join.
+// length returns the queue per slot that a job would join.
 func (n *news) length(host int) float64 {
 	return float64(n.load[host]+n.own[host]) / float64(n.hosts[host].slots)
 }
 
-// plain is the highest score among the nodes that reported a free slot; when none
-// has, among all.
+// plain chooses the highest score among the nodes that reported a free slot, or among all when none
+// has.
 type plain struct{ *news }
 
 func (p *plain) choose(int, time.Duration) (int, bool) {
@@ -112,7 +112,7 @@ func (p *robin) choose(int, time.Duration) (int, bool) {
 	return p.sent(p.next)
 }
 
-// two takes the shorter queue of two random nodes (Mitzenmacher 2001).
+// two chooses the shorter queue of two random nodes (Mitzenmacher 2001).
 type two struct {
 	*news
 	rng *rand.Rand
@@ -126,7 +126,7 @@ func (p *two) choose(int, time.Duration) (int, bool) {
 	return p.sent(a)
 }
 
-// shortest joins the shortest queue of all, a random one of those alike.
+// shortest chooses the shortest queue of all, and a random one of equals.
 type shortest struct {
 	*news
 	rng *rand.Rand
@@ -147,9 +147,8 @@ func (p *shortest) choose(int, time.Duration) (int, bool) {
 	return p.sent(best)
 }
 
-// indexed is the scheduler itself, called as the kernel calls it: a slot is set
-// aside for every job sent, a node that refuses counts as full, and a job for which
-// no slot is known waits in its kernel.
+// indexed is the scheduler itself, called as the kernel calls it: each job sent has a lease, a node
+// that refuses counts as full, and a job for which no slot is known waits in its kernel.
 type indexed struct {
 	kernel int
 	hosts  []*host
@@ -158,7 +157,7 @@ type indexed struct {
 	leases [][]scheduler.Lease
 }
 
-// noWait is the formula as if nothing ever waited.
+// noWait is the formula without the expected waiting time.
 type noWait struct{ scheduler.Formula }
 
 func (f noWait) Score(n scheduler.Node) float64 {
@@ -196,7 +195,7 @@ func (p *indexed) choose(job int, now time.Duration) (int, bool) {
 	return i, true
 }
 
-// release returns any one lease of the node: they are alike.
+// release returns an arbitrary lease of the node: they are interchangeable.
 func (p *indexed) release(host int) {
 	l := p.leases[host]
 	p.index.Release(l[0])
@@ -215,7 +214,7 @@ func (p *indexed) refused(host int, now time.Duration) {
 
 func (p *indexed) report(host, free, queue int, seq uint64, now time.Duration) {
 	h := p.hosts[host]
-	// A report that overtook an older one is the newer; the older is refused.
+	// The index refuses a report that is older than the one it has, whatever order they arrive in.
 	_ = p.index.Upsert(scheduler.Node{
 		ID: name(host), Latency: h.latency[p.kernel], CreditCost: h.cost,
 		FreeSlots: uint32(free), QueueLength: uint32(queue),

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Result is what a policy made of a workload.
+// Result is the measurements of one policy under one workload.
 type Result struct {
 	Policy   string
 	Makespan time.Duration // from the first arrival to the last answer
@@ -18,8 +18,7 @@ type Result struct {
 	Refused  float64       // answers "busy" per job
 }
 
-// Run simulates one policy. The same seed gives every policy the same nodes and
-// the same jobs.
+// Run simulates one policy. The same seed gives every policy the same nodes and the same jobs.
 func Run(seed uint64, m Mesh, w Workload, p Policy) Result {
 	m = m.withDefaults()
 	rng := rand.New(rand.NewPCG(seed, 1))
@@ -58,7 +57,7 @@ type run struct {
 	refused   int
 }
 
-// kernel is one that dispatches, with the jobs that wait for news there.
+// kernel is a kernel that dispatches, with the jobs that wait in it for a report.
 type kernel struct {
 	policy  chooser
 	waiting []*job
@@ -92,7 +91,7 @@ func (s *run) at(t time.Duration, do func()) {
 
 func (s *run) after(d time.Duration, do func()) { s.at(s.now+d, do) }
 
-// place lets the job's kernel choose.
+// place has the job's kernel choose a node.
 func (s *run) place(j *job) {
 	k := s.kernels[j.kernel]
 	i, ok := k.policy.choose(j.id, s.now)
@@ -104,7 +103,7 @@ func (s *run) place(j *job) {
 	s.after(s.hosts[i].latency[j.kernel]/2, func() { s.reach(j) })
 }
 
-// news lets the kernel's waiting jobs try again, the oldest first.
+// news has the kernel's waiting jobs try again, the oldest first.
 func (s *run) news(k *kernel) {
 	for len(k.waiting) > 0 {
 		j := k.waiting[0]
@@ -118,7 +117,7 @@ func (s *run) news(k *kernel) {
 	}
 }
 
-// reach is the job's arrival on its node.
+// reach handles the arrival of the job on its node.
 func (s *run) reach(j *job) {
 	h := s.hosts[j.host]
 	switch {
@@ -162,7 +161,7 @@ func (s *run) answer(j *job, ran time.Duration) {
 	s.news(k)
 }
 
-// report tells every kernel, each after its way there, what node i is like now.
+// report sends the present state of node i to every kernel; each gets it after its own delay.
 func (s *run) report(i int) {
 	h := s.hosts[i]
 	h.seq++

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Table compares all policies over w, the mean of the seeds 1 to seeds.
+// Table runs all policies over w and returns for each the mean of the seeds 1 to seeds.
 func Table(m Mesh, w Workload, policies []Policy, seeds int) []Result {
 	out := make([]Result, len(policies))
 	for i, p := range policies {
@@ -15,7 +15,7 @@ func Table(m Mesh, w Workload, policies []Policy, seeds int) []Result {
 	return out
 }
 
-// Mean is the mean of the seeds 1 to seeds.
+// Mean runs one policy over w and returns the mean of the seeds 1 to seeds.
 func Mean(m Mesh, w Workload, p Policy, seeds int) Result {
 	sum := Result{Policy: p.Name}
 	n := time.Duration(seeds)

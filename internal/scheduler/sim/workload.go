@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// Workload says what arrives, how long it runs and how old the news are.
+// Workload says which jobs arrive, how long they run and how old reports are.
 type Workload struct {
 	Name string
 	// Heavy makes the running times heavy-tailed (bounded Pareto, shape 1.3) instead
 	// of exponential; the mean is the same.
 	Heavy bool
-	// Flash multiplies the arrivals of the middle fifth by this; 0 means none.
+	// Flash multiplies the arrivals of the middle fifth; 0 means that it does not.
 	Flash  float64
-	Report time.Duration // a node reports as often as this
-	Load   float64       // work that arrives over what the nodes can do, outside a flash
+	Report time.Duration // how often a node reports
+	Load   float64       // arriving work over the nodes' capacity, outside a flash
 }
 
 // Workloads are the ones compared.
@@ -32,7 +32,7 @@ func Workloads() []Workload {
 // Mesh is the size of a simulation; the zero value is the documented default.
 type Mesh struct {
 	Nodes   int           // 0 means 60
-	Kernels int           // that dispatch; 0 means 4
+	Kernels int           // kernels that dispatch; 0 means 4
 	Jobs    int           // 0 means 12,000
 	Service time.Duration // mean running time of a job; 0 means 200 ms
 }
@@ -52,7 +52,7 @@ func (m Mesh) withDefaults() Mesh {
 	return m
 }
 
-// host is a node as it is; kernels know only its reports.
+// host is a node's true state; kernels know only its reports.
 type host struct {
 	slots   int
 	cost    uint64
@@ -91,7 +91,7 @@ func makeHosts(rng *rand.Rand, m Mesh) (hosts []*host, capacity float64) {
 	return hosts, capacity
 }
 
-// makeJobs draws the arrivals (a Poisson process) and the work of each.
+// makeJobs draws the arrivals (a Poisson process) and the work of each job.
 func makeJobs(rng *rand.Rand, m Mesh, w Workload, capacity float64) []*job {
 	rate := w.Load * capacity / m.Service.Seconds() // jobs a second
 	jobs := make([]*job, m.Jobs)
@@ -112,8 +112,7 @@ func (w Workload) draw(rng *rand.Rand) float64 {
 	if !w.Heavy {
 		return rng.ExpFloat64()
 	}
-	// Bounded Pareto over [low, high]: shape 1.3, high/low = 1000; low makes the
-	// mean 1.
+	// Bounded Pareto over [low, high]: shape 1.3, high/low = 1000; low gives the mean 1.
 	const shape, ratio = 1.3, 1000.0
 	mean := shape / (shape - 1) * (1 - math.Pow(ratio, 1-shape)) / (1 - math.Pow(ratio, -shape))
 	u := rng.Float64()

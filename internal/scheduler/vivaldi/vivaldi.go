@@ -1,8 +1,8 @@
-// Package vivaldi keeps a node's network coordinate: a point whose distance to
-// another node's point estimates the round trip between the two, whether or not they
-// have ever met. It is the algorithm of Dabek, Cox, Kaashoek and Morris ("Vivaldi: a
-// decentralized network coordinate system", SIGCOMM 2004) with height vectors and
-// the adaptive timestep. It does no I/O; the kernel feeds it its measurements.
+// Package vivaldi keeps a node's network coordinate: a point whose distance to another node's point
+// estimates the round trip between the two, even if they have never met. It is the algorithm of
+// Dabek, Cox, Kaashoek and Morris ("Vivaldi: a decentralized network coordinate system", SIGCOMM
+// 2004) with height vectors and the adaptive timestep. It does no I/O; the kernel passes it its
+// measurements.
 package vivaldi
 
 import (
@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// Dimensions of a point besides its height.
+// Dimensions is the number of dimensions of a point, besides its height.
 const Dimensions = 4
 
-// The constants of the paper, and bounds on what is believed.
+// The constants of the paper, and limits on accepted values.
 const (
 	pull        = 0.25 // cc: how far one sample moves the node, at most
 	learn       = 0.25 // ce: how fast the error follows
@@ -25,16 +25,16 @@ const (
 	maxDistance = 100.0 // seconds, of a point from the origin
 )
 
-// Point is a coordinate in seconds. Height is the way from the node to the
-// network, part of every round trip. Error says how far estimates with it are off,
-// relatively: near 0 is sure, 1 and above knows nothing.
+// Point is a coordinate in seconds. Height is the delay between the node and the network, part of
+// every round trip. Error is the relative error of estimates with this point: near 0 they are
+// accurate, at 1 and above they mean nothing.
 type Point struct {
 	Vec    []float64 // of length Dimensions
 	Height float64
 	Error  float64
 }
 
-// Valid reports whether p is a point of this space with figures that can be.
+// Valid reports whether p is a point of this space with possible figures.
 func (p Point) Valid() bool {
 	if len(p.Vec) != Dimensions {
 		return false
@@ -47,7 +47,7 @@ func (p Point) Valid() bool {
 	return p.Height >= 0 && p.Error >= 0
 }
 
-// Estimate is the round trip between nodes at a and b, which must be valid.
+// Estimate returns the round trip between nodes at a and b, which must be valid.
 func Estimate(a, b Point) time.Duration {
 	flat := 0.0
 	for i := range a.Vec {
@@ -63,8 +63,8 @@ type Node struct {
 	rng *rand.Rand
 }
 
-// New starts at the origin, knowing nothing. The seed breaks the symmetry of nodes
-// that are at the same point.
+// New returns a Node at the origin with the greatest error. The seed separates nodes that are at
+// the same point.
 func New(seed uint64) *Node {
 	return &Node{
 		at:  Point{Vec: make([]float64, Dimensions), Height: minHeight, Error: startError},
@@ -79,10 +79,9 @@ func (n *Node) Point() Point {
 	return p
 }
 
-// Update takes in a round trip to a node at peer and reports whether it could be
-// used: an invalid point or time leaves everything as it was. A peer that lies
-// moves this node by at most a part of one sample, and by less the more sure this
-// node and the less sure the peer is.
+// Update applies a measured round trip to a node at peer and reports whether it could be used: an
+// invalid point or time changes nothing. A peer that lies moves this node by at most a part of one
+// sample. The move is smaller the lower this node's error and the higher the peer's.
 func (n *Node) Update(peer Point, rtt time.Duration) bool {
 	if rtt <= 0 || rtt > maxRTT || !peer.Valid() {
 		return false
@@ -105,8 +104,8 @@ func (n *Node) Update(peer Point, rtt time.Duration) bool {
 	return true
 }
 
-// away is the unit vector from peer to the node and their distance without
-// heights; a random direction when they are at the same place.
+// away returns the unit vector from peer to the node and their distance without heights. The
+// direction is random when they are at the same place.
 func (n *Node) away(peer Point) (unit [Dimensions]float64, length float64) {
 	for i := range unit {
 		unit[i] = n.at.Vec[i] - peer.Vec[i]
