@@ -10,13 +10,12 @@ import (
 	"inos/internal/identity"
 )
 
-// Authorize says how much of a job ledger covers: amount, or, when amount is 0,
-// as much as the voucher and the balance allow up to ceiling. It reserves nothing
-// and does not block. What is held for other jobs counts as well: it may come free, and
-// a job of the local console (from is zero) waits for it. One from elsewhere is refused
-// until it has: ErrFundsHeld. Without a voucher only the local console and the ledger's
-// own node may spend. payee zero means that any node may be paid. origin and
-// ahead are what Bearer says of from.
+// Authorize returns how much of a job ledger covers: amount, or, when amount is 0, as much as
+// the voucher and the balance allow, up to ceiling. It reserves nothing and does not block.
+// Credit holds of other jobs count as available to a job of the local console (from is zero),
+// which waits until they are released. A job from elsewhere is refused with ErrFundsHeld until
+// then. Without a voucher only the local console and the ledger's own node may spend. A zero
+// payee means that any node may be paid. origin and ahead are Bearer's fields for from.
 func (l *Ledger) Authorize(ledger identity.LedgerID, jobID string, voucher []byte, from, payee identity.PeerID, origin string,
 	amount, ceiling uint64, ahead time.Duration, now time.Time) (covered uint64, err error) {
 	var v *openVoucher
@@ -90,7 +89,7 @@ func (l *Ledger) Authorize(ledger identity.LedgerID, jobID string, voucher []byt
 		amount = limit
 	}
 	missing := amount == 0 || amount > available+held
-	if from != "" && !missing { // half a run helps nobody who could have a whole one soon
+	if from != "" && !missing { // a partial run is no use where a whole one is possible soon
 		missing = available == 0 || asked > available
 	}
 	if missing {
@@ -99,7 +98,7 @@ func (l *Ledger) Authorize(ledger identity.LedgerID, jobID string, voucher []byt
 	return amount, nil
 }
 
-// key reads a ledger id, from memory when its account is known.
+// key parses a ledger id. The keys of known accounts are cached.
 func (l *Ledger) key(ledger identity.LedgerID) (key, error) {
 	l.mu.Lock()
 	k, ok := l.names[ledger]
@@ -114,7 +113,7 @@ func (l *Ledger) key(ledger identity.LedgerID) (key, error) {
 	k = key(pub)
 	l.mu.Lock()
 	if l.state.ledger(k) != nil {
-		if len(l.names) > 2*len(l.state.accounts)+64 { // of strangers that have gone
+		if len(l.names) > 2*len(l.state.accounts)+64 { // remove names of forgotten accounts
 			clear(l.names)
 		}
 		l.names[ledger] = k
@@ -141,8 +140,7 @@ func (v *openVoucher) fits(jobID string, payee identity.PeerID) error {
 }
 
 // voucherCache remembers vouchers by their exact bytes, so that a signature is
-// verified once. Two generations bound it: when the young one is full it becomes
-// the old one.
+// verified once. Two generations bound it: when the young one is full it becomes the old one.
 type voucherCache struct {
 	mu         sync.Mutex
 	young, old map[string]*openVoucher
@@ -150,14 +148,14 @@ type voucherCache struct {
 
 const (
 	voucherGeneration = 2048
-	// MaxVoucher is the longest signed voucher that is looked at, in bytes: real
-	// ones have about 450.
+	// MaxVoucher is the longest signed voucher that is decoded, in bytes. Real ones have about
+	// 450.
 	MaxVoucher = 2048
 )
 
 func (c *voucherCache) init() { c.young = make(map[string]*openVoucher) }
 
-// open verifies raw or remembers having done so. The result is shared: read only.
+// open verifies raw, or returns the result of an earlier call. The result is shared and read-only.
 func (c *voucherCache) open(codec Codec, raw []byte) (*openVoucher, error) {
 	if len(raw) > MaxVoucher {
 		return nil, fmt.Errorf("%w: %d bytes", ErrVoucherMalformed, len(raw))

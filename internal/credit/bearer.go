@@ -8,19 +8,20 @@ import (
 	"inos/internal/identity"
 )
 
-// Bearer is who brings a voucher, authenticated by the channel, on which network, zero when
-// that is not known, and how far its clock is ahead of this node's. What the ledger's own node brings is told by that node's clock:
-// that it may lie about it gains it nothing that it could not have without a voucher. What
-// others bring is told by this node's clock, with no tolerance, and must expire later than
-// any that has been forgotten: a clock that falls back makes no used voucher good again.
+// Bearer is the peer that brings a voucher. Peer is authenticated by the channel. Origin is its
+// network, zero when unknown. Ahead is how far its clock is ahead of this node's. Expiry of a
+// voucher that the ledger's own node brings is judged by that node's clock: it could spend
+// without a voucher anyway, so a false clock gains it nothing. Expiry of any other is judged by
+// this node's clock, without tolerance, and must be later than that of every used voucher
+// already forgotten: a clock that is set back makes no used voucher valid again.
 type Bearer struct {
 	Peer   identity.PeerID
 	Origin string
 	Ahead  time.Duration
 }
 
-// until is when v expires, by this node's clock, and whether it has. The caller holds the
-// lock.
+// until returns when v expires by this node's clock, and whether it has expired. The caller
+// holds the lock.
 func (l *Ledger) until(v *openVoucher, by Bearer, now time.Time) (until time.Time, expired bool) {
 	if v.ownedBy(by.Peer) {
 		until = clock.Here(v.Expires, by.Ahead, now)
@@ -31,24 +32,25 @@ func (l *Ledger) until(v *openVoucher, by Bearer, now time.Time) (until time.Tim
 	return until, expired || !until.After(now)
 }
 
-// ownedBy reports whether the ledger is that of peer's own node. Both are the key's only
-// spelling: open has compared the one, the channel has made the other.
+// ownedBy reports whether peer's own node owns the ledger. The ids can be compared as text: open
+// has checked the spelling of the one, the channel has made the other.
 func (v *openVoucher) ownedBy(peer identity.PeerID) bool {
 	return string(v.LedgerID[len(identity.LedgerPrefix):]) == string(peer)
 }
 
-// Expired is an ErrVoucherExpired that says when, and by whose clock.
+// Expired is an ErrVoucherExpired with the time since expiry and the clock that it was judged
+// by.
 type Expired struct {
-	Late  time.Duration // since it expired; negative: this ledger had seen that, before its clock was put back
-	Ahead time.Duration // of its owner's clock, by which that is told
+	Late  time.Duration // since expiry; negative: the voucher had expired before this ledger's clock was set back
+	Ahead time.Duration // lead of the owner's clock, by which expiry was judged
 }
 
 func (e *Expired) Error() string { return ErrVoucherExpired.Error() + ": " + e.Detail() }
 
-// Unwrap makes it an ErrVoucherExpired.
+// Unwrap returns ErrVoucherExpired.
 func (e *Expired) Unwrap() error { return ErrVoucherExpired }
 
-// Detail is what governance tells besides the code.
+// Detail is the text that governance adds to the code.
 func (e *Expired) Detail() string {
 	late := e.Late.Round(time.Second)
 	switch {
@@ -60,7 +62,7 @@ func (e *Expired) Detail() string {
 	return fmt.Sprintf("%v ago", late)
 }
 
-// expired is the error of a voucher that by brought.
+// expired returns the error for an expired voucher that by brought.
 func (v *openVoucher) expired(by Bearer, until, now time.Time) error {
 	e := &Expired{Late: now.Sub(until)}
 	if v.ownedBy(by.Peer) {

@@ -11,17 +11,17 @@ import (
 // A checkpoint is the state in a fixed layout, big endian: magic and version,
 // counts, the records of each table, and the SHA-256 of all that.
 const (
-	// "INOSLC", version 7: strangers have a network. No version is one bit away from another:
-	// a flipped bit makes no old checkpoint of a new one.
+	// checkpointMagic is "INOSLC", version 7: unproven accounts have a network. Versions differ
+	// by more than one bit, so that a flipped bit never turns one version into another.
 	checkpointMagic = 0x494e_4f53_4c43_0007
 	fourthMagic     = 0x494e_4f53_4c43_0004
 	secondMagic     = 0x494e_4f53_4c43_0002
 	firstMagic      = 0x494e_4f53_4c43_0001
 )
 
-// outdated reports whether a checkpoint is of a version before this one: the log says
-// the same. Version 4 can be where a log begins, which has let the rest go: from it on
-// every version is to be read.
+// outdated reports whether a checkpoint is of an earlier version that may be ignored, because
+// the log holds the same facts. From version 4 on a log may begin at a checkpoint, with earlier
+// entries removed, so restore has to read it and later ones.
 func outdated(b []byte) bool {
 	if len(b) < 8 {
 		return false
@@ -53,17 +53,17 @@ func (c *cursor) fill(to []byte) {
 	c.b = c.b[copy(to, c.b):]
 }
 
-// sealed is a checkpoint with its sum.
+// sealed returns a checkpoint with its SHA-256 appended.
 func sealed(b []byte) []byte {
 	sum := sha256.Sum256(b)
 	return append(b, sum[:]...)
 }
 
-// save returns the checkpoint without its sum, which takes longer than the rest.
+// save returns the checkpoint without its SHA-256, which takes longer than the rest.
 func (s *state) save() []byte {
 	u := binary.BigEndian.AppendUint64
 	for id, a := range s.accounts {
-		// A movement that was refused may have left an account nobody uses.
+		// A refused transfer may have left an account that nobody uses.
 		if id.class != classLedger && a.balance == 0 {
 			delete(s.accounts, id)
 		}
@@ -107,7 +107,7 @@ func (s *state) save() []byte {
 	return b
 }
 
-// restore reads what save wrote, sealed. Errors match ErrCorrupt.
+// restore reads the result of sealed. Errors match ErrCorrupt.
 func restore(b []byte) (*state, error) {
 	bad := func(what string) (*state, error) {
 		return nil, fmt.Errorf("%w: checkpoint: %s", ErrCorrupt, what)

@@ -8,22 +8,21 @@ import (
 	"inos/internal/identity"
 )
 
-// Two nodes that work for each other owe each other. On each node's books the
-// peer's ledger account is what the peer owes (negative), and the peer account
-// is what this node owes. A cheque clears both: Offset sets one against the other,
-// Paid turns what is left into a promise with the drawer's signature on it, which
-// the payee can show to anybody. What has been promised is redeemed the same way, by
-// setting it off against what the payee comes to owe. There is no other money: a cheque
-// is worth what its drawer's word is.
+// Two nodes that work for each other owe each other. On each node's books the ledger account of
+// the peer holds what the peer owes (negative), and the peer account holds what this node owes.
+// A cheque clears both: Offset sets one against the other, and Paid turns the rest into a
+// promise that the drawer signs and the payee can show to anybody. A promise is redeemed by
+// setting it off against what the payee comes to owe. There is no other money: a cheque is worth
+// as much as its drawer's word.
 
-// chequeState is how far the cheques between this node and a peer have got.
+// chequeState is the progress of the cheques between this node and a peer.
 type chequeState struct {
-	inSeq, inPaid   uint64 // of the peer's newest
-	outSeq, outPaid uint64 // of the newest to the peer
-	offset          uint64 // set off on these books, in total, by either's cheques
+	inSeq, inPaid   uint64 // of the peer's newest cheque
+	outSeq, outPaid uint64 // of the newest cheque to the peer
+	offset          uint64 // total set off on these books by cheques of both
 }
 
-// owes is what the owner of a ledger account owes for settled jobs.
+// owes returns what the owner of a ledger account owes for settled jobs.
 func (a *account) owes() uint64 {
 	if a == nil {
 		return 0
@@ -31,8 +30,8 @@ func (a *account) owes() uint64 {
 	return uint64(max(-(a.balance + int64(a.held)), 0))
 }
 
-// cheque does an entry whose Amount is paid and whose Cost is offset, both since
-// the cheque before.
+// cheque applies a cheque entry. Amount is what was paid since the cheque before, Cost what was
+// set off since then.
 func (s *state) cheque(e *entry) error {
 	if e.amount > maxAmount || e.cost > maxAmount || (e.kind == KindChequeOut && e.amount+e.cost == 0) {
 		return ErrAmount
@@ -59,7 +58,7 @@ func (s *state) cheque(e *entry) error {
 		drawn.balance += int64(e.amount)
 		c.outSeq, c.outPaid = c.outSeq+1, c.outPaid+e.amount
 	} else {
-		// e.expires carries the sequence number, so that gaps are remembered.
+		// e.expires holds the cheque's sequence number, so that gaps are remembered.
 		if uint64(e.expires) <= c.inSeq {
 			return ErrChequeStale
 		}
@@ -87,7 +86,7 @@ func (s *state) cheque(e *entry) error {
 	return nil
 }
 
-// debts are what a node and a peer owe each other: for jobs and by cheques.
+// debts holds what a node and a peer owe each other, for jobs and by cheques, in microcredits.
 type debts struct{ owed, drawn, owes, promised uint64 }
 
 func (d debts) sum() uint64 { return d.owed + d.drawn }
@@ -102,16 +101,15 @@ func (s *state) debts(k key) (d debts) {
 	return d
 }
 
-// promise is d once the peer has promised amount more.
+// promise returns d after the peer has promised amount more.
 func (d debts) promise(amount uint64) debts {
 	d.owes -= min(d.owes, amount)
 	d.promised += amount
 	return d
 }
 
-// setOff is what of the debts goes when up to amount is set off: on either side those for
-// jobs first, then those by cheques, which are redeemed. Both nodes take them in this
-// order.
+// setOff returns the debts that setting off up to amount cancels. On each side debts for jobs go
+// first, then cheques, which are thereby redeemed. Both nodes use this order.
 func (d debts) setOff(amount uint64) (off debts) {
 	amount = min(amount, d.owed+d.drawn, d.owes+d.promised)
 	off.owed, off.owes = min(amount, d.owed), min(amount, d.owes)
@@ -119,10 +117,10 @@ func (d debts) setOff(amount uint64) (off debts) {
 	return off
 }
 
-// Draw clears with peer as much as this node's books allow: it sets off what
-// peer owes and has promised, promises the rest of what is owed to peer, and returns the signed
-// cheque, the same totals again if it is lost and drawn anew. Errors match
-// ErrAmount when nothing is owed.
+// Draw clears with peer as much as this node's books allow. It sets off what peer owes and has
+// promised, promises the rest of what is owed to peer, and returns the signed cheque. Totals are
+// cumulative, so drawing anew after a loss repeats them. Errors match ErrAmount when nothing is
+// owed.
 func (l *Ledger) Draw(w *Signer, peer identity.PeerID, now time.Time) ([]byte, error) {
 	k, err := peerKey(peer)
 	if err != nil {
@@ -141,8 +139,8 @@ func (l *Ledger) Draw(w *Signer, peer identity.PeerID, now time.Time) ([]byte, e
 	return l.seal(w, peer, c, now)
 }
 
-// Redraw signs the last cheque to peer again, for one that was lost. Errors match
-// ErrAmount when there is none.
+// Redraw signs the last cheque to peer again, in case it was lost. Errors match ErrAmount when
+// there is none.
 func (l *Ledger) Redraw(w *Signer, peer identity.PeerID, now time.Time) ([]byte, error) {
 	k, err := peerKey(peer)
 	if err != nil {
@@ -162,13 +160,12 @@ func (l *Ledger) seal(w *Signer, peer identity.PeerID, c chequeState, now time.T
 		Offset: c.offset, IssuedAt: now}, w.cfg.Key)
 }
 
-// Take verifies a cheque to self and books it. It sets off what the drawer has
-// set off and these books do not show yet, as far as both debts go: when the two
-// draw at the same time, the larger total counts, not the sum. What is promised
-// clears the drawer's debt and stands against its line in its place, until it is redeemed
-// by what this node comes to owe: a promise is never refused, and never pays for more.
-// ErrChequeStale: this or a newer one has been taken; the cheque is returned all the
-// same.
+// Take verifies a cheque to self and enters it. It sets off what the drawer has set off and
+// these books do not show yet, as far as both debts go: when both nodes draw at the same time,
+// the larger total counts, not the sum. The promise replaces the drawer's debt and uses its
+// credit line until it is redeemed by what this node comes to owe: a promise is never refused,
+// and never pays for more. Errors match ErrChequeStale when this cheque or a newer one has been
+// taken; the cheque is returned all the same.
 func (l *Ledger) Take(raw []byte, self identity.PeerID, now time.Time) (Cheque, error) {
 	c, signer, err := l.cfg.Codec.OpenCheque(raw)
 	switch {
@@ -206,15 +203,15 @@ func (l *Ledger) Take(raw []byte, self identity.PeerID, now time.Time) (Cheque, 
 	return c, l.finish(b, leads, err)
 }
 
-// Standing between this node and a peer, in microcredits.
+// Standing is the open balance between this node and a peer, in microcredits.
 type Standing struct {
-	Owes     uint64 // the peer, for jobs settled here
+	Owes     uint64 // by the peer, for jobs settled here
 	Owed     uint64 // to the peer, for jobs settled there
 	Promised uint64 // by the peer's cheques
 	Drawn    uint64 // by cheques to the peer
 }
 
-// Standing returns what is open between this node and peer.
+// Standing returns the open balance between this node and peer.
 func (l *Ledger) Standing(peer identity.PeerID) (Standing, error) {
 	k, err := peerKey(peer)
 	if err != nil {

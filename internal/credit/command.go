@@ -29,8 +29,8 @@ func FormatCredits(micro int64) string {
 	return s
 }
 
-// ParseCredits reads what FormatCredits wrote, if it is not negative: "1.5" is
-// 1,500,000. Errors match ErrAmount.
+// ParseCredits reads the format of FormatCredits, without a sign: "1.5" is 1,500,000. Errors
+// match ErrAmount.
 func ParseCredits(s string) (micro uint64, err error) {
 	whole, part, point := strings.Cut(s, ".")
 	bad := fmt.Errorf("%w: %.40q is no number of credits with 6 decimals at most", ErrAmount, s)
@@ -65,9 +65,9 @@ func WriteBalances(w io.Writer, l *Ledger) error {
 	return t.Flush()
 }
 
-// WriteHistory prints the last n entries, newest last, of one ledger or, when it
-// is empty, of all: `inos ledger history`. It verifies the log on the way, and says what is
-// not kept any more if more would have been printed.
+// WriteHistory prints the last n entries, newest last, of one ledger or, when it is empty, of
+// all: `inos ledger history`. It verifies the log. When n reaches back to removed entries, it
+// says which are missing.
 func WriteHistory(w io.Writer, log Log, ledger identity.LedgerID, n int) error {
 	if n <= 0 {
 		return fmt.Errorf("%w: history of %d entries", ErrConfig, n)
@@ -88,7 +88,7 @@ func WriteHistory(w io.Writer, log Log, ledger identity.LedgerID, n int) error {
 	if err != nil {
 		return err
 	}
-	if len(ring) > 0 && ring[0].Kind == KindLetGo { // it came first: the ring has not turned
+	if len(ring) > 0 && ring[0].Kind == KindLetGo { // the removed entries' line came first, and the ring has not wrapped
 		if _, err := fmt.Fprintln(w, letGo(ring[0].Sequence, ring[0].Hash)); err != nil {
 			return err
 		}
@@ -104,13 +104,12 @@ func WriteHistory(w io.Writer, log Log, ledger identity.LedgerID, n int) error {
 	return t.Flush()
 }
 
-// letGo says which entries are not there any more.
+// letGo returns the text that says which entries have been removed.
 func letGo(newest uint64, sum [32]byte) string {
 	return fmt.Sprintf("entries 1 to %d have been let go to bound the log (--ledger-log); the newest of them has the hash %x", newest, sum)
 }
 
-// exported is one line of an export. Amounts are text, so that no JSON reader
-// rounds them.
+// exported is one line of an export. Amounts are text, so that no JSON reader rounds them.
 type exported struct {
 	Entry  uint64 `json:"entry"`
 	At     string `json:"at"`
@@ -124,10 +123,10 @@ type exported struct {
 	Hash   string `json:"hash"`
 }
 
-// Export writes every entry that is kept as one JSON object a line: `inos ledger export`.
-// Where entries have been let go the first line is of the newest of those: its kind is
-// "let-go", and it has its number, its time and its hash. Export verifies the log on the
-// way; entries before damage have been written.
+// Export writes every kept entry as one JSON object a line: `inos ledger export`. Where entries
+// have been removed, the first line describes the newest removed one: its kind is "let-go", with
+// its number, time and hash. Export verifies the log as it writes, so entries before damage have
+// been written.
 func Export(w io.Writer, log Log) error {
 	b := bufio.NewWriter(w)
 	enc := json.NewEncoder(b)
@@ -149,7 +148,7 @@ func Export(w io.Writer, log Log) error {
 	return err
 }
 
-// WriteVerify verifies log and prints what it adds up to: `inos ledger verify`.
+// WriteVerify verifies log and prints its totals: `inos ledger verify`.
 func WriteVerify(w io.Writer, log Log) error {
 	r, err := Verify(log, nil)
 	if err != nil {

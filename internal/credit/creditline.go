@@ -7,21 +7,21 @@ import (
 	"inos/internal/identity"
 )
 
-// A ledger that a voucher opened is a stranger's. There is room for so many of them;
-// past that, whoever owes nothing makes room at once, and whoever owes something when
-// nothing has been heard of them for a while: the whole StrangerAge for a whole line, a
-// thousandth of it for a thousandth. So nobody keeps a place for next to nothing. Since keys
-// are free, all strangers together have a line, too: what they can cost this node is that
-// line for each StrangerAge, whatever they are.
+// An unproven account is one that a voucher opened. Their number is bounded. At the bound an
+// account that owes nothing makes room at once. One that owes makes room after a time without
+// transfers that is proportional to the debt: all of StrangerAge for the whole credit line, a
+// thousandth of it for a thousandth. So no debt, however small, keeps a place for long. Keys are
+// free, so all unproven accounts also share one line: it is the most that they can cost this
+// node in each StrangerAge, however many keys they use.
 
-// owed is what strangers owe, in all and those of each network. Without of it has not been
-// summed yet.
+// owed holds what unproven accounts owe, in all and by network, in microcredits. A nil map means
+// that it has not been summed yet.
 type owed struct {
 	sum uint64
 	of  map[network]uint64
 }
 
-// change takes in that somebody of a network owes to, and no longer from.
+// change records that an account of a network owes to instead of from.
 func (o *owed) change(of network, from, to uint64) {
 	if o.of == nil || from == to {
 		return
@@ -32,14 +32,15 @@ func (o *owed) change(of network, from, to uint64) {
 	}
 }
 
-// room is how much more the strangers of a network may owe: as long as they owe less than is
-// free of the total.
+// room returns how much more the unproven accounts of a network may owe. A network may owe as
+// much as is left of the total.
 func (o *owed) room(of network, total uint64) uint64 {
 	free := total - min(o.sum, total)
 	return (free - min(o.of[of], free)) / 2
 }
 
-// strangersRoom is how much more strangers of a network may owe. The caller holds the lock.
+// strangersRoom returns how much more unproven accounts of a network may owe. The caller holds
+// the lock.
 func (l *Ledger) strangersRoom(of network) uint64 {
 	if l.owed.of == nil {
 		l.owed = l.state.strangersOwe()
@@ -47,7 +48,7 @@ func (l *Ledger) strangersRoom(of network) uint64 {
 	return l.owed.room(of, l.cfg.StrangersLine)
 }
 
-// strangersOwe looks at every account.
+// strangersOwe sums the debts of all unproven accounts. It visits every account.
 func (s *state) strangersOwe() owed {
 	o := owed{of: make(map[network]uint64)}
 	for id, a := range s.accounts {
@@ -58,8 +59,8 @@ func (s *state) strangersOwe() owed {
 	return o
 }
 
-// apply is state.apply, and keeps what strangers owe: an entry changes that for its own ledger
-// only. The caller holds the lock.
+// apply is state.apply and updates what unproven accounts owe. An entry changes that for its own
+// ledger only. The caller holds the lock.
 func (l *Ledger) apply(e *entry) error {
 	of, owes := l.state.strangerOwes(e.ledger)
 	err := l.state.apply(e)
@@ -69,7 +70,7 @@ func (l *Ledger) apply(e *entry) error {
 	return err
 }
 
-// strangerOwes is what k owes, if that is a stranger, and its network.
+// strangerOwes returns what k owes and its network, if k is an unproven account.
 func (s *state) strangerOwes(k key) (of network, owes uint64) {
 	if a := s.ledger(k); a != nil && a.stranger {
 		return a.network, s.exposure(k, a)
@@ -77,15 +78,15 @@ func (s *state) strangerOwes(k key) (of network, owes uint64) {
 	return of, 0
 }
 
-// exposure is what a ledger's owner owes, for settled jobs and by cheques that are not
-// redeemed, and what is held for them.
+// exposure returns what a ledger's owner owes for settled jobs and by unredeemed cheques, plus
+// what is held for the owner.
 func (s *state) exposure(k key, a *account) uint64 {
 	return uint64(max(int64(s.promised(k))-a.balance, 0))
 }
 
-// Pays reports whether ledger has paid here before, or pays now: it is no stranger's, but one
-// that this node's owner means; or a stranger's that owes nothing, whatever is held for it
-// with it, or no more than what has been set off with its owner so far.
+// Pays reports whether ledger has paid here before, or pays now. That is so for every account
+// that is not unproven, and for an unproven account whose debts and holds together are no more
+// than what has been set off with its owner so far.
 func (l *Ledger) Pays(ledger identity.LedgerID) bool {
 	k, err := l.key(ledger)
 	if err != nil {
@@ -97,7 +98,7 @@ func (l *Ledger) Pays(ledger identity.LedgerID) bool {
 	return a != nil && (!a.stranger || l.state.exposure(k, a) <= l.state.cheques[k].offset)
 }
 
-// promised is what the cheques of k promise and have not been redeemed for.
+// promised returns the unredeemed total of k's cheques.
 func (s *state) promised(k key) uint64 {
 	if c := s.accounts[accountID{classCheque, k}]; c != nil {
 		return uint64(-c.balance)
@@ -105,14 +106,15 @@ func (s *state) promised(k key) uint64 {
 	return 0
 }
 
-// available is what a ledger may still spend: its balance and its line, less what its
-// owner's cheques promise. A promise turns a debt into a signed one; it pays for nothing.
+// available returns what a ledger may still spend: its balance and its credit line, less the
+// promises of its owner's cheques. A promise only turns a debt into a signed one; it pays for
+// nothing.
 func (s *state) available(k key, a *account) uint64 {
 	return uint64(max(a.balance+int64(a.line)-int64(s.promised(k)), 0))
 }
 
-// leaves reports whether a stranger may be forgotten at now: nothing is held for them
-// or owed to them, they have no money here, and what they owe has waited its time.
+// leaves reports whether an unproven account may be forgotten at now: nothing is held for it or
+// owed to it, it has no money, and its debt has aged long enough.
 func (s *state) leaves(k key, a *account, age time.Duration, now int64) bool {
 	if !s.forgettable(k, a) {
 		return false
@@ -122,10 +124,10 @@ func (s *state) leaves(k key, a *account, age time.Duration, now int64) bool {
 		return true
 	}
 	wait := float64(age) * min(float64(owes)/float64(max(a.line, 1)), 1)
-	return math.Abs(float64(now-a.moved)) >= wait // a clock may have been ahead
+	return math.Abs(float64(now-a.moved)) >= wait // absolute, because a clock may have been ahead
 }
 
-// forgettable is what of leaves is no matter of time.
+// forgettable is the part of leaves that does not depend on time.
 func (s *state) forgettable(k key, a *account) bool {
 	if !a.stranger || a.held != 0 || a.revoked || a.balance > int64(s.promised(k)) {
 		return false
@@ -135,12 +137,13 @@ func (s *state) forgettable(k key, a *account) bool {
 			return false
 		}
 	}
-	// Both sides count cheques and what has been set off from the beginning.
+	// Both sides count cheques and set-offs from the beginning.
 	c := s.cheques[k]
 	return c.outSeq == 0 && c.offset == 0
 }
 
-// room reports whether another stranger may come, and who has to go for it.
+// room reports whether there is room for another unproven account, and which one to close for
+// it.
 func (s *state) room(max int, age time.Duration, now int64) (victim key, ok bool) {
 	if s.strangers < max {
 		return key{}, true
@@ -153,15 +156,15 @@ func (s *state) room(max int, age time.Duration, now int64) (victim key, ok bool
 	return key{}, false
 }
 
-// closing is the entry that forgets a stranger.
+// closing returns the entry that closes an unproven account.
 func (s *state) closing(k key) *entry {
 	a := s.ledger(k)
 	return &entry{kind: KindClose, ledger: k, amount: uint64(max(-a.balance, 0)), cost: s.promised(k)}
 }
 
-// forget does a closing entry: what a stranger still owes and has promised is written
-// off, from the issue account. Entries written before there was such a thing are of
-// strangers that owed nothing, and leave their promises.
+// forget applies a closing entry: it writes off what an unproven account owes and has promised,
+// from the issue account. Closing entries of older logs have no amounts: their accounts owed
+// nothing and keep their promises.
 func (s *state) forget(e *entry, a *account) error {
 	promised := s.promised(e.ledger)
 	if !a.stranger || a.held != 0 || a.revoked || e.amount != uint64(max(-a.balance, 0)) || e.cost != 0 && e.cost != promised ||

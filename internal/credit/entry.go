@@ -15,8 +15,8 @@ type Kind uint8
 
 // The kinds of entries. Their numbers are on disk: add, never change.
 const (
-	// KindLetGo is on no disk. Verify shows it first where entries have been let go: it has
-	// the number, the hash and the time of the newest of those.
+	// KindLetGo is never stored. Verify reports it first where the log has removed entries: it
+	// has the number, the hash and the time of the newest removed one.
 	KindLetGo     Kind = 0
 	KindAccount   Kind = 1  // a ledger became known, or its credit line changed to Amount
 	KindGrant     Kind = 2  // issue -> ledger
@@ -25,10 +25,10 @@ const (
 	KindHold      Kind = 5  // ledger -> held
 	KindSettle    Kind = 6  // held -> peer, or this node's own ledger: Cost; held -> ledger: the rest
 	KindRefund    Kind = 7  // held -> ledger
-	KindExpire    Kind = 8  // held -> ledger, because the time was over
+	KindExpire    Kind = 8  // held -> ledger, because the hold has expired
 	KindChequeIn  Kind = 9  // a cheque of Ledger's owner: cheques -> ledger: Amount; Cost is set off
 	KindChequeOut Kind = 10 // a cheque to it: peer -> drawn: Amount; Cost is set off
-	KindClose     Kind = 11 // a stranger is forgotten; issue -> ledger: Amount, issue -> cheques: Cost, what is written off
+	KindClose     Kind = 11 // an unproven account closes; written off: issue -> ledger: Amount, issue -> cheques: Cost
 )
 
 var kindNames = map[Kind]string{KindLetGo: "let-go", KindAccount: "account", KindGrant: "grant", KindWithdraw: "withdraw",
@@ -43,8 +43,8 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind %d", uint8(k))
 }
 
-// key is an Ed25519 public key, the name of every account's owner. Text forms
-// cost a microsecond to make, so that they are made at the edge only.
+// key is an Ed25519 public key, which names the owner of every account. Text forms take a
+// microsecond to make, so only the edges make them.
 type key [ed25519.PublicKeySize]byte
 
 func (k key) zero() bool                { return k == key{} }
@@ -59,18 +59,18 @@ func peerKey(p identity.PeerID) (key, error) {
 	return key(pub), nil
 }
 
-// entry is one movement as it is chained. On disk it has a fixed size: the body,
-// big endian, then the SHA-256 of the previous entry's hash and the body.
+// entry is one chained log entry. On disk it has a fixed size: the body, big endian, then the
+// SHA-256 of the previous entry's hash and the body.
 type entry struct {
 	kind    Kind
 	flags   uint8
 	seq     uint64 // counts up from 1
-	at      int64  // Unix nanoseconds, as the clock had it
+	at      int64  // Unix nanoseconds, by the ledger's clock
 	amount  uint64 // microcredits
 	cost    uint64
 	expires int64
 	job     jobKey
-	nonce   Nonce // KindAccount of a stranger: its network
+	nonce   Nonce // KindAccount of an unproven account: its network
 	ledger  key
 	peer    key
 }
@@ -82,7 +82,7 @@ const (
 
 	flagStranger = 1 // KindAccount: opened by a voucher, not by the owner
 	flagOwn      = 2 // KindSettle: the payee is this node, whose ledger it goes to
-	flagKnown    = 4 // KindAccount: this node's owner means it: no stranger any more
+	flagKnown    = 4 // KindAccount: opened by this node's owner, so not unproven
 )
 
 type hash = [sha256.Size]byte
@@ -140,7 +140,7 @@ func unseal(record []byte, prev hash) (e entry, sum hash, err error) {
 	return e, sum, nil
 }
 
-// Entry is one movement, as people read it.
+// Entry is one log entry in readable form.
 type Entry struct {
 	Sequence uint64
 	At       time.Time
@@ -167,7 +167,7 @@ func (e *entry) export(sum hash) Entry {
 	if !e.peer.zero() {
 		x.Peer = e.peer.peer()
 	}
-	if e.expires != 0 && e.kind != KindChequeIn { // there it is a sequence number
+	if e.expires != 0 && e.kind != KindChequeIn { // there it holds a sequence number
 		x.Expires = time.Unix(0, e.expires).UTC()
 	}
 	return x

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// wrote notes how the write of b went. When it failed, all that waits behind b fails
-// with it, and the last of those puts the state back to what is durable.
+// wrote records the result of the write of b. When it failed, all batches that wait behind b
+// fail with it, and the last of those puts the state back to what is durable.
 func (l *Ledger) wrote(b *batch, err error) {
 	l.mu.Lock()
 	tell := func(error) {}
@@ -30,17 +30,17 @@ func (l *Ledger) wrote(b *batch, err error) {
 	b.err = l.failed
 	if l.last == b {
 		l.rewind()
-		b.frees = true // what the refused ones held
+		b.frees = true // by discarding the holds of the refused entries
 	}
 }
 
-// ready reports whether movements are taken: after a write that failed they are again
+// ready reports whether transfers are accepted. After a failed write they are accepted again
 // once the state is what is durable and a pause is over. The caller holds the lock.
 func (l *Ledger) ready(now time.Time) error {
 	if l.failed == nil {
 		return nil
 	}
-	if wait := l.again.Sub(now); wait > 0 && wait <= longestPause { // longer: the clock was set back
+	if wait := l.again.Sub(now); wait > 0 && wait <= longestPause { // a longer wait means that the clock was set back
 		return l.failed
 	}
 	select {
@@ -55,19 +55,19 @@ func (l *Ledger) ready(now time.Time) error {
 			l.pause = min(2*l.pause, longestPause)
 			l.again = now.Add(l.pause)
 		}
-		return l.failed // the caller has looked at the state before: the next one goes on
+		return l.failed // the caller checked the old state; its next call uses the new one
 	}
 	l.failed = nil
 	return nil
 }
 
-// rewind reads the log again, so that the state is what is durable; where the log
-// cannot be read it stays torn. The caller holds the lock, and no write is under way.
+// rewind reads the log again, so that the state is what is durable. When the log cannot be read,
+// the state stays torn. The caller holds the lock, and no write is under way.
 func (l *Ledger) rewind() {
 	s, marked, err := replay(l.cfg.Log, l.cfg.Log.Replay)
 	if l.torn = err != nil; l.torn {
 		l.failed = fmt.Errorf("%w: %w", ErrFailed, err)
-		// What it shows meanwhile is what has been acknowledged.
+		// Until a write succeeds the ledger shows what has been acknowledged.
 		if s, marked, err = replay(l.cfg.Log, reading(l.cfg.Log)); err != nil {
 			return
 		}

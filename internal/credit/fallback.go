@@ -2,12 +2,13 @@ package credit
 
 import "time"
 
-// fallback is how far back a log's clock has to be put to count as that: threads that write
-// at the same moment may be some milliseconds out of order.
+// fallback is the smallest step back that counts as a clock set back. Threads that write at the
+// same moment may be some milliseconds out of order.
 const fallback = time.Second
 
-// fallen is by how much the clock has been put back between the newest entry and one at
-// now: while the ledger was closed, since its clock runs on evenly while it is open.
+// fallen returns by how much the clock has been set back between the newest entry and one at
+// now. That happens only while the ledger is closed, since its clock is monotonic while it is
+// open.
 func (s *state) fallen(now int64) int64 {
 	if d := s.last - now; d > int64(fallback) {
 		return d
@@ -15,10 +16,9 @@ func (s *state) fallen(now int64) int64 {
 	return 0
 }
 
-// shift moves the ends of holds, and when accounts were moved last, by d nanoseconds: when
-// a clock that was a day ahead, or in the year 2100, has been put right, what would have
-// ended in a minute ends in a minute. Used vouchers are remembered until they expire by the
-// new clock.
+// shift moves the ends of holds, and the last transfer times of accounts, by d nanoseconds.
+// After a clock that was a day or a century ahead has been put right, what would have ended in a
+// minute ends in a minute. Used vouchers are remembered until they expire by the new clock.
 func (s *state) shift(d int64) {
 	if d == 0 {
 		return

@@ -5,17 +5,18 @@ import (
 	"time"
 )
 
-// OnFailed has f called after each write of the log that failed, with an error that matches
-// ErrFailed. f must not block and must not call the ledger; it replaces the one before.
+// OnFailed sets the function that is called after each failed write of the log, with an error
+// that matches ErrFailed. f must not block and must not call the ledger. It replaces the one
+// before.
 func (l *Ledger) OnFailed(f func(error)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.onFailed = f
 }
 
-// Try writes an entry that changes nothing, to see whether the log takes any: the line of
-// Config.Self's account, as it is. Errors match ErrFailed, also while the pause after a
-// failure lasts, or ErrLedgerUnknown when there is no such account.
+// Try writes an entry that changes nothing, to test whether the log can be written:
+// Config.Self's account with its present credit line. Errors match ErrFailed, also during the
+// pause after a failure, or ErrLedgerUnknown when there is no such account.
 func (l *Ledger) Try(now time.Time) error {
 	l.mu.Lock()
 	own := l.state.ledger(l.self)

@@ -1,6 +1,6 @@
 package credit
 
-// mayHold is what a hold is refused for besides its amount.
+// mayHold checks every condition of a hold besides its amount.
 func (s *state) mayHold(e *entry, a *account, hk holdKey) error {
 	if _, open := s.holds[hk]; open || s.spent.of[hk.used()] != 0 {
 		return ErrVoucherReplayed
@@ -43,8 +43,8 @@ func (s *state) end(e *entry, a *account, hk holdKey) error {
 		}
 		return ErrNoHold
 	}
-	// What an entry repeats of its hold must agree with it: a log in which it does
-	// not was not written by this program.
+	// An entry repeats facts of its hold, and they must agree: a log in which they do not was
+	// not written by this program.
 	if e.amount != h.amount || e.job != h.job {
 		return ErrCorrupt
 	}
@@ -64,7 +64,7 @@ func (s *state) end(e *entry, a *account, hk holdKey) error {
 				return ErrCorrupt
 			}
 		}
-		if payee != a { // what goes back to a fits: accept sees to it
+		if payee != a { // a refund to a always fits: accept has checked it
 			if err := accept(payee, e.cost); err != nil {
 				return err
 			}

@@ -12,14 +12,14 @@ import (
 type Balance struct {
 	Ledger   identity.LedgerID
 	Balance  int64  // negative: owed on its credit line
-	Promised uint64 // by its owner's cheques, and not redeemed: that much less may be spent
+	Promised uint64 // unredeemed promises of its owner's cheques, which may not be spent
 	Line     uint64 // how far below 0 it may go
 	Held     uint64 // set aside for jobs, not in Balance
 	Revoked  bool
 	Stranger bool // opened by a voucher
 }
 
-// Available is what can still be held.
+// Available returns what can still be held.
 func (b Balance) Available() uint64 {
 	return uint64(max(b.Balance+int64(b.Line)-int64(b.Promised), 0))
 }
@@ -29,7 +29,7 @@ func (s *state) balanceOf(k key, a *account) Balance {
 		Revoked: a.revoked, Stranger: a.stranger}
 }
 
-// Balance returns one ledger's, false when it is not known.
+// Balance returns the balance of one ledger, false when it is not known.
 func (l *Ledger) Balance(ledger identity.LedgerID) (Balance, bool) {
 	k, err := l.key(ledger)
 	if err != nil {
@@ -44,8 +44,8 @@ func (l *Ledger) Balance(ledger identity.LedgerID) (Balance, bool) {
 	return l.state.balanceOf(k, a), true
 }
 
-// Earned is what settled jobs owe to peer, on this node's books. What Config.Self earns
-// is in its own balance instead.
+// Earned returns what settled jobs owe to peer, on this node's books. Config.Self's earnings are
+// in its own balance instead.
 func (l *Ledger) Earned(peer identity.PeerID) int64 {
 	k, err := peerKey(peer)
 	if err != nil {
@@ -59,7 +59,7 @@ func (l *Ledger) Earned(peer identity.PeerID) int64 {
 	return 0
 }
 
-// Balances returns every ledger's, by id.
+// Balances returns the balance of every ledger, ordered by id.
 func (l *Ledger) Balances() []Balance {
 	l.mu.Lock()
 	var out []Balance
@@ -112,7 +112,7 @@ func (l *Ledger) HoldOf(id HoldID) (Held, bool) {
 	return l.held(hk, h), true
 }
 
-// Fate is what became of a hold, as far as it is remembered.
+// Fate is how a hold ended, as far as that is remembered.
 type Fate uint8
 
 // The fates.
@@ -123,7 +123,7 @@ const (
 	FateRefunded
 )
 
-// Fate returns what became of a hold.
+// Fate returns how a hold ended.
 func (l *Ledger) Fate(id HoldID) Fate {
 	k, err := l.key(id.Ledger)
 	if err != nil {
@@ -153,14 +153,14 @@ func (l *Ledger) held(hk holdKey, h hold) Held {
 	return x
 }
 
-// Sum is over all accounts of the node: 0, always.
+// Sum returns the sum over all accounts of the node, which is always 0.
 func (l *Ledger) Sum() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.state.sum()
 }
 
-// Head is the newest entry's sequence number and hash.
+// Head returns the newest entry's sequence number and hash.
 func (l *Ledger) Head() (sequence uint64, hash [32]byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

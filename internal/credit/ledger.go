@@ -15,39 +15,39 @@ import (
 type Config struct {
 	Log   Log
 	Codec Codec
-	// StrangerLine is the credit line, in microcredits, that a ledger gets when its
-	// first voucher arrives; 0 means that only ledgers opened by OpenAccount pay.
+	// StrangerLine is the credit line, in microcredits, of an unproven account: one that a first
+	// voucher opens. 0 means that only ledgers opened by OpenAccount pay.
 	StrangerLine uint64
-	// MaxStrangers bounds how many such lines are given; 0 means 1024. Past it a
-	// stranger that owes nothing makes room, or one that has not been heard of.
+	// MaxStrangers bounds the unproven accounts; 0 means 1024. At the bound one that owes
+	// nothing is closed for a new one, or one without transfers for long enough.
 	MaxStrangers int
-	// StrangersLine is the most, in microcredits, that all strangers together can owe this
-	// node; 0 means a line for each. What they pay from a balance does not count. Those of
-	// one network may owe as much of it as is free.
+	// StrangersLine is the most, in microcredits, that all unproven accounts together can owe
+	// this node; 0 means the sum of their lines. What they pay from a balance does not count.
+	// The accounts of one network may owe as much as is left of it.
 	StrangersLine uint64
-	// StrangerAge is after how long a stranger that owes all of its line makes room for
-	// another, and what it owes is written off; 0 means a week. One that owes less does
-	// sooner, in proportion.
+	// StrangerAge is the time without transfers after which an unproven account that owes its
+	// whole line may be closed and its debt written off; 0 means a week. The time is
+	// proportional to the debt.
 	StrangerAge time.Duration
-	// Self is whose ledger this is: what it earns goes to its own ledger account, to be
-	// used again. Zero: it stays in the payee's account.
+	// Self is the owner of this ledger: its earnings go to its own ledger account, to be spent
+	// again. Zero: they stay in the payee's account.
 	Self identity.PeerID
 	// MaxVoucherLife is how far ahead a voucher may expire; 0 means 24 h. It bounds
 	// how long its nonce must be remembered.
 	MaxVoucherLife time.Duration
 	// MaxHolds bounds the open holds; 0 means 1,048,576.
 	MaxHolds int
-	// MaxSpent bounds the vouchers that have been used and not expired, of which some
-	// 50 bytes each are kept; 0 means 8,388,608: 20,000 a second for 7 minutes.
+	// MaxSpent bounds the used vouchers that have not expired, of some 50 bytes each; 0 means
+	// 8,388,608: 20,000 a second for 7 minutes.
 	MaxSpent int
-	// MaxPending bounds the movements that wait for one write; 0 means 4096.
+	// MaxPending bounds the transfers that wait for one write; 0 means 4096.
 	MaxPending int
-	// CheckpointEvery is how many entries lie between checkpoints at least; 0 means
-	// 65,536. As many as there are used vouchers in a checkpoint do, up to a million, so
-	// that what is written stays in proportion. A log that has a budget may want them sooner.
+	// CheckpointEvery is the least number of entries between checkpoints; 0 means 65,536, or the
+	// number of used vouchers in a checkpoint where that is larger, up to a million, so that
+	// checkpoints stay a fixed share of what is written. A log with a budget may ask for them
+	// sooner.
 	CheckpointEvery int
-	// Grace is how long after its expiry a hold still waits for a late receipt;
-	// 0 means 30 s.
+	// Grace is how long after its expiry a hold still waits for a late receipt; 0 means 30 s.
 	Grace time.Duration
 }
 
@@ -84,10 +84,10 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// Ledger is the double-entry ledger of one node. Every method that moves money
-// returns when the movement is durable in the log, and so may block for one
-// write; movements that wait together share a write. The others do not block.
-// Safe for concurrent use. The sum over all accounts never changes.
+// Ledger is the double-entry ledger of one node. A method that moves money returns when the
+// transfer is durable in the log, so it may block for one write; concurrent transfers share a
+// write. Other methods do not block. Safe for concurrent use. The sum over all accounts never
+// changes.
 type Ledger struct {
 	cfg      Config
 	self     key // zero: nobody
@@ -95,13 +95,13 @@ type Ledger struct {
 
 	mu      sync.Mutex
 	state   *state
-	line    clock.Line                // of the times in it
-	started bool                      // the line has
-	back    int64                     // by how much the clock had been put back then, until there is an entry
+	line    clock.Line                // of entry times
+	started bool                      // whether line has started
+	back    int64                     // by how much the clock was set back when line started; 0 after the first entry
 	names   map[identity.LedgerID]key // of known accounts
 	batch   *batch                    // open for joining
-	// What is set aside for holds to come, by ledger; whether somebody was refused for
-	// want of funds since the last time onFreed was called.
+	// reserved holds the sums of open reservations by ledger. short is set when a call was
+	// refused for want of funds since the last onFreed.
 	reserved map[key]uint64
 	short    bool
 	onFreed  func()
@@ -109,34 +109,34 @@ type Ledger struct {
 	owed     owed
 	last     *batch // newest, open or not
 	marked   uint64 // entries in the last checkpoint
-	between  uint64 // how many the log takes until the next at most; 0: any number
+	between  uint64 // most entries that the log takes until the next one; 0: any number
 	closed   bool
 
-	failed error         // of the last write; refuses every movement until again
-	torn   bool          // state holds movements that were refused with it
-	again  time.Time     // when the log is tried the next time
-	pause  time.Duration // until then; longer with each failure in a row
+	failed error         // error of the last write; every transfer is refused with it until again
+	torn   bool          // state includes transfers that were refused with failed
+	again  time.Time     // when the log is tried next
+	pause  time.Duration // doubled by each failure in a row
 }
 
-// The pauses between two tries of a log that fails.
+// The pause between two attempts to write a failing log.
 const (
 	firstPause   = time.Second
 	longestPause = 30 * time.Second
 )
 
-// batch is the records that one write makes durable. Whoever opens it writes it,
+// batch is the records that one write makes durable. The caller that opens a batch writes it,
 // after the batch before; the others wait.
 type batch struct {
 	records [][]byte
 	before  *batch
-	frees   bool // one of them may let somebody spend more
+	frees   bool // an entry releases funds that another call may spend
 	at      time.Time
 	done    chan struct{}
 	err     error
 }
 
-// OpenLedger replays the log. Errors match ErrConfig or ErrCorrupt (which names
-// the entry), or are the log's own.
+// OpenLedger replays the log. Errors match ErrConfig or ErrCorrupt (which names the entry), or
+// are the log's own.
 func OpenLedger(cfg Config) (*Ledger, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -162,11 +162,11 @@ func OpenLedger(cfg Config) (*Ledger, error) {
 	return l, nil
 }
 
-// entrySpace is the most that an entry takes in a log, in bytes: one that is written alone.
+// entrySpace is the most that an entry takes in a log, in bytes: that of one written alone.
 const entrySpace = entrySize + 28
 
-// makeRoom saves two checkpoints, so that the log may let go of all that is before them. One
-// that fails is made up for by the next.
+// makeRoom saves two checkpoints, so that the log may remove all that is before them. A failure
+// is made up for by the next checkpoint.
 func (l *Ledger) makeRoom() {
 	saved := sealed(l.state.save())
 	for range 2 {
@@ -176,8 +176,8 @@ func (l *Ledger) makeRoom() {
 	}
 }
 
-// replay is the state that a log's records add up to, as visit has them, and where its
-// checkpoint is.
+// replay returns the state that a log's records add up to, read by visit, and the entry of its
+// checkpoint.
 func replay(log Log, visit visit) (*state, uint64, error) {
 	from, saved, err := log.LoadCheckpoint()
 	if err != nil {
@@ -192,7 +192,7 @@ func replay(log Log, visit visit) (*state, uint64, error) {
 		from = 0
 	}
 	base := func(first uint64, state func() ([]byte, error)) error {
-		if s.seq >= first { // it was read, or is in the checkpoint
+		if s.seq >= first { // the checkpoint was read, or is part of one that was
 			return nil
 		}
 		saved, err := state()
@@ -206,7 +206,7 @@ func replay(log Log, visit visit) (*state, uint64, error) {
 	return s, from, err
 }
 
-// restored is restore of what the first next entries add up to.
+// restored restores the state of the first next entries.
 func restored(saved []byte, next uint64) (*state, error) {
 	s, err := restore(saved)
 	if err == nil && s.seq != next {
@@ -227,8 +227,7 @@ func (s *state) replayOne(record []byte) error {
 	return nil
 }
 
-// commit applies entries in order, all at one time, and waits until they are
-// durable.
+// commit applies entries in order, all at one time, and waits until they are durable.
 func (l *Ledger) commit(now time.Time, entries ...*entry) error {
 	l.mu.Lock()
 	b, leads, err := l.join(now, entries)
@@ -236,8 +235,8 @@ func (l *Ledger) commit(now time.Time, entries ...*entry) error {
 	return l.finish(b, leads, err)
 }
 
-// nanos is a time as the log has it: that this machine's clock is set while the ledger is
-// open does not move it. The caller holds the lock.
+// nanos converts a time for the log. Setting this machine's clock while the ledger is open does
+// not change it. The caller holds the lock.
 func (l *Ledger) nanos(now time.Time) int64 {
 	n := l.line.Nanos(now)
 	if !l.started {
@@ -246,7 +245,7 @@ func (l *Ledger) nanos(now time.Time) int64 {
 	return n
 }
 
-// finish waits for what join queued.
+// finish waits for the batch that join returned.
 func (l *Ledger) finish(b *batch, leads bool, err error) error {
 	if b == nil {
 		return err
@@ -265,8 +264,8 @@ func (l *Ledger) finish(b *batch, leads bool, err error) error {
 	return errors.Join(err, b.err)
 }
 
-// join applies entries and puts their records in the open batch. The caller holds
-// the lock. When an entry is refused, those before it stand and are written.
+// join applies entries and puts their records in the open batch. The caller holds the lock. When
+// an entry is refused, those before it stand and are written.
 func (l *Ledger) join(now time.Time, entries []*entry) (b *batch, leads bool, err error) {
 	if l.closed {
 		return nil, false, ErrClosed
@@ -303,19 +302,19 @@ func (l *Ledger) join(now time.Time, entries []*entry) (b *batch, leads bool, er
 	return b, leads, err
 }
 
-// mayHold is what of a hold depends on this run's bounds and not on the log.
+// mayHold checks the conditions of a hold that depend on this run's bounds and not on the log.
 func (l *Ledger) mayHold(e *entry) error {
 	if len(l.state.holds) >= l.cfg.MaxHolds || len(l.state.spent.of) >= l.cfg.MaxSpent {
 		return ErrBusy
 	}
 	a := l.state.ledger(e.ledger)
 	if a == nil || e.amount > maxAmount || l.state.mayHold(e, a, holdKey{e.ledger, e.nonce}) != nil {
-		return nil // apply says the same, and why
+		return nil // apply refuses it, with the reason
 	}
 	return l.covers(e.ledger, a, e.amount)
 }
 
-// checkpointDue is how many entries after the last checkpoint the next one follows.
+// checkpointDue returns how many entries after the last checkpoint the next one follows.
 func (l *Ledger) checkpointDue() uint64 {
 	due := uint64(max(l.cfg.CheckpointEvery, min(len(l.state.spent.of), 1<<20)))
 	if l.between > 0 {
@@ -324,15 +323,14 @@ func (l *Ledger) checkpointDue() uint64 {
 	return due
 }
 
-// write makes b durable, after the batch before it. Meanwhile others fill the
-// next one.
+// write makes b durable, after the batch before it. Meanwhile other callers fill the next batch.
 func (l *Ledger) write(b *batch) {
 	if b.before != nil {
 		<-b.before.done
 		b.before = nil
 	}
-	// Whoever is ready to move money joins now. On js/wasm, where one goroutine runs
-	// at a time and a write blocks them all, nobody else would ever get to.
+	// Callers that are ready to move money join now. On js/wasm one goroutine runs at a time and
+	// a write blocks them all, so without this none would ever join.
 	runtime.Gosched()
 	l.mu.Lock()
 	l.batch = nil
@@ -346,7 +344,7 @@ func (l *Ledger) write(b *batch) {
 	l.mu.Unlock()
 	if err == nil {
 		if err = l.cfg.Log.Append(b.records); err == nil && saved != nil {
-			// One that fails is made up for by the next: the log says the same.
+			// A failure is made up for by the next checkpoint: the log holds the same facts.
 			_ = l.cfg.Log.SaveCheckpoint(next, sealed(saved))
 		}
 	}
@@ -354,8 +352,7 @@ func (l *Ledger) write(b *batch) {
 	close(b.done)
 }
 
-// Close waits for the movements under way and refuses everything after. The Log
-// is the caller's to close.
+// Close waits for the transfers under way and refuses later ones. The caller closes the Log.
 func (l *Ledger) Close() error {
 	l.mu.Lock()
 	b := l.last
@@ -370,5 +367,5 @@ func (l *Ledger) Close() error {
 	if l.torn {
 		return l.failed
 	}
-	return nil // whoever was refused has heard it
+	return nil // refused callers have had the error
 }

@@ -5,34 +5,34 @@ import (
 	"sync"
 )
 
-// MemoryBudget is a good Bound of a MemoryLog, in bytes: some 180,000 entries.
+// MemoryBudget is the usual Bound of a MemoryLog, in bytes: some 180,000 entries.
 const MemoryBudget = 32 << 20
 
-// memoryShare: what comes between two checkpoints is a quarter of all at most.
+// memoryShare: at most a quarter of the bound lies between two checkpoints.
 const memoryShare = 4
 
 // MemoryLog is a Log that lasts as long as the program. Safe for concurrent use.
 type MemoryLog struct {
-	// Bound is how many bytes of records and checkpoints are kept; 0 means all. Set it
+	// Bound is the most bytes of records and checkpoints that are kept; 0 means all. Set it
 	// before use.
 	Bound int64
 
 	mu      sync.Mutex
-	records [][]byte // from gone on
-	bytes   int64    // of them, and of marks' states
+	records [][]byte // from index gone on
+	bytes   int64    // of records and of the marks' states
 	gone    uint64
 	next    uint64
 	state   []byte
 	marks   []mark
 }
 
-// mark is a place from which on the records can be kept.
+// mark is a checkpoint at which the kept records may begin.
 type mark struct {
 	next  uint64
 	state []byte
 }
 
-// Append keeps copies.
+// Append stores copies.
 func (m *MemoryLog) Append(records [][]byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -43,7 +43,7 @@ func (m *MemoryLog) Append(records [][]byte) error {
 	return nil
 }
 
-// Replay visits what was there when it was called.
+// Replay visits the records present at the call.
 func (m *MemoryLog) Replay(from uint64, base Base, fn func([]byte) error) error {
 	m.mu.Lock()
 	records, gone := m.records, m.gone
@@ -66,7 +66,7 @@ func (m *MemoryLog) Replay(from uint64, base Base, fn func([]byte) error) error 
 	return nil
 }
 
-// SaveCheckpoint keeps a copy, and lets go of what is too much.
+// SaveCheckpoint stores a copy, and removes records beyond the bound.
 func (m *MemoryLog) SaveCheckpoint(next uint64, state []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -79,7 +79,7 @@ func (m *MemoryLog) SaveCheckpoint(next uint64, state []byte) error {
 	for m.bytes > m.Bound-m.Bound/memoryShare {
 		to := 0
 		if m.gone > 0 {
-			to = 1 // the first is where the records begin
+			to = 1 // the first mark is where the records begin
 		}
 		if to == len(m.marks) {
 			break
@@ -89,7 +89,7 @@ func (m *MemoryLog) SaveCheckpoint(next uint64, state []byte) error {
 	return nil
 }
 
-// begin lets go of what is before a mark. The caller holds mu.
+// begin removes the records before mark at. The caller holds mu.
 func (m *MemoryLog) begin(at int) {
 	n := m.marks[at].next - m.gone
 	for _, r := range m.records[:n] {
@@ -98,17 +98,17 @@ func (m *MemoryLog) begin(at int) {
 	for _, k := range m.marks[:at] {
 		m.bytes -= int64(len(k.state))
 	}
-	// Copies, so that the rest is free: it may still be read.
+	// Cloned rather than resliced, so that the removed part is freed once no reader has it.
 	m.records, m.marks = slices.Clone(m.records[n:]), slices.Clone(m.marks[at:])
 	m.gone = m.marks[0].next
 }
 
-// LoadCheckpoint returns the last one saved.
+// LoadCheckpoint returns the last saved checkpoint.
 func (m *MemoryLog) LoadCheckpoint() (uint64, []byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.next, m.state, nil
 }
 
-// Budget is never exceeded: it begins empty.
+// Budget never reports an excess, since a MemoryLog begins empty.
 func (m *MemoryLog) Budget() (between int64, over bool) { return m.Bound / memoryShare, false }

@@ -5,14 +5,13 @@ import (
 	"time"
 )
 
-// Meter counts what a running job costs. The zero Meter costs nothing and never
-// runs dry.
+// Meter computes what a running job costs. The zero Meter costs nothing and is never dry.
 type Meter struct {
 	Rate uint64 // microcredits per second of capsule time
 	Max  uint64 // microcredits held for the job; 0 with a Rate means nothing is left
 }
 
-// Cost is what ran costs so far, rounded up, never above Max.
+// Cost returns the cost of running for ran, rounded up, never above Max.
 func (m Meter) Cost(ran time.Duration) uint64 {
 	if ran <= 0 || m.Rate == 0 {
 		return 0
@@ -31,7 +30,7 @@ func (m Meter) Cost(ran time.Duration) uint64 {
 // Dry reports whether the money is used up after ran: the capsule has to stop.
 func (m Meter) Dry(ran time.Duration) bool { return m.Rate > 0 && m.Cost(ran) >= m.Max }
 
-// Lasts is how long Max pays for, the longest duration when there is no Rate.
+// Lasts returns how long Max pays for, the longest duration when Rate is 0.
 func (m Meter) Lasts() time.Duration {
 	const forever = time.Duration(1<<63 - 1)
 	if m.Rate == 0 {
@@ -45,16 +44,14 @@ func (m Meter) Lasts() time.Duration {
 	return time.Duration(min(q, uint64(forever)))
 }
 
-// What a payer forgives of a bill: clocks that run apart by a 64th, and what both sides'
-// timers round.
+// Tolerances of a payer: clocks that differ by a 64th, and the rounding of both sides' timers.
 const (
 	slackPart = 64
 	slackTime = 50 * time.Millisecond
 )
 
-// Bound is the most, in microcredits, that a run may have cost which its payer waited
-// took for, at price microcredits a second; 0 counts as 1, as it does when nodes are
-// scored.
+// Bound returns the most, in microcredits, that a run may have cost when its payer waited took
+// for it, at price microcredits a second. A price of 0 counts as 1, as in scoring.
 func Bound(price uint64, took time.Duration) uint64 {
 	took = max(took, 0)
 	return Meter{Rate: max(price, 1), Max: maxAmount}.Cost(took + took/slackPart + slackTime)

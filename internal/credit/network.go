@@ -2,12 +2,12 @@ package credit
 
 import "crypto/sha256"
 
-// network names the network that a stranger's first voucher came from: the beginning of the
-// SHA-256 of its text. It is written with the account, so that after a restart it is known
-// who shares the strangers' line with whom.
+// network identifies the network that an unproven account's first voucher came from: the
+// beginning of the SHA-256 of its text. The account's entry holds it, so that after a restart
+// the shared line is still divided by network.
 type network [len(Nonce{})]byte
 
-// networkOf is the network called origin; where none is known the ledger has one of its own.
+// networkOf returns the network called origin. Without one the ledger is a network of its own.
 func networkOf(origin string, ledger key) network {
 	if origin == "" {
 		origin = string(ledger[:])
@@ -16,8 +16,8 @@ func networkOf(origin string, ledger key) network {
 	return network(sum[:])
 }
 
-// opensOn is the network that an entry opens a stranger's account on. One that was written
-// before there was such a thing says none.
+// opensOn returns the network of an entry that opens an unproven account. Entries of older logs
+// have none.
 func opensOn(e *entry) network {
 	if e.nonce == (Nonce{}) {
 		return networkOf("", e.ledger)

@@ -2,9 +2,9 @@ package credit
 
 import "time"
 
-// Overdraft says what to do with a capsule whose ledger runs dry: pause it, give
-// its owner Grace to pay, then kill it. The zero Overdraft has a grace of 30 s.
-// One belongs to one capsule and is not safe for concurrent use.
+// Overdraft decides about a capsule whose ledger runs dry: pause it, give its owner Grace to
+// pay, then kill it. The zero Overdraft has a grace of 30 s. One belongs to one capsule and is
+// not safe for concurrent use.
 type Overdraft struct {
 	Grace time.Duration // 0 means 30 s
 
@@ -12,7 +12,7 @@ type Overdraft struct {
 	killed bool
 }
 
-// Action is what to do next; the caller does it and tells the world.
+// Action is what the caller has to do and report next.
 type Action uint8
 
 // The actions. Each is returned once when it falls due.
@@ -27,8 +27,8 @@ func (a Action) String() string {
 	return [...]string{"none", "pause", "resume", "kill"}[min(a, ActionKill)]
 }
 
-// Observe is told whether the ledger can pay for the capsule's next step, and
-// says what that means. After ActionKill there is nothing more to do.
+// Observe takes whether the ledger can pay for the capsule's next step, and returns the action.
+// After ActionKill nothing follows.
 func (o *Overdraft) Observe(dry bool, now time.Time) Action {
 	grace := o.Grace
 	if grace == 0 {
@@ -52,7 +52,7 @@ func (o *Overdraft) Observe(dry bool, now time.Time) Action {
 	return ActionNone
 }
 
-// Next is when to look again at the latest, false when nothing is due.
+// Next returns the latest time for the next Observe, false when none is due.
 func (o *Overdraft) Next() (at time.Time, due bool) {
 	if o.since.IsZero() || o.killed {
 		return time.Time{}, false

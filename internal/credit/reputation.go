@@ -10,7 +10,7 @@ import (
 	"inos/internal/identity"
 )
 
-// Deed is what a node did, as this node measured it.
+// Deed is one measured result of a node's work.
 type Deed uint8
 
 // The deeds, from good to bad.
@@ -21,22 +21,21 @@ const (
 	DeedDisagree             // its output was not the one agreed on
 )
 
-// weight and worth of each deed: how much evidence it is and how good.
+// deeds has the weight of each deed, how much evidence it is, and its worth, how good it is.
 var deeds = [...]struct{ weight, worth float64 }{
 	DeedDone: {1, 1}, DeedLate: {1, 0.4}, DeedFailed: {1, 0}, DeedDisagree: {8, 0},
 }
 
 // ReputationConfig of a Reputation; zero fields have the defaults named.
 type ReputationConfig struct {
-	HalfLife time.Duration // in which evidence counts half; 0 means 24 h
-	Prior    float64       // how much evidence neutral is worth; 0 means 5
-	Max      int           // nodes remembered; 0 means 4096, past it the least known goes
+	HalfLife time.Duration // after which evidence counts half; 0 means 24 h
+	Prior    float64       // evidence that the neutral score counts for; 0 means 5
+	Max      int           // nodes remembered; 0 means 4096; past it the one with the least evidence of a sample goes
 }
 
-// Reputation is what this node has seen of others, never what they say of
-// themselves. It is a Beta posterior (Jøsang and Ismail, 2002) whose evidence
-// decays, so that a node not seen for long is neutral again. Safe for concurrent
-// use; nothing blocks.
+// Reputation is what this node has measured of others, never what they report of themselves. It
+// is a Beta posterior (Jøsang and Ismail, 2002) whose evidence decays, so that a node returns to
+// neutral with time. Safe for concurrent use; nothing blocks.
 type Reputation struct {
 	cfg ReputationConfig
 	mu  sync.Mutex
@@ -48,7 +47,7 @@ type evidence struct {
 	at        time.Time
 }
 
-// neutral is what is thought of a stranger.
+// neutral is the score of an unknown node.
 const neutral = 0.5
 
 // NewReputation returns an empty one.
@@ -65,8 +64,8 @@ func NewReputation(cfg ReputationConfig) *Reputation {
 	return &Reputation{cfg: cfg, of: make(map[identity.PeerID]evidence)}
 }
 
-// aged is e as it counts now. Evidence of a time to come was kept when the clock was wrong:
-// it ages from now on.
+// aged returns e decayed to now. Evidence from a future time was recorded with a wrong clock and
+// ages from now on.
 func (r *Reputation) aged(e evidence, now time.Time) evidence {
 	if d := now.Sub(e.at); d > 0 && !e.at.IsZero() {
 		f := math.Exp2(-float64(d) / float64(r.cfg.HalfLife))
@@ -78,7 +77,7 @@ func (r *Reputation) aged(e evidence, now time.Time) evidence {
 	return e
 }
 
-// Note counts what node did.
+// Note records a deed of node.
 func (r *Reputation) Note(node identity.PeerID, d Deed, now time.Time) {
 	if int(d) >= len(deeds) {
 		return
@@ -95,8 +94,8 @@ func (r *Reputation) Note(node identity.PeerID, d Deed, now time.Time) {
 	r.of[node] = e
 }
 
-// forget drops the node with the least evidence of a sample: Go's map order is
-// random enough, and who misbehaved much is kept.
+// forget drops the node with the least evidence of a sample. Go's map order is random enough,
+// and nodes with much evidence of misbehaviour stay.
 func (r *Reputation) forget(now time.Time) {
 	var worst identity.PeerID
 	least, n := math.Inf(1), 0
@@ -111,8 +110,8 @@ func (r *Reputation) forget(now time.Time) {
 	delete(r.of, worst)
 }
 
-// Of returns what is thought of node: a score from 0 to 1, 0.5 for a stranger,
-// and a confidence from 0 (never seen) towards 1.
+// Of returns the reputation of node: a score from 0 to 1, 0.5 for an unknown node, and a
+// confidence from 0 (never seen) towards 1.
 func (r *Reputation) Of(node identity.PeerID, now time.Time) (score, confidence float64) {
 	r.mu.Lock()
 	e := r.of[node]
@@ -122,14 +121,14 @@ func (r *Reputation) Of(node identity.PeerID, now time.Time) (score, confidence 
 	return (e.good + r.cfg.Prior*neutral) / (seen + r.cfg.Prior), seen / (seen + r.cfg.Prior)
 }
 
-// Factor is Of as a factor of a placement score: 1 for a stranger, towards 2 for
-// the best and 0 for the worst.
+// Factor returns Of as a factor of a placement score: 1 for an unknown node, towards 2 for the
+// best and 0 for the worst.
 func (r *Reputation) Factor(node identity.PeerID, now time.Time) float64 {
 	score, _ := r.Of(node, now)
 	return 2 * score
 }
 
-// Save writes everything, for a key-value store; Load reads it.
+// Save encodes everything, for a key-value store; Load reads it.
 func (r *Reputation) Save() []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -145,8 +144,7 @@ func (r *Reputation) Save() []byte {
 
 const reputationVersion = 1
 
-// Load replaces everything by what Save wrote. Errors match ErrCorrupt and leave
-// everything as it was.
+// Load replaces everything by the result of Save. Errors match ErrCorrupt and change nothing.
 func (r *Reputation) Load(b []byte) error {
 	if len(b) == 0 || b[0] != reputationVersion {
 		return fmt.Errorf("%w: reputation: version", ErrCorrupt)
@@ -161,7 +159,7 @@ func (r *Reputation) Load(b []byte) error {
 		b = b[used+int(n):]
 		e := evidence{math.Float64frombits(binary.BigEndian.Uint64(b)), math.Float64frombits(binary.BigEndian.Uint64(b[8:])),
 			time.Unix(0, int64(binary.BigEndian.Uint64(b[16:]))).UTC()}
-		// Not (x >= 0 && x < y) is also true of NaN.
+		// The negated form is also true of NaN.
 		if !(e.good >= 0 && e.good < 1e15) || !(e.bad >= 0 && e.bad < 1e15) {
 			return fmt.Errorf("%w: reputation: evidence out of range", ErrCorrupt)
 		}

@@ -8,20 +8,20 @@ import (
 	"inos/internal/identity"
 )
 
-// Shortage says that a ledger cannot pay a sum now. It matches ErrLedgerExhausted, and
-// ErrFundsHeld when only what is held for other jobs is in the way: then the same call
-// may succeed once those have been settled. Sums are in microcredits.
+// Shortage says that a ledger cannot pay a sum now, in microcredits. It matches
+// ErrLedgerExhausted. It matches ErrFundsHeld when the sum is covered once the credit holds of
+// other jobs are settled: then the same call may succeed later.
 type Shortage struct {
 	Ledger    identity.LedgerID
 	Needed    uint64
 	Available uint64
-	Held      uint64 // for jobs that have been placed, or are about to be
+	Held      uint64 // for jobs that are placed, or about to be
 }
 
 // Temporary reports whether the sum is covered once nothing is held any more.
 func (s *Shortage) Temporary() bool { return s.Needed <= s.Available+s.Held }
 
-// Detail is the sums and the remedy.
+// Detail returns the sums and the remedy.
 func (s *Shortage) Detail() string {
 	sums := fmt.Sprintf("%d microcredits are needed, %d are available and %d are held for other jobs", s.Needed, s.Available, s.Held)
 	if s.Temporary() {
@@ -31,7 +31,7 @@ func (s *Shortage) Detail() string {
 		sums, s.Ledger)
 }
 
-// Fault is ErrFundsHeld or ErrLedgerExhausted.
+// Fault returns ErrFundsHeld or ErrLedgerExhausted.
 func (s *Shortage) Fault() *fault.Error {
 	if s.Temporary() {
 		return ErrFundsHeld
@@ -46,8 +46,8 @@ func (s *Shortage) Is(target error) bool {
 	return target == ErrLedgerExhausted || target == ErrFundsHeld && s.Temporary()
 }
 
-// Reservation sets a part of what a ledger may spend aside for one hold to come. It
-// lasts as long as the program. Exactly one of Hold and Release has an effect.
+// Reservation sets a part of a ledger's funds aside for one later hold. It lasts as long as the
+// program. Exactly one of Hold and Release has an effect.
 type Reservation struct {
 	l      *Ledger
 	ledger identity.LedgerID
@@ -59,10 +59,10 @@ type Reservation struct {
 // Amount is what is set aside, in microcredits.
 func (r *Reservation) Amount() uint64 { return r.amount }
 
-// Reserve sets amount of what ledger may spend aside, or all that it could ever spend,
-// when that is less but least at least: what is held for other jobs counts as well, and
-// has to come free first. It does not block and writes nothing. Errors match
-// ErrLedgerUnknown, ErrLedgerRevoked, ErrAmount, or are a *Shortage.
+// Reserve sets amount of ledger's funds aside. When ledger could never spend amount, it sets
+// aside all that ledger could ever spend, if that is at least least. What is held for other jobs
+// counts towards that total, and has to be released first. It does not block and writes nothing.
+// Errors match ErrLedgerUnknown, ErrLedgerRevoked, ErrAmount, or are a *Shortage.
 func (l *Ledger) Reserve(ledger identity.LedgerID, amount, least uint64) (*Reservation, error) {
 	k, err := l.key(ledger)
 	if err != nil {
@@ -90,14 +90,13 @@ func (l *Ledger) Reserve(ledger identity.LedgerID, amount, least uint64) (*Reser
 	return &Reservation{l: l, ledger: ledger, key: k, amount: amount, open: true}, nil
 }
 
-// Hold makes a hold of what is set aside, as Ledger.Hold does; amount is at most that.
-// The rest is free again, and so is all of it when there is an error.
+// Hold turns the reservation into a hold, as Ledger.Hold does. amount is at most what is set
+// aside. The rest is released, and all of it after an error.
 func (r *Reservation) Hold(v Voucher, amount uint64, now time.Time) (HoldID, error) {
 	return r.l.hold(v, amount, r, now)
 }
 
-// Split takes amount out of what is set aside: a reservation of its own. r is
-// open and at least as large.
+// Split moves amount into a reservation of its own. r must be open and at least as large.
 func (r *Reservation) Split(amount uint64) *Reservation {
 	r.l.mu.Lock()
 	defer r.l.mu.Unlock()
@@ -106,7 +105,7 @@ func (r *Reservation) Split(amount uint64) *Reservation {
 	return part
 }
 
-// Release gives back what has not become a hold. Calling it again is harmless.
+// Release gives the reservation back unless it has become a hold. Calling it again is harmless.
 func (r *Reservation) Release() {
 	r.l.mu.Lock()
 	tell := func() {}
@@ -117,7 +116,7 @@ func (r *Reservation) Release() {
 	tell()
 }
 
-// close ends the reservation, if it has not ended before. The caller holds the lock.
+// close ends the reservation and reports whether it was open. The caller holds the lock.
 func (r *Reservation) close() bool {
 	if !r.open {
 		return false
@@ -129,8 +128,8 @@ func (r *Reservation) close() bool {
 	return true
 }
 
-// spendable is what a ledger may spend now, and what is held or set aside of it. The
-// caller holds the lock.
+// spendable returns what a ledger may spend now, and what is held or reserved of it. The caller
+// holds the lock.
 func (l *Ledger) spendable(k key, a *account) (available, held uint64) {
 	reserved := l.reserved[k]
 	available = l.state.available(k, a)
@@ -141,8 +140,7 @@ func (l *Ledger) spendable(k key, a *account) (available, held uint64) {
 	return available - min(available, reserved), a.held + reserved
 }
 
-// covers says whether a ledger can pay amount now: a *Shortage if it cannot. The caller
-// holds the lock.
+// covers returns a *Shortage when a ledger cannot pay amount now. The caller holds the lock.
 func (l *Ledger) covers(k key, a *account, amount uint64) error {
 	available, held := l.spendable(k, a)
 	if amount <= available {
@@ -152,17 +150,17 @@ func (l *Ledger) covers(k key, a *account, amount uint64) error {
 	return &Shortage{Ledger: k.ledger(), Needed: amount, Available: available, Held: held}
 }
 
-// OnFreed has f called after somebody could not be paid for and there may be more to
-// spend now: a hold has ended, a reservation was given back, a ledger was granted
-// something. f must not block; it replaces the one before.
+// OnFreed sets the function that is called when funds may have become available after a refusal:
+// a hold ended, a reservation was released, or a ledger was granted credits. f must not block.
+// It replaces the one before.
 func (l *Ledger) OnFreed(f func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.onFreed = f
 }
 
-// freed is what to call, without the lock, after money has come free. The caller holds
-// the lock.
+// freed returns the function to call, without the lock, after funds were released. The caller
+// holds the lock.
 func (l *Ledger) freed() func() {
 	if !l.short || l.onFreed == nil {
 		return func() {}

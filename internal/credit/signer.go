@@ -18,14 +18,14 @@ type SignerConfig struct {
 	Key   ed25519.PrivateKey // the node's; it owns the ledger that pays
 	Codec Codec
 	Rand  io.Reader // nonces; nil means crypto/rand
-	// Keep is how many open vouchers and how many receipts are remembered; 0 means
-	// 4096. Past it the oldest go.
+	// Keep is how many open vouchers and how many receipts are remembered; 0 means 4096. At the
+	// bound the oldest are dropped.
 	Keep int
 }
 
-// Signer signs for one key: vouchers when its node pays, receipts when its node
-// works, cheques when it clears. It keeps the receipts it has checked. It holds no
-// balance: that is the Ledger's. Safe for concurrent use; nothing blocks.
+// Signer signs with one key: vouchers when its node pays, receipts when its node works, cheques
+// when it clears. It remembers the receipts that it has checked. The Ledger, not the Signer,
+// holds the balance. Safe for concurrent use; nothing blocks.
 type Signer struct {
 	cfg    SignerConfig
 	peer   identity.PeerID
@@ -33,12 +33,12 @@ type Signer struct {
 
 	mu       sync.Mutex
 	open     map[Nonce]Voucher
-	order    []Nonce // of open, oldest first; may name closed ones
+	order    []Nonce // keys of open, oldest first; may include closed ones
 	receipts []KeptReceipt
-	next     int // of receipts, once it is full
+	next     int // index in receipts to overwrite next, once it is full
 }
 
-// KeptReceipt is a receipt that has been checked, with its signed bytes.
+// KeptReceipt is a checked receipt with its signed bytes.
 type KeptReceipt struct {
 	Receipt Receipt
 	Signed  []byte
@@ -60,14 +60,14 @@ func NewSigner(cfg SignerConfig) (*Signer, error) {
 		open: make(map[Nonce]Voucher)}, nil
 }
 
-// Peer is the peer id of the signer's key.
+// Peer returns the peer id of the signer's key.
 func (w *Signer) Peer() identity.PeerID { return w.peer }
 
-// Ledger is the ledger that the signer's key owns.
+// Ledger returns the ledger that the signer's key owns.
 func (w *Signer) Ledger() identity.LedgerID { return w.ledger }
 
-// Issue makes and signs a voucher. Hold it in the Ledger before it leaves the
-// node. payee may be zero for any node.
+// Issue makes and signs a voucher. The caller holds its amount in the Ledger before the voucher
+// leaves the node. A zero payee means any node.
 func (w *Signer) Issue(jobID string, payee identity.PeerID, max uint64, expires time.Time) (Voucher, []byte, error) {
 	v := Voucher{LedgerID: w.ledger, JobID: jobID, Payee: payee, MaxAmount: max, Expires: expires}
 	if _, ok := parseJob(jobID); !ok {
@@ -93,12 +93,12 @@ func (w *Signer) Voucher(jobID string, payee identity.PeerID, max uint64, expire
 	return raw, err
 }
 
-// Remember makes the signer expect a receipt for v: after a restart, for the
+// Remember makes the signer expect a receipt for v. Callers use it after a restart, for the
 // ledger's open holds.
 func (w *Signer) Remember(v Voucher) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.order) >= 2*w.cfg.Keep { // half of them at least are closed
+	if len(w.order) >= 2*w.cfg.Keep { // at least half of them are closed
 		w.order = slices.DeleteFunc(w.order, func(n Nonce) bool { _, open := w.open[n]; return !open })
 	}
 	for len(w.open) >= w.cfg.Keep {
@@ -109,7 +109,7 @@ func (w *Signer) Remember(v Voucher) {
 	w.order = append(w.order, v.Nonce)
 }
 
-// Receipt signs r as the worker. Worker is filled in.
+// Receipt signs r as the worker, and fills in Worker.
 func (w *Signer) Receipt(r Receipt) ([]byte, error) {
 	r.Worker = w.peer
 	return w.cfg.Codec.SealReceipt(r, w.cfg.Key)
@@ -125,7 +125,7 @@ type Expect struct {
 	Cost       uint64
 }
 
-// Check is Read and Close in one.
+// Check is Read, then Close.
 func (w *Signer) Check(receipt []byte, want Expect) error {
 	r, err := w.Read(receipt, want)
 	if err == nil {
@@ -134,10 +134,10 @@ func (w *Signer) Check(receipt []byte, want Expect) error {
 	return err
 }
 
-// Read verifies a worker's receipt against the voucher it answers and against want. The
-// voucher stays open until Close: whoever cannot settle it now may try again. Errors match
-// ErrReceiptMalformed, ErrReceiptForged, ErrReceiptUnknown (also for a receipt to a
-// voucher that is closed) or ErrReceiptMismatch.
+// Read verifies a worker's receipt against the voucher it answers and against want. The voucher
+// stays open until Close, so a caller that cannot settle now may try again. Errors match
+// ErrReceiptMalformed, ErrReceiptForged, ErrReceiptUnknown (also for a receipt to a closed
+// voucher) or ErrReceiptMismatch.
 func (w *Signer) Read(receipt []byte, want Expect) (Receipt, error) {
 	r, err := openReceipt(w.cfg.Codec, receipt)
 	if err != nil {
@@ -172,8 +172,8 @@ func (w *Signer) Read(receipt []byte, want Expect) (Receipt, error) {
 	return r, nil
 }
 
-// Close keeps a receipt that Read has passed, with its signed bytes, and closes the
-// voucher it answers. A second call with one voucher does nothing.
+// Close remembers a receipt that Read has accepted, with its signed bytes, and closes its
+// voucher. A second call with one voucher does nothing.
 func (w *Signer) Close(r Receipt, signed []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -190,7 +190,7 @@ func (w *Signer) Close(r Receipt, signed []byte) {
 	}
 }
 
-// Kept returns the receipts checked for a job, oldest first.
+// Kept returns the checked receipts of a job, oldest first.
 func (w *Signer) Kept(jobID string) []KeptReceipt {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,6 +1,6 @@
 package credit
 
-// Bounds of every figure: sums of two never overflow an int64.
+// Bounds of every amount: sums of two never overflow an int64.
 const (
 	maxAmount  = 1 << 60
 	maxBalance = 1 << 61
@@ -12,7 +12,7 @@ const (
 	classIssue  class = iota // the other side of grants; may go negative
 	classHeld                // what is held for jobs
 	classLedger              // what a ledger may spend; floor: minus its credit line
-	classPeer                // what a node has earned and not been paid
+	classPeer                // what a node has earned and has not been paid
 	classCheque              // cheques taken from a node: minus what they promise
 	classDrawn               // cheques given to a node
 )
@@ -25,15 +25,15 @@ type accountID struct {
 type account struct {
 	balance  int64
 	line     uint64 // classLedger: the credit line, microcredits
-	held     uint64 // classLedger: part of classHeld that came from here
-	moved    int64  // classLedger: when it was last held, paid or cleared
+	held     uint64 // part of classHeld that came from this account
+	moved    int64  // classLedger: time of the last hold, payment or clearing
 	revoked  bool
 	stranger bool
-	network  network // a stranger's
+	network  network // of an unproven account
 }
 
-// floor is what a balance never passes. The issue account's and a cheque account's is
-// the bound of all figures: what a promise is worth is a matter of available.
+// floor returns the lowest balance of an account. For the issue account and a cheque account it
+// is the bound of all amounts: available decides what a promise is worth.
 func (a *account) floor(c class) int64 {
 	switch c {
 	case classLedger:
@@ -63,11 +63,11 @@ const (
 	outcomeRefunded
 )
 
-// state is what the log adds up to. apply is its only writer, live and at
-// replay, and either does an entry whole or leaves everything as it was.
+// state is the sum of the log. apply is its only writer, live and at replay, and applies an
+// entry whole or changes nothing.
 type state struct {
 	seq       uint64
-	last      int64 // time of the newest entry, by a clock that may have been put back since
+	last      int64 // time of the newest entry, by a clock that may have been set back since
 	chain     hash
 	before    hash // the chain one entry ago
 	accounts  map[accountID]*account
@@ -105,8 +105,7 @@ func spend(a *account, c class, amount uint64) error {
 	return nil
 }
 
-// accept checks that amount can be added to a, so that what is held of it still can go
-// back.
+// accept checks that amount can be added to a, with room left for its held part to return.
 func accept(a *account, amount uint64) error {
 	if amount > maxAmount || a.balance+int64(a.held) > maxBalance-int64(amount) {
 		return ErrAmount
@@ -123,7 +122,7 @@ func first(errs ...error) error {
 	return nil
 }
 
-// apply does e. The caller has set seq and at.
+// apply applies e. The caller has set seq and at.
 func (s *state) apply(e *entry) error {
 	if e.seq != s.seq+1 {
 		return ErrCorrupt
@@ -138,7 +137,7 @@ func (s *state) apply(e *entry) error {
 	if a := s.ledger(e.ledger); a != nil && e.kind != KindGrant && e.kind != KindWithdraw && e.kind != KindRevoke {
 		a.moved = e.at
 	}
-	// Two at most, so that one entry never pays for many: each spends one at most.
+	// At most two, so that no entry pays for many; each entry adds at most one.
 	s.spent.forget(e.at, 2)
 	return nil
 }
@@ -197,7 +196,7 @@ func (s *state) open(e *entry, a *account) error {
 	} else if e.flags&flagStranger != 0 {
 		return ErrCorrupt
 	} else if a.balance < -int64(e.amount) {
-		return ErrLedgerExhausted // the debt is larger than the new line
+		return ErrLedgerExhausted // the debt exceeds the new line
 	} else if a.stranger && e.flags&flagKnown != 0 {
 		a.stranger = false
 		s.strangers--
@@ -206,7 +205,7 @@ func (s *state) open(e *entry, a *account) error {
 	return nil
 }
 
-// sum is over all accounts; it is 0 in every state.
+// sum returns the sum over all accounts, which is 0 in every state.
 func (s *state) sum() int64 {
 	var n int64
 	for _, a := range s.accounts {

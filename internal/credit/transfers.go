@@ -15,9 +15,9 @@ type HoldID struct {
 	Nonce  Nonce
 }
 
-// OpenAccount makes ledger known, with a credit line in microcredits, or changes
-// the line of a known one (never below what it owes: ErrLedgerExhausted). A stranger is
-// none any more.
+// OpenAccount makes ledger known, with a credit line in microcredits, or changes the line of a
+// known one. The line is never below what the ledger owes: ErrLedgerExhausted. An unproven
+// account becomes a regular one.
 func (l *Ledger) OpenAccount(ledger identity.LedgerID, line uint64, now time.Time) error {
 	return l.byOwner(ledger, now, entry{kind: KindAccount, flags: flagKnown, amount: line})
 }
@@ -33,8 +33,7 @@ func (l *Ledger) Withdraw(ledger identity.LedgerID, amount uint64, now time.Time
 	return l.byOwner(ledger, now, entry{kind: KindWithdraw, amount: amount})
 }
 
-// Revoke stops ledger from paying for anything new; what is held stays held.
-// Restore lifts it.
+// Revoke stops ledger from paying for anything new. Open holds stay. Restore lifts it.
 func (l *Ledger) Revoke(ledger identity.LedgerID, now time.Time) error {
 	return l.byOwner(ledger, now, entry{kind: KindRevoke, amount: 1})
 }
@@ -53,15 +52,15 @@ func (l *Ledger) byOwner(ledger identity.LedgerID, now time.Time, e entry) error
 	return l.commit(now, &e)
 }
 
-// Hold sets amount aside for v's job, on the word of the caller that v is genuine:
-// the payer calls it before its own voucher leaves the node. amount is at most
-// v.MaxAmount. Errors match ErrLedgerUnknown, ErrLedgerRevoked,
-// ErrVoucherExpired, ErrVoucherReplayed, ErrVoucherTooSmall, or are a *Shortage.
+// Hold sets amount aside for v's job. The caller answers for v being genuine: a payer calls it
+// before its own voucher leaves the node. amount is at most v.MaxAmount. Errors match
+// ErrLedgerUnknown, ErrLedgerRevoked, ErrVoucherExpired, ErrVoucherReplayed, ErrVoucherTooSmall,
+// or are a *Shortage.
 func (l *Ledger) Hold(v Voucher, amount uint64, now time.Time) (HoldID, error) {
 	return l.hold(v, amount, nil, now)
 }
 
-// hold is Hold, of what r has set aside if r is not nil. r is closed in any case.
+// hold is Hold, out of reservation r if r is not nil. r is closed in any case.
 func (l *Ledger) hold(v Voucher, amount uint64, r *Reservation, now time.Time) (id HoldID, err error) {
 	if r != nil {
 		defer func() {
@@ -98,7 +97,7 @@ func (l *Ledger) hold(v Voucher, amount uint64, r *Reservation, now time.Time) (
 		l.mu.Unlock()
 		return HoldID{}, ErrNoHold
 	}
-	e.expires = l.nanos(now) + int64(v.Expires.Sub(now)) // by the monotonic clock, if it has one
+	e.expires = l.nanos(now) + int64(v.Expires.Sub(now)) // by the monotonic clock, if now has one
 	b, leads, err := l.join(now, []*entry{&e})
 	tell := func() {}
 	if r != nil && (err != nil || amount < r.amount) {
@@ -109,10 +108,10 @@ func (l *Ledger) hold(v Voucher, amount uint64, r *Reservation, now time.Time) (
 	return HoldID{v.LedgerID, v.Nonce}, l.finish(b, leads, err)
 }
 
-// HoldVoucher verifies a voucher that came from elsewhere and holds amount for
-// the job, in one step: of two calls with the same voucher one fails with
-// ErrVoucherReplayed. A ledger not seen before gets the stranger's line. The
-// worker calls it before the job runs; payee is the worker, by who brought the voucher.
+// HoldVoucher verifies a voucher from elsewhere and holds amount for the job, in one step: of
+// two calls with the same voucher one fails with ErrVoucherReplayed. An unknown ledger becomes
+// an unproven account. The worker calls it before the job runs. payee is the worker, by is the
+// peer that brought the voucher.
 func (l *Ledger) HoldVoucher(raw []byte, jobID string, payee identity.PeerID, amount uint64, by Bearer, now time.Time) (HoldID, error) {
 	v, err := l.vouchers.open(l.cfg.Codec, raw)
 	if err != nil {
@@ -135,9 +134,9 @@ func (l *Ledger) HoldVoucher(raw []byte, jobID string, payee identity.PeerID, am
 	return l.Hold(here, amount, now)
 }
 
-// Welcome makes a ledger whose key the caller has authenticated known, with the
-// stranger's line if it was not. origin is the network that its owner is on, zero when
-// that is not known. Errors match ErrLedgerMalformed or ErrLedgerExhausted.
+// Welcome makes a ledger whose key the caller has authenticated known, as an unproven account if
+// it was not. origin is the network of its owner, zero when unknown. Errors match
+// ErrLedgerMalformed or ErrLedgerExhausted.
 func (l *Ledger) Welcome(ledger identity.LedgerID, origin string, now time.Time) error {
 	k, err := l.key(ledger)
 	if err != nil {
@@ -146,8 +145,8 @@ func (l *Ledger) Welcome(ledger identity.LedgerID, origin string, now time.Time)
 	return l.welcome(k, origin, now)
 }
 
-// welcome opens an account for a ledger that is not known, with the stranger's
-// line, in place of a stranger's that leaves if need be.
+// welcome opens an unproven account for an unknown ledger, and closes another one for it when
+// they are full.
 func (l *Ledger) welcome(k key, origin string, now time.Time) error {
 	l.mu.Lock()
 	if l.state.ledger(k) != nil {
@@ -169,10 +168,10 @@ func (l *Ledger) welcome(k key, origin string, now time.Time) error {
 	return l.finish(b, leads, err)
 }
 
-// Settle pays cost out of a hold to payee and gives the rest back. Exactly one of
-// Settle, Refund and Expire ever succeeds for a hold: the others get
-// ErrHoldSettled or ErrHoldRefunded, or ErrNoHold when that is long ago. cost 0 is
-// allowed. Errors match ErrOverHold or ErrVoucherWrongPayee too.
+// Settle pays cost out of a hold to payee and returns the rest. Exactly one of Settle, Refund
+// and Expire ever succeeds for a hold. The others return ErrHoldSettled or ErrHoldRefunded, or
+// ErrNoHold when the outcome has been forgotten. cost 0 is allowed. Errors match ErrOverHold or
+// ErrVoucherWrongPayee too.
 func (l *Ledger) Settle(id HoldID, payee identity.PeerID, cost uint64, now time.Time) error {
 	k, err := peerKey(payee)
 	if err != nil {
@@ -185,19 +184,19 @@ func (l *Ledger) Settle(id HoldID, payee identity.PeerID, cost uint64, now time.
 	return l.endHold(id, now, e)
 }
 
-// Consume is Settle to Config.Self for what this node uses of a budget that it has set
-// itself: the cost does not come back to be spent again.
+// Consume is Settle to Config.Self for what this node uses of a budget that it has set itself.
+// The cost cannot be spent again.
 func (l *Ledger) Consume(id HoldID, cost uint64, now time.Time) error {
 	return l.endHold(id, now, entry{kind: KindSettle, cost: cost, peer: l.self})
 }
 
-// Refund gives all of a hold back: the job did not run, or nobody owes for it.
+// Refund returns all of a hold: the job did not run, or nobody owes for it.
 func (l *Ledger) Refund(id HoldID, now time.Time) error {
 	return l.endHold(id, now, entry{kind: KindRefund})
 }
 
-// RefundAll is Refund of many, in as few writes as can be. One that has ended is passed
-// over; none is given twice.
+// RefundAll is Refund of many, in as few writes as possible. It skips holds that have ended;
+// none is refunded twice.
 func (l *Ledger) RefundAll(ids []HoldID, now time.Time) error {
 	for part := range slices.Chunk(ids, l.cfg.MaxPending) {
 		var keys []holdKey
@@ -241,9 +240,9 @@ func (l *Ledger) endHold(id HoldID, now time.Time, e entry) error {
 	return l.finish(b, leads, err)
 }
 
-// SettleReceipt verifies a worker's receipt and settles the hold of its voucher
-// by it. It returns the receipt. Errors are those of Settle, ErrReceiptMalformed,
-// ErrReceiptForged and ErrReceiptMismatch.
+// SettleReceipt verifies a worker's receipt, settles the hold of its voucher and returns the
+// receipt. Errors are those of Settle, ErrReceiptMalformed, ErrReceiptForged and
+// ErrReceiptMismatch.
 func (l *Ledger) SettleReceipt(raw []byte, now time.Time) (Receipt, error) {
 	r, err := openReceipt(l.cfg.Codec, raw)
 	if err != nil {
@@ -256,12 +255,12 @@ func (l *Ledger) SettleReceipt(raw []byte, now time.Time) (Receipt, error) {
 	return r, l.Settle(id, r.Worker, r.Cost, now)
 }
 
-// Expire refunds every hold whose time was over Grace ago and returns them,
-// soonest first, at most 1024 at a time.
+// Expire refunds every hold that expired more than Grace ago and returns them, soonest first, at
+// most 1024 at a time.
 func (l *Ledger) Expire(now time.Time) ([]HoldID, error) {
 	l.mu.Lock()
 	limit := l.nanos(now) - int64(l.cfg.Grace)
-	if back := l.state.fallen(l.nanos(now)); back > 0 { // the first entry will take it off all of them
+	if back := l.state.fallen(l.nanos(now)); back > 0 { // the first entry shifts them all back by that
 		limit += max(back, l.back)
 	}
 	var due []*entry

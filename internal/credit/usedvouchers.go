@@ -6,12 +6,11 @@ import (
 	"time"
 )
 
-// remember is how long after its end a hold's fate can still be told, when its voucher
-// has expired before.
+// remember is how long after its end a hold's fate is kept when its voucher expired earlier.
 const remember = time.Minute
 
-// usedKey is a holdKey in short: the first half of its SHA-256. Two that are the same
-// by accident are 2^64 vouchers away.
+// usedKey is a shortened holdKey: the first half of its SHA-256. A collision takes some 2^64
+// vouchers.
 type usedKey [16]byte
 
 func (hk holdKey) used() usedKey {
@@ -21,20 +20,20 @@ func (hk holdKey) used() usedKey {
 	return usedKey(sum[:16])
 }
 
-// used is the vouchers that have been used, for as long as they could be used again:
-// some 50 bytes each. They are kept by the second in which they may go.
+// usedVouchers is the set of used vouchers, each remembered for as long as it could be used
+// again, in some 50 bytes. They are grouped by the second in which they may be forgotten.
 type usedVouchers struct {
 	of     map[usedKey]outcome
 	by     map[int64][]usedKey
 	order  seconds
-	before int64 // Unix nanoseconds, of the clock as it was: of those that expired until then some are forgotten
+	before int64 // Unix nanoseconds by the clock as it was; some that expired up to then are forgotten
 }
 
 func newUsedVouchers() usedVouchers {
 	return usedVouchers{of: make(map[usedKey]outcome), by: make(map[int64][]usedKey)}
 }
 
-// add keeps k until the second that until, in Unix nanoseconds, lies in has passed.
+// add remembers k until the second of until, in Unix nanoseconds, has passed.
 func (s *usedVouchers) add(k usedKey, end outcome, until int64) {
 	s.of[k] = end
 	s.list(k, until/int64(time.Second)+1)
@@ -48,8 +47,8 @@ func (s *usedVouchers) list(k usedKey, second int64) {
 	s.by[second] = append(list, k)
 }
 
-// forget drops up to n of those whose time is over. A voucher that another one than its
-// owner brings and that expires no later is refused from then on, whatever the clock says.
+// forget drops up to n that may be forgotten. From then on a voucher that expires no later is
+// refused whatever the clock says, unless its owner brings it.
 func (s *usedVouchers) forget(now int64, n int) {
 	for ; n > 0 && len(s.order) > 0; n-- {
 		second := s.order[0]

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// Report is what a verified log adds up to.
+// Report is the result of verifying a log.
 type Report struct {
-	Entries uint64   // those let go among them
-	Gone    uint64   // entries that the log has let go, the oldest; the rest was verified
-	Before  [32]byte // hash of the newest of those
+	Entries uint64   // including those removed
+	Gone    uint64   // oldest entries that the log has removed; the rest was verified
+	Before  [32]byte // hash of the newest removed entry
 	Head    [32]byte // hash of the newest entry
 	Ledgers int
 	Holds   int
@@ -23,12 +23,11 @@ type Report struct {
 	Checkpoint uint64
 }
 
-// Verify replays log from the first entry that it has, not from the checkpoint: every hash,
-// every rule of the double entry, and the checkpoint itself. What the entries that it has let
-// go add up to is taken from what it keeps in their place; where it keeps more such states,
-// they are compared, too. fn, which may be nil, gets each entry, after one of KindLetGo where
-// some have been let go. Errors match ErrCorrupt and name the entry, or are the log's, or
-// fn's.
+// Verify replays log from its first kept entry, not from the checkpoint. It checks every hash,
+// every rule of double entry, and the checkpoint. The sum of removed entries is taken from the
+// state that the log keeps in their place; further such states are compared. fn, which may be
+// nil, gets each entry, after one of KindLetGo where entries have been removed. Errors match
+// ErrCorrupt and name the entry, or are the log's, or fn's.
 func Verify(log Log, fn func(Entry) error) (Report, error) {
 	var r Report
 	marked, saved, err := log.LoadCheckpoint()
@@ -62,7 +61,7 @@ func Verify(log Log, fn func(Entry) error) (Report, error) {
 		if err != nil {
 			return err
 		}
-		if s.seq > 0 { // that much has been read
+		if s.seq > 0 { // these entries have been read
 			if !b.equal(s) {
 				return fmt.Errorf("%w: what is kept of the entries before %d does not match them", ErrCorrupt, first+1)
 			}
@@ -82,7 +81,7 @@ func Verify(log Log, fn func(Entry) error) (Report, error) {
 		if err := check(); err != nil || fn == nil {
 			return err
 		}
-		// It has just been verified.
+		// replayOne has just verified it.
 		e, sum, err := unseal(record, s.before)
 		if err != nil {
 			return err
@@ -113,7 +112,7 @@ func Verify(log Log, fn func(Entry) error) (Report, error) {
 	return r, nil
 }
 
-// equal compares everything that decides what a state does next.
+// equal compares all that decides what a state does next.
 func (s *state) equal(o *state) bool {
 	if s.seq != o.seq || s.last != o.last || s.chain != o.chain || len(s.holds) != len(o.holds) ||
 		len(s.spent.of) != len(o.spent.of) || s.spent.before != o.spent.before || len(s.cheques) != len(o.cheques) {
@@ -145,8 +144,7 @@ func (s *state) equal(o *state) bool {
 	return true
 }
 
-// sameAccounts reports whether every account of s is in o; an unused one need
-// not be.
+// sameAccounts reports whether every account of s is in o, except unused ones.
 func (s *state) sameAccounts(o *state) bool {
 	for id, a := range s.accounts {
 		if b := o.accounts[id]; b != nil && *a != *b || b == nil && (id.class == classLedger || a.balance != 0) {

@@ -7,12 +7,12 @@ import (
 	"inos/internal/identity"
 )
 
-// Nonce makes a voucher unique: 16 random bytes. A nonce pays once for as long as a
-// voucher with it is good.
+// Nonce makes a voucher unique: 16 random bytes. A nonce pays once during the life of its
+// voucher.
 type Nonce [16]byte
 
-// Voucher promises to pay up to MaxAmount for one job until Expires. The ledger's
-// key signs it.
+// Voucher is a promise to pay up to MaxAmount for one job until Expires. The ledger's key signs
+// it.
 type Voucher struct {
 	LedgerID  identity.LedgerID
 	JobID     string          // UUIDv7
@@ -22,7 +22,7 @@ type Voucher struct {
 	Nonce     Nonce
 }
 
-// Receipt says what a worker did and what it costs. The worker's key signs it.
+// Receipt states what a worker did and what it costs. The worker's key signs it.
 type Receipt struct {
 	JobID        string
 	LedgerID     identity.LedgerID
@@ -37,21 +37,21 @@ type Receipt struct {
 	Code         uint16 // JobCode of the result
 }
 
-// Cheque clears debts between two nodes. Its figures are totals over all time, so
-// that a lost or repeated one does no harm.
+// Cheque clears debts between two nodes. Its figures are totals over all time, so a lost or
+// repeated cheque does no harm.
 type Cheque struct {
 	Drawer   identity.PeerID
 	Payee    identity.PeerID
 	Sequence uint64 // counts up
 	Paid     uint64 // microcredits promised by Drawer's cheques to Payee
-	Offset   uint64 // microcredits set off between the two, as Drawer's books have it
+	Offset   uint64 // microcredits set off between the two, by Drawer's books
 	IssuedAt time.Time
 }
 
-// Codec writes and reads signed vouchers, receipts and cheques. internal/wire has
-// the one that travels. Open checks the signature and returns who signed; its
-// error matches ErrSignature when that failed, and is any other error when the
-// bytes do not decode. Whether the signer was entitled is this package's check.
+// Codec writes and reads signed vouchers, receipts and cheques. internal/wire has the one for
+// the network. Open checks the signature and returns the signer. Its error matches ErrSignature
+// when that check failed; any other error means that the bytes do not decode. This package
+// checks whether the signer was entitled.
 type Codec interface {
 	SealVoucher(Voucher, ed25519.PrivateKey) ([]byte, error)
 	OpenVoucher([]byte) (Voucher, identity.PeerID, error)

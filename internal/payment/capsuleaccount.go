@@ -14,20 +14,19 @@ import (
 )
 
 const (
-	// advance is how much capsule time is paid ahead of a spawned capsule.
+	// advance is how much capsule time is held ahead for a spawned capsule.
 	advance = 10 * time.Second
-	// renew is what may be left of it when the next one is due: longer than two
-	// charges lie apart.
+	// renew is the remaining time at which the next advance is due. It is longer than the
+	// interval between two charges.
 	renew = 2 * time.Second
-	// advanceLife is when an advance that nobody settles is refunded.
+	// advanceLife is the time after which an unsettled advance is refunded.
 	advanceLife = 5 * time.Minute
 )
 
 var _ lifecycle.Upkeep = (*Service)(nil)
 
-// Open implements lifecycle.Upkeep. A capsule of the local console that names no
-// ledger is this node's own business and free; another node's is paid by that node.
-// Nobody spends a ledger that is not theirs.
+// Open implements lifecycle.Upkeep. A capsule of the local console that names no ledger is free.
+// Another node's capsule is paid by that node. Only its owner may spend a ledger.
 func (p *Service) Open(ledger identity.LedgerID, from identity.PeerID, origin string, rate uint64, now time.Time) (lifecycle.CapsuleAccount, error) {
 	if ledger == "" {
 		if from == "" {
@@ -41,7 +40,7 @@ func (p *Service) Open(ledger identity.LedgerID, from identity.PeerID, origin st
 	}
 	t := &capsuleAccount{service: p, ledger: ledger, job: id.String(), rate: max(rate, 1)}
 	if from != "" && string(ledger) == identity.LedgerPrefix+string(from) {
-		// The channel has authenticated the ledger's key: as good as a voucher.
+		// The channel has authenticated the ledger's key, which is as good as a voucher.
 		if err := p.ledger.Welcome(ledger, origin, now); err != nil {
 			return nil, err
 		}
@@ -53,8 +52,8 @@ func (p *Service) Open(ledger identity.LedgerID, from identity.PeerID, origin st
 	return t, t.hold(now)
 }
 
-// capsuleAccount is one capsule's account: always one advance is held, and settled by the
-// time that ran of it.
+// capsuleAccount is one capsule's account. It always holds one advance, and settles it by the
+// time that has run.
 type capsuleAccount struct {
 	service *Service
 	ledger  identity.LedgerID
@@ -104,13 +103,13 @@ func (t *capsuleAccount) Charge(ran time.Duration, now time.Time) error {
 	return fmt.Errorf("payment: %w: %w", lifecycle.ErrNotCharged, err)
 }
 
-// settle pays for what ran of the advance. One that nobody charged for so long
-// that it expired is lost to the node.
+// settle pays for the part of the advance that has run. An advance that expired before it was
+// charged is lost to the node.
 func (t *capsuleAccount) settle(now time.Time) error {
 	cost := credit.Meter{Rate: t.rate, Max: t.price()}.Cost(t.ran)
 	var err error
 	if t.ledger == t.service.signer.Ledger() {
-		err = t.service.ledger.Consume(t.id, cost, now) // or no such capsule would ever run dry
+		err = t.service.ledger.Consume(t.id, cost, now) // otherwise the capsule would never run dry
 	} else {
 		err = t.service.ledger.Settle(t.id, t.service.signer.Peer(), cost, now)
 	}
@@ -121,7 +120,7 @@ func (t *capsuleAccount) settle(now time.Time) error {
 	return nil
 }
 
-// Close implements kernel.Tab. What cannot be settled now expires.
+// Close implements kernel.Tab. An advance that cannot be settled now expires.
 func (t *capsuleAccount) Close(ran time.Duration, now time.Time) {
 	if !t.held {
 		return

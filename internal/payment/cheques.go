@@ -16,21 +16,21 @@ const (
 	chequesKept  = 4096
 )
 
-// ErrCheques says that more nodes' promises are kept than this node has room for.
-// Retryable when one of them has been spent.
+// ErrCheques says that this node has no room for the promises of more nodes. Retryable when one
+// of them has been redeemed.
 var ErrCheques = fault.Internal("payment: too many cheques are kept")
 
-// TakeCheque books a cheque to this node and keeps it: it is the drawer's promise.
-// Of each drawer the newest is kept, whose totals say what the others said. Both are
-// durable when it returns. Errors match those of credit.Ledger.Take or ErrCheques;
-// credit.ErrChequeStale says that this or a newer one has been taken, and is kept.
+// TakeCheque enters a cheque to this node and stores it, since it is the drawer's promise. The
+// newest of each drawer is stored: its totals include the earlier ones. Both are durable when it
+// returns. Errors match those of credit.Ledger.Take or ErrCheques. credit.ErrChequeStale says
+// that this or a newer cheque has been taken, and is stored.
 func (p *Service) TakeCheque(raw []byte, now time.Time) (credit.Cheque, error) {
 	c, err := p.ledger.Take(raw, p.signer.Peer(), now)
 	if err != nil && !errors.Is(err, credit.ErrChequeStale) {
 		return c, err
 	}
-	// A stale one is kept too if it is the newest here: a crash may have come between
-	// the two.
+	// A stale cheque is stored too if it is the newest here, since a crash may have come between
+	// entering and storing it.
 	if kept := p.keepCheque(c, raw); kept != nil {
 		return c, kept
 	}
@@ -42,7 +42,7 @@ func (p *Service) keepCheque(c credit.Cheque, raw []byte) error {
 	if p.keep == nil {
 		return nil
 	}
-	p.drawers.Lock() // one at a time: an older one must not come last
+	p.drawers.Lock() // one at a time, so that an older cheque is never written last
 	defer p.drawers.Unlock()
 	key := chequePrefix + string(c.Drawer)
 	old, ok := p.keep.Get(key)
@@ -61,7 +61,7 @@ func (p *Service) keepCheque(c credit.Cheque, raw []byte) error {
 	return p.keep.Put(key, append(binary.BigEndian.AppendUint64(nil, c.Sequence), raw...))
 }
 
-// spent finds a cheque that promises nothing more.
+// spent finds a cheque without an unredeemed promise.
 func (p *Service) spent(keys []string) string {
 	for _, key := range keys {
 		s, err := p.ledger.Standing(identity.PeerID(key[len(chequePrefix):]))
@@ -72,7 +72,7 @@ func (p *Service) spent(keys []string) string {
 	return ""
 }
 
-// Cheque is drawer's newest cheque, as it was signed; false when none is kept.
+// Cheque returns drawer's newest signed cheque; false when none is stored.
 func (p *Service) Cheque(drawer identity.PeerID) ([]byte, bool) {
 	if p.keep == nil {
 		return nil, false

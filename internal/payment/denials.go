@@ -5,17 +5,17 @@ import (
 	"inos/internal/identity"
 )
 
-// deniedAtMost bounds the vouchers that payers have been told are not known here.
+// deniedAtMost bounds the vouchers whose payers have been told that they are not known here.
 const deniedAtMost = 4096
 
-// denials are vouchers whose payers have been told that they are not known here, and may have
-// taken their money back: they are not taken when they come after all. When there is no room
-// for another one the oldest of the ledger that has most is forgotten: its job, which its
-// payer had given up then, is hardly on its way any more. So nobody who asks, with however
-// many keys, keeps others from being answered. They last as long as the program.
+// denials holds vouchers whose payers have been told that they are not known here. Their payers
+// may have taken the money back, so they are refused when they arrive later. When they are full,
+// the oldest of the ledger with the most is forgotten: its payer had given up the job by then,
+// so the job is unlikely to be still on its way. So no payer, however many keys it has, keeps
+// others from an answer. They last as long as the program.
 type denials struct {
-	at map[credit.HoldID]uint64             // in which order they were denied
-	of map[identity.LedgerID][]credit.Nonce // the oldest first
+	at map[credit.HoldID]uint64             // serial number of each denial
+	of map[identity.LedgerID][]credit.Nonce // oldest first
 	n  uint64
 }
 
@@ -40,7 +40,7 @@ func (d *denials) add(id credit.HoldID) {
 	d.of[id.Ledger] = append(d.of[id.Ledger], id.Nonce)
 }
 
-// makeRoom forgets one for another of ledger's.
+// makeRoom forgets one voucher to make room for one of ledger's.
 func (d *denials) makeRoom(ledger identity.LedgerID) {
 	var worst credit.HoldID
 	most := 0

@@ -7,27 +7,27 @@ import (
 )
 
 const (
-	// writeAgain is how long after a failure the next write is tried; the ledger's own
-	// pauses, to 30 s, come on top.
+	// writeAgain is how long after a failure the next write is tried. The ledger's own pauses,
+	// of up to 30 s, come on top.
 	writeAgain = time.Second
-	// writeRoom is how much has to fit besides before writes count as possible again: a
-	// node on a disk with room for one entry would open and close for ever.
+	// writeRoom is how much must fit besides before writes count as possible again. A node on a
+	// disk with room for one entry would otherwise alternate between in and out of service.
 	writeRoom = 64 << 10
 	roomKey   = "room"
 )
 
-// Durability is whether what a node has to keep can be written: its ledger and its Store.
-// While it cannot, the node is out of service.
+// Durability tracks whether the node's ledger and Store can be written. While they cannot, the
+// node is out of service.
 type Durability struct {
 	mu     sync.Mutex
 	err    error
 	failed chan struct{} // capacity 1: err has been set
 }
 
-// NewDurability makes one that has seen no failure.
+// NewDurability returns a Durability without failures.
 func NewDurability() *Durability { return &Durability{failed: make(chan struct{}, 1)} }
 
-// Fail notes that a write failed. It never blocks.
+// Fail records that a write failed. It never blocks.
 func (d *Durability) Fail(err error) {
 	d.mu.Lock()
 	d.err = err
@@ -38,7 +38,7 @@ func (d *Durability) Fail(err error) {
 	}
 }
 
-// takeFailure returns what failed since the last time.
+// takeFailure returns the failures since the last call, nil if there were none.
 func (d *Durability) takeFailure() (err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -46,7 +46,7 @@ func (d *Durability) takeFailure() (err error) {
 	return err
 }
 
-// Observe returns keep, of whose failures Durability hears.
+// Observe returns a Store that reports the failures of keep to Durability.
 func (d *Durability) Observe(keep Store) Store { return observed{keep, d} }
 
 type observed struct {
@@ -72,8 +72,8 @@ func (o observed) Delete(key string) error {
 	return err
 }
 
-// Run calls setFailed with the failure when something could not be written, and with nil
-// once everything of p can be, until ctx ends or setFailed returns an error.
+// Run calls setFailed with the failure when a write failed, and with nil once everything of p
+// can be written again. It blocks until ctx ends or setFailed returns an error.
 func (d *Durability) Run(ctx context.Context, p *Service, now func() time.Time, setFailed func(context.Context, error) error) {
 	for {
 		select {
@@ -83,7 +83,7 @@ func (d *Durability) Run(ctx context.Context, p *Service, now func() time.Time, 
 		}
 		err := d.takeFailure()
 		if err == nil {
-			continue // of a try before the one that succeeded
+			continue // a failure from before the attempt that succeeded
 		}
 		if setFailed(ctx, err) != nil || !d.untilWritable(ctx, p, now) || setFailed(ctx, nil) != nil {
 			return
@@ -91,7 +91,7 @@ func (d *Durability) Run(ctx context.Context, p *Service, now func() time.Time, 
 	}
 }
 
-// untilWritable returns once everything has been written, false when ctx has ended first.
+// untilWritable blocks until everything has been written; it returns false when ctx ends first.
 func (d *Durability) untilWritable(ctx context.Context, p *Service, now func() time.Time) bool {
 	again := time.NewTicker(writeAgain)
 	defer again.Stop()
@@ -103,13 +103,13 @@ func (d *Durability) untilWritable(ctx context.Context, p *Service, now func() t
 		}
 		d.takeFailure()
 		if p.tryWrite(now()) == nil {
-			p.SettleAgain(now()) // what was earned meanwhile
+			p.SettleAgain(now()) // settles what was earned meanwhile
 			return true
 		}
 	}
 }
 
-// tryWrite writes what changes nothing, and needs more room than that.
+// tryWrite makes a write that changes nothing and needs some room to spare.
 func (p *Service) tryWrite(now time.Time) error {
 	if p.keep != nil {
 		if err := p.keep.Put(roomKey, make([]byte, writeRoom)); err != nil {

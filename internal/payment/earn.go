@@ -14,13 +14,13 @@ import (
 // Earn implements kernel.Signer.
 func (p *Service) Earn(job governance.Admitted, t kernel.Terms, now time.Time) (kernel.Earning, error) {
 	j := job.Job()
-	until := t.Until.Add(settling) // of a voucher nobody knows better
+	until := t.Until.Add(settling) // for a voucher without an expiry known here
 	if raw := job.Voucher(); raw != nil {
 		hold, err := p.ledger.HoldVoucher(raw, j.ID, p.signer.Peer(), t.Amount, credit.Bearer{Peer: job.From(), Origin: job.Origin(), Ahead: job.Ahead()}, now)
 		if err != nil {
 			return nil, err
 		}
-		// Only now that it is held: between the two its payer might be told otherwise.
+		// Recorded only after the hold: in between, the payer might be told otherwise.
 		p.mu.Lock()
 		denied := p.denied.has(hold)
 		p.mu.Unlock()
@@ -33,8 +33,7 @@ func (p *Service) Earn(job governance.Admitted, t kernel.Terms, now time.Time) (
 		}
 		return &earning{service: p, job: job, hold: hold, until: until}, nil
 	}
-	// Admission let this ledger spend here without a voucher: the nonce only names
-	// the hold.
+	// Admission let this ledger spend here without a voucher, so the nonce only names the hold.
 	v := credit.Voucher{
 		LedgerID: job.Ledger(), JobID: j.ID, Payee: p.signer.Peer(), MaxAmount: t.Amount, Expires: until,
 	}
@@ -48,7 +47,7 @@ func (p *Service) Earn(job governance.Admitted, t kernel.Terms, now time.Time) (
 	return &earning{service: p, job: job, hold: hold, until: until}, nil
 }
 
-// earning is money held here for a job that runs here.
+// earning is the hold for a job that runs here.
 type earning struct {
 	service *Service
 	job     governance.Admitted
@@ -62,8 +61,8 @@ func (e *earning) Until() time.Time { return e.until }
 // Pays implements kernel.Earning.
 func (e *earning) Pays() bool { return e.service.ledger.Pays(e.hold.Ledger) }
 
-// Collect implements kernel.Earning. The receipt of another's job is kept before the
-// hold is settled.
+// Collect implements kernel.Earning. The receipt of another node's job is stored before the hold
+// is settled.
 func (e *earning) Collect(w kernel.Work, now time.Time) ([]byte, error) {
 	p := e.service
 	receipt, err := p.signer.Receipt(credit.Receipt{
@@ -84,7 +83,7 @@ func (e *earning) Collect(w kernel.Work, now time.Time) ([]byte, error) {
 	if e.hold.Ledger != p.signer.Ledger() {
 		proof := Proof{Hold: e.hold, Cost: w.Cost, Until: e.until, Voucher: e.job.Voucher(), Receipt: receipt}
 		if err := p.prove(proof, now); err != nil {
-			p.refund(e.hold, now) // what cannot be shown is not billed
+			p.refund(e.hold, now) // a job without a stored proof is not billed
 			return nil, err
 		}
 	}
@@ -94,7 +93,7 @@ func (e *earning) Collect(w kernel.Work, now time.Time) ([]byte, error) {
 		}
 		p.mu.Lock()
 		if p.proofs.of[e.hold] != nil {
-			p.unsettled[e.hold] = struct{}{} // made up for by SettleAgain, or after a restart
+			p.unsettled[e.hold] = struct{}{} // settled by SettleAgain, or after a restart
 		}
 		p.mu.Unlock()
 		return nil, err

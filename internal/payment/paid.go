@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	paidPrefix = "paid/" // and the number of one of paidKept places, used in turn
+	paidPrefix = "paid/" // and the number of one of paidKept slots, used in turn
 	paidKept   = 1024
 )
 
-// keepReceipt keeps what this node has paid for: the newest paidKept receipts.
+// keepReceipt stores the receipts of what this node has paid for, the newest paidKept.
 func (p *Service) keepReceipt(receipt []byte) {
 	if p.keep == nil {
 		return
@@ -23,12 +23,12 @@ func (p *Service) keepReceipt(receipt []byte) {
 	p.paid++
 	n := p.paid
 	p.mu.Unlock()
-	// The payment stands in the ledger, whether or not its receipt can be kept.
+	// The payment stands in the ledger even when its receipt cannot be stored.
 	_ = p.keep.Put(fmt.Sprintf("%s%04d", paidPrefix, n%paidKept), append(binary.BigEndian.AppendUint64(nil, n), receipt...))
 }
 
-// Receipts reads the receipts of what has been paid for, oldest first, each with its
-// signature checked. Errors match ErrProof or credit.ErrSignature.
+// Receipts reads the receipts of what this node has paid for, oldest first, and checks each
+// signature. Errors match ErrProof or credit.ErrSignature.
 func Receipts(keep Store, codec credit.Codec) ([]credit.KeptReceipt, error) {
 	kept, _, err := paidReceipts(keep)
 	if err != nil {
@@ -44,7 +44,7 @@ func Receipts(keep Store, codec credit.Codec) ([]credit.KeptReceipt, error) {
 	return out, nil
 }
 
-// paidReceipts returns the signed receipts, oldest first, and how many there ever were.
+// paidReceipts returns the signed receipts, oldest first, and how many there have been in all.
 func paidReceipts(keep Store) (receipts [][]byte, last uint64, err error) {
 	type numbered struct {
 		n      uint64

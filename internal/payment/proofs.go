@@ -13,8 +13,8 @@ import (
 	"inos/internal/identity"
 )
 
-// Store is a durable map, safe for concurrent use: what Put has acknowledged is
-// there after a crash. *store.KV is one.
+// Store is a durable map, safe for concurrent use. What Put has acknowledged survives a crash.
+// *store.KV implements it.
 type Store interface {
 	Get(key string) ([]byte, bool)
 	Put(key string, value []byte) error
@@ -22,36 +22,36 @@ type Store interface {
 	Keys(prefix string) []string // sorted
 }
 
-// ErrProof says that what a Store kept is not what was given to it. Final.
+// ErrProof says that a stored proof is damaged. Final.
 var ErrProof = fault.Internal("payment: kept proof does not decode")
 
 const (
 	proofPrefix = "owed/" // and a serial of 16 hex digits
-	// proofsKept bounds the proofs of all ledgers together. Past it the ledger that has
-	// the most loses its oldest, so that nobody crowds out another.
+	// proofsKept bounds the proofs of all ledgers together. At the bound the ledger with the
+	// most proofs loses its oldest, so that no ledger crowds out another.
 	proofsKept = 4096
 )
 
-// Proof is what this node can show for a job that it did: the payer's promise and
-// its own bill. Both are signed.
+// Proof shows that this node did a job and is owed for it: the payer's promise and its own bill,
+// both signed.
 type Proof struct {
 	Hold    credit.HoldID
 	Cost    uint64    // microcredits
-	Until   time.Time // when the voucher expires: until then the payer may ask
-	Voucher []byte    // nil where the ledger's own node sent the job without one
+	Until   time.Time // expiry of the voucher: until then the payer may ask
+	Voucher []byte    // nil when the ledger's own node sent the job without one
 	Receipt []byte
 
 	serial uint64
 }
 
-// proofs is what others owe this node for, oldest first, with a copy in keep. A
-// proof is written before its hold is settled: after a crash between the two the
-// settlement is made up for.
+// proofs lists what others owe this node for, oldest first, with a copy in keep. A proof is
+// written before its hold is settled, so that after a crash between the two the settlement is
+// made up for.
 type proofs struct {
-	keep   Store // nil: it lasts as long as the program
+	keep   Store // nil: proofs last as long as the program
 	of     map[credit.HoldID]*Proof
 	by     map[identity.LedgerID][]*Proof
-	swept  map[identity.LedgerID]int // how many were left the last time
+	swept  map[identity.LedgerID]int // how many were left after the last sweep
 	serial uint64
 }
 
@@ -69,7 +69,7 @@ func newProofs(keep Store) (*proofs, error) {
 	return p, err
 }
 
-// Proofs reads what keep has, oldest first. Errors match ErrProof.
+// Proofs reads the proofs in keep, oldest first. Errors match ErrProof.
 func Proofs(keep Store) ([]Proof, error) {
 	var out []Proof
 	for _, key := range keep.Keys(proofPrefix) {
@@ -93,7 +93,7 @@ func (p *proofs) all() []Proof {
 	return out
 }
 
-// add lists a proof and returns what the store has to do for it.
+// add lists a proof and returns the key and value to store and the keys to delete.
 func (p *proofs) add(x Proof) (key string, value []byte, drop []string) {
 	p.serial++
 	x.serial = p.serial
@@ -126,8 +126,9 @@ func (p *proofs) unlist(x *Proof) (key string) {
 	return proofKey(x.serial)
 }
 
-// paid unlists the proofs of ledger that nothing is owed for any more: payments
-// clear the oldest first, and the payer cannot ask after a voucher that has expired.
+// paid removes the proofs of ledger for which nothing is owed any more and returns their keys.
+// Payments clear the oldest debts first. A proof stays until its voucher has expired, since the
+// payer may ask until then.
 func (p *proofs) paid(ledger identity.LedgerID, owes uint64, now time.Time) (drop []string) {
 	var open []*Proof // newest first
 	var newer uint64
@@ -148,15 +149,15 @@ func (p *proofs) paid(ledger identity.LedgerID, owes uint64, now time.Time) (dro
 	return drop
 }
 
-// crowded reports whether it is worth looking for what has been paid.
+// crowded reports whether ledger has enough proofs that a sweep is worthwhile.
 func (p *proofs) crowded(ledger identity.LedgerID) bool {
 	return len(p.by[ledger]) > 2*p.swept[ledger]+16
 }
 
 func proofKey(serial uint64) string { return fmt.Sprintf("%s%016x", proofPrefix, serial) }
 
-// encode writes, big endian: cost, expiry in Unix nanoseconds, nonce, and three
-// texts after their lengths: ledger, voucher, receipt.
+// encode writes, big endian: cost, expiry in Unix nanoseconds, nonce, and three texts after
+// their lengths: ledger, voucher, receipt.
 func (x *Proof) encode() []byte {
 	u := binary.BigEndian
 	b := make([]byte, 0, 44+len(x.Hold.Ledger)+len(x.Voucher)+len(x.Receipt))

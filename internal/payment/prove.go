@@ -11,7 +11,7 @@ import (
 	"inos/internal/identity"
 )
 
-// prove lists a proof and makes it durable.
+// prove lists a proof and stores it durably.
 func (p *Service) prove(x Proof, now time.Time) error {
 	p.mu.Lock()
 	key, value, drop := p.proofs.add(x)
@@ -31,7 +31,7 @@ func (p *Service) prove(x Proof, now time.Time) error {
 	return nil
 }
 
-// Proofs returns what this node can show for what it is owed, oldest first.
+// Proofs returns the proofs of what this node is owed, oldest first.
 func (p *Service) Proofs() []Proof {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -62,8 +62,8 @@ func (p *Service) drop(keys []string) error {
 	return nil
 }
 
-// sweep forgets the proofs of what ledger has paid. What cannot be deleted now is
-// deleted the next time that something is read from the store.
+// sweep forgets the proofs of what ledger has paid. A proof that cannot be deleted now is
+// deleted when the store is next read.
 func (p *Service) sweep(ledger identity.LedgerID, now time.Time) {
 	s, err := p.ledger.Standing(identity.PeerID(strings.TrimPrefix(string(ledger), identity.LedgerPrefix)))
 	if err != nil {
@@ -75,8 +75,8 @@ func (p *Service) sweep(ledger identity.LedgerID, now time.Time) {
 	_ = p.drop(drop)
 }
 
-// SettleAgain settles what was earned while the ledger's log could not be written, and
-// refunds what was to go back. What it refuses again is tried with the next call; call it before the ledger's Expire.
+// SettleAgain retries the settlements and refunds that the ledger's log refused. What it refuses
+// again stays for the next call. Call it before the ledger's Expire.
 func (p *Service) SettleAgain(now time.Time) {
 	p.mu.Lock()
 	var owed []Proof
@@ -84,7 +84,7 @@ func (p *Service) SettleAgain(now time.Time) {
 		if x := p.proofs.of[id]; x != nil {
 			owed = append(owed, *x)
 		} else {
-			delete(p.unsettled, id) // crowded out
+			delete(p.unsettled, id) // dropped to make room
 		}
 	}
 	p.mu.Unlock()
@@ -97,7 +97,7 @@ func (p *Service) SettleAgain(now time.Time) {
 		delete(p.unsettled, x.Hold)
 		p.mu.Unlock()
 		if err != nil && p.ledger.Fate(x.Hold) == credit.FateRefunded {
-			_ = p.disprove(x.Hold) // or the next time that proofs are read
+			_ = p.disprove(x.Hold) // or when proofs are next read
 		}
 	}
 	p.mu.Lock()
@@ -113,8 +113,8 @@ func (p *Service) SettleAgain(now time.Time) {
 	}
 }
 
-// catchUp settles what a receipt had been signed for when the program ended, and
-// forgets the proofs of what was refunded or has been paid.
+// catchUp settles the jobs whose receipt had been signed when the program ended, and forgets the
+// proofs of what was refunded or has been paid.
 func (p *Service) catchUp(now time.Time) error {
 	var ledgers []identity.LedgerID
 	for _, l := range slices.Sorted(maps.Keys(p.proofs.by)) {

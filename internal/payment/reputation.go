@@ -14,13 +14,13 @@ const (
 	reputationEvery = time.Minute
 )
 
-// SavedReputation keeps what a node has seen of others beyond the program's end.
+// SavedReputation stores a node's reputation records across restarts.
 type SavedReputation struct {
 	reputation *credit.Reputation
-	keep       Store // nil: it ends with the program
+	keep       Store // nil: nothing is stored
 }
 
-// LoadReputation fills r with what keep has of a run before. keep may be nil.
+// LoadReputation fills r with the records of an earlier run in keep. keep may be nil.
 func LoadReputation(keep Store, r *credit.Reputation) (*SavedReputation, error) {
 	if keep != nil {
 		if saved, ok := keep.Get(reputationKey); ok {
@@ -32,14 +32,14 @@ func LoadReputation(keep Store, r *credit.Reputation) (*SavedReputation, error) 
 	return &SavedReputation{r, keep}, nil
 }
 
-// Save writes it. What cannot be written is written the next time.
+// Save writes the records. A write that fails is made up for by the next.
 func (s *SavedReputation) Save() {
 	if s.keep != nil {
 		_ = s.keep.Put(reputationKey, s.reputation.Save())
 	}
 }
 
-// Run writes it every minute, and once more when ctx ends.
+// Run writes the records every minute, and once more when ctx ends. It blocks until then.
 func (s *SavedReputation) Run(ctx context.Context) {
 	defer s.Save()
 	background.Every(ctx, reputationEvery, reputationEvery, func(context.Context) { s.Save() })

@@ -1,7 +1,6 @@
-// Package payment joins a node's signer, and its ledger, which
-// counts, into the one thing the kernel needs of both: to promise payment for
-// jobs sent away and to collect it for jobs done here. Money is held before
-// anything leaves or runs, and every hold ends settled, refunded or expired.
+// Package payment joins a node's signer and its ledger into what the kernel needs of both: to
+// promise payment for jobs sent away and to collect it for jobs done here. Credits are held
+// before a job leaves or runs, and every hold ends settled, refunded or expired.
 package payment
 
 import (
@@ -19,33 +18,33 @@ import (
 	"inos/internal/mesh"
 )
 
-// settling is how long after a job's deadline its voucher can still be settled:
-// time for a result to travel.
+// settling is how long after a job's deadline its voucher can still be settled, so that a result
+// has time to travel.
 const settling = time.Minute
 
-// Service implements kernel.Signer. Safe for concurrent use. Methods that move
-// money block for one write to the ledger's log.
+// Service implements kernel.Signer. Safe for concurrent use. Methods that move money block for
+// one write to the ledger's log.
 type Service struct {
 	signer *credit.Signer
 	ledger *credit.Ledger
 
-	keep    Store      // nil: nothing outlasts the program
-	drawers sync.Mutex // held while a cheque is kept
+	keep    Store      // nil: nothing is stored
+	drawers sync.Mutex // held while a cheque is stored
 
 	mu       sync.Mutex
-	promised map[promise]promised // what expires is swept out
-	swept    int                  // how many were left then
-	agreed   map[string]agreed    // outputs that were paid of jobs on several nodes, by job
+	promised map[promise]promised // expired ones are swept out
+	swept    int                  // how many were left after the last sweep
+	agreed   map[string]agreed    // paid outputs of jobs on several nodes, by job
 	proofs   *proofs
 	denied   denials
-	paid     uint64 // receipts kept, ever
-	// unsettled are the holds of jobs done here whose settlement the ledger's log
-	// refused. Each has a proof, which bounds them.
+	paid     uint64 // receipts ever stored
+	// unsettled holds jobs done here whose settlement the ledger's log refused. Each has a
+	// proof, which bounds them.
 	unsettled map[credit.HoldID]struct{}
-	// unreturned are open holds whose refund the log refused.
+	// unreturned holds open holds whose refund the log refused.
 	unreturned map[credit.HoldID]struct{}
-	// unearned are the vouchers that this node held when it ended, and will never bill,
-	// until when it is worth saying so to who signed them.
+	// unearned holds the vouchers that this node held when it ended and will never bill, each
+	// with the time until which its signer is to be told so.
 	unearned map[credit.HoldID]time.Time
 }
 
@@ -53,8 +52,8 @@ type Service struct {
 type Config struct {
 	Signer *credit.Signer
 	Ledger *credit.Ledger
-	// Keep keeps what this node is owed for, receipts with their vouchers and cheques,
-	// and the receipts of what it has paid for. nil: they last as long as the program.
+	// Keep stores what this node is owed for, receipts with their vouchers and cheques, and the
+	// receipts of what it has paid for. nil: they last as long as the program.
 	Keep Store
 }
 
@@ -72,12 +71,12 @@ type promised struct {
 	hold    credit.HoldID
 	expires time.Time
 	made    time.Time
-	price   uint64 // microcredits a second, as the payee was chosen for
-	several bool   // of several nodes that must agree
-	over    bool   // the attempt has ended here, without an answer
+	price   uint64 // microcredits a second, the payee's price when it was chosen
+	several bool   // one of several nodes that must agree
+	over    bool   // the attempt has ended here without an answer
 }
 
-// bound is the most that a promise may cost which was answered after took.
+// bound returns the most that a promise answered after took may cost.
 func (p promised) bound(cost uint64, took time.Duration) error {
 	if most := credit.Bound(p.price, took); cost > most {
 		return fmt.Errorf("payment: %w: %d for %v at %d a second", credit.ErrReceiptMismatch, cost, took, p.price)
@@ -87,11 +86,11 @@ func (p promised) bound(cost uint64, took time.Duration) error {
 
 var _ kernel.Payments = (*Service)(nil)
 
-// New joins signer and ledger of one node. What the ledger still holds from a
-// run before is expected: its receipts may come yet. What this node had signed a
-// receipt for and not settled is settled; what else it held for jobs here goes back, for
-// none of them will end any more. It blocks while it reads and writes;
-// errors are those of the ledger and the store, or match ErrProof.
+// New joins the signer and the ledger of one node. Vouchers of this node that the ledger still
+// holds stay held, since their receipts may still arrive. Jobs done here whose receipt was
+// signed and not settled are settled. Other holds of jobs here are refunded, since those jobs
+// will not end. It blocks while it reads and writes. Errors are those of the ledger and the
+// store, or match ErrProof.
 func New(cfg Config, now time.Time) (*Service, error) {
 	signer, ledger := cfg.Signer, cfg.Ledger
 	p := &Service{signer: signer, ledger: ledger, keep: cfg.Keep, promised: make(map[promise]promised), agreed: make(map[string]agreed),
@@ -121,7 +120,7 @@ func New(cfg Config, now time.Time) (*Service, error) {
 	return p, nil
 }
 
-// funds are kernel.Funds.
+// funds implements kernel.Funds.
 type funds struct{ *credit.Reservation }
 
 // Split implements kernel.Funds.
@@ -139,7 +138,7 @@ func (p *Service) Reserve(ledger identity.LedgerID, amount, least uint64) (kerne
 // OnFreed implements kernel.Signer.
 func (p *Service) OnFreed(f func()) { p.ledger.OnFreed(f) }
 
-// hold holds t.Amount for v, of what t.Funds have set aside if there are any.
+// hold holds t.Amount for v, out of t.Funds if there are any.
 func (p *Service) hold(v credit.Voucher, t kernel.Terms, now time.Time) (credit.HoldID, error) {
 	if f, ok := t.Funds.(funds); ok {
 		return f.Hold(v, t.Amount, now)
@@ -147,8 +146,8 @@ func (p *Service) hold(v credit.Voucher, t kernel.Terms, now time.Time) (credit.
 	return p.ledger.Hold(v, t.Amount, now)
 }
 
-// Promise implements kernel.Signer. A job that came with a voucher of its own
-// travels with that one: whoever signed it holds the money.
+// Promise implements kernel.Signer. A job that came with a voucher of its own keeps it: the
+// signer of that voucher holds the money.
 func (p *Service) Promise(job governance.Admitted, payee identity.PeerID, t kernel.Terms, now time.Time) ([]byte, error) {
 	if job.Voucher() != nil {
 		return job.Voucher(), nil
@@ -162,8 +161,8 @@ func (p *Service) Promise(job governance.Admitted, payee identity.PeerID, t kern
 	if err != nil {
 		return nil, err
 	}
-	// Before the money is held: a hold that nobody promised is one of a run before, and its
-	// payee, asked after it, would refuse a job that is still on its way.
+	// Recorded before the hold: a hold without a record counts as one of an earlier run. Its
+	// payee would be asked after it, and would then refuse a job that is still on its way.
 	of := promise{j.ID, payee}
 	p.remember(of, promised{credit.HoldID{Ledger: v.LedgerID, Nonce: v.Nonce}, expires, now, t.Price, j.ReplicasOrOne() > 1, false}, now)
 	if _, err := p.hold(v, t, now); err != nil {
@@ -176,8 +175,8 @@ func (p *Service) Promise(job governance.Admitted, payee identity.PeerID, t kern
 func (p *Service) remember(of promise, made promised, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	// A promise to a node whose fate is unknown is neither paid nor withdrawn: its
-	// hold expires, and so does what is remembered of it.
+	// A promise to a node whose fate is unknown is neither paid nor withdrawn. Its hold expires,
+	// and its record with it.
 	if len(p.promised) > 2*p.swept+64 {
 		maps.DeleteFunc(p.promised, func(_ promise, of promised) bool { return now.After(of.expires) })
 		maps.DeleteFunc(p.agreed, func(_ string, on agreed) bool { return now.After(on.expires) })
@@ -187,8 +186,8 @@ func (p *Service) remember(of promise, made promised, now time.Time) {
 }
 
 // Pay implements kernel.Signer. Errors match those of credit.Signer.Read and
-// credit.Ledger.Settle. The receipt stays good until it is settled: what the ledger
-// could not write now can be paid later.
+// credit.Ledger.Settle. The receipt stays valid until it is settled, so a payment that the
+// ledger could not write now can be made later.
 func (p *Service) Pay(job governance.Admitted, out mesh.JobOutcome, took time.Duration, now time.Time) error {
 	if job.Voucher() != nil {
 		return nil // the signer of that voucher settles it
@@ -224,7 +223,7 @@ func (p *Service) Pay(job governance.Admitted, out mesh.JobOutcome, took time.Du
 	return p.settle(of, r, out.Receipt, now)
 }
 
-// settle pays what a receipt says that has been checked.
+// settle pays a checked receipt.
 func (p *Service) settle(of promise, r credit.Receipt, signed []byte, now time.Time) error {
 	if _, err := p.ledger.SettleReceipt(signed, now); err != nil {
 		return err
@@ -235,12 +234,12 @@ func (p *Service) settle(of promise, r credit.Receipt, signed []byte, now time.T
 	return nil
 }
 
-// Late takes a receipt that came outside its job: after a restart, or when the
-// node was given up. It is settled at most once, and not at all when the hold has
-// expired. It may cost what the time until now, or until the job's deadline, costs at the
-// node's price; after a restart, which forgets the price, all that is held. Of several
-// nodes that had to agree only those that did are paid, as far as this run knows. Errors
-// match those of credit.Signer.Read and credit.Ledger.Settle.
+// Late takes a receipt that arrived outside its job: after a restart, or after its node was
+// given up. It is settled at most once, and not at all when the hold has expired. Its cost is
+// bounded by the node's price for the time until now or until the job's deadline; after a
+// restart, which forgets the price, by the amount held. Of several nodes that had to agree only
+// those that did are paid, as far as this run knows. Errors match those of credit.Signer.Read
+// and credit.Ledger.Settle.
 func (p *Service) Late(receipt []byte, now time.Time) (credit.Receipt, error) {
 	r, err := p.signer.Read(receipt, credit.Expect{})
 	if err != nil {
@@ -273,7 +272,7 @@ func (p *Service) Withdraw(job governance.Admitted, payee identity.PeerID, now t
 	}
 }
 
-// GiveUp implements kernel.Signer. The payee is asked from now on: see Lost.
+// GiveUp implements kernel.Signer. From then on Lost includes the payee's hold.
 func (p *Service) GiveUp(job governance.Admitted, payee identity.PeerID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -284,7 +283,7 @@ func (p *Service) GiveUp(job governance.Admitted, payee identity.PeerID) {
 	}
 }
 
-// refund gives a hold back: now, or with a SettleAgain once the ledger's log can be written.
+// refund returns a hold, now or by SettleAgain once the ledger's log can be written.
 func (p *Service) refund(id credit.HoldID, now time.Time) {
 	if err := p.ledger.Refund(id, now); errors.Is(err, credit.ErrFailed) || errors.Is(err, credit.ErrBusy) {
 		p.mu.Lock()

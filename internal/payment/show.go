@@ -29,10 +29,9 @@ type shown struct {
 	Job      string `json:"job,omitempty"`
 }
 
-// WriteProofs prints what keep has to show, one JSON object a line: the jobs done here
-// that have not been paid for, oldest first, with their vouchers; the newest cheque of
-// each node; the receipts of what this node has paid for. Errors are those of Proofs and
-// Receipts, or w's.
+// WriteProofs prints the proofs in keep, one JSON object a line: the unpaid jobs done here,
+// oldest first, with their vouchers; the newest cheque of each node; the receipts of what this
+// node has paid for. Errors are those of Proofs and Receipts, or w's.
 func WriteProofs(w io.Writer, keep Store, codec credit.Codec) error {
 	out := bufio.NewWriter(w)
 	enc := json.NewEncoder(out)

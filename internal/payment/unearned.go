@@ -15,14 +15,14 @@ import (
 
 const (
 	unearnedPrefix = "unearned/" // and ledger and nonce of the voucher
-	// unearnedKept bounds the vouchers that payers are told of; of the others they hear
-	// when they ask, or when those expire.
+	// unearnedKept bounds the vouchers whose payers are told. The payers of further ones learn
+	// it when they ask, or when the vouchers expire.
 	unearnedKept = 4096
 )
 
-// giveBack refunds what is held for jobs that were here when the program ended: no receipt
-// of theirs has left, or catchUp would have settled them. That a payer is to be told is
-// durable before the refund, and the refund before anybody hears of it.
+// giveBack refunds what is held for jobs that were here when the program ended. None of their
+// receipts has left: catchUp would have settled those. The record that the payer is to be told
+// is durable before the refund, and the refund before the payer is told.
 func (p *Service) giveBack(now time.Time) error {
 	if err := p.readUnearned(now); err != nil {
 		return err
@@ -52,7 +52,7 @@ func unearnedKey(id credit.HoldID) string {
 	return fmt.Sprintf("%s%s/%x", unearnedPrefix, id.Ledger, id.Nonce)
 }
 
-// readUnearned reads what payers had not been told when the program ended.
+// readUnearned reads which payers had not been told when the program ended.
 func (p *Service) readUnearned(now time.Time) error {
 	if p.keep == nil {
 		return nil
@@ -75,9 +75,9 @@ func (p *Service) readUnearned(now time.Time) error {
 	return nil
 }
 
-// Unearned returns, by who signed them, the vouchers that this node held when it ended and
-// will never bill, and whose signers have not been told so. It is empty once all have been
-// or the vouchers have expired.
+// Unearned returns, by signer, the vouchers that this node held when it ended and will never
+// bill, and whose signers have not been told so. It is empty once all have been told or the
+// vouchers have expired.
 func (p *Service) Unearned(now time.Time) map[identity.PeerID][]credit.HoldID {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -91,8 +91,8 @@ func (p *Service) Unearned(now time.Time) map[identity.PeerID][]credit.HoldID {
 	return out
 }
 
-// Told forgets vouchers whose signer knows that they are not billed. One that stays, for
-// the store cannot write, is told again after a restart.
+// Told removes vouchers whose signer knows that they are not billed. One that the store cannot
+// remove is told again after a restart.
 func (p *Service) Told(ids []credit.HoldID) {
 	for _, id := range ids {
 		_ = p.told(id)
@@ -106,9 +106,9 @@ func (p *Service) told(id credit.HoldID) error {
 	return p.drop([]string{unearnedKey(id)})
 }
 
-// TakeBack refunds what is held for a voucher of this node's that payee says it will never
-// bill. What has ended, or is held for somebody else, stays as it is. Errors are those of
-// the ledger's log: the payee is to say it again.
+// TakeBack refunds the hold of a voucher of this node that payee says it will never bill. A hold
+// that has ended, or is for another payee, does not change. Errors are those of the ledger's
+// log: the payee has to repeat the request.
 func (p *Service) TakeBack(nonce credit.Nonce, payee identity.PeerID, now time.Time) error {
 	h, open := p.ledger.HoldOf(credit.HoldID{Ledger: p.signer.Ledger(), Nonce: nonce})
 	if !open || h.Payee != payee || payee == p.signer.Peer() {
@@ -117,8 +117,8 @@ func (p *Service) TakeBack(nonce credit.Nonce, payee identity.PeerID, now time.T
 	return p.release(h, now)
 }
 
-// release refunds a hold and forgets the promise that it was made for, unless its node has
-// been promised the same job anew. Errors are those of the ledger's log.
+// release refunds a hold and forgets its promise, unless the same node has been promised the
+// same job anew. Errors are those of the ledger's log.
 func (p *Service) release(h credit.Held, now time.Time) error {
 	err := p.ledger.Refund(h.ID, now)
 	if errors.Is(err, credit.ErrFailed) || errors.Is(err, credit.ErrBusy) {

@@ -10,14 +10,15 @@ import (
 )
 
 const (
-	// clearAt is the debt to another node that is worth a cheque: one credit.
+	// clearAt is the smallest debt to another node that is cleared by a cheque: one credit, in
+	// microcredits.
 	clearAt = 1_000_000
 	// unsentNodes bounds the nodes that are remembered because a cheque did not arrive.
 	unsentNodes = 1024
 )
 
-// SendCheques clears with the connected nodes to which this one owes enough, or whom the
-// last cheque did not reach.
+// SendCheques sends cheques to the connected nodes to which this one owes at least clearAt, or
+// whose last cheque did not arrive.
 func (c *Clearing) SendCheques(ctx context.Context) {
 	for _, p := range c.Requests.Peers() {
 		id := p.Profile.Peer
@@ -33,7 +34,7 @@ func (c *Clearing) SendCheques(ctx context.Context) {
 			continue
 		}
 		_, err = c.Requests.Send(ctx, id, mesh.RequestCheque, cheque)
-		c.setUnsent(id, err != nil) // a cheque repeats what the ones before it said
+		c.setUnsent(id, err != nil) // a cheque repeats the totals of those before it
 	}
 }
 
@@ -54,15 +55,15 @@ func (c *Clearing) setUnsent(id identity.PeerID, unsent bool) {
 	}
 }
 
-// takeCheque answers /inos/cheque/1. A cheque that came before is as good as new: the
-// drawer did not hear of it.
+// takeCheque answers /inos/cheque/1. A repeated cheque is accepted as well: its drawer missed
+// the first answer.
 func (c *Clearing) takeCheque(_ context.Context, from identity.PeerID, body []byte) ([]byte, error) {
 	cheque, err := c.Payment.TakeCheque(body, c.Now())
 	if errors.Is(err, credit.ErrChequeStale) {
 		return nil, nil
 	}
 	if err == nil && cheque.Drawer != from {
-		return nil, nil // a true cheque, whoever carried it
+		return nil, nil // a cheque is valid whoever carried it
 	}
 	return nil, err
 }

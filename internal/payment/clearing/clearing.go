@@ -1,7 +1,7 @@
-// Package clearing settles with other nodes in the background: it asks what became of
-// vouchers that no job accounts for any more, sends cheques for what is owed, tells payers
-// which vouchers will never be billed, and gives back what has expired. payment and credit
-// keep the accounts; clearing only carries between them and the mesh.
+// Package clearing settles with other nodes in the background. It asks about vouchers whose jobs
+// report no more, sends cheques for what is owed, tells payers which vouchers will never be
+// billed, and refunds expired holds. payment and credit keep the accounts; clearing only
+// connects them with the mesh.
 package clearing
 
 import (
@@ -21,41 +21,42 @@ const (
 	expireEvery  = 10 * time.Second
 	receiptEvery = 5 * time.Second
 	chequeEvery  = time.Minute
-	// requestTime is how long a round of requests may take.
+	// requestTime is the time limit of a round of requests.
 	requestTime = 10 * time.Second
 )
 
-// Requests sends requests to other nodes; *request.Exchange does.
+// Requests sends requests to other nodes. *request.Exchange implements it.
 type Requests interface {
 	Peers() []mesh.Peer
 	Send(ctx context.Context, p identity.PeerID, name string, body []byte) (answer []byte, err error)
 }
 
-// Config of a Clearing; all of it is required.
+// Config of a Clearing. Every field is required.
 type Config struct {
 	Payment  *payment.Service
 	Ledger   *credit.Ledger
 	Signer   *credit.Signer
 	Requests Requests
-	// Subscribe hears of the kernel's events, until cancel: of those who connect.
+	// Subscribe delivers the kernel's events until cancel. Clearing uses those about
+	// connections.
 	Subscribe func(buffer int) (events <-chan kernel.Event, cancel func())
 	Now       func() time.Time
 }
 
-// Clearing is one node's. Its answers are safe for concurrent use.
+// Clearing settles for one node. Its answers are safe for concurrent use.
 type Clearing struct {
 	Config
 
 	mu     sync.Mutex
-	unsent map[identity.PeerID]bool // whose last cheque did not arrive
+	unsent map[identity.PeerID]bool // nodes whose last cheque did not arrive
 }
 
-// New makes a Clearing. It starts nothing.
+// New returns a Clearing. It starts nothing.
 func New(cfg Config) *Clearing {
 	return &Clearing{Config: cfg, unsent: make(map[identity.PeerID]bool)}
 }
 
-// Answers are the requests that a Clearing answers, by their names.
+// Answers returns the requests that a Clearing answers, by name.
 func (c *Clearing) Answers() map[string]mesh.RequestFunc {
 	return map[string]mesh.RequestFunc{
 		mesh.RequestReceipt: c.answerReceipt, mesh.RequestCheque: c.takeCheque, mesh.RequestUnearned: c.takeUnearned,
@@ -72,7 +73,7 @@ func (c *Clearing) Run(ctx context.Context) {
 	work.Go(func() { c.tellUnearned(ctx) })
 }
 
-// expire gives back holds whose time is over. What cannot be written now is tried again.
+// expire refunds expired holds. A write that fails is tried again.
 func (c *Clearing) expire(context.Context) {
 	now := c.Now()
 	c.Payment.SettleAgain(now)

@@ -16,10 +16,9 @@ const (
 	receiptNodes    = 16 // that are asked in a round
 )
 
-// AskReceipts asks the nodes that vouchers went to what became of them, where no job here
-// can tell any more. Connected nodes, which answer at once, come first. A receipt settles
-// the hold, a denial refunds it. A node that does not answer holds up no other; its holds
-// expire.
+// AskReceipts asks payees about vouchers whose jobs report no more. Connected nodes, which
+// answer at once, come first. A receipt settles the hold, a denial refunds it. A node that does
+// not answer delays no other; its holds expire.
 func (c *Clearing) AskReceipts(ctx context.Context) {
 	lost := c.Payment.Lost(c.Now(), receiptVouchers)
 	ask := make([]identity.PeerID, 0, receiptNodes)
@@ -40,24 +39,24 @@ func (c *Clearing) AskReceipts(ctx context.Context) {
 	asked.Wait()
 }
 
-// askReceiptsOf asks payee what became of what is held for it.
+// askReceiptsOf asks payee about the holds for it.
 func (c *Clearing) askReceiptsOf(ctx context.Context, payee identity.PeerID, lost []credit.Held) {
 	for _, h := range lost {
 		answer, err := c.Requests.Send(ctx, payee, mesh.RequestReceipt, h.ID.Nonce[:])
 		switch {
 		case errors.Is(err, mesh.ErrUnsent), ctx.Err() != nil:
-			return // it is not there
+			return // it cannot be reached
 		case err != nil:
 		case len(answer) == 0:
 			c.Payment.Denied(h, c.Now())
 		default:
-			_, _ = c.Payment.Late(answer, c.Now()) // one that is wrong is no receipt
+			_, _ = c.Payment.Late(answer, c.Now()) // a wrong receipt counts as none
 		}
 	}
 }
 
-// answerReceipt answers /inos/receipt/1: the nonce of a voucher of the asker's ledger,
-// answered by the receipt, or by nothing when none will ever be.
+// answerReceipt answers /inos/receipt/1. The request is the nonce of a voucher of the asker's
+// ledger. The answer is the receipt, or empty when there will never be one.
 func (c *Clearing) answerReceipt(_ context.Context, from identity.PeerID, body []byte) ([]byte, error) {
 	var nonce credit.Nonce
 	if len(body) != len(nonce) {

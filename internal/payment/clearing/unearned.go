@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	// unearnedAgain is how long after a request that did not arrive the next one goes out.
+	// unearnedAgain is how long after a failed request the next one is sent.
 	unearnedAgain = 2 * time.Second
 	// unearnedVouchers bounds the vouchers of one request, 16 bytes each.
 	unearnedVouchers = 1024
 )
 
-// tellUnearned tells the payers of the vouchers that this node held when it ended that it
-// will never bill them, each as soon as it is connected. It returns once all have been told
-// or nothing is held any more, or with ctx.
+// tellUnearned tells the payers of the vouchers that this node held when it ended that it will
+// never bill them, each as soon as it is connected. It returns once all have been told or the
+// vouchers have expired, or with ctx.
 func (c *Clearing) tellUnearned(ctx context.Context) {
 	if len(c.Payment.Unearned(c.Now())) == 0 {
 		return
@@ -38,7 +38,7 @@ func (c *Clearing) tellUnearned(ctx context.Context) {
 			select {
 			case e := <-events:
 				_, met = e.(kernel.PeerConnected)
-			case <-again.C: // events may be lost, and so may requests
+			case <-again.C: // events and requests may both be lost
 				met = true
 			case <-ctx.Done():
 				return
@@ -47,7 +47,7 @@ func (c *Clearing) tellUnearned(ctx context.Context) {
 	}
 }
 
-// tellConnected tells those who are connected.
+// tellConnected tells the connected payers.
 func (c *Clearing) tellConnected(ctx context.Context, left map[identity.PeerID][]credit.HoldID) {
 	for _, p := range c.Requests.Peers() {
 		ids := left[p.Profile.Peer]
@@ -67,8 +67,8 @@ func (c *Clearing) tellConnected(ctx context.Context, left map[identity.PeerID][
 	}
 }
 
-// takeUnearned answers /inos/unearned/1: the nonces of vouchers of this node's that their
-// payee will never bill. The empty answer says that it need not be told again.
+// takeUnearned answers /inos/unearned/1. The request is the nonces of vouchers of this node that
+// their payee will never bill. An empty answer confirms it.
 func (c *Clearing) takeUnearned(_ context.Context, from identity.PeerID, body []byte) ([]byte, error) {
 	var nonce credit.Nonce
 	if len(body)%len(nonce) != 0 || len(body) > unearnedVouchers*len(nonce) {
