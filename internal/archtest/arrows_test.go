@@ -22,7 +22,7 @@ const module = "inos/"
 
 // pure packages decide; they do no I/O and know no platform.
 var pure = []string{
-	"internal/fault", "internal/identity", "internal/clock", "internal/console", "internal/budget", "internal/background", "internal/capsule", "internal/governance", "internal/credit", "internal/scheduler",
+	"internal/fault", "internal/order", "internal/identity", "internal/clock", "internal/console", "internal/budget", "internal/background", "internal/capsule", "internal/governance", "internal/credit", "internal/scheduler",
 	"internal/scheduler/vivaldi", "internal/scheduler/sim", "internal/supervisor", "internal/mesh", "internal/mesh/inproc", "internal/kernel", "internal/kernel/lifecycle", "internal/kernel/placement", "internal/kernel/quorum",
 	"internal/trace", "internal/threads/matchmaker", "internal/threads/watcher", "internal/threads/adjuster", "internal/threads/mailbox",
 }

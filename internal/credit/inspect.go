@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"inos/internal/identity"
+	"inos/internal/order"
 )
 
 // Balance of one ledger, in microcredits.
@@ -69,7 +70,7 @@ func (l *Ledger) Balances() []Balance {
 		}
 	}
 	l.mu.Unlock()
-	slices.SortFunc(out, func(a, b Balance) int { return cmp.Compare(a.Ledger, b.Ledger) })
+	order.By(out, func(a, b Balance) int { return cmp.Compare(a.Ledger, b.Ledger) })
 	return out
 }
 
@@ -90,7 +91,7 @@ func (l *Ledger) Holds() []Held {
 		out = append(out, l.held(hk, h))
 	}
 	l.mu.Unlock()
-	slices.SortFunc(out, func(a, b Held) int {
+	order.By(out, func(a, b Held) int {
 		return cmp.Or(a.Expires.Compare(b.Expires), slices.Compare(a.ID.Nonce[:], b.ID.Nonce[:]))
 	})
 	return out

@@ -7,6 +7,7 @@ import (
 
 	"inos/internal/clock"
 	"inos/internal/identity"
+	"inos/internal/order"
 )
 
 // HoldID names a hold: the ledger that pays and the nonce of its voucher.
@@ -270,7 +271,7 @@ func (l *Ledger) Expire(now time.Time) ([]HoldID, error) {
 				nonce: hk.nonce, ledger: hk.ledger})
 		}
 	}
-	slices.SortFunc(due, func(a, b *entry) int {
+	order.By(due, func(a, b *entry) int {
 		if a.expires != b.expires {
 			return int(min(max(a.expires-b.expires, -1), 1))
 		}

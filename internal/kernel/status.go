@@ -3,11 +3,11 @@ package kernel
 import (
 	"cmp"
 	"context"
-	"slices"
 	"time"
 
 	"inos/internal/identity"
 	"inos/internal/kernel/placement"
+	"inos/internal/order"
 	"inos/internal/threads/adjuster"
 )
 
@@ -50,7 +50,7 @@ func (k *Kernel) Nodes(ctx context.Context) (nodes []placement.NodeInfo, err err
 // ended, newest first.
 func (k *Kernel) Jobs(ctx context.Context) (jobs []JobInfo, err error) {
 	err = k.loop.ask(ctx, func(s *state) { jobs = s.jobs.list() })
-	slices.SortStableFunc(jobs, func(a, b JobInfo) int {
+	order.By(jobs, func(a, b JobInfo) int {
 		if a.Ended.IsZero() && b.Ended.IsZero() {
 			return a.Submitted.Compare(b.Submitted)
 		}

@@ -17,6 +17,7 @@ import (
 	"inos/internal/fault"
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/order"
 )
 
 // Errors of a library. ErrFull is retryable after a Remove; the others are final.
@@ -382,7 +383,7 @@ func (l *Library) List() []Entry {
 		}
 		out = append(out, e)
 	}
-	slices.SortFunc(out, func(a, b Entry) int {
+	order.By(out, func(a, b Entry) int {
 		if c := strings.Compare(a.Name, b.Name); c != 0 {
 			return c
 		}

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
-	"slices"
 
 	"inos/internal/credit"
+	"inos/internal/order"
 )
 
 const (
@@ -58,7 +58,7 @@ func paidReceipts(keep Store) (receipts [][]byte, last uint64, err error) {
 		}
 		all = append(all, numbered{binary.BigEndian.Uint64(b), b[8:]})
 	}
-	slices.SortFunc(all, func(a, b numbered) int { return cmp.Compare(a.n, b.n) })
+	order.By(all, func(a, b numbered) int { return cmp.Compare(a.n, b.n) })
 	for _, x := range all {
 		receipts, last = append(receipts, x.signed), x.n
 	}

@@ -11,6 +11,7 @@ import (
 	"inos/internal/credit"
 	"inos/internal/fault"
 	"inos/internal/identity"
+	"inos/internal/order"
 )
 
 // Store is a durable map, safe for concurrent use. What Put has acknowledged survives a crash.
@@ -89,7 +90,7 @@ func (p *proofs) all() []Proof {
 	for _, x := range p.of {
 		out = append(out, *x)
 	}
-	slices.SortFunc(out, func(a, b Proof) int { return cmp.Compare(a.serial, b.serial) })
+	order.By(out, func(a, b Proof) int { return cmp.Compare(a.serial, b.serial) })
 	return out
 }
 

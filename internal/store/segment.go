@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"inos/internal/order"
 )
 
 // segment is one file of a log, and the state that all records before it add up to. The
@@ -52,7 +54,7 @@ func segmentNames(files []string, name string) (found []segment, litter []string
 			litter = append(litter, s.state)
 		}
 	}
-	slices.SortFunc(found, func(a, b segment) int { return cmp.Compare(a.base, b.base) })
+	order.By(found, func(a, b segment) int { return cmp.Compare(a.base, b.base) })
 	return found, litter
 }
 

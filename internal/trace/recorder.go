@@ -2,8 +2,9 @@ package trace
 
 import (
 	"cmp"
-	"slices"
 	"sync"
+
+	"inos/internal/order"
 )
 
 // DefaultKeep is how many spans a Recorder keeps.
@@ -92,7 +93,7 @@ func (r *Recorder) all(keep func(*Span) bool) []Span {
 		}
 	}
 	r.mu.Unlock()
-	slices.SortStableFunc(out, func(a, b Span) int {
+	order.By(out, func(a, b Span) int {
 		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(b.Duration, a.Duration)) // what is around comes first
 	})
 	return out

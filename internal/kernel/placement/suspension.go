@@ -6,6 +6,7 @@ import (
 
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/order"
 )
 
 // A suspended node gets no jobs of one kind: firstSuspension at first, heldFactor times as long
@@ -94,7 +95,7 @@ func (s *suspensions) dropHalf() {
 			ends = append(ends, x.until)
 		}
 	}
-	slices.SortFunc(ends, time.Time.Compare)
+	order.By(ends, time.Time.Compare)
 	half := ends[len(ends)/2]
 	for kind, nodes := range s.by {
 		for id, x := range nodes {

@@ -17,6 +17,7 @@ import (
 	"github.com/multiformats/go-multihash"
 
 	"inos/internal/mesh"
+	"inos/internal/order"
 )
 
 const (
@@ -168,6 +169,6 @@ func (m *Mesh) Find(ctx context.Context, capability string) ([]mesh.Profile, err
 		}
 		return nil, mesh.ContextError(ctx)
 	}
-	slices.SortFunc(found, func(a, b mesh.Profile) int { return cmp.Compare(a.Peer, b.Peer) })
+	order.By(found, func(a, b mesh.Profile) int { return cmp.Compare(a.Peer, b.Peer) })
 	return found, nil
 }

@@ -21,6 +21,7 @@ import (
 	"inos/internal/clock"
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/order"
 )
 
 const (
@@ -338,7 +339,7 @@ func (m *Mesh) Peers() []mesh.Peer {
 		}
 		list = append(list, one)
 	}
-	slices.SortFunc(list, func(a, b mesh.Peer) int { return cmp.Compare(a.Profile.Peer, b.Profile.Peer) })
+	order.By(list, func(a, b mesh.Peer) int { return cmp.Compare(a.Profile.Peer, b.Profile.Peer) })
 	return list
 }
 
