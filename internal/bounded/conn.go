@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// networkOf is the network that an address belongs to: a /24 of IPv4, a /56 of IPv6.
+// networkOf returns the network of an address: a /24 of IPv4, a /56 of IPv6.
 func networkOf(addr net.Addr) string {
 	at, err := netip.ParseAddrPort(addr.String())
 	if err != nil {
@@ -24,16 +24,16 @@ func networkOf(addr net.Addr) string {
 	return prefix.String()
 }
 
-// crowd is the connections that are open.
+// crowd is the set of open connections.
 type crowd struct {
 	mu    sync.Mutex
 	most  int
 	conns []*conn
-	of    map[string]int // by network
+	of    map[string]int // number by network
 }
 
-// enter takes c in. When there are too many, the one goes that has stood still for longest of
-// the network that has most.
+// enter adds c. At the bound it returns the connection to close: of the network with the most
+// connections, the one that has been idle longest.
 func (w *crowd) enter(c *conn, now time.Time) (gone *conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -51,7 +51,7 @@ func (w *crowd) enter(c *conn, now time.Time) (gone *conn) {
 	return gone
 }
 
-// remove forgets c, if that has not been done. Called with mu held.
+// remove removes c, if it is still there. The caller holds mu.
 func (w *crowd) remove(c *conn) {
 	for i, o := range w.conns {
 		if o == c {
@@ -66,21 +66,21 @@ func (w *crowd) remove(c *conn) {
 	}
 }
 
-// conn is a connection whose other side has to take what is written.
+// conn is a connection whose peer has to read what is written to it.
 type conn struct {
 	net.Conn
 	crowd   *crowd
 	silence time.Duration
 	origin  string
-	moved   time.Time // when something last went either way; under crowd.mu
+	moved   time.Time // when bytes last went either way; under crowd.mu
 
-	// Of whoever writes: one goroutine at a time.
-	began time.Time // of the silence that is measured
-	wrote int       // since then
-	ended time.Time // the last write
+	// Used by the writing goroutine, one at a time.
+	began time.Time // start of the measured interval
+	wrote int       // bytes since began
+	ended time.Time // end of the last write
 }
 
-// pause is how long nothing may have been written for an answer to count as another one.
+// pause is how long nothing may be written before the next write counts as a new answer.
 const pause = time.Second
 
 func (c *conn) Write(p []byte) (int, error) {

@@ -1,6 +1,6 @@
-// Package bounded is an HTTP server that strangers cannot fill: connections have a number, of
-// which each network has a share, and who takes nothing of what is sent to him is not sent
-// more.
+// Package bounded is an HTTP server that clients cannot exhaust. It bounds the number of
+// connections and shares them among networks, and it closes a connection whose client does not
+// read its answer.
 package bounded
 
 import (
@@ -12,17 +12,17 @@ import (
 // Limits of a server.
 const (
 	Connections = 256              // in all
-	Silence     = 30 * time.Second // that the share of an answer that Rate says may take
-	Rate        = 4 << 10          // bytes a second that have to be taken of an answer, within each Silence
+	Silence     = 30 * time.Second // in which a client has to read Rate bytes for each second
+	Rate        = 4 << 10          // bytes a second that a client has to read, within each Silence
 )
 
-// Server answers with h. It has no limit on how long a whole answer takes: Listener's
-// connections end those that are not taken.
+// Server answers with h. It sets no limit on the time of a whole answer: connections of Listen
+// close when the client does not read.
 func Server(h http.Handler) *http.Server {
 	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
 }
 
-// Listen bounds what l accepts.
+// Listen bounds the connections that l accepts.
 func Listen(l net.Listener) net.Listener { return listen(l, Connections, Silence) }
 
 func listen(l net.Listener, most int, silence time.Duration) net.Listener {
@@ -35,7 +35,7 @@ type listener struct {
 	crowd   crowd
 }
 
-// Accept implements net.Listener. When there is no room somebody else has to go.
+// Accept implements net.Listener. At the bound it closes another connection.
 func (l *listener) Accept() (net.Conn, error) {
 	inner, err := l.Listener.Accept()
 	if err != nil {

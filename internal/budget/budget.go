@@ -1,6 +1,6 @@
-// Package budget leases the memory that a node may have. Whoever is about to use a lot
-// of it takes so many bytes first, in the name of the part that they are for, and gives them back
-// when it has let go of them. It allocates nothing itself.
+// Package budget leases the memory that a node may have. A user of much memory takes bytes
+// first, on behalf of a Part, and gives them back when it has freed them. The package allocates
+// nothing itself.
 package budget
 
 import (
@@ -16,37 +16,37 @@ type Part uint8
 // The parts of a node that take memory.
 const (
 	Capsules    Part = iota // memories of instances
-	Compilation             // what a compiling process may take
-	Library                 // capsules that are kept, and those on their way here
-	Snapshots               // that are kept
-	Inputs                  // of jobs and calls, on their way here and until they have run
+	Compilation             // allowance of a compiling process
+	Library                 // stored capsules, and those being fetched
+	Snapshots               // stored snapshots
+	Inputs                  // of jobs and calls, while they arrive and until they have run
 	Outputs                 // of jobs and calls, until they are sent
 	parts
 )
 
 var names = [parts]string{"capsules", "compilation", "library", "snapshots", "inputs", "outputs"}
 
-// String is the part's name, as metrics and consoles have it.
+// String returns the part's name in metrics and consoles.
 func (p Part) String() string { return names[p] }
 
-// Parts lists all there are.
+// Parts returns all parts.
 func Parts() []Part {
 	return []Part{Capsules, Compilation, Library, Snapshots, Inputs, Outputs}
 }
 
-// Memory is bytes that are taken before they are used. It is safe for concurrent use; nil
-// has no bound and counts nothing.
+// Memory counts bytes that are taken before they are used. It is safe for concurrent use. A nil
+// Memory has no bound and counts nothing.
 type Memory struct {
 	most  uint64 // 0: without bound
 	taken atomic.Uint64
 	of    [parts]atomic.Uint64
 }
 
-// New returns a budget of most bytes; 0 means without bound.
+// New returns a Memory of most bytes; 0 means no bound.
 func New(most uint64) *Memory { return &Memory{most: most} }
 
-// Take takes n bytes for p; the caller gives them back. It does not wait: the error is a
-// *FullError when there are not as many.
+// Take takes n bytes for p; the caller gives them back. It does not block. The error is a
+// *FullError when there are fewer.
 func (m *Memory) Take(p Part, n uint64) error {
 	if m == nil {
 		return nil
@@ -63,7 +63,7 @@ func (m *Memory) Take(p Part, n uint64) error {
 	}
 }
 
-// Give gives n bytes of p back.
+// Give returns n bytes of p.
 func (m *Memory) Give(p Part, n uint64) {
 	if m != nil {
 		m.of[p].Add(-n)
@@ -71,7 +71,7 @@ func (m *Memory) Give(p Part, n uint64) {
 	}
 }
 
-// Most is how many bytes there are in all; 0 is without bound.
+// Most returns the bytes there are in all; 0 means no bound.
 func (m *Memory) Most() uint64 {
 	if m == nil {
 		return 0
@@ -79,7 +79,7 @@ func (m *Memory) Most() uint64 {
 	return m.most
 }
 
-// Of is how many bytes p has taken.
+// Of returns the bytes that p has taken.
 func (m *Memory) Of(p Part) uint64 {
 	if m == nil {
 		return 0
@@ -87,13 +87,13 @@ func (m *Memory) Of(p Part) uint64 {
 	return m.of[p].Load()
 }
 
-// Use is what of a budget is taken.
+// Use is how much of a budget is taken.
 type Use struct {
-	Most uint64            // bytes; 0 is without bound
+	Most uint64            // bytes; 0 means no bound
 	Of   map[string]uint64 // bytes, by the name of the part
 }
 
-// Use says what each part has taken now.
+// Use returns what each part has taken now.
 func (m *Memory) Use() Use {
 	u := Use{Most: m.Most(), Of: make(map[string]uint64, parts)}
 	for _, p := range Parts() {
@@ -105,8 +105,8 @@ func (m *Memory) Use() Use {
 // ErrFull: the node has no memory left for capsules, inputs or outputs now. Advice: try again, or elsewhere.
 var ErrFull = fault.Retryable("node_memory", "budget: no memory left on the node")
 
-// FullError says that a node has no memory left for something. It is retryable: what others have
-// taken comes back.
+// FullError says that a node has no memory left for something. It is retryable, since others
+// give memory back.
 type FullError struct {
 	For         Part
 	Wanted      uint64 // bytes, as are the others
@@ -117,21 +117,21 @@ func (e *FullError) Error() string {
 	return fmt.Sprintf("%v for %s: %d MiB wanted, %d of %d MiB are taken", ErrFull, e.For, (e.Wanted+1<<20-1)>>20, e.Taken>>20, e.Most>>20)
 }
 
-// Unwrap is ErrFull.
+// Unwrap returns ErrFull.
 func (*FullError) Unwrap() error { return ErrFull }
 
-// Lease is memory that one owner has taken for one thing. The zero value has none, and no
-// budget either. It is for one goroutine at a time.
+// Lease is memory that one owner has taken for one purpose. The zero Lease has no memory and no
+// budget. It is for one goroutine at a time.
 type Lease struct {
 	memory *Memory
 	part   Part
 	n      uint64
 }
 
-// Lease is an empty one, for p.
+// Lease returns an empty Lease for p.
 func (m *Memory) Lease(p Part) *Lease { return &Lease{memory: m, part: p} }
 
-// Hold has n bytes leased, whatever it had before. Errors are Take's; then it has what it had.
+// Hold sets the leased memory to n bytes. Errors are Take's and leave it unchanged.
 func (l *Lease) Hold(n uint64) error {
 	if n > l.n {
 		if err := l.memory.Take(l.part, n-l.n); err != nil {

@@ -1,6 +1,6 @@
-// Package cli reads a command line into a struct: flags first, then INOS_* variables,
-// then a TOML file, then defaults. The struct is kong's grammar. What is wrong is said
-// in one line, with what would be right; nothing here prints but help and versions.
+// Package cli reads a command line into a struct: flags first, then INOS_* variables, then a
+// TOML file, then defaults. The struct is kong's grammar. An error is one line that says what is
+// wrong and what would be right. The package prints only help and versions.
 package cli
 
 import (
@@ -17,11 +17,10 @@ import (
 // Prefix of the variables: the flag --drain-timeout is INOS_DRAIN_TIMEOUT.
 const Prefix = "INOS"
 
-// ErrShown: help or the version has been printed, as asked. Not a failure.
+// ErrShown: help or the version has been printed, as requested. It is no failure.
 var ErrShown = fault.Internal("cli: shown")
 
-// UsageError says in one line what is wrong with a command line, a variable or the
-// file. Final.
+// UsageError says in one line what is wrong with a command line, a variable or the file. Final.
 type UsageError struct {
 	Command string // "inos ledger verify"
 	Message string
@@ -31,15 +30,15 @@ func (e *UsageError) Error() string {
 	return fmt.Sprintf("%s: %s; see %s --help", e.Command, e.Message, e.Command)
 }
 
-// Program is what a command line is read for.
+// Program describes the program whose command line is read.
 type Program struct {
 	Name, Description string
 	Vars              map[string]string // for ${...} in the grammar
 }
 
-// Parse reads args into grammar, a pointer to a kong grammar, and returns the command
-// chosen, ready to Run. A flag may be written with one dash or two. Help goes to out, and
-// the error is ErrShown then; other errors are *UsageError.
+// Parse reads args into grammar, a pointer to a kong grammar, and returns the chosen command,
+// ready to Run. A flag may be written with one dash or two. Help goes to out, and the error is
+// then ErrShown; other errors are *UsageError.
 func (p Program) Parse(grammar any, args []string, out io.Writer) (chosen *kong.Context, err error) {
 	type exited struct{}
 	k, err := kong.New(grammar, kong.Name(p.Name), kong.Description(p.Description), kong.Vars(p.Vars),
@@ -48,7 +47,7 @@ func (p Program) Parse(grammar any, args []string, out io.Writer) (chosen *kong.
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.ShortUsageOnError())
 	if err != nil {
-		return nil, fmt.Errorf("cli: grammar: %w", err) // a test parses every command
+		return nil, fmt.Errorf("cli: grammar: %w", err) // a bug: a test parses every command
 	}
 	defer func() {
 		if r := recover(); r != nil {
@@ -68,8 +67,7 @@ func (p Program) Parse(grammar any, args []string, out io.Writer) (chosen *kong.
 	return nil, usage(p.Name, err)
 }
 
-// Wrong is a UsageError of a command that is running: what its flags say does not fit
-// together.
+// Wrong returns a UsageError of a running command whose flags contradict each other.
 func Wrong(chosen *kong.Context, format string, args ...any) error {
 	return &UsageError{Command: path(chosen.Model.Name, chosen), Message: fmt.Sprintf(format, args...)}
 }
@@ -82,7 +80,7 @@ func usage(name string, err error) error {
 	return &UsageError{Command: name, Message: oneLine(err.Error())}
 }
 
-// path is the program and the command that args have named so far.
+// path returns the program and the command that args have named so far.
 func path(name string, c *kong.Context) string {
 	words := []string{name}
 	for _, p := range c.Path {
@@ -93,7 +91,7 @@ func path(name string, c *kong.Context) string {
 	return strings.Join(words, " ")
 }
 
-// plain replaces what kong says of its own tokens.
+// plain replaces kong's wording of its own tokens.
 var plain = strings.NewReplacer(`expected value value but got "EOL" (<EOL>)`, "its value is missing",
 	`missing value, expecting "<arg>,..."`, "its value is missing", "expected value value but got", "expected a value but got",
 	" (short flag)", "", " (long flag)", "", "expected string value but got \"EOL\" (<EOL>)", "its value is missing",
@@ -101,8 +99,8 @@ var plain = strings.NewReplacer(`expected value value but got "EOL" (<EOL>)`, "i
 
 func oneLine(s string) string { return plain.Replace(strings.Join(strings.Fields(s), " ")) }
 
-// written is args as kong reads them: -data becomes --data, and help COMMAND becomes
-// COMMAND --help, version --version. What follows -- is left alone.
+// written returns args as kong reads them: -data becomes --data, help COMMAND becomes COMMAND
+// --help, version becomes --version. What follows -- is not changed.
 func written(args []string) []string {
 	switch {
 	case len(args) > 0 && args[0] == "help":

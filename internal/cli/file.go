@@ -12,13 +12,12 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// File is a flag that names a TOML file with values for other flags: cost = 10 at the
-// top counts for every command that has the flag --cost, under [node] for inos node. What
-// the command line or a variable says goes before it. A key that no command has is an
-// error.
+// File is a flag that names a TOML file with values for other flags. cost = 10 at the top
+// applies to every command with the flag --cost; under [node] it applies to inos node. The
+// command line and variables take precedence. A key that no command has is an error.
 type File string
 
-// BeforeResolve implements a hook of kong's.
+// BeforeResolve implements a hook of kong.
 func (f File) BeforeResolve(c *kong.Context, trace *kong.Path) error {
 	path, _ := c.FlagValue(trace.Flag).(File)
 	if path == "" {
@@ -32,7 +31,7 @@ func (f File) BeforeResolve(c *kong.Context, trace *kong.Path) error {
 	return nil
 }
 
-// file is what a TOML file says. It implements kong.Resolver.
+// file is the content of a TOML file. It implements kong.Resolver.
 type file struct {
 	path string
 	says map[string]any
@@ -53,7 +52,7 @@ func read(path string, app *kong.Application) (*file, error) {
 	return f, f.check(app.Node, true)
 }
 
-// check looks every key up among the flags of node, or, at the top, of all commands.
+// check looks up every key among the flags of node or, at the top, of all commands.
 func (f *file) check(root *kong.Node, top bool) error {
 	flags := names(root, top)
 	for key, value := range f.says {
@@ -78,7 +77,7 @@ func (f *file) check(root *kong.Node, top bool) error {
 	return nil
 }
 
-// names are the flags of n and, if deep, of what is below it.
+// names returns the flags of n and, if deep, of the commands below it.
 func names(n *kong.Node, deep bool) (out []string) {
 	for _, f := range n.Flags {
 		if f.Name != "help" && f.Name != "version" && f.Name != "config" {
@@ -93,7 +92,7 @@ func names(n *kong.Node, deep bool) (out []string) {
 	return out
 }
 
-// Validate implements kong.Resolver: read has done it.
+// Validate implements kong.Resolver. read has validated the file.
 func (f *file) Validate(*kong.Application) error { return nil }
 
 // Resolve implements kong.Resolver.

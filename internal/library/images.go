@@ -9,11 +9,11 @@ import (
 	"inos/internal/capsule"
 )
 
-// DefaultImages is how many bytes of snapshots an Images keeps.
+// DefaultImages is the default bound of an Images, in bytes.
 const DefaultImages = 256 << 20
 
-// Images keeps snapshots of capsules by CID, for as long as the program runs. When
-// they outgrow its bound the oldest go. Safe for concurrent use; nothing blocks.
+// Images keeps snapshots of capsules by CID, for as long as the program runs. Past its bound the
+// oldest are dropped. Safe for concurrent use; nothing blocks.
 type Images struct {
 	memory *budget.Memory
 
@@ -24,8 +24,8 @@ type Images struct {
 	order []capsule.CID // oldest first
 }
 
-// NewImages keeps up to most bytes, which it takes from memory; 0 means DefaultImages, nil that nobody
-// counts.
+// NewImages keeps up to most bytes, which it takes from memory. most 0 means DefaultImages.
+// memory nil means no budget.
 func NewImages(most uint64, memory *budget.Memory) *Images {
 	if most == 0 {
 		most = DefaultImages
@@ -33,8 +33,8 @@ func NewImages(most uint64, memory *budget.Memory) *Images {
 	return &Images{memory: memory, most: most, kept: make(map[capsule.CID][]byte)}
 }
 
-// PutImage keeps image, which must not change afterwards, under cid. Errors match
-// ErrMismatch, ErrFull when the image alone is over the bound, or budget.ErrFull.
+// PutImage stores image, which must not change afterwards, under cid. Errors match ErrMismatch,
+// ErrFull when the image alone exceeds the bound, or budget.ErrFull.
 func (s *Images) PutImage(_ context.Context, cid capsule.CID, image []byte) error {
 	if got := capsule.SumCID(image); got != cid {
 		return fmt.Errorf("%w: snapshot should be %s, is %s", ErrMismatch, cid, got)
@@ -63,7 +63,7 @@ func (s *Images) PutImage(_ context.Context, cid capsule.CID, image []byte) erro
 	return nil
 }
 
-// forget lets the oldest go. Called with mu held.
+// forget drops the oldest snapshot. The caller holds mu.
 func (s *Images) forget() {
 	size := uint64(len(s.kept[s.order[0]]))
 	s.used -= size
@@ -72,7 +72,7 @@ func (s *Images) forget() {
 	s.order = s.order[1:]
 }
 
-// GetImage finds a snapshot again. The bytes are shared: read only.
+// GetImage returns a stored snapshot. The bytes are shared and read-only.
 func (s *Images) GetImage(_ context.Context, cid capsule.CID) (image []byte, ok bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

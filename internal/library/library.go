@@ -1,6 +1,6 @@
-// Package library keeps the capsules this node has: by CID, by name, each with
-// the manifests that its publishers have signed. It checks every byte against its CID before it keeps it
-// and never runs one. The supervisor reads from it, the mesh serves from it.
+// Package library stores the capsules of this node: by CID and by name, each with the manifests
+// that its publishers have signed. It checks every byte against its CID before it stores it, and
+// never runs one. The supervisor reads from it, the mesh serves from it.
 package library
 
 import (
@@ -38,16 +38,15 @@ const (
 
 // Config of a Library. The zero value of a field is its default; Sign must be set.
 type Config struct {
-	// Sign signs a manifest as its publisher: this node, for what it publishes
-	// itself.
+	// Sign signs a manifest with this node as its publisher, for what it publishes itself.
 	Sign func(capsule.Manifest) ([]byte, error)
-	// Verify checks a signed manifest from elsewhere and returns its content and who
-	// signed it.
+	// Verify checks a signed manifest from elsewhere and returns its content and its signer.
 	Verify func(signed []byte) (capsule.Manifest, identity.PeerID, error)
-	// Self is who Sign signs as.
+	// Self is the identity that Sign signs with.
 	Self     identity.PeerID
 	Capacity uint64 // bytes of all capsules together
-	// Memory is what they are taken from, before they are kept; nil: Capacity alone bounds them.
+	// Memory is the budget that capsules take bytes from before they are stored. nil: Capacity
+	// alone bounds them.
 	Memory    *budget.Memory
 	ChunkSize uint32 // bytes per chunk of a manifest made here
 }
@@ -55,8 +54,7 @@ type Config struct {
 // Loader fetches a capsule's bytes when they are first needed.
 type Loader func(ctx context.Context) ([]byte, error)
 
-// Library is safe for concurrent use. Close it with nothing: it owns no
-// goroutine.
+// Library is safe for concurrent use. It owns no goroutine and needs no Close.
 type Library struct {
 	cfg   Config
 	mu    sync.Mutex
@@ -65,22 +63,22 @@ type Library struct {
 	used  uint64
 	taken uint64            // of Config.Memory
 	clock uint64            // counts uses
-	of    map[string]uint64 // bytes of guests, by where they came from
+	of    map[string]uint64 // bytes of guests, by their origin
 	pins  []*pin            // in the order in which they were set
 }
 
-// book is one capsule. Whoever loads it holds loading; wasm and manifests are set under
-// mu.
+// book is one capsule. The goroutine that loads it holds loading. wasm and manifests are set
+// under mu.
 type book struct {
 	name      string
 	load      Loader
 	loading   sync.Mutex
 	wasm      []byte
 	manifests manifests
-	guest     bool   // it came from elsewhere and makes room for others
-	origin    string // where from
-	last      uint64 // use
-	bytes     uint64 // that count for it
+	guest     bool   // from elsewhere; evicted to make room
+	origin    string // network it came from
+	last      uint64 // last use, by Library.clock
+	bytes     uint64 // that are counted for it
 }
 
 // Entry describes one capsule for a listing.
@@ -105,15 +103,15 @@ func New(cfg Config) (*Library, error) {
 	return &Library{cfg: cfg, books: map[capsule.CID]*book{}, names: map[string]capsule.CID{}, of: map[string]uint64{}}, nil
 }
 
-// Announce makes cid known under name; load runs when the bytes are first
-// needed. A name announced again points to the newer CID.
+// Announce makes cid known under name. load runs when the bytes are first needed. A name
+// announced again points to the newer CID.
 func (l *Library) Announce(name string, cid capsule.CID, load Loader) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch b := l.books[cid]; {
 	case b == nil:
 		l.books[cid] = &book{name: name, load: load}
-	case b.load == nil: // somebody has brought it before
+	case b.load == nil: // it came from elsewhere before
 		b.name, b.load = name, load
 		l.stays(b)
 	}
@@ -122,16 +120,15 @@ func (l *Library) Announce(name string, cid capsule.CID, load Loader) {
 	}
 }
 
-// Publish keeps wasm under name with a manifest signed by this node. The module
-// is inspected, so what it publishes can be spawned, and other nodes can fetch it. Errors
-// are Inspect's, or match mesh.ErrTooBig, ErrName, ErrFull, budget.ErrFull, or ErrTaken when other bytes
-// have the name.
+// Publish stores wasm under name with a manifest signed by this node. It inspects the module, so
+// what it publishes can be spawned, and other nodes can fetch it. Errors are Inspect's, or match
+// mesh.ErrTooBig, ErrName, ErrFull, budget.ErrFull, or ErrTaken when other bytes have the name.
 func (l *Library) Publish(name string, wasm []byte) (capsule.CID, error) {
 	return l.publishAs(name, wasm, false)
 }
 
-// Replace is Publish, and gives the name to wasm also when other bytes have it. Those
-// stay, under their CID.
+// Replace is Publish, but takes the name from other bytes that have it. Those stay, under their
+// CID.
 func (l *Library) Replace(name string, wasm []byte) (capsule.CID, error) {
 	return l.publishAs(name, wasm, true)
 }
@@ -166,13 +163,13 @@ func (l *Library) publish(name string, wasm []byte) (mesh.Blob, error) {
 	return l.sign(m, wasm)
 }
 
-// Seal makes a blob of bytes that are no module, such as a snapshot, with a manifest
-// signed by this node. It is not kept. The only errors are Config.Sign's.
+// Seal makes a blob of bytes that are no module, such as a snapshot, with a manifest signed by
+// this node. It does not store the blob. The only errors are Config.Sign's.
 func (l *Library) Seal(name string, b []byte) (mesh.Blob, error) {
 	return l.sign(capsule.Manifest{CID: capsule.SumCID(b), Name: name, ABIVersion: capsule.ABIVersion, Size: uint64(len(b)), ChunkSize: l.cfg.ChunkSize}, b)
 }
 
-// sign completes a manifest of b.
+// sign completes and signs a manifest of b.
 func (l *Library) sign(m capsule.Manifest, b []byte) (mesh.Blob, error) {
 	for chunk := range slices.Chunk(b, int(l.cfg.ChunkSize)) {
 		m.Chunks = append(m.Chunks, sha256.Sum256(chunk))
@@ -184,10 +181,10 @@ func (l *Library) sign(m capsule.Manifest, b []byte) (mesh.Blob, error) {
 	return mesh.Blob{Manifest: m, Publisher: l.cfg.Self, SignedManifest: signed, Wasm: b}, nil
 }
 
-// Accept keeps a blob from another node after checking its manifest's signature
-// and every byte against the CID. Its manifest stands beside those of other publishers. It
-// makes room for others; see makeRoom. Errors are Config.Verify's, or match ErrMismatch, ErrFull,
-// budget.ErrFull or mesh.ErrTooBig.
+// Accept stores a blob from another node after checking its manifest's signature and every byte
+// against the CID. Its manifest is kept beside those of other publishers. The blob is a guest:
+// see makeRoom. Errors are Config.Verify's, or match ErrMismatch, ErrFull, budget.ErrFull or
+// mesh.ErrTooBig.
 func (l *Library) Accept(blob mesh.Blob) error {
 	m, publisher, err := l.cfg.Verify(blob.SignedManifest)
 	if err != nil {
@@ -204,7 +201,7 @@ func (l *Library) Accept(blob mesh.Blob) error {
 	return l.keep("", blob, false)
 }
 
-// keep has blob, and gives it the name, if any.
+// keep stores blob under name; an empty name gives it none.
 func (l *Library) keep(name string, blob mesh.Blob, replace bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -243,7 +240,7 @@ func (l *Library) keep(name string, blob mesh.Blob, replace bool) error {
 	l.touch(b)
 	if name != "" {
 		if had := l.books[l.names[name]]; had != nil && had != b && had.name == name {
-			had.name = "" // it is replaced
+			had.name = "" // the name moves to the new one
 		}
 		b.name = name
 		l.names[name] = cid
@@ -251,8 +248,8 @@ func (l *Library) keep(name string, blob mesh.Blob, replace bool) error {
 	return nil
 }
 
-// Resolve turns a name or a CID text into the CID of a capsule. A CID need not
-// be here: it may be fetched from a peer. Errors match ErrUnknown.
+// Resolve turns a name or a CID text into the CID of a capsule. A CID need not be stored here,
+// since a peer may have it. Errors match ErrUnknown.
 func (l *Library) Resolve(nameOrCID string) (capsule.CID, error) {
 	l.mu.Lock()
 	cid, ok := l.names[nameOrCID]
@@ -266,8 +263,8 @@ func (l *Library) Resolve(nameOrCID string) (capsule.CID, error) {
 	return capsule.CID{}, fmt.Errorf("%w: %q (known: %s)", ErrUnknown, nameOrCID, strings.Join(l.Names(), ", "))
 }
 
-// Capsule returns a capsule as it is handed on, loading it if need be: with this node's
-// own manifest when it publishes the capsule, and otherwise with the first one that came.
+// Capsule returns a capsule for handing on, and loads it if need be. Its manifest is this node's
+// own when it publishes the capsule, and otherwise the first that arrived.
 func (l *Library) Capsule(ctx context.Context, cid capsule.CID) (mesh.Blob, error) {
 	return l.find(ctx, cid, func(b *book) (mesh.Blob, bool) {
 		if b.load != nil && !b.manifests.has(l.cfg.Self) || len(b.manifests) == 0 {
@@ -277,10 +274,9 @@ func (l *Library) Capsule(ctx context.Context, cid capsule.CID) (mesh.Blob, erro
 	})
 }
 
-// CapsuleOf returns a capsule as it is run: with the manifest of a publisher that trusted
-// says yes to, of this node before others. What another publisher says of a
-// capsule, its limits above all, is nobody's concern but his own: the manifest says then
-// which bytes these are and nothing more, and Publisher is empty.
+// CapsuleOf returns a capsule for running, with the manifest of a publisher that trusted
+// accepts; this node's own comes first. Without such a publisher, the manifest only says which
+// bytes these are, and Publisher is empty: limits set by an untrusted publisher do not count.
 func (l *Library) CapsuleOf(ctx context.Context, cid capsule.CID, trusted func(publisher identity.PeerID) bool) (mesh.Blob, error) {
 	return l.find(ctx, cid, func(b *book) (mesh.Blob, bool) {
 		if b.load != nil && !b.manifests.has(l.cfg.Self) || b.wasm == nil {
@@ -295,7 +291,7 @@ func (l *Library) CapsuleOf(ctx context.Context, cid capsule.CID, trusted func(p
 	})
 }
 
-// find returns what look makes of cid's book, after loading it if that finds nothing.
+// find returns the result of look on cid's book, after loading it if look finds nothing.
 func (l *Library) find(ctx context.Context, cid capsule.CID, look func(*book) (mesh.Blob, bool)) (mesh.Blob, error) {
 	l.mu.Lock()
 	b := l.books[cid]
@@ -321,8 +317,8 @@ func (l *Library) find(ctx context.Context, cid capsule.CID, look func(*book) (m
 	return blob, nil
 }
 
-// loaded gives a book that was announced its bytes, unless somebody else has brought
-// them, and this node's manifest.
+// loaded loads the bytes of an announced book, unless they have arrived meanwhile, and adds this
+// node's manifest.
 func (l *Library) loaded(ctx context.Context, cid capsule.CID, b *book) error {
 	l.mu.Lock()
 	wasm := b.wasm
@@ -346,20 +342,20 @@ func (l *Library) loaded(ctx context.Context, cid capsule.CID, b *book) error {
 	return l.keep("", own, false)
 }
 
-// Get is CapsuleOf for those who trust nobody but this node.
+// Get is CapsuleOf for callers that trust this node only.
 func (l *Library) Get(ctx context.Context, cid capsule.CID) ([]byte, capsule.Manifest, error) {
 	blob, err := l.CapsuleOf(ctx, cid, func(p identity.PeerID) bool { return p == l.cfg.Self })
 	return blob.Wasm, blob.Manifest, err
 }
 
-// Has reports whether cid's bytes are here or can be loaded here.
+// Has reports whether cid's bytes are stored or can be loaded here.
 func (l *Library) Has(cid capsule.CID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.books[cid] != nil
 }
 
-// Names lists the names, sorted.
+// Names returns the names, sorted.
 func (l *Library) Names() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -9,29 +9,29 @@ import (
 )
 
 const (
-	// manifestsAtMost bounds the publishers of one capsule that are remembered. Past it the
-	// one that came first goes, this node never.
+	// manifestsAtMost bounds the remembered publishers of one capsule. At the bound the earliest
+	// is dropped, but never this node.
 	manifestsAtMost = 16
-	// maxName is how much of a name from elsewhere is kept, in bytes.
+	// maxName is how many bytes of a name from elsewhere are kept.
 	maxName = 256
 )
 
-// manifest is what one publisher says of a capsule.
+// manifest is one publisher's manifest of a capsule.
 type manifest struct {
 	capsule.Manifest
 	publisher identity.PeerID
 	signed    []byte
 }
 
-// manifests are those of one capsule, one a publisher: this node's first, then in the
-// order in which they came.
+// manifests are those of one capsule, one per publisher: this node's first, then in order of
+// arrival.
 type manifests []manifest
 
 func (ms *manifests) has(publisher identity.PeerID) bool {
 	return slices.ContainsFunc(*ms, func(m manifest) bool { return m.publisher == publisher })
 }
 
-// add takes m in; a newer one of a publisher replaces its older one.
+// add adds m, in place of an older one of the same publisher.
 func (ms *manifests) add(m manifest, self identity.PeerID) {
 	for i := range *ms {
 		if (*ms)[i].publisher == m.publisher {
@@ -53,7 +53,7 @@ func (ms *manifests) add(m manifest, self identity.PeerID) {
 	*ms = append(*ms, m)
 }
 
-// with is b as m describes it.
+// with returns b with the manifest m.
 func (b *book) with(m manifest) mesh.Blob {
 	return mesh.Blob{Manifest: m.Manifest, Publisher: m.publisher, SignedManifest: m.signed, Wasm: b.wasm}
 }

@@ -18,9 +18,9 @@ var (
 	ErrTaken = fault.Final("name_taken", "library: the name is taken")
 )
 
-// CheckName says whether name has the form of a capsule's name: 1 to 64 letters, digits,
-// '-' and '_', of which the first is a letter or a digit. A CID is none, since it may
-// stand wherever a name may. Errors match ErrName.
+// CheckName checks that name is 1 to 64 letters, digits, '-' and '_', and begins with a letter
+// or a digit. A CID is not a name, since either may be given where a capsule is meant. Errors
+// match ErrName.
 func CheckName(name string) error {
 	fits := len(name) > 0 && len(name) <= MaxName && name[0] != '-' && name[0] != '_'
 	for i := 0; fits && i < len(name); i++ {

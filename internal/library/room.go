@@ -7,22 +7,21 @@ import (
 	"inos/internal/capsule"
 )
 
-// What this node publishes or announces stays. What came from elsewhere is a guest: it is
-// kept for as long as there is room. When there is none, the guests of the origin that has
-// most bytes here go, the one first that was used longest ago. So nobody fills a library for
-// others, nor for ever. One that somebody is about to run is pinned, and goes only when this
-// node has something of its own to keep.
+// A capsule that this node publishes or announces stays. A capsule from elsewhere is a guest,
+// kept while there is room. At the bound a guest of the origin with the most bytes is evicted,
+// the least recently used first, so no origin fills the library for others, or for ever. A
+// pinned guest, which is about to run, is evicted only for a capsule of this node's own.
 
-// bookCost is what a capsule counts besides its bytes and its manifests, which are kept twice:
-// as they came and as they were read.
+// bookCost is what a capsule counts besides its bytes and its manifests. Manifests count twice:
+// signed and decoded.
 const bookCost = 16 << 10
 
-// maxManifest bounds a signed manifest that is kept, in bytes: that of a capsule of the
-// largest size in chunks of 256 KiB is half as long.
+// maxManifest bounds a stored signed manifest, in bytes. That of the largest capsule in chunks
+// of 256 KiB is half as long.
 const maxManifest = 64 << 10
 
-// makeRoom has room for more bytes, for a book that stays itself and comes from origin, or is
-// this node's own. Called with mu held.
+// makeRoom evicts guests until more bytes fit, for a book, itself kept, that comes from origin
+// or is this node's own. The caller holds mu.
 func (l *Library) makeRoom(but *book, origin string, more uint64, own bool) bool {
 	if more > l.cfg.Capacity || l.staying() > l.cfg.Capacity-more {
 		return false
@@ -36,8 +35,8 @@ func (l *Library) makeRoom(but *book, origin string, more uint64, own bool) bool
 	return true
 }
 
-// evict lets the guest go that goes first, one that is pinned only for this node's own and when there is
-// no other; false: there is none.
+// evict removes the next guest. It removes a pinned one only for this node's own capsules and
+// when there is no other. It returns false when there is none. The caller holds mu.
 func (l *Library) evict(but *book, origin string, more uint64, own bool, pinned map[capsule.CID]bool) bool {
 	gone, worst := l.first(but, origin, more, own, pinned)
 	if worst == nil && own {
@@ -53,8 +52,8 @@ func (l *Library) evict(but *book, origin string, more uint64, own bool, pinned 
 	return true
 }
 
-// lease takes more bytes of the node's memory. When there are none left guests go, as they do
-// when the library is full. Errors match budget.ErrFull. Called with mu held.
+// lease takes more bytes of the node's memory, and evicts guests when there are none left.
+// Errors match budget.ErrFull. The caller holds mu.
 func (l *Library) lease(but *book, origin string, more uint64, own bool) error {
 	pinned := l.pinned()
 	for {
@@ -69,7 +68,7 @@ func (l *Library) lease(but *book, origin string, more uint64, own bool) error {
 	}
 }
 
-// settle gives back what was taken and is not used. Called with mu held.
+// settle gives back the memory that was taken and is not used. The caller holds mu.
 func (l *Library) settle() {
 	if l.taken > l.used {
 		l.cfg.Memory.Give(budget.Library, l.taken-l.used)
@@ -77,7 +76,8 @@ func (l *Library) settle() {
 	}
 }
 
-// first is the guest that goes first when origin has more bytes, of those that are not pinned.
+// first returns the unpinned guest that is evicted next when origin adds more bytes. The caller
+// holds mu.
 func (l *Library) first(but *book, origin string, more uint64, own bool, pinned map[capsule.CID]bool) (gone capsule.CID, worst *book) {
 	var most uint64
 	for cid, b := range l.books {
@@ -95,15 +95,15 @@ func (l *Library) first(but *book, origin string, more uint64, own bool, pinned 
 	return gone, worst
 }
 
-// pin keeps a capsule here, for somebody on a network.
+// pin keeps a capsule stored, for a user on a network.
 type pin struct {
 	cid    capsule.CID
 	origin string
 }
 
-// Pin has the capsule stay, if it is here or once it comes, until unpin is called, for
-// somebody of origin. An origin may have as many bytes pinned as are free of other pins; what
-// it pins beyond that goes like any guest. Calling unpin again is harmless.
+// Pin keeps the capsule, if it is stored or once it arrives, until unpin is called. It counts
+// for origin, which may have as many bytes pinned as are free of other pins; what it pins beyond
+// that is evicted like any guest. Calling unpin again is harmless.
 func (l *Library) Pin(cid capsule.CID, origin string) (unpin func()) {
 	p := &pin{cid, origin}
 	l.mu.Lock()
@@ -116,7 +116,8 @@ func (l *Library) Pin(cid capsule.CID, origin string) (unpin func()) {
 	}
 }
 
-// pinned are the guests that stay for now: those that were pinned first. Called with mu held.
+// pinned returns the guests that pins keep for now; earlier pins take precedence. The caller
+// holds mu.
 func (l *Library) pinned() map[capsule.CID]bool {
 	free := l.cfg.Capacity - min(l.staying(), l.cfg.Capacity)
 	stay, of := make(map[capsule.CID]bool), make(map[string]uint64)
@@ -132,7 +133,7 @@ func (l *Library) pinned() map[capsule.CID]bool {
 	return stay
 }
 
-// weigh counts what b has. Called with mu held.
+// weigh updates the bytes that count for b. The caller holds mu.
 func (l *Library) weigh(b *book) {
 	n := uint64(bookCost + len(b.wasm))
 	for _, m := range b.manifests {
@@ -145,7 +146,7 @@ func (l *Library) weigh(b *book) {
 	b.bytes = n
 }
 
-// staying is how many bytes are no guests'. Called with mu held.
+// staying returns the bytes of capsules that are not guests. The caller holds mu.
 func (l *Library) staying() uint64 {
 	n := l.used
 	for _, of := range l.of {
@@ -154,7 +155,7 @@ func (l *Library) staying() uint64 {
 	return n
 }
 
-// stays makes b no guest any more. Called with mu held.
+// stays makes b a capsule of this node, no guest. The caller holds mu.
 func (l *Library) stays(b *book) {
 	if !b.guest {
 		return
@@ -165,7 +166,7 @@ func (l *Library) stays(b *book) {
 	}
 }
 
-// touch notes that b is used now. Called with mu held.
+// touch marks b as used now. The caller holds mu.
 func (l *Library) touch(b *book) {
 	l.clock++
 	b.last = l.clock

@@ -5,15 +5,15 @@ import (
 	"io"
 )
 
-// buffered reads frames in large pieces.
+// buffered reads frames through a large buffer.
 type buffered struct {
 	r   *bufio.Reader
 	buf []byte
 }
 
-// newBuffered reads size bytes of r. A short log has a short buffer: where nothing preempts a
-// goroutine (js/wasm), whoever reads many logs in a row would otherwise fill memory before the
-// garbage collector's own goroutine has a turn.
+// newBuffered reads size bytes of r. A short log gets a short buffer: on js/wasm nothing
+// preempts a goroutine, so reading many logs in a row would fill memory before the garbage
+// collector's own goroutine runs.
 func newBuffered(r io.Reader, size int64) *buffered {
 	return &buffered{r: bufio.NewReaderSize(r, int(min(size, 256<<10)))}
 }

@@ -16,7 +16,7 @@ import (
 type checkpoints struct {
 	names  [2]string
 	files  [2]File
-	newest int // -1: none
+	newest int // index of the newest; -1: none
 	heads  [2]checkHead
 }
 
@@ -24,8 +24,8 @@ type checkHead struct {
 	generation, next uint64
 	offset           int64
 	length           uint64
-	state            []byte // until load hands it out
-	damaged          bool   // is not empty and does not verify
+	state            []byte // until load returns it
+	damaged          bool   // not empty and does not verify
 }
 
 const (
@@ -66,7 +66,7 @@ func readCheck(f File) (h checkHead, err error) {
 		return h, nil
 	}
 	length := binary.LittleEndian.Uint64(b[32:])
-	// An older, longer state may follow this one's end.
+	// The end of an older, longer state may follow.
 	if length > uint64(len(b)-checkHeader) ||
 		crc32.Checksum(b[8:checkHeader+length], castagnoli) != binary.LittleEndian.Uint32(b[4:]) {
 		return h, nil
@@ -87,7 +87,7 @@ func (c *checkpoints) save(next uint64, offset int64, state []byte) error {
 	}
 	if err != nil {
 		c.heads[i] = checkHead{damaged: true}
-		_, _ = c.empty() // or when it is opened, or written the next time
+		_, _ = c.empty() // retried by the next open or write
 		return err
 	}
 	c.heads[i] = checkHead{generation: generation, next: next, offset: offset, length: uint64(len(state))}
@@ -106,7 +106,7 @@ func checkpointOf(generation, next uint64, offset int64, state []byte) []byte {
 	return b
 }
 
-// older is where the one of the two lies that comes first, -1 when there are no two.
+// older returns the offset of the older checkpoint, -1 when there are not two.
 func (c *checkpoints) older() int64 {
 	a, b := c.heads[0], c.heads[1]
 	if a.generation == 0 || b.generation == 0 {
@@ -115,7 +115,7 @@ func (c *checkpoints) older() int64 {
 	return min(a.offset, b.offset)
 }
 
-// start is where reading from record from has to begin.
+// start returns where reading has to begin to reach record from.
 func (c *checkpoints) start(from uint64) (offset int64, index uint64) {
 	if c.newest >= 0 && c.heads[c.newest].next <= from {
 		return c.heads[c.newest].offset, c.heads[c.newest].next
@@ -144,11 +144,11 @@ func (c *checkpoints) load() (uint64, []byte, error) {
 	return h.next, state, nil
 }
 
-// verify reads both files again.
+// verify reads and checks both files again.
 func (c *checkpoints) verify() error {
 	for i, f := range c.files {
 		if c.heads[i].damaged {
-			continue // a save failed, and left the other one
+			continue // a failed save left the other one
 		}
 		h, err := readCheck(f)
 		if err != nil {
@@ -161,7 +161,7 @@ func (c *checkpoints) verify() error {
 	return nil
 }
 
-// empty cuts the files that do not verify and names them.
+// empty truncates the files that do not verify and returns their names.
 func (c *checkpoints) empty() (names []string, err error) {
 	for i, h := range c.heads {
 		if !h.damaged {

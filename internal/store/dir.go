@@ -8,12 +8,12 @@ import (
 	"inos/internal/fault"
 )
 
-// Errors of this package. ErrLocked is retryable when the other holder has gone, ErrSpace
-// once there is room, ErrFailed when what it wraps is over; the others are final. A
-// platform without a durable place returns errors.ErrUnsupported.
+// Errors of this package. ErrLocked is retryable when the other process has closed the
+// directory, ErrSpace when there is space again, and ErrFailed when the error that it wraps is
+// over. The others are final. A platform without durable storage returns errors.ErrUnsupported.
 var (
-	// ErrRefused: the browser has storage and gives none of it: in a private window, or
-	// where site data is blocked, or for a reason that it keeps to itself.
+	// ErrRefused: the browser has storage and gives none of it: in a private window, where site
+	// data is blocked, or for a reason that it does not report.
 	ErrRefused = fault.Internal("store: the browser refused")
 	// ErrSpace: the disk, or what the browser allows this site of it, is full.
 	ErrSpace   = fault.Internal("store: no space left: make room on the disk, or in what this browser stores, and try again")
@@ -22,11 +22,11 @@ var (
 	ErrClosed  = fault.Internal("store: closed")
 	ErrTooBig  = fault.Internal("store: record too big")
 	ErrName    = fault.Internal("store: bad name")
-	// ErrFailed: what was to be written is not acknowledged; what was before, stays.
+	// ErrFailed: the write is not acknowledged. Earlier acknowledged writes stay.
 	ErrFailed = fault.Internal("store: could not be written")
 )
 
-// Corruption says where a store is damaged. It matches ErrCorrupt.
+// Corruption is the place where a store is damaged. It matches ErrCorrupt.
 type Corruption struct {
 	File   string
 	Offset int64  // of the damaged frame, in bytes
@@ -38,11 +38,11 @@ func (c *Corruption) Error() string {
 	return fmt.Sprintf("%v: %s at byte %d (record %d): %s", ErrCorrupt, c.File, c.Offset, c.Record, c.Reason)
 }
 
-// Is matches ErrCorrupt.
+// Is reports whether target is ErrCorrupt.
 func (c *Corruption) Is(target error) bool { return target == ErrCorrupt }
 
-// File is random access to bytes. Not safe for concurrent use, except that
-// ReadAt may run beside others. Writes are durable after Sync.
+// File is random access to bytes. Not safe for concurrent use, except that ReadAt may run beside
+// other calls. Writes are durable after Sync.
 type File interface {
 	io.ReaderAt
 	io.WriterAt
@@ -52,8 +52,7 @@ type File interface {
 	Close() error
 }
 
-// writeAt writes all of b. A file that says it wrote less, or more, without an error has
-// failed all the same.
+// writeAt writes all of b. It fails when a file reports any other length, even without an error.
 func writeAt(f File, b []byte, off int64) error {
 	n, err := f.WriteAt(b, off)
 	if err == nil && n != len(b) {
@@ -62,8 +61,8 @@ func writeAt(f File, b []byte, off int64) error {
 	return err
 }
 
-// readAt reads all of b, which the file's size says is there: less is no damage to what
-// is stored, and must not be taken for it.
+// readAt reads all of b, which lies within the file's size. A shorter read is an error of the
+// file and no damage to what is stored.
 func readAt(f File, b []byte, off int64) error {
 	n, err := f.ReadAt(b, off)
 	if n == len(b) {
@@ -75,13 +74,13 @@ func readAt(f File, b []byte, off int64) error {
 	return fmt.Errorf("store: read %d of %d bytes: %w", n, len(b), err)
 }
 
-// Dir holds files by name. Open makes the file if there is none; the name
-// survives a crash once Open has returned. Names are of a-z, 0-9, '-' and '.'.
+// Dir holds files by name. Open makes a missing file, whose name survives a crash once Open has
+// returned. Names consist of a-z, 0-9, '-' and '.'.
 type Dir interface {
 	Open(name string) (File, error)
-	Remove(name string) error // of a closed file; none is no error
+	Remove(name string) error // the file must be closed; a missing one is no error
 	List() ([]string, error)  // the files' names, in any order
-	Close() error             // gives up the hold on the directory
+	Close() error             // releases the lock on the directory
 }
 
 func checkName(name string) error {

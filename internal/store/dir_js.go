@@ -11,17 +11,17 @@ import (
 	"inos/internal/jsinterop"
 )
 
-// lockWait is how long OpenDir waits for another tab, or for the Worker of this
-// one that is just ending, and Open for such a Worker's files.
+// lockWait is how long OpenDir waits for another tab, or for a Worker of this tab that is
+// ending, and how long Open waits for such a Worker's files.
 const lockWait = 3 * time.Second
 
-// OpenDir opens the directory called path in the origin private file system, made
-// if there is none, and holds a Web Lock on it until Close or the end of the
-// Worker. It must run in a dedicated Worker, in a goroutine of its own (never in a
-// callback from JavaScript): only there does a file have synchronous access with
-// a flush. Errors match ErrLocked when another tab has the directory,
-// errors.ErrUnsupported where the browser lacks what is needed, and ErrRefused or
-// ErrSpace when it has it and says no, as Firefox does in a private window.
+// OpenDir opens the directory called path in the origin private file system, made if there is
+// none, and holds a Web Lock on it until Close or the end of the Worker. It must run in a
+// dedicated Worker, since only there does a file have synchronous access with a flush. It must
+// run in a goroutine of its own, never in a callback from JavaScript. Errors match ErrLocked
+// when another tab has the directory and errors.ErrUnsupported where the browser lacks what is
+// needed. They match ErrRefused or ErrSpace when the browser has it and refuses it, as Firefox
+// does in a private window.
 func OpenDir(path string) (Dir, error) {
 	storage := js.Global().Get("navigator").Get("storage")
 	locks := js.Global().Get("navigator").Get("locks")
@@ -54,8 +54,8 @@ func OpenDir(path string) (Dir, error) {
 	return d, nil
 }
 
-// webLock takes an exclusive lock; release gives it back. Errors match ErrLocked when
-// somebody else has held it for lockWait, ErrRefused when the browser gives none.
+// webLock takes an exclusive lock; release returns it. Errors match ErrLocked when another
+// holder has had it for lockWait, and ErrRefused when the browser refuses it.
 func webLock(locks js.Value, name string) (release func(), err error) {
 	held := make(chan struct{})
 	hold, resolve, _ := jsinterop.NewPromise()
@@ -71,7 +71,7 @@ func webLock(locks js.Value, name string) (release func(), err error) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		_, err := jsinterop.Await(context.Background(), request, nil) // the signal ends it
+		_, err := jsinterop.Await(context.Background(), request, nil) // ended by the abort signal
 		done <- err
 		granted.Release()
 	}()
@@ -82,7 +82,7 @@ func webLock(locks js.Value, name string) (release func(), err error) {
 			<-done
 		}, nil
 	case err := <-done:
-		if n := jsinterop.NameOf(err); n == "TimeoutError" || n == "AbortError" { // the signal's
+		if n := jsinterop.NameOf(err); n == "TimeoutError" || n == "AbortError" { // of the abort signal
 			return nil, fmt.Errorf("%w: its Web Lock %q was not free within %v", ErrLocked, name, lockWait)
 		}
 		if err == nil {
@@ -105,8 +105,8 @@ func (d *opfsDir) Open(name string) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The Web Lock is this tab's, so whoever else has the file open is a Worker of it
-	// that is ending: its lock went first. Nothing says when its files follow.
+	// This tab holds the Web Lock, so any other user of the file is a Worker of this tab that is
+	// ending. Its lock is released before its files, and no event says when those follow.
 	var access js.Value
 	for pause, until := 10*time.Millisecond, time.Now().Add(lockWait); ; pause *= 2 {
 		access, err = call(file, "createSyncAccessHandle")

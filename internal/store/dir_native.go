@@ -9,12 +9,11 @@ import (
 	"path/filepath"
 )
 
-// lockName is the file that carries the directory's lock.
+// lockName is the file that is locked for the directory.
 const lockName = "lock"
 
-// OpenDir opens path, made with mode 0700 if there is none, and holds a lock on
-// it until Close or the end of the process. Errors match ErrLocked when another
-// process has it.
+// OpenDir opens path, made with mode 0700 if there is none, and holds a lock on it until Close
+// or the end of the process. Errors match ErrLocked when another process has it.
 func OpenDir(path string) (Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
@@ -45,7 +44,7 @@ func (d *osDir) Open(name string) (File, error) {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	if missing != nil {
-		// The file's name is durable only when its directory is.
+		// A new file's name is durable only after its directory is flushed.
 		if err := flushDir(d.path); err != nil {
 			return nil, errors.Join(err, f.Close())
 		}
@@ -79,8 +78,7 @@ func listFolder(path string) ([]string, error) {
 
 func (d *osDir) Close() error { return d.lock.Close() }
 
-// flush and flushDir are the operating system's, in variables so that a test sees that
-// they are called.
+// flush and flushDir are variables so that a test can see the calls.
 var flush, flushDir = syncData, syncDir
 
 type osFile struct{ *os.File }

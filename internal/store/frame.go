@@ -5,13 +5,13 @@ import (
 	"hash/crc32"
 )
 
-// A log file is a run of frames, one per Append: what is acknowledged together
-// is whole or absent together. A frame is a header, little endian,
+// A log file is a sequence of frames, one per Append, so that records acknowledged together are
+// kept or lost together. A frame is a header, little endian,
 //
 //	magic u32 | payload length u32 | first record's index u64 | records u32 | CRC-32C u32
 //
-// and a payload of records, each its length (u32) and its bytes. The checksum is
-// over the header before it and the payload.
+// and a payload of records, each with its length (u32) and its bytes. The checksum covers the
+// header before it and the payload.
 const (
 	frameMagic  = 0x314a_4e49 // "INJ1"
 	frameHeader = 24
@@ -50,7 +50,7 @@ type frameHead struct {
 	sum     uint32
 }
 
-// parseHead reads a header; reason says why it is none.
+// parseHead reads a header; reason says why it is invalid, empty if it is valid.
 func parseHead(h []byte) (head frameHead, reason string) {
 	if binary.LittleEndian.Uint32(h) != frameMagic {
 		return head, "no frame starts here"
@@ -85,13 +85,13 @@ func eachRecord(payload []byte, records uint32, fn func([]byte) error) (reason s
 	return "", nil
 }
 
-// endMark says how far a log was acknowledged. Two of them lie in a file of
-// their own and are written in turn, after the frames they speak of are durable:
-// a damaged frame before the mark is damage, one after it a torn write.
+// endMark records how far a log was acknowledged. Two marks lie in a file of their own and are
+// written in turn, after the frames that they cover are durable. A damaged frame before the mark
+// is damage; one after it is a torn write.
 type endMark struct {
 	generation uint64
 	offset     int64
-	next       uint64 // index of the record after
+	next       uint64 // index of the record after it
 }
 
 const endSlot = 32

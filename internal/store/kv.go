@@ -10,36 +10,36 @@ import (
 	"inos/internal/fault"
 )
 
-// Limits of a KV: it is read into memory whole.
+// Limits of a KV, which is held in memory whole.
 const (
 	MaxKey   = 512
 	MaxValue = 1 << 20
 	maxKV    = 32 << 20 // bytes of keys and values together
 )
 
-// ErrFull says that a KV would grow past its bound. Retryable after deletions.
+// ErrFull says that a KV would exceed its bound. Retryable after deletions.
 var ErrFull = fault.Internal("store: key-value store is full")
 
-// KV maps keys to small values, durably. It lives in memory and in one of two
-// logs; when the log has grown to several times the contents, the contents are
-// written to the other one, which then takes over. Safe for concurrent use; Put
-// and Delete block until the disk has them, Get may see what it does not have yet.
+// KV maps keys to small values, durably. It lives in memory and in one of two logs. When the log
+// has grown to several times the contents, the contents are written to the other log, which then
+// takes over. Safe for concurrent use. Put and Delete block until the change is durable. Get may
+// see changes that are not durable yet.
 type KV struct {
-	// Of whoever writes, one at a time.
+	// Used by the writing goroutine, one at a time.
 	logs    [2]*Log
 	current int
 	number  uint64 // of the takeover
 	written int    // since the takeover
-	rival   bool   // the other log may hold contents that look newer
+	rival   bool   // the other log may hold contents with a higher number
 
 	mu    sync.Mutex
 	data  map[string][]byte
 	bytes int      // of data
-	batch *kvBatch // open for joining
+	batch *kvBatch // open for more records
 	last  *kvBatch // newest, open or not
 }
 
-// OpenKV opens the store called name, or makes it.
+// OpenKV opens the store called name, and makes it if there is none.
 func OpenKV(dir Dir, name string) (*KV, error) {
 	kv := &KV{current: -1}
 	for i := range kv.logs {
@@ -93,8 +93,8 @@ func (kv *KV) Keys(prefix string) []string {
 	return out
 }
 
-// Put sets key to a copy of value. Calls that wait together share one write. Errors match
-// ErrTooBig, ErrFull or ErrFailed; after one the key is as it was.
+// Put sets key to a copy of value. Concurrent calls share one write. Errors match ErrTooBig,
+// ErrFull or ErrFailed and leave the key unchanged.
 func (kv *KV) Put(key string, value []byte) error {
 	if len(key) == 0 || len(key) > MaxKey || len(value) > MaxValue {
 		return fmt.Errorf("%w: key of %d bytes, value of %d", ErrTooBig, len(key), len(value))
@@ -117,7 +117,8 @@ func (kv *KV) Put(key string, value []byte) error {
 	return kv.finish(b, leads)
 }
 
-// Delete removes key; none is no error. Errors match ErrFailed; after one it is as it was.
+// Delete removes key; a missing key is no error. Errors match ErrFailed and leave the key
+// unchanged.
 func (kv *KV) Delete(key string) error {
 	kv.mu.Lock()
 	old, ok := kv.data[key]

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// The records of a KV's log: a byte for what it is, then its fields.
+// Kinds of records in a KV's log: the first byte of a record, before its fields.
 const (
 	kvPut    = 'p' // u32 key length, key, value
 	kvDelete = 'd' // key
@@ -16,10 +16,10 @@ const (
 	kvWhole  = 'w' // the contents are complete
 )
 
-// kvRecord is what a kvPut takes besides key and value, in bytes.
+// kvRecord is the size of a kvPut besides key and value, in bytes.
 const kvRecord = 4 + 1 + 4
 
-// readKV returns number 0 for a log without complete contents.
+// readKV returns the contents of a log, and number 0 when they are not complete.
 func readKV(l *Log) (number uint64, data map[string][]byte, err error) {
 	data = make(map[string][]byte)
 	whole, started := false, uint64(0)
@@ -51,9 +51,9 @@ func readKV(l *Log) (number uint64, data map[string][]byte, err error) {
 	return started, data, err
 }
 
-// takeover writes the contents to the other log and goes on there. One that fails may
-// have left contents there that look whole and newer: until they are gone nothing more is
-// written, or it would be lost with the next opening.
+// takeover writes the contents to the other log and continues there. A failed takeover may leave
+// contents there that look complete and newer. Until they are removed nothing more is written,
+// since the next opening would lose it.
 func (kv *KV) takeover(contents map[string][]byte) error {
 	next := kv.logs[1-kv.current]
 	kv.rival = true
@@ -86,7 +86,7 @@ func putRecord(key string, value []byte) []byte {
 	return append(append(r, key...), value...)
 }
 
-// kvBatch is the records that one write makes durable. Whoever opens it writes it,
+// kvBatch is the records that one write makes durable. The caller that opens a batch writes it,
 // after the batch before; the others wait.
 type kvBatch struct {
 	records [][]byte
@@ -97,14 +97,14 @@ type kvBatch struct {
 	err     error
 }
 
-// kvUndo is what a key had before a change: nothing, unless had.
+// kvUndo is a key's state before a change: value if had, otherwise absent.
 type kvUndo struct {
 	key string
 	old []byte
 	had bool
 }
 
-// join puts r in the open batch. The caller holds mu.
+// join adds r to the open batch. The caller holds mu.
 func (kv *KV) join(r []byte, undo kvUndo) (b *kvBatch, leads bool) {
 	if b = kv.batch; b == nil || b.bytes+len(r)+4 > maxFrame {
 		b, leads = &kvBatch{before: kv.last, done: make(chan struct{})}, true
@@ -125,7 +125,7 @@ func (kv *KV) finish(b *kvBatch, leads bool) error {
 		<-b.before.done
 		b.before = nil
 	}
-	runtime.Gosched() // on js/wasm nobody else would ever get to join
+	runtime.Gosched() // on js/wasm no other goroutine could join otherwise
 	kv.mu.Lock()
 	if kv.batch == b {
 		kv.batch = nil
@@ -138,14 +138,14 @@ func (kv *KV) finish(b *kvBatch, leads bool) error {
 	} else {
 		b.undo = nil
 		if kv.written += b.bytes + frameHeader; kv.tidy(b) != nil {
-			kv.written /= 2 // the log that there is will do until a later batch
+			kv.written /= 2 // this log serves until a later batch tries again
 		}
 	}
 	close(b.done)
 	return b.err
 }
 
-// write appends b, once what a failed takeover left is gone.
+// write appends b, after removing what a failed takeover left.
 func (kv *KV) write(b *kvBatch) error {
 	if kv.rival {
 		if err := kv.logs[1-kv.current].Reset(); err != nil {
@@ -156,9 +156,9 @@ func (kv *KV) write(b *kvBatch) error {
 	return kv.logs[kv.current].Append(b.records)
 }
 
-// revert takes the changes of b, which are not on the disk, out of the contents. Batches
-// that wait behind it may have changed the same keys again: then it is their undo that
-// goes further back. The caller holds mu.
+// revert takes the changes of b, which are not durable, out of the contents. When a batch that
+// waits behind b has changed the same key again, that batch's undo takes the older value
+// instead. The caller holds mu.
 func (kv *KV) revert(b *kvBatch) {
 	for _, u := range slices.Backward(b.undo) {
 		var later *kvUndo // the first change of the key after b
@@ -182,8 +182,8 @@ func (kv *KV) revert(b *kvBatch) {
 	}
 }
 
-// tidy starts the other log over when this one has grown to several times the
-// contents, as they are without what waits behind b: that may be refused yet.
+// tidy starts the takeover by the other log when this one has grown to several times the
+// contents. The contents exclude what waits behind b, which may still be refused.
 func (kv *KV) tidy(b *kvBatch) error {
 	kv.mu.Lock()
 	if kv.written < 1<<20+2*kv.bytes {

@@ -6,9 +6,8 @@ import (
 	"sync"
 )
 
-// Log is a durable sequence of records with one checkpoint. Safe for concurrent
-// use; Append blocks until the disk has the records. One that is Bound lets its oldest
-// records go.
+// Log is a durable sequence of records with one checkpoint. Safe for concurrent use. Append
+// blocks until the records are durable. A log with a Bound removes its oldest records.
 type Log struct {
 	dir  Dir
 	name string
@@ -17,17 +16,17 @@ type Log struct {
 	reach
 	ends    File
 	check   checkpoints
-	budget  int64    // in bytes; 0: none
-	readers int      // of reach, without mu: nothing goes meanwhile
-	litter  []string // files to be removed before another segment is begun
+	budget  int64    // bytes; 0: no bound
+	readers int      // readers of a reach without mu; no segment is removed meanwhile
+	litter  []string // files to remove before another segment is begun
 	scratch []byte
 	failed  error
 }
 
-// Append adds records as one frame: after a crash all of them are there or none. One that
-// fails, matching ErrFailed and what failed, adds nothing: what of it may have reached the
-// file is taken off again, at once or, where that fails too, before the next write or
-// read. So the log goes on as soon as the disk does.
+// Append adds records as one frame: a crash keeps all of them or none. A failed Append adds
+// nothing; its error matches ErrFailed and the cause. What it may have written is removed at
+// once or, when that fails too, before the next write or read, so the log works again as soon as
+// the disk does.
 func (l *Log) Append(records [][]byte) error {
 	if len(records) == 0 {
 		return nil
@@ -51,7 +50,7 @@ func (l *Log) Append(records [][]byte) error {
 	err := l.write(l.scratch, len(records))
 	if err != nil {
 		err = l.fail(err)
-		_ = l.repair() // tried again before the next write
+		_ = l.repair() // retried before the next write
 		return err
 	}
 	if cap(l.scratch) > 1<<20 {
@@ -78,19 +77,19 @@ func (l *Log) write(frame []byte, records int) error {
 	return nil
 }
 
-// fail notes that the files may hold more than l.end says.
+// fail records that the files may hold more than l.end says.
 func (l *Log) fail(err error) error {
 	l.failed = fmt.Errorf("%w: %w", ErrFailed, err)
 	return l.failed
 }
 
-// repair makes the files say again what has been acknowledged, after a write that
-// failed; otherwise it does nothing. The caller holds mu.
+// repair cuts the files back to what has been acknowledged, after a failed write; otherwise it
+// does nothing. The caller holds mu.
 func (l *Log) repair() error {
 	if l.failed == nil || !errors.Is(l.failed, ErrFailed) {
 		return l.failed
 	}
-	// The marks first, both: none may speak of what goes.
+	// Both marks first: neither may cover what is cut.
 	err := errors.Join(l.mark(), l.mark())
 	if err == nil {
 		err = l.ends.Sync()
@@ -108,19 +107,18 @@ func (l *Log) repair() error {
 	return nil
 }
 
-// Len is the number of records, those let go among them.
+// Len returns the number of records, including removed ones.
 func (l *Log) Len() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.end.next
 }
 
-// Replay calls fn with each record from index from on, as of the call. The slice
-// is valid during the call; an error of fn ends it and is returned. Damage is a
-// *Corruption. Records before the checkpoint are skipped without reading when
-// from is where the checkpoint starts. base is called where a segment after from begins,
-// before the records there: first of all, when records from from on have been let go. If it
-// is nil then, the error matches ErrGone.
+// Replay calls fn with each record from index from on, as of the call. The slice is valid during
+// the call only. An error of fn ends Replay and is returned. Damage is a *Corruption. When from
+// is where the checkpoint starts, earlier records are skipped unread. Replay calls base where a
+// segment after from begins, before its records. When records at or after from have been
+// removed, that call comes first; if base is nil then, the error matches ErrGone.
 func (l *Log) Replay(from uint64, base Base, fn func(record []byte) error) error {
 	l.mu.Lock()
 	failed := l.repair()
@@ -138,8 +136,8 @@ func (l *Log) Replay(from uint64, base Base, fn func(record []byte) error) error
 	return r.replay(offset, index, from, base, fn)
 }
 
-// Read is Replay of what has been acknowledged. It writes nothing, so that it works
-// while nothing can be written.
+// Read is Replay of the acknowledged records. It writes nothing, so it works while nothing can
+// be written.
 func (l *Log) Read(from uint64, base Base, fn func(record []byte) error) error {
 	r, err := l.acknowledged()
 	defer l.release()
@@ -149,8 +147,8 @@ func (l *Log) Read(from uint64, base Base, fn func(record []byte) error) error {
 	return r.replay(0, 0, from, base, fn)
 }
 
-// acknowledged holds what there is up to where the log ends, whatever a write that failed
-// has left behind it.
+// acknowledged holds a reach up to the log's end, without what a failed write has left behind
+// it.
 func (l *Log) acknowledged() (reach, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -161,8 +159,7 @@ func (l *Log) acknowledged() (reach, error) {
 	return r, nil
 }
 
-// Verify reads all that is kept, and the checkpoint, and writes nothing. Damage is a
-// *Corruption.
+// Verify reads all kept records and the checkpoint, and writes nothing. Damage is a *Corruption.
 func (l *Log) Verify() error {
 	r, err := l.acknowledged()
 	defer l.release()
@@ -175,10 +172,10 @@ func (l *Log) Verify() error {
 	return r.verify()
 }
 
-// SaveCheckpoint keeps state as what the first next records add up to, durably
-// and in place of the checkpoint before; a crash leaves one of the two, and so does an
-// error, unless it is one of making room, which the next call does. next is at most Len,
-// and the end of an Append. What is kept before the checkpoint may be let go: see Bound.
+// SaveCheckpoint stores state as the sum of the first next records, durably and in place of the
+// checkpoint before. A crash or an error leaves one of the two. An error in removing old
+// segments leaves the new one, and the next call tries again. next is at most Len, and the end
+// of an Append. Records before the checkpoint may be removed: see Bound.
 func (l *Log) SaveCheckpoint(next uint64, state []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -188,7 +185,7 @@ func (l *Log) SaveCheckpoint(next uint64, state []byte) error {
 	if next != l.end.next {
 		return fmt.Errorf("store: checkpoint of %d records, the log has %d", next, l.end.next)
 	}
-	// The mark first: what a checkpoint adds up was acknowledged, and stays so.
+	// The mark first: records that a checkpoint covers were acknowledged and have to stay so.
 	if err := l.ends.Sync(); err != nil {
 		return fmt.Errorf("%w: %w", ErrFailed, err)
 	}
@@ -202,9 +199,9 @@ func (l *Log) SaveCheckpoint(next uint64, state []byte) error {
 	return nil
 }
 
-// Reset empties the log. A crash during it leaves a log that is empty or starts
-// with records that were in it: callers that reset must tell old from new.
-// Checkpoints stay; a log that is reset should not have any, and not be bound.
+// Reset empties the log. A crash during Reset leaves the log empty or with some of its first
+// records, so callers must be able to tell old from new. Reset keeps checkpoints; a log that is
+// reset should have none, and no bound.
 func (l *Log) Reset() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -214,7 +211,7 @@ func (l *Log) Reset() error {
 	if len(l.segments) > 1 || l.segments[0].base > 0 {
 		return fmt.Errorf("store: a log in several files cannot be reset")
 	}
-	// What repair does is what is needed, with nothing acknowledged.
+	// repair cuts the files to nothing when nothing is acknowledged.
 	l.end.offset, l.end.next, l.failed = 0, 0, ErrFailed
 	return l.repair()
 }
@@ -225,7 +222,7 @@ func (l *Log) LoadCheckpoint() (next uint64, state []byte, err error) {
 	defer l.mu.Unlock()
 	next, state, err = l.check.load()
 	if err == nil && len(l.segments) > 0 && next < l.segments[0].first {
-		return 0, nil, nil // what follows it has been let go
+		return 0, nil, nil // the records after it have been removed
 	}
 	return next, state, err
 }

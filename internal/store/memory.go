@@ -7,14 +7,14 @@ import (
 	"sync"
 )
 
-// MemoryDir is a Dir in memory. Crash forgets what no Sync made durable, as a
-// power failure does. Safe for concurrent use.
+// MemoryDir is a Dir in memory. Crash discards what no Sync made durable, as a power failure
+// does. Safe for concurrent use.
 type MemoryDir struct {
 	mu    sync.Mutex
 	files map[string]*memoryFile
-	// Fault, when set, is asked before every write, sync and truncate, before a file is
-	// made ("make") or removed ("remove"), and after it has been ("made", "removed"); its
-	// error is returned instead. Set it before use.
+	// Fault, when set, is called before every write, sync and truncate, before a file is made
+	// ("make") or removed ("remove"), and after that ("made", "removed"). Its error is returned
+	// instead of the operation's result. Set it before use.
 	Fault func(name, operation string) error
 }
 
@@ -25,10 +25,10 @@ type memoryFile struct {
 	durable []byte
 }
 
-// NewMemoryDir returns an empty one.
+// NewMemoryDir returns an empty MemoryDir.
 func NewMemoryDir() *MemoryDir { return &MemoryDir{files: make(map[string]*memoryFile)} }
 
-// Open returns the file, empty the first time.
+// Open returns the file, empty at first.
 func (d *MemoryDir) Open(name string) (File, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -47,7 +47,7 @@ func (d *MemoryDir) Open(name string) (File, error) {
 	return f, nil
 }
 
-// change does what a Fault may prevent or report.
+// change calls do, unless Fault prevents it, and returns the error that Fault reports after it.
 func (d *MemoryDir) change(name, before, after string, do func()) error {
 	if d.Fault != nil {
 		if err := d.Fault(name, before); err != nil {
@@ -63,7 +63,7 @@ func (d *MemoryDir) change(name, before, after string, do func()) error {
 	return nil
 }
 
-// List names the files.
+// List returns the files' names.
 func (d *MemoryDir) List() ([]string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -75,12 +75,11 @@ func (d *MemoryDir) Remove(name string) error {
 	return d.change(name, "remove", "removed", func() { delete(d.files, name) })
 }
 
-// Close does nothing: the files stay, for the next to open.
+// Close does nothing: the files stay for the next Open.
 func (d *MemoryDir) Close() error { return nil }
 
-// Crash puts every file back to its last Sync, plus, when keep is not nil, as
-// much of what came after as keep says (it gets the file's name, durable and
-// current contents).
+// Crash resets every file to its last Sync. When keep is not nil, a file gets the contents
+// that keep returns for its name, its durable and its current contents.
 func (d *MemoryDir) Crash(keep func(name string, durable, now []byte) []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -94,8 +93,8 @@ func (d *MemoryDir) Crash(keep func(name string, durable, now []byte) []byte) {
 	}
 }
 
-// Bytes gives direct access to a file's contents, to damage them; nil when there
-// is no such file.
+// Bytes returns a file's contents themselves, so that a test can damage them; nil when there is
+// no such file.
 func (d *MemoryDir) Bytes(name string) []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -8,19 +8,19 @@ import (
 	"syscall/js"
 )
 
-// opfsBuffer is how much crosses to JavaScript at a time, in bytes.
+// opfsBuffer is how many bytes are copied to or from JavaScript at a time.
 const opfsBuffer = 256 << 10
 
-// opfsFile wraps a FileSystemSyncAccessHandle, whose methods block the Worker. What a
-// browser answers is checked: a count that is not one, or a size that did not change,
-// is an error that matches ErrRefused.
+// opfsFile wraps a FileSystemSyncAccessHandle, whose methods block the Worker. It checks the
+// browser's results: an invalid count, or a size that did not change, is an error that matches
+// ErrRefused.
 type opfsFile struct {
 	access js.Value
 	buffer js.Value
 }
 
-// transfer reads or writes view at off and returns how many bytes the browser says
-// that it moved: 0 to want.
+// transfer reads or writes view at off and returns the number of bytes that the browser reports,
+// from 0 to want.
 func (f *opfsFile) transfer(method string, view js.Value, want int, off int64) (int, error) {
 	v, err := invoke(f.access, method, view, map[string]any{"at": float64(off)})
 	if err != nil {
@@ -34,8 +34,8 @@ func (f *opfsFile) transfer(method string, view js.Value, want int, off int64) (
 	return 0, refused(method, fmt.Errorf("the browser says that it moved %s of %d bytes", v.String(), want))
 }
 
-// ReadAt fails where the browser reads nothing short of the file's end: taken for that end
-// it would look like damage to what is kept.
+// ReadAt fails when the browser reads nothing before the file's end. Treated as the end, that
+// would look like damage to what is stored.
 func (f *opfsFile) ReadAt(p []byte, off int64) (int, error) {
 	done := 0
 	for done < len(p) {
@@ -57,8 +57,8 @@ func (f *opfsFile) ReadAt(p []byte, off int64) (int, error) {
 	return done, nil
 }
 
-// WriteAt writes all of p. A browser that wrote less has failed: at a full quota some
-// say how much they wrote instead of throwing.
+// WriteAt writes all of p and fails when the browser writes less: at a full quota some browsers
+// return a short count instead of throwing.
 func (f *opfsFile) WriteAt(p []byte, off int64) (int, error) {
 	done := 0
 	for done < len(p) {
@@ -89,7 +89,7 @@ func (f *opfsFile) Size() (int64, error) {
 	return 0, refused("getSize", fmt.Errorf("the browser says %s", v.String()))
 }
 
-// Truncate says nothing of whether it worked, so it is looked at.
+// Truncate checks the size afterwards, since the browser's call reports no result.
 func (f *opfsFile) Truncate(size int64) error {
 	if _, err := invoke(f.access, "truncate", float64(size)); err != nil {
 		return err

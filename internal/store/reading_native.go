@@ -11,11 +11,11 @@ import (
 	"path/filepath"
 )
 
-// OpenReading opens the folder path for reading: nothing in it is made, mended or
-// changed. What opening a log would write, a torn tail cut off or a mark, is kept in
-// memory and is gone with Close. Others may read at the same time; nobody can open the
-// folder for writing until Close. Errors match fs.ErrNotExist when there is no such
-// folder or no process ever opened it with OpenDir, and ErrLocked when one has it open.
+// OpenReading opens the folder path for reading and changes nothing in it. What opening a log
+// would write, a cut torn tail or a mark, stays in memory until Close. Others may read at the
+// same time. Nobody can open the folder for writing until Close. Errors match fs.ErrNotExist
+// when there is no such folder or no process ever opened it with OpenDir, and ErrLocked when one
+// has it open.
 func OpenReading(path string) (Dir, error) {
 	if info, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
@@ -32,8 +32,8 @@ func OpenReading(path string) (Dir, error) {
 	return &readingDir{path: path, lock: lock}, nil
 }
 
-// Readable is a log that can be read, as of when it was opened or as it grows. Append
-// and SaveCheckpoint reach no disk.
+// Readable is a log for reading, as of when it was opened or as it grows. Its Append and
+// SaveCheckpoint write nothing to disk.
 type Readable interface {
 	Len() uint64
 	Replay(from uint64, base Base, fn func(record []byte) error) error
@@ -45,11 +45,10 @@ type Readable interface {
 	Close() error
 }
 
-// ReadLog opens the log called name in the folder path for reading, and changes nothing
-// there. running says that another process has the folder open: the log is a View then,
-// without the checkpoint, and found is empty. Otherwise found says what opening it for
-// writing would mend. Errors match fs.ErrNotExist when there is no such log, and
-// ErrCorrupt.
+// ReadLog opens the log called name in the folder path for reading, and changes nothing there.
+// running says that another process has the folder open: log is then a View, without the
+// checkpoint, and found is empty. Otherwise found says what opening it for writing would repair.
+// Errors match fs.ErrNotExist when there is no such log, and ErrCorrupt.
 func ReadLog(path, name string) (log Readable, found Recovery, running bool, err error) {
 	dir, err := OpenReading(path)
 	if errors.Is(err, ErrLocked) {
@@ -69,8 +68,8 @@ func ReadLog(path, name string) (log Readable, found Recovery, running bool, err
 	return &readLog{l, dir}, found, false, nil
 }
 
-// HasLog looks for the log called name in the folder path. Errors match fs.ErrNotExist
-// when there is none.
+// HasLog returns nil when the folder path has the log called name. Errors match fs.ErrNotExist
+// when it has none.
 func HasLog(path, name string) error {
 	_, err := findSegments(path, name)
 	return err
@@ -88,7 +87,7 @@ func findSegments(path, name string) ([]segment, error) {
 	return found, nil
 }
 
-// readLog closes the folder with the log.
+// readLog is a log that closes its folder too.
 type readLog struct {
 	*Log
 	dir Dir
@@ -101,7 +100,7 @@ type readingDir struct {
 	lock *os.File
 }
 
-// Open opens a file that is there, or an empty one that is not.
+// Open opens a file, or an empty one in memory when it does not exist.
 func (d *readingDir) Open(name string) (File, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -120,7 +119,7 @@ func (d *readingDir) Open(name string) (File, error) {
 	return &readingFile{file: f, size: info.Size()}, nil
 }
 
-// List names the files that are there.
+// List returns the names of the existing files.
 func (d *readingDir) List() ([]string, error) { return listFolder(d.path) }
 
 // Remove returns ErrReadOnly.
@@ -128,11 +127,11 @@ func (d *readingDir) Remove(string) error { return ErrReadOnly }
 
 func (d *readingDir) Close() error { return d.lock.Close() }
 
-// readingFile is the first size bytes of a file, until it is written to: from then on
-// it is memory. A log cuts its own file, which may be large, and writes only to its end
-// marks, which are not.
+// readingFile is the first size bytes of a file. The first write copies it into memory. That is
+// affordable: a log only truncates its own file, which may be large, and writes only to its end
+// marks, which are small.
 type readingFile struct {
-	file    *os.File // nil: there is none
+	file    *os.File // nil: it does not exist
 	size    int64
 	changed bool
 	memory  []byte
@@ -173,7 +172,7 @@ func (f *readingFile) Truncate(size int64) error {
 	case f.changed && size <= int64(len(f.memory)):
 		f.memory = f.memory[:size]
 	default:
-		return ErrReadOnly // no caller makes a file longer
+		return ErrReadOnly // no caller extends a file
 	}
 	return nil
 }

@@ -5,23 +5,23 @@ import (
 	"slices"
 )
 
-// Recovery says what opening a log found.
+// Recovery is what opening a log found.
 type Recovery struct {
-	Gone    uint64 // records that had been let go
+	Gone    uint64 // records removed before
 	Records uint64 // in the log
 	Bytes   int64
-	Cut     int64 // bytes at the end that were no whole frame and have been cut off
+	Cut     int64 // bytes cut off at the end because they were no whole frame
 	Marks   int   // end marks that did not verify: 0, or 1 after a crash
-	// Emptied are the checkpoint files that did not verify, because a crash tore the
-	// last save or because they are damaged. They have been emptied: the other one, or
-	// the log itself, says the same.
+	// Emptied lists the checkpoint files that did not verify, because a crash tore the last save
+	// or because they are damaged. They have been emptied; the other checkpoint, or the log
+	// itself, holds the same facts.
 	Emptied []string
 }
 
-// OpenLog opens the log called name, or makes it. A torn tail is cut off: the write that
-// a crash tore, unless the disk has damaged the newest frame since the last checkpoint,
-// which looks the same. Errors match ErrCorrupt when a whole frame follows what is not
-// whole; damage before the last end mark is found by Replay and Verify.
+// OpenLog opens the log called name, and makes it if there is none. It cuts off a torn tail.
+// Damage to the newest frame since the last checkpoint looks like a torn write and is cut off
+// too. Errors match ErrCorrupt when a whole frame follows a broken one. Replay and Verify find
+// damage before the last end mark.
 func OpenLog(dir Dir, name string) (*Log, Recovery, error) {
 	l := &Log{dir: dir, name: name}
 	r, err := l.open()
@@ -70,8 +70,8 @@ func (l *Log) open() (r Recovery, err error) {
 		}
 	}
 	if r.Cut > 0 || r.Marks > 0 || l.end.offset > marked.offset {
-		// A process that was killed may have written a frame and not flushed it: it counts
-		// from now on, and so is made durable before a mark that speaks of it.
+		// A killed process may have written a frame without flushing it. That frame counts from
+		// now on, so it is made durable before a mark that covers it.
 		if err = newest.Sync(); err != nil {
 			return r, err
 		}
@@ -84,7 +84,7 @@ func (l *Log) open() (r Recovery, err error) {
 	return r, nil
 }
 
-// openSegments returns the size of the newest one's file.
+// openSegments returns the size of the newest segment's file.
 func (l *Log) openSegments() (size int64, err error) {
 	files, err := l.dir.List()
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"inos/internal/jsinterop"
 )
 
-// refused is what the browser threw or rejected with, as an error of this package: a
-// full quota matches ErrSpace, everything else ErrRefused.
+// refused turns what the browser threw or rejected with into an error of this package: a full
+// quota matches ErrSpace, everything else ErrRefused.
 func refused(what string, err error) error {
 	as := ErrRefused
 	if jsinterop.NameOf(err) == "QuotaExceededError" {
@@ -18,7 +18,7 @@ func refused(what string, err error) error {
 	return fmt.Errorf("%w: %s: %w", as, what, err)
 }
 
-// invoke calls a method; what JavaScript throws is returned, as refused says.
+// invoke calls a method. What JavaScript throws is returned as refused returns it.
 func invoke(v js.Value, method string, args ...any) (js.Value, error) {
 	result, err := jsinterop.Call(v, method, args...)
 	if err != nil {

@@ -5,12 +5,12 @@ import (
 	"slices"
 )
 
-// LeastBudget is the smallest that Bound keeps, whatever is appended at once, in bytes.
+// LeastBudget is the smallest budget, in bytes, that Bound can keep for Appends of any size.
 const LeastBudget = 8 << 20
 
-// How a budget is shared. A segment is begun at the first checkpoint after it holds
-// 1/8, checkpoints come at least every 1/4, and after each at most 5/8 is in use: the
-// last 1/8 is for what an Append brings beyond that.
+// Shares of a budget. A segment is begun at the first checkpoint after the last one holds 1/8.
+// Checkpoints come at least every 1/4. After each at most 5/8 is in use, and the last 1/8 is for
+// an Append beyond that.
 const (
 	segmentShare = 8
 	betweenShare = 4
@@ -18,27 +18,25 @@ const (
 
 func keptOf(budget int64) int64 { return budget - budget/betweenShare - budget/segmentShare }
 
-// Bound has the log take at most budget bytes of disk, or keep everything when it is 0: with
-// each checkpoint its oldest segments are let go, those that lie before the checkpoint before
-// it. The bound holds as long as checkpoints are saved as often as Budget says and two
-// states take 3/8 of it at most: if they are larger, the log takes 5/8 and them. The two
-// checkpoints themselves come on top.
+// Bound limits the log to budget bytes of disk; 0 keeps everything. With each checkpoint the
+// oldest segments that lie before the previous checkpoint are removed. The limit holds as long
+// as checkpoints are saved as often as Budget says and two states take at most 3/8 of it. When
+// they are larger, the log takes 5/8 and them. The two checkpoints themselves come on top.
 func (l *Log) Bound(budget int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.budget = budget
 }
 
-// Budget says how many bytes of records may lie between two checkpoints, 0: as many as
-// the caller likes; and whether the log takes more than it may, so that two checkpoints
-// should be saved at once.
+// Budget returns how many bytes of records may lie between two checkpoints (0: any number), and
+// whether the log exceeds its bound, so that two checkpoints should be saved at once.
 func (l *Log) Budget() (between int64, over bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.budget / betweenShare, l.budget > 0 && l.size() > l.budget
 }
 
-// size is what the segments take of the disk.
+// size returns the bytes that the segments take on disk.
 func (l *Log) size() int64 {
 	n := l.end.offset - l.segments[0].base
 	for i := range l.segments {
@@ -49,13 +47,13 @@ func (l *Log) size() int64 {
 
 func (r *reach) newest() *segment { return &r.segments[len(r.segments)-1] }
 
-// hold is what there is to read: until release nothing of it goes. The caller holds mu.
+// hold returns what can be read and keeps it until release. The caller holds mu.
 func (l *Log) hold() reach {
 	l.readers++
 	return reach{slices.Clone(l.segments), l.end}
 }
 
-// release ends a hold, and makes the room that was put off because of it.
+// release ends a hold, and removes the segments whose removal waited for it.
 func (l *Log) release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -65,8 +63,8 @@ func (l *Log) release() {
 	}
 }
 
-// makeRoom begins a new segment if the newest is full, at the checkpoint of state that has
-// just been saved, and lets old ones go. The caller holds mu.
+// makeRoom begins a new segment if the newest is full, at the checkpoint of state that has just
+// been saved, and removes old ones. The caller holds mu.
 func (l *Log) makeRoom(state []byte) error {
 	if l.budget == 0 {
 		return nil
@@ -79,8 +77,9 @@ func (l *Log) makeRoom(state []byte) error {
 	return l.trim()
 }
 
-// begin makes a new segment. What a failure leaves is removed, at once or before it is
-// tried again; meanwhile the segment before goes on, and joined knows by that.
+// begin makes a new segment. Leftovers of a failure are removed at once or before the next
+// attempt. Meanwhile the log continues in the segment before, by which joined recognizes the
+// leftovers.
 func (l *Log) begin(state []byte) error {
 	if err := l.sweep(); err != nil {
 		return err
@@ -110,8 +109,7 @@ func (l *Log) writeState(s *segment, state []byte) (err error) {
 	return s.stateOf.Sync()
 }
 
-// trim lets the oldest segments go, if they lie before both checkpoints. The caller
-// holds mu.
+// trim removes the oldest segments that lie before both checkpoints. The caller holds mu.
 func (l *Log) trim() error {
 	if l.budget == 0 || l.readers > 0 {
 		return nil
@@ -133,7 +131,7 @@ func (l *Log) trim() error {
 	return nil
 }
 
-// sweep removes the litter, in order. The caller holds mu, or opens the log.
+// sweep removes the litter files, in order. The caller holds mu, or opens the log.
 func (l *Log) sweep() error {
 	for len(l.litter) > 0 {
 		if err := l.dir.Remove(l.litter[0]); err != nil {
@@ -144,7 +142,7 @@ func (l *Log) sweep() error {
 	return nil
 }
 
-// verify reads all of it, and each state.
+// verify reads all of r, and each state.
 func (r *reach) verify() error {
 	for i := range r.segments {
 		if _, err := r.segments[i].load(); err != nil {

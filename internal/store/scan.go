@@ -7,14 +7,14 @@ import (
 	"inos/internal/fault"
 )
 
-// ErrGone: records are asked for that the log has let go. Final.
+// ErrGone: the requested records have been removed from the log. Final.
 var ErrGone = fault.Internal("store: records are asked for that have been let go")
 
-// Base is told of the state that the records before first add up to, where a segment
-// begins: state reads it. What lies before the first such call has been let go.
+// Base receives the state of the records before first, where a segment begins. Calling state
+// reads it. Records before the first such call have been removed.
 type Base = func(first uint64, state func() ([]byte, error)) error
 
-// readEnds is the newer of the two end marks in f, and how many do not verify.
+// readEnds returns the newer of the two end marks in f, and how many do not verify.
 func readEnds(f File) (end endMark, bad int, err error) {
 	var b [2 * endSlot]byte
 	size, err := f.Size()
@@ -41,29 +41,29 @@ func readEnds(f File) (end endMark, bad int, err error) {
 	return end, bad, nil
 }
 
-// mark writes the end mark; it is durable with the next sync of its file, which
-// SaveCheckpoint and Close do, and opening. A mark that lags means that more is scanned,
-// and that damage to the newest frame is taken for a write that a crash tore.
+// mark writes the end mark. It becomes durable with the next sync of its file: in
+// SaveCheckpoint, Close and opening. A mark that lags means a longer scan, and that damage to
+// the newest frame is taken for a torn write.
 func (l *Log) mark() error {
 	l.end.generation++
 	return writeAt(l.ends, l.end.encode(), int64(l.end.generation%2)*endSlot)
 }
 
-// reach is a log's segments and how far they are to be read.
+// reach is a log's segments and the end up to which they are read.
 type reach struct {
 	segments []segment
 	end      endMark
 }
 
-// halt is where reading ended before the end, and why.
+// halt is where reading stopped before the end, and why.
 type halt struct {
 	Corruption
-	last bool // in the newest segment, where a crash may have torn the end
+	last bool // in the newest segment, whose end a crash may have torn
 }
 
-// settle takes e, a log's end mark, for where r ends, and what whole frames follow it: they
-// were written, and perhaps acknowledged, before the mark was. size is that of the newest
-// segment's file.
+// settle sets the end of r to e, a log's end mark, and to the whole frames after it: those were
+// written, and perhaps acknowledged, before the mark was. size is that of the newest segment's
+// file.
 func (r *reach) settle(e endMark, size int64) (*halt, error) {
 	first, newest := &r.segments[0], &r.segments[len(r.segments)-1]
 	limit := newest.base + size
@@ -81,9 +81,9 @@ func (r *reach) settle(e endMark, size int64) (*halt, error) {
 	})
 }
 
-// frames reads the frames from offset on, the first record of which is next, and calls
-// enter, which may be nil, with each segment that begins there and fn with each whole
-// frame. Payloads are valid during the call. The halt is nil when it got to the end.
+// frames reads the frames from offset on, the first record of which is next. It calls enter,
+// which may be nil, with each segment that begins there and fn with each whole frame. Payloads
+// are valid during the call. The halt is nil when it reached the end.
 func (r *reach) frames(offset int64, next uint64, enter func(*segment) error,
 	fn func(head frameHead, payload []byte, end int64) error) (*halt, error) {
 	for i := range r.segments {
@@ -111,7 +111,7 @@ func (r *reach) frames(offset int64, next uint64, enter func(*segment) error,
 	return nil, nil
 }
 
-// frames moves offset and next on past each whole frame.
+// frames moves offset and next past each whole frame.
 func (s *segment) frames(offset *int64, next *uint64, limit int64, fn func(head frameHead, payload []byte, end int64) error) (reason string, err error) {
 	r := newBuffered(io.NewSectionReader(s.file, *offset-s.base, limit-*offset), limit-*offset)
 	var h [frameHeader]byte
@@ -148,13 +148,13 @@ func (s *segment) frames(offset *int64, next *uint64, limit int64, fn func(head 
 	return "", nil
 }
 
-// replay calls fn with each record from index from on; offset and index, where a frame
-// begins, are before it. base is as Log.Replay has it.
+// replay calls fn with each record from index from on. offset and index are the start of a frame
+// before it. base is as in Log.Replay.
 func (r *reach) replay(offset int64, index, from uint64, base Base, fn func([]byte) error) error {
 	if from < r.segments[0].first && base == nil {
 		return fmt.Errorf("%w: record %d, the first that is kept is %d", ErrGone, from, r.segments[0].first)
 	}
-	for i := range r.segments { // nearer to from than what is known
+	for i := range r.segments { // start at a segment nearer to from
 		if s := &r.segments[i]; (i == 0 || s.first <= from) && s.base > offset {
 			offset, index = s.base, s.first
 		}
@@ -185,7 +185,7 @@ func (r *reach) replay(offset int64, index, from uint64, base Base, fn func([]by
 	return err
 }
 
-// holds is the segment that the byte at offset lies in.
+// holds returns the segment that contains the byte at offset.
 func (r *reach) holds(offset int64) *segment {
 	for i := len(r.segments) - 1; i > 0; i-- {
 		if r.segments[i].base <= offset {
@@ -195,8 +195,8 @@ func (r *reach) holds(offset int64) *segment {
 	return &r.segments[0]
 }
 
-// frameAfter looks for a whole frame anywhere in the newest segment from offset on, in a
-// file of size bytes: if there is one, what lies before it was not torn by the last write.
+// frameAfter reports whether the newest segment, in a file of size bytes, has a whole frame
+// anywhere from offset on. If so, what lies before that frame was not torn by the last write.
 func (r *reach) frameAfter(offset, size int64) (bool, error) {
 	s := &r.segments[len(r.segments)-1]
 	offset -= s.base

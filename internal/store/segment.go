@@ -11,18 +11,18 @@ import (
 	"inos/internal/order"
 )
 
-// segment is one file of a log, and the state that all records before it add up to. The
-// log is its segments in order: what they hold are frames, and where each lies counts from
-// the log's first byte ever, whatever has been let go. The first segment ever is NAME.log
-// and has no state; a later one's names hold where it begins.
+// segment is one file of a log, and the state of all records before it. The log is its segments
+// in order. Segments hold frames, whose offsets count from the log's first byte ever, whatever
+// has been removed. The first segment ever is NAME.log and has no state. The names of later ones
+// contain their start.
 //
-// The state's file is durable before the frames' file is made, and is removed after it: a
-// state alone is what a crash left behind, frames without theirs are damage.
+// The state's file is durable before the frames' file is made, and is removed after it. A state
+// alone is what a crash left behind; frames without their state are damage.
 type segment struct {
 	base     int64  // offset of its first byte
 	first    uint64 // index of its first record
 	log      string // the frames' file
-	state    string // the state's file, written like a checkpoint; empty: nothing came before
+	state    string // the state's file, written like a checkpoint; empty for the first segment
 	file     File
 	stateOf  File
 	stateLen int64
@@ -36,8 +36,8 @@ func segmentAt(name string, base int64, first uint64) segment {
 	return segment{base: base, first: first, log: stem + ".log", state: stem + ".base"}
 }
 
-// segmentNames finds the segments of the log called name in a folder's files, in order,
-// without the states that a crash left alone: those are litter.
+// segmentNames finds the segments of the log called name in a folder's files, in order. litter
+// lists the states that a crash left alone.
 func segmentNames(files []string, name string) (found []segment, litter []string) {
 	for _, file := range files {
 		if file == name+".log" {
@@ -58,7 +58,7 @@ func segmentNames(files []string, name string) (found []segment, litter []string
 	return found, litter
 }
 
-// parseSegment reads what segmentAt wrote, and nothing else.
+// parseSegment parses the names that segmentAt makes, and no others.
 func parseSegment(file, name string) (s segment, ok bool) {
 	rest, ok := strings.CutPrefix(file, name+".")
 	if !ok || len(rest) < 33 {
@@ -73,7 +73,7 @@ func parseSegment(file, name string) (s segment, ok bool) {
 	return s, file == s.log || file == s.state
 }
 
-// open opens the segment's files, which open makes where they are missing.
+// open opens the segment's files with the function open, which makes missing ones.
 func (s *segment) open(open func(name string) (File, error)) (err error) {
 	if s.state != "" {
 		if s.stateOf, err = open(s.state); err != nil {
@@ -113,10 +113,10 @@ func (s *segment) close() error {
 	return errors.Join(errs...)
 }
 
-// joined checks that each segment ends where the next begins. size is that of the last
-// one's file. litter are files that were never written to: a segment whose making failed
-// after its file was there, and what a program that knows no segments made for the first.
-// A writer has to remove them before it makes another.
+// joined checks that each segment ends where the next begins. size is that of the last one's
+// file. litter lists files that were never written to: a segment whose making failed after its
+// file was made, and the first segment that a program without segments made. A writer has to
+// remove them before it makes another.
 func joined(segments []segment) (whole []segment, size int64, litter []string, err error) {
 	for i := range segments {
 		s := &segments[i]

@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// syncData leaves out what fdatasync(2) may: times, but not the length.
+// syncData syncs contents and length, without the times, as fdatasync(2) allows.
 func syncData(f *os.File) error {
 	for {
 		if err := syscall.Fdatasync(int(f.Fd())); err != syscall.EINTR {

@@ -9,10 +9,11 @@ import (
 	"syscall"
 )
 
-// lockFile locks f for this process alone, until it is closed. Errors match ErrLocked.
+// lockFile locks f exclusively for this process, until f is closed. Errors match ErrLocked.
 func lockFile(f *os.File) error { return flock(f, syscall.LOCK_EX) }
 
-// shareFile locks f against lockFile, until it is closed. Errors match ErrLocked.
+// shareFile takes a shared lock on f, which excludes lockFile, until f is closed. Errors match
+// ErrLocked.
 func shareFile(f *os.File) error { return flock(f, syscall.LOCK_SH) }
 
 func flock(f *os.File, how int) error {

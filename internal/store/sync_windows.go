@@ -15,11 +15,11 @@ const (
 	lockViolation   = syscall.Errno(33) // ERROR_LOCK_VIOLATION
 )
 
-// lockFile locks the first byte for this process alone until the file is closed
+// lockFile locks the first byte exclusively for this process, until the file is closed
 // (LockFileEx). Errors match ErrLocked.
 func lockFile(f *os.File) error { return lockByte(f, exclusiveLock) }
 
-// shareFile locks it against lockFile.
+// shareFile takes a shared lock on the first byte, which excludes lockFile.
 func shareFile(f *os.File) error { return lockByte(f, 0) }
 
 func lockByte(f *os.File, how uintptr) error {

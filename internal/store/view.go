@@ -10,14 +10,14 @@ import (
 // ErrReadOnly: a View cannot be written to. Final.
 var ErrReadOnly = fault.Internal("store: open for reading only")
 
-// View is a log as it was when it was opened, to be read while another process writes
-// it: a log only grows, and frames that are whole stay as they are. It has no checkpoint.
-// Safe for concurrent use.
+// View is a log as it was when it was opened. Another process may write the log meanwhile: a log
+// only grows, and whole frames stay as they are. A View has no checkpoint. Safe for concurrent
+// use.
 type View struct{ reach reach }
 
-// openView reads how far the log goes that lies in segments, which it has from then on,
-// where marked is the end mark read before they were looked for. A frame that is not whole
-// yet ends it.
+// openView finds the end of the log in segments, which it owns from then on. marked is the end
+// mark read before the segments were listed. The view ends before the first frame that is not
+// whole.
 func openView(segments []segment, marked endMark) (*View, error) {
 	v := &View{reach{segments: segments}}
 	whole, size, _, err := joined(segments)
@@ -43,7 +43,7 @@ func (v *View) Replay(from uint64, base Base, fn func(record []byte) error) erro
 	return v.reach.replay(0, 0, from, base, fn)
 }
 
-// Verify reads all that is kept. Damage is a *Corruption.
+// Verify reads all kept records. Damage is a *Corruption.
 func (v *View) Verify() error { return v.reach.verify() }
 
 // Append returns ErrReadOnly.
@@ -52,10 +52,10 @@ func (v *View) Append([][]byte) error { return ErrReadOnly }
 // SaveCheckpoint returns ErrReadOnly.
 func (v *View) SaveCheckpoint(uint64, []byte) error { return ErrReadOnly }
 
-// LoadCheckpoint finds none.
+// LoadCheckpoint returns none.
 func (v *View) LoadCheckpoint() (uint64, []byte, error) { return 0, nil, nil }
 
-// Budget says that it needs no checkpoint.
+// Budget returns no limit, since a View saves no checkpoints.
 func (v *View) Budget() (between int64, over bool) { return 0, false }
 
 // Close closes the files.

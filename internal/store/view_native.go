@@ -12,14 +12,14 @@ import (
 	"inos/internal/fault"
 )
 
-// OpenView opens the log called name in the folder path for reading, whether or not
-// another process has the folder open. It changes nothing. Errors match fs.ErrNotExist
-// when there is no such log.
+// OpenView opens the log called name in the folder path for reading, whether or not another
+// process has the folder open. It changes nothing. Errors match fs.ErrNotExist when there is no
+// such log.
 func OpenView(path, name string) (*View, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	for range 10 { // what is let go between the listing and the opening
+	for range 10 { // a segment may be removed between listing and opening
 		v, err := openViewOnce(path, name)
 		if !errors.Is(err, errListed) {
 			return v, err
@@ -31,7 +31,7 @@ func OpenView(path, name string) (*View, error) {
 var errListed = fault.Internal("store: a file that was listed has gone")
 
 func openViewOnce(path, name string) (*View, error) {
-	// The marks first: what they speak of is in the files found afterwards.
+	// The marks first: the files found afterwards contain what the marks cover.
 	var marked endMark
 	ends, err := os.Open(filepath.Join(path, name+".end"))
 	if err == nil {
