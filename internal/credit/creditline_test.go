@@ -1,7 +1,6 @@
 package credit
 
 import (
-	"crypto/ed25519"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -9,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"inos/internal/identity"
+	"inos/internal/testkit"
 )
 
 var nonces atomic.Int64
@@ -30,8 +29,7 @@ func spendsFrom(t *testing.T, l *Ledger, origin, name string, amount uint64, now
 // holds reports whether amount is held for somebody's job, which then costs cost.
 func holds(t *testing.T, l *Ledger, origin, name string, amount, cost uint64, now time.Time) bool {
 	t.Helper()
-	key := ed25519.NewKeyFromSeed([]byte(fmt.Sprintf("%-32.32s", name)))
-	ledger := identity.LedgerIDOf(key.Public().(ed25519.PublicKey))
+	ledger := testkit.NamedLedger(name)
 	if err := l.Welcome(ledger, origin, now); err != nil {
 		require.ErrorIs(t, err, ErrLedgerExhausted)
 		return false
@@ -43,7 +41,7 @@ func holds(t *testing.T, l *Ledger, origin, name string, amount, cost uint64, no
 		require.ErrorIs(t, err, ErrLedgerExhausted)
 		return false
 	}
-	require.NoError(t, l.Settle(hold, identity.PeerIDOf(key.Public().(ed25519.PublicKey)), cost, now))
+	require.NoError(t, l.Settle(hold, testkit.NamedPeer(name), cost, now))
 	return true
 }
 
@@ -65,12 +63,10 @@ func TestStrangersTogetherHaveALine(t *testing.T) {
 	require.Greater(t, taken, uint64(total-300), "each of them is on a network of its own")
 	require.False(t, spends(t, l, "another", 200, now))
 
-	friend := ed25519.NewKeyFromSeed([]byte(fmt.Sprintf("%-32.32s", "friend")))
-	require.NoError(t, l.OpenAccount(identity.LedgerIDOf(friend.Public().(ed25519.PublicKey)), line, now))
+	require.NoError(t, l.OpenAccount(testkit.NamedLedger("friend"), line, now))
 	require.True(t, spends(t, l, "friend", 500, now), "has a line of its own")
 
-	earner := ed25519.NewKeyFromSeed([]byte(fmt.Sprintf("%-32.32s", "another")))
-	require.NoError(t, l.Grant(identity.LedgerIDOf(earner.Public().(ed25519.PublicKey)), 300, now))
+	require.NoError(t, l.Grant(testkit.NamedLedger("another"), 300, now))
 	require.True(t, spends(t, l, "another", 300, now), "pays from a balance")
 	require.False(t, spends(t, l, "another", 200, now))
 

@@ -11,6 +11,7 @@ import (
 
 	"inos/internal/governance"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 )
 
 // turnstile is a Gate that counts who is inside.
@@ -73,7 +74,7 @@ func TestTheGateHearsOfEveryEnd(t *testing.T) {
 
 // serveFor has k do a job of another node.
 func serveFor(t *testing.T, k *Kernel, sub Submission) mesh.JobOutcome {
-	return k.HandleJob(t.Context(), peerOf("other"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Input: sub.Input}, nil, func(mesh.Progress) {})
+	return k.HandleJob(t.Context(), testkit.NamedPeer("other"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Input: sub.Input}, nil, func(mesh.Progress) {})
 }
 
 // A job's id is taken for as long as the job is under way, and no longer.

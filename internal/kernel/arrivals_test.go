@@ -12,6 +12,7 @@ import (
 
 	"inos/internal/governance"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 )
 
 // drips is a job of caller's whose input does not come before its caller gives up.
@@ -19,7 +20,7 @@ func drips(ctx context.Context, to *member, caller string, length uint64) <-chan
 	sub := submission("x", func(s *Submission) { s.Job.InputLength = length })
 	ended := make(chan mesh.JobOutcome, 1)
 	go func() {
-		ended <- to.HandleJob(ctx, peerOf(caller), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Origin: caller,
+		ended <- to.HandleJob(ctx, testkit.NamedPeer(caller), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Origin: caller,
 			Body: func(ctx context.Context) ([]byte, error) { <-ctx.Done(); return nil, context.Cause(ctx) },
 		}, nil, func(mesh.Progress) {})
 	}()
@@ -38,7 +39,7 @@ func honest(to *member, args ...string) <-chan mesh.JobOutcome {
 	sub := submission("x", func(s *Submission) { s.Job.Args = args })
 	ended := make(chan mesh.JobOutcome, 1)
 	go func() {
-		ended <- to.HandleJob(context.Background(), peerOf("honest"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Input: sub.Input},
+		ended <- to.HandleJob(context.Background(), testkit.NamedPeer("honest"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Input: sub.Input},
 			nil, func(mesh.Progress) {})
 	}()
 	return ended
@@ -121,7 +122,7 @@ func TestWhoPaysGoesFirst(t *testing.T) {
 			here := make(chan struct{})
 			complete[name] = here
 			go func() {
-				out := server.HandleJob(context.Background(), peerOf(name), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Origin: name,
+				out := server.HandleJob(context.Background(), testkit.NamedPeer(name), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Origin: name,
 					Body: func(context.Context) ([]byte, error) { <-here; return sub.Input, nil }}, nil, func(mesh.Progress) {})
 				if out.Code != mesh.JobOK {
 					name += ": " + out.Message
@@ -163,7 +164,7 @@ func TestWhatHasComeWaitsForASlot(t *testing.T) {
 			sub := submission("x", nil)
 			ended := make(chan mesh.JobOutcome, 1)
 			go func() {
-				ended <- server.HandleJob(context.Background(), peerOf("other"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job,
+				ended <- server.HandleJob(context.Background(), testkit.NamedPeer("other"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job,
 					Body: func(context.Context) ([]byte, error) { time.Sleep(after); return sub.Input, nil }}, nil, func(mesh.Progress) {})
 			}()
 			synctest.Wait()

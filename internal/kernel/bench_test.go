@@ -11,15 +11,16 @@ import (
 
 	"inos/internal/governance"
 	"inos/internal/scheduler"
+	"inos/internal/testkit"
 	"inos/internal/threads/matchmaker"
 )
 
 // placing is a kernel that knows n nodes, whose loop does not run, and a job that is in
 // its table.
 func placing(t testing.TB, n int, needs ...string) (*state, []matchmaker.Waiting) {
-	gate, err := governance.New(governance.Config{Ledgers: purse{ledgerOf("payer"): 1_000_000}})
+	gate, err := governance.New(governance.Config{Ledgers: purse{testkit.NamedLedger("payer"): 1_000_000}})
 	require.NoError(t, err)
-	k, err := New(Config{Self: peerOf("home"), Kind: "browser", Slots: -1, CreditCost: 1, Gate: gate, Capsules: &workshop{}, Blobs: &shelfOf{}})
+	k, err := New(Config{Self: testkit.NamedPeer("home"), Kind: "browser", Slots: -1, CreditCost: 1, Gate: gate, Capsules: &workshop{}, Blobs: &shelfOf{}})
 	require.NoError(t, err)
 	s := k.loop.state
 	for _, p := range randomCrowd(rand.New(rand.NewPCG(1, 2)), n) {

@@ -18,6 +18,7 @@ import (
 	"inos/internal/kernel/placement"
 	"inos/internal/kernel/quorum"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 	"inos/internal/threads/matchmaker"
 )
 
@@ -97,7 +98,7 @@ func TestRunWaitsForWhatItStarted(t *testing.T) {
 // profile expires; one answer between them starts the count anew.
 func TestThreeMissedPings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := mesh.Profile{Peer: peerOf("mute"), CreditCost: 1, FreeSlots: 1, Expires: time.Now().Add(time.Hour), Sequence: 1}
+		p := mesh.Profile{Peer: testkit.NamedPeer("mute"), CreditCost: 1, FreeSlots: 1, Expires: time.Now().Add(time.Hour), Sequence: 1}
 		d := &deaf{crowd: newCrowd([]mesh.Peer{{Profile: p}})}
 		k := startOn(t, d, func(c *Config) { c.PingEvery = 10 * time.Second })
 		events, cancel := k.Subscribe(64)

@@ -17,6 +17,7 @@ import (
 	"inos/internal/kernel/quorum"
 	"inos/internal/mesh"
 	"inos/internal/supervisor"
+	"inos/internal/testkit"
 )
 
 // ends is what a peer answers that claims to have been ended after took.
@@ -31,7 +32,7 @@ func ends(code mesh.JobCode, cost uint64, took time.Duration) func(context.Conte
 func peersOf(names ...string) (peers []mesh.Peer) {
 	for _, n := range names {
 		peers = append(peers, mesh.Peer{Connected: true, RTT: time.Millisecond, Profile: mesh.Profile{
-			Peer: peerOf(n), CreditCost: 1, FreeSlots: 1, Expires: time.Now().Add(time.Hour), Sequence: 1,
+			Peer: testkit.NamedPeer(n), CreditCost: 1, FreeSlots: 1, Expires: time.Now().Add(time.Hour), Sequence: 1,
 		}})
 	}
 	return peers
@@ -55,7 +56,7 @@ func TestOutvotedClaimIsNotPaid(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				crowd := newCrowd(peersOf("a", "b", "cheat"))
-				crowd.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){peerOf("cheat"): c.answer}
+				crowd.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){testkit.NamedPeer("cheat"): c.answer}
 				pay, seen := &countingWallet{}, credit.NewReputation(credit.ReputationConfig{})
 				k := startOn(t, crowd, func(cfg *Config) { cfg.Payments, cfg.Reputation = pay, seen })
 				sub := submission("x", copies(3, 2, ""))
@@ -65,7 +66,7 @@ func TestOutvotedClaimIsNotPaid(t *testing.T) {
 				time.Sleep(time.Minute)
 				require.EqualValues(t, 2, pay.paid.Load())
 				require.EqualValues(t, 1, pay.withdrawn.Load())
-				score, _ := seen.Of(peerOf("cheat"), time.Now())
+				score, _ := seen.Of(testkit.NamedPeer("cheat"), time.Now())
 				require.Less(t, score, c.below)
 			})
 		})
@@ -77,7 +78,7 @@ func TestDisputedClaimIsNotPaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		crowd := newCrowd(peersOf("a", "b", "c"))
 		used := ends(mesh.JobCreditExhausted, 3, 3*time.Second)
-		crowd.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){peerOf("a"): used, peerOf("b"): used}
+		crowd.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){testkit.NamedPeer("a"): used, testkit.NamedPeer("b"): used}
 		pay, seen := &countingWallet{}, credit.NewReputation(credit.ReputationConfig{})
 		k := startOn(t, crowd, func(cfg *Config) { cfg.Payments, cfg.Reputation = pay, seen })
 		_, err := k.Dispatch(t.Context(), submission("x", copies(3, 2, "")))
@@ -85,7 +86,7 @@ func TestDisputedClaimIsNotPaid(t *testing.T) {
 		time.Sleep(time.Minute)
 		require.Zero(t, pay.paid.Load())
 		require.EqualValues(t, 3, pay.withdrawn.Load())
-		score, _ := seen.Of(peerOf("a"), time.Now())
+		score, _ := seen.Of(testkit.NamedPeer("a"), time.Now())
 		require.Equal(t, 0.5, score)
 	})
 }
@@ -97,16 +98,16 @@ func TestBudgetUsedUpTooSoonIsALie(t *testing.T) {
 		crowd := newCrowd(peersOf("cheat", "honest"))
 		crowd.peers[1].RTT = time.Second
 		crowd.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){
-			peerOf("cheat"): ends(mesh.JobCreditExhausted, 100, 10*time.Second)}
+			testkit.NamedPeer("cheat"): ends(mesh.JobCreditExhausted, 100, 10*time.Second)}
 		pay, seen := &countingWallet{}, credit.NewReputation(credit.ReputationConfig{})
 		k := startOn(t, crowd, func(cfg *Config) { cfg.Payments, cfg.Reputation = pay, seen })
 		out, err := k.Dispatch(t.Context(), submission("x", func(s *Submission) { s.Job.Budget = 100 }))
 		require.NoError(t, err)
-		require.Equal(t, peerOf("honest"), out.Node)
+		require.Equal(t, testkit.NamedPeer("honest"), out.Node)
 		require.EqualValues(t, 1, pay.paid.Load())
 		require.EqualValues(t, 1, pay.withdrawn.Load())
-		lying, _ := seen.Of(peerOf("cheat"), time.Now())
-		honest, _ := seen.Of(peerOf("honest"), time.Now())
+		lying, _ := seen.Of(testkit.NamedPeer("cheat"), time.Now())
+		honest, _ := seen.Of(testkit.NamedPeer("honest"), time.Now())
 		require.Less(t, lying, 0.25)
 		require.Greater(t, honest, 0.5, "a job done is noted")
 	})
@@ -128,7 +129,7 @@ func TestOnlyABadReceiptIsTheNodesFault(t *testing.T) {
 			pay, seen := &countingWallet{refusal: fmt.Errorf("payment: %w", c.refusal)}, credit.NewReputation(credit.ReputationConfig{})
 			k := startOn(t, crowd, func(cfg *Config) { cfg.Payments, cfg.Reputation, cfg.Attempts = pay, seen, 1 })
 			out, err := k.Dispatch(t.Context(), submission("x", nil))
-			score, _ := seen.Of(peerOf("node"), time.Now())
+			score, _ := seen.Of(testkit.NamedPeer("node"), time.Now())
 			if c.bad {
 				require.ErrorIs(t, err, mesh.ErrResult)
 				require.EqualValues(t, 1, pay.withdrawn.Load(), "%v", c.refusal)

@@ -15,6 +15,7 @@ import (
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/scheduler"
+	"inos/internal/testkit"
 	"inos/internal/threads/matchmaker"
 )
 
@@ -109,7 +110,7 @@ func TestWhatIsNotSentIsNoAttempt(t *testing.T) {
 		var peers []mesh.Peer
 		for i := range dead + 1 {
 			peers = append(peers, mesh.Peer{Connected: true, RTT: time.Millisecond * time.Duration(i+1), Profile: mesh.Profile{
-				Peer: peerOf(fmt.Sprint("peer", i)), CreditCost: 1, FreeSlots: 4, Expires: time.Now().Add(time.Hour), Sequence: 1,
+				Peer: testkit.NamedPeer(fmt.Sprint("peer", i)), CreditCost: 1, FreeSlots: 4, Expires: time.Now().Add(time.Hour), Sequence: 1,
 			}})
 		}
 		alive := peers[dead].Profile.Peer
@@ -164,7 +165,7 @@ func TestWaitsForProfiles(t *testing.T) {
 		out, err := home.Dispatch(t.Context(), submission("x", nil))
 		<-came
 		require.NoError(t, err)
-		require.Equal(t, peerOf("late"), out.Node)
+		require.Equal(t, testkit.NamedPeer("late"), out.Node)
 		require.Equal(t, 5*time.Second, out.Total, "not a moment longer")
 
 		// So do jobs for several nodes.
@@ -179,13 +180,13 @@ func TestWaitsForProfiles(t *testing.T) {
 // A job that gets no node says why: what is missing first.
 func TestSaysWhyThereIsNoNode(t *testing.T) {
 	node := func(name string, change func(*mesh.Profile)) mesh.Peer {
-		p := mesh.Profile{Peer: peerOf(name), CreditCost: 10, FreeSlots: 1, Capabilities: []string{"simd"}, GeoHash: "u33db", Expires: time.Now().Add(time.Hour), Sequence: 1}
+		p := mesh.Profile{Peer: testkit.NamedPeer(name), CreditCost: 10, FreeSlots: 1, Capabilities: []string{"simd"}, GeoHash: "u33db", Expires: time.Now().Add(time.Hour), Sequence: 1}
 		if change != nil {
 			change(&p)
 		}
 		return mesh.Peer{Connected: true, RTT: time.Millisecond, Profile: p}
 	}
-	silent := mesh.Peer{Connected: true, Profile: mesh.Profile{Peer: peerOf("silent")}}
+	silent := mesh.Peer{Connected: true, Profile: mesh.Profile{Peer: testkit.NamedPeer("silent")}}
 	for _, c := range []struct {
 		name  string
 		mesh  func() mesh.Mesh
@@ -200,7 +201,7 @@ func TestSaysWhyThereIsNoNode(t *testing.T) {
 		{"no profile", func() mesh.Mesh { return newCrowd([]mesh.Peer{silent}) }, governance.Requirements{}, -1, "1 peer is connected, and none of them has offered to run jobs"},
 		{"none eligible", func() mesh.Mesh {
 			return newCrowd([]mesh.Peer{node("a", nil), node("b", func(p *mesh.Profile) { p.CreditCost = 1 }), node("c", func(p *mesh.Profile) { p.GeoHash = "9q8yy" })})
-		}, governance.Requirements{GeoPrefix: "u3", MaxCost: 5, Exclude: []string{string(peerOf("b"))}}, -1,
+		}, governance.Requirements{GeoPrefix: "u3", MaxCost: 5, Exclude: []string{string(testkit.NamedPeer("b"))}}, -1,
 			`3 nodes are known, and none may run it: 1 lies outside "u3", 2 cost more than 5 microcredits a second, 1 is excluded by the job. ` +
 				`Relaxing cost alone would let 1 of 3 nodes run it; a ceiling of 10 microcredits a second is enough for one; relaxing excluded alone`},
 	} {
@@ -248,7 +249,7 @@ func TestSaysWhyItWasNeverSent(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				node := mesh.Peer{Connected: true, RTT: time.Millisecond, Profile: mesh.Profile{Peer: peerOf("a"), CreditCost: 10, Expires: time.Now().Add(time.Hour), Sequence: 1}}
+				node := mesh.Peer{Connected: true, RTT: time.Millisecond, Profile: mesh.Profile{Peer: testkit.NamedPeer("a"), CreditCost: 10, Expires: time.Now().Add(time.Hour), Sequence: 1}}
 				k := startOn(t, unanswering{newCrowd([]mesh.Peer{node})}, func(cfg *Config) { cfg.Slots = -1 })
 				_, err := k.Dispatch(t.Context(), submission("x", func(s *Submission) {
 					s.Job.Requirements.Capabilities, s.Job.Deadline = c.needs, time.Now().Add(5*time.Second)
@@ -265,10 +266,10 @@ func TestSaysWhyItWasNeverSent(t *testing.T) {
 func TestARefusalIsNotWaitedOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd([]mesh.Peer{{Connected: true, RTT: time.Millisecond, Profile: mesh.Profile{
-			Peer: peerOf("only"), CreditCost: 1, FreeSlots: 1, Expires: time.Now().Add(time.Hour), Sequence: 1,
+			Peer: testkit.NamedPeer("only"), CreditCost: 1, FreeSlots: 1, Expires: time.Now().Add(time.Hour), Sequence: 1,
 		}}})
 		c.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){
-			peerOf("only"): func(context.Context, mesh.JobCall) (mesh.JobOutcome, error) {
+			testkit.NamedPeer("only"): func(context.Context, mesh.JobCall) (mesh.JobOutcome, error) {
 				return mesh.JobOutcome{Code: mesh.JobRejected, Reason: "capsule_denied"}, nil
 			},
 		}

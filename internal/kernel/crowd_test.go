@@ -17,6 +17,7 @@ import (
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 )
 
 // crowd is a mesh of peers that are only profiles: it does at once whatever job
@@ -45,7 +46,7 @@ func (c *crowd) count(call string) {
 	c.calls[call]++
 }
 
-func (c *crowd) Self() identity.PeerID { return peerOf("home") }
+func (c *crowd) Self() identity.PeerID { return testkit.NamedPeer("home") }
 func (c *crowd) Addrs() []string       { return nil }
 func (c *crowd) Peers() []mesh.Peer    { return c.peers }
 
@@ -178,10 +179,10 @@ func meets(p mesh.Profile, r governance.Requirements, now time.Time) bool {
 // startOn runs a kernel without slots of its own on m, in a bubble, and returns
 // when it has taken in m's peers.
 func startOn(t *testing.T, m mesh.Mesh, change func(*Config)) *Kernel {
-	gate, err := governance.New(governance.Config{Ledgers: purse{ledgerOf("payer"): 1_000_000}})
+	gate, err := governance.New(governance.Config{Ledgers: purse{testkit.NamedLedger("payer"): 1_000_000}})
 	require.NoError(t, err)
 	cfg := Config{
-		Self: peerOf("home"), Kind: "browser", Slots: -1, CreditCost: 1,
+		Self: testkit.NamedPeer("home"), Kind: "browser", Slots: -1, CreditCost: 1,
 		Gate: gate, Capsules: &workshop{}, Blobs: &shelfOf{},
 	}
 	if change != nil {

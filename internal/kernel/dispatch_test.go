@@ -13,6 +13,7 @@ import (
 	"inos/internal/governance"
 	"inos/internal/mesh"
 	"inos/internal/scheduler"
+	"inos/internal/testkit"
 	"inos/internal/threads/matchmaker"
 )
 
@@ -86,7 +87,7 @@ func TestDirectoryIsAskedWhenNobodyKnownWillDo(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", nil)
 		require.NoError(t, home.shelf.Accept(testBlob()))
-		w.net.SetDrop(home.Self(), peerOf("stranger"), true) // home does not hear its profile
+		w.net.SetDrop(home.Self(), testkit.NamedPeer("stranger"), true) // home does not hear its profile
 		stranger := w.start("stranger", func(c *Config) { c.Capabilities = []string{"storage"} })
 		time.Sleep(time.Second)
 		w.net.SetDrop(home.Self(), stranger.Self(), false)

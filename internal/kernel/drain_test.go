@@ -14,6 +14,7 @@ import (
 	"inos/internal/identity"
 	"inos/internal/kernel/lifecycle"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 )
 
 // A node that drains takes nothing new, finishes what ends in time, gives the rest back
@@ -68,7 +69,7 @@ func TestDrain(t *testing.T) {
 		require.True(t, ok)
 		require.Zero(t, n.Profile.FreeSlots, "it says so")
 		sub := submission("x", nil)
-		busy := old.HandleJob(t.Context(), peerOf("stranger"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Input: sub.Input}, nil, func(mesh.Progress) {})
+		busy := old.HandleJob(t.Context(), testkit.NamedPeer("stranger"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Input: sub.Input}, nil, func(mesh.Progress) {})
 		require.Equal(t, mesh.JobBusy, busy.Code, "whoever has not heard of it")
 		require.Equal(t, lifecycle.ErrDraining.Code(), busy.Reason)
 		env := home.Message(t.Context(), mesh.CommandType, governance.Metadata{})

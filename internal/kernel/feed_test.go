@@ -19,6 +19,7 @@ import (
 	"inos/internal/mesh"
 	"inos/internal/mesh/inproc"
 	"inos/internal/supervisor"
+	"inos/internal/testkit"
 )
 
 // trough is a workshop whose capsules take streams, each frame in perFrame.
@@ -114,7 +115,7 @@ func TestFeedEndsWithItsReader(t *testing.T) {
 		require.ErrorIs(t, err, broken)
 		_, err = k.Feed(t.Context(), "", "nobody", bytes.NewReader(nil), test)
 		require.ErrorIs(t, err, supervisor.ErrNoCapsule)
-		_, err = k.Feed(t.Context(), peerOf("far"), "c", bytes.NewReader(nil), test)
+		_, err = k.Feed(t.Context(), testkit.NamedPeer("far"), "c", bytes.NewReader(nil), test)
 		require.ErrorIs(t, err, errors.ErrUnsupported, "of this mesh")
 	})
 	synctest.Test(t, func(t *testing.T) {
@@ -138,7 +139,7 @@ func pastureOn(t *testing.T) (home, far *member, work *trough, capsuleID string,
 	w := newWorld(t)
 	work = newTrough()
 	gate, err := governance.New(governance.Config{Ledgers: purse{}, Policy: governance.Policy{
-		Lifecycle: []governance.LifecycleRule{{Peer: peerOf("home"), Commands: []capsule.CommandType{capsule.Spawn}}},
+		Lifecycle: []governance.LifecycleRule{{Peer: testkit.NamedPeer("home"), Commands: []capsule.CommandType{capsule.Spawn}}},
 	}})
 	require.NoError(t, err)
 	home, far = w.start("home", nil), w.start("far", func(c *Config) { c.Capsules, c.Gate = work, gate })

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/identity"
+	"inos/internal/testkit"
 )
 
 func TestFindAsksTheDirectory(t *testing.T) {
@@ -21,7 +22,7 @@ func TestFindAsksTheDirectory(t *testing.T) {
 		home := w.start("home", gpu)
 		near := w.start("near", nil)
 		w.meet(home, near)
-		w.net.SetDrop(home.Self(), peerOf("far"), true) // its gossip is lost
+		w.net.SetDrop(home.Self(), testkit.NamedPeer("far"), true) // its gossip is lost
 		far := w.start("far", gpu)
 		time.Sleep(time.Second)
 		_, known := infoOf(t, home.Kernel, far.Self())
@@ -45,7 +46,7 @@ func TestFindAsksTheDirectory(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, rows)
 
-		names, err := home.Names(t.Context(), []identity.PeerID{home.Self(), far.Self(), peerOf("nobody")})
+		names, err := home.Names(t.Context(), []identity.PeerID{home.Self(), far.Self(), testkit.NamedPeer("nobody")})
 		require.NoError(t, err)
 		require.Equal(t, map[identity.PeerID]string{home.Self(): "home", far.Self(): "far"}, names)
 	})

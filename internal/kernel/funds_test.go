@@ -13,6 +13,7 @@ import (
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 	"inos/internal/threads/matchmaker"
 )
 
@@ -94,7 +95,7 @@ func TestAStingyNodeIsNotTheEnd(t *testing.T) {
 		time.Sleep(time.Second)
 		out, err := home.Dispatch(t.Context(), patient("20s"))
 		require.NoError(t, err)
-		require.Equal(t, peerOf("generous"), out.Node)
+		require.Equal(t, testkit.NamedPeer("generous"), out.Node)
 		require.Len(t, out.Attempts, 2)
 		require.EqualValues(t, 50, out.Attempts[0].Cost)
 		require.EqualValues(t, 50+400, out.Cost)

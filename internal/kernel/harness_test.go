@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -24,28 +23,8 @@ import (
 	"inos/internal/mesh"
 	"inos/internal/mesh/inproc"
 	"inos/internal/supervisor"
+	"inos/internal/testkit"
 )
-
-// keys remembers keyOf's answers: on js/wasm each costs a millisecond.
-var keys sync.Map
-
-func keyOf(seed string) ed25519.PrivateKey {
-	if k, ok := keys.Load(seed); ok {
-		return k.(ed25519.PrivateKey)
-	}
-	sum := sha256.Sum256([]byte(seed))
-	k := ed25519.NewKeyFromSeed(sum[:])
-	keys.Store(seed, k)
-	return k
-}
-
-func peerOf(seed string) identity.PeerID {
-	return identity.PeerIDOf(keyOf(seed).Public().(ed25519.PublicKey))
-}
-
-func ledgerOf(seed string) identity.LedgerID {
-	return identity.LedgerIDOf(keyOf(seed).Public().(ed25519.PublicKey))
-}
 
 var uuids atomic.Uint64
 
@@ -240,11 +219,11 @@ func newWorld(t *testing.T) *world {
 // start runs a kernel named by seed; change may adjust its configuration.
 func (w *world) start(seed string, change func(*Config)) *member {
 	w.t.Helper()
-	gate, err := governance.New(governance.Config{Ledgers: purse{ledgerOf("payer"): 1_000_000}})
+	gate, err := governance.New(governance.Config{Ledgers: purse{testkit.NamedLedger("payer"): 1_000_000}})
 	require.NoError(w.t, err)
 	m := &member{work: &workshop{}, shelf: &shelfOf{}}
 	cfg := Config{
-		Self: peerOf(seed), Name: seed, Kind: "native", Capabilities: []string{"simd"}, CreditCost: 10, Slots: 2,
+		Self: testkit.NamedPeer(seed), Name: seed, Kind: "native", Capabilities: []string{"simd"}, CreditCost: 10, Slots: 2,
 		Gate: gate, Capsules: m.work, Blobs: m.shelf,
 	}
 	if change != nil {
@@ -252,7 +231,7 @@ func (w *world) start(seed string, change func(*Config)) *member {
 	}
 	m.Kernel, err = New(cfg)
 	require.NoError(w.t, err)
-	m.mesh, err = w.net.Join(keyOf(seed), m.Kernel)
+	m.mesh, err = w.net.Join(testkit.NamedKey(seed), m.Kernel)
 	require.NoError(w.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -279,7 +258,7 @@ func submission(input string, change func(*Submission)) Submission {
 	s := Submission{
 		Envelope: governance.Envelope{
 			ID: newID(), Type: "inos:dispatch:v1", Timestamp: time.Now(),
-			Metadata: governance.Metadata{CreditLedgerID: string(ledgerOf("payer"))},
+			Metadata: governance.Metadata{CreditLedgerID: string(testkit.NamedLedger("payer"))},
 		},
 		Job: governance.Job{
 			ID: id, Capsule: capsule.SumCID(testWasm).String(), Method: "sha256",

@@ -12,6 +12,7 @@ import (
 	"inos/internal/identity"
 	"inos/internal/kernel/placement"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 )
 
 // haunted is a mesh with one neighbour and many nodes that are only told of.
@@ -46,9 +47,9 @@ func (m *haunted) RunJob(ctx context.Context, p identity.PeerID, call mesh.JobCa
 func TestNodesThatDoNotExist(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		profile := func(name string, cost uint64) mesh.Profile {
-			return mesh.Profile{Peer: peerOf(name), CreditCost: cost, FreeSlots: 4, Expires: time.Now().Add(time.Hour), Sequence: 1}
+			return mesh.Profile{Peer: testkit.NamedPeer(name), CreditCost: cost, FreeSlots: 4, Expires: time.Now().Add(time.Hour), Sequence: 1}
 		}
-		m := &haunted{crowd: newCrowd([]mesh.Peer{{Connected: true, RTT: 10 * time.Millisecond, Profile: profile("honest", 10)}}), honest: peerOf("honest")}
+		m := &haunted{crowd: newCrowd([]mesh.Peer{{Connected: true, RTT: 10 * time.Millisecond, Profile: profile("honest", 10)}}), honest: testkit.NamedPeer("honest")}
 		k := startOn(t, m, nil)
 		for i := range 800 {
 			m.events <- mesh.ProfileHeard{Profile: profile(fmt.Sprint("ghost ", i), 1)}
@@ -72,10 +73,10 @@ func TestNodesThatDoNotExist(t *testing.T) {
 // many that are not, and wakes the job that waits for it.
 func TestWhoIsThereIsFoundPastThoseThatAreNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &haunted{crowd: newCrowd(nil), honest: peerOf("honest")}
+		m := &haunted{crowd: newCrowd(nil), honest: testkit.NamedPeer("honest")}
 		k := startOn(t, m, nil)
 		profile := func(name string, cost uint64) mesh.Profile {
-			return mesh.Profile{Peer: peerOf(name), CreditCost: cost, FreeSlots: 4, Expires: time.Now().Add(time.Hour), Sequence: 1}
+			return mesh.Profile{Peer: testkit.NamedPeer(name), CreditCost: cost, FreeSlots: 4, Expires: time.Now().Add(time.Hour), Sequence: 1}
 		}
 		for i := range 40 {
 			m.events <- mesh.ProfileHeard{Profile: profile(fmt.Sprint("ghost ", i), 1)}

@@ -12,6 +12,7 @@ import (
 
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 	"inos/internal/threads/matchmaker"
 )
 
@@ -56,7 +57,7 @@ func TestLiarsThatAreCheapestAndNearest(t *testing.T) {
 					index := map[identity.PeerID]int{}
 					for i := range c.nodes {
 						p := mesh.Peer{Connected: true, RTT: 20 * time.Millisecond, Profile: mesh.Profile{
-							Peer: peerOf(fmt.Sprint("peer ", i)), CreditCost: 10, FreeSlots: 4, Expires: time.Now().Add(59 * time.Minute), Sequence: 1}}
+							Peer: testkit.NamedPeer(fmt.Sprint("peer ", i)), CreditCost: 10, FreeSlots: 4, Expires: time.Now().Add(59 * time.Minute), Sequence: 1}}
 						if i < c.liars {
 							p.Profile.CreditCost, p.RTT, p.Profile.FreeSlots = 1, time.Millisecond, 1000
 						}
@@ -150,13 +151,13 @@ func TestTheLastAttemptWaitsForANodeThatHasNotFailed(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				peer := func(name string, cost uint64) mesh.Peer {
 					return mesh.Peer{Connected: true, RTT: time.Millisecond, Profile: mesh.Profile{
-						Peer: peerOf(name), CreditCost: cost, FreeSlots: 4, Expires: time.Now().Add(time.Hour), Sequence: 1}}
+						Peer: testkit.NamedPeer(name), CreditCost: cost, FreeSlots: 4, Expires: time.Now().Add(time.Hour), Sequence: 1}}
 				}
 				m := newCrowd([]mesh.Peer{peer("liar", 1), peer("other liar", 1), peer("honest", 10)})
 				lying := func(context.Context, mesh.JobCall) (mesh.JobOutcome, error) {
 					return mesh.JobOutcome{Code: mesh.JobInternal}, nil
 				}
-				m.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){peerOf("liar"): lying, peerOf("other liar"): lying}
+				m.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){testkit.NamedPeer("liar"): lying, testkit.NamedPeer("other liar"): lying}
 				honest := m.peers[2]
 				k := startOn(t, meeting{m, 2}, nil)
 				over := make(chan struct{})

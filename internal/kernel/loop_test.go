@@ -9,6 +9,7 @@ import (
 
 	"inos/internal/mesh"
 	"inos/internal/scheduler"
+	"inos/internal/testkit"
 )
 
 // A message that panics is no success, whoever asked; the loop is started again, and
@@ -64,7 +65,7 @@ func TestNobodyGoesOnAfterAPanic(t *testing.T) {
 		require.NoError(t, home.shelf.Accept(testBlob()))
 		serve := func() mesh.JobOutcome {
 			sub := submission("x", nil)
-			return home.HandleJob(t.Context(), peerOf("other"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Input: sub.Input}, nil, func(mesh.Progress) {})
+			return home.HandleJob(t.Context(), testkit.NamedPeer("other"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Input: sub.Input}, nil, func(mesh.Progress) {})
 		}
 		for _, broken := range []*bool{&scorer, &entry} {
 			set := func(v bool) {

@@ -11,6 +11,7 @@ import (
 	"inos/internal/budget"
 	"inos/internal/capsule"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 )
 
 // withMemory is a node of so many bytes, which has the capsule.
@@ -24,7 +25,7 @@ func withMemory(t *testing.T, w *world, bytes uint64) (*member, *countingWallet,
 // asked is a job of another node whose input is read by read.
 func asked(to *member, length uint64, read func(ctx context.Context) ([]byte, error)) mesh.JobOutcome {
 	sub := submission("x", func(s *Submission) { s.Job.InputLength, s.Job.InputCID = length, "" })
-	return to.HandleJob(context.Background(), peerOf("caller"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Body: read},
+	return to.HandleJob(context.Background(), testkit.NamedPeer("caller"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Body: read},
 		nil, func(mesh.Progress) {})
 }
 
@@ -115,7 +116,7 @@ func TestFetchedCapsulesAreTakenFromTheMemory(t *testing.T) {
 		server := w.start("server", func(c *Config) { c.Memory = memory })
 		run := func() (mesh.JobOutcome, bool) {
 			sub, came := submission("x", nil), false
-			return server.HandleJob(context.Background(), peerOf("caller"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Input: sub.Input},
+			return server.HandleJob(context.Background(), testkit.NamedPeer("caller"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Input: sub.Input},
 				func(_ context.Context, call mesh.FetchCall) (mesh.Blob, error) {
 					if err := call.Room(uint64(len(testWasm))); err != nil {
 						return mesh.Blob{}, err

@@ -14,6 +14,7 @@ import (
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 	"inos/internal/threads/watcher"
 )
 
@@ -148,15 +149,15 @@ func TestMissionTenThousandSignalsASecond(t *testing.T) {
 // nothing downstream of governance ever sees it.
 func TestMissionNoLedgerNoJob(t *testing.T) {
 	bad := map[string]string{
-		"":                                  "ledger_missing",
-		"ledger:":                           "ledger_malformed",
-		"ledger:12D3KooW":                   "ledger_malformed",
-		string(ledgerOf("payer"))[7:]:       "ledger_malformed", // no prefix
-		string(ledgerOf("payer")) + "x":     "ledger_malformed",
-		"LEDGER:" + string(peerOf("payer")): "ledger_malformed",
-		"ledger:" + strings.Repeat("1", 52): "ledger_malformed",
-		strings.Repeat("ledger:", 10_000):   "ledger_malformed",
-		string(ledgerOf("somebody else")):   "ledger_unknown",
+		"":                                       "ledger_missing",
+		"ledger:":                                "ledger_malformed",
+		"ledger:12D3KooW":                        "ledger_malformed",
+		string(testkit.NamedLedger("payer"))[7:]: "ledger_malformed", // no prefix
+		string(testkit.NamedLedger("payer")) + "x":     "ledger_malformed",
+		"LEDGER:" + string(testkit.NamedPeer("payer")): "ledger_malformed",
+		"ledger:" + strings.Repeat("1", 52):            "ledger_malformed",
+		strings.Repeat("ledger:", 10_000):              "ledger_malformed",
+		string(testkit.NamedLedger("somebody else")):   "ledger_unknown",
 	}
 	synctest.Test(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(1, 4))
@@ -196,7 +197,7 @@ func TestMissionNoLedgerNoJob(t *testing.T) {
 			fetched, read := 0, 0
 			call := mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job,
 				Body: func(context.Context) ([]byte, error) { read++; return sub.Input, nil }}
-			served := k.HandleJob(t.Context(), peerOf("other"), call,
+			served := k.HandleJob(t.Context(), testkit.NamedPeer("other"), call,
 				func(context.Context, mesh.FetchCall) (mesh.Blob, error) { fetched++; return testBlob(), nil }, nil)
 			require.Equal(t, mesh.JobRejected, served.Code)
 			require.Equal(t, reason, served.Reason)

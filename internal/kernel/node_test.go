@@ -17,6 +17,7 @@ import (
 	"inos/internal/mesh/inproc"
 	"inos/internal/scheduler"
 	"inos/internal/supervisor"
+	"inos/internal/testkit"
 	"inos/internal/threads/watcher"
 )
 
@@ -58,7 +59,7 @@ func (s *state) blame(id identity.PeerID) {
 // A node's own claim does not make it look good; this node's measurements do.
 func TestLatencyIsMeasuredNotBelieved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		liar := mesh.Profile{Peer: peerOf("liar"), CreditCost: 1, FreeSlots: 1, Latency: 0, Expires: time.Now().Add(time.Hour), Sequence: 1}
+		liar := mesh.Profile{Peer: testkit.NamedPeer("liar"), CreditCost: 1, FreeSlots: 1, Latency: 0, Expires: time.Now().Add(time.Hour), Sequence: 1}
 		c := newCrowd(nil)
 		k := startOn(t, c, nil)
 		c.events <- mesh.ProfileHeard{Profile: liar}
@@ -69,7 +70,7 @@ func TestLatencyIsMeasuredNotBelieved(t *testing.T) {
 		require.Equal(t, 100*time.Millisecond, n.Latency)
 
 		modest := liar
-		modest.Peer, modest.Latency = peerOf("modest"), 300*time.Millisecond
+		modest.Peer, modest.Latency = testkit.NamedPeer("modest"), 300*time.Millisecond
 		c.events <- mesh.ProfileHeard{Profile: modest}
 		synctest.Wait()
 		n, _ = infoOf(t, k, modest.Peer)
@@ -143,9 +144,9 @@ func TestJoinLater(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, st.Joined)
 
-		m, err := w.net.Join(keyOf("home"), home)
+		m, err := w.net.Join(testkit.NamedKey("home"), home)
 		require.NoError(t, err)
-		nowhere := inproc.AddrPrefix + string(peerOf("nobody"))
+		nowhere := inproc.AddrPrefix + string(testkit.NamedPeer("nobody"))
 		require.ErrorIs(t, home.Join(t.Context(), m, []string{nowhere, "not an address"}), ErrBootstrap)
 		require.NoError(t, home.Join(t.Context(), m, []string{nowhere, server.mesh.Addrs()[0]}), "one that answers will do")
 		require.ErrorIs(t, home.Join(t.Context(), server.mesh, nil), ErrJoined)

@@ -14,6 +14,7 @@ import (
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 )
 
 // outAtOnce is a wallet that knows how many promises a job had out at a time: such as were
@@ -75,14 +76,14 @@ func TestAJobHasOneAttemptsMoneyOutAtATime(t *testing.T) {
 					liars[fmt.Sprint("hang ", i)] = hangs
 				}
 				for what, l := range liars {
-					id := peerOf(what)
+					id := testkit.NamedPeer(what)
 					behave[id] = sometimes(l)
 					peers = append(peers, mesh.Peer{Connected: true, RTT: time.Millisecond, Profile: mesh.Profile{
 						Peer: id, CreditCost: 5, FreeSlots: 8, Expires: time.Now().Add(time.Hour), Sequence: 1}})
 				}
 				for i := range 6 {
 					peers = append(peers, mesh.Peer{Connected: true, RTT: 20 * time.Millisecond, Profile: mesh.Profile{
-						Peer: peerOf(fmt.Sprint("honest ", i)), CreditCost: 10, FreeSlots: 4, Expires: time.Now().Add(time.Hour), Sequence: 1}})
+						Peer: testkit.NamedPeer(fmt.Sprint("honest ", i)), CreditCost: 10, FreeSlots: 4, Expires: time.Now().Add(time.Hour), Sequence: 1}})
 				}
 				m := &acting{crowd: newCrowd(peers)}
 				var mu sync.Mutex

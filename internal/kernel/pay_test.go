@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 	"inos/internal/threads/matchmaker"
 )
 
@@ -71,16 +72,16 @@ func TestWrongResultIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		peer := func(name string, rtt time.Duration) mesh.Peer {
 			return mesh.Peer{Connected: true, RTT: rtt, Profile: mesh.Profile{
-				Peer: peerOf(name), CreditCost: 1, FreeSlots: 1, Expires: time.Now().Add(time.Hour), Sequence: 1,
+				Peer: testkit.NamedPeer(name), CreditCost: 1, FreeSlots: 1, Expires: time.Now().Add(time.Hour), Sequence: 1,
 			}}
 		}
 		c := newCrowd([]mesh.Peer{peer("forger", time.Millisecond), peer("honest", time.Second)})
-		c.forger = peerOf("forger")
+		c.forger = testkit.NamedPeer("forger")
 		pay := &countingWallet{}
 		k := startOn(t, c, func(cfg *Config) { cfg.Payments = pay })
 		out, err := k.Dispatch(t.Context(), submission("x", nil))
 		require.NoError(t, err)
-		require.Equal(t, peerOf("honest"), out.Node)
+		require.Equal(t, testkit.NamedPeer("honest"), out.Node)
 		require.Len(t, out.Attempts, 2)
 		require.ErrorIs(t, out.Attempts[0].Err, mesh.ErrResult)
 		require.EqualValues(t, 1, pay.paid.Load(), "the forger is not paid")

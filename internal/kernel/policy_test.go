@@ -13,11 +13,12 @@ import (
 	"inos/internal/identity"
 	"inos/internal/kernel/lifecycle"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 )
 
 // under lets a kernel live under a policy that pays for "payer".
 func under(t *testing.T, p governance.Policy) (*governance.Gate, func(*Config)) {
-	gate, err := governance.New(governance.Config{Policy: p, Ledgers: purse{ledgerOf("payer"): 1_000_000}})
+	gate, err := governance.New(governance.Config{Policy: p, Ledgers: purse{testkit.NamedLedger("payer"): 1_000_000}})
 	require.NoError(t, err)
 	return gate, func(c *Config) { c.Gate = gate }
 }
@@ -50,7 +51,7 @@ func TestSpawnUnderPolicy(t *testing.T) {
 		gate, strict := under(t, governance.Policy{Version: 1, Lifecycle: anybody})
 		server := w.start("server", strict)
 		w.meet(home, server)
-		require.NoError(t, server.shelf.Accept(mesh.Blob{Manifest: capsule.Manifest{CID: cid}, Publisher: peerOf("stranger"), Wasm: wasm}))
+		require.NoError(t, server.shelf.Accept(mesh.Blob{Manifest: capsule.Manifest{CID: cid}, Publisher: testkit.NamedPeer("stranger"), Wasm: wasm}))
 		spawn := func(s capsule.SpawnParams) capsule.Reply {
 			r, err := home.Command(t.Context(), server.Self(), capsule.Command{ID: "1", Type: capsule.Spawn, Spawn: &s})
 			require.NoError(t, err)
@@ -165,7 +166,7 @@ func TestInputWaitsForAdmission(t *testing.T) {
 		require.NoError(t, server.shelf.Accept(testBlob()))
 		asked := 0
 		serve := func(sub Submission) mesh.JobOutcome {
-			return server.HandleJob(t.Context(), peerOf("other"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job,
+			return server.HandleJob(t.Context(), testkit.NamedPeer("other"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job,
 				Body: func(context.Context) ([]byte, error) { asked++; return sub.Input, nil }}, nil, func(mesh.Progress) {})
 		}
 		out := serve(submission("x", func(s *Submission) { s.Envelope.Metadata.CreditLedgerID = "" }))
@@ -177,7 +178,7 @@ func TestInputWaitsForAdmission(t *testing.T) {
 		require.Equal(t, 1, asked)
 
 		broken := submission("x", nil)
-		out = server.HandleJob(t.Context(), peerOf("other"), mesh.JobCall{Envelope: broken.Envelope, Job: broken.Job,
+		out = server.HandleJob(t.Context(), testkit.NamedPeer("other"), mesh.JobCall{Envelope: broken.Envelope, Job: broken.Job,
 			Body: func(context.Context) ([]byte, error) { return nil, mesh.ErrUnreachable }}, nil, func(mesh.Progress) {})
 		require.Equal(t, mesh.JobRejected, out.Code)
 		require.Equal(t, mesh.JobOK, serve(submission("x", nil)).Code, "the slot came back")
@@ -186,7 +187,7 @@ func TestInputWaitsForAdmission(t *testing.T) {
 
 func peers(seeds ...string) (ids []identity.PeerID) {
 	for _, s := range seeds {
-		ids = append(ids, peerOf(s))
+		ids = append(ids, testkit.NamedPeer(s))
 	}
 	return ids
 }

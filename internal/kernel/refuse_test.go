@@ -15,6 +15,7 @@ import (
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/scheduler"
+	"inos/internal/testkit"
 	"inos/internal/threads/matchmaker"
 )
 
@@ -105,7 +106,7 @@ func TestARefusalIsRememberedForItsKind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newActing(3)
 		m.answers(m.best, mesh.JobRejected, "policy")
-		gate, err := governance.New(governance.Config{Ledgers: purse{ledgerOf("payer"): 1_000_000, ledgerOf("another payer"): 1_000_000}})
+		gate, err := governance.New(governance.Config{Ledgers: purse{testkit.NamedLedger("payer"): 1_000_000, testkit.NamedLedger("another payer"): 1_000_000}})
 		require.NoError(t, err)
 		k := startOn(t, m, func(c *Config) { c.Gate = gate })
 		other := func(s *Submission) { s.Job.Capsule = capsule.SumCID([]byte("another")).String() }
@@ -121,7 +122,7 @@ func TestARefusalIsRememberedForItsKind(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, out.Attempts, 2, "another capsule")
 		out, err = dispatch(func(s *Submission) {
-			s.Envelope.Metadata.CreditLedgerID = string(ledgerOf("another payer"))
+			s.Envelope.Metadata.CreditLedgerID = string(testkit.NamedLedger("another payer"))
 		})
 		require.NoError(t, err)
 		require.Len(t, out.Attempts, 2, "another ledger")

@@ -15,6 +15,7 @@ import (
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/kernel/quorum"
+	"inos/internal/testkit"
 	"inos/internal/threads/matchmaker"
 )
 
@@ -63,13 +64,13 @@ func TestAgreementPaysWhoAgrees(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, capsule.SumCID(out.Output).String(), out.OutputCID)
 		require.Len(t, out.Output, 32, "the liar's is longer")
-		require.NotEqual(t, peerOf("w2"), out.Node)
+		require.NotEqual(t, testkit.NamedPeer("w2"), out.Node)
 		synctest.Wait()
 		require.EqualValues(t, 3, payer.promised.Load())
 		require.EqualValues(t, 2, payer.paid.Load())
 		require.EqualValues(t, 1, payer.withdrawn.Load())
-		honest, _ := seen.Of(peerOf("w0"), time.Now())
-		lying, _ := seen.Of(peerOf("w2"), time.Now())
+		honest, _ := seen.Of(testkit.NamedPeer("w0"), time.Now())
+		lying, _ := seen.Of(testkit.NamedPeer("w2"), time.Now())
 		require.Greater(t, honest, 0.5)
 		require.Less(t, lying, 0.25)
 
@@ -81,7 +82,7 @@ func TestAgreementPaysWhoAgrees(t *testing.T) {
 		for _, n := range nodes {
 			scores[n.Profile.Peer] = n.Score
 		}
-		require.Less(t, scores[peerOf("w2")], scores[peerOf("w0")])
+		require.Less(t, scores[testkit.NamedPeer("w2")], scores[testkit.NamedPeer("w0")])
 		st, err := home.Status(t.Context())
 		require.NoError(t, err)
 		require.Zero(t, st.Running, "every slot is back")
@@ -101,7 +102,7 @@ func TestDisputePaysNobody(t *testing.T) {
 		synctest.Wait()
 		require.Zero(t, payer.paid.Load())
 		require.EqualValues(t, 2, payer.withdrawn.Load())
-		score, _ := seen.Of(peerOf("w1"), time.Now())
+		score, _ := seen.Of(testkit.NamedPeer("w1"), time.Now())
 		require.Equal(t, 0.5, score, "nobody can tell which of the two lied")
 	})
 }
@@ -187,11 +188,11 @@ func TestAgreementTakesOneNodeOfAnOwner(t *testing.T) {
 			out, err := home.Dispatch(t.Context(), submission("", copies(2, 2, "1s")))
 			require.NoError(t, err)
 			require.Len(t, out.Attempts, 2)
-			require.True(t, ranOn(out)[peerOf("w3")], "the only one that is not the fleet's")
+			require.True(t, ranOn(out)[testkit.NamedPeer("w3")], "the only one that is not the fleet's")
 		}
 		_, err := home.Dispatch(t.Context(), submission("", copies(3, 2, "1s")))
 		require.ErrorIs(t, err, quorum.ErrReplicas)
-		w.net.SetDown(peerOf("w3"), true)
+		w.net.SetDown(testkit.NamedPeer("w3"), true)
 		out, err := home.Dispatch(t.Context(), submission("", copies(2, 2, "1s")))
 		require.Error(t, err)
 		require.LessOrEqual(t, len(ranOn(out)), 2)

@@ -10,6 +10,7 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 )
 
 // A caller that sends another capsule than the job's, in order by itself, gets neither
@@ -24,7 +25,7 @@ func TestAnotherCapsuleThanTheJobs(t *testing.T) {
 		fetch := func(context.Context, mesh.FetchCall) (mesh.Blob, error) {
 			return mesh.Blob{Manifest: capsule.Manifest{CID: capsule.SumCID(other)}, Wasm: other}, nil
 		}
-		out := server.HandleJob(t.Context(), peerOf("caller"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Input: sub.Input}, fetch, nil)
+		out := server.HandleJob(t.Context(), testkit.NamedPeer("caller"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Input: sub.Input}, fetch, nil)
 		require.Equal(t, mesh.JobUnknownCapsule, out.Code, out.Message)
 		require.False(t, server.shelf.Has(capsule.SumCID(other)))
 		require.Zero(t, server.work.runs.Load())
@@ -56,7 +57,7 @@ func TestTheDeadlineOfOthersJobs(t *testing.T) {
 			jc, fetch := call(&sub)
 			jc.Envelope, jc.Job = sub.Envelope, sub.Job
 			began := time.Now()
-			out := server.HandleJob(t.Context(), peerOf("caller"), jc, fetch, func(mesh.Progress) {})
+			out := server.HandleJob(t.Context(), testkit.NamedPeer("caller"), jc, fetch, func(mesh.Progress) {})
 			require.Equal(t, mesh.JobDeadline, out.Code, "%s: %s", stage, out.Message)
 			require.Equal(t, 2*time.Second, time.Since(began), stage)
 		})

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/identity"
+	"inos/internal/testkit"
 	"inos/internal/trace"
 )
 
@@ -64,7 +65,7 @@ func TestTraceCrossesNodes(t *testing.T) {
 
 func nameOf(id identity.PeerID) string {
 	for _, name := range []string{"home", "there"} {
-		if peerOf(name) == id {
+		if testkit.NamedPeer(name) == id {
 			return name
 		}
 	}

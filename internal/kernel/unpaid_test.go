@@ -12,12 +12,13 @@ import (
 	"inos/internal/credit"
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 )
 
 // What a node bills and does not get is no cost, whatever figure it names.
 func TestAnUnpaidBillIsNoCost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		liar := peerOf("liar")
+		liar := testkit.NamedPeer("liar")
 		c := newCrowd([]mesh.Peer{{Connected: true, RTT: time.Millisecond, Profile: mesh.Profile{
 			Peer: liar, CreditCost: 1, FreeSlots: 4, Expires: time.Now().Add(time.Hour), Sequence: 1}}})
 		pay := &countingWallet{refusal: credit.ErrOverHold}

@@ -15,6 +15,7 @@ import (
 	"inos/internal/identity"
 	"inos/internal/kernel/lifecycle"
 	"inos/internal/supervisor"
+	"inos/internal/testkit"
 )
 
 var errDry = errors.New("dry")
@@ -32,13 +33,13 @@ func (b *till) Open(ledger identity.LedgerID, from identity.PeerID, _ string, _ 
 	switch {
 	case ledger == "" && from == "":
 		return nil, nil
-	case ledger != ledgerOf("payer"):
+	case ledger != testkit.NamedLedger("payer"):
 		return nil, errors.New("till: unknown ledger")
 	}
 	return b, nil
 }
 
-func (b *till) Ledger() identity.LedgerID { return ledgerOf("payer") }
+func (b *till) Ledger() identity.LedgerID { return testkit.NamedLedger("payer") }
 
 func (b *till) Charge(ran time.Duration, _ time.Time) error {
 	b.mu.Lock()
@@ -102,7 +103,7 @@ func TestDryCapsuleIsPausedThenKilled(t *testing.T) {
 		home := w.start("home", func(c *Config) { c.Upkeep = money })
 		events, cancel := home.Subscribe(1024)
 		defer cancel()
-		spawn := capsule.Command{ID: "1", Type: capsule.Spawn, Spawn: &capsule.SpawnParams{CID: "c", CreditLedgerID: string(ledgerOf("payer"))}}
+		spawn := capsule.Command{ID: "1", Type: capsule.Spawn, Spawn: &capsule.SpawnParams{CID: "c", CreditLedgerID: string(testkit.NamedLedger("payer"))}}
 		r, err := home.Command(t.Context(), "", spawn)
 		require.NoError(t, err)
 		require.Equal(t, capsule.OK, r.Code)
@@ -147,7 +148,7 @@ func TestUnwrittenChargeIsNotDry(t *testing.T) {
 		money := &till{left: time.Hour, fault: fmt.Errorf("%w: disk full", lifecycle.ErrNotCharged)}
 		home := w.start("home", func(c *Config) { c.Upkeep = money })
 		r, err := home.Command(t.Context(), "", capsule.Command{ID: "1", Type: capsule.Spawn,
-			Spawn: &capsule.SpawnParams{CID: "c", CreditLedgerID: string(ledgerOf("payer"))}})
+			Spawn: &capsule.SpawnParams{CID: "c", CreditLedgerID: string(testkit.NamedLedger("payer"))}})
 		require.NoError(t, err)
 		time.Sleep(5 * time.Minute)
 		require.Zero(t, home.work.told(capsule.Pause))
@@ -175,10 +176,10 @@ func TestSpawnNeedsALedgerThatPays(t *testing.T) {
 			require.NoError(t, err)
 			return r.Code
 		}
-		require.Equal(t, capsule.Denied, spawn(ledgerOf("stranger")))
+		require.Equal(t, capsule.Denied, spawn(testkit.NamedLedger("stranger")))
 		require.Zero(t, home.work.told(capsule.Spawn), "nothing runs that nobody pays for")
 		require.Equal(t, capsule.OK, spawn(""), "the console's own")
-		require.Equal(t, capsule.OK, spawn(ledgerOf("payer")))
+		require.Equal(t, capsule.OK, spawn(testkit.NamedLedger("payer")))
 		home.stop()
 		require.Equal(t, 1, money.shut())
 	})
@@ -219,7 +220,7 @@ func TestASpawnsStartIsCharged(t *testing.T) {
 				c.Upkeep, c.Capsules = money, slowStart{&workshop{}, 12 * time.Second, fails}
 			})
 			r, err := home.Command(t.Context(), "", capsule.Command{ID: "1", Type: capsule.Spawn,
-				Spawn: &capsule.SpawnParams{CID: "c", CreditLedgerID: string(ledgerOf("payer"))}})
+				Spawn: &capsule.SpawnParams{CID: "c", CreditLedgerID: string(testkit.NamedLedger("payer"))}})
 			require.NoError(t, err)
 			require.Equal(t, fails, r.Code != capsule.OK)
 			if fails {
@@ -243,7 +244,7 @@ func TestPausesBetweenTicksAreCounted(t *testing.T) {
 		home := w.start("home", func(c *Config) { c.Upkeep = money })
 		time.Sleep(time.Second / 4) // the ticks come a quarter later than what follows
 		r, err := home.Command(t.Context(), "", capsule.Command{ID: "1", Type: capsule.Spawn,
-			Spawn: &capsule.SpawnParams{CID: "c", CreditLedgerID: string(ledgerOf("payer"))}})
+			Spawn: &capsule.SpawnParams{CID: "c", CreditLedgerID: string(testkit.NamedLedger("payer"))}})
 		require.NoError(t, err)
 		for range 20 {
 			home.CapsuleEvent(supervisor.CapsuleStateChanged{ID: r.CapsuleID, From: supervisor.Paused, To: supervisor.Healthy})

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 	"inos/internal/threads/watcher"
 )
 
@@ -54,7 +55,7 @@ func volunteer(t *testing.T, stop watcher.Signal) {
 	require.Len(t, namesOf(events, "mining:stop"), 1)
 	sub := submission("x", nil)
 	serve := func() mesh.JobOutcome {
-		return page.HandleJob(t.Context(), peerOf("other"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Input: sub.Input}, nil, func(mesh.Progress) {})
+		return page.HandleJob(t.Context(), testkit.NamedPeer("other"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Input: sub.Input}, nil, func(mesh.Progress) {})
 	}
 	served := serve()
 	require.Equal(t, mesh.JobBusy, served.Code, "whoever has not heard of it")

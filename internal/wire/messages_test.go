@@ -126,7 +126,7 @@ func TestManifestRoundTrip(t *testing.T) {
 	got, publisher, err := wire.OpenManifest(b)
 	require.NoError(t, err)
 	require.Equal(t, want, got)
-	require.Equal(t, identity.PeerIDOf(testkit.Key(3).Public().(ed25519.PublicKey)), publisher)
+	require.Equal(t, testkit.Peer(3), publisher)
 }
 
 func TestFramesRoundTrip(t *testing.T) {

@@ -5,8 +5,6 @@ package interop
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/sha256"
 	"testing"
 	"time"
 
@@ -24,6 +22,7 @@ import (
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/mesh/p2p"
+	"inos/internal/testkit"
 	"inos/internal/wire"
 )
 
@@ -39,15 +38,14 @@ func stranger(t *testing.T, listen string) (host.Host, *dht.IpfsDHT) {
 	return h, d
 }
 
-func ours(t *testing.T, seed string, listen ...string) *p2p.Mesh {
-	s := sha256.Sum256([]byte(seed))
-	m, err := p2p.New(p2p.Config{Key: ed25519.NewKeyFromSeed(s[:]), Listen: listen})
+func ours(t *testing.T, name string, listen ...string) *p2p.Mesh {
+	m, err := p2p.New(p2p.Config{Key: testkit.NamedKey(name), Listen: listen})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	return m
 }
 
-func keyOf(t *testing.T, capability string) cid.Cid {
+func capabilityCID(t *testing.T, capability string) cid.Cid {
 	mh, err := multihash.Sum([]byte("inos/capability/1/"+capability), multihash.SHA2_256, -1)
 	require.NoError(t, err)
 	return cid.NewCidV1(cid.Raw, mh)
@@ -83,7 +81,7 @@ func TestStrangersNode(t *testing.T) {
 			// finds a through the stranger, to whom both are connected.
 			require.NoError(t, a.Publish(ctx, mesh.Profile{Capabilities: []string{"gpu"}, Expires: time.Now().Add(time.Minute)}))
 			require.Eventually(t, func() bool {
-				found, err := d.FindProviders(ctx, keyOf(t, "gpu"))
+				found, err := d.FindProviders(ctx, capabilityCID(t, "gpu"))
 				return err == nil && len(found) == 1 && found[0].ID.String() == string(a.Self())
 			}, 30*time.Second, 50*time.Millisecond)
 			var found []mesh.Profile
@@ -103,7 +101,7 @@ func TestStrangersNode(t *testing.T) {
 
 			// It provides the capability but speaks nothing of ours: Find leaves
 			// it out, and asking it for a job is an error with a name.
-			require.NoError(t, d.Provide(ctx, keyOf(t, "gpu"), true))
+			require.NoError(t, d.Provide(ctx, capabilityCID(t, "gpu"), true))
 			found, err = b.Find(ctx, "gpu")
 			require.NoError(t, err)
 			require.Len(t, found, 1)

@@ -36,7 +36,7 @@ func TestRejectionCodesCrossTheMesh(t *testing.T) {
 	payer := testkit.Key(23) // owns the ledger, is no node here
 	ledger := identity.LedgerIDOf(payer.Public().(ed25519.PublicKey))
 	owner := func(n byte) string {
-		return string(identity.LedgerIDOf(testkit.Key(n).Public().(ed25519.PublicKey)))
+		return string(testkit.Ledger(n))
 	}
 	revoked := identity.LedgerID(owner(24))
 	require.NoError(t, worker.Ledger.OpenAccount(revoked, 100_000, time.Now()))

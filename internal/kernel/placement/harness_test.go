@@ -2,7 +2,6 @@ package placement
 
 import (
 	"context"
-	"crypto/ed25519"
 	"encoding/binary"
 	"fmt"
 	"sync/atomic"
@@ -15,6 +14,7 @@ import (
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/scheduler"
+	"inos/internal/testkit"
 	"inos/internal/threads/matchmaker"
 )
 
@@ -171,7 +171,7 @@ func (payer) Authorize(_ identity.LedgerID, _ string, _ []byte, _, _ identity.Pe
 }
 
 var (
-	ledger = identity.LedgerIDOf(ed25519.NewKeyFromSeed(make([]byte, 32)).Public().(ed25519.PublicKey))
+	ledger = testkit.Ledger(0)
 	uuids  atomic.Uint64
 )
 

@@ -3,8 +3,6 @@ package inproc
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
-	"encoding/binary"
 	"math"
 	"testing"
 	"testing/synctest"
@@ -16,13 +14,8 @@ import (
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 )
-
-func key(i int) ed25519.PrivateKey {
-	seed := make([]byte, ed25519.SeedSize)
-	binary.BigEndian.PutUint32(seed, uint32(i)+1)
-	return ed25519.NewKeyFromSeed(seed)
-}
 
 // worker reverses its input; method "hang" waits for its context, "fetch" runs
 // the caller's capsule through fetch first.
@@ -71,7 +64,7 @@ func (w *worker) HandleFetch(_ context.Context, _ identity.PeerID, call mesh.Fet
 }
 
 func join(t *testing.T, n *Network, i int, h mesh.Handler) *Member {
-	m, err := n.Join(key(i), h)
+	m, err := n.Join(testkit.Key(i), h)
 	require.NoError(t, err)
 	return m
 }
@@ -216,9 +209,9 @@ func TestBadAddressesAndClosed(t *testing.T) {
 		_, err := a.Connect(t.Context(), addr)
 		require.ErrorIs(t, err, mesh.ErrAddress, addr)
 	}
-	_, err := a.Connect(t.Context(), AddrPrefix+string(identity.PeerIDOf(key(9).Public().(ed25519.PublicKey))))
+	_, err := a.Connect(t.Context(), AddrPrefix+string(testkit.Peer(9)))
 	require.ErrorIs(t, err, mesh.ErrUnreachable)
-	_, err = n.Join(key(1), nil)
+	_, err = n.Join(testkit.Key(1), nil)
 	require.Error(t, err)
 	require.NoError(t, a.Close())
 	require.NoError(t, a.Close())

@@ -3,12 +3,14 @@ package p2p
 import (
 	"context"
 	"testing"
+
+	"inos/internal/testkit"
 )
 
 // BenchmarkJob is one job without input, there and back on loopback.
 func BenchmarkJob(b *testing.B) {
 	open := func(i int, via ...string) *Mesh {
-		m, err := New(Config{Key: testKey(i), Handler: newWorker(), Listen: []string{listenWT}, Bootstrap: via})
+		m, err := New(Config{Key: testkit.Key(i), Handler: newWorker(), Listen: []string{listenWT}, Bootstrap: via})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -15,13 +15,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 )
 
 // The certificate of a QUIC connection is good by any clock: whoever dials a node looks at
 // it by its own.
 func TestCertificateByAnyClock(t *testing.T) {
 	n := start(t, 690, func(c *Config) { c.Listen = []string{"/ip4/127.0.0.1/udp/0/quic-v1"} })
-	key, err := ic.UnmarshalEd25519PrivateKey(testKey(691))
+	key, err := ic.UnmarshalEd25519PrivateKey(testkit.Key(691))
 	require.NoError(t, err)
 	identity, err := p2ptls.NewIdentity(key)
 	require.NoError(t, err)
@@ -45,7 +46,7 @@ func TestCertificateByAnyClock(t *testing.T) {
 // A certificate that is not valid now, and one that is another's, are told apart.
 func TestCertificateOutOfItsTime(t *testing.T) {
 	n := start(t, 692, nil)
-	key, err := ic.UnmarshalEd25519PrivateKey(testKey(693))
+	key, err := ic.UnmarshalEd25519PrivateKey(testkit.Key(693))
 	require.NoError(t, err)
 	late := certificate()
 	late.NotBefore = time.Now().Add(48 * time.Hour)
@@ -55,11 +56,11 @@ func TestCertificateOutOfItsTime(t *testing.T) {
 	refused := conf.VerifyPeerCertificate(conf.Certificates[0].Certificate, nil)
 	require.Error(t, refused)
 	alert := &quic.TransportError{ErrorCode: 0x12a, ErrorMessage: refused.Error()}
-	err = n.explain(t.Context(), testID(693), fmt.Errorf("%w: %w", errNoConnection, alert))
+	err = n.explain(t.Context(), testkit.Peer(693), fmt.Errorf("%w: %w", errNoConnection, alert))
 	require.ErrorIs(t, err, mesh.ErrCertificate)
 	require.ErrorContains(t, err, "one of the two clocks is wrong")
 	alert.ErrorMessage = "cert hash not found"
-	err = n.explain(t.Context(), testID(693), fmt.Errorf("%w: %w", errNoConnection, alert))
+	err = n.explain(t.Context(), testkit.Peer(693), fmt.Errorf("%w: %w", errNoConnection, alert))
 	require.ErrorIs(t, err, mesh.ErrCertificate)
 	require.NotContains(t, err.Error(), "clock")
 }

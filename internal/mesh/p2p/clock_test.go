@@ -13,6 +13,7 @@ import (
 	"inos/internal/clock/clocktest"
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 	"inos/internal/wire"
 )
 
@@ -144,7 +145,7 @@ func TestClocksDiffer(t *testing.T) {
 func TestReplayedProfiles(t *testing.T) {
 	wall := clocktest.New(0)
 	signed := func(issued time.Time, life time.Duration) []byte {
-		return signedProfile(t, 1, testKey(1), func(p *mesh.Profile) { p.Issued, p.Expires = issued, issued.Add(life) })
+		return signedProfile(t, 1, testkit.Key(1), func(p *mesh.Profile) { p.Issued, p.Expires = issued, issued.Add(life) })
 	}
 	b := newProfileStore(wall.Now)
 	old := signed(wall.Now(), 30*time.Second)
@@ -167,7 +168,7 @@ func TestReplayedProfiles(t *testing.T) {
 		_, err = b.add(old, "")
 		require.ErrorIs(t, err, mesh.ErrTime)
 		// Its node itself may give it: then it is no replay, and its clock is wrong.
-		_, err = newProfileStore(wall.Now).add(old, testID(1))
+		_, err = newProfileStore(wall.Now).add(old, testkit.Peer(1))
 		require.NoError(t, err)
 	}
 	// Where its node's clock has been measured, it can be told, to a minute.
@@ -228,9 +229,9 @@ func TestNodesThatDoNotSpeakOfClocks(t *testing.T) {
 	require.Positive(t, rtt)
 	require.False(t, b.Peers()[0].Clock.Known())
 
-	_, err = b.profiles.add(signedProfile(t, 662, testKey(662), nil), "")
+	_, err = b.profiles.add(signedProfile(t, 662, testkit.Key(662), nil), "")
 	require.NoError(t, err)
-	p, ok := b.profiles.fresh(testID(662))
+	p, ok := b.profiles.fresh(testkit.Peer(662))
 	require.True(t, ok)
 	require.LessOrEqual(t, time.Until(p.Expires), time.Minute)
 

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 )
 
 // Somebody who lives is found behind many who do not answer, though another was found
@@ -30,7 +31,7 @@ func TestFindWaitsForTheLiving(t *testing.T) {
 	named := make(chan peer.AddrInfo, 64)
 	named <- first
 	for i := range findersAtOnce {
-		id, err := peerID(testID(460 + i))
+		id, err := peerID(testkit.Peer(460 + i))
 		require.NoError(t, err)
 		addr, err := ma.NewMultiaddr("/ip4/127.0.0.1/udp/" + portOf(silent) + "/quic-v1")
 		require.NoError(t, err)
@@ -65,7 +66,7 @@ func portOf(c *net.UDPConn) string {
 // A bootstrap node that was started anew on its port is connected to again.
 func TestARestartedBootstrapNodeIsDialledAgain(t *testing.T) {
 	w := newWorker()
-	cfg := Config{Key: testKey(470), Handler: w, Listen: []string{listenWT}}
+	cfg := Config{Key: testkit.Key(470), Handler: w, Listen: []string{listenWT}}
 	boot, err := New(cfg)
 	require.NoError(t, err)
 	a := start(t, 471, func(c *Config) { c.Bootstrap = []string{boot.Addrs()[0]} })

@@ -10,12 +10,13 @@ import (
 
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 )
 
 // strangers are nodes that somebody made up.
 func strangers(t *testing.T, n int) (signed [][]byte) {
 	for i := range n {
-		signed = append(signed, signedProfile(t, 50_000+i, testKey(50_000+i), func(p *mesh.Profile) { p.Expires = time.Now().Add(10 * time.Minute) }))
+		signed = append(signed, signedProfile(t, 50_000+i, testkit.Key(50_000+i), func(p *mesh.Profile) { p.Expires = time.Now().Add(10 * time.Minute) }))
 	}
 	return signed
 }
@@ -25,10 +26,10 @@ func TestAFloodForgetsItself(t *testing.T) {
 	now := time.Now()
 	b := newProfileStore(func() time.Time { return now })
 	b.size = 200
-	near := testID(2)
+	near := testkit.Peer(2)
 	b.keep = func(p identity.PeerID) bool { return p == near }
 	take := func(i int, life time.Duration) {
-		_, err := b.add(signedProfile(t, i, testKey(i), func(p *mesh.Profile) { p.Expires = now.Add(life) }), "")
+		_, err := b.add(signedProfile(t, i, testkit.Key(i), func(p *mesh.Profile) { p.Expires = now.Add(life) }), "")
 		require.NoError(t, err)
 		now = now.Add(time.Millisecond)
 	}
@@ -44,16 +45,16 @@ func TestAFloodForgetsItself(t *testing.T) {
 		now = now.Add(time.Millisecond)
 	}
 	require.Len(t, b.entries, b.size)
-	require.Contains(t, b.entries, testID(1))
-	require.Contains(t, b.entries, testID(4))
+	require.Contains(t, b.entries, testkit.Peer(1))
+	require.Contains(t, b.entries, testkit.Peer(4))
 	require.Contains(t, b.entries, near)
-	require.Contains(t, b.entries, testID(50_000), "who was there first stays")
+	require.Contains(t, b.entries, testkit.Peer(50_000), "who was there first stays")
 	// A renewal makes nobody a newcomer.
-	_, err := b.add(signedProfile(t, 1, testKey(1), func(p *mesh.Profile) { p.Sequence += 1 << 20; p.Expires = now.Add(time.Hour) }), "")
+	_, err := b.add(signedProfile(t, 1, testkit.Key(1), func(p *mesh.Profile) { p.Sequence += 1 << 20; p.Expires = now.Add(time.Hour) }), "")
 	require.NoError(t, err)
 	take(3, time.Hour)
-	require.Contains(t, b.entries, testID(1))
-	require.Contains(t, b.entries, testID(3), "a newcomer is heard")
+	require.Contains(t, b.entries, testkit.Peer(1))
+	require.Contains(t, b.entries, testkit.Peer(3), "a newcomer is heard")
 }
 
 // From one neighbour so many new nodes are heard at a time, and from another more.
@@ -74,8 +75,8 @@ func TestNewNodesAreRated(t *testing.T) {
 	}
 	require.Equal(t, newsBurst, taken)
 	require.Equal(t, 200, ignored, "nobody is accused")
-	fresh := signedProfile(t, 99, testKey(99), nil)
+	fresh := signedProfile(t, 99, testkit.Key(99), nil)
 	require.Equal(t, pubsub.ValidationAccept, a.judge(c.id, &pubsub.Message{Message: &pb.Message{Data: fresh}}))
-	newer := signedProfile(t, 99, testKey(99), func(p *mesh.Profile) { p.Sequence += 10 })
+	newer := signedProfile(t, 99, testkit.Key(99), func(p *mesh.Profile) { p.Sequence += 10 })
 	require.Equal(t, pubsub.ValidationAccept, a.judge(b.id, &pubsub.Message{Message: &pb.Message{Data: newer}}), "a known node is no news")
 }

@@ -19,6 +19,7 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 	"inos/internal/wire"
 )
 
@@ -35,7 +36,7 @@ func TestBadAddresses(t *testing.T) {
 		"peer id only":     {"/p2p/" + string(b.Self()), mesh.ErrAddress},
 		"no certhash":      {"/ip4/127.0.0.1/udp/9/quic-v1/webtransport/p2p/" + string(b.Self()), mesh.ErrAddress},
 		"bad certhash":     {"/ip4/127.0.0.1/udp/9/quic-v1/webtransport/certhash/zzz/p2p/" + string(b.Self()), mesh.ErrAddress},
-		"other transport":  {"/ip4/127.0.0.1/tcp/9/p2p/" + string(testID(77)), mesh.ErrAddress},
+		"other transport":  {"/ip4/127.0.0.1/tcp/9/p2p/" + string(testkit.Peer(77)), mesh.ErrAddress},
 		"this node itself": {a.Addrs()[0], mesh.ErrAddress},
 		"very long":        {strings.Repeat("/ip4/127.0.0.1", 200), mesh.ErrAddress},
 	} {
@@ -44,12 +45,8 @@ func TestBadAddresses(t *testing.T) {
 	}
 	_, err := a.Ping(t.Context(), "not a peer")
 	require.ErrorIs(t, err, mesh.ErrAddress)
-	_, err = a.RunJob(t.Context(), testID(78), call("", nil), nil)
+	_, err = a.RunJob(t.Context(), testkit.Peer(78), call("", nil), nil)
 	require.ErrorIs(t, err, mesh.ErrUnreachable)
-}
-
-func testID(i int) identity.PeerID {
-	return identity.PeerIDOf(testKey(i).Public().(ed25519.PublicKey))
 }
 
 func TestWrongCertificateAndWrongPeer(t *testing.T) {
@@ -66,7 +63,7 @@ func TestWrongCertificateAndWrongPeer(t *testing.T) {
 	_, err = a.Connect(t.Context(), more)
 	require.ErrorIs(t, err, mesh.ErrCertificate)
 	// b's address under another's name.
-	liar := addr[:strings.Index(addr, "/p2p/")] + "/p2p/" + string(testID(119))
+	liar := addr[:strings.Index(addr, "/p2p/")] + "/p2p/" + string(testkit.Peer(119))
 	_, err = a.Connect(t.Context(), liar)
 	require.ErrorIs(t, err, mesh.ErrSignature)
 	_, err = a.Connect(t.Context(), addr)
@@ -76,7 +73,7 @@ func TestWrongCertificateAndWrongPeer(t *testing.T) {
 // signedProfile is a profile of node i, spoilt by change, signed by key.
 func signedProfile(t *testing.T, i int, key ed25519.PrivateKey, change func(*mesh.Profile)) []byte {
 	p := profile("gpu")
-	p.Peer, p.Sequence = testID(i), uint64(time.Now().UnixMilli())
+	p.Peer, p.Sequence = testkit.Peer(i), uint64(time.Now().UnixMilli())
 	if change != nil {
 		change(&p)
 	}
@@ -89,14 +86,14 @@ func signedProfile(t *testing.T, i int, key ed25519.PrivateKey, change func(*mes
 
 func TestBookRefuses(t *testing.T) {
 	b := newProfileStore(time.Now)
-	good := signedProfile(t, 1, testKey(1), nil)
+	good := signedProfile(t, 1, testkit.Key(1), nil)
 	_, err := b.add(good, "")
 	require.NoError(t, err)
 	_, err = b.add(good, "")
 	require.ErrorIs(t, err, errStale, "replayed")
-	_, err = b.add(signedProfile(t, 1, testKey(1), func(p *mesh.Profile) { p.Sequence = 5 }), "")
+	_, err = b.add(signedProfile(t, 1, testkit.Key(1), func(p *mesh.Profile) { p.Sequence = 5 }), "")
 	require.ErrorIs(t, err, errStale, "older")
-	_, err = b.add(signedProfile(t, 1, testKey(2), nil), "")
+	_, err = b.add(signedProfile(t, 1, testkit.Key(2), nil), "")
 	require.ErrorIs(t, err, mesh.ErrSignature, "signed by another")
 	bent := append([]byte(nil), good...)
 	bent[len(bent)/2] ^= 1
@@ -104,13 +101,13 @@ func TestBookRefuses(t *testing.T) {
 	require.Error(t, err, "bent")
 	_, err = b.add([]byte("nonsense"), "")
 	require.ErrorIs(t, err, mesh.ErrProtocol)
-	_, err = b.add(signedProfile(t, 3, testKey(3), func(p *mesh.Profile) { p.Expires = time.Now().Add(-time.Second) }), "")
+	_, err = b.add(signedProfile(t, 3, testkit.Key(3), func(p *mesh.Profile) { p.Expires = time.Now().Add(-time.Second) }), "")
 	require.ErrorIs(t, err, mesh.ErrProfile, "expired")
-	_, err = b.add(signedProfile(t, 3, testKey(3), func(p *mesh.Profile) { p.Coordinate = &mesh.Coordinate{Vec: []float64{math.NaN()}} }), "")
+	_, err = b.add(signedProfile(t, 3, testkit.Key(3), func(p *mesh.Profile) { p.Coordinate = &mesh.Coordinate{Vec: []float64{math.NaN()}} }), "")
 	require.Error(t, err, "NaN")
-	_, err = b.add(signedProfile(t, 3, testKey(3), func(p *mesh.Profile) { p.Latency = -1 }), "")
+	_, err = b.add(signedProfile(t, 3, testkit.Key(3), func(p *mesh.Profile) { p.Latency = -1 }), "")
 	require.Error(t, err, "negative")
-	other, err := wire.Seal(wire.DomainVoucher, []byte("x"), testKey(1))
+	other, err := wire.Seal(wire.DomainVoucher, []byte("x"), testkit.Key(1))
 	require.NoError(t, err)
 	_, err = b.add(other, "")
 	require.ErrorIs(t, err, mesh.ErrSignature, "another domain")
@@ -121,7 +118,7 @@ func TestBookIsBounded(t *testing.T) {
 	for i := range profileStoreSize {
 		b.entries[identity.PeerID(binary.BigEndian.AppendUint32(nil, uint32(i)))] = profileEntry{profile: mesh.Profile{Expires: time.Now().Add(time.Hour)}}
 	}
-	_, err := b.add(signedProfile(t, 1, testKey(1), nil), "")
+	_, err := b.add(signedProfile(t, 1, testkit.Key(1), nil), "")
 	require.NoError(t, err)
 	require.Len(t, b.entries, profileStoreSize)
 }
@@ -133,8 +130,8 @@ func TestForgedGossip(t *testing.T) {
 	evil := start(t, 122, nil, a)
 	until(t, evil, connected(a))
 	until(t, b, connected(a))
-	forged := signedProfile(t, 130, testKey(122), nil)
-	true1 := signedProfile(t, 131, testKey(131), nil)
+	forged := signedProfile(t, 130, testkit.Key(122), nil)
+	true1 := signedProfile(t, 131, testkit.Key(131), nil)
 	require.Eventually(t, func() bool { return evil.gossip.listeners()[a.Self()] }, 30*time.Second, 10*time.Millisecond)
 	raw := func(data []byte) {
 		require.NoError(t, evil.gossip.publish(t.Context(), data)) // a node's own messages pass its validator
@@ -142,8 +139,8 @@ func TestForgedGossip(t *testing.T) {
 	raw(forged)
 	raw(true1) // a genuine one, relayed for another, after the forged
 	e := until(t, a, func(e mesh.Event) bool { _, ok := e.(mesh.ProfileHeard); return ok })
-	require.Equal(t, testID(131), e.(mesh.ProfileHeard).Profile.Peer)
-	_, known := a.profiles.get(testID(130))
+	require.Equal(t, testkit.Peer(131), e.(mesh.ProfileHeard).Profile.Peer)
+	_, known := a.profiles.get(testkit.Peer(130))
 	require.False(t, known)
 	_, err := a.profiles.add(true1, "")
 	require.ErrorIs(t, err, errStale)
@@ -311,10 +308,10 @@ func TestDHTModeAndKey(t *testing.T) {
 func TestBadConfig(t *testing.T) {
 	for name, c := range map[string]Config{
 		"no key":     {},
-		"bootstrap":  {Key: testKey(1), Bootstrap: []string{"x"}},
-		"listen":     {Key: testKey(1), Listen: []string{"x"}},
-		"many":       {Key: testKey(1), Bootstrap: make([]string, MaxBootstrap+1)},
-		"listen tcp": {Key: testKey(1), Listen: []string{"/ip4/127.0.0.1/tcp/0"}},
+		"bootstrap":  {Key: testkit.Key(1), Bootstrap: []string{"x"}},
+		"listen":     {Key: testkit.Key(1), Listen: []string{"x"}},
+		"many":       {Key: testkit.Key(1), Bootstrap: make([]string, MaxBootstrap+1)},
+		"listen tcp": {Key: testkit.Key(1), Listen: []string{"/ip4/127.0.0.1/tcp/0"}},
 	} {
 		_, err := New(c)
 		require.Error(t, err, name)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 	"inos/internal/trace"
 	"inos/internal/wire"
 )
@@ -38,7 +39,7 @@ func TestLyingAnswers(t *testing.T) {
 		raw    []byte
 		want   error
 	}{
-		"another's name":           {frames: []wire.JobFrame{result(func(r *wire.JobResult) { r.Outcome.Node = testID(99) })}, want: mesh.ErrProtocol},
+		"another's name":           {frames: []wire.JobFrame{result(func(r *wire.JobResult) { r.Outcome.Node = testkit.Peer(99) })}, want: mesh.ErrProtocol},
 		"more output than allowed": {frames: []wire.JobFrame{result(long(1<<20 + 1))}, want: mesh.ErrProtocol},
 		"more output than said":    {frames: []wire.JobFrame{result(long(2)), {Output: []byte("abc")}}, want: mesh.ErrProtocol},
 		"less output than said":    {frames: []wire.JobFrame{result(long(4)), {Output: []byte("abc")}}, want: mesh.ErrUnreachable},

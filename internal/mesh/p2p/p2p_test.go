@@ -3,9 +3,7 @@ package p2p
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"slices"
 	"sync"
@@ -18,15 +16,11 @@ import (
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/testkit"
 	"inos/internal/wire"
 )
 
 const listenWT = "/ip4/127.0.0.1/udp/0/quic-v1/webtransport"
-
-func testKey(i int) ed25519.PrivateKey {
-	seed := sha256.Sum256(binary.BigEndian.AppendUint32(nil, uint32(i)))
-	return ed25519.NewKeyFromSeed(seed[:])
-}
 
 // worker is a Handler whose methods are named by Job.Method.
 type worker struct {
@@ -115,7 +109,7 @@ func makeBlob(t *testing.T, n, chunk int) mesh.Blob {
 	for at := 0; at < n; at += chunk {
 		man.Chunks = append(man.Chunks, sha256.Sum256(data[at:min(at+chunk, n)]))
 	}
-	signed, err := wire.SealManifest(man, testKey(1000))
+	signed, err := wire.SealManifest(man, testkit.Key(1000))
 	require.NoError(t, err)
 	return mesh.Blob{Manifest: man, SignedManifest: signed, Wasm: data}
 }
@@ -127,7 +121,7 @@ type node struct {
 
 func start(t *testing.T, i int, change func(*Config), via ...*node) *node {
 	w := newWorker()
-	cfg := Config{Key: testKey(i), Handler: w, Listen: []string{listenWT}}
+	cfg := Config{Key: testkit.Key(i), Handler: w, Listen: []string{listenWT}}
 	for _, v := range via {
 		cfg.Bootstrap = append(cfg.Bootstrap, v.Addrs()[0])
 	}
