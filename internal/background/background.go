@@ -1,5 +1,5 @@
-// Package background repeats what a node does of its own accord, beside the jobs and
-// commands that others ask for. It starts no goroutine: whoever calls it owns one.
+// Package background runs the periodic tasks of a node, apart from the jobs and commands of
+// others. It starts no goroutine; the caller provides it.
 package background
 
 import (
@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Every calls task at each interval until ctx ends, never twice at a time. A call's
-// context ends with ctx, and after limit.
+// Every calls task at each interval, one call at a time, and blocks until ctx ends. A call's
+// context ends with ctx, or after limit.
 func Every(ctx context.Context, interval, limit time.Duration, task func(context.Context)) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()

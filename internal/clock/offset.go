@@ -2,27 +2,27 @@ package clock
 
 import "time"
 
-// Offset is how far another machine's clock is ahead of this one's, as measured over a
-// connection to it.
+// Offset is how far another machine's clock is ahead of this one's, measured over a connection
+// to it.
 type Offset struct {
 	Ahead time.Duration
-	RTT   time.Duration // of the exchange that said so: Ahead is wrong by half of it at most
+	RTT   time.Duration // of the measuring exchange: Ahead is wrong by at most half of it
 	At    time.Time     // when it was measured; zero: never
 }
 
-// renewAfter is for how long the best measurement stands against worse ones: two good
-// crystals drift apart by some 6 ms meanwhile.
+// renewAfter is how long the best measurement is preferred to newer, worse ones. Two good
+// crystals drift apart by some 6 ms in that time.
 const renewAfter = time.Minute
 
-// Exchange is one question and its answer (as in NTP, RFC 5905): asked and heard by the
-// own clock, with their monotonic readings, answered by the other machine's. The way there
-// is taken to be as long as the way back.
+// Exchange returns the offset from one question and its answer (as in NTP, RFC 5905). asked and
+// heard are times of this machine's clock, with monotonic readings; answered is of the other's.
+// Both directions are assumed to take equally long.
 func Exchange(asked, heard, answered time.Time) Offset {
 	rtt := max(heard.Sub(asked), 0)
 	return Offset{Ahead: answered.Round(0).Sub(heard.Round(0).Add(-rtt / 2)), RTT: rtt, At: heard}
 }
 
-// AheadAt is Ahead by what this machine's clock says now, which may have been set since.
+// AheadAt returns Ahead relative to this machine's clock at now, which may have been set since.
 func (o Offset) AheadAt(now time.Time) time.Duration {
 	if !o.Known() {
 		return 0
@@ -33,9 +33,9 @@ func (o Offset) AheadAt(now time.Time) time.Duration {
 // Known reports whether o has been measured.
 func (o Offset) Known() bool { return !o.At.IsZero() }
 
-// With is what o and a newer measurement say together: the one with the shortest round
-// trip, since what is added to it on the way is added on one side. The newer one counts
-// when the other is old, or when the two cannot both be true: a clock has been set.
+// With combines o and a newer measurement. It prefers the one with the shorter round trip, since
+// extra time on the way falls on one side. It takes the newer one when o is old, or when both
+// cannot be true because a clock has been set.
 func (o Offset) With(newer Offset) Offset {
 	apart := newer.Ahead - o.AheadAt(newer.At)
 	if !o.Known() || newer.RTT <= o.RTT || newer.At.Sub(o.At) >= renewAfter || max(apart, -apart) > (o.RTT+newer.RTT)/2+leeway {
@@ -44,6 +44,6 @@ func (o Offset) With(newer Offset) Offset {
 	return o
 }
 
-// leeway is what two measurements may differ by besides, for clocks that tick in
+// leeway is the further difference allowed between two measurements, for clocks that tick in
 // milliseconds.
 const leeway = 5 * time.Millisecond

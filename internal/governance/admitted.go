@@ -6,18 +6,18 @@ import (
 	"inos/internal/identity"
 )
 
-// Admitted is a job that passed a Gate. Only this package can make one: the
-// matchmaker takes nothing else. The zero value is no admission (Valid is false,
-// Job and Envelope are empty). It is small, immutable and safe to share.
+// Admitted is a job that passed a Gate. Only this package can make one, and the matchmaker takes
+// nothing else. The zero value is no admission (Valid is false, Job and Envelope are empty). It
+// is small, immutable and safe to share.
 type Admitted struct {
 	a      *admission
 	origin string
 	ahead  time.Duration
 }
 
-// admission is made once a job. It has 512 bytes and no more (a test says so): a
-// larger one costs a third of the time to admit. What a Decision says besides is
-// in the envelope and the job.
+// admission is allocated once per job. It has 512 bytes at most (a test checks it), since a
+// larger one makes admission take a third longer. The rest of a Decision is in the envelope and
+// the job.
 type admission struct {
 	envelope Envelope
 	job      Job
@@ -28,7 +28,8 @@ type admission struct {
 	at       int64  // Unix nanoseconds
 }
 
-// Decision says which rule decided under which policy, when, and for whom.
+// Decision is the result of admission: which rule decided, under which policy, when, and for
+// whom.
 type Decision struct {
 	JobID         string
 	Rule          string // the rule that rejected, or RuleAdmitted
@@ -40,7 +41,7 @@ type Decision struct {
 	From          identity.PeerID // zero: the local console
 }
 
-// Admitted reports whether the decision let the job in.
+// Admitted reports whether the decision admitted the job.
 func (d Decision) Admitted() bool { return d.Code == "" && d.Rule == RuleAdmitted }
 
 // RuleAdmitted is the Rule of a Decision in which no rule objected.
@@ -49,10 +50,10 @@ const RuleAdmitted = "admitted"
 // Valid reports whether a came out of a Gate.
 func (a Admitted) Valid() bool { return a.a != nil }
 
-// Job is the job with the policy's defaults filled in: Budget is what the
-// ledger has been found to cover (microcredits, never 0). Deadline is zero when
-// neither the job nor the policy has one: then its run has limits, its waiting none.
-// Slices are shared with the request; do not write to them.
+// Job returns the job with the policy's defaults filled in. Its Budget is what the ledger covers
+// (microcredits, never 0). Its Deadline is zero when neither the job nor the policy has one: its
+// run then has limits, its wait for a node has none. Slices are shared with the request; do not
+// write to them.
 func (a Admitted) Job() Job {
 	if a.a == nil {
 		return Job{}
@@ -60,7 +61,7 @@ func (a Admitted) Job() Job {
 	return a.a.job
 }
 
-// Envelope is the envelope as it was admitted. Its bytes are shared.
+// Envelope returns the admitted envelope. Its bytes are shared.
 func (a Admitted) Envelope() Envelope {
 	if a.a == nil {
 		return Envelope{}
@@ -68,7 +69,7 @@ func (a Admitted) Envelope() Envelope {
 	return a.a.envelope
 }
 
-// Voucher is the signed voucher that came with the job, nil when none did.
+// Voucher returns the signed voucher that came with the job, nil when none did.
 func (a Admitted) Voucher() []byte {
 	if a.a == nil {
 		return nil
@@ -76,7 +77,7 @@ func (a Admitted) Voucher() []byte {
 	return a.a.voucher
 }
 
-// From is the peer that sent the job, zero for the local console.
+// From returns the peer that sent the job, zero for the local console.
 func (a Admitted) From() identity.PeerID {
 	if a.a == nil {
 		return ""
@@ -84,14 +85,14 @@ func (a Admitted) From() identity.PeerID {
 	return a.a.from
 }
 
-// Ahead is how far the clock of From's node is ahead of this node's, as it was found when
-// the job came: what is signed in the voucher is in that node's time.
+// Ahead returns how far the clock of From's node was ahead of this node's when the job came.
+// Times signed in the voucher are by that node's clock.
 func (a Admitted) Ahead() time.Duration { return a.ahead }
 
-// Origin is the network that From's node is on, zero when that is not known.
+// Origin returns the network of From's node, zero when unknown.
 func (a Admitted) Origin() string { return a.origin }
 
-// Ledger is the ledger that pays.
+// Ledger returns the ledger that pays.
 func (a Admitted) Ledger() identity.LedgerID {
 	if a.a == nil {
 		return ""
@@ -99,7 +100,7 @@ func (a Admitted) Ledger() identity.LedgerID {
 	return identity.LedgerID(a.a.envelope.Metadata.CreditLedgerID)
 }
 
-// Decision says why the job was let in.
+// Decision returns why the job was admitted.
 func (a Admitted) Decision() Decision {
 	if a.a == nil {
 		return Decision{}

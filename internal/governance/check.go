@@ -15,8 +15,7 @@ var ErrPolicyInvalid = fault.Final("policy_invalid", "governance: invalid policy
 // maxPolicyItems bounds every list of a policy.
 const maxPolicyItems = 4096
 
-// Check says whether p can be put in force. Errors match ErrPolicyInvalid and
-// name the rule.
+// Check returns nil if p can be put in force. Errors match ErrPolicyInvalid and name the rule.
 func (p Policy) Check() error {
 	for i := range policyRules {
 		if err := policyRules[i].check(&p); err != nil {
@@ -36,8 +35,7 @@ func (p Policy) Check() error {
 	return nil
 }
 
-// IsGeoHash says whether s is a GeoHash, or the first characters of one: 1 to 12 of its
-// base32 digits.
+// IsGeoHash reports whether s is a GeoHash or a prefix of one: 1 to 12 of its base32 digits.
 func IsGeoHash(s string) bool {
 	if len(s) == 0 || len(s) > 12 {
 		return false

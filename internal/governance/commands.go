@@ -8,10 +8,10 @@ import (
 	"inos/internal/identity"
 )
 
-// Command says whether from may give a lifecycle command. The local console (from
-// is zero) always may; whoever spawned the capsule (owner) may do anything with
-// it; others as the policy's lifecycle rules say. owner is zero for a Spawn.
-// Errors are *Rejection and match ErrCommandDenied.
+// Command returns nil if from may give a lifecycle command. The local console (from is zero) may
+// give any command, and so may the node that spawned the capsule (owner). Others may give those
+// that the policy's lifecycle rules allow. owner is zero for a Spawn. Errors are *Rejection and
+// match ErrCommandDenied.
 func (g *Gate) Command(from, owner identity.PeerID, c capsule.CommandType) error {
 	if from == "" || from == owner {
 		return nil
@@ -25,8 +25,8 @@ func (g *Gate) Command(from, owner identity.PeerID, c capsule.CommandType) error
 	return r.fixed(ErrCommandDenied)
 }
 
-// Capabilities says whether a capsule that is spawned here may use the capabilities it
-// asks for. Errors are *Rejection and match ErrCapabilityDenied.
+// Capabilities returns nil if a capsule spawned here may use the capabilities names. Errors are
+// *Rejection and match ErrCapabilityDenied.
 func (g *Gate) Capabilities(names []string) error {
 	if rej := g.rules.Load().checkCapabilities(names); rej != nil {
 		return rej
@@ -43,9 +43,9 @@ func (r *ruleset) checkCapabilities(names []string) *Rejection {
 	return nil
 }
 
-// Capsule says whether a capsule whose manifest publisher signed may be started
-// here. Errors are *Rejection and match ErrCapsuleDenied, ErrPublisherDenied,
-// ErrCapabilityDenied or ErrOverLimit.
+// Capsule returns nil if a capsule whose manifest publisher signed may be started here. Errors
+// are *Rejection and match ErrCapsuleDenied, ErrPublisherDenied, ErrCapabilityDenied or
+// ErrOverLimit.
 func (g *Gate) Capsule(m capsule.Manifest, publisher identity.PeerID) error {
 	r := g.rules.Load()
 	if rej := r.checkManifest(&m, publisher); rej != nil {
@@ -54,11 +54,11 @@ func (g *Gate) Capsule(m capsule.Manifest, publisher identity.PeerID) error {
 	return nil
 }
 
-// Trusts reports whether the policy names publisher as one whose capsules may run.
+// Trusts reports whether the policy allows publisher's capsules by name.
 func (g *Gate) Trusts(publisher identity.PeerID) bool { return g.rules.Load().publishers[publisher] }
 
-// Start is Capsule for the module of an admitted job, asked before each run. Why and
-// DryRun then know of it.
+// Start is Capsule for the module of an admitted job. It is called before each run, and Why and
+// DryRun use its result.
 func (g *Gate) Start(a Admitted, m capsule.Manifest, publisher identity.PeerID) error {
 	r := g.rules.Load()
 	rej := r.checkManifest(&m, publisher)
@@ -91,15 +91,15 @@ func (r *ruleset) checkManifest(m *capsule.Manifest, publisher identity.PeerID) 
 	return nil
 }
 
-// Limits are the most that a run may have here, whatever its manifest says or leaves
-// open: bytes of memory, and time.
+// Limits returns the most that a run may have here, in bytes of memory and in time, whatever its
+// manifest says.
 func (g *Gate) Limits() (memory uint64, run time.Duration) {
 	p := g.rules.Load().policy
 	return p.MaxMemory, p.MaxRun
 }
 
-// Resident says whether data of this node may lie on a node at geoHash, "" for one
-// that does not say. Errors are *Rejection and match ErrResidency.
+// Resident returns nil if data of this node may be on a node at geoHash, which is "" when
+// unknown. Errors are *Rejection and match ErrResidency.
 func (g *Gate) Resident(geoHash string) error {
 	if r := g.rules.Load(); !r.resident(geoHash) {
 		return r.fixed(ErrResidency)
@@ -107,9 +107,8 @@ func (g *Gate) Resident(geoHash string) error {
 	return nil
 }
 
-// Message is the DNA check of a message that is no job. Its ledger id may be
-// empty: a message costs nothing. Errors are *Rejection and match ErrDNA or
-// ErrMetadataMissing.
+// Message checks the DNA of a message that is not a job. Its ledger id may be empty, since a
+// message costs nothing. Errors are *Rejection and match ErrDNA or ErrMetadataMissing.
 func (g *Gate) Message(env Envelope, now time.Time) error {
 	r := g.rules.Load()
 	if l := env.Metadata.CreditLedgerID; l != "" && !ledgerShape(l) {

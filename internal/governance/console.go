@@ -8,13 +8,13 @@ import (
 	"inos/internal/identity"
 )
 
-// ShowPolicy prints what p comes to as text: `inos policy show`.
+// ShowPolicy prints p with its defaults as text: `inos policy show`.
 func ShowPolicy(w io.Writer, p Policy) error {
 	_, err := io.WriteString(w, p.InForce())
 	return err
 }
 
-// CheckPolicy parses text and says so: `inos policy check`. Errors match
+// CheckPolicy parses text and prints the result: `inos policy check`. Errors match
 // ErrPolicyInvalid and name the line.
 func CheckPolicy(w io.Writer, text string) (Policy, error) {
 	p, err := ParsePolicy(text)
@@ -34,7 +34,7 @@ func SignPolicy(text string, codec PolicyCodec, key ed25519.PrivateKey) ([]byte,
 	return codec.SealPolicy(p, key)
 }
 
-// ShowSigned verifies a signed policy and prints who signed it and what it says.
+// ShowSigned verifies a signed policy and prints its signer and its text.
 func ShowSigned(w io.Writer, raw []byte, codec PolicyCodec) (Policy, identity.PeerID, error) {
 	p, signer, err := codec.OpenPolicy(raw)
 	if err != nil {
@@ -46,7 +46,7 @@ func ShowSigned(w io.Writer, raw []byte, codec PolicyCodec) (Policy, identity.Pe
 	return p, signer, ShowPolicy(w, p)
 }
 
-// Short is what was decided, in a word: the code of a rejection, or the rule.
+// Short returns the decision in one word: the code of a rejection, or the rule.
 func (d Decision) Short() string {
 	if d.Code != "" {
 		return d.Code

@@ -21,11 +21,11 @@ const (
 	maxListItems  = 64
 	maxGeoPrefix  = 12
 
-	maxLedgerID = len(identity.LedgerPrefix) + 52 // of base58
+	maxLedgerID = len(identity.LedgerPrefix) + 52 // base58 digits of the peer id
 )
 
-// uuidv7 reads the text form of a UUIDv7 (RFC 9562, section 5.7), lower or upper
-// case, and none of the other forms that uuid.Parse knows.
+// uuidv7 parses the text form of a UUIDv7 (RFC 9562, section 5.7), in lower or upper case. It
+// accepts none of the other forms that uuid.Parse does.
 func uuidv7(s string) (id uuid.UUID, ok bool) {
 	if len(s) != len("01935c2e-7d1a-7c3b-8f00-0123456789ab") {
 		return id, false
@@ -92,8 +92,8 @@ func lowerHex(s string) bool {
 	return true
 }
 
-// ledgerShape is the cheap part of the check on a ledger id: prefix, length and
-// alphabet. It allocates nothing. The key inside is checked by LedgerID.PublicKey.
+// ledgerShape is the cheap part of the check of a ledger id: prefix, length and alphabet. It
+// allocates nothing. LedgerID.PublicKey checks the key inside.
 func ledgerShape(s string) bool {
 	rest, ok := strings.CutPrefix(s, identity.LedgerPrefix)
 	if !ok || len(rest) < 40 || len(s) > maxLedgerID {
@@ -108,8 +108,8 @@ func ledgerShape(s string) bool {
 	return true
 }
 
-// checkEnvelope is the part of the DNA check that jobs and messages share. It
-// allocates only to name a field.
+// checkEnvelope is the part of the DNA check that jobs and messages share. It allocates only to
+// name a field.
 func (r *ruleset) checkEnvelope(env *Envelope, now time.Time) (uuid.UUID, *Rejection) {
 	id, ok := uuidv7(env.ID)
 	if !ok {
@@ -129,7 +129,7 @@ func (r *ruleset) checkEnvelope(env *Envelope, now time.Time) (uuid.UUID, *Rejec
 	return id, r.checkTime(env.Timestamp.Sub(now))
 }
 
-// checkTime looks at how far a timestamp lies ahead.
+// checkTime checks how far ahead a timestamp is.
 func (r *ruleset) checkTime(ahead time.Duration) *Rejection {
 	if ahead > r.policy.MaxSkew || ahead < -r.policy.MaxAge {
 		return r.fixed(ErrTimestampSkew)
@@ -137,7 +137,7 @@ func (r *ruleset) checkTime(ahead time.Duration) *Rejection {
 	return nil
 }
 
-// checkRequired asks for the metadata that the policy wants.
+// checkRequired checks that the metadata that the policy requires is present.
 func (r *ruleset) checkRequired(env *Envelope) *Rejection {
 	for _, f := range r.policy.Require {
 		if f.of(env) == "" {
@@ -147,7 +147,7 @@ func (r *ruleset) checkRequired(env *Envelope) *Rejection {
 	return nil
 }
 
-// checkPresent is checkRequired for a mask with a bit for each field present.
+// checkPresent is checkRequired on a mask with a bit for each field present.
 func (r *ruleset) checkPresent(mask uint8) *Rejection {
 	for _, f := range r.policy.Require {
 		if mask&(1<<f) == 0 {
@@ -157,8 +157,8 @@ func (r *ruleset) checkPresent(mask uint8) *Rejection {
 	return nil
 }
 
-// checkJob bounds the job's own fields. known is what the text knownAs says: most
-// jobs have their envelope's id.
+// checkJob checks the job's own fields. known is the parsed form of the text knownAs, reused
+// when the job has its envelope's id, as most do.
 func (r *ruleset) checkJob(job *Job, known uuid.UUID, knownAs string, now time.Time) (uuid.UUID, *Rejection) {
 	id, ok := known, true
 	if job.ID != knownAs {

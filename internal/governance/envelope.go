@@ -11,14 +11,13 @@ type Envelope struct {
 	Payload   Payload
 	Version   uint32
 
-	// Wire is the envelope as it arrived, nil for one made here. Encoding starts
-	// from it, so that fields newer than this program survive forwarding. Owned
-	// by the envelope; never written to.
+	// Wire is the envelope as it arrived, nil for one made here. Encoding starts from it, so
+	// that fields newer than this program are forwarded. The envelope owns it; nobody writes to
+	// it.
 	Wire []byte
 }
 
-// Metadata is the DNA: who asks, on whose behalf, within which trace, and which
-// ledger pays.
+// Metadata is the DNA: who asks, on whose behalf, within which trace, and which ledger pays.
 type Metadata struct {
 	ModuleID       string
 	UserID         string
@@ -26,7 +25,7 @@ type Metadata struct {
 	TraceParent    string // W3C Trace Context
 	TraceState     string
 	AuthToken      string
-	CreditLedgerID string // as it came: only Admit says whether it is one
+	CreditLedgerID string // unchecked: Admit says whether it is valid
 	Version        uint32
 }
 

@@ -11,16 +11,16 @@ import (
 	"inos/internal/identity"
 )
 
-// Ledgers says whether a ledger pays. internal/credit's Ledger is one.
+// Ledgers decides whether a ledger pays. internal/credit's Ledger implements it.
 type Ledgers interface {
-	// Authorize reports how many microcredits of the job ledger covers: amount, or,
-	// when amount is 0, as much as voucher and balance allow up to ceiling. It
-	// reserves nothing and must not block. What is held for other jobs counts for a job of
-	// the local console, which waits for it. voucher is nil when none came; from is
-	// the sender (zero: the local console), payee the node that would be paid
-	// (zero: any). origin is the network that from is on, zero when that is not known, ahead
-	// how far its clock is ahead of this node's. An error is reported under its code
-	// (fault.Find) if governance knows that, and with its Detail() string.
+	// Authorize returns how many microcredits of the job ledger covers: amount, or, when amount
+	// is 0, as much as voucher and balance allow, up to ceiling. It reserves nothing and must
+	// not block. Credit holds of other jobs count as available to a job of the local console,
+	// which waits until they are released. voucher is nil when none came. from is the sender
+	// (zero: the local console), payee the node that would be paid (zero: any). origin is the
+	// network of from, zero when unknown. ahead is how far from's clock is ahead of this node's.
+	// Governance reports an error under the code that fault.Find returns, if it knows that code,
+	// with the error's Detail() string.
 	Authorize(ledger identity.LedgerID, jobID string, voucher []byte, from, payee identity.PeerID, origin string,
 		amount, ceiling uint64, ahead time.Duration, now time.Time) (covered uint64, err error)
 }
@@ -29,18 +29,18 @@ type Ledgers interface {
 type Config struct {
 	Policy  Policy
 	Ledgers Ledgers
-	// History is how many decisions Why and DryRun look back; 0 means 1024.
+	// History is how many decisions Why and DryRun can look back; 0 means 1024.
 	History int
-	// MaxLedgers is how many ledgers' rates are tracked at a time; 0 means 4096.
-	// Past it the longest idle one is forgotten.
+	// MaxLedgers is how many ledgers' rates are tracked at a time; 0 means 4096. At the bound
+	// the one idle longest is forgotten.
 	MaxLedgers int
 }
 
 // ErrConfig says that a Config lacks something. Final.
 var ErrConfig = fault.Internal("governance: bad config")
 
-// Gate admits. It is safe for concurrent use; no method blocks for longer than
-// Ledgers does.
+// Gate admits jobs. It is safe for concurrent use. No method blocks for longer than Ledgers
+// does.
 type Gate struct {
 	rules   atomic.Pointer[ruleset]
 	ledgers Ledgers
@@ -75,26 +75,25 @@ func New(c Config) (*Gate, error) {
 	return g, nil
 }
 
-// Request asks for admission of one job. Envelope.Payload and Voucher are kept
-// by the Admitted, not copied.
+// Request asks for admission of one job. The Admitted keeps Envelope.Payload and Voucher without
+// copying them.
 type Request struct {
 	Envelope Envelope
 	Job      Job
 	Voucher  []byte          // signed, as on the wire; nil when none came
-	From     identity.PeerID // who sent it, authenticated by the channel; zero: local console
+	From     identity.PeerID // the sender, authenticated by the channel; zero: local console
 	Payee    identity.PeerID // the executing node, which would be paid; zero: any
-	Origin   string          // the network that From is on, zero when that is not known
-	Ahead    time.Duration   // of From's clock to this node's; the times in Envelope and Job are this node's
+	Origin   string          // network of From, zero when unknown
+	Ahead    time.Duration   // of From's clock to this node's, which the times in Envelope and Job are by
 }
 
-// Admit checks the DNA, then the policy, then asks Ledgers whether the job's
-// budget is covered, then takes a place in the ledger's rate and concurrency.
-// Call Done with the result when the job has ended. It reserves no credit: the
-// ledger's Hold does, and is the point where a voucher used twice in the same
-// instant is found. Every error is a *Rejection.
+// Admit checks the DNA, then the policy, then asks Ledgers whether the job's budget is covered,
+// then takes a place in the ledger's rate and concurrency. Call Done with the result when the
+// job has ended. It reserves no credit: the ledger's Hold does, and that is where a voucher used
+// twice at the same moment is found. Every error is a *Rejection.
 func (g *Gate) Admit(req Request, now time.Time) (Admitted, error) {
 	r := g.rules.Load()
-	// The commonest bad job costs the least: no allocation, no parsing.
+	// The most frequent invalid job costs least: no allocation, no parsing.
 	if req.Envelope.Metadata.CreditLedgerID == "" {
 		g.history.refusedEarly(&req, r.missing, now)
 		return Admitted{}, r.missing
@@ -119,11 +118,10 @@ func (g *Gate) Admit(req Request, now time.Time) (Admitted, error) {
 	return Admitted{}, rej
 }
 
-// check runs everything that has no effect. id is the job's, zero when the DNA
-// check objects.
+// check runs everything that has no effect. id is the job's, zero when the DNA check rejects it.
 func (g *Gate) check(r *ruleset, req *Request, now time.Time) (id uuid.UUID, covered uint64, rej *Rejection) {
 	ledger := identity.LedgerID(req.Envelope.Metadata.CreditLedgerID)
-	if len(ledger) > maxLedgerID || !g.quota.knows(ledger) { // no hash is made of a long one
+	if len(ledger) > maxLedgerID || !g.quota.knows(ledger) { // a long id is not hashed
 		if !ledgerShape(string(ledger)) {
 			return id, 0, r.fixed(ErrLedgerMalformed)
 		}
@@ -143,8 +141,8 @@ func (g *Gate) check(r *ruleset, req *Request, now time.Time) (id uuid.UUID, cov
 	if rej = r.checkPolicy(&req.Job, ledger, now); rej != nil {
 		return id, 0, rej
 	}
-	// Where the job is handed out to several nodes, each may cost the budget; a node
-	// that was asked to be one of them does it once.
+	// When this node gives the job to several nodes, each may cost the budget. A node that runs
+	// one replica costs it once.
 	n := uint64(1)
 	if req.From == "" {
 		n = uint64(req.Job.ReplicasOrOne())
@@ -166,7 +164,7 @@ func (g *Gate) check(r *ruleset, req *Request, now time.Time) (id uuid.UUID, cov
 	return id, covered, nil
 }
 
-// fromLedgers turns a ledger's error into the rejection with its code.
+// fromLedgers turns a ledger's error into a rejection with its code.
 func (r *ruleset) fromLedgers(err error) *Rejection {
 	kind := ErrCreditRefused
 	if s := creditSentinels[fault.Find(err).Code()]; s != nil {
@@ -184,13 +182,13 @@ func (r *ruleset) fromLedgers(err error) *Rejection {
 	return rej
 }
 
-// Done says that the admitted job has ended, which frees its place in the
-// ledger's concurrency. Calling it twice, or with the zero Admitted, is harmless.
+// Done records that the admitted job has ended, which frees its place in the ledger's
+// concurrency. Calling it twice, or with the zero Admitted, is harmless.
 func (g *Gate) Done(a Admitted) {
 	if a.a != nil {
 		g.quota.free(a.Ledger(), a.a.serial)
 	}
 }
 
-// Policy is the policy in force, as it was given.
+// Policy returns the policy in force, without defaults filled in.
 func (g *Gate) Policy() Policy { return g.rules.Load().stated }

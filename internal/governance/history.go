@@ -10,9 +10,9 @@ import (
 	"inos/internal/identity"
 )
 
-// history keeps the last decisions in rings that are allocated once. What was refused
-// before it was read has a ring of its own: it costs nothing to send, and would push
-// out everything else.
+// history keeps the last decisions in rings that are allocated once. Rejections before parsing
+// have a ring of their own: they cost the sender nothing, and would push out all other
+// decisions.
 type history struct {
 	mu      sync.Mutex
 	serial  uint64
@@ -26,15 +26,15 @@ type ring struct {
 	count int
 }
 
-// remembered is a decision and what a changed policy would have to look at: the
-// ring is written on every admission, so no more than that.
+// remembered is a decision and the inputs that a dry run needs. The ring is written on every
+// admission, so it holds no more than that.
 type remembered struct {
 	serial  uint64
 	id      uuid.UUID // of the job; zero when it had no valid id
 	version uint64
 	at      int64      // Unix nanoseconds
 	rej     *Rejection // nil: admitted
-	early   bool       // refused before anything was read: the rest is empty
+	early   bool       // rejected before parsing: the other fields are empty
 
 	priority     uint8
 	present      uint8 // bit 1<<Field: the field was not empty
@@ -42,20 +42,20 @@ type remembered struct {
 	from         identity.PeerID
 	capsule, geo string
 	capabilities []string
-	budget       uint64        // as it came
+	budget       uint64        // as requested
 	skew         time.Duration // of the envelope's timestamp from at
 	deadline     time.Duration // from at; 0: none was asked for
 
-	capsuleOf *published // what was to run, once that was known; nil before
+	capsuleOf *published // the capsule that was to run; nil until it is known
 }
 
-// published is what the policy's rules about capsules look at.
+// published is what the policy's rules about capsules check.
 type published struct {
 	manifest  capsule.Manifest
 	publisher identity.PeerID
 }
 
-// job is what checkPolicy looks at.
+// job returns the fields that checkPolicy checks.
 func (s *remembered) job() Job {
 	j := Job{Capsule: s.capsule, Priority: s.priority, Budget: s.budget,
 		Requirements: Requirements{Capabilities: s.capabilities, GeoPrefix: s.geo}}
@@ -69,7 +69,7 @@ func (h *history) init(n int) {
 	h.decided.slots, h.refused.slots = make([]remembered, n), make([]remembered, n)
 }
 
-// slot is where r's next decision goes. The caller holds mu.
+// slot returns the place of r's next decision. The caller holds mu.
 func (h *history) slot(r *ring) *remembered {
 	s := &r.slots[r.next]
 	if r.next++; r.next == len(r.slots) {
@@ -82,7 +82,7 @@ func (h *history) slot(r *ring) *remembered {
 	return s
 }
 
-// back is the i-th newest of a ring, nil past its oldest.
+// back returns the i-th newest entry of a ring, nil past its oldest.
 func (r *ring) back(i int) *remembered {
 	if i >= r.count {
 		return nil
@@ -94,8 +94,7 @@ func (r *ring) back(i int) *remembered {
 	return &r.slots[at]
 }
 
-// refusedEarly remembers only the id: the rest of the envelope has not been
-// bounded yet.
+// refusedEarly remembers only the id, since the rest of the envelope has not been bounded yet.
 func (h *history) refusedEarly(req *Request, rej *Rejection, now time.Time) {
 	id, ok := uuidv7(req.Job.ID)
 	if !ok {
@@ -108,8 +107,8 @@ func (h *history) refusedEarly(req *Request, rej *Rejection, now time.Time) {
 	h.mu.Unlock()
 }
 
-// add remembers a decision. A request that failed the DNA check is remembered by
-// id alone, since its fields may be of any size.
+// add remembers a decision. Of a request that failed the DNA check it remembers only the id,
+// since the fields may be of any size.
 func (h *history) add(id uuid.UUID, req *Request, rej *Rejection, version uint64, now time.Time) {
 	if rej != nil && rej.dna() {
 		h.refusedEarly(req, rej, now)
@@ -171,7 +170,7 @@ func (h *history) visit(fn func(*remembered) bool) {
 	}
 }
 
-// starting notes what an admitted job was to run, and why it was not, if so.
+// starting records which capsule an admitted job was to run, and the rejection if there was one.
 func (h *history) starting(a *admission, p published, rej *Rejection) {
 	id, _ := uuidv7(a.job.ID) // an admitted job has one
 	h.mu.Lock()
@@ -189,9 +188,8 @@ func (h *history) starting(a *admission, p published, rej *Rejection) {
 	})
 }
 
-// Why returns the newest decision about a job, false when none is remembered. Of a
-// job of this node's own and one of another node that took its id, it is about the
-// own.
+// Why returns the newest decision about a job, false when none is remembered. When another
+// node's job has the id of this node's own job, it returns the decision about the own one.
 func (g *Gate) Why(jobID string) (Decision, bool) {
 	id, ok := uuidv7(jobID)
 	if !ok {

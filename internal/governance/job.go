@@ -21,10 +21,10 @@ type Job struct {
 // MaxReplicas bounds Job.Replicas.
 const MaxReplicas = 16
 
-// ReplicasOrOne is how many nodes run the job, at least 1.
+// ReplicasOrOne returns how many nodes run the job, at least 1.
 func (j Job) ReplicasOrOne() int { return max(int(j.Replicas), 1) }
 
-// AgreeOrMajority is how many of them must return the same output, more than half.
+// AgreeOrMajority returns how many of them must return the same output, more than half.
 func (j Job) AgreeOrMajority() int {
 	if j.Agree != 0 {
 		return int(j.Agree)

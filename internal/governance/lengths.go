@@ -36,7 +36,7 @@ func (r *ruleset) checkLengths(job *Job) *Rejection {
 	return nil
 }
 
-// longMetadata names the field of m that is too long.
+// longMetadata returns the name of the field of m that is too long.
 func (r *ruleset) longMetadata(m *Metadata) *Rejection {
 	for _, f := range []struct {
 		name, text string

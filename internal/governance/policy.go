@@ -7,45 +7,44 @@ import (
 	"inos/internal/identity"
 )
 
-// Policy is what a node allows. The zero value is the documented default:
-// every publisher, capsule and capability, no required metadata beyond the
-// ledger id, no rate or concurrency limit, no ErrResidency, no quiet hours,
-// lifecycle commands from the local console and the node that spawned the
-// capsule only, and the figures of the Default constants.
+// Policy is what a node allows. The zero value is the default: every publisher, capsule and
+// capability, no required metadata beyond the ledger id, no rate or concurrency limit, no
+// residency, no quiet hours, lifecycle commands only from the local console and the node that
+// spawned the capsule, and the figures of the Default constants.
 type Policy struct {
-	Version uint64 // counts up with each change; a lower one never replaces a higher
-	Name    string // for people
+	Version uint64 // increases with each change; a lower one never replaces a higher
+	Name    string // for display
 	Issued  time.Time
 
 	Require []Field       // metadata that must not be empty, besides creditLedgerId
-	MaxSkew time.Duration // how far a timestamp may lie ahead; 0 means DefaultMaxSkew
-	MaxAge  time.Duration // how far it may lie back; 0 means DefaultMaxAge
+	MaxSkew time.Duration // how far ahead a timestamp may be; 0 means DefaultMaxSkew
+	MaxAge  time.Duration // how far back it may be; 0 means DefaultMaxAge
 
 	Publishers   []identity.PeerID // allowed; none means any
 	Capsules     []capsule.CID     // allowed; none means any
-	DenyCapsules []capsule.CID     // wins over Capsules
+	DenyCapsules []capsule.CID     // takes precedence over Capsules
 
 	Budget          uint64        // microcredits a job may cost; 0 means DefaultBudget
 	Priority        uint8         // highest allowed; 0 means 255
-	DefaultDeadline time.Duration // for jobs without; 0 means that these have none
+	DefaultDeadline time.Duration // for jobs without one; 0 means that these have none
 	MaxDeadline     time.Duration // 0 means DefaultMaxDeadline
 
 	Rate        Rate // per ledger
 	Concurrency int  // jobs of one ledger at a time; 0 means no limit
 	Ledgers     []LedgerRule
 
-	Capabilities     []string // a job or capsule may ask for; none means any
-	DenyCapabilities []string // wins over Capabilities
+	Capabilities     []string // that a job or capsule may ask for; none means any
+	DenyCapabilities []string // takes precedence over Capabilities
 	MaxMemory        uint64   // bytes a capsule may declare; 0 means DefaultMaxMemory
 	MaxRun           time.Duration
 
-	Residency []string // GeoHash prefixes jobs must stay in; none means anywhere
+	Residency []string // GeoHash prefixes that jobs must stay in; none means anywhere
 
 	Lifecycle []LifecycleRule // besides the local console and the spawner
 	Quiet     []QuietHours
 }
 
-// What the zero Policy means.
+// Defaults that the zero Policy stands for.
 const (
 	DefaultMaxSkew     = 2 * time.Minute
 	DefaultMaxAge      = time.Hour
@@ -55,8 +54,8 @@ const (
 	DefaultMaxRun      = 10 * time.Minute
 )
 
-// policyRules are the rules of a policy, in the order in which they are written: how each
-// reads as text, what it may say, and what it means where it is left out.
+// policyRules are the rules of a policy, in the order in which they are written. Each has its
+// text form, its valid values and its default.
 var policyRules = []textRule{
 	{name: "policy", as: quoted, of: func(p *Policy) any { return &p.Name }, stated: true},
 	{name: "version", as: number(64), of: func(p *Policy) any { return &p.Version }, stated: true},
@@ -100,8 +99,8 @@ type LedgerRule struct {
 	Concurrency int
 }
 
-// LifecycleRule lets Peer send Commands to any capsule of this node; a zero
-// Peer means anybody, no Commands means all.
+// LifecycleRule lets Peer send Commands to any capsule of this node. A zero Peer means anybody,
+// no Commands means all.
 type LifecycleRule struct {
 	Peer     identity.PeerID
 	Commands []capsule.CommandType

@@ -9,8 +9,8 @@ import (
 	"inos/internal/identity"
 )
 
-// quota counts what each ledger sends and has running. Only jobs whose ledger
-// has proved that it pays get here, so nobody can use up another's share.
+// quota counts the jobs that each ledger sends and has running. Only jobs of a ledger that has
+// proved that it pays are counted, so nobody can use up another's share.
 type quota struct {
 	mu      sync.Mutex
 	max     int
@@ -20,27 +20,25 @@ type quota struct {
 type share struct {
 	limit   Rate
 	bucket  *rate.Limiter
-	running map[uint64]time.Time // serial of the admission -> when it is over at the latest
+	running map[uint64]time.Time // serial of the admission -> time after which it no longer counts
 	used    time.Time
 }
 
-// overdue is how long past its deadline a job nobody called Done for still
-// counts as running.
+// overdue is how long past its deadline a job counts as running when nobody calls Done for it.
 const overdue = time.Minute
 
 func (q *quota) init(max int) {
 	q.max, q.ledgers = max, make(map[identity.LedgerID]*share)
 }
 
-// knows reports whether l has been admitted before, so that its key is known to
-// parse.
+// knows reports whether l has been admitted before, so that its key is known to be valid.
 func (q *quota) knows(l identity.LedgerID) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.ledgers[l] != nil
 }
 
-// take counts one admission, or says why not.
+// take counts one admission, or returns the rejection.
 func (q *quota) take(r *ruleset, l identity.LedgerID, serial uint64, deadline, now time.Time) *Rejection {
 	limit, most := r.policy.Rate, r.policy.Concurrency
 	if o, ok := r.ledgers[l]; ok {
@@ -82,7 +80,7 @@ func (q *quota) take(r *ruleset, l identity.LedgerID, serial uint64, deadline, n
 		return r.fixed(ErrRateExceeded)
 	}
 	if most > 0 {
-		if deadline.IsZero() { // a job without one counts for as long as the longest
+		if deadline.IsZero() { // a job without one counts for the longest deadline allowed
 			deadline = now.Add(r.policy.MaxDeadline)
 		}
 		s.running[serial] = deadline.Add(overdue)
@@ -98,9 +96,8 @@ func (q *quota) free(l identity.LedgerID, serial uint64) {
 	}
 }
 
-// forget drops the ledger idle for longest, preferring those with nothing
-// running. It looks at a sample, so that a flood of ledgers stays cheap: Go's map
-// order is random enough.
+// forget drops the ledger that has been idle longest, preferring those with nothing running. It
+// checks only a sample, so that a flood of ledgers stays cheap; Go's map order is random enough.
 func (q *quota) forget() {
 	var worst identity.LedgerID
 	var least *share

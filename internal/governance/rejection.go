@@ -6,8 +6,8 @@ import (
 	"inos/internal/fault"
 )
 
-// What a Rejection matches with errors.Is. All are final for the envelope they
-// were given, except those of which Rejection.Retryable says otherwise.
+// The errors that a Rejection matches with errors.Is. All are final for their envelope, except
+// those for which Rejection.Retryable is true.
 var (
 	// ErrNoLedger: the job has no credit ledger id. Advice: give `creditLedgerId`: the kernel's own is `(await
 	// inos.status()).ledgerId`.
@@ -70,7 +70,7 @@ var (
 	ErrPolicy = fault.Internal("governance: rejected by policy")
 )
 
-// dnaRules name what of the DNA check an error belongs to.
+// dnaRules maps an error of the DNA check to its rule's name.
 var dnaRules = map[*fault.Error]string{
 	ErrNoLedger:        "dna.ledger",
 	ErrLedgerMalformed: "dna.ledger",
@@ -93,7 +93,7 @@ func ruleOf(e *fault.Error) string {
 	return "credit." + e.Code()
 }
 
-// creditSentinels finds the sentinel of a code that a Ledgers returned.
+// creditSentinels maps a code that a Ledgers returned to its sentinel.
 var creditSentinels = func() map[string]*fault.Error {
 	m := map[string]*fault.Error{ErrLedgerMalformed.Code(): ErrLedgerMalformed}
 	for _, s := range []*fault.Error{ErrLedgerUnknown, ErrLedgerRevoked, ErrLedgerExhausted, ErrFundsHeld, ErrVoucherMissing,
@@ -104,11 +104,11 @@ var creditSentinels = func() map[string]*fault.Error {
 	return m
 }()
 
-// Rejection says no, and why. Values are shared between callers: read only.
+// Rejection is a refusal and its reason. Values are shared between callers and read-only.
 type Rejection struct {
 	Code          string // stable, for example "ledger_missing"
 	Rule          string // "dna.x", "credit.x" or "policy.x"
-	Detail        string // for people; may be empty
+	Detail        string // for display; may be empty
 	PolicyVersion uint64
 
 	kind  *fault.Error
@@ -122,7 +122,7 @@ func (r *Rejection) Error() string {
 	return r.kind.Error() + ": " + r.Detail
 }
 
-// Fault is the sentinel that r matches.
+// Fault returns the sentinel that r matches.
 func (r *Rejection) Fault() *fault.Error { return r.kind }
 
 // Is matches the sentinels of this package.

@@ -9,15 +9,14 @@ import (
 	"inos/internal/identity"
 )
 
-// PolicyCodec writes and reads signed policies. internal/wire has the one that
-// travels. OpenPolicy checks the signature and returns who signed.
+// PolicyCodec writes and reads signed policies. internal/wire has the one for the network.
+// OpenPolicy checks the signature and returns the signer.
 type PolicyCodec interface {
 	SealPolicy(Policy, ed25519.PrivateKey) ([]byte, error)
 	OpenPolicy([]byte) (Policy, identity.PeerID, error)
 }
 
-// Why a policy was not taken; all final for the document. The policy in force
-// stays.
+// Errors of replacing a policy, all final for the document. The policy in force stays.
 var (
 	// ErrPolicySigner: the policy is not signed by anybody who may. Advice: have one of the node's policy signers
 	// sign it.
@@ -26,9 +25,9 @@ var (
 	ErrPolicyStale = fault.Final("policy_stale", "governance: policy is not newer than the one in force")
 )
 
-// Replace puts p in force, whole or not at all: every Admit runs under one policy
-// or the other. p.Version must be higher than the one in force. Errors match
-// ErrPolicyInvalid or ErrPolicyStale.
+// Replace puts p in force atomically: every Admit runs under the old policy or the new one.
+// p.Version must be higher than the one in force. Errors match ErrPolicyInvalid or
+// ErrPolicyStale.
 func (g *Gate) Replace(p Policy) error {
 	r, err := compile(p)
 	if err != nil {
@@ -45,8 +44,8 @@ func (g *Gate) Replace(p Policy) error {
 	}
 }
 
-// ReplaceSigned is Replace for a signed document. signers may sign; nobody else.
-// A document that does not parse or verify leaves the policy in force as it is.
+// ReplaceSigned is Replace for a document signed by one of signers. A document that does not
+// parse or verify leaves the policy in force unchanged.
 func (g *Gate) ReplaceSigned(raw []byte, codec PolicyCodec, signers []identity.PeerID) error {
 	p, signer, err := codec.OpenPolicy(raw)
 	if err != nil {
@@ -58,30 +57,28 @@ func (g *Gate) ReplaceSigned(raw []byte, codec PolicyCodec, signers []identity.P
 	return g.Replace(p)
 }
 
-// Change is what another policy would have made of a job.
+// Change is a job that another policy would have decided differently.
 type Change struct {
 	JobID  string
 	Before Decision
 	After  Decision
 }
 
-// Enforced is a policy put in force, and what it would have decided about the jobs
-// remembered: DryRun's answer from just before.
+// Enforced is a policy put in force, and DryRun's result from just before.
 type Enforced struct {
 	Policy  Policy
 	Changes []Change
 	Looked  int
 }
 
-// Undecided is the Rule of a Decision that a dry run cannot reach, because it
-// depends on money or on what else was running then.
+// Undecided is the Rule of a Decision that a dry run cannot make, because it depends on money or
+// on what else was running then.
 const Undecided = "undecided"
 
-// DryRun tells what candidate would have decided about the jobs remembered,
-// newest first, where it differs from what was decided. It checks the DNA and the
-// policy's predicates as of each job's own time; rate, concurrency and credit are
-// not replayed. looked is how many jobs it could look at. Errors match
-// ErrPolicyInvalid.
+// DryRun returns what candidate would have decided about the remembered jobs, newest first,
+// where that differs from the actual decision. It checks the DNA and the policy's predicates as
+// of each job's own time. It does not replay rate, concurrency and credit. looked is how many
+// jobs it could check. Errors match ErrPolicyInvalid.
 func (g *Gate) DryRun(candidate Policy) (changes []Change, looked int, err error) {
 	r, err := compile(candidate)
 	if err != nil {
@@ -89,7 +86,7 @@ func (g *Gate) DryRun(candidate Policy) (changes []Change, looked int, err error
 	}
 	g.history.newest(func(s *remembered) bool {
 		if s.early {
-			return true // refused for what no policy allows
+			return true // no policy allows it
 		}
 		looked++
 		job := s.job()

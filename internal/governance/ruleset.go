@@ -10,7 +10,7 @@ import (
 	"inos/internal/identity"
 )
 
-// What the rules of a policy refuse.
+// Rejections by the rules of a policy.
 var (
 	// ErrMetadataMissing: the policy requires a metadata field that is empty. Advice: fill in what the message names.
 	ErrMetadataMissing = fault.Final("metadata_missing", "governance: a required metadata field is empty")
@@ -46,7 +46,7 @@ var (
 	ErrTooMany = fault.Retryable("concurrency_exceeded", "governance: ledger has too many jobs running")
 )
 
-// policyRuleOf names the rule that an error belongs to.
+// policyRuleOf maps an error to the name of its rule.
 var policyRuleOf = map[*fault.Error]string{
 	ErrMetadataMissing:  "policy.required",
 	ErrOverBudget:       "policy.budget",
@@ -64,10 +64,10 @@ var policyRuleOf = map[*fault.Error]string{
 	ErrTooMany:          "policy.concurrency",
 }
 
-// ruleset is a policy made ready to be asked: immutable, swapped as a whole.
+// ruleset is a policy compiled for checking: immutable, replaced as a whole.
 type ruleset struct {
 	policy     Policy // with defaults filled in
-	stated     Policy // as it was given
+	stated     Policy // without defaults filled in
 	capsules   map[string]bool
 	denied     map[string]bool
 	publishers map[identity.PeerID]bool
@@ -75,7 +75,7 @@ type ruleset struct {
 	denyCaps   map[string]bool
 	ledgers    map[identity.LedgerID]LedgerRule
 	prepared   map[*fault.Error]*Rejection
-	missing    *Rejection // the rejection that must cost nothing
+	missing    *Rejection // prepared, since it must cost nothing
 }
 
 func compile(p Policy) (*ruleset, error) {
@@ -111,7 +111,7 @@ func setOf[T any, K comparable](list []T, key func(T) K) map[K]bool {
 	return m
 }
 
-// fixed is a rejection without detail, prepared when the policy was compiled.
+// fixed returns a rejection without detail, prepared when the policy was compiled.
 func (r *ruleset) fixed(s *fault.Error) *Rejection {
 	if p := r.prepared[s]; p != nil {
 		return p
@@ -119,7 +119,7 @@ func (r *ruleset) fixed(s *fault.Error) *Rejection {
 	return reject(s, r.policy.Version, "")
 }
 
-// ceiling is the most a job of this ledger may cost.
+// ceiling returns the most that a job of this ledger may cost, in microcredits.
 func (r *ruleset) ceiling(l identity.LedgerID) uint64 {
 	if o, ok := r.ledgers[l]; ok && o.Budget > 0 {
 		return o.Budget
@@ -127,8 +127,7 @@ func (r *ruleset) ceiling(l identity.LedgerID) uint64 {
 	return r.policy.Budget
 }
 
-// resident reports whether a place, or all that starts with a prefix, lies where
-// data may.
+// resident reports whether a place, or every place with a prefix, lies where data may be.
 func (r *ruleset) resident(geo string) bool {
 	return len(r.policy.Residency) == 0 || slices.ContainsFunc(r.policy.Residency, func(p string) bool {
 		return strings.HasPrefix(geo, p)

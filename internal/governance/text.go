@@ -10,8 +10,8 @@ import (
 // maxPolicyText bounds the text form, in bytes.
 const maxPolicyText = 1 << 20
 
-// ParsePolicy reads the text form: one rule a line, '#' starts a comment. Errors
-// match ErrPolicyInvalid and name the line. The policy has been checked.
+// ParsePolicy reads and checks the text form: one rule a line, '#' starts a comment. Errors
+// match ErrPolicyInvalid and name the line.
 func ParsePolicy(text string) (Policy, error) {
 	var p Policy
 	if len(text) > maxPolicyText {
@@ -29,7 +29,7 @@ func ParsePolicy(text string) (Policy, error) {
 	return p, nil
 }
 
-// parseLine takes over what a line says. seen are the rules that have had one.
+// parseLine applies one line to p. seen holds the rules that have had a line.
 func (p *Policy) parseLine(line string, seen map[*textRule]bool) error {
 	said, err := splitLine(line)
 	if err != nil || len(said) == 0 {
@@ -48,7 +48,7 @@ func (p *Policy) parseLine(line string, seen map[*textRule]bool) error {
 	return rule.read(p, rest)
 }
 
-// splitLine splits at blanks; one quoted word may follow the first.
+// splitLine splits at blanks. One quoted word may follow the first.
 func splitLine(line string) ([]string, error) {
 	line = strings.TrimSpace(line)
 	if key, rest, ok := strings.Cut(line, " "); ok && strings.HasPrefix(strings.TrimSpace(rest), `"`) {
@@ -70,9 +70,8 @@ func splitLine(line string) ([]string, error) {
 	return strings.Fields(line), nil
 }
 
-// String writes p in the text form that ParsePolicy reads, one rule a line; what
-// has its default is left out. ParsePolicy(p.String()) is p, for every p that
-// Check accepts.
+// String writes p in the text form that ParsePolicy reads, one rule a line, without the
+// defaults. ParsePolicy(p.String()) is p, for every p that Check accepts.
 func (p Policy) String() string {
 	var b strings.Builder
 	for i := range policyRules {
@@ -83,9 +82,9 @@ func (p Policy) String() string {
 	return b.String()
 }
 
-// InForce writes what p comes to in the text form: every figure, with "# default" behind
-// those that p leaves out, and a comment for each rule that it does not have.
-// ParsePolicy reads it, as p with its defaults filled in.
+// InForce writes p in the text form with every default: "# default" marks the figures that p
+// leaves out, and a comment stands for each rule that it does not have. ParsePolicy reads it as
+// p with its defaults filled in.
 func (p Policy) InForce() string {
 	var b, absent strings.Builder
 	filled := p.withDefaults()
@@ -105,7 +104,7 @@ func (p Policy) InForce() string {
 	return b.String() + absent.String()
 }
 
-// withDefaults replaces zero figures by what they mean.
+// withDefaults replaces zero figures by their defaults.
 func (p Policy) withDefaults() Policy {
 	for i := range policyRules {
 		policyRules[i].fill(&p)

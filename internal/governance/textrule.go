@@ -7,31 +7,31 @@ import (
 	"strings"
 )
 
-// textRule is a rule of a policy: a line of its text form, or several.
+// textRule is a rule of a policy: one or several lines of its text form.
 type textRule struct {
-	name      string            // what the line begins with
-	as        text              // how a value reads
+	name      string            // first word of the line
+	as        text              // form of a value
 	of        func(*Policy) any // a pointer to the field, which is a value or a slice of values
-	byDefault any               // what a zero field means; nil: nothing
-	stated    bool              // it is written also where it is zero
+	byDefault any               // value of a zero field; nil: no default
+	stated    bool              // written even when it is zero
 	together  bool              // several values are written on one line
-	absence   string            // what the rule comes to that has neither a line nor a default
+	absence   string            // comment for a rule with neither a line nor a default
 }
 
-// text is how a value reads: one word or several. Values of a type that converts to that of
-// the field will do.
+// text is the text form of a value: one word or several. It works on any type that converts to
+// the field's type.
 type text struct {
 	read  func(*words) (any, error)
 	write func(any) string
-	check func(any) error // nil: every value is good
+	check func(any) error // nil: every value is valid
 }
 
 func (r *textRule) field(p *Policy) reflect.Value { return reflect.ValueOf(r.of(p)).Elem() }
 
-// many reports whether the rule has any number of values.
+// many reports whether the rule can have several values.
 func (r *textRule) many() bool { return r.field(new(Policy)).Kind() == reflect.Slice }
 
-// read takes over what a line says: one value, or as many as there are.
+// read applies a line's value to p, or all its values if the rule has many.
 func (r *textRule) read(p *Policy, w *words) error {
 	to := r.field(p)
 	if !r.many() {
@@ -54,7 +54,7 @@ func (r *textRule) read(p *Policy, w *words) error {
 	return nil
 }
 
-// values are those that p has; none where a field is zero that says nothing then.
+// values returns the values in p. A zero field of one value has none, unless stated is set.
 func (r *textRule) values(p *Policy) (values []any) {
 	v := r.field(p)
 	if !r.many() {
@@ -69,7 +69,7 @@ func (r *textRule) values(p *Policy) (values []any) {
 	return values
 }
 
-// lines are what follows the name, by line.
+// lines returns the text after the name, one element per line.
 func (r *textRule) lines(p *Policy) (lines []string) {
 	for _, v := range r.values(p) {
 		lines = append(lines, r.as.write(v))
@@ -80,7 +80,7 @@ func (r *textRule) lines(p *Policy) (lines []string) {
 	return lines
 }
 
-// check says what is wrong with the values that p has.
+// check returns what is wrong with the values in p.
 func (r *textRule) check(p *Policy) error {
 	values := r.values(p)
 	if len(values) > maxPolicyItems {
@@ -96,14 +96,14 @@ func (r *textRule) check(p *Policy) error {
 	return nil
 }
 
-// fill puts the default in where there is no value.
+// fill sets the default where there is no value.
 func (r *textRule) fill(p *Policy) {
 	if v := r.field(p); r.byDefault != nil && v.IsZero() {
 		v.Set(reflect.ValueOf(r.byDefault).Convert(v.Type()))
 	}
 }
 
-// ruleOn finds the rule that a line is about, and what the line says besides its name.
+// ruleOn returns the rule that a line is about, and the words after its name.
 func ruleOn(line []string) (*textRule, *words) {
 	for i := range policyRules {
 		name := strings.Fields(policyRules[i].name)

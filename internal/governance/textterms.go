@@ -11,7 +11,7 @@ import (
 	"inos/internal/identity"
 )
 
-// What a rule says in several words.
+// Text forms of values of several words.
 
 // perMinute is "N burst M", N a minute.
 var perMinute = text{
@@ -38,7 +38,7 @@ func (r Rate) String() string {
 	return s
 }
 
-// ledgerTerms are a ledger's id and, after it, what differs for it.
+// ledgerTerms is a ledger's id, followed by its overrides.
 var ledgerTerms = text{
 	read: func(w *words) (any, error) {
 		l := LedgerRule{Ledger: identity.LedgerID(w.next())}
@@ -91,7 +91,7 @@ var ledgerTerms = text{
 	},
 }
 
-// commands are who may send them, and their names; "anybody", "all".
+// commands is the peer that may send commands, followed by their names; "anybody", "all".
 var commands = text{
 	read: func(w *words) (any, error) {
 		var l LifecycleRule
@@ -146,7 +146,7 @@ var commands = text{
 	},
 }
 
-// hours are a span of the day, and how it is meant.
+// hours is a span of the day, with its offset from UTC and its least priority.
 var hours = text{
 	read: func(w *words) (any, error) {
 		var q QuietHours
@@ -197,7 +197,7 @@ var hours = text{
 	},
 }
 
-// minuteOf reads a time of the day as its minute.
+// minuteOf parses a time of day as its minute.
 func minuteOf(s string) (uint16, error) {
 	h, m, ok := strings.Cut(s, ":")
 	hour, err1 := strconv.ParseUint(h, 10, 8)

@@ -12,7 +12,7 @@ import (
 	"inos/internal/identity"
 )
 
-// words are what a line says after the name of its rule.
+// words holds the words of a line after the name of its rule.
 type words struct{ rest []string }
 
 func (w *words) next() string {
@@ -48,7 +48,7 @@ func notNegative(v any) error {
 	return nil
 }
 
-// oneWord is a text that is one word; check says which words it may be.
+// oneWord returns a text of one word; check says which words are valid.
 func oneWord(check func(string) error) text {
 	return text{
 		read:  func(w *words) (any, error) { return w.next(), nil },
@@ -124,7 +124,7 @@ var (
 	}
 )
 
-// credits are microcredits, written as credits with at most six digits after the point.
+// credits is a number of microcredits, written in credits with at most six decimals.
 var credits = text{
 	read:  func(w *words) (any, error) { return w.credits() },
 	write: func(v any) string { return creditsText(v.(uint64)) },

@@ -1,5 +1,5 @@
-// Package identity turns Ed25519 keys into the texts that name nodes and
-// ledgers, and back. It keeps no keys and does no I/O.
+// Package identity converts Ed25519 keys to the texts that name nodes and ledgers, and back. It
+// stores no keys and does no I/O.
 package identity
 
 import (
@@ -35,7 +35,7 @@ var (
 // libp2p public key: field 1 (type) = 1 (Ed25519), field 2 (data), 32 bytes.
 var multihashHeader = []byte{0x00, 36, 0x08, 0x01, 0x12, ed25519.PublicKeySize}
 
-// PeerIDOf names the owner of pub.
+// PeerIDOf returns the peer ID of pub's owner.
 func PeerIDOf(pub ed25519.PublicKey) PeerID {
 	raw := make([]byte, 0, len(multihashHeader)+ed25519.PublicKeySize)
 	raw = append(raw, multihashHeader...)
@@ -60,7 +60,7 @@ func (p PeerID) PublicKey() (ed25519.PublicKey, error) {
 	return ed25519.PublicKey(raw[len(multihashHeader):]), nil
 }
 
-// LedgerIDOf names the ledger that pub owns.
+// LedgerIDOf returns the ID of the ledger that pub owns.
 func LedgerIDOf(pub ed25519.PublicKey) LedgerID {
 	return LedgerID(LedgerPrefix + string(PeerIDOf(pub)))
 }

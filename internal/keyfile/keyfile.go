@@ -1,6 +1,6 @@
-// Package keyfile keeps Ed25519 keys in files: 64 hexadecimal digits of seed and a
-// newline, readable by their owner alone. Who only reads a key never makes one: a
-// mistyped path is an error, not another identity.
+// Package keyfile stores Ed25519 keys in files: 64 hexadecimal digits of seed and a newline,
+// readable by the owner only. Reading never makes a key: a mistyped path is an error, not
+// another identity.
 package keyfile
 
 import (
@@ -17,10 +17,10 @@ import (
 	"inos/internal/fault"
 )
 
-// ErrNoKey: the file holds something else than a key. Final.
+// ErrNoKey: the file does not hold a key. Final.
 var ErrNoKey = fault.Internal("keyfile: no key")
 
-// Generate makes a key that is written nowhere.
+// Generate makes a key and writes it nowhere.
 func Generate() (ed25519.PrivateKey, error) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	return key, err
@@ -40,8 +40,8 @@ func Load(path string) (ed25519.PrivateKey, error) {
 	return ed25519.NewKeyFromSeed(seed), nil
 }
 
-// LoadOrMake reads the key in path, or makes one there with mode 0600. The folder must
-// be there. Of two processes that make it at once, both get the same key.
+// LoadOrMake reads the key in path, or makes one there with mode 0600. The folder must exist.
+// Two processes that call it at once get the same key.
 func LoadOrMake(path string) (ed25519.PrivateKey, error) {
 	key, err := Load(path)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -58,14 +58,14 @@ func LoadOrMake(path string) (ed25519.PrivateKey, error) {
 	return key, nil
 }
 
-// write writes to a file of its own first and links it to path: a crash leaves no half
-// a key there.
+// write writes to a temporary file and links it to path, so that a crash leaves no partial key
+// there.
 func write(path string, key ed25519.PrivateKey) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".key-*") // mode 0600
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(f.Name()) }() // or it has been renamed
+	defer func() { _ = os.Remove(f.Name()) }() // a no-op after a rename
 	if _, err = fmt.Fprintln(f, hex.EncodeToString(key.Seed())); err == nil {
 		err = f.Sync()
 	}
@@ -75,7 +75,7 @@ func write(path string, key ed25519.PrivateKey) (err error) {
 	if err = os.Link(f.Name(), path); err == nil || errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	// A file system without links.
+	// The file system has no links.
 	if _, err := os.Lstat(path); err == nil {
 		return fs.ErrExist
 	}

@@ -1,4 +1,4 @@
-// Package machine says what the machine has that a native node runs on.
+// Package machine reports the resources of the machine that a native node runs on.
 package machine
 
 import (
@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// unknown is what a machine is taken to have that does not say, in bytes.
+// unknown is the memory assumed of a machine that does not report it, in bytes.
 const unknown = 2 << 30
 
-// Memory is how many bytes of memory this process may have: the machine's, or what
-// its control group allows if that is less. The files are those of Linux; elsewhere it is 2 GiB.
+// Memory returns how many bytes of memory this process may use: the machine's, or the limit of
+// its control group if that is less. It reads files of Linux; elsewhere it returns 2 GiB.
 func Memory() uint64 {
 	return memory(func(path string) string {
 		text, _ := os.ReadFile(path)

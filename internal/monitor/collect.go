@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// nodeCollector reads the node when it is asked. It implements prometheus.Collector.
+// nodeCollector reads the node at each collection. It implements prometheus.Collector.
 type nodeCollector struct{ cfg Config }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {

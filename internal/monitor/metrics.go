@@ -8,11 +8,11 @@ import (
 	"inos/internal/kernel"
 )
 
-// eventsWaiting is how many events may wait to be counted; inos_events_missed_total says
-// when more did.
+// eventsWaiting bounds the events that wait to be counted. inos_events_missed_total counts those
+// beyond it.
 const eventsWaiting = 1 << 14
 
-// jobMetrics count what the node's events say of jobs.
+// jobMetrics counts the node's events about jobs.
 type jobMetrics struct {
 	ended    *prometheus.CounterVec
 	rejected *prometheus.CounterVec
@@ -37,7 +37,7 @@ func newJobMetrics() jobMetrics {
 	}
 }
 
-// count follows the node's events until ctx ends.
+// count counts the node's events until ctx ends.
 func (m *Monitor) count(ctx context.Context) {
 	defer m.cancel()
 	for {

@@ -1,6 +1,6 @@
-// Package monitor tells an operator how a node is: /healthz and /readyz for whoever
-// restarts it or sends it work, /metrics for Prometheus, and systemd's notifications. It
-// reads the node and changes nothing. Native only.
+// Package monitor reports a node's state to its operator: /healthz and /readyz for probes,
+// /metrics for Prometheus, and systemd's notifications. It reads the node and changes nothing.
+// Native only.
 package monitor
 
 import (
@@ -21,10 +21,10 @@ import (
 	"inos/internal/kernel/lifecycle"
 )
 
-// answerWithin is how long the kernel's loop may take to answer a healthy node's probe.
+// answerWithin is the time limit for the kernel's loop to answer a probe.
 const answerWithin = 5 * time.Second
 
-// Node is what is looked at. *kernel.Kernel is one.
+// Node is what a Monitor reads. *kernel.Kernel implements it.
 type Node interface {
 	Status(ctx context.Context) (kernel.Status, error)
 	Draining() bool
@@ -39,7 +39,7 @@ type Config struct {
 	Version string
 }
 
-// Monitor counts what happens on a node from New on. Serve or Stop has to be called.
+// Monitor counts a node's events from New on. The caller ends it with Serve or Stop.
 type Monitor struct {
 	cfg      Config
 	registry *prometheus.Registry
@@ -48,7 +48,7 @@ type Monitor struct {
 	jobs     jobMetrics
 }
 
-// New begins to listen to the node's events.
+// New subscribes to the node's events.
 func New(cfg Config) *Monitor {
 	m := &Monitor{cfg: cfg, registry: prometheus.NewRegistry(), jobs: newJobMetrics()}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -57,10 +57,10 @@ func New(cfg Config) *Monitor {
 	return m
 }
 
-// Stop lets go of a Monitor that is not to be served; Alive still answers.
+// Stop ends the subscription of a Monitor that is not served; Alive still works.
 func (m *Monitor) Stop() { m.cancel() }
 
-// Serve answers on l, and counts, until ctx ends. It closes l.
+// Serve answers on l, and counts, until ctx ends. It blocks until then and closes l.
 func (m *Monitor) Serve(ctx context.Context, l net.Listener) error {
 	counting, cancel := context.WithCancel(ctx)
 	counted := make(chan struct{})
@@ -99,7 +99,7 @@ type health struct {
 	Error  string `json:"error,omitempty"`
 }
 
-// answer says 200 for a node whose kernel answers and, if it is to be ready, takes work.
+// answer responds 200 for a node whose kernel answers and, if ready is set, takes work.
 func (m *Monitor) answer(w http.ResponseWriter, r *http.Request, ready bool) {
 	code, h := http.StatusOK, health{Status: "ok"}
 	st, err := m.Alive(r.Context())
@@ -120,10 +120,10 @@ func (m *Monitor) answer(w http.ResponseWriter, r *http.Request, ready bool) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(h) // who does not listen any more needs no answer
+	_ = json.NewEncoder(w).Encode(h) // the client may have left
 }
 
-// Alive asks the kernel's loop for a sign of life.
+// Alive asks the kernel's loop for its status.
 func (m *Monitor) Alive(ctx context.Context) (kernel.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
@@ -132,7 +132,7 @@ func (m *Monitor) Alive(ctx context.Context) (kernel.Status, error) {
 		err error
 	}
 	answer := make(chan said, 1)
-	go func() { // a loop that is stuck is not waited for
+	go func() { // so that a stuck loop does not block the caller
 		st, err := m.cfg.Node.Status(ctx)
 		answer <- said{st, err}
 	}()

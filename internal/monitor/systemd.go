@@ -8,8 +8,8 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// notify tells systemd, where it has asked for it (Type=notify), what state is:
-// daemon.SdNotifyReady, SdNotifyStopping. Errors say why it could not be told.
+// notify sends state, daemon.SdNotifyReady or SdNotifyStopping, to systemd when it has asked for
+// it (Type=notify). An error says why it could not be sent.
 func notify(state string) error {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		return fmt.Errorf("monitor: systemd: %w", err)
@@ -17,14 +17,14 @@ func notify(state string) error {
 	return nil
 }
 
-// Ready tells systemd that the node is ready. Where nobody asked it does nothing.
+// Ready tells systemd that the node is ready. Outside systemd it does nothing.
 func Ready() error { return notify(daemon.SdNotifyReady) }
 
 // Stopping tells systemd that the node is about to end.
 func Stopping() error { return notify(daemon.SdNotifyStopping) }
 
-// Watch tells systemd that the node is alive as often as its WatchdogSec wants to hear
-// it, for as long as alive returns nil and until ctx ends.
+// Watch tells systemd that the node is alive, often enough for its WatchdogSec, as long as alive
+// returns nil. It blocks until ctx ends, or returns at once without a WatchdogSec.
 func Watch(ctx context.Context, alive func(ctx context.Context) error) error {
 	every, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {

@@ -1,6 +1,6 @@
 // Package request carries requests between nodes: short messages with a short answer. Each
-// travels in an envelope, which the gate of the node that is asked lets pass or not. What a
-// request says is for payment/clearing and trace/forward.
+// travels in an envelope that the gate of the receiving node has to pass. payment/clearing and
+// trace/forward define the contents.
 package request
 
 import (
@@ -14,33 +14,34 @@ import (
 	"inos/internal/wire"
 )
 
-// MaxBody bounds what a request says, in bytes: the rest of mesh.MaxRequestBody is the envelope's.
+// MaxBody bounds the body of a request, in bytes. The rest of mesh.MaxRequestBody is for the
+// envelope.
 const MaxBody = mesh.MaxRequestBody - 4<<10
 
 // Kernel is what an Exchange needs of the kernel.
 type Kernel interface {
-	// Message is an envelope of this node's own, with the DNA that is left out filled in.
+	// Message returns an envelope of this node, with the missing DNA fields filled in.
 	Message(ctx context.Context, kind string, dna governance.Metadata) governance.Envelope
-	// Pass says whether the gate lets another node's envelope in.
+	// Pass returns the gate's refusal of another node's envelope, nil when it passes.
 	Pass(env governance.Envelope, kind string) error
-	// Mesh is the mesh that the node has joined; an error before that.
+	// Mesh returns the mesh that the node has joined; an error before that.
 	Mesh() (mesh.Mesh, error)
 }
 
-// Exchange sends requests, and opens those that come. It holds nothing and starts nothing;
-// safe for concurrent use.
+// Exchange sends requests, and answers incoming ones. It holds no resource and starts nothing.
+// Safe for concurrent use.
 type Exchange struct {
 	kernel Kernel
 	now    func() time.Time
 }
 
-// New makes an Exchange of a node whose clock is now.
+// New returns the Exchange of a node whose clock is now.
 func New(kernel Kernel, now func() time.Time) *Exchange { return &Exchange{kernel, now} }
 
-// kindOf is the type of the Envelope that a request travels in.
+// kindOf returns the Type of a request's Envelope.
 func kindOf(name string) string { return "note:" + name + ":v1" }
 
-// requester is the mesh, where there is one that carries requests.
+// requester returns the mesh if it carries requests.
 func (x *Exchange) requester() (mesh.Mesh, mesh.Requester) {
 	m, err := x.kernel.Mesh()
 	if err != nil {
@@ -50,7 +51,7 @@ func (x *Exchange) requester() (mesh.Mesh, mesh.Requester) {
 	return m, to
 }
 
-// Peers are the nodes that can be asked; none while there is no mesh that carries requests.
+// Peers returns the nodes that can be asked; none while there is no mesh that carries requests.
 func (x *Exchange) Peers() []mesh.Peer {
 	m, to := x.requester()
 	if to == nil {
@@ -59,8 +60,8 @@ func (x *Exchange) Peers() []mesh.Peer {
 	return m.Peers()
 }
 
-// Send asks p and waits for the answer, or for ctx. Errors are those of mesh.Requester; where
-// nothing has left they match mesh.ErrUnsent.
+// Send asks p and blocks until the answer, or until ctx ends. Errors are those of
+// mesh.Requester. They match mesh.ErrUnsent when nothing has been sent.
 func (x *Exchange) Send(ctx context.Context, p identity.PeerID, name string, body []byte) ([]byte, error) {
 	_, to := x.requester()
 	if to == nil {
@@ -75,7 +76,7 @@ func (x *Exchange) Send(ctx context.Context, p identity.PeerID, name string, bod
 	return to.Request(ctx, p, name, raw)
 }
 
-// Handler opens requests called name and has answer answer those that the gate lets pass.
+// Handler decodes requests called name and passes those that the gate admits to answer.
 func (x *Exchange) Handler(name string, answer mesh.RequestFunc) mesh.RequestFunc {
 	return func(ctx context.Context, from identity.PeerID, raw []byte) ([]byte, error) {
 		env, ahead, err := wire.ReceiveEnvelope(raw, x.now(), 0)
@@ -91,8 +92,8 @@ func (x *Exchange) Handler(name string, answer mesh.RequestFunc) mesh.RequestFun
 
 type aheadKey struct{}
 
-// ClockAhead is how far the clock of the node that asks is ahead of this node's, in the
-// context that Handler gives.
+// ClockAhead returns how far the asking node's clock is ahead of this node's, from the context
+// that Handler passes.
 func ClockAhead(ctx context.Context) time.Duration {
 	ahead, _ := ctx.Value(aheadKey{}).(time.Duration)
 	return ahead

@@ -8,11 +8,10 @@ import (
 	"inos/internal/fault"
 )
 
-// ErrNotPacked says that the folder holds no package to serve. Final: pack it
-// again.
+// ErrNotPacked says that the folder holds no packed shell. Final: pack it again.
 var ErrNotPacked = fault.Internal("serve: not a packed shell")
 
-// buildFile is what scripts/pack.mjs writes beside the files.
+// buildFile is the list that scripts/pack.mjs writes beside the files.
 const buildFile = "build.json"
 
 // Build lists a packed shell.
@@ -31,8 +30,8 @@ type Artifact struct {
 	Brotli int64  `json:"brotli"`
 }
 
-// File is any file of the package. Immutable says that the name follows the
-// content, so that it may be cached for ever.
+// File is any file of the package. Immutable says that the name contains a hash of the content,
+// so that it may be cached for ever.
 type File struct {
 	Path      string `json:"path"`
 	Bytes     int64  `json:"bytes"`

@@ -15,8 +15,8 @@ type form struct {
 	size   int64
 }
 
-// form picks the smallest one that accept allows, and the file as it is where there is
-// none: such a file is too small to gain, or compressed already.
+// form returns the smallest form that accept allows. That is the file as it is when there is no
+// other: such a file is too small to gain, or compressed already.
 func (f *File) form(accept string) form {
 	for _, c := range [2]form{{"br", ".br", f.Brotli}, {"gzip", ".gz", f.Gzip}} {
 		if c.size > 0 && allows(accept, c.coding) {
@@ -26,7 +26,7 @@ func (f *File) form(accept string) form {
 	return form{size: f.Bytes}
 }
 
-// tag is the entity tag of the form: each is a representation of its own.
+// tag returns the entity tag of the form; each form is a representation of its own.
 func (f *File) tag(in form) string {
 	tag := f.SHA256[:32]
 	if in.coding != "" {
@@ -35,8 +35,7 @@ func (f *File) tag(in form) string {
 	return `"` + tag + `"`
 }
 
-// open opens a form, which must have the size that it had when it was packed. The caller
-// closes it.
+// open opens a form, and fails when its size is not the one at packing. The caller closes it.
 func (f *File) open(dir fs.FS, in form) (io.ReadSeekCloser, error) {
 	name := f.Path + in.suffix
 	opened, err := dir.Open(name)
@@ -58,8 +57,8 @@ func (f *File) open(dir fs.FS, in form) (io.ReadSeekCloser, error) {
 	return content, nil
 }
 
-// allows reports whether an Accept-Encoding lets coding be used (RFC 9110, 12.5.3).
-// Without any it does not: such a client may know no coding at all.
+// allows reports whether an Accept-Encoding lets coding be used (RFC 9110, 12.5.3). Without the
+// header it does not, since such a client may know no coding at all.
 func allows(accept, coding string) bool {
 	wild := false
 	for part := range strings.SplitSeq(accept, ",") {
@@ -77,7 +76,7 @@ func allows(accept, coding string) bool {
 	return wild
 }
 
-// quality is the q of a list's member; absent means 1, unreadable 0.
+// quality returns the q of a list's member: 1 when absent, 0 when unreadable.
 func quality(params string) float64 {
 	key, value, ok := strings.Cut(strings.TrimSpace(params), "=")
 	if !ok || strings.TrimSpace(key) != "q" {

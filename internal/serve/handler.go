@@ -11,9 +11,9 @@ import (
 	"inos/internal/console"
 )
 
-// Boot is what a page must know of the mesh to start a kernel.
+// Boot is what a page needs to start a kernel and join the mesh.
 type Boot struct {
-	Name      string   // the kernel's, for people; empty means the shell's own choice
+	Name      string   // name of the kernel; empty means the shell's own choice
 	Bootstrap []string // multiaddrs with certificate hashes; they change as certificates rotate
 }
 
@@ -47,8 +47,8 @@ func New(dir fs.FS, boot func() Boot) (*Handler, error) {
 // Build lists what h serves.
 func (h *Handler) Build() Build { return h.build }
 
-// isolation makes the page cross-origin isolated, which is what gives it shared
-// memory, and lets scripts come from here only. A mesh node may be anywhere.
+// isolation makes the page cross-origin isolated, which gives it shared memory, and allows
+// scripts from here only. Connections may go anywhere, since a mesh node may be anywhere.
 var isolation = map[string]string{
 	"Cross-Origin-Opener-Policy":   "same-origin",
 	"Cross-Origin-Embedder-Policy": "require-corp",
@@ -83,7 +83,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.serveFile(w, r, f)
 }
 
-// serveBoot writes /inos.json. URLs are relative to it.
+// serveBoot writes /inos.json. Its URLs are relative to it.
 func (h *Handler) serveBoot(w http.ResponseWriter, r *http.Request) {
 	boot := h.boot()
 	doc := console.BootConfig{Name: boot.Name, Kernel: h.build.Kernel.Path, Bootstrap: boot.Bootstrap, Capsules: []console.BootCapsule{}}
@@ -102,7 +102,7 @@ func (h *Handler) serveBoot(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	if r.Method == http.MethodGet {
-		_, _ = w.Write(body) // a client that left needs no answer
+		_, _ = w.Write(body) // the client may have left
 	}
 }
 
@@ -126,13 +126,13 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, f *File) {
 	header.Set("ETag", f.tag(in))
 	if in.coding != "" {
 		header.Set("Content-Encoding", in.coding)
-		header.Set("Content-Length", strconv.FormatInt(in.size, 10)) // ServeContent leaves that of a coding to its caller
+		header.Set("Content-Length", strconv.FormatInt(in.size, 10)) // ServeContent does not set it for a coding
 	}
 	http.ServeContent(w, r, "", time.Time{}, content) // ranges, HEAD and conditions
 }
 
-// contentType is by extension only: what the system's table says differs from
-// machine to machine, and browsers refuse to stream modules of another type.
+// contentType decides by extension only. The system's table differs from machine to machine, and
+// browsers refuse to stream modules of another type.
 func contentType(name string) string {
 	switch path.Ext(name) {
 	case ".html":

@@ -1,6 +1,6 @@
-// Package submit makes a kernel.Submission of what a caller wants run: ids, trace
-// context, the DNA around it, and the job encoded as the envelope's payload. The
-// console bridge and the command line share it.
+// Package submit makes a kernel.Submission from what a caller wants to run: ids, trace context,
+// the DNA, and the job encoded as the envelope's payload. The console bridge and the command
+// line share it.
 package submit
 
 import (
@@ -21,8 +21,8 @@ import (
 // JobType is the envelope type of a job.
 const JobType = "job:dispatch:v1"
 
-// Order is a job as a caller states it. Only Capsule is required here; what else
-// must be there is governance's to say.
+// Order is a job as a caller states it. This package requires only Capsule; governance checks
+// the rest.
 type Order struct {
 	Capsule        capsule.CID
 	Method         string
@@ -34,13 +34,13 @@ type Order struct {
 	Budget         uint64    // microcredits; 0: the policy's ceiling
 	Replicas       uint8     // nodes that run it, each for Budget at most; 0 and 1 mean one
 	Agree          uint8     // of them must return the same output; 0: more than half
-	CreditLedgerID string    // as given: admission says whether it is one
-	Module         string    // which program asks, for example "inos.console"
+	CreditLedgerID string    // unchecked: admission says whether it is valid
+	Module         string    // name of the program that asks, for example "inos.console"
 	Device         identity.PeerID
 	TraceParent    string // W3C; empty starts a trace
 }
 
-// New builds the submission. Input is kept, not copied.
+// New builds the submission. It keeps Input without copying it.
 func New(o Order, now time.Time) (kernel.Submission, error) {
 	id, err := uuid.NewV7()
 	if err != nil {

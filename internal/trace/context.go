@@ -8,7 +8,7 @@ import (
 	"inos/internal/fault"
 )
 
-// TraceID and SpanID are the ids of the W3C Trace Context; all zeros is none.
+// TraceID and SpanID are the ids of the W3C Trace Context; all zeros means none.
 type (
 	TraceID [16]byte
 	SpanID  [8]byte
@@ -17,11 +17,11 @@ type (
 func (t TraceID) String() string { return hex.EncodeToString(t[:]) }
 func (s SpanID) String() string  { return hex.EncodeToString(s[:]) }
 
-// IsZero reports whether s is no span.
+// IsZero reports whether s is the zero SpanID, which is no span.
 func (s SpanID) IsZero() bool { return s == SpanID{} }
 
-// Context is where in which trace a piece of work is: the content of a
-// traceparent header (W3C Trace Context, level 1). The zero Context is in none.
+// Context is the position of a piece of work in a trace: the content of a traceparent header
+// (W3C Trace Context, level 1). The zero Context is in no trace.
 type Context struct {
 	Trace TraceID
 	Span  SpanID
@@ -31,8 +31,8 @@ type Context struct {
 // ErrParent says that a traceparent is malformed. Final.
 var ErrParent = fault.Internal("trace: malformed traceparent")
 
-// Parse reads a traceparent. A newer version's is read as far as this one goes.
-// Errors match ErrParent.
+// Parse reads a traceparent. Of a newer version it reads the fields of version 00. Errors match
+// ErrParent.
 func Parse(s string) (c Context, err error) {
 	bad := func() (Context, error) { return Context{}, fmt.Errorf("%w: %.60q", ErrParent, s) }
 	if len(s) < 55 || s[2] != '-' || s[35] != '-' || s[52] != '-' || s[:2] == "ff" ||
@@ -63,7 +63,7 @@ func Parse(s string) (c Context, err error) {
 // Valid reports whether c is in a trace.
 func (c Context) Valid() bool { return c.Trace != TraceID{} && !c.Span.IsZero() }
 
-// String is the traceparent, version 00.
+// String returns the traceparent, version 00.
 func (c Context) String() string {
 	var b [55]byte
 	copy(b[:], "00-")
@@ -75,8 +75,8 @@ func (c Context) String() string {
 	return string(b[:])
 }
 
-// Child is a new span's place below c; below the zero Context it starts a trace.
-// Its id is random, not secret.
+// Child returns the context of a new span below c. Below the zero Context it starts a trace. The
+// span id is random, not secret.
 func (c Context) Child() Context {
 	if !c.Valid() {
 		c = Context{Trace: newTraceID(), Flags: 1}

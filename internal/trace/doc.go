@@ -1,5 +1,4 @@
-// Package trace follows one job through every hop: it reads and makes W3C trace
-// contexts and keeps the newest spans of this node, and of the nodes that worked
-// for it, in memory of a fixed size. It exports nothing itself: trace/otlp does,
-// natively. The kernel makes the spans.
+// Package trace follows one job through every hop. It reads and makes W3C trace contexts. It
+// keeps the newest spans of this node, and of the nodes that worked for it, in memory of a fixed
+// size. It exports nothing itself: trace/otlp does, natively. The kernel makes the spans.
 package trace

@@ -7,11 +7,11 @@ import (
 	"inos/internal/order"
 )
 
-// DefaultKeep is how many spans a Recorder keeps.
+// DefaultKeep is the default number of spans that a Recorder keeps.
 const DefaultKeep = 4096
 
-// Recorder keeps the newest spans in a ring, and hands them to one listener. Safe
-// for concurrent use; nothing blocks. A nil Recorder records nothing.
+// Recorder keeps the newest spans in a ring, and passes them to one listener. Safe for
+// concurrent use; nothing blocks. A nil Recorder records nothing.
 type Recorder struct {
 	mu    sync.Mutex
 	ring  []Span
@@ -20,7 +20,8 @@ type Recorder struct {
 	hear  func(Span)
 }
 
-// NewRecorder keeps the newest keep spans; DefaultKeep when keep is not positive.
+// NewRecorder returns a Recorder of the newest keep spans; DefaultKeep when keep is not
+// positive.
 func NewRecorder(keep int) *Recorder {
 	if keep <= 0 {
 		keep = DefaultKeep
@@ -28,15 +29,15 @@ func NewRecorder(keep int) *Recorder {
 	return &Recorder{limit: keep}
 }
 
-// Listen calls hear with every span added from now on; it must not block and must
-// not call the Recorder. nil ends it.
+// Listen sets the function that is called with every span added from now on. It must not block
+// and must not call the Recorder. nil ends it.
 func (r *Recorder) Listen(hear func(Span)) {
 	r.mu.Lock()
 	r.hear = hear
 	r.mu.Unlock()
 }
 
-// Add keeps spans.
+// Add records spans.
 func (r *Recorder) Add(spans ...Span) {
 	if r == nil || len(spans) == 0 {
 		return
@@ -56,13 +57,12 @@ func (r *Recorder) Add(spans ...Span) {
 	}
 }
 
-// Trace returns what is kept of one trace, in order of start.
+// Trace returns the kept spans of one trace, in order of start.
 func (r *Recorder) Trace(id TraceID) []Span {
 	return r.all(func(s *Span) bool { return s.Trace == id })
 }
 
-// Job returns what is kept of the traces that a job was part of, in order of
-// start.
+// Job returns the kept spans of the traces that a job was part of, in order of start.
 func (r *Recorder) Job(jobID string) []Span {
 	if r == nil {
 		return nil
@@ -94,7 +94,7 @@ func (r *Recorder) all(keep func(*Span) bool) []Span {
 	}
 	r.mu.Unlock()
 	order.By(out, func(a, b Span) int {
-		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(b.Duration, a.Duration)) // what is around comes first
+		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(b.Duration, a.Duration)) // enclosing spans first
 	})
 	return out
 }

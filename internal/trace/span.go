@@ -6,7 +6,7 @@ import (
 	"inos/internal/identity"
 )
 
-// Span is one piece of work, over.
+// Span is one finished piece of work.
 type Span struct {
 	Trace    TraceID
 	ID       SpanID
@@ -16,21 +16,20 @@ type Span struct {
 	JobID    string
 	Start    time.Time // by Node's own clock
 	Duration time.Duration
-	Code     string // empty when it went well
-	// Served says that it is of a job of another node, to which it goes back: it is not
-	// this node's to hand to anybody else. It does not travel.
+	Code     string // empty after success
+	// Served says that the span belongs to another node's job and is returned to that node. This
+	// node must not give it to anybody else. Not sent on the wire.
 	Served bool
 }
 
-// Limits on what another node may say in one span, in bytes, and how many spans
-// it may return with one job.
+// Limits on another node's spans: texts in bytes, and spans returned with one job.
 const (
 	MaxName     = 64
 	MaxReturned = 64
 )
 
-// Open is a span under way: End makes it a Span. It is a value; each is ended at
-// most once, by whoever started it.
+// Open is a span under way, and a value. Its starter calls End at most once, which makes it a
+// Span.
 type Open struct {
 	at    Context
 	up    SpanID
@@ -44,17 +43,17 @@ func Start(parent Context, name, jobID string, now time.Time) Open {
 	return Open{at: parent.Child(), up: parent.Span, name: name, job: jobID, start: now}
 }
 
-// Context is the span's own place: the parent of what is done within it.
+// Context returns the span's own context: the parent of work done within it.
 func (o Open) Context() Context { return o.at }
 
-// End is the span, done by node.
+// End returns the finished span, done by node.
 func (o Open) End(node identity.PeerID, code string, now time.Time) Span {
 	return Span{Trace: o.at.Trace, ID: o.at.Span, Parent: o.up, Name: o.name, Node: node, JobID: o.job,
 		Start: o.start, Duration: max(now.Sub(o.start), 0), Code: code}
 }
 
-// Foreign cleans what node returned with a job of trace: spans of other traces go,
-// the node is the one that answered, texts and their number are bounded.
+// Foreign sanitizes the spans that node returned with a job of trace of. It drops spans of other
+// traces, sets the node to the one that answered, and bounds the texts and their number.
 func Foreign(spans []Span, node identity.PeerID, of TraceID, jobID string) []Span {
 	var out []Span
 	for _, s := range spans {

@@ -14,7 +14,7 @@ type CallRequest struct {
 	Method      string
 	Args        []string
 	InputLength uint64        // bytes
-	Timeout     time.Duration // how long the caller waits; 0: as long as the node lets it
+	Timeout     time.Duration // how long the caller waits; 0: up to the node's limit
 }
 
 // WithCall returns env with r as its payload.
@@ -33,7 +33,7 @@ func WithCall(env governance.Envelope, r CallRequest) (governance.Envelope, erro
 	return env, nil
 }
 
-// CallOf returns the request that env carries. Errors match ErrMalformed.
+// CallOf returns the request in env's payload. Errors match ErrMalformed.
 func CallOf(env governance.Envelope) (r CallRequest, err error) {
 	if env.Payload.TypeID != systemv1.CallRequest_TypeID {
 		return r, fmt.Errorf("%w: payload type %#x is not a CallRequest", ErrMalformed, env.Payload.TypeID)

@@ -12,10 +12,10 @@ import (
 type CapsuleFrame struct {
 	Have    []byte // a signed manifest
 	Chunk   *CapsuleChunk
-	Missing string // the CID that is not there
+	Missing string // the CID that the node does not have
 }
 
-// CapsuleWant asks for a capsule, from a chunk on. It is the payload of an Envelope.
+// CapsuleWant asks for a capsule, starting at a chunk. It is the payload of an Envelope.
 type CapsuleWant struct {
 	CID       string
 	FromChunk uint32
@@ -34,7 +34,7 @@ func WithFetch(env governance.Envelope, w CapsuleWant) (governance.Envelope, err
 	return env, nil
 }
 
-// FetchOf returns what env asks for. Errors match ErrMalformed.
+// FetchOf returns the request in env's payload. Errors match ErrMalformed.
 func FetchOf(env governance.Envelope) (w CapsuleWant, err error) {
 	if env.Payload.TypeID != systemv1.CapsuleWant_TypeID {
 		return w, fmt.Errorf("%w: payload type %#x is not a CapsuleWant", ErrMalformed, env.Payload.TypeID)

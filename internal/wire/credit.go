@@ -106,7 +106,7 @@ func (Credit) OpenCheque(data []byte) (c credit.Cheque, signer identity.PeerID, 
 	return c, signer, err
 }
 
-// seal signs what a build returned.
+// seal returns a function that signs the result of a build.
 func seal(domain string, key ed25519.PrivateKey) func([]byte, error) ([]byte, error) {
 	return func(payload []byte, err error) ([]byte, error) {
 		if err != nil {
@@ -116,7 +116,7 @@ func seal(domain string, key ed25519.PrivateKey) func([]byte, error) ([]byte, er
 	}
 }
 
-// unseal opens a signed message of credit; a signature that does not verify
+// unseal opens a signed message of the economy. When the signature does not verify, the error
 // matches credit.ErrSignature too.
 func unseal[T root](domain string, data []byte, readRoot readRoot[T], read func(T, *get)) (identity.PeerID, error) {
 	payload, signer, err := Open(domain, data)

@@ -11,12 +11,11 @@ import (
 	systemv1 "inos/schema/system/v1"
 )
 
-// EncodeEnvelope writes e, without the time at which it leaves. Where e.Wire holds the
-// envelope as it arrived, the fields that this program does not know are carried over
-// from it.
+// EncodeEnvelope writes e, without a sending time. When e.Wire holds the envelope as it arrived,
+// fields that this program does not know are copied from it.
 func EncodeEnvelope(e governance.Envelope) ([]byte, error) { return SendEnvelope(e, time.Time{}) }
 
-// SendEnvelope is EncodeEnvelope for a node that sends it at now, by its own clock.
+// SendEnvelope is EncodeEnvelope with the sending time now, by the sender's own clock.
 func SendEnvelope(e governance.Envelope, now time.Time) ([]byte, error) {
 	_, seg, err := capnp.NewMessage(capnp.SingleSegment(nil))
 	if err != nil {
@@ -75,8 +74,8 @@ func SendEnvelope(e governance.Envelope, now time.Time) ([]byte, error) {
 	return finish(seg.Message(), p.err)
 }
 
-// widen returns own, or, where src is a struct of a newer schema that has room
-// for more, a struct of both sizes' maximum; with src's content in it.
+// widen returns own, or, when src is a struct of a newer schema with room for more, a struct of
+// the larger of both sizes with src's content in it.
 func widen(p *put, seg *capnp.Segment, own, src capnp.Struct) capnp.Struct {
 	if p.err != nil || !src.IsValid() {
 		return own
@@ -93,8 +92,8 @@ func widen(p *put, seg *capnp.Segment, own, src capnp.Struct) capnp.Struct {
 	return own
 }
 
-// copies fails when any part of env, fields this program does not know
-// included, cannot be copied: what is accepted here can be forwarded.
+// copies fails when any part of env cannot be copied, including fields that this program does
+// not know. So what is accepted here can be forwarded.
 func copies(env systemv1.Envelope) error {
 	scratch, _, err := capnp.NewMessage(capnp.SingleSegment(nil))
 	if err != nil {
@@ -103,16 +102,17 @@ func copies(env systemv1.Envelope) error {
 	return scratch.SetRoot(env.ToPtr())
 }
 
-// DecodeEnvelope reads an envelope and keeps a copy of data in its Wire. Its times are
-// those of the sender's clock. Errors match ErrMalformed.
+// DecodeEnvelope reads an envelope and stores a copy of data in its Wire. Its times are by the
+// sender's clock. Errors match ErrMalformed.
 func DecodeEnvelope(data []byte) (governance.Envelope, error) {
 	e, _, err := decodeEnvelope(data)
 	return e, err
 }
 
-// ReceiveEnvelope is DecodeEnvelope for a node that receives it at now, by its own clock,
-// with its times told in that clock. ahead is how far the sender's is ahead of it, less
-// the time on the way: what the sender says, or known, of one that says nothing.
+// ReceiveEnvelope is DecodeEnvelope for a node that receives data at now, by its own clock, and
+// converts the envelope's times to that clock. ahead is how far the sender's clock is ahead of
+// it, less the time on the way. It is computed from the sending time, or is known when there is
+// none.
 func ReceiveEnvelope(data []byte, now time.Time, known time.Duration) (e governance.Envelope, ahead time.Duration, err error) {
 	e, sent, err := decodeEnvelope(data)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	systemv1 "inos/schema/system/v1"
 )
 
-// WithFeed returns env with the request to feed a capsule as its payload. window is
-// how many bytes the sender stays ahead of the reports, 0 for any number.
+// WithFeed returns env with the request to feed a capsule as its payload. window is how many
+// unreported bytes the sender may have sent, 0 for any number.
 func WithFeed(env governance.Envelope, capsuleID string, window uint32) (governance.Envelope, error) {
 	data, err := build(systemv1.NewRootFeedRequest, func(s systemv1.FeedRequest, p *put) {
 		p.do(s.SetCapsuleId(capsuleID))
@@ -24,8 +24,8 @@ func WithFeed(env governance.Envelope, capsuleID string, window uint32) (governa
 	return env, nil
 }
 
-// FeedOf returns the id of the capsule that env asks to feed, and the window. Errors
-// match ErrMalformed.
+// FeedOf returns the id of the capsule to feed and the window from env's payload. Errors match
+// ErrMalformed.
 func FeedOf(env governance.Envelope) (capsuleID string, window uint32, err error) {
 	if env.Payload.TypeID != systemv1.FeedRequest_TypeID {
 		return "", 0, fmt.Errorf("%w: payload type %#x is not a FeedRequest", ErrMalformed, env.Payload.TypeID)
@@ -36,8 +36,8 @@ func FeedOf(env governance.Envelope) (capsuleID string, window uint32, err error
 	return capsuleID, window, err
 }
 
-// FeedFrame is what a node answers on /inos/feed/1: its end, or how many bytes the
-// capsule has by now.
+// FeedFrame is a node's report on /inos/feed/1: the end of the feed, or how many bytes the
+// capsule has so far.
 type FeedFrame struct {
 	Taken uint64
 	End   *mesh.FeedEnd
@@ -61,7 +61,7 @@ func EncodeFeedFrame(f FeedFrame) ([]byte, error) {
 	})
 }
 
-// DecodeFeedFrame reads one. Errors match ErrMalformed.
+// DecodeFeedFrame reads a FeedFrame. Errors match ErrMalformed.
 func DecodeFeedFrame(data []byte) (FeedFrame, error) {
 	var f FeedFrame
 	err := parse(data, systemv1.ReadRootFeedFrame, func(s systemv1.FeedFrame, g *get) {

@@ -7,10 +7,9 @@ import (
 	systemv1 "inos/schema/system/v1"
 )
 
-// flatCommand writes a LifecycleCmd as the library would: one segment, four
-// words of data, three pointers, then what they point at. It is a tenth of the
-// library's time in a browser, where a command's time counts. A test holds the
-// two together.
+// flatCommand writes a LifecycleCmd with the library's layout: one segment, four words of data,
+// three pointers, then their targets. It takes a tenth of the library's time, which counts in a
+// browser. A test compares the two.
 func flatCommand(c capsule.Command, params []byte) []byte {
 	const dataWords, pointers = 4, 3
 	parts := [pointers]int{flatText(c.ID), flatText(c.Target), len(params)}
@@ -34,7 +33,7 @@ func flatCommand(c capsule.Command, params []byte) []byte {
 		if n == 0 {
 			continue // a null pointer
 		}
-		// A list of bytes, as many words away as lie between pointer and list.
+		// A list of bytes, at the distance in words between pointer and list.
 		away := (len(pointer) - len(next)) / 8
 		le.PutUint64(pointer[8*i:], uint64(uint32(away-i-1)<<2|1)|2<<32|uint64(n)<<35)
 		switch i {
@@ -50,7 +49,7 @@ func flatCommand(c capsule.Command, params []byte) []byte {
 	return out
 }
 
-// flatText is the length of a text with its final zero; empty is a null pointer.
+// flatText returns the length of a text with its final zero; empty is a null pointer.
 func flatText(s string) int {
 	if s == "" {
 		return 0
@@ -58,9 +57,9 @@ func flatText(s string) int {
 	return len(s) + 1
 }
 
-// flatReply reads a LifecycleReply that has the shape every writer gives it: one
-// segment, its root first, its texts behind it. ok is false for any other shape,
-// which is the library's to judge.
+// flatReply reads a LifecycleReply in the layout that every known writer uses: one segment, its
+// root first, its texts after it. ok is false for any other layout, which the library has to
+// read.
 func flatReply(b []byte) (r capsule.Reply, ok bool) {
 	const dataWords, pointers = 3, 5
 	le := binary.LittleEndian
@@ -76,7 +75,7 @@ func flatReply(b []byte) (r capsule.Reply, ok bool) {
 		if p == 0 {
 			continue
 		}
-		// A near list of bytes that begins behind the struct and ends in a zero.
+		// A near list of bytes that begins after the struct and ends in a zero.
 		away, n := int64(int32(uint32(p))>>2), int64(p>>35)
 		from := int64(at) + 8 + 8*away
 		if p&3 != 1 || p>>32&7 != 2 || n == 0 || from < 8*(dataWords+pointers) || from+n > int64(len(data)) || data[from+n-1] != 0 {

@@ -35,7 +35,7 @@ func EncodeJob(j governance.Job) ([]byte, error) {
 	})
 }
 
-// DecodeJob reads it. Errors match ErrMalformed.
+// DecodeJob reads the payload of a job's envelope. Errors match ErrMalformed.
 func DecodeJob(data []byte) (governance.Job, error) {
 	var j governance.Job
 	err := parse(data, systemv1.ReadRootJob, func(s systemv1.Job, g *get) {
@@ -77,7 +77,7 @@ func WithJob(env governance.Envelope, job governance.Job) (governance.Envelope, 
 	return env, nil
 }
 
-// JobOf returns the job that env carries. Errors match ErrMalformed.
+// JobOf returns the job in env's payload. Errors match ErrMalformed.
 func JobOf(env governance.Envelope) (governance.Job, error) {
 	if env.Payload.TypeID != JobTypeID {
 		return governance.Job{}, fmt.Errorf("%w: payload type %#x is not a Job", ErrMalformed, env.Payload.TypeID)

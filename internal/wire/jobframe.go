@@ -19,20 +19,20 @@ type JobFrame struct {
 	Output   []byte
 }
 
-// JobRequest opens a job stream. The fields are messages of their own.
+// JobRequest opens a job stream. Its byte fields are encoded messages.
 type JobRequest struct {
 	Envelope []byte
 	Voucher  []byte
 	Manifest []byte
-	Timeout  time.Duration // that the job has from the sending on; 0: only its deadline says
+	Timeout  time.Duration // for the job, from sending on; 0: only its deadline applies
 }
 
-// JobResult is an outcome and the length of the output that follows it in
-// Output frames; Outcome.Output itself does not travel in this frame.
+// JobResult is an outcome and the length of the output, which follows in Output frames.
+// Outcome.Output itself is not part of this frame.
 type JobResult struct {
 	Outcome      mesh.JobOutcome
 	OutputLength uint64
-	SentAt       time.Time // by the node's clock; zero from one that does not say
+	SentAt       time.Time // by the node's clock; zero when the node does not set it
 }
 
 // EncodeJobFrame writes f. An f with no field set is an error.
@@ -156,7 +156,7 @@ func getResult(s systemv1.JobResult, g *get) *JobResult {
 	}
 }
 
-// notNil keeps an empty chunk apart from an absent one.
+// notNil distinguishes an empty chunk from an absent one.
 func notNil(b []byte) []byte {
 	if b == nil {
 		return []byte{}

@@ -9,7 +9,7 @@ import (
 	systemv1 "inos/schema/system/v1"
 )
 
-// EncodeCommand writes a LifecycleCmd, its params as a message of their own.
+// EncodeCommand writes a LifecycleCmd, with its params as an embedded message.
 func EncodeCommand(c capsule.Command) ([]byte, error) {
 	params, err := encodeParams(c)
 	if err != nil {
@@ -59,7 +59,7 @@ func WithCommand(env governance.Envelope, c capsule.Command) (governance.Envelop
 	return env, nil
 }
 
-// CommandOf returns the command that env carries. Errors match ErrMalformed.
+// CommandOf returns the command in env's payload. Errors match ErrMalformed.
 func CommandOf(env governance.Envelope) (capsule.Command, error) {
 	if env.Payload.TypeID != systemv1.LifecycleCmd_TypeID {
 		return capsule.Command{}, fmt.Errorf("%w: payload type %#x is not a LifecycleCmd", ErrMalformed, env.Payload.TypeID)
@@ -67,8 +67,8 @@ func CommandOf(env governance.Envelope) (capsule.Command, error) {
 	return DecodeCommand(env.Payload.Data)
 }
 
-// DecodeCommand reads a LifecycleCmd and the params of its type. Errors match
-// ErrMalformed; an unknown command type is one.
+// DecodeCommand reads a LifecycleCmd and the params of its type. Errors match ErrMalformed, also
+// for an unknown command type.
 func DecodeCommand(data []byte) (capsule.Command, error) {
 	var c capsule.Command
 	var params []byte

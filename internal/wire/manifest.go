@@ -11,7 +11,7 @@ import (
 	systemv1 "inos/schema/system/v1"
 )
 
-// EncodeManifest writes m, unsigned.
+// EncodeManifest writes m without a signature.
 func EncodeManifest(m capsule.Manifest) ([]byte, error) {
 	return build(systemv1.NewRootCapsuleManifest, func(s systemv1.CapsuleManifest, p *put) {
 		p.do(s.SetCid(m.CID.String()))
@@ -75,7 +75,7 @@ func SealManifest(m capsule.Manifest, key ed25519.PrivateKey) ([]byte, error) {
 	return Seal(DomainManifest, b, key)
 }
 
-// OpenManifest checks a signed manifest and says who published it. Errors match
+// OpenManifest checks a signed manifest and returns it with its publisher. Errors match
 // ErrMalformed or ErrSignature.
 func OpenManifest(data []byte) (capsule.Manifest, identity.PeerID, error) {
 	payload, publisher, err := Open(DomainManifest, data)

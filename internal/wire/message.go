@@ -1,7 +1,7 @@
-// Package wire turns the kernel's plain structs into Cap'n Proto messages of
-// schema/system/v1 and back. It is the only importer of the schema: the rest of
-// the kernel never sees a generated type. Decoders take bytes from anyone: they
-// bound traversal and depth per message, copy what they keep and never panic.
+// Package wire converts the kernel's plain structs to Cap'n Proto messages of schema/system/v1
+// and back. It is the only importer of the schema: the rest of the kernel never sees a generated
+// type. Decoders accept bytes from anyone: they bound traversal and depth per message, copy what
+// they return and never panic.
 package wire
 
 import (
@@ -13,19 +13,19 @@ import (
 	"inos/internal/fault"
 )
 
-// ErrMalformed says that bytes are not the message they should be. Final.
+// ErrMalformed says that bytes are not the expected message. Final.
 var ErrMalformed = fault.Internal("wire: malformed message")
 
 const (
 	// depthLimit is how deep pointers may nest; our deepest message nests 4.
 	depthLimit = 16
-	// traverseSlack is the read allowance over four times the message's own
-	// length (an envelope is read once and copied once). A message whose pointers
-	// alias cannot make a reader visit more than that.
+	// traverseSlack is the read allowance beyond four times the message's own length (an
+	// envelope is read once and copied once). It bounds what a reader visits in a message whose
+	// pointers alias.
 	traverseSlack = 4096
 )
 
-// root is what every generated struct type offers.
+// root is the method set of every generated struct type.
 type root interface {
 	~capnp.StructKind
 	Message() *capnp.Message
@@ -34,7 +34,7 @@ type root interface {
 // readRoot is a generated ReadRoot function.
 type readRoot[T root] func(*capnp.Message) (T, error)
 
-// build makes a message with one root struct that fill writes.
+// build makes a message with one root struct, which fill writes.
 func build[T root](newRoot func(*capnp.Segment) (T, error), fill func(T, *put)) ([]byte, error) {
 	_, seg, err := capnp.NewMessage(capnp.SingleSegment(nil))
 	if err != nil {
@@ -60,8 +60,8 @@ func finish(msg *capnp.Message, err error) ([]byte, error) {
 	return b, nil
 }
 
-// parse reads a message's root and hands it to read. Whatever read's getters
-// fail with comes back as ErrMalformed.
+// parse reads a message's root and passes it to read. Errors of read's getters are returned as
+// ErrMalformed.
 func parse[T root](data []byte, readRoot readRoot[T], read func(T, *get)) error {
 	msg, err := open(data)
 	if err != nil {
@@ -92,8 +92,8 @@ func open(data []byte) (*capnp.Message, error) {
 	return msg, nil
 }
 
-// put collects the first error of a series of setters, which fail only when a
-// message outgrows what Cap'n Proto can address.
+// put collects the first error of a series of setters. They fail only when a message outgrows
+// what Cap'n Proto can address.
 type put struct{ err error }
 
 func (p *put) do(err error) {
@@ -122,7 +122,7 @@ func (g *get) text(s string, err error) string {
 	return s
 }
 
-// data copies: the message may alias a buffer that its owner reuses.
+// data returns a copy, since the message may alias a buffer that its owner reuses.
 func (g *get) data(b []byte, err error) []byte {
 	g.keep(err)
 	if len(b) == 0 {
@@ -151,7 +151,7 @@ func (g *get) keep(err error) {
 	}
 }
 
-// nanos is t on the wire: Unix nanoseconds, 0 for the zero time.
+// nanos returns t as it is on the wire: Unix nanoseconds, 0 for the zero time.
 func nanos(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

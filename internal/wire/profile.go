@@ -12,7 +12,7 @@ import (
 	systemv1 "inos/schema/system/v1"
 )
 
-// EncodeProfile writes p, unsigned; Seal it with DomainProfile.
+// EncodeProfile writes p without a signature. Seal signs it, with DomainProfile.
 func EncodeProfile(p mesh.Profile) ([]byte, error) {
 	return build(systemv1.NewRootNodeProfile, func(s systemv1.NodeProfile, w *put) {
 		w.do(s.SetPeerId(string(p.Peer)))
@@ -52,9 +52,9 @@ func putCoordinate(s systemv1.Coordinate, w *put, c *mesh.Coordinate) {
 	}
 }
 
-// DecodeProfile reads a profile. It checks the shape and who owns the node, not the
-// figures: whoever keeps the profile does. Errors match ErrMalformed, or
-// ErrSignature when nobody who says so owns the node.
+// DecodeProfile reads a profile. It checks the form and the ownership of the node, but not the
+// figures, which the profile's user checks. Errors match ErrMalformed, or ErrSignature when the
+// ownership is not signed by the owner.
 func DecodeProfile(data []byte) (mesh.Profile, error) {
 	var p mesh.Profile
 	err := parse(data, systemv1.ReadRootNodeProfile, func(s systemv1.NodeProfile, g *get) {
@@ -89,7 +89,7 @@ func DecodeProfile(data []byte) (mesh.Profile, error) {
 	return p, nil
 }
 
-// SealOwnership is the word of key's owner that node is theirs, for the node's
+// SealOwnership returns a statement, signed with key, that its owner owns node, for the node's
 // profile.
 func SealOwnership(node identity.PeerID, key ed25519.PrivateKey) ([]byte, error) {
 	if _, err := node.PublicKey(); err != nil {
@@ -98,7 +98,7 @@ func SealOwnership(node identity.PeerID, key ed25519.PrivateKey) ([]byte, error)
 	return Seal(DomainOwner, []byte(node), key)
 }
 
-// OpenOwnership returns who owns node. Errors match ErrMalformed or ErrSignature.
+// OpenOwnership returns the owner of node. Errors match ErrMalformed or ErrSignature.
 func OpenOwnership(data []byte, node identity.PeerID) (identity.PeerID, error) {
 	of, owner, err := Open(DomainOwner, data)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	systemv1 "inos/schema/system/v1"
 )
 
-// Signature domains. A signature made for one is void in every other.
+// Signature domains. A signature made for one is invalid in every other.
 const (
 	DomainProfile  = "inos/profile/1"
 	DomainManifest = "inos/manifest/1"
@@ -20,8 +20,8 @@ const (
 	DomainOwner    = "inos/owner/1"
 )
 
-// ErrSignature says that a Signed message does not verify, or is of another
-// domain than the one expected. Final.
+// ErrSignature says that a Signed message does not verify, or is of another domain than
+// expected. Final.
 var ErrSignature = fault.Internal("wire: signature does not verify")
 
 // Seal signs payload for domain and returns a Signed message.
@@ -35,8 +35,8 @@ func Seal(domain string, payload []byte, key ed25519.PrivateKey) ([]byte, error)
 	})
 }
 
-// Open checks that data is a Signed message of domain and returns its payload
-// (a copy) and who signed it. Errors match ErrMalformed or ErrSignature.
+// Open checks that data is a Signed message of domain and returns a copy of its payload
+// and its signer. Errors match ErrMalformed or ErrSignature.
 func Open(domain string, data []byte) (payload []byte, signer identity.PeerID, err error) {
 	var gotDomain string
 	var in, pub, sig []byte
@@ -44,7 +44,7 @@ func Open(domain string, data []byte) (payload []byte, signer identity.PeerID, e
 		gotDomain = g.text(s.Domain())
 		raw, err := s.Payload()
 		g.keep(err)
-		in = signingInput(domain, raw) // a copy, and so is what it ends in
+		in = signingInput(domain, raw) // a copy, like every slice of it
 		pub = g.data(s.PublicKey())
 		sig = g.data(s.Signature())
 	})

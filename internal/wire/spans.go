@@ -11,16 +11,15 @@ import (
 	systemv1 "inos/schema/system/v1"
 )
 
-// MaxSpans bounds the spans of one message, either way.
+// MaxSpans bounds the spans of one message, in both directions.
 const MaxSpans = 512
 
-// EncodeSpans writes one message of /inos/trace/1. Spans past MaxSpans are left
-// out.
+// EncodeSpans writes one message of /inos/trace/1. It drops spans past MaxSpans.
 func EncodeSpans(spans []trace.Span) ([]byte, error) {
 	return build(systemv1.NewRootSpanBatch, func(s systemv1.SpanBatch, p *put) { putSpans(p, s.NewSpans, spans) })
 }
 
-// DecodeSpans reads it. Errors match ErrMalformed.
+// DecodeSpans reads a message of /inos/trace/1. Errors match ErrMalformed.
 func DecodeSpans(data []byte) (spans []trace.Span, err error) {
 	err = parse(data, systemv1.ReadRootSpanBatch, func(s systemv1.SpanBatch, g *get) { spans = getSpans(g)(s.Spans()) })
 	if err != nil {
@@ -52,7 +51,7 @@ func putSpans(p *put, newList func(int32) (systemv1.Span_List, error), spans []t
 	}
 }
 
-// getSpans reads a list. Of one that is longer than MaxSpans nothing is taken.
+// getSpans reads a list. It takes nothing from a list longer than MaxSpans.
 func getSpans(g *get) func(systemv1.Span_List, error) []trace.Span {
 	return func(l systemv1.Span_List, err error) []trace.Span {
 		g.keep(err)
