@@ -10,34 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
-	"inos/internal/fault"
-	"inos/internal/identity"
 	"inos/internal/testkit"
 )
 
 var testNow = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-
-// purse is a Ledgers: what each ledger has, and no vouchers.
-type purse map[identity.LedgerID]uint64
-
-type coded string
-
-func (c coded) Error() string       { return "purse: " + string(c) }
-func (c coded) Fault() *fault.Error { return fault.Lookup(string(c)) }
-
-func (p purse) Authorize(l identity.LedgerID, _ string, _ []byte, _, _ identity.PeerID, _ string, amount, ceiling uint64, _ time.Duration, _ time.Time) (uint64, error) {
-	have, ok := p[l]
-	if !ok {
-		return 0, coded("ledger_unknown")
-	}
-	if amount == 0 {
-		amount = min(have, ceiling)
-	}
-	if amount > have || amount == 0 {
-		return 0, coded("ledger_exhausted")
-	}
-	return amount, nil
-}
 
 const (
 	testID    = "01935c2e-7d1a-7c3b-8f00-0123456789ab"
@@ -54,7 +30,7 @@ func testRequest() Request {
 
 func testGate(t testing.TB, p Policy) *Gate {
 	t.Helper()
-	g, err := New(Config{Policy: p, Ledgers: purse{testkit.Ledger(1): 1_000}})
+	g, err := New(Config{Policy: p, Ledgers: testkit.Balances{testkit.Ledger(1): 1_000}})
 	require.NoError(t, err)
 	return g
 }
@@ -207,7 +183,7 @@ func TestRateAndConcurrency(t *testing.T) {
 // What a policy says of one ledger stands in place of what it says of all, and no
 // ledger uses up another's share.
 func TestALedgersOwnRateAndConcurrency(t *testing.T) {
-	g, err := New(Config{Ledgers: purse{testkit.Ledger(1): 1_000, testkit.Ledger(2): 1_000}, Policy: Policy{
+	g, err := New(Config{Ledgers: testkit.Balances{testkit.Ledger(1): 1_000, testkit.Ledger(2): 1_000}, Policy: Policy{
 		Rate: Rate{PerMinute: 60, Burst: 5}, Concurrency: 5, DefaultDeadline: 10 * time.Second,
 		Ledgers: []LedgerRule{{Ledger: testkit.Ledger(1), Rate: Rate{PerMinute: 60, Burst: 1}}, {Ledger: testkit.Ledger(2), Concurrency: 1}}}})
 	require.NoError(t, err)

@@ -306,7 +306,7 @@ func TestStartIsRemembered(t *testing.T) {
 // A flood of what is refused unread pushes nothing out, and nobody else's job stands
 // for an own one of its id.
 func TestHistoryUnderAFlood(t *testing.T) {
-	g, err := New(Config{Ledgers: purse{testkit.Ledger(1): 1_000}, History: 8})
+	g, err := New(Config{Ledgers: testkit.Balances{testkit.Ledger(1): 1_000}, History: 8})
 	require.NoError(t, err)
 	own := testRequest()
 	_, err = g.Admit(own, testNow)
@@ -369,7 +369,7 @@ func TestQuietHours(t *testing.T) {
 func FuzzAdmit(f *testing.F) {
 	r := testRequest()
 	f.Add(r.Envelope.ID, r.Envelope.Type, r.Envelope.Metadata.CreditLedgerID, r.Envelope.Metadata.TraceParent, r.Job.ID, r.Job.Capsule, int64(0), uint64(5))
-	g, err := New(Config{Ledgers: purse{testkit.Ledger(1): 1_000}})
+	g, err := New(Config{Ledgers: testkit.Balances{testkit.Ledger(1): 1_000}})
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, id, typ, ledger, trace, job, cid string, skew int64, budget uint64) {
 		req := testRequest()

@@ -6,35 +6,24 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"inos/internal/fault"
 	"inos/internal/identity"
+	"inos/internal/testkit"
 )
 
-// strict covers what it has and remembers what it was asked.
-type strict struct {
-	have            uint64
+// recordingLedgers has the balances and notes what the gate asked for last.
+type recordingLedgers struct {
+	testkit.Balances
 	amount, ceiling uint64
 }
 
-func (s *strict) Authorize(_ identity.LedgerID, _ string, _ []byte, _, _ identity.PeerID, _ string, amount, ceiling uint64, _ time.Duration, _ time.Time) (uint64, error) {
-	s.amount, s.ceiling = amount, ceiling
-	if amount == 0 {
-		return min(s.have, ceiling), nil
-	}
-	if amount > s.have {
-		return 0, codedError("ledger_exhausted")
-	}
-	return amount, nil
+func (l *recordingLedgers) Authorize(ledger identity.LedgerID, jobID string, voucher []byte, from, payee identity.PeerID, origin string, amount, ceiling uint64, length time.Duration, now time.Time) (uint64, error) {
+	l.amount, l.ceiling = amount, ceiling
+	return l.Balances.Authorize(ledger, jobID, voucher, from, payee, origin, amount, ceiling, length, now)
 }
-
-type codedError string
-
-func (c codedError) Error() string       { return string(c) }
-func (c codedError) Fault() *fault.Error { return fault.Lookup(string(c)) }
 
 func TestCopiesAreAllCovered(t *testing.T) {
 	now := testNow
-	books := &strict{have: 1000}
+	books := &recordingLedgers{Balances: testkit.Balances{testkit.Ledger(1): 1000}}
 	g, err := New(Config{Ledgers: books})
 	require.NoError(t, err)
 	admit := func(change func(*Request)) (Admitted, error) {

@@ -14,13 +14,13 @@ import (
 	"inos/internal/testkit"
 )
 
-// turnstile is a Gate that counts who is inside.
-type turnstile struct {
+// countingGate is a Gate that counts who is inside.
+type countingGate struct {
 	Gate
 	passed, inside atomic.Int64
 }
 
-func (g *turnstile) Admit(req governance.Request, now time.Time) (governance.Admitted, error) {
+func (g *countingGate) Admit(req governance.Request, now time.Time) (governance.Admitted, error) {
 	a, err := g.Gate.Admit(req, now)
 	if err == nil {
 		g.passed.Add(1)
@@ -29,7 +29,7 @@ func (g *turnstile) Admit(req governance.Request, now time.Time) (governance.Adm
 	return a, err
 }
 
-func (g *turnstile) Done(a governance.Admitted) {
+func (g *countingGate) Done(a governance.Admitted) {
 	g.inside.Add(-1)
 	g.Gate.Done(a)
 }
@@ -39,12 +39,12 @@ func (g *turnstile) Done(a governance.Admitted) {
 func TestTheGateHearsOfEveryEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		var gate *turnstile
+		var gate *countingGate
 		home := w.start("home", func(c *Config) {
-			gate = &turnstile{Gate: c.Gate}
+			gate = &countingGate{Gate: c.Gate}
 			c.Gate, c.Slots = gate, 1
 		})
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		long := func(s *Submission) { s.Job.Args = []string{"5s"} }
 		crash := func(s *Submission) { s.Job.Method = "crash" }
 		wrong := func(s *Submission) { s.Input = []byte("y") }
@@ -82,7 +82,7 @@ func TestADuplicateIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", nil)
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		sub := submission("x", func(s *Submission) { s.Job.Args = []string{"5s"} })
 		ended := make(chan error, 1)
 		go func() { _, err := home.Dispatch(context.Background(), sub); ended <- err }()
@@ -94,7 +94,7 @@ func TestADuplicateIsRefused(t *testing.T) {
 		require.Len(t, jobs, 1)
 		require.Equal(t, JobPlaced, jobs[0].State, "the first is as it was")
 		require.NoError(t, <-ended)
-		require.EqualValues(t, 1, home.work.runs.Load())
+		require.EqualValues(t, 1, home.capsules.runs.Load())
 		_, err = home.Dispatch(t.Context(), sub)
 		require.NoError(t, err)
 
@@ -113,7 +113,7 @@ func TestJobsOfOthersAreChecked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		server := w.start("server", func(c *Config) { c.GeoHash = "u33d" }) // "simd", 10 microcredits
-		require.NoError(t, server.shelf.Accept(testBlob()))
+		require.NoError(t, server.blobs.Accept(testBlob()))
 		for name, c := range map[string]struct {
 			change func(*Submission)
 			code   mesh.JobCode
@@ -128,11 +128,11 @@ func TestJobsOfOthersAreChecked(t *testing.T) {
 			"other bytes": {func(s *Submission) { s.Input = []byte("y") }, mesh.JobRejected, "bad_input"},
 			"more bytes":  {func(s *Submission) { s.Job.InputCID = ""; s.Input = []byte("xx") }, mesh.JobRejected, "bad_input"},
 		} {
-			runs := server.work.runs.Load()
+			runs := server.capsules.runs.Load()
 			out := serveFor(t, server.Kernel, submission("x", c.change))
 			require.Equal(t, c.code, out.Code, name)
 			require.Equal(t, c.reason, out.Reason, name)
-			require.Equal(t, c.code == mesh.JobOK, server.work.runs.Load() > runs, name)
+			require.Equal(t, c.code == mesh.JobOK, server.capsules.runs.Load() > runs, name)
 			st, err := server.Status(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, 2, st.FreeSlots, "%s: the slot is back", name)

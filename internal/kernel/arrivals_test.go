@@ -15,8 +15,8 @@ import (
 	"inos/internal/testkit"
 )
 
-// drips is a job of caller's whose input does not come before its caller gives up.
-func drips(ctx context.Context, to *member, caller string, length uint64) <-chan mesh.JobOutcome {
+// slowJob is a job of caller's whose input does not come before its caller gives up.
+func slowJob(ctx context.Context, to *member, caller string, length uint64) <-chan mesh.JobOutcome {
 	sub := submission("x", func(s *Submission) { s.Job.InputLength = length })
 	ended := make(chan mesh.JobOutcome, 1)
 	go func() {
@@ -34,8 +34,8 @@ func freeSlots(t *testing.T, m *member) int {
 	return st.FreeSlots
 }
 
-// honest is a job that is here at once.
-func honest(to *member, args ...string) <-chan mesh.JobOutcome {
+// promptJob is a job that is here at once.
+func promptJob(to *member, args ...string) <-chan mesh.JobOutcome {
 	sub := submission("x", func(s *Submission) { s.Job.Args = args })
 	ended := make(chan mesh.JobOutcome, 1)
 	go func() {
@@ -49,26 +49,26 @@ func honest(to *member, args ...string) <-chan mesh.JobOutcome {
 func TestASlowJobHasNoSlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		wallet := &countingWallet{}
-		server := w.start("server", func(c *Config) { c.Payments = wallet })
-		require.NoError(t, server.shelf.Accept(testBlob()))
+		pay := &countingPayments{}
+		server := w.start("server", func(c *Config) { c.Payments = pay })
+		require.NoError(t, server.blobs.Accept(testBlob()))
 		ctx, cancel := context.WithCancel(t.Context())
 		var slow []<-chan mesh.JobOutcome
 		for i := range 4 {
-			slow = append(slow, drips(ctx, server, fmt.Sprint("slow", i), 100<<20))
-			require.EqualValues(t, i+1, wallet.holds.Load(), "before a byte of it is kept")
+			slow = append(slow, slowJob(ctx, server, fmt.Sprint("slow", i), 100<<20))
+			require.EqualValues(t, i+1, pay.holds.Load(), "before a byte of it is kept")
 		}
 		require.Equal(t, 2, freeSlots(t, server))
 		for range 3 {
-			require.Equal(t, mesh.JobOK, (<-honest(server)).Code)
+			require.Equal(t, mesh.JobOK, (<-promptJob(server)).Code)
 		}
-		refunded := wallet.refunded.Load()
+		refunded := pay.refunded.Load()
 		cancel()
 		for _, ended := range slow {
 			require.NotEqual(t, mesh.JobOK, (<-ended).Code)
 		}
-		require.Empty(t, server.shelf.pins())
-		require.EqualValues(t, refunded+4, wallet.refunded.Load())
+		require.Empty(t, server.blobs.pins())
+		require.EqualValues(t, refunded+4, pay.refunded.Load())
 		require.NoError(t, server.loop.ask(t.Context(), func(s *state) {
 			require.Zero(t, s.arrivals.used)
 			require.Empty(t, s.arrivals.of)
@@ -81,15 +81,15 @@ func TestArrivalsOfOneOriginLeaveOthersTheirs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		server := w.start("server", nil)
-		require.NoError(t, server.shelf.Accept(testBlob()))
+		require.NoError(t, server.blobs.Accept(testBlob()))
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		first := drips(ctx, server, "one", 200<<20)
-		second := drips(ctx, server, "one", 200<<20)
-		require.Equal(t, mesh.JobBusy, (<-drips(ctx, server, "one", 200<<20)).Code, "it has its share")
-		drips(ctx, server, "two", 200<<20)
+		first := slowJob(ctx, server, "one", 200<<20)
+		second := slowJob(ctx, server, "one", 200<<20)
+		require.Equal(t, mesh.JobBusy, (<-slowJob(ctx, server, "one", 200<<20)).Code, "it has its share")
+		slowJob(ctx, server, "two", 200<<20)
 		for i := range 4 {
-			drips(ctx, server, fmt.Sprint("other", i), 100<<20)
+			slowJob(ctx, server, fmt.Sprint("other", i), 100<<20)
 		}
 		out := <-first
 		require.Equal(t, mesh.JobBusy, out.Code, "who has most makes room")
@@ -99,7 +99,7 @@ func TestArrivalsOfOneOriginLeaveOthersTheirs(t *testing.T) {
 			require.Fail(t, "no more than that", "%+v", out)
 		default:
 		}
-		require.Equal(t, mesh.JobOK, (<-honest(server)).Code)
+		require.Equal(t, mesh.JobOK, (<-promptJob(server)).Code)
 	})
 }
 
@@ -111,9 +111,9 @@ func TestWhoPaysGoesFirst(t *testing.T) {
 		pays := make(map[string]bool) // by job
 		server := w.start("server", func(c *Config) {
 			c.Slots = 1
-			c.Payments = &countingWallet{pays: func(a governance.Admitted) bool { return pays[a.Job().ID] }}
+			c.Payments = &countingPayments{pays: func(a governance.Admitted) bool { return pays[a.Job().ID] }}
 		})
-		require.NoError(t, server.shelf.Accept(testBlob()))
+		require.NoError(t, server.blobs.Accept(testBlob()))
 		served := make(chan string, 16)
 		complete := make(map[string]chan struct{})
 		comes := func(name string, payer bool) {
@@ -136,7 +136,7 @@ func TestWhoPaysGoesFirst(t *testing.T) {
 			comes(name, strings.HasPrefix(name, "payer"))
 		}
 		time.Sleep(30 * time.Second) // they take that long to come
-		running := honest(server, "1s")
+		running := promptJob(server, "1s")
 		synctest.Wait()
 		for _, name := range order {
 			close(complete[name])
@@ -148,7 +148,7 @@ func TestWhoPaysGoesFirst(t *testing.T) {
 			got = append(got, <-served)
 		}
 		synctest.Wait()
-		require.Empty(t, server.shelf.pins(), "no job is here any more")
+		require.Empty(t, server.blobs.pins(), "no job is here any more")
 		require.Equal(t, []string{"payer0", "payer1", "payer2", "stranger0", "payer3", "payer4", "payer5", "stranger1", "stranger2"}, got)
 		require.Equal(t, 1, freeSlots(t, server))
 	})
@@ -159,7 +159,7 @@ func TestWhatHasComeWaitsForASlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		server := w.start("server", func(c *Config) { c.Slots = 1 })
-		require.NoError(t, server.shelf.Accept(testBlob()))
+		require.NoError(t, server.blobs.Accept(testBlob()))
 		comes := func(after time.Duration) <-chan mesh.JobOutcome {
 			sub := submission("x", nil)
 			ended := make(chan mesh.JobOutcome, 1)
@@ -171,12 +171,12 @@ func TestWhatHasComeWaitsForASlot(t *testing.T) {
 			return ended
 		}
 		patient, hasty := comes(10*time.Second), comes(4*time.Second)
-		running := honest(server, "12s")
+		running := promptJob(server, "12s")
 		out := <-hasty
 		require.Equal(t, mesh.JobBusy, out.Code)
 		require.Contains(t, out.Message, noFreeSlot)
-		require.Empty(t, server.shelf.pins(), "it does not run, and waits no more")
-		require.Equal(t, mesh.JobBusy, (<-honest(server)).Code, "whoever comes now is told so at once")
+		require.Empty(t, server.blobs.pins(), "it does not run, and waits no more")
+		require.Equal(t, mesh.JobBusy, (<-promptJob(server)).Code, "whoever comes now is told so at once")
 		require.Equal(t, mesh.JobOK, (<-running).Code)
 		out = <-patient
 		require.Equal(t, mesh.JobOK, out.Code, out.Message)

@@ -18,12 +18,12 @@ import (
 // placing is a kernel that knows n nodes, whose loop does not run, and a job that is in
 // its table.
 func placing(t testing.TB, n int, needs ...string) (*state, []matchmaker.Waiting) {
-	gate, err := governance.New(governance.Config{Ledgers: purse{testkit.NamedLedger("payer"): 1_000_000}})
+	gate, err := governance.New(governance.Config{Ledgers: testkit.Balances{testkit.NamedLedger("payer"): 1_000_000}})
 	require.NoError(t, err)
-	k, err := New(Config{Self: testkit.NamedPeer("home"), Kind: "browser", Slots: -1, CreditCost: 1, Gate: gate, Capsules: &workshop{}, Blobs: &shelfOf{}})
+	k, err := New(Config{Self: testkit.NamedPeer("home"), Kind: "browser", Slots: -1, CreditCost: 1, Gate: gate, Capsules: &fakeCapsules{}, Blobs: &blobStore{}})
 	require.NoError(t, err)
 	s := k.loop.state
-	for _, p := range randomCrowd(rand.New(rand.NewPCG(1, 2)), n) {
+	for _, p := range randomPeers(rand.New(rand.NewPCG(1, 2)), n) {
 		s.nodes.Hear(p.Profile, time.Now())
 		s.nodes.Measured(p.Profile.Peer, p.RTT)
 	}

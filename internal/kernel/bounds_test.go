@@ -22,29 +22,29 @@ import (
 	"inos/internal/threads/matchmaker"
 )
 
-// deaf is a mesh whose dials take their time, whatever their context says, and whose
+// slowMesh is a mesh whose dials take their time, whatever their context says, and whose
 // peers answer no ping.
-type deaf struct {
-	*crowd
+type slowMesh struct {
+	*fakeMesh
 	dial    time.Duration
 	dialing atomic.Int64
 	most    atomic.Int64
 }
 
-func (d *deaf) Connect(context.Context, string) (identity.PeerID, error) {
+func (d *slowMesh) Connect(context.Context, string) (identity.PeerID, error) {
 	d.most.Store(max(d.most.Load(), d.dialing.Add(1)))
 	defer d.dialing.Add(-1)
 	time.Sleep(d.dial)
 	return "", mesh.ErrUnreachable
 }
 
-func (d *deaf) Ping(context.Context, identity.PeerID) (time.Duration, error) {
+func (d *slowMesh) Ping(context.Context, identity.PeerID) (time.Duration, error) {
 	return 0, mesh.ErrUnreachable
 }
 
 func TestDialsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &deaf{crowd: newCrowd(nil), dial: time.Second}
+		d := &slowMesh{fakeMesh: newFakeMesh(nil), dial: time.Second}
 		k := startOn(t, d, nil)
 		began := time.Now()
 		require.ErrorIs(t, k.Join(t.Context(), d, make([]string, 5*dialsAtOnce)), ErrBootstrap)
@@ -67,8 +67,8 @@ func (slowReplica) Done(matchmaker.Placement, mesh.JobOutcome, error) {}
 // of a job.
 func TestRunWaitsForWhatItStarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		run := func(begin func(*Kernel, *deaf)) time.Duration {
-			d := &deaf{crowd: newCrowd(nil), dial: time.Minute}
+		run := func(begin func(*Kernel, *slowMesh)) time.Duration {
+			d := &slowMesh{fakeMesh: newFakeMesh(nil), dial: time.Minute}
 			k, err := New(startOn(t, nil, nil).cfg)
 			require.NoError(t, err)
 			ctx, cancel := context.WithCancel(t.Context())
@@ -81,11 +81,11 @@ func TestRunWaitsForWhatItStarted(t *testing.T) {
 			<-ended
 			return time.Since(began)
 		}
-		require.Zero(t, run(func(*Kernel, *deaf) {}))
-		require.Equal(t, time.Minute, run(func(k *Kernel, d *deaf) {
+		require.Zero(t, run(func(*Kernel, *slowMesh) {}))
+		require.Equal(t, time.Minute, run(func(k *Kernel, d *slowMesh) {
 			go func() { _ = k.Join(t.Context(), d, []string{"somewhere"}) }()
 		}))
-		require.Equal(t, time.Hour, run(func(k *Kernel, _ *deaf) {
+		require.Equal(t, time.Hour, run(func(k *Kernel, _ *slowMesh) {
 			late := slowReplica{replicas{k: k}}
 			r, err := quorum.New(quorum.Config{Replicas: 1, Agree: 1, Nodes: late, Payer: late, Outcomes: late, Runs: k.quorumRuns})
 			require.NoError(t, err)
@@ -99,7 +99,7 @@ func TestRunWaitsForWhatItStarted(t *testing.T) {
 func TestThreeMissedPings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := mesh.Profile{Peer: testkit.NamedPeer("mute"), CreditCost: 1, FreeSlots: 1, Expires: time.Now().Add(time.Hour), Sequence: 1}
-		d := &deaf{crowd: newCrowd([]mesh.Peer{{Profile: p}})}
+		d := &slowMesh{fakeMesh: newFakeMesh([]mesh.Peer{{Profile: p}})}
 		k := startOn(t, d, func(c *Config) { c.PingEvery = 10 * time.Second })
 		events, cancel := k.Subscribe(64)
 		defer cancel()
@@ -171,7 +171,7 @@ func TestDroppedEventsAreCounted(t *testing.T) {
 func TestLookupsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var f finder
-		c := newCrowd(nil)
+		c := newFakeMesh(nil)
 		open := make([]*lookup, findAtMost)
 		for i := range open {
 			l, mine := f.join(fmt.Sprint(i))
@@ -198,7 +198,7 @@ func TestLookupsAreBounded(t *testing.T) {
 // A capsule is asked for at a few peers, and at others the next time.
 func TestFetchesAskOthersEachTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(randomCrowd(rand.New(rand.NewPCG(1, 6)), 40))
+		c := newFakeMesh(randomPeers(rand.New(rand.NewPCG(1, 6)), 40))
 		k := startOn(t, c, nil)
 		asked := map[identity.PeerID]bool{}
 		for range 20 {

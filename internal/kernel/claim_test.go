@@ -55,11 +55,11 @@ func TestOutvotedClaimIsNotPaid(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				crowd := newCrowd(peersOf("a", "b", "cheat"))
-				crowd.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){testkit.NamedPeer("cheat"): c.answer}
-				pay, seen := &countingWallet{}, credit.NewReputation(credit.ReputationConfig{})
-				k := startOn(t, crowd, func(cfg *Config) { cfg.Payments, cfg.Reputation = pay, seen })
-				sub := submission("x", copies(3, 2, ""))
+				m := newFakeMesh(peersOf("a", "b", "cheat"))
+				m.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){testkit.NamedPeer("cheat"): c.answer}
+				pay, seen := &countingPayments{}, credit.NewReputation(credit.ReputationConfig{})
+				k := startOn(t, m, func(cfg *Config) { cfg.Payments, cfg.Reputation = pay, seen })
+				sub := submission("x", replicated(3, 2, ""))
 				sub.Job.Budget = c.budget
 				_, err := k.Dispatch(t.Context(), sub)
 				require.NoError(t, err)
@@ -76,12 +76,12 @@ func TestOutvotedClaimIsNotPaid(t *testing.T) {
 // Nobody is paid for a disputed job, not even who claims to have run out of money.
 func TestDisputedClaimIsNotPaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		crowd := newCrowd(peersOf("a", "b", "c"))
+		m := newFakeMesh(peersOf("a", "b", "c"))
 		used := ends(mesh.JobCreditExhausted, 3, 3*time.Second)
-		crowd.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){testkit.NamedPeer("a"): used, testkit.NamedPeer("b"): used}
-		pay, seen := &countingWallet{}, credit.NewReputation(credit.ReputationConfig{})
-		k := startOn(t, crowd, func(cfg *Config) { cfg.Payments, cfg.Reputation = pay, seen })
-		_, err := k.Dispatch(t.Context(), submission("x", copies(3, 2, "")))
+		m.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){testkit.NamedPeer("a"): used, testkit.NamedPeer("b"): used}
+		pay, seen := &countingPayments{}, credit.NewReputation(credit.ReputationConfig{})
+		k := startOn(t, m, func(cfg *Config) { cfg.Payments, cfg.Reputation = pay, seen })
+		_, err := k.Dispatch(t.Context(), submission("x", replicated(3, 2, "")))
 		require.ErrorIs(t, err, quorum.ErrDisputed)
 		time.Sleep(time.Minute)
 		require.Zero(t, pay.paid.Load())
@@ -95,12 +95,12 @@ func TestDisputedClaimIsNotPaid(t *testing.T) {
 // node is tried.
 func TestBudgetUsedUpTooSoonIsALie(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		crowd := newCrowd(peersOf("cheat", "honest"))
-		crowd.peers[1].RTT = time.Second
-		crowd.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){
+		m := newFakeMesh(peersOf("cheat", "honest"))
+		m.peers[1].RTT = time.Second
+		m.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){
 			testkit.NamedPeer("cheat"): ends(mesh.JobCreditExhausted, 100, 10*time.Second)}
-		pay, seen := &countingWallet{}, credit.NewReputation(credit.ReputationConfig{})
-		k := startOn(t, crowd, func(cfg *Config) { cfg.Payments, cfg.Reputation = pay, seen })
+		pay, seen := &countingPayments{}, credit.NewReputation(credit.ReputationConfig{})
+		k := startOn(t, m, func(cfg *Config) { cfg.Payments, cfg.Reputation = pay, seen })
 		out, err := k.Dispatch(t.Context(), submission("x", func(s *Submission) { s.Job.Budget = 100 }))
 		require.NoError(t, err)
 		require.Equal(t, testkit.NamedPeer("honest"), out.Node)
@@ -125,9 +125,9 @@ func TestOnlyABadReceiptIsTheNodesFault(t *testing.T) {
 		{credit.ErrReceiptMismatch, true}, {credit.ErrReceiptForged, true}, {credit.ErrReceiptUnknown, true}, {credit.ErrReceiptMalformed, true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			crowd := newCrowd(peersOf("node"))
-			pay, seen := &countingWallet{refusal: fmt.Errorf("payment: %w", c.refusal)}, credit.NewReputation(credit.ReputationConfig{})
-			k := startOn(t, crowd, func(cfg *Config) { cfg.Payments, cfg.Reputation, cfg.Attempts = pay, seen, 1 })
+			m := newFakeMesh(peersOf("node"))
+			pay, seen := &countingPayments{refusal: fmt.Errorf("payment: %w", c.refusal)}, credit.NewReputation(credit.ReputationConfig{})
+			k := startOn(t, m, func(cfg *Config) { cfg.Payments, cfg.Reputation, cfg.Attempts = pay, seen, 1 })
 			out, err := k.Dispatch(t.Context(), submission("x", nil))
 			score, _ := seen.Of(testkit.NamedPeer("node"), time.Now())
 			if c.bad {
@@ -150,17 +150,17 @@ func TestWhoPaysForARunThatEnded(t *testing.T) {
 	const work = 2 * time.Second
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		home := w.start("home", func(c *Config) { c.Slots, c.Payments, c.Attempts = -1, &countingWallet{}, 1 })
-		require.NoError(t, home.shelf.Accept(testBlob()))
-		worker := &countingWallet{}
-		broken := &breaks{workshop: &workshop{}, after: work, kills: make(chan struct{})}
+		home := w.start("home", func(c *Config) { c.Slots, c.Payments, c.Attempts = -1, &countingPayments{}, 1 })
+		require.NoError(t, home.blobs.Accept(testBlob()))
+		worker := &countingPayments{}
+		broken := &failingCapsules{fakeCapsules: &fakeCapsules{}, after: work, kills: make(chan struct{})}
 		there := w.start("there", func(c *Config) { c.Payments, c.Capsules = worker, broken })
 		w.meet(home, there)
 		time.Sleep(time.Second)
 		ends := func(what string, ctx context.Context, err error, change func(*Submission)) {
 			worker.earned.Store(0)
 			worker.refunded.Store(0)
-			broken.with = err
+			broken.err = err
 			_, failed := home.Dispatch(ctx, submission("x", change))
 			require.Error(t, failed, what)
 			time.Sleep(20 * time.Second)
@@ -192,11 +192,11 @@ func TestWhoPaysForARunThatEnded(t *testing.T) {
 		require.Equal(t, mesh.JobDeadline, worker.last.Code)
 		worker.until = 0
 
-		broken.never = true
+		broken.neverBegins = true
 		ends("never began", t.Context(), supervisor.ErrBusy, func(s *Submission) { s.Job.Deadline = time.Now().Add(time.Second) })
 		require.Zero(t, worker.earned.Load())
 		require.Positive(t, worker.refunded.Load())
-		broken.never = false
+		broken.neverBegins = false
 
 		// The node leaves, in order and not.
 		worker.earned.Store(0)
@@ -230,30 +230,30 @@ func TestWhoPaysForARunThatEnded(t *testing.T) {
 	})
 }
 
-// breaks begins, works for a while and ends with an error.
-type breaks struct {
-	*workshop
-	after time.Duration
-	with  error
-	never bool // it does not begin
-	kills chan struct{}
+// failingCapsules begins, works for a while and ends with an error.
+type failingCapsules struct {
+	*fakeCapsules
+	after       time.Duration
+	err         error
+	neverBegins bool
+	kills       chan struct{}
 }
 
 // Serve kills what runs at its end, as a supervisor does.
-func (b *breaks) Serve(ctx context.Context) error {
+func (b *failingCapsules) Serve(ctx context.Context) error {
 	<-ctx.Done()
 	close(b.kills)
 	return ctx.Err()
 }
 
-func (b *breaks) Run(ctx context.Context, _ capsule.CID, _ Limits, _ capsule.Task, _ func(done, total uint64)) ([]byte, error) {
-	if b.never {
-		return nil, b.with
+func (b *failingCapsules) Run(ctx context.Context, _ capsule.CID, _ Limits, _ capsule.Task, _ func(done, total uint64)) ([]byte, error) {
+	if b.neverBegins {
+		return nil, b.err
 	}
 	capsule.Begin(ctx)
 	select {
 	case <-time.After(b.after):
-		return nil, b.with
+		return nil, b.err
 	case <-b.kills:
 		return nil, fmt.Errorf("%w: the supervisor stops", capsule.ErrKilled)
 	case <-ctx.Done():
@@ -269,17 +269,17 @@ func TestFailureTextIsShort(t *testing.T) {
 	require.True(t, strings.HasSuffix(long, "\u00e9…"))
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		home := w.start("home", func(c *Config) { c.Capsules, c.Attempts = wordy{&workshop{}}, 1 })
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		home := w.start("home", func(c *Config) { c.Capsules, c.Attempts = longErrorCapsules{&fakeCapsules{}}, 1 })
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		_, err := home.Dispatch(t.Context(), submission("x", nil))
 		require.Error(t, err)
 		require.Less(t, len(err.Error()), 2*512)
 	})
 }
 
-// wordy says a lot when it fails.
-type wordy struct{ *workshop }
+// longErrorCapsules says a lot when it fails.
+type longErrorCapsules struct{ *fakeCapsules }
 
-func (wordy) Run(context.Context, capsule.CID, Limits, capsule.Task, func(done, total uint64)) ([]byte, error) {
+func (longErrorCapsules) Run(context.Context, capsule.CID, Limits, capsule.Task, func(done, total uint64)) ([]byte, error) {
 	return nil, fmt.Errorf("%w: %w", capsule.ErrRunFailed, errors.New(strings.Repeat("result ", 2000)))
 }

@@ -44,9 +44,9 @@ func TestCrashingNodesBesideASteadyOne(t *testing.T) {
 	for seed := range uint64(10) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
-			pay := &countingWallet{}
+			pay := &countingPayments{}
 			home := w.start("home", func(c *Config) { c.Slots, c.Payments = -1, pay })
-			require.NoError(t, home.shelf.Accept(testBlob()))
+			require.NoError(t, home.blobs.Accept(testBlob()))
 			steady := w.start("steady", func(c *Config) { c.Slots, c.CreditCost = 8, 100 })
 			w.meet(home, steady)
 			random := rand.New(rand.NewPCG(seed, 1))
@@ -88,7 +88,7 @@ func TestTheOnlyWorkerComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", func(c *Config) { c.Slots = -1 })
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		worker := w.start("worker", func(c *Config) { c.Slots = 4 })
 		w.meet(home, worker)
 		time.Sleep(2 * time.Second)
@@ -114,14 +114,14 @@ func TestWhatIsNotSentIsNoAttempt(t *testing.T) {
 			}})
 		}
 		alive := peers[dead].Profile.Peer
-		c := newCrowd(peers)
+		c := newFakeMesh(peers)
 		c.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){}
 		for _, p := range peers[:dead] {
 			c.answers[p.Profile.Peer] = func(context.Context, mesh.JobCall) (mesh.JobOutcome, error) {
 				return mesh.JobOutcome{}, fmt.Errorf("%w: %w", mesh.ErrUnsent, mesh.ErrUnreachable)
 			}
 		}
-		pay := &countingWallet{}
+		pay := &countingPayments{}
 		k := startOn(t, c, func(cfg *Config) { cfg.Slots, cfg.Payments = -1, pay })
 		out, err := k.Dispatch(t.Context(), submission("x", nil))
 		require.NoError(t, err)
@@ -151,7 +151,7 @@ func TestWaitsForProfiles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", func(c *Config) { c.Slots = -1 })
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		coming := func(after time.Duration, name string) (came chan struct{}) {
 			came = make(chan struct{})
 			go func() {
@@ -195,12 +195,12 @@ func TestSaysWhyThereIsNoNode(t *testing.T) {
 		says  string
 	}{
 		{"no mesh", nil, governance.Requirements{}, -1, "this node has joined no mesh; this node takes no jobs"},
-		{"no peer", func() mesh.Mesh { return newCrowd(nil) }, governance.Requirements{}, -1, "no peer is connected; this node takes no jobs"},
-		{"not this one", func() mesh.Mesh { return newCrowd(nil) }, governance.Requirements{Capabilities: []string{"gpu"}}, 1,
+		{"no peer", func() mesh.Mesh { return newFakeMesh(nil) }, governance.Requirements{}, -1, "no peer is connected; this node takes no jobs"},
+		{"not this one", func() mesh.Mesh { return newFakeMesh(nil) }, governance.Requirements{Capabilities: []string{"gpu"}}, 1,
 			`no peer is connected; this node itself may not run it: 1 lacks a capability of ["gpu"]`},
-		{"no profile", func() mesh.Mesh { return newCrowd([]mesh.Peer{silent}) }, governance.Requirements{}, -1, "1 peer is connected, and none of them has offered to run jobs"},
+		{"no profile", func() mesh.Mesh { return newFakeMesh([]mesh.Peer{silent}) }, governance.Requirements{}, -1, "1 peer is connected, and none of them has offered to run jobs"},
 		{"none eligible", func() mesh.Mesh {
-			return newCrowd([]mesh.Peer{node("a", nil), node("b", func(p *mesh.Profile) { p.CreditCost = 1 }), node("c", func(p *mesh.Profile) { p.GeoHash = "9q8yy" })})
+			return newFakeMesh([]mesh.Peer{node("a", nil), node("b", func(p *mesh.Profile) { p.CreditCost = 1 }), node("c", func(p *mesh.Profile) { p.GeoHash = "9q8yy" })})
 		}, governance.Requirements{GeoPrefix: "u3", MaxCost: 5, Exclude: []string{string(testkit.NamedPeer("b"))}}, -1,
 			`3 nodes are known, and none may run it: 1 lies outside "u3", 2 cost more than 5 microcredits a second, 1 is excluded by the job. ` +
 				`Relaxing cost alone would let 1 of 3 nodes run it; a ceiling of 10 microcredits a second is enough for one; relaxing excluded alone`},
@@ -228,10 +228,10 @@ func TestSaysWhyThereIsNoNode(t *testing.T) {
 	}
 }
 
-// unanswering is a crowd whose directory has not answered when its caller gives up.
-type unanswering struct{ *crowd }
+// hangingDirectory is a fakeMesh whose directory has not answered when its caller gives up.
+type hangingDirectory struct{ *fakeMesh }
 
-func (unanswering) Find(ctx context.Context, _ string) ([]mesh.Profile, error) {
+func (hangingDirectory) Find(ctx context.Context, _ string) ([]mesh.Profile, error) {
 	<-ctx.Done()
 	return nil, mesh.ContextError(ctx)
 }
@@ -250,7 +250,7 @@ func TestSaysWhyItWasNeverSent(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				node := mesh.Peer{Connected: true, RTT: time.Millisecond, Profile: mesh.Profile{Peer: testkit.NamedPeer("a"), CreditCost: 10, Expires: time.Now().Add(time.Hour), Sequence: 1}}
-				k := startOn(t, unanswering{newCrowd([]mesh.Peer{node})}, func(cfg *Config) { cfg.Slots = -1 })
+				k := startOn(t, hangingDirectory{newFakeMesh([]mesh.Peer{node})}, func(cfg *Config) { cfg.Slots = -1 })
 				_, err := k.Dispatch(t.Context(), submission("x", func(s *Submission) {
 					s.Job.Requirements.Capabilities, s.Job.Deadline = c.needs, time.Now().Add(5*time.Second)
 				}))
@@ -265,7 +265,7 @@ func TestSaysWhyItWasNeverSent(t *testing.T) {
 // more.
 func TestARefusalIsNotWaitedOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd([]mesh.Peer{{Connected: true, RTT: time.Millisecond, Profile: mesh.Profile{
+		c := newFakeMesh([]mesh.Peer{{Connected: true, RTT: time.Millisecond, Profile: mesh.Profile{
 			Peer: testkit.NamedPeer("only"), CreditCost: 1, FreeSlots: 1, Expires: time.Now().Add(time.Hour), Sequence: 1,
 		}}})
 		c.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){

@@ -21,7 +21,7 @@ func TestJobTravelsToTheBestNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", func(c *Config) { c.Kind = "browser" })
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		gpu := func(cost uint64) func(*Config) {
 			return func(c *Config) { c.Capabilities, c.CreditCost = []string{"gpu", "simd"}, cost }
 		}
@@ -54,7 +54,7 @@ func TestJobTravelsToTheBestNode(t *testing.T) {
 		require.Len(t, out.Decision.Top, 3)
 		require.Equal(t, cheap.Self(), out.Decision.Top[0].Node.ID)
 		require.NotEmpty(t, progress)
-		require.EqualValues(t, 1, cheap.work.runs.Load())
+		require.EqualValues(t, 1, cheap.capsules.runs.Load())
 
 		again, err := home.Dispatch(t.Context(), submission("more", needs("gpu")))
 		require.NoError(t, err)
@@ -71,7 +71,7 @@ func TestRunsHereWhenThisNodeIsBest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		home, other := w.start("home", nil), w.start("other", nil)
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		w.net.SetLatency(home.Self(), other.Self(), time.Millisecond)
 		w.meet(home, other)
 		time.Sleep(time.Minute)
@@ -86,7 +86,7 @@ func TestDirectoryIsAskedWhenNobodyKnownWillDo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", nil)
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		w.net.SetDrop(home.Self(), testkit.NamedPeer("stranger"), true) // home does not hear its profile
 		stranger := w.start("stranger", func(c *Config) { c.Capabilities = []string{"storage"} })
 		time.Sleep(time.Second)
@@ -107,7 +107,7 @@ func TestNextNodeAfterAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", nil)
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		gpu := func(cost uint64) func(*Config) {
 			return func(c *Config) { c.Capabilities, c.CreditCost = []string{"gpu"}, cost }
 		}
@@ -140,7 +140,7 @@ func TestSlotsHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", func(c *Config) { c.Slots = -1 })
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		worker := w.start("worker", func(c *Config) { c.Slots = 3 })
 		w.net.SetLatency(home.Self(), worker.Self(), time.Millisecond)
 		w.meet(home, worker)
@@ -158,7 +158,7 @@ func TestSlotsHold(t *testing.T) {
 		for range jobs {
 			require.NoError(t, <-errs)
 		}
-		require.EqualValues(t, 3, worker.work.most.Load(), "every slot was used, none twice")
+		require.EqualValues(t, 3, worker.capsules.mostRunning.Load(), "every slot was used, none twice")
 	})
 }
 
@@ -166,7 +166,7 @@ func TestCancelAtEveryStage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", func(c *Config) { c.Slots = -1 })
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		worker := w.start("worker", func(c *Config) { c.Slots = 1 })
 		w.net.SetLatency(home.Self(), worker.Self(), time.Millisecond)
 		w.meet(home, worker)
@@ -190,7 +190,7 @@ func TestCancelAtEveryStage(t *testing.T) {
 		stopRunning()
 		require.ErrorIs(t, <-ran, matchmaker.ErrCancelled)
 		time.Sleep(time.Second)
-		require.Zero(t, worker.work.now.Load(), "the job ends on the node too")
+		require.Zero(t, worker.capsules.running.Load(), "the job ends on the node too")
 
 		for _, stage := range []func() (string, chan error){
 			func() (string, chan error) { // runs on the worker
@@ -228,7 +228,7 @@ func TestWorkerAsksItsOwnGovernance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", func(c *Config) { c.Slots = -1 })
-		strict, err := governance.New(governance.Config{Ledgers: purse{}})
+		strict, err := governance.New(governance.Config{Ledgers: testkit.Balances{}})
 		require.NoError(t, err)
 		worker := w.start("worker", func(c *Config) { c.Gate = strict })
 		w.meet(home, worker)
@@ -239,7 +239,7 @@ func TestWorkerAsksItsOwnGovernance(t *testing.T) {
 		require.Equal(t, mesh.JobRejected, failed.Code)
 		require.Equal(t, "ledger_unknown", failed.Reason)
 		require.Len(t, out.Attempts, 1, "a rejection is final")
-		require.Zero(t, worker.work.runs.Load())
+		require.Zero(t, worker.capsules.runs.Load())
 	})
 }
 

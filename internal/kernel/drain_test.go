@@ -26,7 +26,7 @@ func TestDrain(t *testing.T) {
 		old := w.start("old", func(c *Config) { c.Slots, c.CreditCost = 4, 1 }) // the best of the two
 		other := w.start("other", func(c *Config) { c.Slots, c.CreditCost = 4, 100 })
 		for _, m := range []*member{home, old, other} {
-			require.NoError(t, m.shelf.Accept(testBlob()))
+			require.NoError(t, m.blobs.Accept(testBlob()))
 		}
 		w.meet(home, old)
 		w.meet(home, other)
@@ -50,7 +50,7 @@ func TestDrain(t *testing.T) {
 			dispatch(work)
 			time.Sleep(time.Second)
 		}
-		require.EqualValues(t, 3, old.work.now.Load())
+		require.EqualValues(t, 3, old.capsules.running.Load())
 		events, unsubscribe := old.Subscribe(64)
 		defer unsubscribe()
 
@@ -83,7 +83,7 @@ func TestDrain(t *testing.T) {
 		require.Equal(t, other.Self(), e.out.Node, "new work goes elsewhere")
 
 		require.Equal(t, Drained{Finished: 1, HandedBack: 2}, <-drained)
-		require.Zero(t, old.work.now.Load())
+		require.Zero(t, old.capsules.running.Load())
 		where := make(map[identity.PeerID]int)
 		for range 3 {
 			e := <-ended
@@ -120,7 +120,7 @@ func TestDrainOfOwnJobs(t *testing.T) {
 		w := newWorld(t)
 		for _, limit := range []time.Duration{time.Minute, time.Second} {
 			n := w.start(fmt.Sprint("n", limit), nil)
-			require.NoError(t, n.shelf.Accept(testBlob()))
+			require.NoError(t, n.blobs.Accept(testBlob()))
 			go func() {
 				_, _ = n.Dispatch(context.Background(), submission("x", func(s *Submission) { s.Job.Args = []string{"10s"} }))
 			}()

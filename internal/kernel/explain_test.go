@@ -21,8 +21,8 @@ import (
 // and why, and one that nobody can run has the whole explanation.
 func TestDecisionsOfALargeMesh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		peers := randomCrowd(rand.New(rand.NewPCG(1, 2)), 3000)
-		k := startOn(t, newCrowd(peers), nil)
+		peers := randomPeers(rand.New(rand.NewPCG(1, 2)), 3000)
+		k := startOn(t, newFakeMesh(peers), nil)
 		out, err := k.Dispatch(t.Context(), submission("x", nil))
 		require.NoError(t, err)
 		d := out.Decision
@@ -77,7 +77,7 @@ func TestDecisionOfAJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", func(c *Config) { c.Slots = -1 })
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		worker := w.start("worker", func(c *Config) { c.Slots = 1 })
 		w.net.SetLatency(home.Self(), worker.Self(), time.Millisecond)
 		w.meet(home, worker)
@@ -132,11 +132,11 @@ func TestDecisionOfAJob(t *testing.T) {
 // off.
 func TestOwnJobsAreNoQueueHere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		peers := randomCrowd(rand.New(rand.NewPCG(1, 2)), 5)
+		peers := randomPeers(rand.New(rand.NewPCG(1, 2)), 5)
 		for i := range peers {
 			peers[i].Profile.FreeSlots, peers[i].Profile.Capabilities = 0, []string{"gpu"}
 		}
-		c := &hearing{crowd: newCrowd(peers)}
+		c := &profileRecorder{fakeMesh: newFakeMesh(peers)}
 		k := startOn(t, c, func(c *Config) { c.Slots = 2 })
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 10)
@@ -157,13 +157,13 @@ func TestOwnJobsAreNoQueueHere(t *testing.T) {
 	})
 }
 
-// hearing is a crowd that keeps what is published.
-type hearing struct {
-	*crowd
+// profileRecorder is a fakeMesh that keeps what is published.
+type profileRecorder struct {
+	*fakeMesh
 	last mesh.Profile
 }
 
-func (c *hearing) Publish(_ context.Context, p mesh.Profile) error {
+func (c *profileRecorder) Publish(_ context.Context, p mesh.Profile) error {
 	c.last = p
 	return nil
 }
@@ -172,7 +172,7 @@ func (c *hearing) Publish(_ context.Context, p mesh.Profile) error {
 // it has room for.
 func TestNewsWakesWhomItConcerns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newActing(3)
+		m := newScriptedMesh(3)
 		for i := range m.peers {
 			m.peers[i].Profile.FreeSlots = 0
 		}
@@ -180,7 +180,7 @@ func TestNewsWakesWhomItConcerns(t *testing.T) {
 		r := credit.NewReputation(credit.ReputationConfig{})
 		r.Note(m.peers[0].Profile.Peer, credit.DeedDone, time.Now()) // no stranger
 		k := startOn(t, m, func(c *Config) { c.Reputation = r })
-		calm := quiet(t, k)
+		calm := newsOnlyMatchmaker(t, k)
 		require.NoError(t, k.loop.ask(t.Context(), func(*state) { k.matchmaker = calm }))
 		ctx, cancel := context.WithCancel(t.Context())
 		const jobs = 20
@@ -210,7 +210,7 @@ func TestNewsWakesWhomItConcerns(t *testing.T) {
 // the same node, one of them takes the other, and says why.
 func TestBestForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newActing(2)
+		m := newScriptedMesh(2)
 		for i := range m.peers {
 			m.peers[i].Profile.FreeSlots = 0
 			m.peers[i].Profile.Capabilities = []string{"simd"}

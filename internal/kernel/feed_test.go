@@ -22,15 +22,15 @@ import (
 	"inos/internal/testkit"
 )
 
-// trough is a workshop whose capsules take streams, each frame in perFrame.
-type trough struct {
-	workshop
+// streamCapsules is fakeCapsules that take streams, each frame in perFrame.
+type streamCapsules struct {
+	fakeCapsules
 	perFrame time.Duration
 	taken    atomic.Int64
 	broken   atomic.Pointer[error]
 }
 
-func (w *trough) Send(ctx context.Context, _ string, p []byte) error {
+func (w *streamCapsules) Send(ctx context.Context, _ string, p []byte) error {
 	if err := w.broken.Load(); err != nil {
 		return *err
 	}
@@ -43,18 +43,18 @@ func (w *trough) Send(ctx context.Context, _ string, p []byte) error {
 	return nil
 }
 
-func newTrough(capsules ...string) *trough {
-	w := &trough{}
+func newStreamCapsules(capsules ...string) *streamCapsules {
+	w := &streamCapsules{}
 	for _, id := range capsules {
 		w.list = append(w.list, lifecycle.CapsuleInfo{ID: id, State: "healthy"})
 	}
 	return w
 }
 
-// endless gives without end, counting what was read.
-type endless struct{ read atomic.Int64 }
+// endlessReader gives without end, counting what was read.
+type endlessReader struct{ read atomic.Int64 }
 
-func (e *endless) Read(p []byte) (int, error) {
+func (e *endlessReader) Read(p []byte) (int, error) {
 	e.read.Add(int64(len(p)))
 	return len(p), nil
 }
@@ -69,11 +69,11 @@ var test = lifecycle.FeedOptions{DNA: governance.Metadata{ModuleID: "test"}}
 // at the capsule's own pace at once.
 func TestCongestionStopsTheReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		work := newTrough("c")
+		work := newStreamCapsules("c")
 		work.perFrame = time.Millisecond
-		k := startOn(t, newCrowd(nil), func(c *Config) { c.Capsules = work })
+		k := startOn(t, newFakeMesh(nil), func(c *Config) { c.Capsules = work })
 		ctx, stop := context.WithCancel(t.Context())
-		source := &endless{}
+		source := &endlessReader{}
 		fed := make(chan error, 1)
 		go func() {
 			_, err := k.Feed(ctx, "", "c", source, test)
@@ -103,15 +103,15 @@ func TestCongestionStopsTheReading(t *testing.T) {
 
 func TestFeedEndsWithItsReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		work := newTrough("c")
-		k := startOn(t, newCrowd(nil), func(c *Config) { c.Capsules = work })
+		work := newStreamCapsules("c")
+		k := startOn(t, newFakeMesh(nil), func(c *Config) { c.Capsules = work })
 		sent, err := k.Feed(t.Context(), "", "c", bytes.NewReader(make([]byte, 100_000)), test)
 		require.NoError(t, err)
 		require.EqualValues(t, 100_000, sent)
 		require.EqualValues(t, 100_000, work.taken.Load())
 
 		broken := errors.New("broken")
-		_, err = k.Feed(t.Context(), "", "c", io.MultiReader(bytes.NewReader([]byte("x")), failing{broken}), test)
+		_, err = k.Feed(t.Context(), "", "c", io.MultiReader(bytes.NewReader([]byte("x")), failingReader{broken}), test)
 		require.ErrorIs(t, err, broken)
 		_, err = k.Feed(t.Context(), "", "nobody", bytes.NewReader(nil), test)
 		require.ErrorIs(t, err, supervisor.ErrNoCapsule)
@@ -119,32 +119,32 @@ func TestFeedEndsWithItsReader(t *testing.T) {
 		require.ErrorIs(t, err, errors.ErrUnsupported, "of this mesh")
 	})
 	synctest.Test(t, func(t *testing.T) {
-		k := startOn(t, newCrowd(nil), nil)
+		k := startOn(t, newFakeMesh(nil), nil)
 		_, err := k.Feed(t.Context(), "", "c", bytes.NewReader(nil), test)
 		require.ErrorIs(t, err, errors.ErrUnsupported)
 	})
 }
 
-type failing struct{ err error }
+type failingReader struct{ err error }
 
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
+func (f failingReader) Read([]byte) (int, error) { return 0, f.err }
 
-// pasture is two kernels: home feeds a capsule that it spawned on far.
-func pasture(t *testing.T) (home, far *member, work *trough, capsuleID string) {
-	home, far, work, capsuleID, _ = pastureOn(t)
+// feedPair is two kernels: home feeds a capsule that it spawned on far.
+func feedPair(t *testing.T) (home, far *member, work *streamCapsules, capsuleID string) {
+	home, far, work, capsuleID, _ = feedPairOn(t)
 	return home, far, work, capsuleID
 }
 
-func pastureOn(t *testing.T) (home, far *member, work *trough, capsuleID string, net *inproc.Network) {
+func feedPairOn(t *testing.T) (home, far *member, work *streamCapsules, capsuleID string, net *inproc.Network) {
 	w := newWorld(t)
-	work = newTrough()
-	gate, err := governance.New(governance.Config{Ledgers: purse{}, Policy: governance.Policy{
+	work = newStreamCapsules()
+	gate, err := governance.New(governance.Config{Ledgers: testkit.Balances{}, Policy: governance.Policy{
 		Lifecycle: []governance.LifecycleRule{{Peer: testkit.NamedPeer("home"), Commands: []capsule.CommandType{capsule.Spawn}}},
 	}})
 	require.NoError(t, err)
 	home, far = w.start("home", nil), w.start("far", func(c *Config) { c.Capsules, c.Gate = work, gate })
 	w.meet(home, far)
-	require.NoError(t, home.shelf.Accept(testBlob()))
+	require.NoError(t, home.blobs.Accept(testBlob()))
 	r, err := home.Command(t.Context(), far.Self(), capsule.Command{ID: "1", Type: capsule.Spawn,
 		Spawn: &capsule.SpawnParams{CID: capsule.SumCID(testWasm).String()}})
 	require.NoError(t, err)
@@ -155,7 +155,7 @@ func pastureOn(t *testing.T) (home, far *member, work *trough, capsuleID string,
 
 func TestFeedACapsuleOnAnotherNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		home, far, work, id := pasture(t)
+		home, far, work, id := feedPair(t)
 		events, cancel := far.Subscribe(16)
 		defer cancel()
 		sent, err := home.Feed(t.Context(), far.Self(), id, bytes.NewReader(make([]byte, 100_000)), test)
@@ -172,7 +172,7 @@ func TestFeedACapsuleOnAnotherNode(t *testing.T) {
 
 		// Its congestion holds the sender back.
 		congest(far.Kernel, id, true)
-		source := &endless{}
+		source := &endlessReader{}
 		ctx, stop := context.WithCancel(t.Context())
 		fed := make(chan error, 1)
 		go func() { _, err := home.Feed(ctx, far.Self(), id, source, test); fed <- err }()
@@ -183,7 +183,7 @@ func TestFeedACapsuleOnAnotherNode(t *testing.T) {
 
 		broken := errors.New("broken")
 		congest(far.Kernel, id, false)
-		_, err = home.Feed(t.Context(), far.Self(), id, io.MultiReader(bytes.NewReader([]byte("x")), failing{broken}), test)
+		_, err = home.Feed(t.Context(), far.Self(), id, io.MultiReader(bytes.NewReader([]byte("x")), failingReader{broken}), test)
 		require.Equal(t, broken, err)
 	})
 }
@@ -191,9 +191,9 @@ func TestFeedACapsuleOnAnotherNode(t *testing.T) {
 func TestWhoMayFeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		work := newTrough("consoles-own")
+		work := newStreamCapsules("consoles-own")
 		home, friend, stranger := w.start("home", nil), w.start("friend", nil), w.start("stranger", nil)
-		gate, err := governance.New(governance.Config{Ledgers: purse{}, Policy: governance.Policy{
+		gate, err := governance.New(governance.Config{Ledgers: testkit.Balances{}, Policy: governance.Policy{
 			Lifecycle: []governance.LifecycleRule{
 				{Peer: friend.Self(), Commands: []capsule.CommandType{capsule.Feed}},
 				{Peer: stranger.Self(), Commands: []capsule.CommandType{capsule.Pause, capsule.Kill}},
@@ -221,27 +221,27 @@ func TestWhoMayFeed(t *testing.T) {
 
 		// The DNA is looked at before that.
 		end := far.HandleFeed(t.Context(), friend.Self(), mesh.FeedCall{Capsule: "consoles-own",
-			Envelope: governance.Envelope{ID: "no UUID", Type: mesh.FeedType, Timestamp: time.Now()}}, noStream{}, nil)
+			Envelope: governance.Envelope{ID: "no UUID", Type: mesh.FeedType, Timestamp: time.Now()}}, unreadStream{}, nil)
 		require.Equal(t, capsule.Denied, end.Code)
 		require.NotEmpty(t, end.Reason)
 		end = far.HandleFeed(t.Context(), friend.Self(), mesh.FeedCall{Capsule: "consoles-own",
-			Envelope: governance.Envelope{ID: newID(), Type: "job:dispatch:v1", Timestamp: time.Now()}}, noStream{}, nil)
+			Envelope: governance.Envelope{ID: testkit.UUID(), Type: "job:dispatch:v1", Timestamp: time.Now()}}, unreadStream{}, nil)
 		require.Equal(t, capsule.Denied, end.Code)
 	})
 }
 
-type noStream struct{}
+type unreadStream struct{}
 
-func (noStream) Read([]byte) (int, error) { panic("read from") }
-func (noStream) Close() error             { return nil }
+func (unreadStream) Read([]byte) (int, error) { panic("read from") }
+func (unreadStream) Close() error             { return nil }
 
 // A capsule that ends under a stream ends it, on both sides, with why; whether the
 // stream was waiting for it, for its sender, or was under way.
 func TestTheCapsuleEndsUnderAStream(t *testing.T) {
-	for name, when := range map[string]func(k *Kernel, id string, work *trough, source chan<- []byte){
-		"congested":   func(k *Kernel, id string, _ *trough, _ chan<- []byte) { congest(k, id, true) },
-		"sender idle": func(*Kernel, string, *trough, chan<- []byte) {},
-		"under way": func(_ *Kernel, _ string, work *trough, source chan<- []byte) {
+	for name, when := range map[string]func(k *Kernel, id string, work *streamCapsules, source chan<- []byte){
+		"congested":   func(k *Kernel, id string, _ *streamCapsules, _ chan<- []byte) { congest(k, id, true) },
+		"sender idle": func(*Kernel, string, *streamCapsules, chan<- []byte) {},
+		"under way": func(_ *Kernel, _ string, work *streamCapsules, source chan<- []byte) {
 			killed := fmt.Errorf("%w: why", capsule.ErrKilled)
 			work.broken.Store(&killed)
 			source <- []byte("more")
@@ -249,7 +249,7 @@ func TestTheCapsuleEndsUnderAStream(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				home, far, work, id := pasture(t)
+				home, far, work, id := feedPair(t)
 				events, cancel := far.Subscribe(64)
 				defer cancel()
 				source, fed := underWay(t, home, far, id)
@@ -281,17 +281,17 @@ func underWay(t *testing.T, home, far *member, id string) (source chan []byte, f
 	source, fed = make(chan []byte, 4), make(chan error, 1)
 	source <- []byte("some")
 	go func() {
-		_, err := home.Feed(t.Context(), far.Self(), id, parts(source), test)
+		_, err := home.Feed(t.Context(), far.Self(), id, chunkReader(source), test)
 		fed <- err
 	}()
 	synctest.Wait()
 	return source, fed
 }
 
-// parts is a stream that comes piece by piece.
-type parts chan []byte
+// chunkReader is a stream that comes piece by piece.
+type chunkReader chan []byte
 
-func (c parts) Read(p []byte) (int, error) {
+func (c chunkReader) Read(p []byte) (int, error) {
 	part, ok := <-c
 	if !ok {
 		return 0, io.EOF
@@ -302,7 +302,7 @@ func (c parts) Read(p []byte) (int, error) {
 // A sender that goes down ends its stream at both ends.
 func TestTheSenderGoesDownUnderAStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		home, far, work, id, net := pastureOn(t)
+		home, far, work, id, net := feedPairOn(t)
 		events, cancel := far.Subscribe(64)
 		defer cancel()
 		source, fed := underWay(t, home, far, id)

@@ -38,18 +38,18 @@ func TestARunThatOutlastsItsHoldIsRepeated(t *testing.T) {
 		t.Run(where, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				payer := &exactWallet{}
+				payer := &amountPayments{}
 				home := w.start("home", func(c *Config) {
 					c.Payments = payer
 					if where == "elsewhere" {
 						c.Slots = -1
 					}
 				})
-				require.NoError(t, home.shelf.Accept(unlimited()))
+				require.NoError(t, home.blobs.Accept(unlimited()))
 				if where == "elsewhere" {
 					there := w.start("there", func(c *Config) {
-						c.Payments = &countingWallet{}
-						gate, err := governance.New(governance.Config{Ledgers: exactLedger{1 << 40}})
+						c.Payments = &countingPayments{}
+						gate, err := governance.New(governance.Config{Ledgers: amountLedgers{1 << 40}})
 						require.NoError(t, err)
 						c.Gate = gate
 					})
@@ -78,15 +78,15 @@ func TestARunThatOutlastsItsHoldIsRepeated(t *testing.T) {
 func TestAStingyNodeIsNotTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		home := w.start("home", func(c *Config) { c.Payments, c.Slots = &exactWallet{}, -1 })
-		require.NoError(t, home.shelf.Accept(unlimited()))
+		home := w.start("home", func(c *Config) { c.Payments, c.Slots = &amountPayments{}, -1 })
+		require.NoError(t, home.blobs.Accept(unlimited()))
 		for name, line := range map[string]uint64{"stingy": 50, "generous": 1 << 40} {
 			there := w.start(name, func(c *Config) {
-				c.Payments = &countingWallet{}
+				c.Payments = &countingPayments{}
 				if name == "generous" {
 					c.CreditCost = 20 // the second choice
 				}
-				gate, err := governance.New(governance.Config{Ledgers: exactLedger{line}})
+				gate, err := governance.New(governance.Config{Ledgers: amountLedgers{line}})
 				require.NoError(t, err)
 				c.Gate = gate
 			})
@@ -102,26 +102,26 @@ func TestAStingyNodeIsNotTheEnd(t *testing.T) {
 	})
 }
 
-// exactWallet writes on its vouchers what they are worth, and exactLedger believes it.
-type exactWallet struct{ countingWallet }
+// amountPayments writes on its vouchers what they are worth, and amountLedgers believes them.
+type amountPayments struct{ countingPayments }
 
-func (w *exactWallet) Promise(_ governance.Admitted, _ identity.PeerID, t Terms, _ time.Time) ([]byte, error) {
+func (w *amountPayments) Promise(_ governance.Admitted, _ identity.PeerID, t Terms, _ time.Time) ([]byte, error) {
 	return strconv.AppendUint(nil, t.Amount, 10), nil
 }
 
-type exactLedger struct{ line uint64 }
+type amountLedgers struct{ creditLine uint64 }
 
-func (l exactLedger) Authorize(_ identity.LedgerID, _ string, voucher []byte, _, _ identity.PeerID, _ string, _, ceiling uint64, _ time.Duration, _ time.Time) (uint64, error) {
+func (l amountLedgers) Authorize(_ identity.LedgerID, _ string, voucher []byte, _, _ identity.PeerID, _ string, _, ceiling uint64, _ time.Duration, _ time.Time) (uint64, error) {
 	worth, err := strconv.ParseUint(string(voucher), 10, 64)
-	return min(worth, ceiling, l.line), err
+	return min(worth, ceiling, l.creditLine), err
 }
 
 // With a budget of its own a job is never sent again: that would cost it once more.
 func TestABudgetIsSpentOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		home := w.start("home", func(c *Config) { c.Payments = &countingWallet{} })
-		require.NoError(t, home.shelf.Accept(unlimited()))
+		home := w.start("home", func(c *Config) { c.Payments = &countingPayments{} })
+		require.NoError(t, home.blobs.Accept(unlimited()))
 		sub := patient("5m")
 		sub.Job.Budget = 600
 		out, err := home.Dispatch(t.Context(), sub)
@@ -170,7 +170,7 @@ func TestJobsHaveTheTimeTheyNeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", nil)
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		const jobs = 200
 		ended := make(chan error, jobs)
 		for range jobs {
@@ -191,7 +191,7 @@ func TestAPassedDeadlineSaysWhatItWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", func(c *Config) { c.Slots = 1 })
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		within := func(d time.Duration, work string) Submission {
 			sub := patient(work)
 			sub.Job.Deadline = time.Now().Add(d)

@@ -3,7 +3,6 @@ package kernel
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"sync"
@@ -15,8 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
-	"inos/internal/credit"
-	"inos/internal/fault"
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/kernel/lifecycle"
@@ -26,43 +23,14 @@ import (
 	"inos/internal/testkit"
 )
 
-var uuids atomic.Uint64
-
-// newID makes a UUIDv7 that no other test has.
-func newID() string {
-	var b [16]byte
-	binary.BigEndian.PutUint64(b[8:], uuids.Add(1))
-	b[6], b[8] = 0x70, 0x80|b[8]&0x3f
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
-// purse pays for every ledger it knows; it is a working governance.Ledgers.
-type purse map[identity.LedgerID]uint64
-
-func (p purse) Authorize(ledger identity.LedgerID, _ string, _ []byte, _, _ identity.PeerID, _ string, amount, ceiling uint64, _ time.Duration, _ time.Time) (uint64, error) {
-	have, ok := p[ledger]
-	switch {
-	case !ok:
-		return 0, unknownLedger{}
-	case amount == 0:
-		return min(have, ceiling), nil
-	}
-	return amount, nil
-}
-
-type unknownLedger struct{}
-
-func (unknownLedger) Error() string       { return "purse: ledger is unknown" }
-func (unknownLedger) Fault() *fault.Error { return credit.ErrLedgerUnknown }
-
-// workshop runs "capsules" that hash their input after working for as long as
+// fakeCapsules runs "capsules" that hash their input after working for as long as
 // their first argument says. It is a working Capsules.
-type workshop struct {
-	runs atomic.Int64
-	now  atomic.Int64 // running
-	most atomic.Int64
+type fakeCapsules struct {
+	runs        atomic.Int64
+	running     atomic.Int64
+	mostRunning atomic.Int64
 
-	noRoomUntil time.Time // Run is refused before
+	busyUntil time.Time // Run is refused until then
 
 	mu       sync.Mutex
 	commands []capsule.Command
@@ -70,12 +38,12 @@ type workshop struct {
 	list     []lifecycle.CapsuleInfo
 }
 
-func (w *workshop) Serve(ctx context.Context) error {
+func (w *fakeCapsules) Serve(ctx context.Context) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
 
-func (w *workshop) Command(_ context.Context, cmd capsule.Command) (capsule.Reply, error) {
+func (w *fakeCapsules) Command(_ context.Context, cmd capsule.Command) (capsule.Reply, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.commands = append(w.commands, cmd)
@@ -88,20 +56,20 @@ func (w *workshop) Command(_ context.Context, cmd capsule.Command) (capsule.Repl
 	return r, nil
 }
 
-func (w *workshop) List() []lifecycle.CapsuleInfo {
+func (w *fakeCapsules) List() []lifecycle.CapsuleInfo {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.list)
 }
 
-func (w *workshop) Run(ctx context.Context, _ capsule.CID, limits Limits, t capsule.Task, onProgress func(done, total uint64)) ([]byte, error) {
+func (w *fakeCapsules) Run(ctx context.Context, _ capsule.CID, limits Limits, t capsule.Task, onProgress func(done, total uint64)) ([]byte, error) {
 	w.runs.Add(1)
-	if time.Now().Before(w.noRoomUntil) {
+	if time.Now().Before(w.busyUntil) {
 		return nil, supervisor.ErrBusy
 	}
 	capsule.Begin(ctx)
-	w.most.Store(max(w.most.Load(), w.now.Add(1)))
-	defer w.now.Add(-1)
+	w.mostRunning.Store(max(w.mostRunning.Load(), w.running.Add(1)))
+	defer w.running.Add(-1)
 	if t.Method == "crash" {
 		return nil, &capsule.PanicError{Message: "asked to"}
 	}
@@ -128,21 +96,21 @@ func (w *workshop) Run(ctx context.Context, _ capsule.CID, limits Limits, t caps
 	return sum[:], nil
 }
 
-// shelfOf is a working Blobs.
-type shelfOf struct {
+// blobStore is a working Blobs.
+type blobStore struct {
 	mu     sync.Mutex
 	blobs  map[capsule.CID]mesh.Blob
 	pinned []capsule.CID
 }
 
-func (s *shelfOf) Has(cid capsule.CID) bool {
+func (s *blobStore) Has(cid capsule.CID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, ok := s.blobs[cid]
 	return ok
 }
 
-func (s *shelfOf) Capsule(_ context.Context, cid capsule.CID) (mesh.Blob, error) {
+func (s *blobStore) Capsule(_ context.Context, cid capsule.CID) (mesh.Blob, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b, ok := s.blobs[cid]
@@ -153,7 +121,7 @@ func (s *shelfOf) Capsule(_ context.Context, cid capsule.CID) (mesh.Blob, error)
 }
 
 // CapsuleOf takes a blob without a publisher for this node's.
-func (s *shelfOf) CapsuleOf(ctx context.Context, cid capsule.CID, trusted func(identity.PeerID) bool) (mesh.Blob, error) {
+func (s *blobStore) CapsuleOf(ctx context.Context, cid capsule.CID, trusted func(identity.PeerID) bool) (mesh.Blob, error) {
 	b, err := s.Capsule(ctx, cid)
 	if b.Publisher != "" && !trusted(b.Publisher) {
 		b.Publisher, b.Manifest = "", capsule.Manifest{CID: cid}
@@ -161,7 +129,7 @@ func (s *shelfOf) CapsuleOf(ctx context.Context, cid capsule.CID, trusted func(i
 	return b, err
 }
 
-func (s *shelfOf) Accept(b mesh.Blob) error {
+func (s *blobStore) Accept(b mesh.Blob) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.blobs == nil {
@@ -171,7 +139,7 @@ func (s *shelfOf) Accept(b mesh.Blob) error {
 	return nil
 }
 
-func (s *shelfOf) Pin(cid capsule.CID, _ string) func() {
+func (s *blobStore) Pin(cid capsule.CID, _ string) func() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pinned = append(s.pinned, cid)
@@ -183,7 +151,7 @@ func (s *shelfOf) Pin(cid capsule.CID, _ string) func() {
 }
 
 // pins are the capsules that stay for somebody.
-func (s *shelfOf) pins() []capsule.CID {
+func (s *blobStore) pins() []capsule.CID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.pinned)
@@ -198,10 +166,10 @@ func testBlob() mesh.Blob {
 // member is a kernel in a test's mesh.
 type member struct {
 	*Kernel
-	work  *workshop
-	shelf *shelfOf
-	mesh  *inproc.Member
-	stop  func()
+	capsules *fakeCapsules
+	blobs    *blobStore
+	mesh     *inproc.Member
+	stop     func()
 }
 
 // world is a mesh of kernels inside a synctest bubble.
@@ -219,12 +187,12 @@ func newWorld(t *testing.T) *world {
 // start runs a kernel named by seed; change may adjust its configuration.
 func (w *world) start(seed string, change func(*Config)) *member {
 	w.t.Helper()
-	gate, err := governance.New(governance.Config{Ledgers: purse{testkit.NamedLedger("payer"): 1_000_000}})
+	gate, err := governance.New(governance.Config{Ledgers: testkit.Balances{testkit.NamedLedger("payer"): 1_000_000}})
 	require.NoError(w.t, err)
-	m := &member{work: &workshop{}, shelf: &shelfOf{}}
+	m := &member{capsules: &fakeCapsules{}, blobs: &blobStore{}}
 	cfg := Config{
 		Self: testkit.NamedPeer(seed), Name: seed, Kind: "native", Capabilities: []string{"simd"}, CreditCost: 10, Slots: 2,
-		Gate: gate, Capsules: m.work, Blobs: m.shelf,
+		Gate: gate, Capsules: m.capsules, Blobs: m.blobs,
 	}
 	if change != nil {
 		change(&cfg)
@@ -254,10 +222,10 @@ func (w *world) meet(a, b *member) {
 
 // submission is a job for the hash capsule.
 func submission(input string, change func(*Submission)) Submission {
-	id := newID()
+	id := testkit.UUID()
 	s := Submission{
 		Envelope: governance.Envelope{
-			ID: newID(), Type: "inos:dispatch:v1", Timestamp: time.Now(),
+			ID: testkit.UUID(), Type: "inos:dispatch:v1", Timestamp: time.Now(),
 			Metadata: governance.Metadata{CreditLedgerID: string(testkit.NamedLedger("payer"))},
 		},
 		Job: governance.Job{

@@ -15,21 +15,21 @@ import (
 	"inos/internal/threads/matchmaker"
 )
 
-// tiring is a crowd whose best node answers in 20 ms, and at some time not at all.
-type tiring struct {
-	*crowd
-	best  identity.PeerID
-	tired atomic.Bool
+// stallingMesh is a fakeMesh whose best node answers in 20 ms, and at some time not at all.
+type stallingMesh struct {
+	*fakeMesh
+	best    identity.PeerID
+	stalled atomic.Bool
 }
 
-func (c *tiring) RunJob(ctx context.Context, p identity.PeerID, call mesh.JobCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
+func (c *stallingMesh) RunJob(ctx context.Context, p identity.PeerID, call mesh.JobCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
 	wait := 20 * time.Millisecond
-	if p == c.best && c.tired.Load() {
+	if p == c.best && c.stalled.Load() {
 		wait = time.Hour
 	}
 	select {
 	case <-time.After(wait):
-		return c.crowd.RunJob(ctx, p, call, onProgress)
+		return c.fakeMesh.RunJob(ctx, p, call, onProgress)
 	case <-ctx.Done():
 		return mesh.JobOutcome{Code: mesh.JobCancelled}, mesh.ErrCancelled
 	}
@@ -44,7 +44,7 @@ const enoughAnswers = 8
 func TestHedgeAfterTheNodesOwnP95(t *testing.T) {
 	for _, hedge := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			c := &tiring{crowd: newCrowd(randomCrowd(rand.New(rand.NewPCG(8, 8)), 10))}
+			c := &stallingMesh{fakeMesh: newFakeMesh(randomPeers(rand.New(rand.NewPCG(8, 8)), 10))}
 			for i := range c.peers {
 				c.peers[i].Profile.FreeSlots, c.peers[i].Profile.CreditCost = 4, 1000
 			}
@@ -57,7 +57,7 @@ func TestHedgeAfterTheNodesOwnP95(t *testing.T) {
 				require.Equal(t, c.best, out.Node)
 				require.Len(t, out.Attempts, 1)
 			}
-			c.tired.Store(true)
+			c.stalled.Store(true)
 			out, err := k.Dispatch(t.Context(), submission("x", nil))
 			require.NoError(t, err)
 			require.NotEqual(t, c.best, out.Node)

@@ -20,7 +20,7 @@ import (
 // them only.
 func TestASilentNodeIsPassedBy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newActing(10)
+		m := newScriptedMesh(10)
 		m.hangs(func(p identity.PeerID) bool { return p == m.best })
 		r := credit.NewReputation(credit.ReputationConfig{})
 		k := startOn(t, m, func(c *Config) { c.Reputation, c.Silence = r, 5*time.Second })
@@ -47,8 +47,8 @@ func TestASilentNodeIsPassedBy(t *testing.T) {
 func TestProgressIsASignOfLife(t *testing.T) {
 	for _, moves := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			m := newActing(3)
-			m.act = func(ctx context.Context, p identity.PeerID, call mesh.JobCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error, bool) {
+			m := newScriptedMesh(3)
+			m.script = func(ctx context.Context, p identity.PeerID, call mesh.JobCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error, bool) {
 				if p != m.best {
 					return mesh.JobOutcome{}, nil, false
 				}
@@ -83,7 +83,7 @@ func TestProgressIsASignOfLife(t *testing.T) {
 // ones that hang on one node do.
 func TestJobsThatHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newActing(5)
+		m := newScriptedMesh(5)
 		m.hangs(func(identity.PeerID) bool { return true })
 		r := credit.NewReputation(credit.ReputationConfig{})
 		k := startOn(t, m, func(c *Config) { c.Reputation = r })
@@ -129,7 +129,7 @@ func TestJobsThatHang(t *testing.T) {
 // A node that does a job now and then is not blamed for those that hang on it.
 func TestAGoodJobInBetween(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newActing(1)
+		m := newScriptedMesh(1)
 		k := startOn(t, m, nil)
 		hang := true
 		m.hangs(func(identity.PeerID) bool { return hang })
@@ -148,7 +148,7 @@ func TestAGoodJobInBetween(t *testing.T) {
 // A copy that is late, when the others have agreed without it, is its node's fault.
 func TestALateCopyIsItsNodesFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newActing(3)
+		m := newScriptedMesh(3)
 		m.hangs(func(p identity.PeerID) bool { return p == m.best })
 		r := credit.NewReputation(credit.ReputationConfig{})
 		k := startOn(t, m, func(c *Config) { c.Reputation = r })

@@ -16,10 +16,10 @@ import (
 	"inos/internal/threads/matchmaker"
 )
 
-// lie is what a node does with a job instead of doing it.
-type lie func(ctx context.Context, n int, call mesh.JobCall) (mesh.JobOutcome, error, bool)
+// wrongAnswer is what a node does with a job instead of doing it.
+type wrongAnswer func(ctx context.Context, n int, call mesh.JobCall) (mesh.JobOutcome, error, bool)
 
-func says(code mesh.JobCode) lie {
+func says(code mesh.JobCode) wrongAnswer {
 	return func(_ context.Context, _ int, call mesh.JobCall) (mesh.JobOutcome, error, bool) {
 		return mesh.JobOutcome{JobID: call.Job.ID, Code: code}, nil, true
 	}
@@ -31,7 +31,7 @@ func hangs(ctx context.Context, _ int, _ mesh.JobCall) (mesh.JobOutcome, error, 
 }
 
 // every other job is done, and so there is a record.
-func sometimes(l lie) lie {
+func sometimes(l wrongAnswer) wrongAnswer {
 	return func(ctx context.Context, n int, call mesh.JobCall) (mesh.JobOutcome, error, bool) {
 		if n%2 == 0 {
 			return mesh.JobOutcome{}, nil, false
@@ -40,7 +40,7 @@ func sometimes(l lie) lie {
 	}
 }
 
-var lies = map[string]lie{
+var wrongAnswers = map[string]wrongAnswer{
 	"internal": says(mesh.JobInternal), "crashed": says(mesh.JobCrashed), "rejected": says(mesh.JobRejected), "failed": says(mesh.JobFailed),
 	"badCapsule": says(mesh.JobBadCapsule), "hang": hangs, "internal, every other job": sometimes(says(mesh.JobInternal)),
 	"rejected, every other job": sometimes(says(mesh.JobRejected)), "hang, every other job": sometimes(hangs),
@@ -49,7 +49,7 @@ var lies = map[string]lie{
 // With up to three tenths of the nodes lying, cheapest and nearest of all, 99 of 100 jobs
 // succeed after the first 20, and hardly any money is out with those that hang.
 func TestLiarsThatAreCheapestAndNearest(t *testing.T) {
-	for name, tell := range lies {
+	for name, tell := range wrongAnswers {
 		for _, c := range []struct{ nodes, liars, atOnce int }{{4, 1, 1}, {10, 3, 1}, {20, 6, 8}, {20, 6, 40}} {
 			t.Run(fmt.Sprintf("%s, %d of %d, %d at once", name, c.liars, c.nodes, c.atOnce), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -64,10 +64,10 @@ func TestLiarsThatAreCheapestAndNearest(t *testing.T) {
 						index[p.Profile.Peer] = i
 						peers = append(peers, p)
 					}
-					m := &acting{crowd: newCrowd(peers)}
+					m := &scriptedMesh{fakeMesh: newFakeMesh(peers)}
 					var mu sync.Mutex
 					asked := map[identity.PeerID]int{}
-					m.act = func(ctx context.Context, at identity.PeerID, call mesh.JobCall, _ func(mesh.Progress)) (mesh.JobOutcome, error, bool) {
+					m.script = func(ctx context.Context, at identity.PeerID, call mesh.JobCall, _ func(mesh.Progress)) (mesh.JobOutcome, error, bool) {
 						if index[at] >= c.liars {
 							time.Sleep(200 * time.Millisecond)
 							return mesh.JobOutcome{}, nil, false
@@ -80,7 +80,7 @@ func TestLiarsThatAreCheapestAndNearest(t *testing.T) {
 						out.Node = at
 						return out, err, lied
 					}
-					pay := &countingWallet{}
+					pay := &countingPayments{}
 					k := startOn(t, m, func(cfg *Config) { cfg.Payments = pay })
 					over := make(chan struct{})
 					defer close(over)
@@ -134,13 +134,13 @@ func TestLiarsThatAreCheapestAndNearest(t *testing.T) {
 	}
 }
 
-// meeting is a crowd of which only the first peers are met at once.
-type meeting struct {
-	*crowd
+// partialMesh is a fakeMesh of which only the first peers are met at once.
+type partialMesh struct {
+	*fakeMesh
 	first int
 }
 
-func (m meeting) Peers() []mesh.Peer { return m.peers[:m.first] }
+func (m partialMesh) Peers() []mesh.Peer { return m.peers[:m.first] }
 
 // A node that is new to the mesh knows the liars first: its jobs keep their last attempt for
 // a node that has not failed them, for as long as it takes to hear of one.
@@ -153,13 +153,13 @@ func TestTheLastAttemptWaitsForANodeThatHasNotFailed(t *testing.T) {
 					return mesh.Peer{Connected: true, RTT: time.Millisecond, Profile: mesh.Profile{
 						Peer: testkit.NamedPeer(name), CreditCost: cost, FreeSlots: 4, Expires: time.Now().Add(time.Hour), Sequence: 1}}
 				}
-				m := newCrowd([]mesh.Peer{peer("liar", 1), peer("other liar", 1), peer("honest", 10)})
+				m := newFakeMesh([]mesh.Peer{peer("liar", 1), peer("other liar", 1), peer("honest", 10)})
 				lying := func(context.Context, mesh.JobCall) (mesh.JobOutcome, error) {
 					return mesh.JobOutcome{Code: mesh.JobInternal}, nil
 				}
 				m.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){testkit.NamedPeer("liar"): lying, testkit.NamedPeer("other liar"): lying}
 				honest := m.peers[2]
-				k := startOn(t, meeting{m, 2}, nil)
+				k := startOn(t, partialMesh{m, 2}, nil)
 				over := make(chan struct{})
 				defer close(over)
 				go func() {

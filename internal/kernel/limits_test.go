@@ -24,7 +24,7 @@ func TestLimitsAreCheckedAtHome(t *testing.T) {
 		w := newWorld(t)
 		r := credit.NewReputation(credit.ReputationConfig{})
 		home := w.start("home", func(c *Config) { c.Slots, c.Reputation = -1, r })
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		workers := []*member{w.start("a", nil), w.start("b", nil), w.start("c", nil)}
 		for _, m := range workers {
 			w.meet(home, m)
@@ -72,7 +72,7 @@ func TestLimitsAreCheckedAtHome(t *testing.T) {
 		} {
 			ran := func() (n int64) {
 				for _, m := range workers {
-					n += m.work.runs.Load()
+					n += m.capsules.runs.Load()
 				}
 				return n
 			}
@@ -107,8 +107,8 @@ func TestLimitsAreCheckedAtHome(t *testing.T) {
 func TestOwnErrorsAreNobodysFault(t *testing.T) {
 	for _, own := range []error{mesh.ErrTooBig, mesh.ErrEncode} {
 		synctest.Test(t, func(t *testing.T) {
-			m := newActing(3)
-			m.act = func(context.Context, identity.PeerID, mesh.JobCall, func(mesh.Progress)) (mesh.JobOutcome, error, bool) {
+			m := newScriptedMesh(3)
+			m.script = func(context.Context, identity.PeerID, mesh.JobCall, func(mesh.Progress)) (mesh.JobOutcome, error, bool) {
 				return mesh.JobOutcome{}, fmt.Errorf("%w: %w: something", mesh.ErrUnsent, own), true
 			}
 			r := credit.NewReputation(credit.ReputationConfig{})

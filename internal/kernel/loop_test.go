@@ -16,7 +16,7 @@ import (
 // the kernel goes on.
 func TestLoopSurvivesAPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := startOn(t, newCrowd(nil), nil)
+		k := startOn(t, newFakeMesh(nil), nil)
 		events, cancel := k.Subscribe(64)
 		defer cancel()
 		for range 20 { // often enough for the supervisor to back off
@@ -34,13 +34,13 @@ func TestLoopSurvivesAPanic(t *testing.T) {
 	})
 }
 
-// brittle is a Scorer that panics when told to.
-type brittle struct {
+// panickingScorer is a Scorer that panics when told to.
+type panickingScorer struct {
 	scheduler.Formula
 	broken *bool // read on the loop
 }
 
-func (b brittle) Score(n scheduler.Node) float64 {
+func (b panickingScorer) Score(n scheduler.Node) float64 {
 	if *b.broken {
 		panic("a scorer's fault")
 	}
@@ -55,14 +55,14 @@ func TestNobodyGoesOnAfterAPanic(t *testing.T) {
 		scorer, entry := false, false
 		home := w.start("home", func(c *Config) {
 			c.Slots = 4
-			c.Scorer = brittle{broken: &scorer}
+			c.Scorer = panickingScorer{broken: &scorer}
 			c.Emit = func(e Event) {
 				if _, is := e.(JobAdmitted); is && entry {
 					panic("a subscriber's fault")
 				}
 			}
 		})
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		serve := func() mesh.JobOutcome {
 			sub := submission("x", nil)
 			return home.HandleJob(t.Context(), testkit.NamedPeer("other"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Input: sub.Input}, nil, func(mesh.Progress) {})
@@ -71,7 +71,7 @@ func TestNobodyGoesOnAfterAPanic(t *testing.T) {
 			set := func(v bool) {
 				require.NoError(t, home.loop.ask(t.Context(), func(*state) { *broken = v }))
 			}
-			runs := home.work.runs.Load()
+			runs := home.capsules.runs.Load()
 			set(true)
 			out, err := home.Dispatch(t.Context(), submission("x", nil))
 			require.ErrorIs(t, err, ErrPanicked)
@@ -80,7 +80,7 @@ func TestNobodyGoesOnAfterAPanic(t *testing.T) {
 			served := serve()
 			require.Equal(t, mesh.JobInternal, served.Code)
 			require.Equal(t, ErrPanicked.Error(), served.Message)
-			require.Equal(t, runs, home.work.runs.Load(), "nothing ran")
+			require.Equal(t, runs, home.capsules.runs.Load(), "nothing ran")
 			set(false)
 			_, err = home.Dispatch(t.Context(), submission("x", nil))
 			require.NoError(t, err)

@@ -15,11 +15,11 @@ import (
 )
 
 // withMemory is a node of so many bytes, which has the capsule.
-func withMemory(t *testing.T, w *world, bytes uint64) (*member, *countingWallet, *budget.Memory) {
-	memory, wallet := budget.New(bytes), &countingWallet{}
-	m := w.start("server", func(c *Config) { c.Memory, c.Payments = memory, wallet })
-	require.NoError(t, m.shelf.Accept(testBlob()))
-	return m, wallet, memory
+func withMemory(t *testing.T, w *world, bytes uint64) (*member, *countingPayments, *budget.Memory) {
+	memory, pay := budget.New(bytes), &countingPayments{}
+	m := w.start("server", func(c *Config) { c.Memory, c.Payments = memory, pay })
+	require.NoError(t, m.blobs.Accept(testBlob()))
+	return m, pay, memory
 }
 
 // asked is a job of another node whose input is read by read.
@@ -34,7 +34,7 @@ func asked(to *member, length uint64, read func(ctx context.Context) ([]byte, er
 func TestInputsAreTakenFromTheMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const length = 1 << 20
-		server, wallet, memory := withMemory(t, newWorld(t), 16<<20)
+		server, pay, memory := withMemory(t, newWorld(t), 16<<20)
 		out := asked(server, length, func(context.Context) ([]byte, error) {
 			require.EqualValues(t, length, memory.Of(budget.Inputs))
 			return make([]byte, length), nil
@@ -45,14 +45,14 @@ func TestInputsAreTakenFromTheMemory(t *testing.T) {
 
 		const others = 15<<20 + 1
 		require.NoError(t, memory.Take(budget.Capsules, others))
-		refunded := wallet.refunded.Load()
+		refunded := pay.refunded.Load()
 		out = asked(server, length, func(context.Context) ([]byte, error) {
 			t.Error("it is read")
 			return nil, nil
 		})
 		require.Equal(t, mesh.JobBusy, out.Code)
 		require.Equal(t, "node_memory", out.Reason)
-		require.EqualValues(t, refunded+1, wallet.refunded.Load())
+		require.EqualValues(t, refunded+1, pay.refunded.Load())
 		st, err := server.Status(t.Context())
 		require.NoError(t, err)
 		require.EqualValues(t, 16<<20, st.Memory.Most)
@@ -66,7 +66,7 @@ func TestInputsAreTakenFromTheMemory(t *testing.T) {
 // An output has its memory until it is sent. A run whose output finds none is paid all the same.
 func TestOutputsAreTakenFromTheMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server, wallet, memory := withMemory(t, newWorld(t), 16<<20)
+		server, pay, memory := withMemory(t, newWorld(t), 16<<20)
 		none := func(context.Context) ([]byte, error) { return nil, nil }
 		out := asked(server, 0, none)
 		require.Equal(t, mesh.JobOK, out.Code, out.Message)
@@ -75,12 +75,12 @@ func TestOutputsAreTakenFromTheMemory(t *testing.T) {
 		require.Zero(t, memory.Of(budget.Outputs))
 
 		require.NoError(t, memory.Take(budget.Capsules, 16<<20-31))
-		earned := wallet.earned.Load()
+		earned := pay.earned.Load()
 		out = asked(server, 0, none)
 		require.Equal(t, mesh.JobBusy, out.Code)
 		require.Equal(t, "node_memory", out.Reason)
 		require.Nil(t, out.Sent)
-		require.EqualValues(t, earned+1, wallet.earned.Load())
+		require.EqualValues(t, earned+1, pay.earned.Load())
 		require.Zero(t, memory.Of(budget.Outputs))
 	})
 }

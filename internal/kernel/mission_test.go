@@ -30,8 +30,8 @@ func TestMissionDispatchTakesTheOptimalNode(t *testing.T) {
 	for seed := range uint64(meshes) {
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 2))
-			peers := randomCrowd(rng, size)
-			c := newCrowd(peers)
+			peers := randomPeers(rng, size)
+			c := newFakeMesh(peers)
 			k := startOn(t, c, nil)
 			byID := make(map[identity.PeerID]mesh.Peer, size)
 			for _, p := range peers {
@@ -67,7 +67,7 @@ func TestMissionDispatchTakesTheOptimalNode(t *testing.T) {
 func TestMissionTenThousandSignalsASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(1, 3))
-		k := startOn(t, newCrowd(randomCrowd(rng, 100)), nil)
+		k := startOn(t, newFakeMesh(randomPeers(rng, 100)), nil)
 		_, cancelDeaf := k.Subscribe(1) // never read
 		defer cancelDeaf()
 		events, cancel := k.Subscribe(1 << 17)
@@ -161,9 +161,9 @@ func TestMissionNoLedgerNoJob(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(1, 4))
-		c, work, pay, shelf := newCrowd(randomCrowd(rng, 100)), &workshop{}, &countingWallet{}, &countingShelf{}
+		c, work, pay, blobs := newFakeMesh(randomPeers(rng, 100)), &fakeCapsules{}, &countingPayments{}, &countingBlobs{}
 		k := startOn(t, c, func(cfg *Config) {
-			cfg.Capsules, cfg.Payments, cfg.Slots, cfg.Blobs = work, pay, 4, shelf
+			cfg.Capsules, cfg.Payments, cfg.Slots, cfg.Blobs = work, pay, 4, blobs
 			cfg.Capabilities = []string{"gpu"}
 		})
 		time.Sleep(2 * time.Second) // the node has said that it is there
@@ -218,7 +218,7 @@ func TestMissionNoLedgerNoJob(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, jobs, "the table never had it")
 		require.Equal(t, calls, c.calls, "the mesh was never asked, and there was nothing to publish")
-		require.Zero(t, shelf.calls.Load(), "no capsule was looked for")
+		require.Zero(t, blobs.calls.Load(), "no capsule was looked for")
 		require.Zero(t, work.runs.Load(), "no capsule ran")
 		require.Zero(t, pay.calls.Load(), "no money moved")
 		st, err := k.Status(t.Context())

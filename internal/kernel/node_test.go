@@ -60,7 +60,7 @@ func (s *state) blame(id identity.PeerID) {
 func TestLatencyIsMeasuredNotBelieved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		liar := mesh.Profile{Peer: testkit.NamedPeer("liar"), CreditCost: 1, FreeSlots: 1, Latency: 0, Expires: time.Now().Add(time.Hour), Sequence: 1}
-		c := newCrowd(nil)
+		c := newFakeMesh(nil)
 		k := startOn(t, c, nil)
 		c.events <- mesh.ProfileHeard{Profile: liar}
 		synctest.Wait()
@@ -182,7 +182,7 @@ func TestCommandsCrossTheMesh(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, capsule.Denied, r.Code)
 		require.Equal(t, "1", r.ID)
-		require.Empty(t, server.work.commands)
+		require.Empty(t, server.capsules.commands)
 		host, mine := hostFor(w, home)
 		r, err = home.Command(t.Context(), host.Self(), capsule.Command{ID: "2", Type: capsule.Kill, Target: mine})
 		require.NoError(t, err)
@@ -190,7 +190,7 @@ func TestCommandsCrossTheMesh(t *testing.T) {
 		r, err = home.Command(t.Context(), host.Self(), capsule.Command{ID: "3", Type: capsule.Kill, Target: "not mine"})
 		require.NoError(t, err)
 		require.Equal(t, capsule.Denied, r.Code)
-		require.Len(t, host.work.commands, 2)
+		require.Len(t, host.capsules.commands, 2)
 	})
 }
 
@@ -211,7 +211,7 @@ func TestFetchesWithoutDNA(t *testing.T) {
 		w := newWorld(t)
 		home, server := w.start("home", nil), w.start("server", nil)
 		w.meet(home, server)
-		require.NoError(t, server.shelf.Accept(testBlob()))
+		require.NoError(t, server.blobs.Accept(testBlob()))
 		fetch := func(change func(*governance.Envelope)) error {
 			call, _ := home.modules.FetchCall(t.Context(), testBlob().Manifest.CID)
 			change(&call.Envelope)
@@ -227,13 +227,13 @@ func TestFetchesWithoutDNA(t *testing.T) {
 
 // hostFor is a node whose policy lets guest spawn, with a capsule that it has spawned.
 func hostFor(w *world, guest *member) (host *member, capsuleID string) {
-	gate, err := governance.New(governance.Config{Ledgers: purse{}, Policy: governance.Policy{
+	gate, err := governance.New(governance.Config{Ledgers: testkit.Balances{}, Policy: governance.Policy{
 		Lifecycle: []governance.LifecycleRule{{Peer: guest.Self(), Commands: []capsule.CommandType{capsule.Spawn}}},
 	}})
 	require.NoError(w.t, err)
 	host = w.start("host", func(c *Config) { c.Gate = gate })
 	w.meet(guest, host)
-	require.NoError(w.t, host.shelf.Accept(testBlob()))
+	require.NoError(w.t, host.blobs.Accept(testBlob()))
 	r, err := guest.Command(w.t.Context(), host.Self(), capsule.Command{ID: "spawn", Type: capsule.Spawn,
 		Spawn: &capsule.SpawnParams{CID: capsule.SumCID(testWasm).String()}})
 	require.NoError(w.t, err)
@@ -258,9 +258,9 @@ func TestCommandsWithoutDNA(t *testing.T) {
 		for what, change := range wrongDNA {
 			require.Equal(t, capsule.Denied, send(change).Code, what)
 		}
-		require.Len(t, server.work.commands, 1, "the spawn")
+		require.Len(t, server.capsules.commands, 1, "the spawn")
 		require.Equal(t, capsule.OK, send(func(*governance.Envelope) {}).Code)
-		require.Len(t, server.work.commands, 2)
+		require.Len(t, server.capsules.commands, 2)
 	})
 }
 
@@ -269,19 +269,19 @@ func TestOwnCapsulesHaveNoRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", nil)
-		require.NoError(t, home.shelf.Accept(testBlob()))
-		home.work.noRoomUntil = time.Now().Add(10 * time.Second)
+		require.NoError(t, home.blobs.Accept(testBlob()))
+		home.capsules.busyUntil = time.Now().Add(10 * time.Second)
 		out, err := home.Dispatch(t.Context(), submission("x", nil))
 		require.NoError(t, err)
 		require.LessOrEqual(t, out.Total, 12*time.Second)
-		require.LessOrEqual(t, home.work.runs.Load(), int64(30))
+		require.LessOrEqual(t, home.capsules.runs.Load(), int64(30))
 	})
 }
 
 // The supervisor's events reach the watcher and the subscribers.
 func TestCapsuleEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := startOn(t, newCrowd(nil), nil)
+		k := startOn(t, newFakeMesh(nil), nil)
 		events, cancel := k.Subscribe(64)
 		defer cancel()
 		require.ErrorIs(t, k.Signal(watcher.Battery{Level: 7}), watcher.ErrSignal)
@@ -308,7 +308,7 @@ func TestAfterTheEnd(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", nil)
 		running := make(chan error, 1)
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		go func() {
 			_, err := home.Dispatch(context.Background(), submission("x", func(s *Submission) { s.Job.Args = []string{"1h"} }))
 			running <- err

@@ -17,19 +17,19 @@ import (
 	"inos/internal/testkit"
 )
 
-// outAtOnce is a wallet that knows how many promises a job had out at a time: such as were
+// promiseCounter is a Payments that knows how many promises a job had out at a time: such as were
 // neither paid nor withdrawn nor given up; and how many of it are out or were given up.
-type outAtOnce struct {
-	countingWallet
+type promiseCounter struct {
+	countingPayments
 	mu             sync.Mutex
 	out, most, all map[string]int
 }
 
-func newOutAtOnce() *outAtOnce {
-	return &outAtOnce{out: make(map[string]int), most: make(map[string]int), all: make(map[string]int)}
+func newPromiseCounter() *promiseCounter {
+	return &promiseCounter{out: make(map[string]int), most: make(map[string]int), all: make(map[string]int)}
 }
 
-func (w *outAtOnce) note(job governance.Admitted, out, held int) {
+func (w *promiseCounter) note(job governance.Admitted, out, held int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	id := job.Job().ID
@@ -38,24 +38,24 @@ func (w *outAtOnce) note(job governance.Admitted, out, held int) {
 	w.most[id] = max(w.most[id], w.out[id])
 }
 
-func (w *outAtOnce) Promise(job governance.Admitted, to identity.PeerID, t Terms, now time.Time) ([]byte, error) {
+func (w *promiseCounter) Promise(job governance.Admitted, to identity.PeerID, t Terms, now time.Time) ([]byte, error) {
 	w.note(job, 1, 1)
-	return w.countingWallet.Promise(job, to, t, now)
+	return w.countingPayments.Promise(job, to, t, now)
 }
 
-func (w *outAtOnce) Pay(job governance.Admitted, out mesh.JobOutcome, took time.Duration, now time.Time) error {
+func (w *promiseCounter) Pay(job governance.Admitted, out mesh.JobOutcome, took time.Duration, now time.Time) error {
 	w.note(job, -1, -1)
-	return w.countingWallet.Pay(job, out, took, now)
+	return w.countingPayments.Pay(job, out, took, now)
 }
 
-func (w *outAtOnce) Withdraw(job governance.Admitted, from identity.PeerID, now time.Time) {
+func (w *promiseCounter) Withdraw(job governance.Admitted, from identity.PeerID, now time.Time) {
 	w.note(job, -1, -1)
-	w.countingWallet.Withdraw(job, from, now)
+	w.countingPayments.Withdraw(job, from, now)
 }
 
-func (w *outAtOnce) GiveUp(job governance.Admitted, from identity.PeerID) {
+func (w *promiseCounter) GiveUp(job governance.Admitted, from identity.PeerID) {
 	w.note(job, -1, 0)
-	w.countingWallet.GiveUp(job, from)
+	w.countingPayments.GiveUp(job, from)
 }
 
 // A job has the money of one attempt out at a time, whatever its nodes do with it: those that
@@ -70,8 +70,8 @@ func TestAJobHasOneAttemptsMoneyOutAtATime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var peers []mesh.Peer
-				behave := make(map[identity.PeerID]lie)
-				liars := maps.Clone(lies)
+				behave := make(map[identity.PeerID]wrongAnswer)
+				liars := maps.Clone(wrongAnswers)
 				for i := range 8 {
 					liars[fmt.Sprint("hang ", i)] = hangs
 				}
@@ -85,10 +85,10 @@ func TestAJobHasOneAttemptsMoneyOutAtATime(t *testing.T) {
 					peers = append(peers, mesh.Peer{Connected: true, RTT: 20 * time.Millisecond, Profile: mesh.Profile{
 						Peer: testkit.NamedPeer(fmt.Sprint("honest ", i)), CreditCost: 10, FreeSlots: 4, Expires: time.Now().Add(time.Hour), Sequence: 1}})
 				}
-				m := &acting{crowd: newCrowd(peers)}
+				m := &scriptedMesh{fakeMesh: newFakeMesh(peers)}
 				var mu sync.Mutex
 				asked := make(map[identity.PeerID]int)
-				m.act = func(ctx context.Context, at identity.PeerID, call mesh.JobCall, _ func(mesh.Progress)) (mesh.JobOutcome, error, bool) {
+				m.script = func(ctx context.Context, at identity.PeerID, call mesh.JobCall, _ func(mesh.Progress)) (mesh.JobOutcome, error, bool) {
 					time.Sleep(50 * time.Millisecond)
 					mu.Lock()
 					asked[at]++
@@ -104,7 +104,7 @@ func TestAJobHasOneAttemptsMoneyOutAtATime(t *testing.T) {
 					}
 					return mesh.JobOutcome{}, nil, false
 				}
-				pay := newOutAtOnce()
+				pay := newPromiseCounter()
 				k := startOn(t, m, func(cfg *Config) { cfg.Payments, cfg.Hedge = pay, c.hedge })
 				var all sync.WaitGroup
 				turns := make(chan struct{}, 12)

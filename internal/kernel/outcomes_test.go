@@ -20,7 +20,7 @@ import (
 // quarantined, though its score is the best; a probe follows now and then.
 func TestAForgerIsQuarantined(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(randomCrowd(rand.New(rand.NewPCG(3, 3)), 20))
+		c := newFakeMesh(randomPeers(rand.New(rand.NewPCG(3, 3)), 20))
 		for i := range c.peers {
 			c.peers[i].Profile.FreeSlots = 4
 			c.peers[i].RTT = 10 * time.Millisecond
@@ -56,7 +56,7 @@ func TestAPoisonousJobMarksNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", func(c *Config) { c.Slots = -1 })
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		for i := range 5 {
 			m := w.start(fmt.Sprint("worker ", i), nil)
 			w.net.SetLatency(home.Self(), m.Self(), time.Millisecond)
@@ -90,7 +90,7 @@ func TestALossyPathIsNobodysFault(t *testing.T) {
 			if lossy {
 				failure = fmt.Errorf("%w: %w", failure, mesh.ErrLossy)
 			}
-			c := &losing{crowd: newCrowd(randomCrowd(rand.New(rand.NewPCG(6, 6)), 5)), failure: failure}
+			c := &lossyMesh{fakeMesh: newFakeMesh(randomPeers(rand.New(rand.NewPCG(6, 6)), 5)), failure: failure}
 			for i := range c.peers {
 				p := &c.peers[i]
 				p.Connected, p.RTT = true, time.Duration(i+1)*time.Millisecond
@@ -121,26 +121,26 @@ func TestALossyPathIsNobodysFault(t *testing.T) {
 	}
 }
 
-// losing is a crowd with one peer to which no way is found any more.
-type losing struct {
-	*crowd
+// lossyMesh is a fakeMesh with one peer to which no way is found any more.
+type lossyMesh struct {
+	*fakeMesh
 	bad     identity.PeerID
 	failure error
 	lost    atomic.Int64
 }
 
-func (c *losing) Ping(ctx context.Context, p identity.PeerID) (time.Duration, error) {
+func (c *lossyMesh) Ping(ctx context.Context, p identity.PeerID) (time.Duration, error) {
 	if p == c.bad {
 		c.lost.Add(1)
 		return 0, c.failure
 	}
-	return c.crowd.Ping(ctx, p)
+	return c.fakeMesh.Ping(ctx, p)
 }
 
 // Jobs that wait together are placed together.
 func TestWaitingJobsAreMatchedTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(randomCrowd(rand.New(rand.NewPCG(5, 5)), 50))
+		c := newFakeMesh(randomPeers(rand.New(rand.NewPCG(5, 5)), 50))
 		k := startOn(t, c, nil)
 		const jobs = 20
 		events, cancel := k.Subscribe(1024)

@@ -15,9 +15,9 @@ import (
 func TestEveryPromiseEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		payer, worker := &countingWallet{}, &countingWallet{}
+		payer, worker := &countingPayments{}, &countingPayments{}
 		home := w.start("home", func(c *Config) { c.Slots, c.Payments = -1, payer })
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		there := w.start("there", func(c *Config) { c.Payments = worker })
 		w.meet(home, there)
 		time.Sleep(time.Second)
@@ -32,7 +32,7 @@ func TestEveryPromiseEnds(t *testing.T) {
 		require.Error(t, err)
 		require.EqualValues(t, 2, payer.paid.Load(), "a capsule that crashes has run")
 		require.EqualValues(t, 2, worker.earned.Load())
-		there.work.noRoomUntil = time.Now().Add(time.Second)
+		there.capsules.busyUntil = time.Now().Add(time.Second)
 		_, err = home.Dispatch(t.Context(), submission("x", func(s *Submission) { s.Job.Deadline = time.Now().Add(time.Second / 2) }))
 		require.Error(t, err)
 		require.Positive(t, payer.withdrawn.Load(), "a node without room has not")
@@ -54,7 +54,7 @@ func TestBudgetEndsTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", func(c *Config) { c.CreditCost = 10 })
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		sub := submission("x", nil)
 		sub.Job.Args, sub.Job.Budget = []string{"30s"}, 50 // 5 s
 		start := time.Now()
@@ -75,9 +75,9 @@ func TestWrongResultIsRefused(t *testing.T) {
 				Peer: testkit.NamedPeer(name), CreditCost: 1, FreeSlots: 1, Expires: time.Now().Add(time.Hour), Sequence: 1,
 			}}
 		}
-		c := newCrowd([]mesh.Peer{peer("forger", time.Millisecond), peer("honest", time.Second)})
+		c := newFakeMesh([]mesh.Peer{peer("forger", time.Millisecond), peer("honest", time.Second)})
 		c.forger = testkit.NamedPeer("forger")
-		pay := &countingWallet{}
+		pay := &countingPayments{}
 		k := startOn(t, c, func(cfg *Config) { cfg.Payments = pay })
 		out, err := k.Dispatch(t.Context(), submission("x", nil))
 		require.NoError(t, err)
@@ -93,10 +93,10 @@ func TestWrongResultIsRefused(t *testing.T) {
 func TestUnknownFateKeepsTheHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		payer := &countingWallet{}
+		payer := &countingPayments{}
 		home := w.start("home", func(c *Config) { c.Slots, c.Payments, c.Attempts = -1, payer, 1 })
-		require.NoError(t, home.shelf.Accept(testBlob()))
-		there := w.start("there", func(c *Config) { c.Payments = &countingWallet{} })
+		require.NoError(t, home.blobs.Accept(testBlob()))
+		there := w.start("there", func(c *Config) { c.Payments = &countingPayments{} })
 		w.meet(home, there)
 		time.Sleep(time.Second)
 		job := func() Submission {
@@ -124,7 +124,7 @@ func TestDebitsAreReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", func(c *Config) { c.CreditCost = 10 })
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		var costs []uint64
 		sub := submission("x", func(s *Submission) {
 			s.Job.Args, s.Job.Budget = []string{"30s"}, 35

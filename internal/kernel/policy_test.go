@@ -16,9 +16,9 @@ import (
 	"inos/internal/testkit"
 )
 
-// under lets a kernel live under a policy that pays for "payer".
-func under(t *testing.T, p governance.Policy) (*governance.Gate, func(*Config)) {
-	gate, err := governance.New(governance.Config{Policy: p, Ledgers: purse{testkit.NamedLedger("payer"): 1_000_000}})
+// withPolicy lets a kernel live under a policy that pays for "payer".
+func withPolicy(t *testing.T, p governance.Policy) (*governance.Gate, func(*Config)) {
+	gate, err := governance.New(governance.Config{Policy: p, Ledgers: testkit.Balances{testkit.NamedLedger("payer"): 1_000_000}})
 	require.NoError(t, err)
 	return gate, func(c *Config) { c.Gate = gate }
 }
@@ -48,10 +48,10 @@ func TestSpawnUnderPolicy(t *testing.T) {
 		home := w.start("home", nil)
 		wasm := module(t)
 		cid := capsule.SumCID(wasm)
-		gate, strict := under(t, governance.Policy{Version: 1, Lifecycle: anybody})
+		gate, strict := withPolicy(t, governance.Policy{Version: 1, Lifecycle: anybody})
 		server := w.start("server", strict)
 		w.meet(home, server)
-		require.NoError(t, server.shelf.Accept(mesh.Blob{Manifest: capsule.Manifest{CID: cid}, Publisher: testkit.NamedPeer("stranger"), Wasm: wasm}))
+		require.NoError(t, server.blobs.Accept(mesh.Blob{Manifest: capsule.Manifest{CID: cid}, Publisher: testkit.NamedPeer("stranger"), Wasm: wasm}))
 		spawn := func(s capsule.SpawnParams) capsule.Reply {
 			r, err := home.Command(t.Context(), server.Self(), capsule.Command{ID: "1", Type: capsule.Spawn, Spawn: &s})
 			require.NoError(t, err)
@@ -66,7 +66,7 @@ func TestSpawnUnderPolicy(t *testing.T) {
 		for form, s := range forms {
 			require.Equal(t, capsule.OK, spawn(s).Code, form)
 		}
-		begun := len(server.work.commands)
+		begun := len(server.capsules.commands)
 		require.Equal(t, 3, begun)
 
 		require.NoError(t, gate.Replace(governance.Policy{Version: 2, Lifecycle: anybody, DenyCapsules: []capsule.CID{cid}}))
@@ -80,7 +80,7 @@ func TestSpawnUnderPolicy(t *testing.T) {
 		require.Equal(t, capsule.OK, spawn(forms["as bytes"]).Code, "these bytes are home's word")
 		require.NoError(t, gate.Replace(governance.Policy{Version: 4, Lifecycle: anybody, MaxMemory: 1 << 20}))
 		require.Equal(t, capsule.Denied, spawn(forms["as bytes"]).Code, "it declares 256 MiB")
-		require.Len(t, server.work.commands, begun+1)
+		require.Len(t, server.capsules.commands, begun+1)
 	})
 }
 
@@ -88,11 +88,11 @@ func TestSpawnUnderPolicy(t *testing.T) {
 func TestRunUnderPolicy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		gate, strict := under(t, governance.Policy{Version: 1, MaxRun: 2 * time.Second})
+		gate, strict := withPolicy(t, governance.Policy{Version: 1, MaxRun: 2 * time.Second})
 		home := w.start("home", strict)
 		blob := testBlob()
 		blob.Manifest.TimeLimit, blob.Publisher = 0, home.Self()
-		require.NoError(t, home.shelf.Accept(blob))
+		require.NoError(t, home.blobs.Accept(blob))
 		_, err := home.Dispatch(t.Context(), submission("x", nil))
 		require.NoError(t, err)
 
@@ -101,7 +101,7 @@ func TestRunUnderPolicy(t *testing.T) {
 		require.Error(t, err)
 		require.Equal(t, 2*time.Second, time.Since(began), "the policy's time, where the manifest leaves it open")
 
-		runs := home.work.runs.Load()
+		runs := home.capsules.runs.Load()
 		for version, p := range []governance.Policy{
 			{DenyCapsules: []capsule.CID{blob.Manifest.CID}},
 			{Publishers: peers("somebody else")},
@@ -109,13 +109,13 @@ func TestRunUnderPolicy(t *testing.T) {
 		} {
 			if p.MaxMemory > 0 {
 				blob.Manifest.MemoryLimit = 1 << 20
-				require.NoError(t, home.shelf.Accept(blob))
+				require.NoError(t, home.blobs.Accept(blob))
 			}
 			p.Version = uint64(version) + 2
 			require.NoError(t, gate.Replace(p))
 			_, err := home.Dispatch(t.Context(), submission("x", nil))
 			require.Error(t, err)
-			require.Equal(t, runs, home.work.runs.Load(), "%v", err)
+			require.Equal(t, runs, home.capsules.runs.Load(), "%v", err)
 		}
 	})
 }
@@ -125,13 +125,13 @@ func TestRunUnderPolicy(t *testing.T) {
 func TestResidency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		_, here := under(t, governance.Policy{Residency: []string{"u33"}, Lifecycle: anybody})
+		_, here := withPolicy(t, governance.Policy{Residency: []string{"u33"}, Lifecycle: anybody})
 		home := w.start("home", func(c *Config) { here(c); c.Slots = -1 })
 		far := w.start("far", func(c *Config) { c.GeoHash = "9q8yy" })
 		near := w.start("near", func(c *Config) { c.GeoHash = "u33db"; c.Gate = home.cfg.Gate })
 		w.meet(home, far)
 		w.meet(home, near)
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		time.Sleep(time.Minute)
 
 		sub := submission("x", func(s *Submission) { s.Job.Requirements.GeoPrefix = "u33" })
@@ -145,7 +145,7 @@ func TestResidency(t *testing.T) {
 		served := far.HandleJob(t.Context(), home.Self(), mesh.JobCall{Envelope: lied.Envelope, Job: lied.Job, Input: lied.Input}, nil, nil)
 		require.Equal(t, mesh.JobBusy, served.Code)
 		require.Equal(t, "requirements", served.Reason)
-		require.Zero(t, far.work.runs.Load())
+		require.Zero(t, far.capsules.runs.Load())
 
 		spawn := capsule.Command{ID: "1", Type: capsule.Spawn, Spawn: &capsule.SpawnParams{CID: "c"}}
 		_, err = home.Command(t.Context(), far.Self(), spawn)
@@ -163,7 +163,7 @@ func TestInputWaitsForAdmission(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		server := w.start("server", func(c *Config) { c.Slots = 1 })
-		require.NoError(t, server.shelf.Accept(testBlob()))
+		require.NoError(t, server.blobs.Accept(testBlob()))
 		asked := 0
 		serve := func(sub Submission) mesh.JobOutcome {
 			return server.HandleJob(t.Context(), testkit.NamedPeer("other"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job,

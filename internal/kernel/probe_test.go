@@ -13,13 +13,13 @@ import (
 	"inos/internal/mesh"
 )
 
-// shy is a crowd whose nodes have not been measured; a ping takes their round trip.
-type shy struct {
-	*acting
+// unmeasuredMesh is a fakeMesh whose nodes have not been measured; a ping takes their round trip.
+type unmeasuredMesh struct {
+	*scriptedMesh
 	dead map[identity.PeerID]bool // answer no ping
 }
 
-func (c *shy) Peers() []mesh.Peer {
+func (c *unmeasuredMesh) Peers() []mesh.Peer {
 	peers := make([]mesh.Peer, len(c.peers))
 	for i, p := range c.peers {
 		p.RTT = 0
@@ -28,13 +28,13 @@ func (c *shy) Peers() []mesh.Peer {
 	return peers
 }
 
-func (c *shy) Ping(ctx context.Context, id identity.PeerID) (time.Duration, error) {
+func (c *unmeasuredMesh) Ping(ctx context.Context, id identity.PeerID) (time.Duration, error) {
 	c.count("Ping")
 	if c.dead[id] {
 		<-ctx.Done()
 		return 0, mesh.ContextError(ctx)
 	}
-	rtt, err := c.acting.Ping(ctx, id)
+	rtt, err := c.scriptedMesh.Ping(ctx, id)
 	select {
 	case <-time.After(rtt):
 		return rtt, err
@@ -43,7 +43,7 @@ func (c *shy) Ping(ctx context.Context, id identity.PeerID) (time.Duration, erro
 	}
 }
 
-func (c *shy) pings() int {
+func (c *unmeasuredMesh) pings() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.calls["Ping"]
@@ -53,7 +53,7 @@ func (c *shy) pings() int {
 // for that no longer than a blink.
 func TestTheBestLookingAreMeasuredFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &shy{acting: newActing(placement.ProbeAtOnce), dead: map[identity.PeerID]bool{}}
+		m := &unmeasuredMesh{scriptedMesh: newScriptedMesh(placement.ProbeAtOnce), dead: map[identity.PeerID]bool{}}
 		for i := range m.peers {
 			m.peers[i].Profile.CreditCost, m.peers[i].RTT = 1, 50*time.Millisecond
 		}

@@ -16,7 +16,7 @@ func TestWhoCannotBeDialledIsNoCandidate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		home, server := w.start("home", func(c *Config) { c.Slots = -1 }), w.start("server", func(c *Config) { c.Capabilities = []string{"gpu"} })
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		w.meet(home, server)
 		browser := w.start("browser", func(c *Config) { c.CreditCost, c.Capabilities = 1, []string{"gpu", "camera"} })
 		browser.mesh.StopListening()

@@ -19,33 +19,33 @@ import (
 	"inos/internal/threads/matchmaker"
 )
 
-// acting is a crowd some of whose nodes do something else with a job.
-type acting struct {
-	*crowd
-	best identity.PeerID
-	act  func(ctx context.Context, p identity.PeerID, call mesh.JobCall, onProgress func(mesh.Progress)) (out mesh.JobOutcome, err error, acted bool)
+// scriptedMesh is a fakeMesh some of whose nodes do something else with a job.
+type scriptedMesh struct {
+	*fakeMesh
+	best   identity.PeerID
+	script func(ctx context.Context, p identity.PeerID, call mesh.JobCall, onProgress func(mesh.Progress)) (out mesh.JobOutcome, err error, acted bool)
 }
 
-func (c *acting) RunJob(ctx context.Context, p identity.PeerID, call mesh.JobCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
-	if c.act != nil {
-		if out, err, acted := c.act(ctx, p, call, onProgress); acted {
+func (c *scriptedMesh) RunJob(ctx context.Context, p identity.PeerID, call mesh.JobCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
+	if c.script != nil {
+		if out, err, acted := c.script(ctx, p, call, onProgress); acted {
 			c.count("RunJob at " + string(p))
 			return out, err
 		}
 	}
-	return c.crowd.RunJob(ctx, p, call, onProgress)
+	return c.fakeMesh.RunJob(ctx, p, call, onProgress)
 }
 
 // at counts the jobs that p was handed and did something else with.
-func (c *acting) at(p identity.PeerID) int {
+func (c *scriptedMesh) at(p identity.PeerID) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.calls["RunJob at "+string(p)]
 }
 
-// newActing makes n alike nodes, of which one, best, is nearer and cheaper.
-func newActing(n int) *acting {
-	c := &acting{crowd: newCrowd(randomCrowd(rand.New(rand.NewPCG(8, 8)), n))}
+// newScriptedMesh makes n alike nodes, of which one, best, is nearer and cheaper.
+func newScriptedMesh(n int) *scriptedMesh {
+	c := &scriptedMesh{fakeMesh: newFakeMesh(randomPeers(rand.New(rand.NewPCG(8, 8)), n))}
 	for i := range c.peers {
 		c.peers[i].Profile.FreeSlots, c.peers[i].Profile.CreditCost = 4, 1000
 		c.peers[i].Profile.Expires = time.Now().Add(59 * time.Minute)
@@ -57,15 +57,15 @@ func newActing(n int) *acting {
 }
 
 // answers makes p answer every job with code and reason.
-func (c *acting) answers(p identity.PeerID, code mesh.JobCode, reason string) {
-	c.act = func(_ context.Context, at identity.PeerID, call mesh.JobCall, _ func(mesh.Progress)) (mesh.JobOutcome, error, bool) {
+func (c *scriptedMesh) answers(p identity.PeerID, code mesh.JobCode, reason string) {
+	c.script = func(_ context.Context, at identity.PeerID, call mesh.JobCall, _ func(mesh.Progress)) (mesh.JobOutcome, error, bool) {
 		return mesh.JobOutcome{JobID: call.Job.ID, Node: at, Code: code, Reason: reason}, nil, at == p
 	}
 }
 
 // hangs makes the nodes that p says keep every job until its end.
-func (c *acting) hangs(p func(identity.PeerID) bool) {
-	c.act = func(ctx context.Context, at identity.PeerID, _ mesh.JobCall, _ func(mesh.Progress)) (mesh.JobOutcome, error, bool) {
+func (c *scriptedMesh) hangs(p func(identity.PeerID) bool) {
+	c.script = func(ctx context.Context, at identity.PeerID, _ mesh.JobCall, _ func(mesh.Progress)) (mesh.JobOutcome, error, bool) {
 		if !p(at) {
 			return mesh.JobOutcome{}, nil, false
 		}
@@ -86,7 +86,7 @@ func TestARefusingNodeStopsNoJob(t *testing.T) {
 	} {
 		t.Run(c.code.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m := newActing(10)
+				m := newScriptedMesh(10)
 				m.answers(m.best, c.code, "credit_line")
 				k := startOn(t, m, nil)
 				for range 100 {
@@ -104,9 +104,9 @@ func TestARefusingNodeStopsNoJob(t *testing.T) {
 // jobs it does, and again later, and when there is nobody else.
 func TestARefusalIsRememberedForItsKind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newActing(3)
+		m := newScriptedMesh(3)
 		m.answers(m.best, mesh.JobRejected, "policy")
-		gate, err := governance.New(governance.Config{Ledgers: purse{testkit.NamedLedger("payer"): 1_000_000, testkit.NamedLedger("another payer"): 1_000_000}})
+		gate, err := governance.New(governance.Config{Ledgers: testkit.Balances{testkit.NamedLedger("payer"): 1_000_000, testkit.NamedLedger("another payer"): 1_000_000}})
 		require.NoError(t, err)
 		k := startOn(t, m, func(c *Config) { c.Gate = gate })
 		other := func(s *Submission) { s.Job.Capsule = capsule.SumCID([]byte("another")).String() }
@@ -136,7 +136,7 @@ func TestARefusalIsRememberedForItsKind(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, 4+i, m.at(m.best), "it is asked again")
 		}
-		m.act = nil // it has changed its mind
+		m.script = nil // it has changed its mind
 		var others []string
 		for _, p := range m.peers {
 			if p.Profile.Peer != m.best {
@@ -155,7 +155,7 @@ func TestARefusalIsRememberedForItsKind(t *testing.T) {
 // A crash is held against a node once another one has done the job.
 func TestAContradictedCrashIsTheNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newActing(4)
+		m := newScriptedMesh(4)
 		m.answers(m.best, mesh.JobCrashed, "")
 		k := startOn(t, m, nil)
 		_, err := k.Dispatch(t.Context(), submission("x", nil))
@@ -167,8 +167,8 @@ func TestAContradictedCrashIsTheNodes(t *testing.T) {
 // A job that went well clears a node on probation.
 func TestASuccessEndsProbation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newActing(4)
-		m.act = func(_ context.Context, p identity.PeerID, call mesh.JobCall, _ func(mesh.Progress)) (mesh.JobOutcome, error, bool) {
+		m := newScriptedMesh(4)
+		m.script = func(_ context.Context, p identity.PeerID, call mesh.JobCall, _ func(mesh.Progress)) (mesh.JobOutcome, error, bool) {
 			return mesh.JobOutcome{Node: p, Output: call.Input, OutputCID: capsule.SumCID(call.Input).String(), Run: time.Second}, nil, true
 		}
 		k := startOn(t, m, nil)
@@ -195,7 +195,7 @@ func TestASuccessEndsProbation(t *testing.T) {
 // A job that nobody else can have waits for the end of a quarantine, and not longer.
 func TestTheEndOfAQuarantineIsNews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newActing(1)
+		m := newScriptedMesh(1)
 		k := startOn(t, m, nil)
 		require.NoError(t, k.loop.ask(t.Context(), func(s *state) {
 			for range 3 {
@@ -203,7 +203,7 @@ func TestTheEndOfAQuarantineIsNews(t *testing.T) {
 			}
 		}))
 		// It looks again only when there is news.
-		calm := quiet(t, k)
+		calm := newsOnlyMatchmaker(t, k)
 		require.NoError(t, k.loop.ask(t.Context(), func(*state) { k.matchmaker = calm }))
 		start := time.Now()
 		_, err := k.Dispatch(t.Context(), submission("x", nil))
@@ -212,8 +212,8 @@ func TestTheEndOfAQuarantineIsNews(t *testing.T) {
 	})
 }
 
-// quiet is a matchmaker for k that never looks again without news.
-func quiet(t *testing.T, k *Kernel) *matchmaker.Matchmaker {
+// newsOnlyMatchmaker is a matchmaker for k that never looks again without news.
+func newsOnlyMatchmaker(t *testing.T, k *Kernel) *matchmaker.Matchmaker {
 	m, err := matchmaker.New(matchmaker.Config{Chooser: chooser{k}, Runner: runner{k}, Recheck: 24 * time.Hour})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -223,21 +223,21 @@ func quiet(t *testing.T, k *Kernel) *matchmaker.Matchmaker {
 	return m
 }
 
-// broke is a wallet that cannot promise anything.
-type broke struct{ countingWallet }
+// noPayments is a Payments that cannot promise anything.
+type noPayments struct{ countingPayments }
 
-var errBroke = errors.New("broke")
+var errNoPayments = errors.New("broke")
 
-func (*broke) Promise(governance.Admitted, identity.PeerID, Terms, time.Time) ([]byte, error) {
-	return nil, errBroke
+func (*noPayments) Promise(governance.Admitted, identity.PeerID, Terms, time.Time) ([]byte, error) {
+	return nil, errNoPayments
 }
 
-// What this node knows itself is final: its own wallet, its own capsules.
+// What this node knows itself is final: its own Payments, its own capsules.
 func TestWhatThisNodeKnowsIsFinal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := startOn(t, newActing(5), func(c *Config) { c.Payments = &broke{} })
+		k := startOn(t, newScriptedMesh(5), func(c *Config) { c.Payments = &noPayments{} })
 		out, err := k.Dispatch(t.Context(), submission("x", nil))
-		require.ErrorIs(t, err, errBroke)
+		require.ErrorIs(t, err, errNoPayments)
 		require.NotErrorIs(t, err, matchmaker.ErrAttempts)
 		require.Len(t, out.Attempts, 1)
 
@@ -258,7 +258,7 @@ func TestWhatThisNodeKnowsIsFinal(t *testing.T) {
 // Hedging is for jobs that have a copy to spare, on other nodes.
 func TestHedgeGuards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newActing(3)
+		m := newScriptedMesh(3)
 		k := startOn(t, m, func(c *Config) { c.Hedge = true })
 		for range enoughAnswers {
 			_, err := k.Dispatch(t.Context(), submission("x", nil))

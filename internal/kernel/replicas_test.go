@@ -19,25 +19,25 @@ import (
 	"inos/internal/threads/matchmaker"
 )
 
-// liar does the work and returns something else.
-type liar struct{ *workshop }
+// wrongOutputCapsules does the work and returns something else.
+type wrongOutputCapsules struct{ *fakeCapsules }
 
-func (l liar) Run(ctx context.Context, cid capsule.CID, limits Limits, t capsule.Task, onProgress func(done, total uint64)) ([]byte, error) {
-	out, err := l.workshop.Run(ctx, cid, limits, t, onProgress)
+func (l wrongOutputCapsules) Run(ctx context.Context, cid capsule.CID, limits Limits, t capsule.Task, onProgress func(done, total uint64)) ([]byte, error) {
+	out, err := l.fakeCapsules.Run(ctx, cid, limits, t, onProgress)
 	if err == nil {
 		out = append(out, '!')
 	}
 	return out, err
 }
 
-// witnesses are nodes w0, w1, ...; the last lies of them lie.
-func witnesses(w *world, home *member, n, lies int) []*member {
+// replicaNodes are nodes w0, w1, ...; the last lies of them return wrong outputs.
+func replicaNodes(w *world, home *member, n, lies int) []*member {
 	var all []*member
 	for i := range n {
 		m := w.start(fmt.Sprintf("w%d", i), func(c *Config) {
-			c.Payments = &countingWallet{}
+			c.Payments = &countingPayments{}
 			if i >= n-lies {
-				c.Capsules = liar{&workshop{}}
+				c.Capsules = wrongOutputCapsules{&fakeCapsules{}}
 			}
 		})
 		w.meet(home, m)
@@ -47,7 +47,7 @@ func witnesses(w *world, home *member, n, lies int) []*member {
 	return all
 }
 
-func copies(n, agree uint8, work string) func(*Submission) {
+func replicated(n, agree uint8, work string) func(*Submission) {
 	return func(s *Submission) {
 		s.Job.Replicas, s.Job.Agree, s.Job.Args = n, agree, []string{work}
 	}
@@ -56,11 +56,11 @@ func copies(n, agree uint8, work string) func(*Submission) {
 func TestAgreementPaysWhoAgrees(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		payer, seen := &countingWallet{}, credit.NewReputation(credit.ReputationConfig{})
+		payer, seen := &countingPayments{}, credit.NewReputation(credit.ReputationConfig{})
 		home := w.start("home", func(c *Config) { c.Slots, c.Payments, c.Reputation = -1, payer, seen })
-		require.NoError(t, home.shelf.Accept(testBlob()))
-		witnesses(w, home, 3, 1)
-		out, err := home.Dispatch(t.Context(), submission("x", copies(3, 2, "1s")))
+		require.NoError(t, home.blobs.Accept(testBlob()))
+		replicaNodes(w, home, 3, 1)
+		out, err := home.Dispatch(t.Context(), submission("x", replicated(3, 2, "1s")))
 		require.NoError(t, err)
 		require.Equal(t, capsule.SumCID(out.Output).String(), out.OutputCID)
 		require.Len(t, out.Output, 32, "the liar's is longer")
@@ -92,11 +92,11 @@ func TestAgreementPaysWhoAgrees(t *testing.T) {
 func TestDisputePaysNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		payer, seen := &countingWallet{}, credit.NewReputation(credit.ReputationConfig{})
+		payer, seen := &countingPayments{}, credit.NewReputation(credit.ReputationConfig{})
 		home := w.start("home", func(c *Config) { c.Slots, c.Payments, c.Reputation = -1, payer, seen })
-		require.NoError(t, home.shelf.Accept(testBlob()))
-		witnesses(w, home, 2, 1)
-		out, err := home.Dispatch(t.Context(), submission("x", copies(2, 2, "1s")))
+		require.NoError(t, home.blobs.Accept(testBlob()))
+		replicaNodes(w, home, 2, 1)
+		out, err := home.Dispatch(t.Context(), submission("x", replicated(2, 2, "1s")))
 		require.ErrorIs(t, err, quorum.ErrDisputed)
 		require.Empty(t, out.Output)
 		synctest.Wait()
@@ -111,11 +111,11 @@ func TestTooFewNodesForTheCopies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", func(c *Config) { c.Slots = -1 })
-		require.NoError(t, home.shelf.Accept(testBlob()))
-		witnesses(w, home, 2, 0)
-		_, err := home.Dispatch(t.Context(), submission("x", copies(3, 0, "0s")))
+		require.NoError(t, home.blobs.Accept(testBlob()))
+		replicaNodes(w, home, 2, 0)
+		_, err := home.Dispatch(t.Context(), submission("x", replicated(3, 0, "0s")))
 		require.ErrorIs(t, err, quorum.ErrReplicas)
-		_, err = home.Dispatch(t.Context(), submission("x", copies(3, 1, "0s")))
+		_, err = home.Dispatch(t.Context(), submission("x", replicated(3, 1, "0s")))
 		require.ErrorIs(t, err, governance.ErrJobMalformed, "one of three is no majority")
 	})
 }
@@ -125,12 +125,12 @@ func TestTooFewNodesForTheCopies(t *testing.T) {
 func TestAgreementOutlivesALostNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		payer := &countingWallet{}
+		payer := &countingPayments{}
 		home := w.start("home", func(c *Config) { c.Slots, c.Payments = -1, payer })
-		require.NoError(t, home.shelf.Accept(testBlob()))
-		all := witnesses(w, home, 3, 0)
+		require.NoError(t, home.blobs.Accept(testBlob()))
+		all := replicaNodes(w, home, 3, 0)
 		time.AfterFunc(500*time.Millisecond, func() { w.net.SetDown(all[0].Self(), true) })
-		out, err := home.Dispatch(t.Context(), submission("x", copies(3, 2, "1s")))
+		out, err := home.Dispatch(t.Context(), submission("x", replicated(3, 2, "1s")))
 		require.NoError(t, err)
 		require.NotEqual(t, all[0].Self(), out.Node)
 		synctest.Wait()
@@ -139,10 +139,10 @@ func TestAgreementOutlivesALostNode(t *testing.T) {
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_, err = home.Dispatch(ctx, submission("x", copies(2, 2, "10s")))
+		_, err = home.Dispatch(ctx, submission("x", replicated(2, 2, "10s")))
 		require.ErrorIs(t, err, matchmaker.ErrDeadline)
 		synctest.Wait()
-		require.Zero(t, all[1].work.now.Load()+all[2].work.now.Load())
+		require.Zero(t, all[1].capsules.running.Load()+all[2].capsules.running.Load())
 	})
 }
 
@@ -159,15 +159,15 @@ func TestAgreementWaitsForNodesToBeHeardOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", func(c *Config) { c.Slots = -1 })
-		require.NoError(t, home.shelf.Accept(testBlob()))
-		witnesses(w, home, 1, 0)
+		require.NoError(t, home.blobs.Accept(testBlob()))
+		replicaNodes(w, home, 1, 0)
 		var late sync.WaitGroup
 		defer late.Wait()
 		late.Go(func() {
 			time.Sleep(2 * time.Second)
-			w.meet(home, w.start("late", func(c *Config) { c.Payments = &countingWallet{} }))
+			w.meet(home, w.start("late", func(c *Config) { c.Payments = &countingPayments{} }))
 		})
-		out, err := home.Dispatch(t.Context(), submission("", copies(2, 2, "1s")))
+		out, err := home.Dispatch(t.Context(), submission("", replicated(2, 2, "1s")))
 		require.NoError(t, err)
 		require.Len(t, ranOn(out), 2)
 	})
@@ -179,21 +179,21 @@ func TestAgreementTakesOneNodeOfAnOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", func(c *Config) { c.Slots = -1 })
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		for i, owner := range []identity.PeerID{"fleet", "fleet", "fleet", ""} {
 			w.meet(home, w.start(fmt.Sprintf("w%d", i), func(c *Config) { c.Owner = owner }))
 		}
 		time.Sleep(time.Second)
 		for range 8 { // whichever of the fleet comes first
-			out, err := home.Dispatch(t.Context(), submission("", copies(2, 2, "1s")))
+			out, err := home.Dispatch(t.Context(), submission("", replicated(2, 2, "1s")))
 			require.NoError(t, err)
 			require.Len(t, out.Attempts, 2)
 			require.True(t, ranOn(out)[testkit.NamedPeer("w3")], "the only one that is not the fleet's")
 		}
-		_, err := home.Dispatch(t.Context(), submission("", copies(3, 2, "1s")))
+		_, err := home.Dispatch(t.Context(), submission("", replicated(3, 2, "1s")))
 		require.ErrorIs(t, err, quorum.ErrReplicas)
 		w.net.SetDown(testkit.NamedPeer("w3"), true)
-		out, err := home.Dispatch(t.Context(), submission("", copies(2, 2, "1s")))
+		out, err := home.Dispatch(t.Context(), submission("", replicated(2, 2, "1s")))
 		require.Error(t, err)
 		require.LessOrEqual(t, len(ranOn(out)), 2)
 	})
@@ -205,7 +205,7 @@ func TestAgreementWaitsInTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", func(c *Config) { c.Slots, c.Jobs = -1, 1 })
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		for i := range 2 {
 			w.meet(home, w.start(fmt.Sprintf("w%d", i), func(c *Config) { c.Slots = 1 }))
 		}
@@ -213,13 +213,13 @@ func TestAgreementWaitsInTheQueue(t *testing.T) {
 		var jobs sync.WaitGroup
 		defer jobs.Wait()
 		jobs.Go(func() {
-			_, err := home.Dispatch(t.Context(), submission("", copies(1, 0, "10s")))
+			_, err := home.Dispatch(t.Context(), submission("", replicated(1, 0, "10s")))
 			require.NoError(t, err)
 		})
 		synctest.Wait()
 		started := time.Now()
 		jobs.Go(func() {
-			out, err := home.Dispatch(t.Context(), submission("", copies(2, 2, "1s")))
+			out, err := home.Dispatch(t.Context(), submission("", replicated(2, 2, "1s")))
 			require.NoError(t, err)
 			require.GreaterOrEqual(t, time.Since(started), 10*time.Second)
 			require.Len(t, ranOn(out), 2)
@@ -228,15 +228,15 @@ func TestAgreementWaitsInTheQueue(t *testing.T) {
 		st, err := home.Status(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 1, st.Running, "no slot is kept for a job that waits for another")
-		_, err = home.Dispatch(t.Context(), submission("", copies(2, 2, "1s")))
+		_, err = home.Dispatch(t.Context(), submission("", replicated(2, 2, "1s")))
 		require.ErrorIs(t, err, matchmaker.ErrQueueFull)
 		// One that nobody waits for any more leaves the queue.
 		jobs.Wait()
 		ctx, cancel := context.WithCancel(t.Context())
-		jobs.Go(func() { _, _ = home.Dispatch(t.Context(), submission("", copies(1, 0, "10s"))) })
+		jobs.Go(func() { _, _ = home.Dispatch(t.Context(), submission("", replicated(1, 0, "10s"))) })
 		synctest.Wait()
 		time.AfterFunc(time.Second, cancel)
-		_, err = home.Dispatch(ctx, submission("", copies(2, 2, "1s")))
+		_, err = home.Dispatch(ctx, submission("", replicated(2, 2, "1s")))
 		require.ErrorIs(t, err, matchmaker.ErrCancelled)
 	})
 }

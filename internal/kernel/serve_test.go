@@ -27,8 +27,8 @@ func TestAnotherCapsuleThanTheJobs(t *testing.T) {
 		}
 		out := server.HandleJob(t.Context(), testkit.NamedPeer("caller"), mesh.JobCall{Envelope: sub.Envelope, Job: sub.Job, Input: sub.Input}, fetch, nil)
 		require.Equal(t, mesh.JobUnknownCapsule, out.Code, out.Message)
-		require.False(t, server.shelf.Has(capsule.SumCID(other)))
-		require.Zero(t, server.work.runs.Load())
+		require.False(t, server.blobs.Has(capsule.SumCID(other)))
+		require.Zero(t, server.capsules.runs.Load())
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"inos/internal/capsule"
 	"inos/internal/governance"
 	"inos/internal/identity"
+	"inos/internal/testkit"
 )
 
 // A capsule may use what the policy of its node allows and its node has: asked for
@@ -17,14 +18,14 @@ import (
 func TestCapabilitiesOfASpawn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		gate, err := governance.New(governance.Config{Ledgers: purse{}, Policy: governance.Policy{
+		gate, err := governance.New(governance.Config{Ledgers: testkit.Balances{}, Policy: governance.Policy{
 			Lifecycle: []governance.LifecycleRule{{Commands: []capsule.CommandType{capsule.Spawn}}}, DenyCapabilities: []string{"gpu"},
 		}})
 		require.NoError(t, err)
 		home := w.start("home", nil)
 		far := w.start("far", func(c *Config) { c.Gate, c.Capabilities = gate, []string{"simd", "gpu"} })
 		w.meet(home, far)
-		require.NoError(t, far.shelf.Accept(testBlob()))
+		require.NoError(t, far.blobs.Accept(testBlob()))
 		for _, from := range []*member{far, home} {
 			for _, c := range []struct {
 				asks   []string
@@ -35,13 +36,13 @@ func TestCapabilitiesOfASpawn(t *testing.T) {
 				{[]string{"simd", "gpu"}, capsule.Denied, "capability_denied"},
 				{[]string{"simd", "threads"}, capsule.Refused, "capability_missing"},
 			} {
-				before := len(far.work.commands)
+				before := len(far.capsules.commands)
 				r, err := from.Command(t.Context(), far.Self(), capsule.Command{ID: "1", Type: capsule.Spawn, Timestamp: time.Now(),
 					Spawn: &capsule.SpawnParams{CID: capsule.SumCID(testWasm).String(), Capabilities: c.asks}})
 				require.NoError(t, err)
 				require.Equal(t, c.code, r.Code, "%v: %s", c.asks, r.Message)
 				require.Equal(t, c.reason, r.Reason)
-				require.Equal(t, c.code == capsule.OK, len(far.work.commands) > before)
+				require.Equal(t, c.code == capsule.OK, len(far.capsules.commands) > before)
 			}
 		}
 	})
@@ -51,12 +52,12 @@ func TestCapabilitiesOfASpawn(t *testing.T) {
 func TestGroupsAreTheSpawners(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		gate, err := governance.New(governance.Config{Ledgers: purse{}, Policy: governance.Policy{
+		gate, err := governance.New(governance.Config{Ledgers: testkit.Balances{}, Policy: governance.Policy{
 			Lifecycle: []governance.LifecycleRule{{Commands: []capsule.CommandType{capsule.Spawn}}},
 		}})
 		require.NoError(t, err)
 		one, two, far := w.start("one", nil), w.start("two", nil), w.start("far", func(c *Config) { c.Gate = gate })
-		require.NoError(t, far.shelf.Accept(testBlob()))
+		require.NoError(t, far.blobs.Accept(testBlob()))
 		spawn := func(m *member, on identity.PeerID) {
 			p := &capsule.SpawnParams{CID: capsule.SumCID(testWasm).String(), Group: "g", Strategy: capsule.RestForOne, Restart: capsule.Permanent}
 			r, err := m.Command(t.Context(), on, capsule.Command{ID: "1", Type: capsule.Spawn, Timestamp: time.Now(), Spawn: p})
@@ -70,7 +71,7 @@ func TestGroupsAreTheSpawners(t *testing.T) {
 		spawn(two, far.Self())
 		spawn(far, "")
 		var groups []string
-		for _, c := range far.work.commands {
+		for _, c := range far.capsules.commands {
 			groups = append(groups, c.Spawn.Group)
 			require.Equal(t, capsule.RestForOne, c.Spawn.Strategy)
 			require.Equal(t, capsule.Permanent, c.Spawn.Restart)

@@ -15,9 +15,9 @@ import (
 func TestTraceCrossesNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		home := w.start("home", func(c *Config) { c.Slots, c.Payments = -1, &countingWallet{} })
-		require.NoError(t, home.shelf.Accept(testBlob()))
-		there := w.start("there", func(c *Config) { c.Payments = &countingWallet{} })
+		home := w.start("home", func(c *Config) { c.Slots, c.Payments = -1, &countingPayments{} })
+		require.NoError(t, home.blobs.Accept(testBlob()))
+		there := w.start("there", func(c *Config) { c.Payments = &countingPayments{} })
 		w.meet(home, there)
 		time.Sleep(time.Second)
 		root := trace.Context{}.Child()

@@ -19,9 +19,9 @@ import (
 func TestAnUnpaidBillIsNoCost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		liar := testkit.NamedPeer("liar")
-		c := newCrowd([]mesh.Peer{{Connected: true, RTT: time.Millisecond, Profile: mesh.Profile{
+		c := newFakeMesh([]mesh.Peer{{Connected: true, RTT: time.Millisecond, Profile: mesh.Profile{
 			Peer: liar, CreditCost: 1, FreeSlots: 4, Expires: time.Now().Add(time.Hour), Sequence: 1}}})
-		pay := &countingWallet{refusal: credit.ErrOverHold}
+		pay := &countingPayments{refusal: credit.ErrOverHold}
 		k := startOn(t, c, func(cfg *Config) { cfg.Payments = pay })
 		for _, code := range []mesh.JobCode{mesh.JobRejected, mesh.JobInternal, mesh.JobBadCapsule} {
 			c.answers = map[identity.PeerID]func(context.Context, mesh.JobCall) (mesh.JobOutcome, error){

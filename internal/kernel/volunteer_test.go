@@ -29,8 +29,8 @@ func volunteer(t *testing.T, stop watcher.Signal) {
 	rarely := func(c *Config) { c.PublishEvery = 35 * time.Second } // but for changes
 	home := w.start("home", func(c *Config) { rarely(c); c.Slots = -1 })
 	page := w.start("page", func(c *Config) { rarely(c); c.Kind, c.Slots = "browser", 3 })
-	require.NoError(t, home.shelf.Accept(testBlob()))
-	require.NoError(t, page.shelf.Accept(testBlob()))
+	require.NoError(t, home.blobs.Accept(testBlob()))
+	require.NoError(t, page.blobs.Accept(testBlob()))
 	w.meet(home, page)
 	time.Sleep(40 * time.Second)
 	says := func() uint32 {
@@ -66,7 +66,7 @@ func volunteer(t *testing.T, stop watcher.Signal) {
 	dispatch()
 	time.Sleep(15 * time.Second)
 	require.NoError(t, <-ended, "what was in hand is finished")
-	require.Zero(t, page.work.now.Load(), "and the next one waits")
+	require.Zero(t, page.capsules.running.Load(), "and the next one waits")
 	require.Empty(t, ended)
 	require.Zero(t, says(), "also after a slot came back")
 	n, ok := infoOf(t, page.Kernel, page.Self())
@@ -102,7 +102,7 @@ func TestTirelessNodesWorkOn(t *testing.T) {
 		w := newWorld(t)
 		home := w.start("home", func(c *Config) { c.Slots = -1 })
 		mill := w.start("mill", func(c *Config) { c.AlwaysVolunteer = true })
-		require.NoError(t, home.shelf.Accept(testBlob()))
+		require.NoError(t, home.blobs.Accept(testBlob()))
 		w.meet(home, mill)
 		time.Sleep(10 * time.Second)
 		require.NoError(t, mill.Signal(watcherBattery(0.05)))

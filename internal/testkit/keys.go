@@ -1,6 +1,7 @@
 // Package testkit is what the tests of several packages share: keys by number and by name,
-// and a Keeper in memory. It imports no package but identity, so that those of every other
-// can use it; what needs more stands in a package below it, by subject. Only tests import it.
+// fixed balances, UUIDs, and a Keeper in memory. It imports no package but fault and
+// identity, so that those of every other can use it; what needs more stands in a package
+// below it, by subject. Only tests import it.
 package testkit
 
 import (

@@ -2,9 +2,6 @@ package placement
 
 import (
 	"context"
-	"encoding/binary"
-	"fmt"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -97,7 +94,7 @@ func newRoom(t *testing.T, change func(*Config)) *room {
 		change(&c)
 	}
 	var err error
-	r.gate, err = governance.New(governance.Config{Ledgers: payer{}})
+	r.gate, err = governance.New(governance.Config{Ledgers: testkit.Balances{ledger: 1 << 40}})
 	require.NoError(t, err)
 	r.Table, err = New(c, r.now)
 	require.NoError(t, err)
@@ -163,35 +160,18 @@ type job struct {
 func (j *job) Admitted() governance.Admitted { return j.admitted }
 func (j *job) History() *History             { return &j.history }
 
-// payer covers every budget; it is a working governance.Ledgers.
-type payer struct{}
-
-func (payer) Authorize(_ identity.LedgerID, _ string, _ []byte, _, _ identity.PeerID, _ string, amount, _ uint64, _ time.Duration, _ time.Time) (uint64, error) {
-	return max(amount, 1000), nil
-}
-
-var (
-	ledger = testkit.Ledger(0)
-	uuids  atomic.Uint64
-)
-
-func newID() string {
-	var b [16]byte
-	binary.BigEndian.PutUint64(b[8:], uuids.Add(1))
-	b[6], b[8] = 0x70, 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
+var ledger = testkit.Ledger(0)
 
 // job passes a job through a real gate: there is no other way to get one.
 func (r *room) job(capsule string, change func(*governance.Job)) *job {
 	r.t.Helper()
-	asked := governance.Job{ID: newID(), Capsule: capsule}
+	asked := governance.Job{ID: testkit.UUID(), Capsule: capsule}
 	if change != nil {
 		change(&asked)
 	}
 	a, err := r.gate.Admit(governance.Request{
 		Envelope: governance.Envelope{
-			ID: newID(), Type: "inos:dispatch:v1", Timestamp: r.now,
+			ID: testkit.UUID(), Type: "inos:dispatch:v1", Timestamp: r.now,
 			Metadata: governance.Metadata{CreditLedgerID: string(ledger)},
 		},
 		Job: asked,

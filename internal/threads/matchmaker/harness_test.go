@@ -2,11 +2,9 @@ package matchmaker
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,22 +18,6 @@ import (
 
 var payer = testkit.Ledger(0)
 
-// payAll covers every budget; it is a working governance.Ledgers.
-type payAll struct{}
-
-func (payAll) Authorize(_ identity.LedgerID, _ string, _ []byte, _, _ identity.PeerID, _ string, amount, ceiling uint64, _ time.Duration, _ time.Time) (uint64, error) {
-	return max(amount, 1000), nil
-}
-
-var uuids atomic.Uint64
-
-func newID() string {
-	var b [16]byte
-	binary.BigEndian.PutUint64(b[8:], uuids.Add(1))
-	b[6], b[8] = 0x70, 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
 type admitted = governance.Admitted
 
 // submitted is a Job that carries nothing else.
@@ -46,15 +28,15 @@ func (s submitted) Admitted() governance.Admitted { return s.admitted }
 // admit passes a job through a real gate: there is no other way to get one.
 func admit(t *testing.T, change func(*governance.Job)) submitted {
 	t.Helper()
-	g, err := governance.New(governance.Config{Ledgers: payAll{}})
+	g, err := governance.New(governance.Config{Ledgers: testkit.Balances{payer: 1 << 40}})
 	require.NoError(t, err)
-	job := governance.Job{ID: newID(), Capsule: "c", Deadline: time.Now().Add(time.Hour)}
+	job := governance.Job{ID: testkit.UUID(), Capsule: "c", Deadline: time.Now().Add(time.Hour)}
 	if change != nil {
 		change(&job)
 	}
 	a, err := g.Admit(governance.Request{
 		Envelope: governance.Envelope{
-			ID: newID(), Type: "inos:dispatch:v1", Timestamp: time.Now(),
+			ID: testkit.UUID(), Type: "inos:dispatch:v1", Timestamp: time.Now(),
 			Metadata: governance.Metadata{CreditLedgerID: string(payer)},
 		},
 		Job: job,

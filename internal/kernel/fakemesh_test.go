@@ -20,9 +20,9 @@ import (
 	"inos/internal/testkit"
 )
 
-// crowd is a mesh of peers that are only profiles: it does at once whatever job
+// fakeMesh is a mesh of peers that are only profiles: it does at once whatever job
 // it is handed, and counts what it is asked.
-type crowd struct {
+type fakeMesh struct {
 	peers  []mesh.Peer
 	events chan mesh.Event
 	forger identity.PeerID // returns other bytes than it names
@@ -36,39 +36,39 @@ type crowd struct {
 	fetched []identity.PeerID
 }
 
-func newCrowd(peers []mesh.Peer) *crowd {
-	return &crowd{peers: peers, events: make(chan mesh.Event), calls: make(map[string]int)}
+func newFakeMesh(peers []mesh.Peer) *fakeMesh {
+	return &fakeMesh{peers: peers, events: make(chan mesh.Event), calls: make(map[string]int)}
 }
 
-func (c *crowd) count(call string) {
+func (c *fakeMesh) count(call string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.calls[call]++
 }
 
-func (c *crowd) Self() identity.PeerID { return testkit.NamedPeer("home") }
-func (c *crowd) Addrs() []string       { return nil }
-func (c *crowd) Peers() []mesh.Peer    { return c.peers }
+func (c *fakeMesh) Self() identity.PeerID { return testkit.NamedPeer("home") }
+func (c *fakeMesh) Addrs() []string       { return nil }
+func (c *fakeMesh) Peers() []mesh.Peer    { return c.peers }
 
-func (c *crowd) Events() <-chan mesh.Event { return c.events }
-func (c *crowd) Close() error              { return nil }
+func (c *fakeMesh) Events() <-chan mesh.Event { return c.events }
+func (c *fakeMesh) Close() error              { return nil }
 
-func (c *crowd) Connect(context.Context, string) (identity.PeerID, error) {
+func (c *fakeMesh) Connect(context.Context, string) (identity.PeerID, error) {
 	c.count("Connect")
 	return "", mesh.ErrUnreachable
 }
 
-func (c *crowd) Publish(context.Context, mesh.Profile) error {
+func (c *fakeMesh) Publish(context.Context, mesh.Profile) error {
 	c.count("Publish")
 	return nil
 }
 
-func (c *crowd) Find(context.Context, string) ([]mesh.Profile, error) {
+func (c *fakeMesh) Find(context.Context, string) ([]mesh.Profile, error) {
 	c.count("Find")
 	return nil, nil
 }
 
-func (c *crowd) Ping(_ context.Context, p identity.PeerID) (time.Duration, error) {
+func (c *fakeMesh) Ping(_ context.Context, p identity.PeerID) (time.Duration, error) {
 	for _, peer := range c.peers {
 		if peer.Profile.Peer == p {
 			return peer.RTT, nil
@@ -77,7 +77,7 @@ func (c *crowd) Ping(_ context.Context, p identity.PeerID) (time.Duration, error
 	return 0, mesh.ErrUnreachable
 }
 
-func (c *crowd) RunJob(ctx context.Context, p identity.PeerID, call mesh.JobCall, _ func(mesh.Progress)) (mesh.JobOutcome, error) {
+func (c *fakeMesh) RunJob(ctx context.Context, p identity.PeerID, call mesh.JobCall, _ func(mesh.Progress)) (mesh.JobOutcome, error) {
 	c.count("RunJob")
 	c.mu.Lock()
 	c.ran = append(c.ran, p)
@@ -92,12 +92,12 @@ func (c *crowd) RunJob(ctx context.Context, p identity.PeerID, call mesh.JobCall
 	return out, nil
 }
 
-func (c *crowd) Command(context.Context, identity.PeerID, mesh.CommandCall) (capsule.Reply, error) {
+func (c *fakeMesh) Command(context.Context, identity.PeerID, mesh.CommandCall) (capsule.Reply, error) {
 	c.count("Command")
 	return capsule.Reply{}, mesh.ErrUnreachable
 }
 
-func (c *crowd) FetchCapsule(_ context.Context, p identity.PeerID, _ mesh.FetchCall) (mesh.Blob, error) {
+func (c *fakeMesh) FetchCapsule(_ context.Context, p identity.PeerID, _ mesh.FetchCall) (mesh.Blob, error) {
 	c.count("FetchCapsule")
 	c.mu.Lock()
 	c.fetched = append(c.fetched, p)
@@ -105,13 +105,13 @@ func (c *crowd) FetchCapsule(_ context.Context, p identity.PeerID, _ mesh.FetchC
 	return mesh.Blob{}, mesh.ErrNotFound
 }
 
-var _ mesh.Mesh = (*crowd)(nil)
+var _ mesh.Mesh = (*fakeMesh)(nil)
 
-var crowdCapabilities = []string{"gpu", "simd", "threads", "realtime", "storage"}
+var peerCapabilities = []string{"gpu", "simd", "threads", "realtime", "storage"}
 
-// randomCrowd makes n peers with varied latencies, prices, places and
+// randomPeers makes n peers with varied latencies, prices, places and
 // capabilities.
-func randomCrowd(rng *rand.Rand, n int) []mesh.Peer {
+func randomPeers(rng *rand.Rand, n int) []mesh.Peer {
 	peers := make([]mesh.Peer, n)
 	for i := range peers {
 		p := mesh.Profile{
@@ -120,7 +120,7 @@ func randomCrowd(rng *rand.Rand, n int) []mesh.Peer {
 			CreditCost: 1 + rng.Uint64N(1000), FreeSlots: rng.Uint32N(5),
 			Expires: time.Now().Add(time.Duration(20+rng.IntN(20)) * time.Minute), Sequence: 1,
 		}
-		for _, c := range crowdCapabilities {
+		for _, c := range peerCapabilities {
 			if rng.IntN(2) == 0 {
 				p.Capabilities = append(p.Capabilities, c)
 			}
@@ -134,7 +134,7 @@ func randomCrowd(rng *rand.Rand, n int) []mesh.Peer {
 
 func randomNeeds(rng *rand.Rand, peers []mesh.Peer) governance.Requirements {
 	var r governance.Requirements
-	for _, c := range crowdCapabilities {
+	for _, c := range peerCapabilities {
 		if rng.IntN(4) == 0 {
 			r.Capabilities = append(r.Capabilities, c)
 		}
@@ -179,11 +179,11 @@ func meets(p mesh.Profile, r governance.Requirements, now time.Time) bool {
 // startOn runs a kernel without slots of its own on m, in a bubble, and returns
 // when it has taken in m's peers.
 func startOn(t *testing.T, m mesh.Mesh, change func(*Config)) *Kernel {
-	gate, err := governance.New(governance.Config{Ledgers: purse{testkit.NamedLedger("payer"): 1_000_000}})
+	gate, err := governance.New(governance.Config{Ledgers: testkit.Balances{testkit.NamedLedger("payer"): 1_000_000}})
 	require.NoError(t, err)
 	cfg := Config{
 		Self: testkit.NamedPeer("home"), Kind: "browser", Slots: -1, CreditCost: 1,
-		Gate: gate, Capsules: &workshop{}, Blobs: &shelfOf{},
+		Gate: gate, Capsules: &fakeCapsules{}, Blobs: &blobStore{},
 	}
 	if change != nil {
 		change(&cfg)

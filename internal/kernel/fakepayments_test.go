@@ -14,8 +14,8 @@ import (
 	"inos/internal/threads/watcher"
 )
 
-// countingWallet pays and earns without money, and counts.
-type countingWallet struct {
+// countingPayments pays and earns without money, and counts.
+type countingPayments struct {
 	calls, promised, paid, withdrawn, givenUp, holds, earned, refunded atomic.Int64
 
 	refusal error // of Pay
@@ -24,11 +24,11 @@ type countingWallet struct {
 	until   time.Duration // what is earned expires then; 0 means an hour
 }
 
-func (w *countingWallet) Reserve(_ identity.LedgerID, amount, _ uint64) (Funds, error) {
+func (w *countingPayments) Reserve(_ identity.LedgerID, amount, _ uint64) (Funds, error) {
 	return countingFunds(amount), nil
 }
 
-func (w *countingWallet) OnFreed(func()) {}
+func (w *countingPayments) OnFreed(func()) {}
 
 // countingFunds are as much as one likes.
 type countingFunds uint64
@@ -37,13 +37,13 @@ func (f countingFunds) Amount() uint64            { return uint64(f) }
 func (f countingFunds) Split(amount uint64) Funds { return countingFunds(amount) }
 func (countingFunds) Release()                    {}
 
-func (w *countingWallet) Promise(governance.Admitted, identity.PeerID, Terms, time.Time) ([]byte, error) {
+func (w *countingPayments) Promise(governance.Admitted, identity.PeerID, Terms, time.Time) ([]byte, error) {
 	w.calls.Add(1)
 	w.promised.Add(1)
 	return []byte("voucher"), nil
 }
 
-func (w *countingWallet) Pay(governance.Admitted, mesh.JobOutcome, time.Duration, time.Time) error {
+func (w *countingPayments) Pay(governance.Admitted, mesh.JobOutcome, time.Duration, time.Time) error {
 	w.calls.Add(1)
 	if w.refusal != nil {
 		return w.refusal
@@ -52,24 +52,24 @@ func (w *countingWallet) Pay(governance.Admitted, mesh.JobOutcome, time.Duration
 	return nil
 }
 
-func (w *countingWallet) Withdraw(governance.Admitted, identity.PeerID, time.Time) {
+func (w *countingPayments) Withdraw(governance.Admitted, identity.PeerID, time.Time) {
 	w.calls.Add(1)
 	w.withdrawn.Add(1)
 }
 
-func (w *countingWallet) GiveUp(governance.Admitted, identity.PeerID) {
+func (w *countingPayments) GiveUp(governance.Admitted, identity.PeerID) {
 	w.calls.Add(1)
 	w.givenUp.Add(1)
 }
 
-func (w *countingWallet) Earn(a governance.Admitted, _ Terms, _ time.Time) (Earning, error) {
+func (w *countingPayments) Earn(a governance.Admitted, _ Terms, _ time.Time) (Earning, error) {
 	w.calls.Add(1)
 	w.holds.Add(1)
 	return countingEarning{w, w.pays != nil && w.pays(a)}, nil
 }
 
 type countingEarning struct {
-	*countingWallet
+	*countingPayments
 	payer bool
 }
 
@@ -92,25 +92,25 @@ func (e countingEarning) Until() time.Time {
 
 func watcherBattery(level float64) watcher.Signal { return watcher.Battery{Level: level} }
 
-// countingShelf is an empty shelf that counts what it is asked.
-type countingShelf struct {
-	shelfOf
+// countingBlobs is an empty blob store that counts what it is asked.
+type countingBlobs struct {
+	blobStore
 	calls atomic.Int64
 }
 
-func (s *countingShelf) Has(cid capsule.CID) bool {
+func (s *countingBlobs) Has(cid capsule.CID) bool {
 	s.calls.Add(1)
-	return s.shelfOf.Has(cid)
+	return s.blobStore.Has(cid)
 }
 
-func (s *countingShelf) Capsule(ctx context.Context, cid capsule.CID) (mesh.Blob, error) {
+func (s *countingBlobs) Capsule(ctx context.Context, cid capsule.CID) (mesh.Blob, error) {
 	s.calls.Add(1)
-	return s.shelfOf.Capsule(ctx, cid)
+	return s.blobStore.Capsule(ctx, cid)
 }
 
-func (s *countingShelf) Accept(b mesh.Blob) error {
+func (s *countingBlobs) Accept(b mesh.Blob) error {
 	s.calls.Add(1)
-	return s.shelfOf.Accept(b)
+	return s.blobStore.Accept(b)
 }
 
 // randomSignal is anything a host or a capsule may report.
