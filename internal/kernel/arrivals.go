@@ -9,17 +9,17 @@ import (
 	"inos/internal/mesh"
 )
 
-// A job of another node has a slot from when its input and its capsule are here. Until then
-// it is an arrival: it costs memory, of which there is a bound, and of that bound each origin
-// has a share. So nobody keeps a slot by being slow.
+// A job of another node gets a slot only when its input and its capsule are here. Until then it is
+// an arrival: it takes memory, which is bounded, and each origin has a share of that bound. So no
+// node can occupy a slot by sending slowly.
 
-// errMadeRoom ends an arrival in whose place another one has come.
+// errMadeRoom ends an arrival that made room for one whose origin had less on its way here.
 var errMadeRoom = fault.Internal("kernel: others, who had less on its way here, came first")
 
-// noFreeSlot is why a node with slots is busy.
+// noFreeSlot is the reason that a busy node with slots gives.
 const noFreeSlot = "no free slot"
 
-// arrivalCost is what an arrival counts besides the bytes of its input.
+// arrivalCost is the memory in bytes that an arrival counts for besides its input.
 const arrivalCost = 1 << 20
 
 // arrival is a job of another node on its way here.
@@ -27,22 +27,24 @@ type arrival struct {
 	job    *job
 	origin string
 	bytes  uint64
-	pays   bool          // who sends it has paid before, or pays now
-	slot   bool          // it has one
-	got    chan struct{} // closed when it is given one; nil: it does not wait
+	pays   bool          // the sender has paid before, or pays now
+	slot   bool          // a slot is taken for it
+	got    chan struct{} // closed when a slot is given to it; nil: it does not wait
 }
 
-// arrivals are those that are under way, in the order in which they came.
+// arrivals are the jobs on their way here, in the order in which they came.
 type arrivals struct {
 	most, used uint64
 	of         map[string]uint64 // by origin
 	all        []*arrival
-	line       []*arrival // that wait for a slot
-	passed     int        // of the last slots went past who had waited for longest
+	line       []*arrival // those that wait for a slot
+	passed     int        // how many slots in a row were given past the one that has waited longest
 }
 
-// newArrivals has room for an input of the largest size for each slot, and no more than a quarter
-// of the node's memory, so that capsules and compilations have theirs; if that is little, two such
+// newArrivals bounds the arrivals' memory by an input of the largest size for each slot, and by a
+// quarter of the node's memory, which leaves the rest to capsules and compilations. The bound is
+// two such inputs at least, unless that is more than half of the memory. memory is in bytes; 0 is
+// without bound.
 // inputs and no more than half. memory 0 is without bound.
 func newArrivals(slots int, memory uint64) arrivals {
 	as := arrivals{most: uint64(max(slots, 4)) * mesh.MaxTransfer, of: make(map[string]uint64)}
@@ -52,7 +54,7 @@ func newArrivals(slots int, memory uint64) arrivals {
 	return as
 }
 
-// origin of a call: the network that it comes from, or its node when that is not known.
+// origin is the network that a call comes from, or its node when the network is not known.
 func origin(call mesh.JobCall, from string) string {
 	if call.Origin != "" {
 		return call.Origin
@@ -60,8 +62,8 @@ func origin(call mesh.JobCall, from string) string {
 	return from
 }
 
-// add takes a in: an origin may have as much on its way as is free then. Those that have more
-// make room, the oldest first.
+// add takes a in. An origin may have as much on its way as is free then. Arrivals of origins that
+// have more make room, the oldest first.
 func (as *arrivals) add(a *arrival) bool {
 	for as.used+a.bytes > as.most || as.of[a.origin]+a.bytes > as.most-as.used-a.bytes {
 		var worst *arrival
@@ -82,7 +84,7 @@ func (as *arrivals) add(a *arrival) bool {
 	return true
 }
 
-// remove forgets a, if that has not been done.
+// remove forgets a; a second call does nothing.
 func (as *arrivals) remove(a *arrival) {
 	for i, b := range as.all {
 		if b == a {
@@ -100,12 +102,12 @@ func (as *arrivals) remove(a *arrival) {
 	}
 }
 
-// passedAtMost is how many slots in a row may go past who has waited for longest.
+// passedAtMost is how many slots in a row may be given past the arrival that has waited longest.
 const passedAtMost = 3
 
-// next is who gets the next slot: of those that have paid before or pay now the one that has
-// waited for longest, but one slot in passedAtMost+1 goes to who has waited for longest of
-// all, whoever it is. Somebody waits.
+// next returns the arrival that gets the next slot: the one that has waited longest of those whose
+// sender has paid before or pays now. One slot in passedAtMost+1 goes to the one that has waited
+// longest of all. At least one must wait.
 func (as *arrivals) next() *arrival {
 	i := slices.IndexFunc(as.line, func(a *arrival) bool { return a.pays })
 	if i <= 0 || as.passed == passedAtMost {
@@ -116,7 +118,7 @@ func (as *arrivals) next() *arrival {
 	return as.line[i]
 }
 
-// handOn gives free slots to those whose input and capsule are here.
+// handOn gives free slots to arrivals whose input and capsule are here.
 func (s *state) handOn(now time.Time) {
 	for len(s.arrivals.line) > 0 && s.nodes.TakeOwn(now) {
 		a := s.arrivals.next()
@@ -126,9 +128,9 @@ func (s *state) handOn(now time.Time) {
 	}
 }
 
-// slotFor takes a slot for an arrival that is complete. When there is none it waits for one,
-// for as long as what came took to come: it would take that long elsewhere. pays says that
-// its turn comes before those who have paid nothing yet.
+// slotFor takes a slot for an arrival that is complete. When none is free, it waits for as long as
+// the transfer took, since a transfer to another node would take as long. pays gives it precedence
+// over senders that have paid nothing yet.
 func (k *Kernel) slotFor(ctx context.Context, a *arrival, pays bool, took time.Duration) error {
 	if err := k.loop.ask(ctx, func(s *state) {
 		a.pays = pays

@@ -23,8 +23,7 @@ func Supervised(s *supervisor.Supervisor) Capsules { return supervised{s} }
 
 type supervised struct{ *supervisor.Supervisor }
 
-// Command implements Capsules: a supervisor answers every command, so there is
-// no error.
+// Command implements Capsules. It returns no error, since a supervisor answers every command.
 func (s supervised) Command(ctx context.Context, cmd capsule.Command) (capsule.Reply, error) {
 	return s.Supervisor.Command(ctx, cmd), nil
 }
@@ -60,7 +59,7 @@ func (s supervised) Listen(capsuleID string) (lifecycle.Listening, error) {
 // capsules is what a Kernel has of lifecycle.Service: its methods.
 type capsules = lifecycle.Service
 
-// serveCapsules makes what serves the capsules of this node.
+// serveCapsules makes the lifecycle.Service of this node.
 func (k *Kernel) serveCapsules() {
 	c := lifecycle.Config{
 		Self: k.cfg.Self, Capabilities: k.cfg.Capabilities, CreditCost: k.cfg.CreditCost, Gate: k.cfg.Gate, Capsules: k.cfg.Capsules,
@@ -86,7 +85,7 @@ func (k *Kernel) authorizeTransfer(ctx context.Context, node identity.PeerID) er
 	return nil
 }
 
-// capsuleEvents makes events of what lifecycle tells.
+// capsuleEvents turns the reports of lifecycle into events of the kernel.
 type capsuleEvents struct{ k *Kernel }
 
 // Commanded implements lifecycle.Events.
@@ -109,14 +108,14 @@ func (e capsuleEvents) Charged(capsuleID string, ledger identity.LedgerID, actio
 	e.k.emit(CapsuleCredit{at(), capsuleID, ledger, action, reason, err})
 }
 
-// CapsuleEvent takes an event of the supervisor in: heartbeats and ends go to the
-// watcher, all but heartbeats become events of the kernel. It never blocks and
-// does not call the supervisor, as supervisor.Config.Emit demands.
+// CapsuleEvent takes in an event of the supervisor. Heartbeats and ends go to the watcher; all but
+// heartbeats become events of the kernel. It never blocks and does not call the supervisor, as
+// supervisor.Config.Emit demands.
 func (k *Kernel) CapsuleEvent(e supervisor.Event) {
 	k.metering.Observe(e)
 	switch e := e.(type) {
 	case supervisor.HeartbeatReceived:
-		e.Heartbeat.CapsuleID = e.ID // whatever the capsule calls itself
+		e.Heartbeat.CapsuleID = e.ID // not the id that the capsule claims
 		_ = k.Heartbeat(e.Heartbeat) // the watcher counts what it refuses
 		return
 	case supervisor.CapsuleEnded:
@@ -125,7 +124,7 @@ func (k *Kernel) CapsuleEvent(e supervisor.Event) {
 	k.emit(CapsuleNews{at(), e})
 }
 
-// endOf is why a capsule ended, as what waits for it is told.
+// endOf is the error by which a capsule's streams and waiting calls end.
 func endOf(e supervisor.CapsuleEnded) error {
 	if e.Err == nil {
 		return fmt.Errorf("%w: %s", capsule.ErrStopped, e.Reason)

@@ -15,8 +15,8 @@ import (
 // chooser is placement as the matchmaker sees it.
 type chooser struct{ k *Kernel }
 
-// Choose implements matchmaker.Chooser: the best known node for one job, the best
-// matching for several.
+// Choose implements matchmaker.Chooser: one job gets the best known node, several get the best
+// matching.
 func (c chooser) Choose(ctx context.Context, jobs []matchmaker.Waiting) []matchmaker.Choice {
 	started := c.k.cfg.Now()
 	out := make([]matchmaker.Choice, len(jobs))
@@ -26,15 +26,15 @@ func (c chooser) Choose(ctx context.Context, jobs []matchmaker.Waiting) []matchm
 		}
 	}
 	for i, o := range out {
-		if o.Err == nil { // a search that found all busy is waiting, not a choice
+		if o.Err == nil { // a job that found all nodes busy waits; that is no choice
 			spanSince(jobs[i].Ctx, "choose", started)
 		}
 	}
 	return out
 }
 
-// choose goes by the order of jobs: those for one node together, as far as no job
-// for several nodes stands between them.
+// choose keeps the order of jobs. It matches those for one node together, up to the next job for
+// several nodes.
 func (s *state) choose(jobs []matchmaker.Waiting, out []matchmaker.Choice, now time.Time) {
 	for from := 0; from < len(jobs); {
 		j := jobs[from].Job.(*job)
@@ -54,12 +54,12 @@ func (s *state) choose(jobs []matchmaker.Waiting, out []matchmaker.Choice, now t
 	}
 }
 
-// Look implements matchmaker.Chooser: it waits for the nodes that look best to be
-// measured, or asks the directory when there are none.
+// Look implements matchmaker.Chooser. It waits until the nodes that look best are measured, or asks
+// the directory when there are none.
 func (c chooser) Look(ctx context.Context, w matchmaker.Waiting) {
 	k, j := c.k, w.Job.(*job)
 	var p *placement.Probe
-	var over chan struct{} // nil: it is over
+	var over chan struct{} // nil: the probe has ended
 	if k.loop.ask(ctx, func(s *state) {
 		if p = j.history.TakeProbe(); p != nil {
 			over = s.probes[p]
@@ -89,7 +89,7 @@ func (c chooser) Done(p matchmaker.Placement, out mesh.JobOutcome, err error) {
 	_ = c.k.loop.tell(context.Background(), func(s *state) {
 		now := time.Now()
 		if g, several := p.Slot.(*quorum.Group); several {
-			s.nodes.GiveBack(g.Members, now) // none once it has been started: each replica gives its own slot back
+			s.nodes.GiveBack(g.Members, now) // empty once the run has started: each replica has given its own back
 			s.k.matchmaker.Kick()
 			return
 		}
@@ -100,23 +100,23 @@ func (c chooser) Done(p matchmaker.Placement, out mesh.JobOutcome, err error) {
 		s.nodes.Done(p, out, err, now)
 		switch {
 		case slot.Own && out.Code == mesh.JobBusy:
-			s.cooling++ // its capsules have no room; not before the next tick
+			s.cooling++ // its capsules have no room: the slot is free again from the next tick on
 		case slot.Own:
 			s.returnSlot(now)
 		}
 	})
 }
 
-// judge records what node did with a job, as far as that shows by itself.
+// judge records what node did with a job, as far as the outcome alone shows it.
 func (k *Kernel) judge(ctx context.Context, node identity.PeerID, out mesh.JobOutcome, err error) {
 	if deed, ok := placement.DeedOf(out, err, ctx.Err() != nil); ok {
-		// Without a loop there is nothing to weigh.
+		// Without a loop there is no reputation to change.
 		_ = k.loop.tell(context.Background(), func(s *state) { s.nodes.Record(node, deed, time.Now()) })
 	}
 }
 
-// hedge says when a second copy of the job shall follow the one on p: after p's own
-// p95. A job that came with a voucher has one to give, and so one copy.
+// hedge returns after what time a second copy of the job follows the one on p: p's own p95. A job
+// that came with a voucher has only that one to give, and so gets no second copy.
 func (k *Kernel) hedge(submitted matchmaker.Job, p matchmaker.Placement) (after time.Duration, ok bool) {
 	j := submitted.(*job)
 	if j.admitted.Voucher() != nil || j.admitted.Job().ReplicasOrOne() > 1 {

@@ -8,20 +8,20 @@ import (
 	"inos/internal/mesh"
 )
 
-// Clocks is how this machine's clock stands to those of the connected peers.
+// Clocks compares this machine's clock with those of the connected peers.
 type Clocks struct {
-	// Ahead is how far it is ahead of the middle one of theirs; negative: behind.
+	// Ahead is how far this clock is ahead of the peers' median; negative: behind.
 	Ahead time.Duration
-	// Peers is of how many that is known, and Apart of how many of them it differs by more
-	// than clock.Tolerance, the same way as Ahead.
+	// Peers counts the peers whose clocks are known. Apart counts those of them from which this
+	// clock differs by more than clock.Tolerance, in the same direction as Ahead.
 	Peers, Apart int
 }
 
-// Wrong reports whether the clock differs by more than clock.Tolerance from the middle one:
-// it is more likely to be wrong than half of the others.
+// Wrong reports whether this clock differs from the median by more than clock.Tolerance: then it is
+// more likely to be wrong than half of the others.
 func (c Clocks) Wrong() bool { return c.Ahead.Abs() > clock.Tolerance }
 
-// String is for people: "this machine's clock is 40s ahead of 3 of 3 peers".
+// String is text for people: "this machine's clock is 40s ahead of 3 of 3 peers".
 func (c Clocks) String() string {
 	return "this machine's clock is " + clock.Words(c.Ahead, fmt.Sprintf("%d of %d peers", c.Apart, c.Peers))
 }
@@ -52,8 +52,8 @@ func (k *Kernel) Clocks() Clocks {
 	return compareClocks(m.Peers(), k.cfg.Now())
 }
 
-// watchClocks tells when this machine's clock turns out to be wrong, to be so by another
-// minute, or to be right again. The pinger calls it after each round.
+// watchClocks emits an event when this machine's clock turns out to be wrong, when its error
+// changes by another minute, and when it is right again. The pinger calls it after each round.
 func (k *Kernel) watchClocks(told Clocks) Clocks {
 	c := k.Clocks()
 	if c.Wrong() == told.Wrong() && (!c.Wrong() || (c.Ahead-told.Ahead).Abs() <= clock.Tolerance) {

@@ -12,7 +12,7 @@ import (
 	"inos/internal/threads/matchmaker"
 )
 
-// codeOf says in the mesh's terms how a run or a dispatch failed.
+// codeOf is the mesh's code for the failure of a run or a dispatch.
 func codeOf(err error) mesh.JobCode {
 	for _, c := range codes {
 		if errors.Is(err, c.err) {
@@ -22,8 +22,9 @@ func codeOf(err error) mesh.JobCode {
 	return mesh.JobInternal
 }
 
-// codes are looked through in order. What ended a job is another question than which code
-// is the most telling: of a compilation that was cut short, for example, that it was cut short.
+// codes are looked through in order; the first match is the cause. fault.Find answers another
+// question: which code says the most. A compilation that was cut short, for example, counts here as
+// cut short.
 var codes = []struct {
 	err  error
 	code mesh.JobCode

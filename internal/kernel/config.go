@@ -14,8 +14,8 @@ import (
 	"inos/internal/trace"
 )
 
-// Config of a Kernel. Self, Gate, Capsules and Blobs are required; zero figures
-// mean the defaults.
+// Config of a Kernel. Self, Gate, Capsules and Blobs are required; a figure of zero means its
+// default.
 type Config struct {
 	Self         identity.PeerID
 	Name         string // for people
@@ -23,67 +23,67 @@ type Config struct {
 	Capabilities []string
 	GeoHash      string
 	CreditCost   uint64 // microcredits per second of capsule time
-	// Owner has vouched for being this node's owner, in Ownership, which travels with
-	// the profile; both may be empty.
+	// Owner has vouched for owning this node, in Ownership, which travels with the profile. Both
+	// may be empty.
 	Owner     identity.PeerID
 	Ownership []byte
-	Slots     int // jobs run here at a time; 0 means 1, below 0 none
+	Slots     int // jobs that run here at a time; 0 means 1, below 0 none
 
 	Gate     Gate
 	Capsules Capsules
 	Blobs    lifecycle.Blobs
-	// Snapshots is where Capsules keeps its images; nil: they do not travel.
+	// Snapshots stores the images of Capsules; nil: snapshots do not travel.
 	Snapshots lifecycle.Snapshots
 	Payments  Payments         // nil: no vouchers, no receipts
 	Scorer    scheduler.Scorer // nil: scheduler.Formula
-	// Reputation is noted after every job that another node did, and is a factor of
-	// its score; nil: every node is a stranger for ever.
+	// Reputation records every job that another node did, and is a factor of its score. nil: every
+	// node stays a stranger.
 	Reputation *credit.Reputation
 	Upkeep     lifecycle.Upkeep // nil: spawned capsules cost nothing
-	// Memory is where inputs, outputs and what is fetched take theirs from; nil: without bound.
+	// Memory is the budget for inputs, outputs and fetched capsules; nil: without bound.
 	Memory *budget.Memory
 	Trace  *trace.Recorder // nil: one of the default size
 
-	// Emit gets every event, one at a time and in order. It must not block and must
-	// not call the kernel. nil: events go to subscribers only.
+	// Emit gets every event, one at a time and in order. It must not block and must not call the
+	// kernel. nil: events go to subscribers only.
 	Emit func(Event)
 
-	// Now is this machine's clock, which may be wrong and may be set at any time, with its
-	// monotonic reading; nil means time.Now. What others are told is by it.
+	// Now is this machine's clock with its monotonic reading. It may be wrong and may be set at any
+	// time. The times that other nodes are told come from it. nil means time.Now.
 	Now func() time.Time
 
 	PublishEvery time.Duration // 0 means 10 s
 	ProfileTTL   time.Duration // 0 means 3 * PublishEvery
 	PingEvery    time.Duration // 0 means 5 s
-	// DefaultLatency is the least latency a node counts with until this node has
-	// measured its own, whatever the node claims; 0 means 100 ms.
+	// DefaultLatency is the least latency that a node counts with until this node has measured it,
+	// whatever the node claims; 0 means 100 ms.
 	DefaultLatency time.Duration
 
-	IdleAfter time.Duration // a user who did nothing for as long is not active; 0 means 30 s
-	// AlwaysVolunteer nodes take jobs of other nodes while their user is active or their battery
-	// low, too.
+	IdleAfter time.Duration // the user is active for so long after the last input; 0 means 30 s
+	// AlwaysVolunteer nodes take jobs of other nodes also while their user is active or their
+	// battery is low.
 	AlwaysVolunteer bool
 
 	Jobs     int // jobs of this node queued or placed at a time; 0 means 1024
-	InHand   int // of them being placed or run at a time; 0 means 64
+	InHand   int // jobs of them that are being placed or run at a time; 0 means 64
 	Attempts int // nodes tried for one job; 0 means 3
-	// Silence is how long a node may report nothing of a job before another one gets
-	// it; see matchmaker.Config. 0 means 30 s.
+	// Silence is the stall timeout: how long a node may report nothing new of a job before the next
+	// attempt starts on another node; see matchmaker.Config. 0 means 30 s.
 	Silence time.Duration
-	// Hedge sends a second copy of a job to another node when the first takes longer
-	// than 95 % of its node's last answers did; both nodes may have to be paid.
+	// Hedge sends a second copy of a job to another node when the first takes longer than 95 % of
+	// its node's last answers did. Both nodes may have to be paid.
 	Hedge bool
 	Nodes int // nodes known at most; 0 means 1<<20
-	// Explain is the number of known nodes up to which every placement counts what
-	// each requirement ruled out, which looks at every node; 0 means 32. A job that
-	// gets no node is told in any case.
+	// Explain is the number of known nodes up to which every placement counts what each requirement
+	// ruled out, for which it looks at every node; 0 means 32. For a job that gets no node that is
+	// always counted.
 	Explain int
 }
 
-// ErrConfig says what a Config lacks. Final.
+// ErrConfig: a required field of a Config is missing. Final.
 var ErrConfig = fault.Internal("kernel: bad config")
 
-// withDefaults fills in c and says what is missing.
+// withDefaults fills in c. Errors match ErrConfig and name what is missing.
 func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.Self == "":

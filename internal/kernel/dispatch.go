@@ -26,9 +26,9 @@ var (
 	ErrDuplicate = fault.Final("duplicate_job", "kernel: job is already under way")
 )
 
-// Dispatch runs a job on the best node and waits for its end. Governance is asked
-// first and at once: of a job that it rejects (*governance.Rejection) nothing else
-// hears. Cancelling ctx cancels the job wherever it is.
+// Dispatch runs a job on the best node and waits for its end. It asks governance first; a job that
+// governance rejects (*governance.Rejection) goes nowhere else. Cancelling ctx cancels the job
+// wherever it is.
 func (k *Kernel) Dispatch(ctx context.Context, sub Submission) (Outcome, error) {
 	started := k.cfg.Now()
 	ctx, end := k.traced(ctx, &sub, started)
@@ -112,7 +112,7 @@ func paidFor(attempts []matchmaker.Attempt) (sum uint64) {
 	return sum
 }
 
-// enter puts the job in the table.
+// enter puts the job into the table.
 func (k *Kernel) enter(ctx context.Context, j *job, now time.Time) error {
 	asked, fresh := j.admitted.Job(), false
 	j.info = JobInfo{
@@ -140,10 +140,10 @@ func (k *Kernel) enter(ctx context.Context, j *job, now time.Time) error {
 	return nil
 }
 
-// leave takes the job out of the table, fills in the decision and returns err, which
-// says why when no node was there.
+// leave takes the job out of the table, fills in the decision and returns err; where no node could
+// run the job, that says why.
 func (k *Kernel) leave(j *job, out *Outcome, o mesh.JobOutcome, err error) error {
-	// Without a loop there is no table; the outcome stands all the same.
+	// Without a loop there is no table; the outcome is still valid.
 	_ = k.loop.ask(context.Background(), func(s *state) {
 		switch {
 		case noNode(err):
@@ -154,7 +154,7 @@ func (k *Kernel) leave(j *job, out *Outcome, o mesh.JobOutcome, err error) error
 			}
 		}
 		var decided bool
-		if out.Decision, decided = j.history.Decision(); !decided { // it waited until the end
+		if out.Decision, decided = j.history.Decision(); !decided { // the job waited until its end
 			out.Decision = s.decideNow(j, time.Now())
 		}
 		if err == nil {
@@ -165,7 +165,7 @@ func (k *Kernel) leave(j *job, out *Outcome, o mesh.JobOutcome, err error) error
 	return err
 }
 
-// endJob moves a job to the ended ones and says so.
+// endJob moves a job to the ended ones and emits JobEnded.
 func (s *state) endJob(id string, from identity.PeerID, o mesh.JobOutcome, err error) {
 	now := time.Now()
 	if err == nil {
@@ -194,8 +194,8 @@ func reasonOf(err error) string {
 	return mesh.JobRejected.Fault().Code()
 }
 
-// checkSubmission finds what would keep any node from taking the job: that is this side's
-// fault, and no node hears of it. Errors match mesh.ErrTooBig or ErrInput; both are final.
+// checkSubmission finds errors that would keep every node from taking the job. They are this
+// side's, so that no node is asked. Errors match mesh.ErrTooBig or ErrInput; both are final.
 func (k *Kernel) checkSubmission(a governance.Admitted, sub *Submission) error {
 	if err := (mesh.JobCall{Envelope: a.Envelope(), Voucher: sub.Voucher, Input: sub.Input}).Fits(); err != nil {
 		return err
@@ -203,7 +203,7 @@ func (k *Kernel) checkSubmission(a governance.Admitted, sub *Submission) error {
 	return checkInput(a.Job(), sub.Input)
 }
 
-// checkInput compares input with what the job says of it, where it does.
+// checkInput compares input with the job's description of it, as far as it has one.
 func checkInput(job governance.Job, input []byte) error {
 	if job.InputLength != uint64(len(input)) && (job.InputLength != 0 || job.InputCID != "") {
 		return fmt.Errorf("%w: %d bytes instead of %d", ErrInput, len(input), job.InputLength)

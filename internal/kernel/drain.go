@@ -11,32 +11,32 @@ import (
 	"inos/internal/mesh"
 )
 
-// errHandBack ends a run that this node gives back to whoever asked for it.
+// errHandBack ends a run whose job this node hands back to its caller.
 var errHandBack = fmt.Errorf("%w and hands its jobs back", lifecycle.ErrDraining)
 
-// Drained counts what a Drain came to.
+// Drained counts the jobs by how they ended during a Drain.
 type Drained struct {
-	Finished   int // jobs of others that ended by themselves meanwhile
-	HandedBack int // that were ended and given back: paid for as long as they ran
-	Own        int // dispatched from here and still under way
+	Finished   int // jobs of others that ended by themselves
+	HandedBack int // jobs of others that were ended and given back: paid for as long as they ran
+	Own        int // jobs dispatched from here that are still under way
 }
 
-// leaving is how far this node is on its way out.
+// leaving is the state of this node's drain.
 type leaving struct {
 	draining atomic.Bool
 	left     atomic.Bool // the profile has been withdrawn
 
-	// Of the loop.
+	// The loop's:
 	count Drained
 	empty chan struct{} // closed once no job is under way; nil: nobody waits
 }
 
-// Drain takes no new work from now on: the profile says that there are no free slots,
-// new jobs of other nodes are answered JobBusy and their spawns lifecycle.ErrDraining. It waits for
-// the jobs that are under way, and for those dispatched from here, until ctx ends; the
-// jobs of others that run then are ended and answered JobBusy, for which their callers
-// choose another node and pay this one for as long as they ran. Drain is called once. Errors are ErrStopped,
-// or name what has not let go.
+// Drain takes no new work from now on: the profile says that there are no free slots, new jobs of
+// other nodes are answered JobBusy and their spawns lifecycle.ErrDraining. It waits until ctx ends
+// for the jobs that are under way, and for those dispatched from here. Then it ends the jobs of
+// others that still run and answers them JobBusy: their callers choose another node and pay this
+// one for as long as they ran. Drain is called once. Errors are ErrStopped, or name what has not
+// ended.
 func (k *Kernel) Drain(ctx context.Context) (Drained, error) {
 	k.leaving.draining.Store(true)
 	empty := make(chan struct{})
@@ -66,7 +66,7 @@ func (k *Kernel) Drain(ctx context.Context) (Drained, error) {
 	return d, errors.Join(err, stuck)
 }
 
-// letGo is how long a run may take to end once it is told to.
+// letGo is how long a run may take to end after it was told to.
 const letGo = 5 * time.Second
 
 // handBack ends the jobs of others and waits until they have ended.
@@ -83,7 +83,7 @@ func (k *Kernel) handBack(empty <-chan struct{}) error {
 		return err
 	}
 	if left == 0 {
-		return nil // own jobs are under way
+		return nil // only jobs dispatched from here are under way
 	}
 	limit := time.NewTimer(letGo)
 	defer limit.Stop()
@@ -111,7 +111,7 @@ func (s *state) served() (n int) {
 	return n
 }
 
-// nobodyLeft tells who waits for it that no job is under way any more.
+// nobodyLeft wakes the Drain that waits, once no job is under way any more.
 func (s *state) nobodyLeft() {
 	if l := &s.k.leaving; l.empty != nil && len(s.jobs.active) == 0 {
 		close(l.empty)
@@ -130,9 +130,9 @@ func (s *state) drained(out mesh.JobOutcome) {
 	}
 }
 
-// handedBack is out, unless this node gave the job back before it ran: then the caller
-// hears that the node is busy. What has a result or a receipt stays as it is: a run that
-// was handed back has its JobBusy, and its bill, from perform.
+// handedBack returns out, or a JobBusy in its place when this node gave the job back before it ran.
+// An outcome with a result or a receipt stays as it is. A run that was handed back has its JobBusy
+// and its bill from perform.
 func handedBack(ctx context.Context, out mesh.JobOutcome) mesh.JobOutcome {
 	if !errors.Is(context.Cause(ctx), errHandBack) || out.Code == mesh.JobOK || len(out.Receipt) > 0 {
 		return out
@@ -141,12 +141,11 @@ func handedBack(ctx context.Context, out mesh.JobOutcome) mesh.JobOutcome {
 		Message: errHandBack.Error(), FetchedBytes: out.FetchedBytes}
 }
 
-// goodbyeLife is how long the last profile is good for: long enough to be heard.
+// goodbyeLife is how long the last profile is valid: long enough to reach the others.
 const goodbyeLife = 2 * time.Second
 
-// Leave withdraws this node's profile: the last one says that it offers nothing, and
-// expires at once. Nothing is published after it. Errors are the mesh's; ErrNoMesh
-// without one.
+// Leave withdraws this node's profile: the last one offers nothing and expires at once. Nothing is
+// published after it. Errors are the mesh's; ErrNoMesh without one.
 func (k *Kernel) Leave(ctx context.Context) error {
 	k.leaving.draining.Store(true)
 	m, err := k.Mesh()
@@ -162,5 +161,5 @@ func (k *Kernel) Leave(ctx context.Context) error {
 	return m.Publish(ctx, p)
 }
 
-// Draining reports whether this node has been told to leave.
+// Draining reports whether Drain was called.
 func (k *Kernel) Draining() bool { return k.leaving.draining.Load() }

@@ -8,7 +8,7 @@ import (
 	"inos/internal/mesh"
 )
 
-// effects carries out on the loop what the placement.Table has done.
+// effects carries out, on the loop, the effects of a placement.Table.
 type effects struct{ s *state }
 
 var _ placement.Effects = (*effects)(nil)
@@ -22,8 +22,8 @@ func (e *effects) KickAfter(d time.Duration) (stop func()) {
 	return func() { t.Stop() }
 }
 
-// Measure implements placement.Effects. When too many nodes wait, the next round of pings will
-// do.
+// Measure implements placement.Effects. When too many nodes wait, the next round of pings measures
+// the node.
 func (e *effects) Measure(id identity.PeerID) {
 	select {
 	case e.s.k.pings <- id:
@@ -43,7 +43,7 @@ func (e *effects) Probe(p *placement.Probe) bool {
 	k.dials.Go(func() {
 		defer close(over)
 		k.measure(k.life, m, p.Nodes, placement.ProbeAtOnce)
-		// Without a loop nobody chooses.
+		// Without a loop no node is chosen.
 		_ = k.loop.ask(k.life, func(s *state) {
 			s.nodes.ProbeEnded(p)
 			delete(s.probes, p)
@@ -52,8 +52,8 @@ func (e *effects) Probe(p *placement.Probe) bool {
 	return true
 }
 
-// CanDial implements placement.Effects. Without a mesh, or where it does not say, everybody can
-// be dialled.
+// CanDial implements placement.Effects. It is true for every node when there is no mesh, or when
+// the mesh cannot tell.
 func (e *effects) CanDial(addrs []string) bool {
 	m, err := e.s.k.Mesh()
 	if err != nil {

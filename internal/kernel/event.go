@@ -29,18 +29,18 @@ type At struct{ Time time.Time }
 func (a At) When() time.Time { return a.Time }
 
 type (
-	// NodeHeard: a node is new, or says something new of itself.
+	// NodeHeard: a node is new, or its profile has changed.
 	NodeHeard struct {
 		At
 		Profile mesh.Profile
 		New     bool
 	}
-	// NodeGone: a node has expired or answers no more.
+	// NodeGone: a node has expired or no longer answers.
 	NodeGone struct {
 		At
 		Node identity.PeerID
 	}
-	// PeerConnected and PeerDisconnected follow the mesh.
+	// PeerConnected and PeerDisconnected report changes of the mesh's connections.
 	PeerConnected struct {
 		At
 		Peer identity.PeerID
@@ -49,23 +49,23 @@ type (
 		At
 		Peer identity.PeerID
 	}
-	// Joined: this node has a peer, and had none. Parted: it has none any more; the
-	// mesh tries to get one back.
+	// Joined: this node has its first peer. Parted: it has lost its last one; the mesh goes on
+	// trying to get one back.
 	Joined struct {
 		At
 		Peer identity.PeerID
 	}
 	Parted struct {
 		At
-		Peer identity.PeerID // the last
+		Peer identity.PeerID // the last one
 	}
-	// ClockOffset: this machine's clock differs from the middle one of the peers' by more
-	// than a minute, by another minute, or no longer.
+	// ClockOffset: this machine's clock has begun to differ from the peers' median by more than a
+	// minute, differs by another minute, or no longer differs.
 	ClockOffset struct {
 		At
 		Clocks Clocks
 	}
-	// JobRejected: governance said no. From is zero for this node's own jobs.
+	// JobRejected: governance rejected a job. From is zero for this node's own jobs.
 	JobRejected struct {
 		At
 		JobID  string
@@ -73,7 +73,7 @@ type (
 		Reason string
 		Err    error
 	}
-	// JobAdmitted: governance said yes.
+	// JobAdmitted: governance admitted a job.
 	JobAdmitted struct {
 		At
 		JobID    string
@@ -89,14 +89,14 @@ type (
 		Attempt  int
 		Decision placement.Decision
 	}
-	// JobProgress of a job, dispatched from here or run here.
+	// JobProgress: a job that was dispatched from here, or runs here, has reported progress.
 	JobProgress struct {
 		At
 		JobID    string
 		Progress mesh.Progress
 	}
-	// JobEnded: a job dispatched from here, or run here for From, is over. Err is
-	// nil when it went well.
+	// JobEnded: a job dispatched from here, or run here for From, has ended. Err is nil when it
+	// succeeded.
 	JobEnded struct {
 		At
 		JobID   string
@@ -123,8 +123,8 @@ type (
 		Taken     int64 // bytes that reached it
 		Err       error
 	}
-	// CapsuleCredit: the ledger that pays for a capsule ran dry, or pays again. Action
-	// is "pause", "resume" or "kill"; Err says why it could not be done.
+	// CapsuleCredit: the ledger that pays for a capsule cannot pay any longer, or can again. Action
+	// is "pause", "resume" or "kill"; Err says why that action failed.
 	CapsuleCredit struct {
 		At
 		CapsuleID string
@@ -133,10 +133,10 @@ type (
 		Reason    string
 		Err       error
 	}
-	// MiningStop and MiningStart: this node takes no more jobs of other nodes, since its
-	// user is active or its battery low, or takes them again. Jobs in hand are finished,
-	// own ones go on. Work of its own kind that is done only while nobody needs the
-	// machine should follow them. One of them comes at the start.
+	// MiningStop and MiningStart: this node takes no more jobs of other nodes, because its user is
+	// active or its battery low, or takes them again. Jobs in hand are finished and own jobs go on.
+	// A program that works only while the machine is idle should follow them. One of them is
+	// emitted at the start.
 	MiningStop struct {
 		At
 		Reason string
@@ -145,27 +145,27 @@ type (
 		At
 		Reason string
 	}
-	// HostChanged: user, battery or visibility.
+	// HostChanged: the user's activity, the battery or the visibility has changed.
 	HostChanged struct {
 		At
 		Host watcher.Host
 	}
-	// CapsuleChanged: a capsule's congestion, status or end.
+	// CapsuleChanged: a capsule's congestion or status has changed, or it has ended.
 	CapsuleChanged struct {
 		At
 		Capsule watcher.Capsule
 	}
-	// Throttled: the way of streams into a capsule jams, or no longer does.
+	// Throttled: the streams into a capsule are throttled, or no longer are.
 	Throttled struct {
 		At
 		Throttle adjuster.Throttle
 	}
-	// FidelityChanged: how closely sensors are worth reading.
+	// FidelityChanged: the rate at which sensors should be read has changed.
 	FidelityChanged struct {
 		At
 		Fidelity adjuster.Fidelity
 	}
-	// ServiceFailed: a part of the kernel ended unasked and is started again.
+	// ServiceFailed: a part of the kernel ended unexpectedly and is started again.
 	ServiceFailed struct {
 		At
 		Service string
@@ -203,8 +203,8 @@ func (FidelityChanged) Name() string  { return "sensors:fidelity" }
 func (ServiceFailed) Name() string    { return "kernel:restarted" }
 func (Dropped) Name() string          { return "events:dropped" }
 
-// hub hands events to subscribers. A subscriber that does not read loses
-// events, never time of the kernel's.
+// hub hands events to subscribers. A subscriber that does not read loses events; the kernel never
+// waits for it.
 type hub struct {
 	mu      sync.Mutex
 	direct  func(Event) // Config.Emit, called in the order of events

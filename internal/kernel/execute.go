@@ -18,7 +18,7 @@ import (
 
 var (
 	errBudget = fault.Final("credit_exhausted", "kernel: the job's budget is used up")
-	// errVoucherEnds ends a run that its voucher does not pay for any longer.
+	// errVoucherEnds ends a run that its voucher no longer pays for.
 	errVoucherEnds = fault.Retryable("deadline", "kernel: the job's voucher ends")
 )
 
@@ -27,29 +27,29 @@ type work struct {
 	cid     capsule.CID
 	limits  Limits
 	terms   Terms
-	earning Earning // what is held for it; nil: nobody pays
+	earning Earning // the hold for it; nil: nobody pays
 	input   []byte
-	fetched uint64 // bytes of the capsule that travelled for it
-	unpin   func() // lets its capsule go; nil: it is not here
+	fetched uint64 // bytes of the capsule that were transferred for it
+	unpin   func() // releases its capsule; nil: the capsule is not here
 }
 
-// over lets the capsule of work that has ended go.
+// over releases the capsule of work that has ended.
 func (w work) over() {
 	if w.unpin != nil {
 		w.unpin()
 	}
 }
 
-// refund gives back what is held for work that is not done.
+// refund gives back the hold for work that is not done.
 func (w work) refund(now time.Time) {
 	if w.earning != nil {
 		w.earning.Refund(now)
 	}
 }
 
-// execute runs an admitted job of this node's own on its own capsules. The caller has taken
-// a slot. It returns when the job has ended; ctx's end ends it. terms.Amount is the most
-// that it may cost; less is held when its time is short, and only that may be billed.
+// execute runs an admitted job of this node's own on its own capsules. The caller has taken a slot.
+// It blocks until the job has ended; the end of ctx ends the job. terms.Amount is the most that the
+// job may cost; when its time is short less is held, and only that may be billed.
 func (k *Kernel) execute(ctx context.Context, a governance.Admitted, terms Terms, input []byte, fetch mesh.FetchFunc, onProgress func(mesh.Progress)) mesh.JobOutcome {
 	out := mesh.JobOutcome{JobID: a.Job().ID, Node: k.cfg.Self}
 	var got work
@@ -64,18 +64,18 @@ func (k *Kernel) execute(ctx context.Context, a governance.Admitted, terms Terms
 	}
 	w.cid, w.input, w.fetched = got.cid, input, got.fetched
 	out = k.perform(ctx, a, w, onProgress)
-	out.LetGo() // the output is whose the job is
+	out.LetGo() // the output belongs to the job's caller
 	return out
 }
 
-// failed is out as err has it.
+// failed is out with the code and the message of err.
 func (k *Kernel) failed(out mesh.JobOutcome, err error) mesh.JobOutcome {
 	out.Code, out.Reason, out.Message = codeOf(err), mesh.Reason(err), mesh.ShortMessage(err.Error())
 	return out
 }
 
-// capsuleOf has the job's capsule here, where it stays until w is over, and says in w what its
-// limits are.
+// capsuleOf fetches the job's capsule, unless it is here, and keeps it here until w is over. It
+// sets the limits of w from the capsule's.
 func (k *Kernel) capsuleOf(ctx context.Context, a governance.Admitted, w *work, fetch mesh.FetchFunc, out mesh.JobOutcome) (mesh.JobOutcome, bool) {
 	var err error
 	if w.cid, err = capsule.ParseCID(a.Job().Capsule); err != nil {
@@ -85,7 +85,7 @@ func (k *Kernel) capsuleOf(ctx context.Context, a governance.Admitted, w *work, 
 	_, had := span(ctx, "fetch")
 	blob, fetched, err := k.modules.Have(ctx, a.From(), w.cid, fetch)
 	if err != nil || fetched > 0 {
-		had(spanCode(out, err)) // one that was here already is not worth a span
+		had(spanCode(out, err)) // a capsule that was here already needs no span
 	}
 	switch {
 	case err != nil && ctx.Err() == context.DeadlineExceeded:
@@ -103,7 +103,7 @@ func (k *Kernel) capsuleOf(ctx context.Context, a governance.Admitted, w *work, 
 	return out, true
 }
 
-// held has what the job can cost within limits held for it.
+// held sets aside the most that the job can cost within limits.
 func (k *Kernel) held(a governance.Admitted, terms Terms, limits Limits, out mesh.JobOutcome) (w work, _ mesh.JobOutcome, ok bool) {
 	now := k.cfg.Now()
 	most := longestUse(a.Job(), limits, now)
@@ -114,7 +114,8 @@ func (k *Kernel) held(a governance.Admitted, terms Terms, limits Limits, out mes
 	}
 	var err error
 	switch w.earning, err = k.cfg.Payments.Earn(a, terms, now); {
-	case heldUp(err), a.From() != "" && (errors.Is(err, credit.ErrFailed) || errors.Is(err, credit.ErrBusy)): // it says nothing of who pays
+	case heldUp(err), a.From() != "" && (errors.Is(err, credit.ErrFailed) || errors.Is(err, credit.ErrBusy)):
+		// It is not the payer's fault.
 		out.Code, out.Message, out.Reason = mesh.JobBusy, err.Error(), mesh.Reason(err)
 		return work{}, out, false
 	case err != nil:
@@ -124,12 +125,12 @@ func (k *Kernel) held(a governance.Admitted, terms Terms, limits Limits, out mes
 	return w, out, true
 }
 
-// perform does w, for which a slot has been taken, and collects what is earned.
+// perform runs w, for which a slot has been taken, and collects the payment.
 func (k *Kernel) perform(ctx context.Context, a governance.Admitted, w work, onProgress func(mesh.Progress)) mesh.JobOutcome {
 	job, earning, input := a.Job(), w.earning, w.input
 	out := mesh.JobOutcome{JobID: job.ID, Node: k.cfg.Self, FetchedBytes: w.fetched}
 	now := k.cfg.Now()
-	// Time has passed since it was held, and the capsule's own limits are known now.
+	// Time has passed since the hold was made, and the capsule's own limits are known now.
 	amount := min(w.terms.Amount, credit.Bound(k.cfg.CreditCost, longestUse(job, w.limits, now)))
 	paidFor := time.Duration(-1) // by the voucher, from now; below 0: without end
 	if earning != nil {
@@ -155,7 +156,7 @@ func (k *Kernel) perform(ctx context.Context, a governance.Admitted, w work, onP
 		room.End()
 	}
 	switch {
-	case began.IsZero(): // the node did nothing for it
+	case began.IsZero(): // the node did nothing for the job
 		w.refund(finished)
 		return k.failed(out, err)
 	case err == nil:
@@ -165,8 +166,8 @@ func (k *Kernel) perform(ctx context.Context, a governance.Admitted, w work, onP
 	default:
 		out = k.failed(out, err)
 	}
-	// Whatever ended it, it is paid for as long as it ran: otherwise who can end a run so
-	// would have a node's time for nothing.
+	// The run is paid for as long as it took, however it ended: a caller who can end a run must not
+	// get a node's time for nothing.
 	out.Cost = cost
 	if earning != nil {
 		_, settled := span(ctx, "settle")
@@ -186,8 +187,8 @@ func (k *Kernel) perform(ctx context.Context, a governance.Admitted, w work, onP
 	return out
 }
 
-// runFor is a context for a run: it ends when the time left to the job's deadline is over, or
-// what its voucher pays for. Below 0 is without end.
+// runFor is a context for a run. It ends when the time left to the job's deadline, or the time that
+// its voucher pays for, is over. A time below 0 is without end.
 func runFor(ctx context.Context, left, paidFor time.Duration) (context.Context, context.CancelCauseFunc) {
 	least, why := left, error(context.DeadlineExceeded)
 	if paidFor >= 0 && (left < 0 || paidFor < left) {
@@ -204,8 +205,8 @@ func runFor(ctx context.Context, left, paidFor time.Duration) (context.Context, 
 	}
 }
 
-// endedBy is the error of a run on running, which comes of ctx: why it was ended, if err is
-// what the end of its context looks like.
+// endedBy is the error of a run on running, a child of ctx. When err is what the end of its context
+// looks like, it is the cause of that end.
 func endedBy(ctx, running context.Context, err error) error {
 	cause := context.Cause(running)
 	ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, cause)
@@ -231,7 +232,7 @@ func (k *Kernel) limits(m capsule.Manifest) Limits {
 	return l
 }
 
-// longestUse is how long a run may take, its compilation and its start with it.
+// longestUse is how long a run may take, its compilation and its start included.
 func longestUse(job governance.Job, l Limits, now time.Time) time.Duration {
 	most := longestRun
 	if l.Time > 0 {

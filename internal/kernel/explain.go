@@ -11,7 +11,7 @@ import (
 	"inos/internal/scheduler"
 )
 
-// Explain says what Choose would do with job now, and why.
+// Explain describes what Choose would do with job now, and why.
 func (k *Kernel) Explain(ctx context.Context, job governance.Job) (scheduler.Explanation, error) {
 	if job.ID == "" {
 		job.ID = "explain"
@@ -26,10 +26,9 @@ func (k *Kernel) Explain(ctx context.Context, job governance.Job) (scheduler.Exp
 	return e, err
 }
 
-// Decision is the last decision about a job that was dispatched from here, and the
-// node that it is about; for a job that still waits for its first, what would be
-// decided now, and no node. The last jobs that ended are remembered. Errors match
-// ErrNoJob or ErrStopped.
+// Decision returns the last decision about a job that was dispatched from here, and the node that
+// it chose. For a job that still waits for its first decision it returns what would be decided now,
+// and no node. The last jobs that ended are remembered. Errors match ErrNoJob or ErrStopped.
 func (k *Kernel) Decision(ctx context.Context, jobID string) (d placement.Decision, node identity.PeerID, err error) {
 	found := false
 	if err := k.loop.ask(ctx, func(s *state) {
@@ -52,7 +51,7 @@ func (k *Kernel) Decision(ctx context.Context, jobID string) (d placement.Decisi
 	return d, node, nil
 }
 
-// decideNow keeps what would be decided about j now as the last decision, and returns it.
+// decideNow records what would be decided about j now as its last decision, and returns it.
 func (s *state) decideNow(j *job, now time.Time) placement.Decision {
 	j.history.Decide(s.nodes.Count(placement.RequestOf(j.admitted.Job(), nil), now))
 	d, _ := j.history.Decision()

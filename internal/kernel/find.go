@@ -15,8 +15,8 @@ const (
 	findTimeout = 10 * time.Second
 	// findAtMost bounds the remembered lookups.
 	findAtMost = 1024
-	// measureFound is how many found nodes are measured before the choice is made
-	// again; which of them look best is looked at then.
+	// measureFound is how many found nodes are measured before the choice is made again. The best
+	// of them are then probed for the job.
 	measureFound   = 16
 	measureTimeout = 2 * time.Second
 )
@@ -24,13 +24,12 @@ const (
 // Found is a node that the directory has a record of.
 type Found struct {
 	placement.NodeInfo
-	Heard bool // this node knew of it before, by gossip or from an earlier lookup
+	Heard bool // this node knew the node before, by gossip or from an earlier lookup
 }
 
-// Find asks the mesh's directory now for the nodes that provide capability, takes
-// in what they say of themselves, measures those that are new and lists them by
-// id; this node is not among them. What gossip alone has told is left out. Errors
-// are ErrNoMesh, ErrStopped or the mesh's.
+// Find asks the mesh's directory now for the nodes that provide capability, takes in their
+// profiles, measures those that are new and lists them by id, without this node. Nodes that are
+// known by gossip alone are left out. Errors are ErrNoMesh, ErrStopped or the mesh's.
 func (k *Kernel) Find(ctx context.Context, capability string) ([]Found, error) {
 	m, err := k.Mesh()
 	if err != nil {
@@ -63,7 +62,7 @@ func (k *Kernel) Find(ctx context.Context, capability string) ([]Found, error) {
 	rows := make([]Found, 0, len(ids))
 	err = k.loop.ask(ctx, func(s *state) {
 		for _, id := range ids {
-			// One whose figures are bad, or that has answered no ping, is not known.
+			// A node whose figures are bad, or that has answered no ping, is not known.
 			if info, known := s.nodes.Info(id, time.Now()); known {
 				rows = append(rows, Found{info, heard[id]})
 			}
@@ -72,7 +71,7 @@ func (k *Kernel) Find(ctx context.Context, capability string) ([]Found, error) {
 	return rows, err
 }
 
-// Names are the names that the known ones of ids go by.
+// Names returns the names of those of ids that are known.
 func (k *Kernel) Names(ctx context.Context, ids []identity.PeerID) (map[identity.PeerID]string, error) {
 	names := make(map[identity.PeerID]string, len(ids))
 	err := k.loop.ask(ctx, func(s *state) {
@@ -87,23 +86,22 @@ func (k *Kernel) Names(ctx context.Context, ids []identity.PeerID) (map[identity
 	return names, err
 }
 
-// finder lets one lookup of a capability serve everybody who wants it.
+// finder shares one lookup of a capability among all who want it.
 type finder struct {
 	mu      sync.Mutex
 	lookups map[string]*lookup
 }
 
-// lookup is one question to the directory. What is below done is set before done
-// is closed.
+// lookup is one question to the directory. The fields below done are set before done is closed.
 type lookup struct {
 	done    chan struct{}
 	ended   time.Time
 	found   []mesh.Profile
-	givenUp bool // whoever asked went away before there was an answer
+	givenUp bool // the asker's context ended before there was an answer
 }
 
-// discover asks the directory for the nodes of each capability, takes in what it
-// says and measures the nodes that are new.
+// discover asks the directory for the nodes of each capability, takes in their profiles and
+// measures the nodes that are new.
 func (k *Kernel) discover(ctx context.Context, capabilities []string) {
 	m, err := k.Mesh()
 	if err != nil {
@@ -141,8 +139,8 @@ func (k *Kernel) takeIn(ctx context.Context, m mesh.Mesh, found map[identity.Pee
 	k.measure(ctx, m, unmeasured, pingsAtOnce)
 }
 
-// find returns the nodes that provide capability, from a lookup of its own, one
-// under way or one just over.
+// find returns the nodes that provide capability, from a new lookup, from one under way or from one
+// that has just ended.
 func (f *finder) find(ctx context.Context, m mesh.Mesh, capability string) []mesh.Profile {
 	for {
 		l, mine := f.join(capability)
@@ -168,8 +166,8 @@ func (f *finder) find(ctx context.Context, m mesh.Mesh, capability string) []mes
 	}
 }
 
-// join returns the lookup to wait for, or a new one that the caller must make.
-// It returns nil when too many capabilities are being looked up.
+// join returns the lookup to wait for; mine says that it is new and the caller must make it. It
+// returns nil when too many capabilities are being looked up.
 func (f *finder) join(capability string) (l *lookup, mine bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -195,7 +193,7 @@ func (f *finder) join(capability string) (l *lookup, mine bool) {
 	return l, true
 }
 
-// stale reports whether l is over, and too old to serve.
+// stale reports whether l has ended and is too old to use.
 func (l *lookup) stale() bool {
 	select {
 	case <-l.done:

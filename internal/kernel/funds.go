@@ -13,44 +13,44 @@ import (
 )
 
 const (
-	// reachTime is how long a job without a deadline may take besides its run: capsule
-	// and input have to travel. An input has inputRate, in bytes a second, on top.
+	// reachTime is how long a job without a deadline may take besides its run, for capsule and
+	// input to travel. An input adds its size divided by inputRate, in bytes a second.
 	reachTime = 5 * time.Minute
 	inputRate = 32 << 10
-	// longestRun bounds what is promised ahead: no voucher lives for longer than a day.
+	// longestRun bounds a promise's time: no voucher is valid for longer than a day.
 	longestRun = 12 * time.Hour
-	// outgrow is how many times more is set aside for a run that has outlasted what was.
+	// outgrow is the factor by which more is set aside for a run that has outlasted its amount.
 	outgrow = 4
 )
 
 // Terms are what one run of a job may cost and how long it may take.
 type Terms struct {
-	Price  uint64    // microcredits a second, as the node was chosen for
+	Price  uint64    // microcredits a second, as when the node was chosen
 	Amount uint64    // the most it may cost, in microcredits
-	Until  time.Time // it has ended by then, or counts as lost
-	Funds  Funds     // that Amount is taken from; nil: from what the ledger has then
+	Until  time.Time // the run has ended by then, or counts as lost
+	Funds  Funds     // where Amount is taken from; nil: from what the ledger has then
 }
 
-// Funds are set aside on a ledger for one run.
+// Funds is an amount set aside on a ledger for one run.
 type Funds interface {
-	// Amount is how much, in microcredits.
+	// Amount is the rest, in microcredits.
 	Amount() uint64
-	// Split takes amount out of them, which is no more than they are.
+	// Split takes amount out of it, which is at most the rest.
 	Split(amount uint64) Funds
-	// Release gives back what has not been held. Calling it again is harmless.
+	// Release gives back what has not become a hold. Calling it again is harmless.
 	Release()
 }
 
-// offer is what is set aside with a slot: the terms of the run but its end.
+// offer is what is set aside with a slot: the terms of the run without its end.
 type offer struct {
 	terms Terms
-	run   time.Duration // that Amount pays for, as far as time limits it
+	run   time.Duration // the time that Amount pays for, where time limits the run
 }
 
 var _ placement.Offer = offer{}
 
-// offerOf is what is set aside with p's slot. The slot keeps it: what has not become a hold is
-// given back with the slot.
+// offerOf is what is set aside with p's slot. The slot owns it: what has not become a hold is given
+// back with the slot.
 func offerOf(p matchmaker.Placement) offer { return placement.SlotOf(p).Offer.(offer) }
 
 // Release implements placement.Offer.
@@ -60,10 +60,10 @@ func (o offer) Release() {
 	}
 }
 
-// fund sets aside what a run of j's job on a node of this price can cost: the price
-// times the time until its deadline or, without one, what such runs usually take; never
-// more than the budget, or than the ledger can pay. Errors match credit.ErrFundsHeld
-// when the money is there but held for other jobs: then there will be enough.
+// fund sets aside what a run of j's job on a node of this price can cost: the price times the time
+// until its deadline or, without one, the usual time of such runs; never more than the budget, or
+// than the ledger can pay. Errors match credit.ErrFundsHeld when the money is there but held for
+// other jobs; it will be free later.
 func (s *state) fund(j *job, price uint64, now time.Time) (o offer, err error) {
 	a := j.admitted
 	o = s.offerFor(j, price, now)
@@ -71,7 +71,7 @@ func (s *state) fund(j *job, price uint64, now time.Time) (o offer, err error) {
 		return o, nil
 	}
 	least := o.terms.Amount
-	if j.sub.Job.Budget == 0 { // less than usual is better than nothing: most runs need far less
+	if j.sub.Job.Budget == 0 { // less than usual is accepted: most runs need far less
 		least = j.outlasted + 1
 	}
 	if o.terms.Funds, err = s.k.cfg.Payments.Reserve(a.Ledger(), o.terms.Amount, least); err == nil {
@@ -80,7 +80,7 @@ func (s *state) fund(j *job, price uint64, now time.Time) (o offer, err error) {
 	return o, err
 }
 
-// fundAll is fund for the replicas of a job, all of them or none.
+// fundAll does what fund does for the replicas of a job, for all of them or for none.
 func (s *state) fundAll(j *job, places []matchmaker.Placement, now time.Time) error {
 	offers := make([]offer, len(places))
 	var sum uint64
@@ -111,7 +111,7 @@ func (s *state) fundAll(j *job, places []matchmaker.Placement, now time.Time) er
 	return nil
 }
 
-// offerFor is what a run can cost and take, before anything is set aside.
+// offerFor is the most that a run can cost and take; it sets nothing aside.
 func (s *state) offerFor(j *job, price uint64, now time.Time) (o offer) {
 	asked := j.admitted.Job()
 	o.run = s.runOf(j, price, now)
@@ -133,7 +133,7 @@ func (s *state) runOf(j *job, price uint64, now time.Time) time.Duration {
 	switch {
 	case !asked.Deadline.IsZero():
 		return max(min(asked.Deadline.Sub(now), longestRun), time.Millisecond)
-	case j.sub.Job.Budget > 0: // it says what the run may cost, and so how long it may take
+	case j.sub.Job.Budget > 0: // the budget bounds the cost, and so the time
 		if price > 0 {
 			run = max(run, credit.Meter{Rate: price, Max: asked.Budget}.Lasts())
 		}
@@ -152,8 +152,8 @@ func (o offer) Until(asked governance.Job, now time.Time) time.Time {
 	return now.Add(o.run + reachTime + time.Duration(asked.InputLength/inputRate)*time.Second)
 }
 
-// outlasted reports whether a run on o ended because what was set aside for it was used
-// up, though its caller has set no budget: it is sent again, and more is set aside.
+// outlasted reports whether a run on o ended because it used up what was set aside for it, though
+// its caller has set no budget. Such a job is sent again with more set aside.
 func (k *Kernel) outlasted(ctx context.Context, j *job, o offer, out mesh.JobOutcome) bool {
 	sub := j.sub
 	if sub.Job.Budget > 0 || out.Code != mesh.JobCreditExhausted || len(out.Receipt) == 0 || out.Cost < o.terms.Amount || o.terms.Funds == nil {
@@ -163,7 +163,7 @@ func (k *Kernel) outlasted(ctx context.Context, j *job, o offer, out mesh.JobOut
 	// Without a loop nothing is sent again.
 	_ = k.loop.ask(ctx, func(s *state) {
 		if o.terms.Amount >= j.admitted.Job().Budget {
-			return // that is the most that any job may cost
+			return // the most that any job may cost
 		}
 		again = true
 		j.outran, j.outlasted = max(j.outran, o.run), max(j.outlasted, o.terms.Amount)
@@ -172,5 +172,5 @@ func (k *Kernel) outlasted(ctx context.Context, j *job, o offer, out mesh.JobOut
 	return again
 }
 
-// heldUp reports whether err, of a hold that could not be made, is one that passes.
+// heldUp reports whether err, of a hold that could not be made, is temporary.
 func heldUp(err error) bool { return errors.Is(err, credit.ErrFundsHeld) }

@@ -23,8 +23,8 @@ type job struct {
 	run      *quorum.Run // nil: one node runs it
 	cancel   context.CancelCauseFunc
 
-	outran    time.Duration // the longest run that turned out to be too short
-	outlasted uint64        // and the most microcredits that turned out to be too little
+	outran    time.Duration // the longest run that was cut short
+	outlasted uint64        // the most microcredits that were used up
 }
 
 var _ placement.Job = (*job)(nil)
@@ -35,20 +35,20 @@ func (j *job) Admitted() governance.Admitted { return j.admitted }
 // History implements placement.Job.
 func (j *job) History() *placement.History { return &j.history }
 
-// jobTable holds the jobs that are here and the last ones that were.
+// jobTable holds the jobs that are here and the last ones that ended.
 type jobTable struct {
 	active map[jobKey]*job
 	ended  [remembered]endedJob // a ring
-	count  int                  // ended, ever
+	count  int                  // all that ever ended
 }
 
-// endedJob is what is kept of a job.
+// endedJob is what the table keeps of an ended job.
 type endedJob struct {
 	info     JobInfo
 	decision placement.Decision
 }
 
-// jobKey tells a job dispatched from here from the same job running here.
+// jobKey distinguishes a job dispatched from here from the same job running here.
 type jobKey struct {
 	id   string
 	from identity.PeerID // zero: dispatched from here
@@ -102,7 +102,7 @@ func (t *jobTable) list() []JobInfo {
 	return out
 }
 
-// past is the last decision about an ended job that was dispatched from here.
+// past returns the last decision about an ended job that was dispatched from here.
 func (t *jobTable) past(id string) (d placement.Decision, node identity.PeerID, ok bool) {
 	for i := range min(t.count, remembered) {
 		if j := &t.ended[(t.count-1-i)%remembered]; j.info.ID == id && j.info.From == "" {

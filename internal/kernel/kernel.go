@@ -21,8 +21,8 @@ import (
 	"inos/internal/threads/watcher"
 )
 
-// Kernel is one node. Its methods are safe for concurrent use and, unless they
-// say otherwise, may be called before Run and before the mesh is joined.
+// Kernel is one node. Its methods are safe for concurrent use and, unless they say otherwise, may
+// be called before Run and before the mesh is joined.
 type Kernel struct {
 	*capsules
 
@@ -43,12 +43,12 @@ type Kernel struct {
 	leaving    leaving
 
 	mesh      atomic.Pointer[joined]
-	attached  chan struct{}   // closed when the mesh is
+	attached  chan struct{}   // closed when the mesh is attached
 	attach    sync.Mutex      // one Join at a time
 	life      context.Context // ends with Run
 	end       context.CancelFunc
 	dials     sync.WaitGroup
-	republish chan struct{}        // capacity 1: the own profile changed
+	republish chan struct{}        // capacity 1: the own profile has changed
 	pings     chan identity.PeerID // nodes to measure out of turn
 }
 
@@ -128,8 +128,7 @@ func (k *Kernel) Run(ctx context.Context, m mesh.Mesh) error {
 		}
 	}
 	spec := suture.Spec{EventHook: k.supervised, Timeout: time.Minute}
-	// The loop outlives everybody who asks it something, or they would wait for an
-	// answer that nobody gives.
+	// The loop outlives all who ask it: otherwise they would wait for an answer that never comes.
 	base := suture.New("kernel", spec)
 	base.Add(k.loop)
 	baseCtx, stopBase := context.WithCancel(context.WithoutCancel(ctx))
@@ -156,7 +155,7 @@ func (k *Kernel) Run(ctx context.Context, m mesh.Mesh) error {
 	return err
 }
 
-// service names a loop to the supervisor.
+// service gives a loop a name for the supervisor.
 type service struct {
 	name  string
 	serve func(ctx context.Context) error
@@ -185,7 +184,7 @@ func (k *Kernel) attachMesh(m mesh.Mesh) error {
 	defer k.attach.Unlock()
 	if have := k.mesh.Load(); have != nil {
 		if have.Mesh == m {
-			return nil // Run and Join may both bring it, in either order
+			return nil // Run and Join may both attach it, in either order
 		}
 		return ErrJoined
 	}
@@ -205,11 +204,11 @@ func (k *Kernel) Mesh() (mesh.Mesh, error) {
 // dialsAtOnce bounds concurrent dials; browsers allow few pending sessions.
 const dialsAtOnce = 4
 
-// Join attaches m, unless it is attached already, and dials the bootstrap
-// addresses. It returns when the first has answered; the others go on until ctx
-// or the kernel ends. Errors match ErrJoined (another mesh is attached), ErrStopped, or
-// ErrBootstrap with the error of every address. With no address it returns at
-// once. Whether this node is in the mesh, now or later, Joined and Parted say.
+// Join attaches m, unless it is attached already, and dials the bootstrap addresses. It returns
+// when the first has answered; the others go on until ctx or the kernel ends. Errors match
+// ErrJoined (another mesh is attached), ErrStopped, or ErrBootstrap with the error of every
+// address. With no address it returns at once. The events Joined and Parted say whether this node
+// is in the mesh, now and later.
 func (k *Kernel) Join(ctx context.Context, m mesh.Mesh, bootstrap []string) error {
 	if err := k.attachMesh(m); err != nil {
 		return err

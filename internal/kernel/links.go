@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	// pingTimeout is what a node has to answer, at least: tripsToAnswer times its round trip
-	// where that is longer.
+	// pingTimeout is the least time that a node has to answer; it has tripsToAnswer times its round
+	// trip where that is longer.
 	pingTimeout   = 3 * time.Second
 	tripsToAnswer = 16
 	pingsAtOnce   = 4
 	// pingAtMost bounds a round of pings.
 	pingAtMost = 64
-	// meetAtOnce bounds the peers taken in while everybody else waits for the loop.
+	// meetAtOnce bounds the peers that one message to the loop takes in.
 	meetAtOnce     = 128
 	publishTimeout = 10 * time.Second
 	// publishGap is the least time between two publications.
@@ -83,8 +83,8 @@ func (s *state) meshEvent(e mesh.Event, now time.Time) {
 	}
 }
 
-// peersChange does change, which is about the connection to id. The first peer and the last one
-// decide whether this node is in the mesh.
+// peersChange runs change, which adds or removes the connection to id. The first peer and the last
+// one decide whether this node is in the mesh.
 func (s *state) peersChange(id identity.PeerID, now time.Time, change func()) {
 	before := s.nodes.Peers()
 	change()
@@ -96,7 +96,7 @@ func (s *state) peersChange(id identity.PeerID, now time.Time, change func()) {
 	}
 }
 
-// publish announces this node now and then, and soon after it has changed.
+// publish announces this node's profile regularly, and soon after it has changed.
 func (k *Kernel) publish(ctx context.Context) error {
 	m, err := k.awaitMesh(ctx)
 	if err != nil {
@@ -120,8 +120,7 @@ func (k *Kernel) publish(ctx context.Context) error {
 			return err
 		}
 		pub, cancel := context.WithTimeout(ctx, publishTimeout)
-		// A failed publication is repeated by the timer; while nobody is connected
-		// every one of them fails.
+		// The timer repeats a failed publication. While no peer is connected every one fails.
 		_ = m.Publish(pub, p)
 		cancel()
 		select {
@@ -133,8 +132,8 @@ func (k *Kernel) publish(ctx context.Context) error {
 	}
 }
 
-// profile is what this node says of itself. Its queue is empty: a job of another node
-// that finds no free slot here is sent back (JobBusy) and waits where it came from.
+// profile is this node's profile. Its queue is empty: a job of another node that finds no free slot
+// here is sent back (JobBusy) and waits where it came from.
 func (k *Kernel) profile(free int, sequence uint64) mesh.Profile {
 	c := &k.cfg
 	p := mesh.Profile{
@@ -143,7 +142,7 @@ func (k *Kernel) profile(free int, sequence uint64) mesh.Profile {
 		Expires: k.cfg.Now().Add(c.ProfileTTL), Sequence: sequence, Owner: c.Owner, Ownership: c.Ownership,
 	}
 	if c.Slots == 0 {
-		p.Capabilities = nil // nobody need look for what cannot be had
+		p.Capabilities = nil // no node need look for what it cannot get
 	}
 	if m, err := k.Mesh(); err == nil {
 		p.Addrs = m.Addrs()
@@ -186,8 +185,8 @@ func (k *Kernel) ping(ctx context.Context) error {
 // pingBurst is how many round trips make one measurement.
 const pingBurst = 3
 
-// roundTrip is the shortest of a few pings: what a busy machine or a cold code
-// path adds to one of them is not distance.
+// roundTrip is the shortest of a few pings: the others include delays of a busy machine or a cold
+// code path, which are not distance.
 func roundTrip(ctx context.Context, m mesh.Mesh, id identity.PeerID) (time.Duration, error) {
 	best, err := m.Ping(ctx, id)
 	for range pingBurst - 1 {
@@ -203,8 +202,7 @@ func roundTrip(ctx context.Context, m mesh.Mesh, id identity.PeerID) (time.Durat
 	return best, err
 }
 
-// measure pings the nodes, atOnce at a time, and returns when all have answered
-// or failed to.
+// measure pings the nodes, atOnce at a time, and returns when all have answered or failed.
 func (k *Kernel) measure(ctx context.Context, m mesh.Mesh, ids []identity.PeerID, atOnce int) {
 	tokens := make(chan struct{}, atOnce)
 	done := make(chan struct{})
@@ -223,12 +221,12 @@ func (k *Kernel) measure(ctx context.Context, m mesh.Mesh, ids []identity.PeerID
 			one, cancel := context.WithTimeout(ctx, patience)
 			defer cancel()
 			rtt, err := roundTrip(one, m, id)
-			// Whoever waits for the measurement wants it to be in the index.
+			// The caller waits until the measurement is in the index.
 			_ = k.loop.ask(ctx, func(s *state) {
 				switch {
 				case err == nil:
 					s.nodes.Measured(id, rtt)
-				case ctx.Err() == nil && !errors.Is(err, mesh.ErrLossy): // else it is there
+				case ctx.Err() == nil && !errors.Is(err, mesh.ErrLossy): // a lossy path shows that the node is there
 					s.nodes.Missed(id, time.Now())
 				}
 			})

@@ -7,28 +7,27 @@ import (
 	"inos/internal/fault"
 )
 
-// mailbox is how many messages wait for the loop before their senders do.
+// mailbox is how many messages may wait for the loop; further senders block.
 const mailbox = 256
 
 var (
 	// ErrStopped: the kernel is closed. Advice: reload the page, or start the node again.
 	ErrStopped = fault.Final("kernel_closed", "kernel: stopped")
-	// ErrPanicked says that the kernel itself broke over what it was asked: nothing that
-	// came of it is to be believed. The loop is started anew on the state as it is. Final.
+	// ErrPanicked: the kernel itself failed at this request, and nothing of its result is reliable.
+	// The loop is started again on the state as it is. Final.
 	ErrPanicked = fault.Internal("kernel: internal failure")
 )
 
-// message is a change or a reading of the state. It runs on the loop and must
-// not block.
+// message changes or reads the state. It runs on the loop and must not block.
 type message func(s *state)
 
-// eventLoop owns the state: nothing else touches it.
+// eventLoop owns the state: no other code touches it.
 //
-// A message that panics ends Serve, and the supervisor starts it anew on the same
-// state: jobs and nodes are kept, and so is what the message had changed before it
-// panicked. At worst a slot or a job's id stays taken until the node starts again.
-// Whoever asked hears ErrPanicked; a ServiceFailed event has the panic itself. When
-// it happens too often the supervisor backs off, and messages wait as long.
+// A message that panics ends Serve, and the supervisor starts it again on the same state. Jobs and
+// nodes are kept, and so is what the message had changed before it panicked. At worst a slot or a
+// job's id stays taken until the node starts again. The caller gets ErrPanicked; a ServiceFailed
+// event has the panic itself. When it happens too often the supervisor backs off, and messages wait
+// as long.
 type eventLoop struct {
 	mail    chan message
 	stopped chan struct{} // closed when Run returns
@@ -54,7 +53,7 @@ func (l *eventLoop) Serve(ctx context.Context) error {
 	}
 }
 
-// tell queues m, waiting for room.
+// tell queues m; it blocks while the mailbox is full.
 func (l *eventLoop) tell(ctx context.Context, m message) error {
 	select {
 	case l.mail <- m:
@@ -66,9 +65,8 @@ func (l *eventLoop) tell(ctx context.Context, m message) error {
 	}
 }
 
-// ask runs m on the loop and waits for it. Once m is queued only the kernel's
-// end stops the waiting: what m writes to is the caller's. Errors match ErrStopped,
-// ErrPanicked, or are ctx's.
+// ask runs m on the loop and waits for it. m writes to variables of the caller: once m is queued
+// only the kernel's end stops the waiting. Errors match ErrStopped, ErrPanicked, or are ctx's.
 func (l *eventLoop) ask(ctx context.Context, m message) error {
 	ended := make(chan error, 1)
 	if err := l.tell(ctx, func(s *state) {

@@ -12,8 +12,8 @@ import (
 	"inos/internal/trace"
 )
 
-// Message is the envelope of something of this kind that is no job, without a payload yet, with
-// the DNA that the caller left out filled in.
+// Message makes the envelope of a message of this kind that is not a job, without its payload. It
+// fills in the DNA that the caller left out.
 func (k *Kernel) Message(ctx context.Context, kind string, dna governance.Metadata) governance.Envelope {
 	if dna.ModuleID == "" {
 		dna.ModuleID = "inos.kernel"
@@ -29,8 +29,8 @@ func (k *Kernel) Message(ctx context.Context, kind string, dna governance.Metada
 	return sending(ctx, governance.Envelope{ID: messageID(now), Type: kind, Timestamp: now, Metadata: dna, Version: 1})
 }
 
-// Pass lets in what another node sent: the envelope must be of that kind and its DNA
-// in order, see Gate.Message. Errors match lifecycle.ErrDenied.
+// Pass checks a message of another node: the envelope must be of that kind and Gate.Message must
+// accept its DNA. Errors match lifecycle.ErrDenied.
 func (k *Kernel) Pass(env governance.Envelope, kind string) error {
 	if env.Type != kind {
 		return fmt.Errorf("%w: an envelope of type %.80q, not %s", lifecycle.ErrDenied, env.Type, kind)

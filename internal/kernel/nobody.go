@@ -12,18 +12,18 @@ import (
 	"inos/internal/threads/matchmaker"
 )
 
-// NobodyError says that a job waited until its deadline and no node was there that may
-// run it, and why. It matches scheduler.ErrNoCandidate, or quorum.ErrReplicas where too few
-// were there. Retryable.
+// NobodyError says that a job waited until its deadline and no node could run it, and why. It
+// matches scheduler.ErrNoCandidate, or quorum.ErrReplicas where there were too few nodes.
+// Retryable.
 type NobodyError struct {
 	Waited   time.Duration
 	Joined   bool               // a mesh is attached
 	Peers    int                // connected
 	Known    int                // nodes, this one not counted
-	Request  scheduler.Request  // what the job asks for
+	Request  scheduler.Request  // what the job requires
 	Decision placement.Decision // counted when the wait ended
-	Clocks   Clocks             // this machine's, beside the peers': one that is wrong may be why
-	Tried    error              // how the last attempt went, nil where there was none
+	Clocks   Clocks             // compared with the peers': a wrong clock may be the reason
+	Tried    error              // the error of the last attempt, nil without one
 	Err      error
 }
 
@@ -44,7 +44,7 @@ func (e *NobodyError) Error() string {
 	return s
 }
 
-// why speaks of the first thing that is missing.
+// why names the first thing that is missing.
 func (e *NobodyError) why() string {
 	if e.Known == 0 {
 		return e.alone() + e.own()
@@ -60,7 +60,7 @@ func (e *NobodyError) why() string {
 	return s
 }
 
-// alone is why no other node is known.
+// alone says why no other node is known.
 func (e *NobodyError) alone() string {
 	switch {
 	case !e.Joined:
@@ -71,7 +71,7 @@ func (e *NobodyError) alone() string {
 	return plural(e.Peers, "peer is", "peers are") + " connected, and none of them has offered to run jobs"
 }
 
-// own is what keeps the job from this node, where it takes jobs.
+// own says why this node, where it takes jobs, cannot run the job.
 func (e *NobodyError) own() string {
 	if e.Decision.Considered == 0 {
 		return "; this node takes no jobs"
@@ -79,7 +79,7 @@ func (e *NobodyError) own() string {
 	return "; this node itself may not run it: " + e.ruledOut()
 }
 
-// ruledOut counts the nodes that each requirement ruled out; one may miss several.
+// ruledOut counts the nodes that each requirement ruled out. One node may miss several.
 func (e *NobodyError) ruledOut() string {
 	if counts := e.Decision.Counts(e.Request); len(counts) > 0 {
 		return strings.Join(counts, ", ")
@@ -106,12 +106,12 @@ func (s *state) nobody(j *job, attempts []matchmaker.Attempt, err error, now tim
 	return e
 }
 
-// noNode reports whether err ended a job because no node was there for it.
+// noNode reports whether err ended a job because there was no node for it.
 func noNode(err error) bool {
 	return errors.Is(err, matchmaker.ErrNobody) && !errors.Is(err, matchmaker.ErrAttempts)
 }
 
-// neverSent reports whether err ended a job in the queue: no node could have it.
+// neverSent reports whether err ended a job in the queue, before any node got it.
 func neverSent(err error) bool {
 	late, ok := errors.AsType[*matchmaker.DeadlineError](err)
 	return ok && late.Node == ""

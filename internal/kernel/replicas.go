@@ -13,15 +13,15 @@ import (
 	"inos/internal/threads/matchmaker"
 )
 
-// replicas has single replicas of a job on several nodes done, paid and recorded: what a
-// quorum.Run needs of this node.
+// replicas runs, pays and records single replicas of a job: it is what a quorum.Run needs of this
+// node.
 type replicas struct {
 	k   *Kernel
 	job *job
 }
 
-// newQuorumRun is the run of a job on several nodes. It waits in the queue as every other
-// job, until all of them have a slot free.
+// newQuorumRun makes the run of a job on several nodes. The job waits in the queue like every other
+// until all of them have a free slot.
 func (k *Kernel) newQuorumRun(j *job) (*quorum.Run, error) {
 	job, r := j.admitted.Job(), replicas{k, j}
 	return quorum.New(quorum.Config{
@@ -80,10 +80,9 @@ func (r replicas) RecordFailure(node identity.PeerID) {
 	_ = r.k.loop.tell(context.Background(), func(s *state) { s.nodes.Record(node, credit.DeedFailed, time.Now()) })
 }
 
-// runReplicas has the job run on the group that p has, and returns as soon as enough of its
-// nodes agree.
+// runReplicas runs the job on the group of p, and returns as soon as enough of its nodes agree.
 func (k *Kernel) runReplicas(ctx context.Context, run *quorum.Run, p matchmaker.Placement) (mesh.JobOutcome, error) {
-	held := p.Slot.(*quorum.Group) // nobody else has it: Done follows
+	held := p.Slot.(*quorum.Group) // no other goroutine has it: Done follows
 	g := *held
 	*held = quorum.Group{} // each member has a slot of its own to give back
 	if len(g.Members) == 0 || !run.Start(ctx, g) {
@@ -99,9 +98,9 @@ func (k *Kernel) runReplicas(ctx context.Context, run *quorum.Run, p matchmaker.
 	return out, err
 }
 
-// chooseGroup sets slots of the nodes for all replicas of j's job aside, all of them or none,
-// as the slot of one Placement. Errors match matchmaker.ErrBusy when enough nodes are known and too few
-// are free, and quorum.ErrReplicas when too few are known.
+// chooseGroup sets slots aside for all replicas of j's job, or for none, as the slot of one
+// Placement. Errors match matchmaker.ErrBusy when enough nodes are known and too few are free, and
+// quorum.ErrReplicas when too few are known.
 func (s *state) chooseGroup(j *job, now time.Time) matchmaker.Choice {
 	asked := j.admitted.Job()
 	n := asked.ReplicasOrOne()
@@ -135,7 +134,7 @@ func (s *state) chooseGroup(j *job, now time.Time) matchmaker.Choice {
 	return matchmaker.Choice{Placement: lead}
 }
 
-// reservePaid sets a slot of p's node aside, and what the replica can cost.
+// reservePaid sets aside a slot of p's node, and what the replica can cost.
 func (s *state) reservePaid(p *matchmaker.Placement, j *job, now time.Time) bool {
 	if !s.nodes.Reserve(p, j.info.Capsule, now) {
 		return false

@@ -18,13 +18,13 @@ import (
 	"inos/internal/threads/matchmaker"
 )
 
-// runner hands jobs over: to this node's own capsules, or through the mesh.
+// runner sends jobs to this node's own capsules, or through the mesh.
 type runner struct{ k *Kernel }
 
 // Run implements matchmaker.Runner.
 func (r runner) Run(ctx context.Context, submitted matchmaker.Job, p matchmaker.Placement, alive func()) (mesh.JobOutcome, error) {
 	k, j := r.k, submitted.(*job)
-	if err := ctx.Err(); err != nil { // it has ended since it was placed: nothing is promised for it
+	if err := ctx.Err(); err != nil { // the job has ended since it was placed: nothing is promised for it
 		return mesh.JobOutcome{}, err
 	}
 	if j.run != nil {
@@ -50,9 +50,9 @@ func (r runner) Run(ctx context.Context, submitted matchmaker.Job, p matchmaker.
 	case err == nil && k.outlasted(ctx, j, o, out):
 		return out, again(o, out)
 	case err == nil && out.Code == mesh.JobCreditExhausted && sub.Job.Budget == 0 && out.Cost < o.terms.Amount:
-		// It is the node that allows no more: its policy, or its line for this payer.
+		// The node's policy, or its credit line for this payer, allows no more.
 		short := matchmaker.NodeError(p.Node, out)
-		short.Paid = false // another one may allow it
+		short.Paid = false // another node may allow it
 		return out, short
 	}
 	if err != nil && out.Run == 0 {
@@ -61,29 +61,30 @@ func (r runner) Run(ctx context.Context, submitted matchmaker.Job, p matchmaker.
 	return out, err
 }
 
-// working is alive, and tells the loop of the first report of a job at a stranger.
+// working returns alive. For a job at a stranger its first call also tells the loop that the node
+// works.
 func (k *Kernel) working(p matchmaker.Placement, alive func()) func() {
 	var once sync.Once
 	return func() {
 		alive()
-		// Without a loop nobody chooses.
+		// Without a loop no node is chosen.
 		once.Do(func() {
 			_ = k.loop.tell(k.life, func(s *state) { s.nodes.Working(placement.SlotOf(p), p.Node, time.Now()) })
 		})
 	}
 }
 
-// again says that a run has used up what was set aside for it. It has been paid, and is
-// repeated with more.
+// again is the error of a run that has used up what was set aside for it. The run has been paid;
+// the job is repeated with more.
 func again(o offer, out mesh.JobOutcome) error {
 	return fmt.Errorf("%w: %d microcredits were set aside for %v of it and it ran on; more is set aside the next time", matchmaker.ErrRepeat, o.terms.Amount, out.Run)
 }
 
-// runClock says since when a job runs, as far as its node reports.
+// runClock has the time since which a job runs, as far as its node reports.
 type runClock struct{ since atomic.Pointer[time.Time] }
 
-// started passes reports on and notes the first one of a job that runs: it has cost
-// something.
+// started passes reports on and records the time of the first one of a job that runs: from then on
+// it costs something.
 func (c *runClock) started(report func(mesh.Progress)) func(mesh.Progress) {
 	return func(p mesh.Progress) {
 		if p.Cost > 0 && c.since.Load() == nil {
@@ -102,7 +103,7 @@ func (c *runClock) elapsed() time.Duration {
 	return time.Since(*since)
 }
 
-// known is an error that holds wherever the job goes: this node has found it itself.
+// known is an error that this node has found itself: it holds on every node.
 type known struct{ error }
 
 func (e known) Unwrap() error { return e.error }
@@ -110,8 +111,8 @@ func (e known) Unwrap() error { return e.error }
 // Final implements matchmaker.Final.
 func (known) Final() bool { return true }
 
-// finalLocal is what this node's own answer means: of a job that it finds impossible no
-// other node is asked. Another node's word for that is not enough.
+// finalLocal makes a final failure that this node itself reports final for the job: it is not
+// retried elsewhere. Another node's word is not enough for that.
 func finalLocal(self identity.PeerID, out mesh.JobOutcome) error {
 	switch out.Code {
 	case mesh.JobRejected, mesh.JobCreditExhausted, mesh.JobBadCapsule, mesh.JobFailed:
@@ -120,8 +121,8 @@ func finalLocal(self identity.PeerID, out mesh.JobOutcome) error {
 	return nil
 }
 
-// send has the job done by p's node and checks the output. promised says that money
-// is held for it: settle follows.
+// send runs the job on p's node and checks the output. promised says that money is held for it;
+// settle must follow.
 func (k *Kernel) send(ctx context.Context, a governance.Admitted, p matchmaker.Placement, o offer, sub *Submission, progress func(mesh.Progress)) (out mesh.JobOutcome, promised bool, err error) {
 	ctx, end := span(ctx, "transfer")
 	defer func() { end(spanCode(out, err)) }()
@@ -133,7 +134,7 @@ func (k *Kernel) send(ctx context.Context, a governance.Admitted, p matchmaker.P
 	}
 	terms := o.terms
 	terms.Until = o.Until(a.Job(), k.cfg.Now())
-	if a.Job().Deadline.IsZero() { // who has not answered by then has no promise any more
+	if a.Job().Deadline.IsZero() { // the promise to a node that has not answered by then is over
 		var done context.CancelFunc
 		ctx, done = context.WithDeadline(ctx, terms.Until)
 		defer done()
@@ -142,10 +143,10 @@ func (k *Kernel) send(ctx context.Context, a governance.Admitted, p matchmaker.P
 	call.Job.Budget = min(call.Job.Budget, terms.Amount) // no node takes a voucher for less
 	if k.cfg.Payments != nil && call.Voucher == nil {
 		if call.Voucher, err = k.cfg.Payments.Promise(a, node, terms, k.cfg.Now()); heldUp(err) {
-			return out, false, fmt.Errorf("%w: %w", matchmaker.ErrRepeat, err) // somebody else was faster
+			return out, false, fmt.Errorf("%w: %w", matchmaker.ErrRepeat, err) // another attempt was faster
 		} else if err != nil {
 			out.Code = mesh.JobCreditExhausted
-			return out, false, known{err} // the same ledger pays wherever the job goes
+			return out, false, known{err} // the same ledger pays on every node
 		}
 		promised = true
 	}
@@ -154,7 +155,7 @@ func (k *Kernel) send(ctx context.Context, a governance.Admitted, p matchmaker.P
 		p.Cost = min(p.Cost, terms.Amount)
 		progress(p)
 	})
-	if !promised { // it is not from this node's books that it is paid
+	if !promised { // this node's books do not pay for it
 		out.Cost = min(out.Cost, terms.Amount)
 	}
 	if err == nil && out.Code == mesh.JobOK {
@@ -168,11 +169,10 @@ func (k *Kernel) send(ctx context.Context, a governance.Admitted, p matchmaker.P
 	return out, promised, err
 }
 
-// settle pays for what node did or takes the promise back. Receipt and cost stay in out
-// only if they have been settled. It takes back only what
-// cannot have been earned: a node that was given up may have done the work and
-// settled it in its own books, so that hold waits until the node says what became of it or
-// its voucher expires.
+// settle pays for the work of node, or takes the promise back. Receipt and cost stay in out only if
+// they have been settled. It takes back only what cannot have been earned: a node that was given up
+// may have done the work and settled it in its own books, so that its hold waits until the node
+// tells what became of it, or its voucher expires.
 func (k *Kernel) settle(ctx context.Context, a governance.Admitted, out *mesh.JobOutcome, took time.Duration, err error) error {
 	_, end := span(ctx, "settle")
 	code, paid := mesh.Reason(err), false
@@ -183,8 +183,8 @@ func (k *Kernel) settle(ctx context.Context, a governance.Admitted, out *mesh.Jo
 			err = fmt.Errorf("%w: %w", mesh.ErrResult, failed)
 			code = mesh.Reason(failed)
 		} else if failed != nil {
-			// This node's own books could not be written just now. The work is done and
-			// its hold waits: the node is asked for the receipt again.
+			// This node's own books could not be written now. The work is done and its hold waits:
+			// the node is asked for the receipt again.
 			k.cfg.Payments.GiveUp(a, out.Node)
 			code = mesh.Reason(failed)
 		} else {
@@ -195,15 +195,15 @@ func (k *Kernel) settle(ctx context.Context, a governance.Admitted, out *mesh.Jo
 	default:
 		k.cfg.Payments.GiveUp(a, out.Node)
 	}
-	if !paid { // whatever its node bills
+	if !paid { // whatever the node bills
 		out.Receipt, out.Cost = nil, 0
 	}
 	end(code)
 	return err
 }
 
-// badReceipt tells a receipt that will never be paid from a ledger that could not
-// write just now, or that has settled or refunded the hold before.
+// badReceipt distinguishes a receipt that will never be paid from a ledger that could not write
+// now, or that has settled or refunded the hold before.
 func badReceipt(err error) bool {
 	for _, bad := range []error{credit.ErrReceiptMalformed, credit.ErrReceiptForged, credit.ErrReceiptMismatch, credit.ErrReceiptUnknown, credit.ErrOverHold} {
 		if errors.Is(err, bad) {
@@ -223,8 +223,8 @@ func (k *Kernel) progress(id string, onProgress func(mesh.Progress)) func(mesh.P
 	}
 }
 
-// news calls alive for every report that says something new: a node's mesh repeats the
-// last one for as long as the connection lives.
+// news calls alive for every report that says something new: a node's mesh repeats the last one for
+// as long as the connection lives.
 func news(report func(mesh.Progress), alive func()) func(mesh.Progress) {
 	var mu sync.Mutex
 	var last mesh.Progress
@@ -243,8 +243,8 @@ func news(report func(mesh.Progress), alive func()) func(mesh.Progress) {
 // fetchFromAtMost bounds how many peers are asked for a capsule.
 const fetchFromAtMost = 8
 
-// fetchFromPeers looks for a capsule on some of the connected peers, one after the
-// other: on others each time, so that what only one of many has is found in the end.
+// fetchFromPeers looks for a capsule on some of the connected peers, one after the other. It asks
+// others each time, so that in the end it finds what only one of many has.
 func (k *Kernel) fetchFromPeers(ctx context.Context, call mesh.FetchCall) (mesh.Blob, error) {
 	m, err := k.Mesh()
 	if err != nil {

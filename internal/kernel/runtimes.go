@@ -7,22 +7,22 @@ import (
 )
 
 const (
-	// startRun is the run time that money is set aside for while too few runs of a
-	// method are on record.
+	// startRun is the run time that money is set aside for while too few runs of a method are
+	// recorded.
 	startRun = time.Minute
-	// runMargin times the 95th percentile of the last runs is what is set aside for the
-	// next one, leastRun at the least.
+	// The next run gets runMargin times the 95th percentile of the last ones, and leastRun at the
+	// least.
 	runMargin = 4
 	leastRun  = 10 * time.Second
-	// methodsAtMost bounds the methods on record. Past it any one is forgotten.
+	// methodsAtMost bounds the recorded methods. Past it an arbitrary one is forgotten.
 	methodsAtMost = 1024
 )
 
-// method is what run times are recorded by.
+// method is the key that run times are recorded by.
 type method struct{ capsule, name string }
 
-// runTimes are the last run times of each method, wherever they ran. A longer history
-// would say less: what a method does changes with its inputs.
+// runTimes are the last run times of each method, on whatever node. A longer history would be less
+// accurate: a method's run time changes with its inputs.
 type runTimes map[method]*placement.Durations
 
 func (r runTimes) add(m method, d time.Duration) {
@@ -40,8 +40,8 @@ func (r runTimes) add(m method, d time.Duration) {
 	t.Add(max(d, 0))
 }
 
-// usual is how long a run of m takes, with a margin that few runs pass: at most limit,
-// which is more than 0.
+// usual is how long a run of m takes, with a margin that few runs exceed, and limit at most, which
+// is more than 0.
 func (r runTimes) usual(m method, limit time.Duration) time.Duration {
 	d := startRun
 	if t := r[m]; t != nil {

@@ -17,12 +17,13 @@ import (
 	"inos/internal/mesh"
 )
 
-// errRequirements: the node is not what the job requires, any more. Advice: try again; another node is chosen.
+// errRequirements: the node no longer meets the job's requirements. Advice: try again; another node
+// is chosen.
 var errRequirements = fault.Retryable("requirements", "kernel: this node does not meet the job's requirements")
 
-// HandleJob runs a job of another node: governance first, then its money is held, then the
-// input comes, then the capsule, if it is not here; only then it takes a slot. It implements
-// mesh.Handler.
+// HandleJob runs a job of another node. Governance admits it, its money is held, its input is
+// received, and its capsule is fetched unless it is here; only then the job takes a slot. It
+// implements mesh.Handler.
 func (k *Kernel) HandleJob(ctx context.Context, from identity.PeerID, call mesh.JobCall, fetch mesh.FetchFunc, onProgress func(mesh.Progress)) mesh.JobOutcome {
 	started := k.cfg.Now()
 	ctx, end := k.served(ctx, call, started)
@@ -47,7 +48,7 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 		return k.refuse(out, from, err)
 	}
 	if out.Message != "" {
-		// Another node may have it: the caller's picture of this one is old.
+		// Another node may meet the requirements: the caller's profile of this one is old.
 		out.Code, out.Reason = mesh.JobBusy, errRequirements.Code()
 		return out
 	}
@@ -62,7 +63,7 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 	case errors.Is(err, ErrPanicked):
 		out.Code, out.Message = mesh.JobInternal, err.Error()
 		return out
-	case err != nil: // stopping, or the caller is gone
+	case err != nil: // the kernel stops, or the caller is gone
 		out.Code, out.Message = mesh.JobBusy, err.Error()
 		return out
 	case busy != "":
@@ -101,7 +102,7 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 	}
 	out = handedBack(ctx, out)
 	out.Queued = queued
-	_ = k.loop.tell(context.Background(), func(s *state) { // the kernel's end needs no bookkeeping
+	_ = k.loop.tell(context.Background(), func(s *state) { // after the kernel's end the table does not matter
 		s.arrivals.remove(coming)
 		if coming.slot {
 			s.returnSlot(time.Now())
@@ -116,8 +117,9 @@ func (k *Kernel) handleJob(ctx context.Context, from identity.PeerID, call mesh.
 	return out
 }
 
-// receive has the money for a job of another node held, and then its input, for which room takes
-// the memory, and its capsule come. What it returns with ok is to be performed or refunded, and is over then.
+// receive holds the money for a job of another node, then receives its input, for which room takes
+// the memory, and its capsule. With ok the work that it returns is to be performed or refunded;
+// then it is over.
 func (k *Kernel) receive(ctx context.Context, a governance.Admitted, call mesh.JobCall, room *budget.Lease, fetch mesh.FetchFunc) (w work, out mesh.JobOutcome, ok bool) {
 	out = mesh.JobOutcome{JobID: call.Job.ID, Node: k.cfg.Self}
 	cid, err := capsule.ParseCID(a.Job().Capsule)
@@ -163,7 +165,7 @@ func (k *Kernel) receive(ctx context.Context, a governance.Admitted, call mesh.J
 }
 
 func (k *Kernel) refuse(out mesh.JobOutcome, from identity.PeerID, err error) mesh.JobOutcome {
-	if errors.Is(err, governance.ErrFundsHeld) { // the line is there, but other jobs have it
+	if errors.Is(err, governance.ErrFundsHeld) { // the credit line suffices, but other jobs hold it
 		out.Code, out.Reason, out.Message = mesh.JobBusy, reasonOf(err), err.Error()
 		return out
 	}
@@ -172,14 +174,14 @@ func (k *Kernel) refuse(out mesh.JobOutcome, from identity.PeerID, err error) me
 	return out
 }
 
-// admitHere puts the job in the table, among the arrivals, or says why not. Errors are the
-// loop's.
+// admitHere puts the job into the table and among the arrivals, or returns why the node is busy.
+// Errors are the loop's.
 func (k *Kernel) admitHere(ctx context.Context, a governance.Admitted, call mesh.JobCall, from identity.PeerID, now time.Time, handBack context.CancelCauseFunc) (coming *arrival, busy string, err error) {
 	asked := a.Job()
 	err = k.loop.ask(ctx, func(s *state) {
 		free, _ := s.nodes.Own()
 		switch {
-		case s.k.leaving.draining.Load(): // since it was asked above
+		case s.k.leaving.draining.Load(): // it may have begun since the check above
 			busy = lifecycle.ErrDraining.Error()
 			return
 		case s.volunteeringPaused:

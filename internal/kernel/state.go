@@ -10,21 +10,21 @@ import (
 type state struct {
 	k     *Kernel
 	nodes *placement.Table
-	// probes are the measurements under way; each channel is closed at the end of one.
+	// probes are the measurements under way; each channel is closed when its probe ends.
 	probes map[*placement.Probe]chan struct{}
 	jobs   jobTable
 	runs   runTimes
 
 	arrivals           arrivals
-	volunteeringPaused bool // no jobs of other nodes
+	volunteeringPaused bool // takes no jobs of other nodes
 	// unwritable is why this node cannot write its books; nil: it can.
 	unwritable error
-	cooling    int // own slots to be free from the next tick on
+	cooling    int // own slots that are free again from the next tick on
 	done       uint64
 	failed     uint64
 }
 
-// newState starts with this node alone. Errors are the scheduler's.
+// newState knows this node alone. Errors are the scheduler's.
 func newState(k *Kernel) (*state, error) {
 	c := &k.cfg
 	s := &state{
@@ -43,8 +43,8 @@ func newState(k *Kernel) (*state, error) {
 	return s, err
 }
 
-// tick forgets what has expired, though it is never chosen anyway, and frees the
-// slots that had to wait.
+// tick forgets what has expired, which is never chosen anyway, and frees the slots that had to
+// wait.
 func (s *state) tick(now time.Time) {
 	for ; s.cooling > 0; s.cooling-- {
 		s.returnSlot(now)
@@ -52,7 +52,7 @@ func (s *state) tick(now time.Time) {
 	s.nodes.Tick(now)
 }
 
-// returnSlot gives one of this node's own slots back to whoever waits for it.
+// returnSlot gives one of this node's own slots back, and so to the next that waits for it.
 func (s *state) returnSlot(now time.Time) {
 	s.nodes.FreeOwn(now)
 	s.handOn(now)

@@ -11,8 +11,8 @@ import (
 	"inos/internal/threads/matchmaker"
 )
 
-// Submission is a job handed to Dispatch. The kernel does not change the slices
-// and keeps them until Dispatch returns.
+// Submission is a job for Dispatch. The kernel does not change the slices and uses them until
+// Dispatch returns.
 type Submission struct {
 	Envelope governance.Envelope // its payload encodes Job
 	Job      governance.Job
@@ -20,32 +20,32 @@ type Submission struct {
 	Voucher  []byte // signed; nil: Payments makes one for the node chosen
 	// OnProgress may be nil; it must not block.
 	OnProgress func(mesh.Progress)
-	// Root names the trace's root span when whoever made the submission started the
-	// trace: it lasts as long as Dispatch. Empty: the trace is somebody else's.
+	// Root names the trace's root span when the maker of the submission started the trace; the span
+	// lasts as long as Dispatch. Empty: the trace began elsewhere.
 	Root string
 }
 
-// Outcome is the end of a job and how it came about. With an error it holds what
-// is known: attempts and the last decision at least.
+// Outcome is the end of a job and its history. With an error it holds what is known: the attempts
+// and the last decision at least.
 type Outcome struct {
 	JobID     string
 	Code      mesh.JobCode
 	Node      identity.PeerID
 	Local     bool // it ran on this node
 	Score     float64
-	Decision  placement.Decision   // that led to the last attempt
+	Decision  placement.Decision   // the one that led to the last attempt
 	Attempts  []matchmaker.Attempt // in order
 	Queued    time.Duration        // here and on the node, before it ran
 	Run       time.Duration        // as the node measured it
 	Total     time.Duration        // from Dispatch to its return
-	Fetched   uint64               // bytes of capsule that travelled for this job
+	Fetched   uint64               // bytes of capsule that were transferred for this job
 	Output    []byte
 	OutputCID string // checked against Output
 	Cost      uint64 // microcredits, of all runs that were paid for
 	Receipt   []byte // signed; nil without Payments
 }
 
-// Status is the node at a glance.
+// Status summarises the node.
 type Status struct {
 	Self         identity.PeerID
 	Name, Kind   string
@@ -59,9 +59,9 @@ type Status struct {
 	FreeSlots    int
 	Unwritable   error // why this node's books cannot be written; nil: they can
 	Waiting      int   // jobs without a node yet
-	Running      int   // jobs of this node, placed somewhere
-	Serving      int   // jobs that run here
-	InLine       int   // jobs of other nodes that are here and wait for a slot
+	Running      int   // jobs of this node that are placed somewhere
+	Serving      int   // jobs of other nodes that run here
+	InLine       int   // jobs of other nodes that wait here for a slot
 	Done         uint64
 	Failed       uint64
 	Rejected     uint64
@@ -90,7 +90,7 @@ type JobInfo struct {
 	Err       string
 }
 
-// JobState says how far a job is.
+// JobState is a job's progress.
 type JobState string
 
 // The states of a job.

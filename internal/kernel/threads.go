@@ -8,36 +8,36 @@ import (
 	"inos/internal/threads/watcher"
 )
 
-// Signal reports what the host or a capsule of this node says: one of the
-// watcher's signals. It never blocks. Errors are the watcher's.
+// Signal hands the watcher one of its signals, from the host or from a capsule of this node. It
+// never blocks. Errors are the watcher's.
 func (k *Kernel) Signal(s watcher.Signal) error { return k.watcher.Offer(s) }
 
-// Heartbeat reports a capsule's heartbeat: the valve of the streams into it follows
-// before Heartbeat returns. It never blocks.
+// Heartbeat reports a capsule's heartbeat. The valve of the streams into the capsule is set before
+// Heartbeat returns. It never blocks.
 func (k *Kernel) Heartbeat(h capsule.Heartbeat) error {
-	// The adjuster's mailbox has room for every capsule it tells apart.
+	// The adjuster's mailbox has room for every capsule that it distinguishes.
 	_ = k.adjuster.Capsule(h.CapsuleID, h.Congested)
 	return k.watcher.Offer(watcher.Heartbeat{Heartbeat: h})
 }
 
-// CapsuleEnded reports that a capsule of this node is gone, and why: streams into
-// it end with that. It never blocks.
+// CapsuleEnded reports that a capsule of this node is gone: streams into it end with the error why.
+// It never blocks.
 func (k *Kernel) CapsuleEnded(id string, why error) error {
 	_ = k.adjuster.Gone(id, why)
 	return k.watcher.Offer(watcher.Ended{CapsuleID: id, Reason: why.Error()})
 }
 
-// Valve is what a stream into a capsule of this node passes through: the adjuster
-// shuts it while the capsule is congested.
+// Valve is the valve that a stream into a capsule of this node passes through. The adjuster shuts
+// it while the capsule is congested.
 func (k *Kernel) Valve(capsuleID string) *adjuster.Valve { return k.adjuster.Valve(capsuleID) }
 
-// listener passes what the watcher and the adjuster decide on. Mining waits for room in
-// the loop's mailbox, and signals wait and merge as long; the others do not block.
+// listener carries out what the watcher and the adjuster decide. Mining waits for room in the
+// loop's mailbox; signals wait and merge meanwhile. The other methods do not block.
 type listener struct{ k *Kernel }
 
 // Mining implements watcher.Listener.
 func (l listener) Mining(m watcher.Mining) {
-	// The kernel's end is the only error, and then nobody works.
+	// The kernel's end is the only error, and then no job runs.
 	_ = l.k.loop.tell(l.k.life, func(s *state) {
 		s.pauseVolunteering(!m.Run)
 		if m.Run {
@@ -50,8 +50,7 @@ func (l listener) Mining(m watcher.Mining) {
 
 // Host implements watcher.Listener.
 func (l listener) Host(h watcher.Host) {
-	// The host has a place of its own in the adjuster's mailbox, which so never is
-	// full for it.
+	// The adjuster's mailbox has a place for the host alone: it is never full for it.
 	_ = l.k.adjuster.Host(adjuster.Host{BatteryLow: h.Battery < watcher.LowBattery, Visible: h.Visible})
 	l.k.emit(HostChanged{At{h.At}, h})
 }

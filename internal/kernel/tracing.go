@@ -11,17 +11,17 @@ import (
 	"inos/internal/trace"
 )
 
-// tracing is one job's trace on this node. It travels in the job's context, since
-// the matchmaker between Dispatch and the run knows nothing of it.
+// tracing is one job's trace on this node. It travels in the job's context, since the matchmaker
+// between Dispatch and the run does not know it.
 type tracing struct {
 	k      *Kernel
 	job    string
 	parent trace.Context
 
-	mine *spanList // what a job of another node returns; nil for own jobs
+	mine *spanList // what this node returns with a job of another node; nil for own jobs
 }
 
-// spanList is bounded: what another node gets to hear of its job.
+// spanList is the bounded list of the spans that another node gets of its job.
 type spanList struct {
 	mu    sync.Mutex
 	spans []trace.Span
@@ -46,8 +46,8 @@ func (l *spanList) list() []trace.Span {
 
 type tracingKey struct{}
 
-// parentOf is the place of whoever asked: governance has checked it, or it is
-// empty and a trace starts here.
+// parentOf is the caller's trace context: governance has checked it. Where it is empty a trace
+// starts here.
 func parentOf(env governance.Envelope) trace.Context {
 	c, err := trace.Parse(env.Metadata.TraceParent)
 	if err != nil {
@@ -70,8 +70,8 @@ func (k *Kernel) traced(ctx context.Context, sub *Submission, started time.Time)
 	}
 }
 
-// served puts the trace of a job of another node into ctx. list is what to return
-// with the result.
+// served puts the trace of a job of another node into ctx. list holds the spans to return with the
+// result.
 func (k *Kernel) served(ctx context.Context, call mesh.JobCall, started time.Time) (below context.Context, end func(code string) []trace.Span) {
 	t := &tracing{k: k, job: clipID(call.Job.ID), parent: parentOf(call.Envelope), mine: &spanList{}}
 	below, done := t.begin(ctx, "serve", started)
@@ -81,11 +81,11 @@ func (k *Kernel) served(ctx context.Context, call mesh.JobCall, started time.Tim
 	}
 }
 
-// clipID bounds an id that governance has not looked at yet.
+// clipID bounds an id that governance has not checked yet.
 func clipID(id string) string { return id[:min(len(id), trace.MaxName)] }
 
-// span begins a piece of work and returns the context below it and its end, which
-// takes the code of a failure. Without a trace in ctx both do nothing.
+// span begins a span and returns the context below it, and its end, which takes the code of a
+// failure. Without a trace in ctx both do nothing.
 func span(ctx context.Context, name string) (below context.Context, end func(code string)) {
 	t, _ := ctx.Value(tracingKey{}).(*tracing)
 	if t == nil {
@@ -94,7 +94,7 @@ func span(ctx context.Context, name string) (below context.Context, end func(cod
 	return t.begin(ctx, name, t.k.cfg.Now())
 }
 
-// spanSince records a piece of work that began at started and has just gone well.
+// spanSince records a span that began at started and has just succeeded.
 func spanSince(ctx context.Context, name string, started time.Time) {
 	if t, _ := ctx.Value(tracingKey{}).(*tracing); t != nil {
 		_, end := t.begin(ctx, name, started)
@@ -122,7 +122,7 @@ func sending(ctx context.Context, env governance.Envelope) governance.Envelope {
 	return env
 }
 
-// returned keeps what node says it did for the job of ctx.
+// returned records the spans that node returned with the job of ctx.
 func returned(ctx context.Context, node identity.PeerID, spans []trace.Span) {
 	t, _ := ctx.Value(tracingKey{}).(*tracing)
 	if t == nil || len(spans) == 0 {
@@ -131,15 +131,14 @@ func returned(ctx context.Context, node identity.PeerID, spans []trace.Span) {
 	t.k.cfg.Trace.Add(trace.Foreign(spans, node, t.parent.Trace, t.job)...)
 }
 
-// Trace returns the spans of a job's trace that this node knows, its own and those
-// that other nodes returned with the result, in order of start; none when the job
-// is unknown or long ago.
+// Trace returns the spans of a job's trace that this node knows, its own and those that other nodes
+// returned with the result, in order of start. It returns none when the job is unknown or too old.
 func (k *Kernel) Trace(jobID string) []trace.Span { return k.cfg.Trace.Job(jobID) }
 
 // Spans is the recorder behind Trace, for exporters.
 func (k *Kernel) Spans() *trace.Recorder { return k.cfg.Trace }
 
-// spanCode is how a span that ended with out and err went.
+// spanCode is the code of a span that ended with out and err.
 func spanCode(out mesh.JobOutcome, err error) string {
 	switch {
 	case out.Code == mesh.JobOK && err == nil:

@@ -2,15 +2,14 @@ package kernel
 
 import "time"
 
-// Volunteer work is the jobs that this node does for others. While its user is active, or its
-// battery low (watcher.Mining), it takes no new job of another node. What is in hand is
-// finished, and this node's own jobs run here as ever. Config.AlwaysVolunteer nodes take jobs
-// all the same.
+// Volunteer work is the jobs that this node does for others. While its user is active or its
+// battery is low (watcher.Mining), it takes no new job of another node. Jobs in hand are finished,
+// and this node's own jobs still run here. Config.AlwaysVolunteer nodes always take jobs.
 
-// userActive is why a node is busy that does no volunteer work.
+// userActive is the reason for being busy that a node gives while it does no volunteer work.
 const userActive = "this node works for its own user now"
 
-// pauseVolunteering begins a pause of volunteer work, or ends it.
+// pauseVolunteering begins or ends a pause of volunteer work.
 func (s *state) pauseVolunteering(pause bool) {
 	pause = pause && !s.k.cfg.AlwaysVolunteer
 	if pause != s.volunteeringPaused {
@@ -19,7 +18,7 @@ func (s *state) pauseVolunteering(pause bool) {
 	}
 }
 
-// offered counts the slots that other nodes may have.
+// offered counts the slots that are open to other nodes.
 func (s *state) offered() int {
 	if s.volunteeringPaused || s.unwritable != nil || s.k.leaving.draining.Load() {
 		return 0

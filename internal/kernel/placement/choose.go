@@ -10,9 +10,9 @@ import (
 	"inos/internal/threads/matchmaker"
 )
 
-// Choose sets a slot aside for each of jobs: a slot of the best node for one job, the slots of
-// the best matching for several. Each of them is for one node, and has a Job. What comes of it
-// goes to the same place of out.
+// Choose sets a slot aside for each of jobs: one job gets a slot of the best node, several get the
+// slots of the best matching. Each job is for one node and has a Job. The choice for a job is
+// stored at the same index of out.
 func (t *Table) Choose(jobs []matchmaker.Waiting, out []matchmaker.Choice, now time.Time) {
 	if len(jobs) > 1 {
 		t.chooseTogether(jobs, out, now)
@@ -21,15 +21,15 @@ func (t *Table) Choose(jobs []matchmaker.Waiting, out []matchmaker.Choice, now t
 	}
 }
 
-// chooseTogether matches several jobs with the nodes there are. Those that get none
-// hear why one by one.
+// chooseTogether matches several jobs with the nodes. For each job that gets none it finds out why,
+// one by one.
 func (t *Table) chooseTogether(jobs []matchmaker.Waiting, out []matchmaker.Choice, now time.Time) {
 	started := t.cfg.Now()
 	reqs := make([]scheduler.Request, 0, len(jobs))
-	which := make([]int, 0, len(jobs)) // of jobs
-	proven := false                    // one with a record is free
+	which := make([]int, 0, len(jobs)) // indices into jobs
+	proven := false                    // a node with a record is free
 	for i, w := range jobs {
-		if w.Last { // it is not the sum of all scores that counts for it
+		if w.Last { // the best sum of all scores is not what its last attempt needs
 			out[i] = t.chooseOne(w, now)
 			continue
 		}
@@ -43,7 +43,7 @@ func (t *Table) chooseTogether(jobs []matchmaker.Waiting, out []matchmaker.Choic
 				req = pref
 			}
 		}
-		if len(reqs) == 1 { // of those placed at once one may go to a stranger, if others are free
+		if len(reqs) == 1 { // of jobs placed at once one may go to a stranger, if other nodes are free
 			known := reqs[0]
 			known.Known = true
 			_, err := t.index.Choose(known, now)
@@ -54,7 +54,7 @@ func (t *Table) chooseTogether(jobs []matchmaker.Waiting, out []matchmaker.Choic
 	}
 	choices := make([]scheduler.Choice, len(reqs))
 	t.index.Assign(reqs, now, choices)
-	decisions := make([]Decision, len(reqs)) // before anything is set aside
+	decisions := make([]Decision, len(reqs)) // described before anything is set aside
 	for k, c := range choices {
 		if c.Node.ID == "" {
 			continue
@@ -95,7 +95,7 @@ func (t *Table) chooseOne(w matchmaker.Waiting, now time.Time) matchmaker.Choice
 	if pref, other := t.preferred(w, req, now); other {
 		if better := t.best(pref, now, space[:]); len(better) > 0 {
 			req, top = pref, better
-		} else { // the space is used
+		} else { // the space is in use
 			top = t.best(req, now, space[:])
 		}
 	}
@@ -111,21 +111,21 @@ func (t *Table) chooseOne(w matchmaker.Waiting, now time.Time) matchmaker.Choice
 	return t.setAside(w, c, d, now)
 }
 
-// best are the best nodes for req: as many as a Decision names, and while some nodes'
-// latency is an estimate as many as are measured first.
+// best are the best nodes for req: as many as a Decision names and, while some nodes' latency is an
+// estimate, as many as are measured first.
 func (t *Table) best(req scheduler.Request, now time.Time, space []scheduler.Choice) []scheduler.Choice {
 	if t.estimated == 0 {
 		space = space[:TopCandidates]
 	}
 	n, err := t.index.TopK(req, now, space)
 	if err != nil {
-		return nil // Choose says the same
+		return nil // Choose reports the same error
 	}
 	return space[:n]
 }
 
-// chooseNone says why no node can have w now. Nothing is explained to a job that
-// only waits: it may wait often.
+// chooseNone finds out why no node can have w now. A job that only waits gets no explanation: it
+// may wait often.
 func (t *Table) chooseNone(w matchmaker.Waiting, req scheduler.Request, now time.Time) (none matchmaker.Choice) {
 	_, err := t.index.Choose(req, now)
 	j := w.Job.(Job)
@@ -156,20 +156,21 @@ func (t *Table) chooseNone(w matchmaker.Waiting, req scheduler.Request, now time
 		none.Err = fmt.Errorf("%w: %w", matchmaker.ErrLook, none.Err)
 		return none
 	}
-	h.decided = false // what is decided now is asked for when somebody wants to know
+	h.decided = false // this decision is made again when it is asked for
 	return none
 }
 
-// busyFor has a job wait, apart from those that wait for a free slot of any node.
+// busyFor makes a job wait, in a line other than that of jobs that wait for a free slot of any
+// node.
 func busyFor(what, apart string) matchmaker.Choice {
 	return matchmaker.Choice{Err: fmt.Errorf("%w: %w: it waits for %s", matchmaker.ErrBusy, scheduler.ErrBusy, what), For: what, Apart: apart}
 }
 
-// NoGroup is the Choice of w, a job for several nodes, for which there are too few now as err
-// says: the nodes that would do are asked, and the directory, and the job waits for news.
+// NoGroup is the Choice of w, a job for several nodes, for which err says that there are too few
+// now. It asks the suitable nodes and the directory; the job waits for news.
 func (t *Table) NoGroup(w matchmaker.Waiting, err error, now time.Time) matchmaker.Choice {
 	t.AskOthers(t.requestFor(w, now), now)
-	err = fmt.Errorf("%w: %w", matchmaker.ErrNobody, err) // a profile may be on its way: each kicks the queue
+	err = fmt.Errorf("%w: %w", matchmaker.ErrNobody, err) // a profile may be on its way: each one kicks the queue
 	j := w.Job.(Job)
 	if len(j.Admitted().Job().Requirements.Capabilities) > 0 && j.History().LookUp(w.Attempt, now) {
 		err = fmt.Errorf("%w: %w", matchmaker.ErrLook, err)
@@ -177,8 +178,8 @@ func (t *Table) NoGroup(w matchmaker.Waiting, err error, now time.Time) matchmak
 	return matchmaker.Choice{Err: err}
 }
 
-// requestFor is what w needs, without those that are suspended since another node has done what
-// they failed, and without the strangers that are suspended for any reason.
+// requestFor is what w requires, without the nodes that are suspended because another node has done
+// what they failed, and without the strangers that are suspended for any reason.
 func (t *Table) requestFor(w matchmaker.Waiting, now time.Time) scheduler.Request {
 	a := w.Job.Admitted()
 	r := RequestOf(a.Job(), w.Exclude)
@@ -191,8 +192,8 @@ func (t *Table) requestFor(w matchmaker.Waiting, now time.Time) scheduler.Reques
 	return r
 }
 
-// preferred is req as far as the nodes that are not suspended, and have a record while money
-// is out with a stranger, can meet it; false when it is no other than req.
+// preferred narrows req to the nodes that are not suspended and, while money is out with a
+// stranger, have a record. false: that is req itself.
 func (t *Table) preferred(w matchmaker.Waiting, req scheduler.Request, now time.Time) (scheduler.Request, bool) {
 	suspect := t.suspect.of(w.Job.Admitted(), now)
 	known := t.outWithStrangers(now) > 0

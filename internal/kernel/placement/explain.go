@@ -13,24 +13,22 @@ import (
 // TopCandidates is how many candidates a Decision names.
 const TopCandidates = 5
 
-// Decision is one choice of the scheduler, as things were when it was made.
+// Decision is one choice of the scheduler, with the state at that time.
 type Decision struct {
-	// Explanation is whole when Counted; otherwise Considered, Top and Why are all that
-	// is known of it.
+	// Explanation is complete when Counted is set; otherwise only Considered, Top and Why of it are
+	// known.
 	scheduler.Explanation
-	// Counted: every node was looked at for it. A choice among more nodes than
-	// Config.Explain does not do that, since it takes longer than the choice; whoever
-	// gets no node is told all the same.
+	// Counted: every node was looked at. A choice among more nodes than Config.Explain does not do
+	// that, since it takes longer than the choice; for a job that gets no node it is always done.
 	Counted bool
-	Latency time.Duration // that the winner was scored with
+	Latency time.Duration // with which the winner was scored
 	Took    time.Duration // the choice and its description
-	Looked  bool          // the directory was asked, since no known node would do
+	Looked  bool          // the directory was asked, since no known node was suitable
 }
 
-// Reason says why a job ran on node, by the decision that sent it: what set the
-// winner apart, or where a node stands that was taken though others score better,
-// as the nodes of a job's further replicas are. Empty for one that was no candidate
-// or is too far down to be listed.
+// Reason says why a job ran on node, by the decision that sent it: what set the winner apart, or
+// the rank of a node that was taken though others score better, as the nodes of a job's further
+// replicas are. It is empty for a node that was no candidate or is ranked too low to be listed.
 func Reason(e scheduler.Explanation, node identity.PeerID) string {
 	for i, c := range e.Top {
 		switch {
@@ -44,8 +42,7 @@ func Reason(e scheduler.Explanation, node identity.PeerID) string {
 	return ""
 }
 
-// Describe is the Decision about req, of which best, if it is known, are the best
-// nodes.
+// Describe is the Decision about req. best are the best nodes, if they are known.
 func (t *Table) Describe(req scheduler.Request, best []scheduler.Choice, now time.Time) (d Decision) {
 	if t.index.Len() <= t.cfg.Explain {
 		return t.Count(req, now)
@@ -71,9 +68,9 @@ func (t *Table) Describe(req scheduler.Request, best []scheduler.Choice, now tim
 	return d
 }
 
-// Count is the Decision about req with every node looked at.
+// Count is the Decision about req for which every node was looked at.
 func (t *Table) Count(req scheduler.Request, now time.Time) (d Decision) {
-	// A bad request is refused by the choice; there is nothing to explain then.
+	// Choosing refuses a bad request; there is nothing to explain then.
 	d.Explanation, _ = t.index.Explain(req, now, TopCandidates)
 	d.Counted = true
 	return d
@@ -84,14 +81,14 @@ type NodeInfo struct {
 	Profile   mesh.Profile
 	Self      bool
 	Connected bool
-	Latency   time.Duration // that it is scored with
+	Latency   time.Duration // with which it is scored
 	Measured  bool          // Latency is this node's own measurement
 	Estimated bool          // Latency is the distance of the two nodes' coordinates
 	FreeSlots uint32        // net of jobs on their way there
 	Score     float64
-	Failures  float64 // its own, lately: a count that halves every minute
-	// Candidate: the scheduler knows it, so that it may get jobs, unless something is
-	// Missing, whatever a job asks for.
+	Failures  float64 // its own recent ones: a count that halves every minute
+	// Candidate: the scheduler knows the node, so that it may get jobs unless it misses something
+	// that every job needs (Missing).
 	Candidate bool
 	Missing   []scheduler.Requirement
 }
@@ -115,12 +112,12 @@ func (t *Table) OwnInfo(p mesh.Profile, now time.Time) NodeInfo {
 	return info
 }
 
-// score fills in what the index says of a node.
+// score fills in the index's figures of a node.
 func (t *Table) score(info *NodeInfo, now time.Time) {
 	info.Missing, info.Candidate = t.index.Missing(info.Profile.Peer, now)
 	if n, ok := t.index.Node(info.Profile.Peer); ok {
 		info.Latency, info.FreeSlots, info.Failures = n.Latency, n.FreeSlots, n.Failures
-		// As the index has it: failures count.
+		// The index counts failures in the same way.
 		info.Score = t.scorer.Score(n) / (1 + n.Failures)
 	}
 }

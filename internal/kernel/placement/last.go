@@ -11,31 +11,30 @@ import (
 )
 
 const (
-	// lastFrom is how many of the best nodes a job's last attempt may go to: strangers
-	// that come and go stay known for as long as their profiles are good, and look better
-	// than they are.
+	// lastFrom is how many of the best nodes a job's last attempt may go to. Strangers that come
+	// and go stay known until their profiles expire, and look better than they are.
 	lastFrom = 256
-	// busyFrom is up to how many known nodes all of them are looked at for one that is worth
-	// waiting for: some 100 µs.
+	// busyFrom is the number of known nodes up to which all of them are looked at for one that is
+	// worth waiting for; that takes some 100 µs.
 	busyFrom = 4096
-	// failing is the count of failures from which on a node is no more one that is well.
+	// failing is the count of failures from which on a node is not healthy.
 	failing = 0.5
 )
 
-// provenWait is how long a job's last attempt waits for the node to be relied on most while
-// only others are free, and half of the time that its deadline leaves at most.
+// provenWait is how long a job's last attempt waits for the most reliable node while only others
+// are free. It waits for at most half of the time that its deadline leaves.
 const provenWait = 30 * time.Second
 
-// hearingWait is how long a job's last attempt waits, while only nodes are known that have
-// failed such jobs, for one that has not: a node that is new to the mesh hears of the others
-// within seconds. It is half of the time that its deadline leaves at most.
+// hearingWait is how long a job's last attempt waits for a node that has not failed such jobs while
+// only others are known: a node that is new to the mesh hears of the others within seconds. It
+// waits for at most half of the time that its deadline leaves.
 const hearingWait = 10 * time.Second
 
-// lastNode is the node that gets a job's last attempt. It is one of the best nodes that have done
+// lastNode returns the node for a job's last attempt. It is one of the best nodes that have done
 // jobs for this node and have not failed lately: the one that has been there the longest without
-// being lost. Where none has done any, as for a node that came for one job, it is the one that has
-// been connected the longest, or best where none is better. busy: the node has no free slot, and
-// the job may still wait for one.
+// being lost. Where no node has done any, as at a node that came for one job, it is the one that
+// has been connected the longest, or best where none is better. busy: the node has no free slot,
+// and the job may still wait for one.
 func (t *Table) lastNode(w matchmaker.Waiting, req scheduler.Request, best scheduler.Choice, now time.Time) (c scheduler.Choice, busy bool) {
 	top := make([]scheduler.Choice, lastFrom)
 	known := req
@@ -55,15 +54,15 @@ func (t *Table) lastNode(w matchmaker.Waiting, req scheduler.Request, best sched
 	return c, busy
 }
 
-// busySteadier reports whether a connected node that lacks nothing for req but a free slot is
-// worth waiting for rather than c: it is well, and c is not, or has not been there for half as
+// busySteadier reports whether a connected node that lacks only a free slot for req is worth
+// waiting for instead of c: it is healthy, and c is not, or has been there for less than half as
 // long. With more than busyFrom nodes none is looked at.
 func (t *Table) busySteadier(req scheduler.Request, c scheduler.Choice, now time.Time) (found bool) {
 	if t.index.Len() > busyFrom || c.Node.ID == t.cfg.Self {
 		return false
 	}
 	loose := !t.connected(c.Node.ID) || c.Node.Failures >= failing
-	_ = t.index.EachBusy(req, now, func(n scheduler.Node) bool { // a bad request has not come so far
+	_ = t.index.EachBusy(req, now, func(n scheduler.Node) bool { // a bad request is refused before
 		young := now.Sub(t.steadySince(c.Node)) < now.Sub(t.steadySince(n))/2
 		found = t.connected(n.ID) && n.Failures < failing && (loose || young)
 		return !found
@@ -76,7 +75,7 @@ func (t *Table) connected(id identity.PeerID) bool {
 	return n != nil && n.connected
 }
 
-// steadiest is the one of all to be relied on most.
+// steadiest returns the most reliable of all.
 func (t *Table) steadiest(c scheduler.Choice, others []scheduler.Choice) scheduler.Choice {
 	for _, other := range others {
 		if t.steadier(other.Node, c.Node) {
@@ -86,7 +85,7 @@ func (t *Table) steadiest(c scheduler.Choice, others []scheduler.Choice) schedul
 	return c
 }
 
-// steadier reports whether a is the one of two nodes to be relied on.
+// steadier reports whether a is the more reliable of two nodes.
 func (t *Table) steadier(a, b scheduler.Node) bool {
 	if well := a.Failures < failing; well != (b.Failures < failing) {
 		return well
@@ -94,7 +93,7 @@ func (t *Table) steadier(a, b scheduler.Node) bool {
 	return t.steadySince(a).Before(t.steadySince(b))
 }
 
-// steadySince is how long a node has been there: this one always has.
+// steadySince is the time since which a node has been there; this node itself always has.
 func (t *Table) steadySince(n scheduler.Node) time.Time {
 	if known := t.nodes[n.ID]; known != nil {
 		return known.steady
@@ -102,8 +101,9 @@ func (t *Table) steadySince(n scheduler.Node) time.Time {
 	return t.since
 }
 
-// mayWait reports whether w's last attempt has not waited for as long as atMost, or half of
-// the time that its deadline left. It is chosen for again at the end of that.
+// mayWait reports whether w's last attempt may still wait: it has waited for less than atMost, and
+// for less than half of the time that its deadline left. The choice is made again when that time is
+// over.
 func (t *Table) mayWait(w matchmaker.Waiting, atMost time.Duration, now time.Time) bool {
 	j := w.Job.(Job)
 	h := j.History()

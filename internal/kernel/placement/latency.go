@@ -9,24 +9,23 @@ import (
 	"inos/internal/scheduler/vivaldi"
 )
 
-// unsettled is the error of a coordinate from which on it says too little to
-// choose by.
+// unsettled is the error from which on a coordinate is too inaccurate to choose by.
 const unsettled = 0.75
 
-// leastEstimate bounds what a coordinate can claim: no node is taken to be nearer
-// than this before it has been measured.
+// leastEstimate bounds what a coordinate can claim: no node counts as nearer before it has been
+// measured.
 const leastEstimate = time.Millisecond
 
-// newVivaldi starts this node's network coordinate. Its id breaks ties.
+// newVivaldi makes this node's network coordinate. Its id breaks ties.
 func newVivaldi(self identity.PeerID) *vivaldi.Node {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(self)) // never fails
 	return vivaldi.New(h.Sum64())
 }
 
-// latency is what n is scored with. An own measurement counts as it is. A node that was never
-// measured counts with the distance of its network coordinate to this node's own. While one of
-// the two has not settled the node's claim counts, and Config.DefaultLatency at least: it could
+// latency is what n is scored with. This node's own measurement counts as it is. A node that was
+// never measured counts with the distance of its network coordinate to this node's own. While one
+// of the two has not settled, the node's claim counts, and Config.DefaultLatency at least: it could
 // claim anything to attract jobs.
 func (t *Table) latency(n *node) time.Duration {
 	if n.rtt > 0 {
@@ -47,8 +46,7 @@ func (t *Table) estimate(c *mesh.Coordinate) (time.Duration, bool) {
 	return max(vivaldi.Estimate(own, p), leastEstimate), true
 }
 
-// pointOf is c as a point of this node's space; false for one of another space,
-// or none.
+// pointOf is c as a point of this node's space; false for nil and for a point of another space.
 func pointOf(c *mesh.Coordinate) (vivaldi.Point, bool) {
 	if c == nil {
 		return vivaldi.Point{}, false
@@ -57,7 +55,7 @@ func pointOf(c *mesh.Coordinate) (vivaldi.Point, bool) {
 	return p, p.Valid()
 }
 
-// Coordinate is this node's own one, as it is published.
+// Coordinate is this node's own coordinate, as it is published.
 func (t *Table) Coordinate() *mesh.Coordinate {
 	p := t.vivaldi.Point()
 	return &mesh.Coordinate{Vec: p.Vec, Height: p.Height, Error: p.Error}

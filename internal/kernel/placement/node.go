@@ -9,28 +9,27 @@ import (
 	"inos/internal/scheduler"
 )
 
-// node is what this node knows of another one besides the index's entry.
+// node is what this node knows of another one besides its entry in the index.
 type node struct {
 	profile   mesh.Profile
 	connected bool
 	dialable  bool          // one of its addresses can be dialled from here
-	answered  bool          // it has; before that all that is known of it is hearsay
+	answered  bool          // it has answered; before that all that is known of it is hearsay
 	rtt       time.Duration // moving average of own measurements, 0 when there is none
 	misses    int           // pings in a row without an answer
 	answers   Durations     // from hand-over to answer
-	working   uint8         // jobs that it has reported to run while it was a stranger
-	failed    []string      // capsules that it failed with since it last did a job
-	asked     time.Time     // when it was last measured for a job
-	probe     *Probe        // that it was measured in then
-	steady    time.Time     // since when it has been there without being lost
+	working   uint8         // jobs that it has reported as running while it was a stranger
+	failed    []string      // capsules that it has failed with since it last did a job
+	asked     time.Time     // when it was last probed for a job
+	probe     *Probe        // the probe of that
+	steady    time.Time     // the time since which it has been there without being lost
 }
 
-// maxMisses is how many pings in a row may go unanswered before a node is
-// forgotten. A profile that is no older than the last one brings it back.
+// maxMisses is how many pings in a row may go unanswered before a node is forgotten. A profile that
+// is no older than its last one brings it back.
 const maxMisses = 3
 
-// Hear takes a verified profile in. Bad figures, replays and expired profiles
-// leave everything as it was.
+// Hear takes in a verified profile. Bad figures, replays and expired profiles change nothing.
 func (t *Table) Hear(p mesh.Profile, now time.Time) {
 	if p.Peer == t.cfg.Self || p.Check(now) != nil {
 		return
@@ -83,8 +82,8 @@ func (t *Table) Meet(p mesh.Peer, now time.Time) {
 	t.Measured(p.Profile.Peer, p.RTT)
 }
 
-// Measured takes a ping's round trip in: a moving average that gives the newest
-// sample a quarter of the weight.
+// Measured takes in a ping's round trip, into a moving average that gives the newest sample a
+// quarter of the weight.
 func (t *Table) Measured(id identity.PeerID, rtt time.Duration) {
 	n, ok := t.nodes[id]
 	if !ok || rtt <= 0 {
@@ -105,11 +104,11 @@ func (t *Table) Measured(id identity.PeerID, rtt time.Duration) {
 	} else {
 		n.rtt += (rtt - n.rtt) / 4
 	}
-	// The node is known, so the only error left is a Scorer's: keep the old latency.
+	// The node is known, so that the only error is a Scorer's: the old latency stays.
 	_ = t.index.SetLatency(id, t.latency(n))
 }
 
-// setAnswered says that a node has answered here: from now on it is a candidate.
+// setAnswered records that a node has answered here: from now on it is a candidate.
 func (t *Table) setAnswered(id identity.PeerID, n *node) {
 	n.answered = true
 	t.index.SetUnheard(id, false)
@@ -132,7 +131,7 @@ func (t *Table) forget(id identity.PeerID, now time.Time) {
 	t.cfg.Effects.NodeGone(id, now)
 }
 
-// drop drops what is known of a node that the index has dropped.
+// drop forgets a node that the index has dropped.
 func (t *Table) drop(id identity.PeerID) {
 	if n := t.nodes[id]; n != nil && n.rtt == 0 {
 		t.estimated--
@@ -141,7 +140,7 @@ func (t *Table) drop(id identity.PeerID) {
 	t.scorer.forget(id)
 }
 
-// SetConnected says whether there is a connection to id.
+// SetConnected records whether there is a connection to id.
 func (t *Table) SetConnected(id identity.PeerID, up bool, now time.Time) {
 	if n, ok := t.nodes[id]; ok {
 		n.connected, n.steady = up, now
@@ -152,7 +151,7 @@ func (t *Table) SetConnected(id identity.PeerID, up bool, now time.Time) {
 		if up {
 			t.setAnswered(id, n)
 			t.index.Reached(id)
-			t.cfg.Effects.Kick() // a job may wait for it
+			t.cfg.Effects.Kick() // a job may wait for this connection
 		}
 	}
 	t.link(id, up)
@@ -166,7 +165,7 @@ func (t *Table) link(id identity.PeerID, up bool) {
 	}
 }
 
-// Profile is what a node says of itself; false for this node, and for one that is not known.
+// Profile is a node's profile; false for this node, and for one that is not known.
 func (t *Table) Profile(id identity.PeerID) (p mesh.Profile, known bool) {
 	if n := t.nodes[id]; n != nil {
 		return n.profile, true
@@ -174,7 +173,7 @@ func (t *Table) Profile(id identity.PeerID) (p mesh.Profile, known bool) {
 	return p, false
 }
 
-// RTT is what has been measured of a known node, 0 when nothing has.
+// RTT is the measured round trip of a known node, 0 when there is none.
 func (t *Table) RTT(id identity.PeerID) (rtt time.Duration, known bool) {
 	if n := t.nodes[id]; n != nil {
 		return n.rtt, true
@@ -182,8 +181,8 @@ func (t *Table) RTT(id identity.PeerID) (rtt time.Duration, known bool) {
 	return 0, false
 }
 
-// AnswerTime is the time within which 95 % of a node's last answers came; false while too few
-// are known.
+// AnswerTime is the time within which 95 % of a node's last answers came; false while too few are
+// known.
 func (t *Table) AnswerTime(id identity.PeerID) (time.Duration, bool) {
 	if n := t.nodes[id]; n != nil {
 		return n.answers.P95()
@@ -191,7 +190,7 @@ func (t *Table) AnswerTime(id identity.PeerID) (time.Duration, bool) {
 	return 0, false
 }
 
-// Owner is who has vouched for owning a node, zero for nobody.
+// Owner is the owner that has vouched for a node, zero for none.
 func (t *Table) Owner(id identity.PeerID) identity.PeerID {
 	if id == t.cfg.Self {
 		return t.cfg.Owner

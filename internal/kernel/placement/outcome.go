@@ -12,21 +12,22 @@ import (
 )
 
 const (
-	// failedKinds is with how many capsules a node fails, and does no job meanwhile, before
-	// that counts against it although no other node has done one of those jobs.
+	// failedKinds is the number of capsules that a node must fail with, without doing a job
+	// meanwhile, before that counts against it although no other node has done one of those jobs.
 	failedKinds = 3
-	// suspectAfter is how long a node must have had a job that it ran out of time with.
+	// suspectAfter is the least time that a node must have had a job before its running out of time
+	// counts.
 	suspectAfter = time.Second
 )
 
-// ownFaults are failures that only the node can be to blame for. A crash or a timeout
-// may be the job's fault, and a lost connection this side's: they count against the node once
-// another node has done the same job. So a poisonous job marks nobody, however
-// often it is sent, and neither does a network that is down here.
+// ownFaults are failures that can only be the node's fault. A crash or a timeout may be the job's
+// fault, and a lost connection this side's: they count against the node once another node has done
+// the same job. So a poisonous job harms no node's record, however often it is sent, and neither
+// does a network that is down here.
 var ownFaults = []error{mesh.ErrProtocol, mesh.ErrSignature, mesh.ErrResult}
 
-// noWay are the errors of a hand-over that began and came to nothing: nobody answers, or
-// somebody else, or one that takes no jobs.
+// noWay are the errors of a hand-over that began and failed: no node answers, or another node, or
+// one that takes no jobs.
 var noWay = []error{
 	mesh.ErrUnreachable, mesh.ErrTimeout, mesh.ErrCertificate, mesh.ErrSignature, mesh.ErrAddress, mesh.ErrProtocol, matchmaker.ErrSilent,
 }
@@ -35,28 +36,28 @@ func isAny(err error, of []error) bool {
 	return slices.ContainsFunc(of, func(one error) bool { return errors.Is(err, one) })
 }
 
-// lostOnTheWay reports whether err says that the way to the node was lost: nothing got
-// through, or no more of it.
+// lostOnTheWay reports whether err says that the path to the node was lost: nothing got through, or
+// nothing more.
 func lostOnTheWay(err error) bool {
 	if !errors.Is(err, mesh.ErrUnsent) {
 		return errors.Is(err, mesh.ErrUnreachable)
 	}
-	// What this side could not write down, or gave up, says nothing of the way.
+	// A failed write of this side, or its giving up, says nothing of the path.
 	return isAny(err, noWay)
 }
 
-// answered reports whether err is what the node itself has said.
+// answered reports whether err is the node's own answer.
 func answered(err error) bool {
 	var said *matchmaker.JobError
 	return err == nil || errors.As(err, &said)
 }
 
-// ranOut reports whether the node had the job and not enough time for it.
+// ranOut reports whether the node had the job but not enough time for it.
 func ranOut(out mesh.JobOutcome, err error) bool {
 	return errors.Is(err, matchmaker.ErrSilent) || errors.Is(err, mesh.ErrTimeout) || out.Code == mesh.JobDeadline
 }
 
-// interrupted reports whether a hand-over that ended so says that its node does not run on.
+// interrupted reports whether a hand-over that ended so shows that its node has stopped.
 func interrupted(out mesh.JobOutcome, err error) bool {
 	return lostOnTheWay(err) || ranOut(out, err) || out.Code == mesh.JobInternal || out.Code == mesh.JobCancelled
 }
@@ -73,9 +74,9 @@ func mayBeNodes(out mesh.JobOutcome, err error) bool {
 	return ranOut(out, err) || errors.Is(err, mesh.ErrUnreachable)
 }
 
-// DeedOf is what a node did with a job, as far as that shows by itself; false when it does not.
-// What its capsule did, and what the caller gave up, says nothing about the node; that it took
-// too long, or failed inside, counts once another node has done the job (Contradicted).
+// DeedOf is what a node did with a job, as far as the outcome alone shows it; false when it does
+// not. A failure of the capsule, and the caller's giving up, say nothing about the node. A timeout
+// and an internal failure count once another node has done the job (Contradicted).
 func DeedOf(out mesh.JobOutcome, err error, givenUp bool) (d credit.Deed, ok bool) {
 	switch {
 	case errors.Is(err, mesh.ErrResult):
@@ -90,9 +91,9 @@ func DeedOf(out mesh.JobOutcome, err error, givenUp bool) (d credit.Deed, ok boo
 	return 0, false
 }
 
-// Done takes back the slot of p, and takes in how the job went there. A node that answered that
-// it is busy counts as full; one that could not be reached counts a miss and is passed over for a
-// while. An own slot is returned as one that jobs have: FreeOwn gives it back.
+// Done takes back the slot of p and takes in the outcome there. A node that answered that it is
+// busy counts as full. One that could not be reached counts a miss and is passed over for a while.
+// An own slot is still counted as occupied: FreeOwn gives it back.
 func (t *Table) Done(p matchmaker.Placement, out mesh.JobOutcome, err error, now time.Time) {
 	slot := t.takeBack(p)
 	if slot.Own {
@@ -119,7 +120,7 @@ func (t *Table) Done(p matchmaker.Placement, out mesh.JobOutcome, err error, now
 	t.cfg.Effects.Kick()
 }
 
-// record notes how a job went on p for the next choices.
+// record records the outcome on p for the next choices.
 func (t *Table) record(p matchmaker.Placement, slot *Slot, out mesh.JobOutcome, err error, now time.Time) {
 	n := t.nodes[p.Node]
 	switch {
@@ -145,9 +146,8 @@ func (t *Table) recordSuccess(p matchmaker.Placement, n *node, slot *Slot, out m
 	}
 }
 
-// suspectFailure suspends a node that has failed the job of slot. Whose fault that was only
-// another node's success tells: it is held against the node once it has failed with failedKinds
-// capsules.
+// suspectFailure suspends a node that has failed the job of slot. Only another node's success tells
+// whose fault that was: it counts against the node once it has failed with failedKinds capsules.
 func (t *Table) suspectFailure(id identity.PeerID, n *node, slot *Slot, late bool, now time.Time) {
 	t.suspect.add(slot.kind, id, now.Sub(slot.At), now)
 	if slices.Contains(n.failed, slot.Capsule) {
@@ -159,8 +159,8 @@ func (t *Table) suspectFailure(id identity.PeerID, n *node, slot *Slot, late boo
 	}
 }
 
-// recordFailure counts a failure that is the node's own, for now and beyond this run of the
-// program.
+// recordFailure counts a failure that is the node's own, in the index and, across restarts, in its
+// reputation.
 func (t *Table) recordFailure(id identity.PeerID, late bool, now time.Time) {
 	deed := credit.DeedFailed
 	if late {
@@ -170,8 +170,8 @@ func (t *Table) recordFailure(id identity.PeerID, late bool, now time.Time) {
 	t.Record(id, deed, now)
 }
 
-// JobDone takes in that node has done a job of this kind, and how all attempts at it went: what
-// others said of it, or failed to do with it, is theirs to answer for.
+// JobDone takes in that node has done a job of this kind. attempts are all attempts at it: the
+// other nodes answer for what they said of the job, or failed to do.
 func (t *Table) JobDone(kind Kind, node identity.PeerID, attempts []matchmaker.Attempt, now time.Time) {
 	t.refused.remove(kind, node)
 	for _, a := range attempts {
@@ -181,8 +181,8 @@ func (t *Table) JobDone(kind Kind, node identity.PeerID, attempts []matchmaker.A
 	}
 }
 
-// Contradicted takes in that node failed with err, after it had held the job up for a while, at
-// a job of this kind that another node has done. billed: it was paid for its time.
+// Contradicted takes in that node failed with err at a job of this kind that another node has done,
+// after it had delayed the job by held. billed: it was paid for its time.
 func (t *Table) Contradicted(kind Kind, node identity.PeerID, err error, held time.Duration, billed bool, now time.Time) {
 	var said *matchmaker.JobError
 	late := errors.Is(err, matchmaker.ErrSilent) || errors.Is(err, mesh.ErrTimeout)
@@ -192,7 +192,7 @@ func (t *Table) Contradicted(kind Kind, node identity.PeerID, err error, held ti
 	}
 	t.refused.add(kind, node, held, now)
 	switch {
-	case errors.Is(err, mesh.ErrLossy): // it is passed over for a while, and that is all
+	case errors.Is(err, mesh.ErrLossy): // the node is passed over for a while, and that is all
 	case lost:
 		t.recordFailure(node, false, now)
 	case late || said.Code == mesh.JobDeadline:

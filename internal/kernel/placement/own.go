@@ -6,7 +6,7 @@ import (
 	"inos/internal/scheduler"
 )
 
-// own is this node's slots and its entry of the index.
+// own is this node's slots and its entry in the index.
 type own struct {
 	free, serving int
 	sequence      uint64
@@ -26,20 +26,20 @@ func (t *Table) TakeOwn(now time.Time) bool {
 	return true
 }
 
-// FreeOwn gives one back.
+// FreeOwn gives one of them back.
 func (t *Table) FreeOwn(now time.Time) {
 	t.own.free++
 	t.own.serving--
 	t.UpdateOwn(now)
 }
 
-// Own counts this node's free slots, and those that jobs have.
+// Own counts this node's free slots, and those that are occupied by jobs.
 func (t *Table) Own() (free, serving int) { return t.own.free, t.own.serving }
 
-// Sequence is the number of this node's newest profile.
+// Sequence is the sequence number of this node's newest profile.
 func (t *Table) Sequence() uint64 { return t.own.sequence }
 
-// NextSequence is the number of a profile that follows it.
+// NextSequence is the sequence number of the next profile.
 func (t *Table) NextSequence() uint64 {
 	t.own.sequence++
 	return t.own.sequence
@@ -48,7 +48,7 @@ func (t *Table) NextSequence() uint64 {
 // UpdateOwn brings this node's own entry up to date and has its new profile published.
 func (t *Table) UpdateOwn(now time.Time) {
 	if err := t.upsertOwn(now); err != nil {
-		panic(err) // New has inserted the same node once
+		panic(err) // New has inserted the same node before
 	}
 	t.cfg.Effects.OwnChanged()
 }
@@ -57,7 +57,7 @@ func (t *Table) upsertOwn(now time.Time) error {
 	sequence := t.NextSequence()
 	c := &t.cfg
 	if c.Slots == 0 {
-		return nil // not a candidate, ever
+		return nil // it is never a candidate
 	}
 	return t.index.Upsert(scheduler.Node{
 		ID: c.Self, Capabilities: c.Capabilities, GeoHash: c.GeoHash,

@@ -11,25 +11,25 @@ import (
 
 const (
 	// ProbeAtOnce is how many of the nodes that look best for a job are measured before it is
-	// placed, as far as their latency is an estimate, and how many are measured at a time.
+	// placed, where their latency is an estimate. It is also how many are measured at a time.
 	ProbeAtOnce = 8
 	// ProbeTimeout bounds how long the job waits for that.
 	ProbeTimeout = 400 * time.Millisecond
-	// probeAgain is how long a node that gave no answer counts with its estimate.
+	// probeAgain is how long a node that did not answer counts with its estimate.
 	probeAgain = time.Minute
-	// maxUnanswered is how many probes in a row nobody may answer before jobs that have a
-	// node wait for no more of them: somebody tells of nodes that do not exist.
+	// maxUnanswered is how many probes in a row may get no answer at all before jobs that have a
+	// node wait for no more of them: some node then announces nodes that do not exist.
 	maxUnanswered = 2
 )
 
-// Probe is a measurement of some nodes that jobs wait for, though not for long.
+// Probe is a measurement of some nodes that jobs wait for, for at most ProbeTimeout.
 type Probe struct {
 	Nodes []identity.PeerID
 	Began time.Time
-	over  bool // all have answered or will not
+	over  bool // all have answered, or will not
 }
 
-// ProbeEnded takes in that no more answers come to p.
+// ProbeEnded takes in that p gets no more answers.
 func (t *Table) ProbeEnded(p *Probe) { p.over = true }
 
 // uncertain is unsure for the nodes that look best for req.
@@ -41,9 +41,9 @@ func (t *Table) uncertain(w matchmaker.Waiting, req scheduler.Request, now time.
 	return t.unsure(w, req, t.best(req, now, space[:]), now)
 }
 
-// unsure reports whether w had better wait until those of top have been measured whose
-// latency is an estimate, and those that would come before them have been asked whether
-// they are there at all: once for each attempt, and for each node once in a while.
+// unsure reports whether w should wait for a probe. It probes the nodes of top whose latency is an
+// estimate, and those that would rank before them but have never answered: once for each attempt,
+// and each node once in a while.
 func (t *Table) unsure(w matchmaker.Waiting, req scheduler.Request, top []scheduler.Choice, now time.Time) bool {
 	if t.estimated == 0 {
 		return false
@@ -59,7 +59,7 @@ func (t *Table) unsure(w matchmaker.Waiting, req scheduler.Request, top []schedu
 			wait = t.newest
 		}
 	} else if fresh != nil {
-		t.start(fresh) // no job waits: they may well not be there
+		t.start(fresh) // no job waits: these nodes may well not exist
 	}
 	if own != nil {
 		t.start(own)
@@ -71,8 +71,8 @@ func (t *Table) unsure(w matchmaker.Waiting, req scheduler.Request, top []schedu
 	return wait != nil
 }
 
-// AskOthers asks those that would do for a job that has no node now: who answers
-// wakes it, and if nobody does there are others.
+// AskOthers probes the nodes that would be suitable for a job that has no node now. One that
+// answers wakes the job; if none does, there may be others.
 func (t *Table) AskOthers(req scheduler.Request, now time.Time) {
 	if t.estimated == 0 {
 		return
@@ -82,11 +82,11 @@ func (t *Table) AskOthers(req scheduler.Request, now time.Time) {
 	}
 }
 
-// unheard is a probe of the nodes that would be among those that look best for req, as
-// top are, had they ever answered; nil if there are none that have not been asked lately.
+// unheard is a probe of the nodes that would rank among the best for req, as top do, had they ever
+// answered; nil if all of them were asked lately.
 func (t *Table) unheard(req scheduler.Request, top []scheduler.Choice, now time.Time) (p *Probe) {
 	var space [ProbeAtOnce]scheduler.Choice
-	found, _ := t.index.Unheard(req, now, space[:]) // a bad request has not come so far
+	found, _ := t.index.Unheard(req, now, space[:]) // a bad request is refused before
 	for _, c := range space[:found] {
 		n := t.nodes[c.Node.ID]
 		if n == nil || len(top) >= ProbeAtOnce && c.Score <= top[len(top)-1].Score {
@@ -106,7 +106,7 @@ func (t *Table) unheard(req scheduler.Request, top []scheduler.Choice, now time.
 	return p
 }
 
-// joined is fresh, in one with own where there is such a probe.
+// joined is fresh, added to own where there is such a probe.
 func (t *Table) joined(own, fresh *Probe) *Probe {
 	if own == nil || fresh == nil {
 		return cmp.Or(own, fresh)
@@ -119,7 +119,7 @@ func (t *Table) joined(own, fresh *Probe) *Probe {
 	return own
 }
 
-// askAgain lets those be asked again that have not answered for a while.
+// askAgain allows another probe of the nodes that have not answered for a while.
 func (t *Table) askAgain(now time.Time) {
 	for len(t.asked) > 0 {
 		id := t.asked[0]
@@ -131,13 +131,13 @@ func (t *Table) askAgain(now time.Time) {
 	}
 }
 
-// toMeasure is a probe of those of nodes that are to be measured now, and one under way that
-// measures one of them.
+// toMeasure returns a probe of those of nodes that are to be measured now, and a probe under way
+// that measures one of them.
 func (t *Table) toMeasure(nodes []scheduler.Choice, now time.Time) (underWay, own *Probe) {
 	for _, c := range nodes {
 		n := t.nodes[c.Node.ID]
 		switch {
-		case n == nil || n.rtt > 0: // this node itself, or measured
+		case n == nil || n.rtt > 0: // this node itself, or a measured one
 		case n.probe != nil && !n.probe.over:
 			if now.Sub(n.probe.Began) < ProbeTimeout {
 				underWay = n.probe
@@ -153,8 +153,7 @@ func (t *Table) toMeasure(nodes []scheduler.Choice, now time.Time) (underWay, ow
 	return underWay, own
 }
 
-// start has p's nodes measured. Jobs wait for it for ProbeTimeout; who answers later is taken
-// in all the same.
+// start starts p. Jobs wait for it for ProbeTimeout; later answers are still taken in.
 func (t *Table) start(p *Probe) {
 	if p.over = !t.cfg.Effects.Probe(p); !p.over {
 		t.unanswered++ // until a node answers

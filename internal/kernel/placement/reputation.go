@@ -9,14 +9,13 @@ import (
 	"inos/internal/scheduler"
 )
 
-// weighted is a Scorer that weighs a node's score by what this node has seen of
-// it: times 1 for a stranger, to the bit, towards 2 for the best and 0 for the
-// worst. A factor changes only together with the score (Table.weigh): so for the index it is
-// as fixed as the rest of a node.
+// weighted is a Scorer that multiplies a node's score by a factor of its reputation: exactly 1 for
+// a stranger, up to 2 for the best and down to 0 for the worst. A factor changes only together with
+// the score (Table.weigh), so that the index may rely on it.
 type weighted struct {
 	scheduler.Scorer
 	reputation map[identity.PeerID]float64 // of nodes that are no strangers
-	price      map[identity.PeerID]float64 // of strangers that are cheaper than they may look
+	price      map[identity.PeerID]float64 // of strangers whose price counts for less
 }
 
 // Score implements scheduler.Scorer.
@@ -31,8 +30,8 @@ func (w weighted) Score(n scheduler.Node) float64 {
 	return score
 }
 
-// Parts implements scheduler.Scorer. A stranger's are the formula's alone, as long as it
-// is not much cheaper than others.
+// Parts implements scheduler.Scorer. Those of a stranger that is not much cheaper than others are
+// the formula's alone.
 func (w weighted) Parts(n scheduler.Node) []scheduler.Part {
 	parts := w.Scorer.Parts(n)
 	if f, ok := w.reputation[n.ID]; ok {
@@ -50,15 +49,14 @@ func (w weighted) forget(id identity.PeerID) {
 }
 
 const (
-	// factorStep is the least change of a factor worth scoring a node anew for.
+	// factorStep is the least change of a factor for which a node is scored again.
 	factorStep = 0.001
-	// fadedAtOnce bounds the nodes whose factor is brought up to date in a tick:
-	// reputations fade within days.
+	// fadedAtOnce bounds the nodes whose factor is updated in a tick: reputations fade within days.
 	fadedAtOnce = 256
 )
 
-// updateFactors brings the factors of a node up to date: its reputation, and for a stranger
-// what its price counts for. It reports whether one has changed.
+// updateFactors updates the factors of a node: its reputation, and a stranger's price factor. It
+// reports whether one has changed.
 func (t *Table) updateFactors(id identity.PeerID, n *node, now time.Time) bool {
 	reputation, price := 1.0, 1.0
 	if t.cfg.Reputation != nil {
@@ -71,8 +69,8 @@ func (t *Table) updateFactors(id identity.PeerID, n *node, now time.Time) bool {
 	return setFactor(t.scorer.price, id, price) || changed
 }
 
-// setFactor notes a factor of which 1 is none, and reports whether that changes anything
-// worth scoring a node anew for.
+// setFactor stores a factor; 1 stands for none. It reports whether the change is large enough to
+// score a node again.
 func setFactor(factors map[identity.PeerID]float64, id identity.PeerID, f float64) bool {
 	old, known := factors[id]
 	switch {
@@ -86,20 +84,19 @@ func setFactor(factors map[identity.PeerID]float64, id identity.PeerID, f float6
 	return true
 }
 
-// weigh brings the factors and the score of a node up to date.
+// weigh updates the factors and the score of a node.
 func (t *Table) weigh(id identity.PeerID, now time.Time) {
 	n := t.nodes[id]
 	if t.updateFactors(id, n, now) && n != nil {
-		// It is the setter that scores anew. A factor that makes no score of it leaves
-		// the old one.
+		// SetLatency scores the node again. A factor that yields no score leaves the old one.
 		_ = t.index.SetLatency(id, t.latency(n))
 	}
 }
 
-// fadeReputations lets reputations fade.
+// fadeReputations updates the factors of some nodes, since reputations fade.
 func (t *Table) fadeReputations(now time.Time) {
 	left := fadedAtOnce
-	for id := range t.scorer.reputation { // in random order: all have their turn
+	for id := range t.scorer.reputation { // in random order, so that all get their turn
 		if left--; left < 0 {
 			return
 		}
@@ -107,7 +104,7 @@ func (t *Table) fadeReputations(now time.Time) {
 	}
 }
 
-// Record remembers what a node did, beyond this run of the program.
+// Record records what a node did, across restarts of the program.
 func (t *Table) Record(id identity.PeerID, deed credit.Deed, now time.Time) {
 	if t.cfg.Reputation == nil || id == t.cfg.Self {
 		return

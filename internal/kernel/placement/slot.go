@@ -11,8 +11,8 @@ import (
 	"inos/internal/threads/matchmaker"
 )
 
-// Slot is a slot of a node set aside for a job: a matchmaker.Placement has it. What is exported
-// does not change once the Placement has been handed out; the rest is the Table's.
+// Slot is a slot of a node that is set aside for a job; a matchmaker.Placement holds it. The
+// exported fields do not change once the Placement has been handed out; the rest is the Table's.
 type Slot struct {
 	Own     bool // of this node itself
 	Offer   Offer
@@ -23,15 +23,15 @@ type Slot struct {
 	kind     Kind
 	lease    scheduler.Lease // of another node
 	stranger bool            // its node had no record
-	working  bool            // and has reported that it runs the job
+	working  bool            // the stranger has reported that it runs the job
 	until    time.Time       // the end of its promise
 	returned bool
 }
 
-// SlotOf is the slot that p is for.
+// SlotOf is the slot of p.
 func SlotOf(p matchmaker.Placement) *Slot { return p.Slot.(*Slot) }
 
-// setAside takes the slot of a choice, and has what the run can cost set aside.
+// setAside takes the slot of a choice, and sets aside what the run can cost.
 func (t *Table) setAside(w matchmaker.Waiting, c scheduler.Choice, d Decision, now time.Time) matchmaker.Choice {
 	j := w.Job.(Job)
 	id, a := c.Node.ID, j.Admitted()
@@ -46,7 +46,7 @@ func (t *Table) setAside(w matchmaker.Waiting, c scheduler.Choice, d Decision, n
 	if slot.Own {
 		slot.Own = t.TakeOwn(now)
 	} else {
-		slot.lease, _ = t.index.Acquire(id, now) // a free slot was found
+		slot.lease, _ = t.index.Acquire(id, now) // the choice found a free slot
 		if slot.stranger = c.Node.Stranger > 0; slot.stranger {
 			t.strangersOut++
 			slot.until = slot.Offer.Until(asked, now)
@@ -59,8 +59,8 @@ func (t *Table) setAside(w matchmaker.Waiting, c scheduler.Choice, d Decision, n
 	}}
 }
 
-// Unfunded is the Choice of a job that cannot be paid for now: it waits for what is held,
-// in a line with those that need about as much, or has failed.
+// Unfunded is the Choice of a job that cannot be paid for now. It waits for held money, in a line
+// with the jobs that need about as much, or it has failed.
 func Unfunded(err error) matchmaker.Choice {
 	var lack *credit.Shortage
 	if !errors.As(err, &lack) || !lack.Temporary() {
@@ -73,8 +73,8 @@ func Unfunded(err error) matchmaker.Choice {
 	}
 }
 
-// Reserve sets a slot of p's node aside for a replica of a job and puts it in p, without an
-// offer; false when there is none.
+// Reserve sets a slot of p's node aside for a replica of a job and stores it in p, without an
+// offer; false when none is free.
 func (t *Table) Reserve(p *matchmaker.Placement, capsule string, now time.Time) bool {
 	slot := &Slot{At: now, Capsule: capsule}
 	ok := false
@@ -91,8 +91,8 @@ func (t *Table) Reserve(p *matchmaker.Placement, capsule string, now time.Time) 
 	return ok
 }
 
-// GiveBack gives back slots that no job has had, and what is set aside with them. Whoever may
-// have seen them taken is to be kicked.
+// GiveBack gives back slots that no job has used, and what is set aside with them. The caller kicks
+// the queue if jobs may have found these slots taken.
 func (t *Table) GiveBack(places []matchmaker.Placement, now time.Time) {
 	for _, p := range places {
 		if slot := t.takeBack(p); slot.Own {

@@ -9,25 +9,25 @@ import (
 	"inos/internal/order"
 )
 
-// A suspended node gets no jobs of one kind: firstSuspension at first, heldFactor times as long
-// as it held a job up where that is longer, twice as long each time, maxSuspension at most. What
-// a node refuses, for its policy, its credit line or its capsule runtime, it will refuse again,
-// and that says nothing of other jobs.
+// A suspended node gets no jobs of one kind. A suspension lasts for firstSuspension at first, or
+// heldFactor times as long as the node delayed a job where that is longer; then for twice as long
+// each time, and maxSuspension at most. A node that refuses a job for its policy, its credit line
+// or its capsule runtime will refuse such a job again, and that says nothing of other jobs.
 const (
 	firstSuspension = 10 * time.Second
 	maxSuspension   = 5 * time.Minute
 	heldFactor      = 10
-	// maxSuspensions bounds what is remembered; what ends first goes first.
+	// maxSuspensions bounds the suspensions; past it those that end first are dropped.
 	maxSuspensions = 4096
 )
 
-// Kind of job: what a node refuses one of it is likely to refuse all of.
+// Kind of a job: a node that refuses one job of a kind is likely to refuse all of them.
 type Kind struct {
 	ledger  identity.LedgerID
 	capsule string
 }
 
-// KindOf is the kind that a is of.
+// KindOf is the kind of a.
 func KindOf(a governance.Admitted) Kind { return Kind{a.Ledger(), a.Job().Capsule} }
 
 type suspension struct {
@@ -41,7 +41,7 @@ type suspensions struct {
 	count int
 }
 
-// add suspends node, which has held a job of that kind up for a while.
+// add suspends node, which has delayed a job of that kind by held.
 func (s *suspensions) add(kind Kind, node identity.PeerID, held time.Duration, now time.Time) {
 	if s.by == nil {
 		s.by = make(map[Kind]map[identity.PeerID]suspension)
@@ -60,7 +60,7 @@ func (s *suspensions) add(kind Kind, node identity.PeerID, held time.Duration, n
 	s.by[kind][node] = suspension{now.Add(length), length}
 }
 
-// remove forgets node's suspension, and how long it was.
+// remove forgets node's suspension and its length.
 func (s *suspensions) remove(kind Kind, node identity.PeerID) {
 	if _, ok := s.by[kind][node]; !ok {
 		return
@@ -72,7 +72,7 @@ func (s *suspensions) remove(kind Kind, node identity.PeerID) {
 	}
 }
 
-// of lists the nodes that get no jobs like a now.
+// of lists the nodes that get no jobs of a's kind now.
 func (s *suspensions) of(a governance.Admitted, now time.Time) []identity.PeerID {
 	if s.count == 0 {
 		return nil
@@ -83,11 +83,11 @@ func (s *suspensions) of(a governance.Admitted, now time.Time) []identity.PeerID
 			out = append(out, id)
 		}
 	}
-	slices.Sort(out) // jobs of a kind exclude the same, and are seen to
+	slices.Sort(out) // jobs of a kind exclude the same nodes, in the same order
 	return out
 }
 
-// dropHalf forgets the half that ends first.
+// dropHalf drops the half that ends first.
 func (s *suspensions) dropHalf() {
 	var ends []time.Time
 	for _, nodes := range s.by {

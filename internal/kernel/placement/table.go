@@ -13,58 +13,56 @@ import (
 // Config of a Table. Self, Scorer, DefaultLatency, MaxNodes, Now and Effects are required.
 type Config struct {
 	Self         identity.PeerID
-	Owner        identity.PeerID // who has vouched for owning this node, zero for nobody
+	Owner        identity.PeerID // owner that has vouched for this node, zero for none
 	Capabilities []string
 	GeoHash      string
 	CreditCost   uint64 // microcredits per second of capsule time
-	Slots        int    // of this node; 0: it is no candidate
+	Slots        int    // of this node; 0: it is not a candidate
 
 	Scorer     scheduler.Scorer
 	Reputation *credit.Reputation // nil: nothing is remembered beyond this run of the program
-	// DefaultLatency is the least latency that a node counts with while nothing is known of it
-	// but its claim.
+	// DefaultLatency is the least latency that a node counts with while only its claim is known.
 	DefaultLatency time.Duration
 	MaxNodes       int
-	// Explain is the number of known nodes up to which every choice is explained in full, which
-	// looks at every node.
+	// Explain is the number of known nodes up to which every choice is explained in full, for which
+	// every node is looked at.
 	Explain int
 	// Now is a monotonic clock. It measures how long a choice takes and decides nothing.
 	Now     func() time.Time
 	Effects Effects
 }
 
-// Effects is what a Table has done by its owner. Its methods do not block and do not call the
-// Table.
+// Effects is what a Table has its owner do. Its methods do not block and do not call the Table.
 type Effects interface {
-	// Kick has the jobs that wait for a node chosen for again.
+	// Kick starts another choice for the jobs that wait for a node.
 	Kick()
-	// KickAfter is Kick after d. stop is for a Kick that is not wanted any more.
+	// KickAfter kicks after d. stop prevents that.
 	KickAfter(d time.Duration) (stop func())
-	// Measure has a node measured soon: Measured or Missed follows.
+	// Measure measures a node soon: Measured or Missed follows.
 	Measure(id identity.PeerID)
-	// Probe has the nodes of p measured at once: Measured or Missed follows for each of them,
-	// then ProbeEnded. false: there is no way to do that now.
+	// Probe measures the nodes of p at once: Measured or Missed follows for each of them, then
+	// ProbeEnded. false: that is not possible now.
 	Probe(p *Probe) bool
 	// CanDial reports whether one of a node's addresses can be dialled from here.
 	CanDial(addrs []string) bool
 	// Fund sets aside what a run of j on a node of this price can cost, in microcredits a
 	// second.
 	Fund(j Job, price uint64, now time.Time) (Offer, error)
-	// Placed tells that a slot has been set aside for j.
+	// Placed reports that a slot has been set aside for j.
 	Placed(j Job, node identity.PeerID, score float64, attempt int, now time.Time)
-	// OwnChanged tells that this node's profile is to be published anew.
+	// OwnChanged reports that this node's profile is to be published again.
 	OwnChanged()
-	// NodeHeard tells of a node that is new, or says something new of itself; NodeGone of one
-	// that has expired or answers no more.
+	// NodeHeard reports a node that is new, or whose profile has changed; NodeGone one that has
+	// expired or no longer answers.
 	NodeHeard(p mesh.Profile, isNew bool, now time.Time)
 	NodeGone(id identity.PeerID, now time.Time)
 }
 
-// Table is what one node knows of the nodes, and what it has set aside of them. One goroutine
+// Table is what one node knows of the nodes, and the slots that it has set aside. One goroutine
 // uses it.
 type Table struct {
 	cfg    Config
-	since  time.Time // this node has been there since then
+	since  time.Time // the time since which this node has been there
 	index  *scheduler.Index
 	scorer weighted
 	nodes  map[identity.PeerID]*node
@@ -73,22 +71,22 @@ type Table struct {
 	// vivaldi is this node's network coordinate.
 	vivaldi *vivaldi.Node
 
-	placed  int         // slots set aside and not given back
-	refused suspensions // of nodes that failed a job which another node has done
-	suspect suspensions // of nodes that failed a job which no other node has done yet
+	placed  int         // slots that are set aside and not given back
+	refused suspensions // nodes that failed a job which another node has done
+	suspect suspensions // nodes that failed a job which no other node has done yet
 	price   averagePrice
-	// strangersOut counts the attempts that nodes without a record have. lostOut is until when
-	// those may redeem their promises that were lost with one.
+	// strangersOut counts the attempts that nodes without a record have. lostOut holds the times
+	// until which strangers that were lost with an attempt may redeem the promise.
 	strangersOut int
 	lostOut      []time.Time
 
 	estimated  int               // nodes known and never measured
-	asked      []identity.PeerID // of those that have never answered; the oldest first
-	newest     *Probe            // that such nodes were asked in
+	asked      []identity.PeerID // those of them that have never answered; the oldest first
+	newest     *Probe            // the last probe of such nodes
 	unanswered int               // probes since a node was measured for the first time
 }
 
-// New makes a Table that knows this node alone. Errors are the scheduler's, for this node's own
+// New makes a Table that knows this node alone. Errors are the scheduler's for this node's own
 // entry.
 func New(c Config, now time.Time) (*Table, error) {
 	t := &Table{
@@ -104,8 +102,8 @@ func New(c Config, now time.Time) (*Table, error) {
 	return t, t.upsertOwn(now)
 }
 
-// Tick lets time pass; call it every second or so. What has expired is forgotten, though it is
-// never chosen anyway.
+// Tick forgets what has expired, which is never chosen anyway, and ends what is over. Call it every
+// second or so.
 func (t *Table) Tick(now time.Time) {
 	if t.index.Reconsider(now) { // a node is back from quarantine
 		t.cfg.Effects.Kick()
@@ -118,7 +116,7 @@ func (t *Table) Tick(now time.Time) {
 	})
 }
 
-// Len counts the candidates, this node included if it has slots.
+// Len counts the candidates, with this node if it has slots.
 func (t *Table) Len() int { return t.index.Len() }
 
 // Known counts the other nodes.
@@ -135,7 +133,7 @@ func (t *Table) TopK(req scheduler.Request, now time.Time, dst []scheduler.Choic
 	return t.index.TopK(req, now, dst)
 }
 
-// Explain says what a choice for req would come to, as scheduler.Index.Explain does.
+// Explain describes a choice for req, as scheduler.Index.Explain does.
 func (t *Table) Explain(req scheduler.Request, now time.Time, top int) (scheduler.Explanation, error) {
 	return t.index.Explain(req, now, top)
 }

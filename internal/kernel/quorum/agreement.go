@@ -8,20 +8,19 @@ import (
 	"inos/internal/identity"
 )
 
-// ErrNoMajority: so few would have to agree that two outputs could win, or more than there
+// ErrNoMajority: the number that must agree is not a majority of the nodes, or is more than there
 // are. Final.
 var ErrNoMajority = fault.Internal("quorum: not a majority")
 
-// Agreement decides a job that n nodes do and of which k must give the same
-// output, by CID. One goroutine uses it. Each node votes once; what a node says
-// twice is ignored.
+// Agreement decides a job that n nodes do and of which k must give the same output, by CID. One
+// goroutine uses it. Each node votes once; further votes of a node are ignored.
 type Agreement struct {
 	k, n  int
 	votes []Vote
 	won   string
 }
 
-// Vote is one node's answer. An empty OutputCID is a node that failed or was lost.
+// Vote is one node's answer. OutputCID is empty for a node that failed or was lost.
 type Vote struct {
 	Node      identity.PeerID
 	OutputCID string
@@ -37,8 +36,8 @@ const (
 	Disputed                // k can no longer agree
 )
 
-// NewAgreement asks for 1 <= k <= n <= 64, and k > n/2, so that two outputs can
-// never both win. Errors match ErrNoMajority.
+// NewAgreement requires 1 <= k <= n <= 64, and k > n/2, so that two outputs can never both win.
+// Errors match ErrNoMajority.
 func NewAgreement(k, n int) (*Agreement, error) {
 	if k < 1 || k > n || n > 64 || 2*k <= n {
 		return nil, fmt.Errorf("%w: %d of %d", ErrNoMajority, k, n)
@@ -67,7 +66,7 @@ func (a *Agreement) count(cid string) (n int) {
 	return n
 }
 
-// Verdict as of the votes so far.
+// Verdict is the verdict of the votes so far.
 func (a *Agreement) Verdict() Verdict {
 	if a.won != "" {
 		return Agreed
@@ -84,5 +83,5 @@ func (a *Agreement) Verdict() Verdict {
 	return Open
 }
 
-// Output is what was agreed on, empty before.
+// Output is the output that was agreed on, empty before.
 func (a *Agreement) Output() string { return a.won }

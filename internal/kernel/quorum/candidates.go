@@ -16,12 +16,12 @@ import (
 var ErrReplicas = fault.Retryable("too_few_nodes", "quorum: too few nodes for the replicas asked for")
 
 const (
-	// searchAtOnce is how many candidates, best first, the nodes are spread over, and
-	// searchTimes how often as many more are looked at while too few of them have owners
+	// searchAtOnce is how many candidates, best first, the choice of nodes begins with. searchTimes
+	// is how often as many more are added while too few have different owners.
 	// of their own.
 	searchAtOnce = 64
 	searchTimes  = 4
-	// cellLength is the GeoHash prefix in which two nodes count as neighbours: about 150 km.
+	// cellLength is the length of the GeoHash prefix that neighbours share: about 150 km.
 	cellLength = 3
 )
 
@@ -31,11 +31,11 @@ type Index interface {
 	Explain(req scheduler.Request, now time.Time, top int) (scheduler.Explanation, error)
 }
 
-// Candidates are nodes for n replicas, best first: no two of one owner and, as long as there
-// are enough, no two in one GeoHash cell. There are n at least; none has a slot set aside. best
-// is the best node of all. owner says who owns a node, zero for nobody. Errors match
-// matchmaker.ErrBusy when enough nodes are known and too few are free, ErrReplicas when too
-// few are known, and scheduler.ErrRequest.
+// Candidates are nodes for n replicas, best first: no two of one owner and, as long as there are
+// enough, no two in one GeoHash cell. There are n at least; none has a slot set aside. best is the
+// best node of all. owner returns the owner of a node, zero for none. Errors match
+// matchmaker.ErrBusy when enough nodes are known and too few are free, ErrReplicas when too few are
+// known, and scheduler.ErrRequest.
 func Candidates(nodes Index, owner func(identity.PeerID) identity.PeerID, req scheduler.Request, n int, now time.Time) (order []matchmaker.Placement, best scheduler.Choice, err error) {
 	more := req
 	var sites, picked []Site
@@ -68,28 +68,28 @@ func Candidates(nodes Index, owner func(identity.PeerID) identity.PeerID, req sc
 	return order, best, nil
 }
 
-// tooFew says why there are have nodes instead of n.
+// tooFew is the error for have nodes instead of n.
 func tooFew(nodes Index, req scheduler.Request, have, n int, now time.Time) error {
 	e, err := nodes.Explain(req, now, 0)
 	switch {
 	case err != nil:
 		return err
-	case have+e.Unlocks[scheduler.NeedSlot] >= n: // those that lack nothing but a free slot may come free
+	case have+e.Unlocks[scheduler.NeedSlot] >= n: // those that lack only a free slot may get one
 		return fmt.Errorf("%w: %d of %d free", matchmaker.ErrBusy, have, n)
 	}
 	return fmt.Errorf("%w: %d of %d", ErrReplicas, have, n)
 }
 
-// Site is where a node stands and who owns it, for Spread.
+// Site is the place and the owner of a node, for Spread.
 type Site struct {
 	Node    identity.PeerID
 	GeoHash string
-	Owner   string // whatever names the owner: empty is the node itself
+	Owner   string // any name of the owner; empty: the node itself
 }
 
-// Spread picks up to n of sites, in their order (best first), so that no two
-// share an owner and, as long as there are enough, no two lie in one GeoHash cell
-// of cell characters. Nodes that share both gain nothing by agreeing.
+// Spread picks up to n of sites, in their order (best first), so that no two share an owner and, as
+// long as there are enough, no two are in one GeoHash cell of cell characters. The agreement of
+// nodes that share both proves nothing.
 func Spread(sites []Site, n, cell int) []Site {
 	var out []Site
 	owners, cells := map[string]bool{}, map[string]bool{}

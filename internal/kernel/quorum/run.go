@@ -19,35 +19,34 @@ import (
 // more nodes.
 var ErrDisputed = fault.Final("disputed", "quorum: the nodes do not agree").Decisive()
 
-// Nodes has single replicas of a job done. Its methods are called by several goroutines at
-// once.
+// Nodes runs single replicas of a job. Its methods are called by several goroutines at once.
 type Nodes interface {
-	// Replicate has p's node run the job once. It returns soon after ctx has ended. promised
-	// says that money is held for the replica, which Payer settles.
+	// Replicate runs the job on p's node once. It returns soon after ctx has ended. promised says
+	// that money is held for the replica; Payer settles it.
 	Replicate(ctx context.Context, p matchmaker.Placement) (out mesh.JobOutcome, promised bool, err error)
-	// Reserve sets a slot of p's node aside, and what the replica can cost. ok is false when
-	// there is none now.
+	// Reserve sets aside a slot of p's node, and what the replica can cost. ok is false when none
+	// is free.
 	Reserve(ctx context.Context, p matchmaker.Placement) (reserved matchmaker.Placement, ok bool)
 	// Done gives p's slot back. It is called once for every placement with a slot.
 	Done(p matchmaker.Placement, out mesh.JobOutcome, err error)
 }
 
-// Payer ends what was promised to nodes. Its methods are called by several goroutines at once.
+// Payer settles what was promised to nodes. Its methods are called by several goroutines at once.
 type Payer interface {
-	// Settle pays what out claims if err is nil. Otherwise it takes the promise back as far
-	// as that cannot have been earned. What is not paid leaves out. The error is err, or
-	// says what is wrong with the claim.
+	// Settle pays what out claims if err is nil. Otherwise it takes the promise back as far as it
+	// cannot have been earned. It removes from out what is not paid. The error is err, or says what
+	// is wrong with the claim.
 	Settle(ctx context.Context, out *mesh.JobOutcome, took time.Duration, err error) error
-	// Withdraw takes back what was promised to node.
+	// Withdraw takes back the promise to node.
 	Withdraw(node identity.PeerID)
 }
 
-// Outcomes records how nodes did. Its methods are called by several goroutines at once.
+// Outcomes records the outcomes on nodes. Its methods are called by several goroutines at once.
 type Outcomes interface {
 	// Ended: node ended its replica with out; err says what is wrong with it.
 	Ended(ctx context.Context, node identity.PeerID, out mesh.JobOutcome, err error)
-	// Contradicted: node failed with err after took at a job that others have done. claimed
-	// says that it claims money all the same.
+	// Contradicted: node failed with err after took at a job that others have done. claimed says
+	// that it claims money nevertheless.
 	Contradicted(node identity.PeerID, err error, took time.Duration, claimed bool)
 	// RecordFailure: node ended without an output at a job that others have done.
 	RecordFailure(node identity.PeerID)
@@ -56,21 +55,21 @@ type Outcomes interface {
 // Config of a Run. All fields but Deadline are required.
 type Config struct {
 	Replicas int       // nodes that run the job
-	Agree    int       // of them must return the same output
-	Deadline time.Time // of the job; zero: each replica has an end of its own
+	Agree    int       // nodes of them that must return the same output
+	Deadline time.Time // of the job; zero: each replica has its own time limit
 	Nodes    Nodes
 	Payer    Payer
 	Outcomes Outcomes
 	Runs     *Runs
 }
 
-// Group is the nodes of one Run. Members have a slot set aside each. Spares, best first, have
-// none: they stand in for members that drop out.
+// Group is the nodes of one Run. Members have a slot set aside each. Spares, best first, have none:
+// they replace members that drop out.
 type Group struct{ Members, Spares []matchmaker.Placement }
 
-// Result is what the replicas of a Run came to when its verdict was known.
+// Result is the result of a Run when its verdict was known.
 type Result struct {
-	Outcome   mesh.JobOutcome      // with the output agreed on, and the cost of all who were paid
+	Outcome   mesh.JobOutcome      // with the output agreed on, and the cost of all nodes that were paid
 	Placement matchmaker.Placement // of the first that returned it
 	Attempts  []matchmaker.Attempt // in the order in which replicas ended
 	Err       error                // nil: they agree
@@ -86,7 +85,7 @@ type Run struct {
 	spares []matchmaker.Placement // without a slot
 	result *Result
 	active bool   // a replica is under way
-	after  func() // called once none is
+	after  func() // called once no replica is under way
 }
 
 // replica is how the job went on one node.
@@ -95,12 +94,12 @@ type replica struct {
 	out      mesh.JobOutcome
 	promised bool // money is held for it
 	err      error
-	settled  bool // it is paid or not, and recorded
+	settled  bool // it is paid or refused, and recorded
 	started  time.Time
 	took     time.Duration
 }
 
-// output is the CID of what the node returned, empty when it returned nothing.
+// output is the CID of the node's output, empty without one.
 func (r *replica) output() string {
 	if r.err != nil || r.out.Code != mesh.JobOK {
 		return ""
@@ -116,11 +115,11 @@ func New(c Config) (*Run, error) {
 	return &Run{cfg: c, ended: make(chan replica, c.Replicas), decided: make(chan struct{})}, nil
 }
 
-// Start has the job run on the members of g, which are Config.Replicas, until ctx ends or the
-// deadline passes. It reports false, and has done nothing, when no Run is started any more. It
-// is called once. As soon as there is a verdict ctx ends nothing any more: the other replicas
-// are waited for in the background. Who returns the same output is paid, who returns another
-// one is not and loses reputation.
+// Start runs the job on the members of g, which are Config.Replicas, until ctx ends or the deadline
+// passes. It reports false, and has done nothing, when Runs is closed. It is called once. Once
+// there is a verdict the end of ctx has no effect: the other replicas are waited for in the
+// background. A node that returns the same output is paid; one that returns another is not, and
+// loses reputation.
 func (r *Run) Start(ctx context.Context, g Group) bool {
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	release := func() {}
@@ -162,8 +161,8 @@ func (r *Run) over() {
 	}
 }
 
-// AfterEnd calls f once no replica is under way: at once, or when the last one has ended. It
-// is called once, after Start if Start is called at all.
+// AfterEnd calls f once no replica is under way: at once, or when the last one has ended. It is
+// called once; if Start is called at all, after Start.
 func (r *Run) AfterEnd(f func()) {
 	r.mu.Lock()
 	active := r.active
@@ -174,8 +173,8 @@ func (r *Run) AfterEnd(f func()) {
 	}
 }
 
-// Wait returns the verdict of a Run that was started. Errors match ErrDisputed, and then no
-// other choice of nodes is tried.
+// Wait blocks until the verdict of a Run that was started, and returns it. Errors match
+// ErrDisputed, after which no other choice of nodes is tried.
 func (r *Run) Wait() (mesh.JobOutcome, error) {
 	<-r.decided // each replica ends with its context, and so does decide
 	if err := r.result.Err; err != nil {
@@ -184,7 +183,7 @@ func (r *Run) Wait() (mesh.JobOutcome, error) {
 	return r.result.Outcome, nil
 }
 
-// Result is what Wait returned, and how it came about; nil before.
+// Result is what Wait returned, with its history; nil before.
 func (r *Run) Result() *Result {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -199,7 +198,7 @@ func (u undecided) Unwrap() error { return u.error }
 // Final implements matchmaker.Final.
 func (undecided) Final() bool { return true }
 
-// replicate has the job run at p, or at a spare when p's node is busy or out of reach.
+// replicate runs the job at p, or at a spare when p's node is busy or out of reach.
 func (r *Run) replicate(ctx context.Context, p matchmaker.Placement) replica {
 	for {
 		one := replica{place: p, started: time.Now()}
@@ -211,7 +210,7 @@ func (r *Run) replicate(ctx context.Context, p matchmaker.Placement) replica {
 			return one
 		}
 		r.settle(ctx, &one, one.err) // before another replica promises something to the same node
-		if busy {                    // it may come free for this replica or for another
+		if busy {                    // the slot may get free for this replica or for another
 			r.mu.Lock()
 			r.spares = append(r.spares, p)
 			r.mu.Unlock()
@@ -224,11 +223,11 @@ func (r *Run) replicate(ctx context.Context, p matchmaker.Placement) replica {
 	}
 }
 
-// retrySpare is how often a replica whose node was busy after all looks for another node.
+// retrySpare is how often a replica whose node turned out to be busy looks for another node.
 const retrySpare = 250 * time.Millisecond
 
-// spare sets a slot of a spare aside, and waits for one to come free until there is a verdict.
-// ok is false when there are no spares.
+// spare sets a slot of a spare aside. It waits for one to get free until there is a verdict. ok is
+// false when there are no spares.
 func (r *Run) spare(ctx context.Context) (p matchmaker.Placement, ok bool) {
 	again := time.NewTicker(retrySpare)
 	defer again.Stop()
@@ -245,7 +244,7 @@ func (r *Run) spare(ctx context.Context) (p matchmaker.Placement, ok bool) {
 	}
 }
 
-// trySpare sets a slot of a spare aside. pointless says that there will be none.
+// trySpare sets a slot of a spare aside. pointless says that none will ever be free.
 func (r *Run) trySpare(ctx context.Context) (p matchmaker.Placement, ok, pointless bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -258,8 +257,8 @@ func (r *Run) trySpare(ctx context.Context) (p matchmaker.Placement, ok, pointle
 	return p, false, len(r.spares) == 0 || r.result != nil
 }
 
-// settle pays for a replica, or does not, and records how it went. err says what is wrong
-// with it.
+// settle pays for a replica, or refuses to, and records its outcome. err says what is wrong with
+// it.
 func (r *Run) settle(ctx context.Context, one *replica, err error) {
 	if one.settled {
 		return
@@ -271,10 +270,10 @@ func (r *Run) settle(ctx context.Context, one *replica, err error) {
 	r.cfg.Outcomes.Ended(ctx, one.place.Node, one.out, err)
 }
 
-// decide counts the outputs, says the verdict as soon as there is one, and settles every
-// replica. verdict is called before the verdict is known outside.
+// decide counts the outputs, announces the verdict as soon as there is one, and settles every
+// replica. It calls verdict before the verdict is known outside.
 func (r *Run) decide(ctx context.Context, verdict func()) {
-	var open []replica // that claim money, before the verdict
+	var open []replica // those that claim money, before the verdict
 	var attempts []matchmaker.Attempt
 	count, _ := NewAgreement(r.cfg.Agree, r.cfg.Replicas) // New has made one
 	say := func(result Result) {
@@ -300,7 +299,7 @@ func (r *Run) decide(ctx context.Context, verdict func()) {
 		} else {
 			r.settle(ctx, &one, one.err)
 		}
-		if count.Verdict() == Agreed && one.output() == "" { // one that failed before is among the attempts
+		if count.Verdict() == Agreed && one.output() == "" { // one that failed earlier is among the attempts
 			r.cfg.Outcomes.Contradicted(one.place.Node, err, one.took, one.out.Claims())
 		}
 		switch count.Add(Vote{Node: one.place.Node, OutputCID: one.output()}) {
@@ -314,7 +313,7 @@ func (r *Run) decide(ctx context.Context, verdict func()) {
 			say(Result{Err: fmt.Errorf("%w: %d answered, %d of %d must agree; the last: %w", ErrDisputed, len(attempts), r.cfg.Agree, r.cfg.Replicas, err)})
 		}
 	}
-	// Without an agreement nobody can be told from the liars: nobody is paid, and nobody is
+	// Without an agreement the liars cannot be told from the others: no node is paid, and none is
 	// blamed.
 	for _, one := range open {
 		if one.promised {
@@ -324,8 +323,8 @@ func (r *Run) decide(ctx context.Context, verdict func()) {
 	say(Result{Err: ErrDisputed}) // one node has answered twice
 }
 
-// pay settles the replicas whose output is known and returns the first that agrees, with what
-// all of them cost.
+// pay settles the replicas whose output is known and returns the first that agrees, with the cost
+// of all of them.
 func (r *Run) pay(ctx context.Context, all []replica, agreed string) (first Result) {
 	var cost uint64
 	for _, one := range all {
@@ -343,10 +342,9 @@ func (r *Run) pay(ctx context.Context, all []replica, agreed string) (first Resu
 	return first
 }
 
-// outvoted settles a replica without the output that was agreed on. It is not paid, whatever
-// it claims. Another output is a lie, and so is a bill for more time than went by. Of one
-// without an output nobody knows whether its node is to blame, but it has failed where others
-// have not.
+// outvoted settles a replica without the output that was agreed on. It is not paid, whatever it
+// claims. Another output is a lie, and so is a bill for more time than went by. A replica without
+// an output does not show whether its node is to blame, but it has failed where others have not.
 func (r *Run) outvoted(ctx context.Context, one *replica) {
 	if one.output() != "" || one.out.Cost > credit.Bound(one.place.Price, one.took) {
 		r.settle(ctx, one, fmt.Errorf("%w: %d others agree on another output", mesh.ErrResult, r.cfg.Agree))
@@ -357,7 +355,7 @@ func (r *Run) outvoted(ctx context.Context, one *replica) {
 		r.cfg.Payer.Withdraw(one.place.Node)
 	}
 	switch one.out.Code {
-	case mesh.JobCreditExhausted, mesh.JobCrashed: // the other ends Contradicted and the attempts tell
+	case mesh.JobCreditExhausted, mesh.JobCrashed: // Contradicted and the attempts record the other ends
 		r.cfg.Outcomes.RecordFailure(one.place.Node)
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// Runs are the goroutines of every Run of one kernel. They end with the context that Runs
-// was made with, and Close waits for them. Safe for concurrent use.
+// Runs owns the goroutines of every Run of one kernel. They end with the context that Runs was made
+// with, and Close waits for them. Safe for concurrent use.
 type Runs struct {
 	life context.Context
 
@@ -15,7 +15,7 @@ type Runs struct {
 	wg     sync.WaitGroup
 }
 
-// NewRuns ends every Run with life.
+// NewRuns makes Runs that end with life.
 func NewRuns(life context.Context) *Runs { return &Runs{life: life} }
 
 // start calls run n times, each in a goroutine. It reports false after Close.
@@ -31,7 +31,7 @@ func (r *Runs) start(n int, run func(i int)) bool {
 	return true
 }
 
-// Close starts no Run any more and waits for those that are under way.
+// Close prevents further starts and waits for the Runs that are under way.
 func (r *Runs) Close() {
 	r.mu.Lock()
 	r.closed = true
