@@ -29,6 +29,7 @@ func TestEvery(t *testing.T) {
 			})
 		}()
 		time.Sleep(6*time.Second + time.Millisecond)
+		synctest.Wait()
 		require.Equal(t, []time.Duration{time.Second, 2 * time.Second, 3 * time.Second, 5500 * time.Millisecond}, calls)
 		require.Equal(t, []error{context.DeadlineExceeded}, ended)
 		cancel()

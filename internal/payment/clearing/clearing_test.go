@@ -3,6 +3,8 @@ package clearing
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,18 +20,23 @@ import (
 )
 
 // network carries requests between the clearings that are connected.
-type network map[identity.PeerID]*Clearing
+type network struct {
+	mu sync.Mutex
+	of map[identity.PeerID]*Clearing
+}
 
 // link is a node's end of the network.
 type link struct {
-	network
+	*network
 	self  identity.PeerID
 	sent  []string // the names of requests, as they were sent
 	lossy bool     // what is sent arrives, and its answer does not come back
 }
 
 func (l *link) Peers() (peers []mesh.Peer) {
-	for id := range l.network {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id := range l.of {
 		if id != l.self {
 			peers = append(peers, mesh.Peer{Connected: true, Profile: mesh.Profile{Peer: id}})
 		}
@@ -40,16 +47,34 @@ func (l *link) Peers() (peers []mesh.Peer) {
 var errLost = errors.New("the answer is lost")
 
 func (l *link) Send(ctx context.Context, p identity.PeerID, name string, body []byte) ([]byte, error) {
-	c := l.network[p]
+	l.mu.Lock()
+	c, lossy := l.of[p], l.lossy
+	if c != nil {
+		l.sent = append(l.sent, name)
+	}
+	l.mu.Unlock()
 	if c == nil {
 		return nil, mesh.ErrUnsent
 	}
-	l.sent = append(l.sent, name)
 	answer, err := c.Answers()[name](ctx, l.self, body)
-	if l.lossy {
+	if lossy {
 		return nil, errLost
 	}
 	return answer, err
+}
+
+// requests are the names of all that was sent.
+func (l *link) requests() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.sent)
+}
+
+// lose has answers lost from now on, or no more.
+func (l *link) lose(yes bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lossy = yes
 }
 
 // node is a Party with a Clearing.
@@ -61,7 +86,7 @@ type node struct {
 }
 
 // open makes a node, which is not connected yet.
-func open(t testing.TB, net network, cfg accounts.Config) *node {
+func open(t testing.TB, net *network, cfg accounts.Config) *node {
 	n := &node{Party: accounts.Open(t, cfg), events: make(chan kernel.Event, 1)}
 	n.link = &link{network: net, self: n.Signer.Peer()}
 	n.Clearing = New(Config{Payment: n.Payment, Ledger: n.Ledger, Signer: n.Signer, Requests: n.link,
@@ -70,7 +95,14 @@ func open(t testing.TB, net network, cfg accounts.Config) *node {
 	return n
 }
 
-func (n *node) connect() { n.link.network[n.link.self] = n.Clearing }
+func (n *node) connect() {
+	n.link.mu.Lock()
+	defer n.link.mu.Unlock()
+	if n.link.of == nil {
+		n.link.of = make(map[identity.PeerID]*Clearing)
+	}
+	n.link.of[n.link.self] = n.Clearing
+}
 
 // run runs the clearing in a bubble, by whose clock the node goes.
 func (n *node) run(t *testing.T) (end func()) {
@@ -90,7 +122,7 @@ func (n *node) run(t *testing.T) (end func()) {
 // Of three vouchers whose jobs were lost sight of, the one with a receipt is settled, the
 // one that will never have one goes back, and the one at work waits; once each.
 func TestReceiptsOfLostJobs(t *testing.T) {
-	net := network{}
+	net := &network{}
 	payer, worker := open(t, net, accounts.Config{Key: 1}), open(t, net, accounts.Config{Key: 2})
 	for i := range 3 {
 		sub, here, earning := accounts.Send(t, payer.Party, worker.Party, 100)
@@ -109,17 +141,17 @@ func TestReceiptsOfLostJobs(t *testing.T) {
 	require.Len(t, payer.Ledger.Holds(), 3, "the worker is not there")
 	worker.connect()
 	payer.AskReceipts(t.Context())
-	require.Equal(t, []string{mesh.RequestReceipt, mesh.RequestReceipt}, payer.link.sent, "the third job may be in hand")
+	require.Equal(t, []string{mesh.RequestReceipt, mesh.RequestReceipt}, payer.link.requests(), "the third job may be in hand")
 	require.EqualValues(t, -40-100, payer.Balance(t, payer.Signer.Ledger()))
 	payer.Now = payer.Now.Add(90 * time.Second) // past the third job's deadline
 	payer.AskReceipts(t.Context())
-	require.Len(t, payer.link.sent, 3)
+	require.Len(t, payer.link.requests(), 3)
 	require.Len(t, payer.Ledger.Holds(), 1, "it is undecided there")
 }
 
 // A cheque is drawn when enough is owed, not before, and drawn again until it has arrived.
 func TestChequesAreSentUntilTheyArrive(t *testing.T) {
-	net := network{}
+	net := &network{}
 	payer, worker := open(t, net, accounts.Config{Key: 1, Line: 10 * clearAt}), open(t, net, accounts.Config{Key: 2, Line: 10 * clearAt})
 	worker.connect()
 	owe := func(amount uint64) {
@@ -137,16 +169,16 @@ func TestChequesAreSentUntilTheyArrive(t *testing.T) {
 	}
 	owe(clearAt - 1)
 	payer.SendCheques(t.Context())
-	require.Empty(t, payer.link.sent, "not yet worth a cheque")
+	require.Empty(t, payer.link.requests(), "not yet worth a cheque")
 	owe(1)
-	payer.link.lossy = true
+	payer.link.lose(true)
 	payer.SendCheques(t.Context())
 	require.Equal(t, credit.Standing{Drawn: clearAt}, standing(payer, worker))
 	require.Equal(t, credit.Standing{Promised: clearAt}, standing(worker, payer))
-	payer.link.lossy = false
+	payer.link.lose(false)
 	payer.SendCheques(t.Context())
 	payer.SendCheques(t.Context())
-	require.Equal(t, []string{mesh.RequestCheque, mesh.RequestCheque}, payer.link.sent, "again once, and not after it has arrived")
+	require.Equal(t, []string{mesh.RequestCheque, mesh.RequestCheque}, payer.link.requests(), "again once, and not after it has arrived")
 	require.Equal(t, credit.Standing{Promised: clearAt}, standing(worker, payer), "a cheque counts once")
 }
 
@@ -154,7 +186,7 @@ func TestChequesAreSentUntilTheyArrive(t *testing.T) {
 // as the two are connected, and again until the payer has answered.
 func TestUnearnedVouchersAreToldOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		net := network{}
+		net := &network{}
 		log, keep := &credit.MemoryLog{}, &testkit.Keeper{}
 		payer := open(t, net, accounts.Config{Key: 1})
 		accounts.Send(t, payer.Party, accounts.Open(t, accounts.Config{Key: 2, Log: log, Keep: keep}), 100)
@@ -162,22 +194,22 @@ func TestUnearnedVouchersAreToldOf(t *testing.T) {
 		require.EqualValues(t, -100, payer.Balance(t, payer.Signer.Ledger()))
 		end := worker.run(t)
 		time.Sleep(5*unearnedAgain + unearnedAgain/2)
-		require.Empty(t, worker.link.sent)
-		worker.link.lossy = true
+		require.Empty(t, worker.link.requests())
+		worker.link.lose(true)
 		payer.connect()
 		began := time.Now()
 		worker.events <- kernel.PeerConnected{Peer: payer.link.self}
 		synctest.Wait()
-		require.Len(t, worker.link.sent, 1)
+		require.Len(t, worker.link.requests(), 1)
 		require.Zero(t, time.Since(began), "at once")
 		require.Zero(t, payer.Balance(t, payer.Signer.Ledger()))
 		time.Sleep(unearnedAgain)
 		synctest.Wait()
-		require.Len(t, worker.link.sent, 2, "no answer came")
-		worker.link.lossy = false
+		require.Len(t, worker.link.requests(), 2, "no answer came")
+		worker.link.lose(false)
 		time.Sleep(5 * unearnedAgain)
 		synctest.Wait()
-		require.Len(t, worker.link.sent, 3)
+		require.Len(t, worker.link.requests(), 3)
 		require.Empty(t, worker.Payment.Unearned(time.Now()))
 		end()
 	})
@@ -187,7 +219,7 @@ func TestUnearnedVouchersAreToldOf(t *testing.T) {
 // that it started has ended, or the bubble would not.
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		net := network{}
+		net := &network{}
 		payer, worker := open(t, net, accounts.Config{Key: 1}), open(t, net, accounts.Config{Key: 2})
 		worker.connect()
 		sub, here, earning := accounts.Send(t, payer.Party, worker.Party, 100)
@@ -209,7 +241,7 @@ func TestRun(t *testing.T) {
 
 // What another node says wrongly is no request, and moves nothing.
 func TestMalformedRequests(t *testing.T) {
-	n := open(t, network{}, accounts.Config{Key: 1})
+	n := open(t, &network{}, accounts.Config{Key: 1})
 	for name, bodies := range map[string][][]byte{
 		mesh.RequestReceipt:  {nil, make([]byte, 15), make([]byte, 17)},
 		mesh.RequestUnearned: {make([]byte, 15), make([]byte, 16*(unearnedVouchers+1))},
