@@ -9,7 +9,7 @@ import (
 	"inos/internal/fault"
 )
 
-// callsWaiting is how many calls of one capsule may wait for the one under way.
+// callsWaiting is how many calls of one capsule may wait for the current one.
 const callsWaiting = 64
 
 var (
@@ -20,13 +20,15 @@ var (
 	ErrCalls = fault.Retryable("too_many_calls", "supervisor: too many calls of one capsule")
 )
 
-// Call does task on the very capsule called id, which was spawned: it finds there what
-// its spawner put there, and leaves what the next call finds. Calls of one capsule follow
-// one another, in the order they came; callsWaiting at most wait for their turn. Call
-// blocks until the output is there, which the caller owns. limit is for the task itself; 0 means the capsule's own. onProgress may be
-// nil and must not block. Who may call is the caller's to decide. Errors match
-// ErrNoCapsule, ErrCalls, ErrPaused (and ErrTransition), ErrStopped while it is between two
-// instances, capsule.ErrKilled when it is killed before the call's turn, ErrTimeLimit, those of capsule.Capsule.Run, or ctx's. A task that ctx or the
+// Call runs task on the spawned capsule called id. The task finds the state that the spawner and
+// earlier calls left, and leaves its own for the next call. Calls of one capsule run one after
+// another in the order they came; at most callsWaiting wait for their turn. Call blocks until it
+// has the output, which the caller owns. limit is for the task itself; 0 means the capsule's own.
+// onProgress may be nil and must not block. The caller decides who may call. Errors match
+// ErrNoCapsule, ErrCalls, ErrPaused (and ErrTransition), ErrStopped between two instances of the
+// capsule, capsule.ErrKilled when it is killed before the call's turn, ErrTimeLimit, those of
+// capsule.Capsule.Run, or ctx's. A task that ctx or the limit ends must stop within
+// Config.CancelGrace, or the instance is killed.
 // limit ends must let go within Config.CancelGrace, or the instance is killed.
 func (s *Supervisor) Call(ctx context.Context, id string, limit time.Duration, task capsule.Task, onProgress func(done, total uint64)) ([]byte, error) {
 	ch, err := s.awaitCall(ctx, id)
@@ -51,7 +53,7 @@ func (s *Supervisor) awaitCall(ctx context.Context, id string) (*child, error) {
 	defer s.mu.Unlock()
 	ch := s.live[id]
 	switch {
-	case ch == nil || ch.forJob: // what Run started is nobody's to call
+	case ch == nil || ch.forJob: // the instance of a Run takes no calls
 		return nil, fmt.Errorf("%w: %.80q", ErrNoCapsule, id)
 	case ch.calls >= callsWaiting:
 		return nil, fmt.Errorf("%w: %d wait for %s", ErrCalls, ch.calls, id)
@@ -75,7 +77,7 @@ func (s *Supervisor) awaitCall(ctx context.Context, id string) (*child, error) {
 	return ch, err
 }
 
-// closed is why ch takes no call. mu is held.
+// closed returns why ch takes no call. The caller holds mu.
 func (ch *child) closed() error {
 	if ch.stopping {
 		return fmt.Errorf("%w: %s", capsule.ErrKilled, ch.stopReason) // as the call under way ends
@@ -83,7 +85,7 @@ func (ch *child) closed() error {
 	return ErrStopped
 }
 
-// begin notes that a task is at work on ch, whose turn the caller has.
+// begin records that a task runs on ch. The caller has ch's turn.
 func (s *Supervisor) begin(ch *child) (*capsule.Capsule, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,7 +101,7 @@ func (s *Supervisor) begin(ch *child) (*capsule.Capsule, error) {
 	return ch.cap, nil
 }
 
-// end gives the turn on once the capsule has let go of the task.
+// end passes the turn on once the capsule has ended the task.
 func (s *Supervisor) end(ch *child, c *capsule.Capsule) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

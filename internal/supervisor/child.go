@@ -7,7 +7,7 @@ import (
 	"inos/internal/capsule"
 )
 
-// child is one supervised capsule, through all its restarts.
+// child is one supervised capsule, across all its restarts.
 type child struct {
 	id     string
 	cid    capsule.CID
@@ -20,24 +20,24 @@ type child struct {
 
 	ctx     context.Context // ends when the child must not start again
 	cancel  context.CancelFunc
-	started chan struct{} // closed when the first start has gone well, or not
+	started chan struct{} // closed when the first start has succeeded or failed
 	gone    chan struct{} // closed when the runner has ended
 	turn    chan struct{} // holds one element while a Call is at work
 
 	// Guarded by Supervisor.mu.
 	wasm        []byte         // until compiled
-	image       *capsule.Image // every instance starts from it; nil: from nothing
+	image       *capsule.Image // the start of every instance; nil means an empty memory
 	module      capsule.Module
 	name        string
-	memoryLimit uint64        // bytes, of the instance that is up or the next
-	ceiling     uint64        // bytes, what manifest and module allow
+	memoryLimit uint64        // bytes, of the running instance or the next one
+	ceiling     uint64        // bytes, the most that manifest and module allow
 	timeLimit   time.Duration // of the manifest, per run
 
 	state    State
-	cap      *capsule.Capsule // nil unless one is up
-	up       chan struct{}    // closed while one is up
-	instance int              // counts starts: callbacks of an older one say nothing
-	epoch    uint32           // the last used
+	cap      *capsule.Capsule // nil while no instance runs
+	up       chan struct{}    // closed while an instance runs
+	instance int              // counts starts, so that callbacks of an older instance are ignored
+	epoch    uint32           // of the last instance
 	giveUp   context.CancelFunc
 	startErr error
 	everUp   bool
@@ -48,11 +48,11 @@ type child struct {
 	killErr    error // why the runner killed this instance
 	redo       bool  // its group wants it started again
 
-	jobs    int       // 1 while a task is at work
-	calls   int       // that wait for their turn
-	drainBy time.Time // a cancelled call must have let go by then
+	jobs    int       // 1 while a task runs
+	calls   int       // calls that wait for their turn
+	drainBy time.Time // the time by which a cancelled call must have stopped
 
-	growing   bool   // a resize it asked for is at work
+	growing   bool   // a resize that it asked for is under way
 	refused   uint64 // bytes it wanted and cannot have
 	pulse     pulse
 	beat      capsule.Heartbeat
@@ -95,8 +95,8 @@ func (ch *child) info() Info {
 	return in
 }
 
-// ending reports whether the instance that is up answers no more: its runner hears of
-// it when the thread is gone too.
+// ending reports whether the current instance answers nothing more. Its runner learns of it only
+// when the thread has ended too.
 func (ch *child) ending() bool {
 	select {
 	case <-ch.cap.Ending():
@@ -106,21 +106,21 @@ func (ch *child) ending() bool {
 	}
 }
 
-// leaving reports whether ch has given its slot back: it is dead, only its thread is
-// not gone yet, and no other instance follows.
+// leaving reports whether ch has given its slot back: it is dead, its thread has not ended yet, and
+// no other instance follows.
 func (ch *child) leaving() bool {
 	final := ch.stopping || ch.policy == capsule.Temporary && !ch.redo
 	return ch.cap != nil && final && ch.ending()
 }
 
-// settle notices that a call has let go of its instance.
+// settle passes the turn on when a cancelled call no longer runs in its instance.
 func (ch *child) settle() {
 	if ch.cap != nil && !ch.drainBy.IsZero() && ch.cap.Pending() == 0 {
 		ch.free()
 	}
 }
 
-// free gives the turn on of a call that has begun.
+// free passes on the turn of a call that has begun.
 func (ch *child) free() {
 	if ch.jobs == 1 && !ch.forJob {
 		ch.jobs, ch.drainBy = 0, time.Time{}
@@ -128,7 +128,7 @@ func (ch *child) free() {
 	}
 }
 
-// lower makes those wait who wait for ch to be up.
+// lower makes awaiters of ch.up wait again: no instance runs.
 func (ch *child) lower() {
 	select {
 	case <-ch.up:
@@ -137,14 +137,14 @@ func (ch *child) lower() {
 	}
 }
 
-// healthChange is what a heartbeat says of its capsule.
+// healthChange returns the change that a heartbeat reports.
 func healthChange(h capsule.Heartbeat) change {
 	switch {
 	case h.Paused:
-		return saidPaused
+		return reportedPaused
 	case h.Status == capsule.Degraded || h.Status == capsule.Zombie:
-		return feltUnwell
+		return reportedDegraded
 	default:
-		return feltWell
+		return reportedHealthy
 	}
 }

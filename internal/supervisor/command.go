@@ -10,10 +10,9 @@ import (
 	"inos/internal/fault"
 )
 
-// Command carries out cmd and returns its one Reply, with cmd's id. It blocks
-// until then, at most until cmd.Deadline, or Config.CommandTimeout when there is
-// none: a command that was not done by then, or when ctx ended, is answered with
-// code Deadline. A capsule killed by command is not started again.
+// Command carries out cmd and returns its one Reply, with cmd's id. It blocks until then, at most
+// until cmd.Deadline, or for Config.CommandTimeout when there is none. A command that is not done
+// by then, or when ctx ends, gets code Deadline. A capsule killed by command is not started again.
 func (s *Supervisor) Command(ctx context.Context, cmd capsule.Command) capsule.Reply {
 	now := time.Now()
 	if cmd.Deadline.IsZero() {
@@ -40,11 +39,11 @@ func refusal(code capsule.ReplyCode, err error) capsule.Reply {
 	return capsule.Reply{Code: code, Message: err.Error(), Reason: reasonCode(err)}
 }
 
-// reasonCode is the stable code that a reply carries for err; "" when it has none.
+// reasonCode returns the stable code that a reply carries for err, "" when there is none.
 func reasonCode(err error) string {
 	if e := fault.Among(err, func(e *fault.Error) bool {
 		return e == ErrBusy || e == ErrNoCapsule || e == ErrWrongBytes ||
-			e.Of("capsule", "library", "budget", "credit", "governance") // of where capsules and snapshots come from
+			e.Of("capsule", "library", "budget", "credit", "governance") // packages that capsules and snapshots come from
 	}); e != nil {
 		return e.Code()
 	}
@@ -97,7 +96,7 @@ func (s *Supervisor) spawn(ctx context.Context, cmd capsule.Command) capsule.Rep
 	return capsule.Reply{CapsuleID: ch.id, MemoryBytes: in.MemoryBytes, MemoryEpoch: in.Epoch}
 }
 
-// codeOf is the code of a capsule that did not start.
+// codeOf returns the reply code of a capsule that did not start.
 func codeOf(err error) capsule.ReplyCode {
 	switch {
 	case errors.Is(err, capsule.ErrArgs), errors.Is(err, ErrConfig):
@@ -112,7 +111,7 @@ func codeOf(err error) capsule.ReplyCode {
 	}
 }
 
-// command is for a capsule that is there already.
+// command carries out a command for an existing capsule.
 func (s *Supervisor) command(ctx context.Context, cmd capsule.Command) capsule.Reply {
 	s.mu.Lock()
 	ch, c, refused := s.target(cmd)
@@ -143,8 +142,8 @@ func (s *Supervisor) command(ctx context.Context, cmd capsule.Command) capsule.R
 	return r
 }
 
-// target finds the capsule of a command, or says why it cannot take it. mu is
-// held.
+// target returns the capsule of a command, or a reply that says why it cannot take the command. The
+// caller holds mu.
 func (s *Supervisor) target(cmd capsule.Command) (*child, *capsule.Capsule, *capsule.Reply) {
 	ch := s.live[cmd.Target]
 	if ch == nil {
@@ -201,7 +200,8 @@ func (s *Supervisor) target(cmd capsule.Command) (*child, *capsule.Capsule, *cap
 	}
 }
 
-// obeyed notes what an answered command did; the next heartbeat confirms it.
+// obeyed records the effect of a command that the capsule has answered; the next heartbeat confirms
+// it.
 func (s *Supervisor) obeyed(ch *child, c *capsule.Capsule, t capsule.CommandType) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -210,15 +210,15 @@ func (s *Supervisor) obeyed(ch *child, c *capsule.Capsule, t capsule.CommandType
 	}
 	switch t {
 	case capsule.Pause:
-		_ = s.apply(ch, saidPaused, "by command", time.Now())
+		_ = s.apply(ch, reportedPaused, "by command", time.Now())
 	case capsule.Resume:
-		_ = s.apply(ch, feltWell, "by command", time.Now())
+		_ = s.apply(ch, reportedHealthy, "by command", time.Now())
 	case capsule.ResizeMem:
 		ch.epoch = c.Epoch()
 	}
 }
 
-// overdue deals with a capsule that was not paused by its deadline.
+// overdue handles a capsule that was not paused by its deadline.
 func (s *Supervisor) overdue(ch *child, c *capsule.Capsule, asked time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -226,7 +226,7 @@ func (s *Supervisor) overdue(ch *child, c *capsule.Capsule, asked time.Time) {
 		return
 	}
 	now := time.Now()
-	// One that a listener holds back may have paused: its answer waits.
+	// A capsule that a listener holds back may have paused: its answer waits in the ring.
 	killed := s.cfg.Overdue == KillOverdue && !ch.outlet.full.Load()
 	s.cfg.Emit(PauseOverdue{ID: ch.id, After: now.Sub(asked), Killed: killed, At: now})
 	if killed {
@@ -249,7 +249,7 @@ func (s *Supervisor) killed(ctx context.Context, ch *child, c *capsule.Capsule, 
 	}
 	select {
 	case <-ch.gone:
-		// Whatever became of the last instance, there is none any more.
+		// No instance runs any more, whatever became of the last one.
 		r.Code, r.Message = capsule.OK, ""
 	case <-ctx.Done():
 		err := context.Cause(ctx)

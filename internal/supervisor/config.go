@@ -24,8 +24,8 @@ const (
 	DefaultBackoffMax     = 10 * time.Second
 )
 
-// Blobs finds capsules by CID. Get may block until ctx ends; what it returns is
-// checked against the CID.
+// Blobs finds capsules by CID. Get may block until ctx ends. The supervisor checks what it returns
+// against the CID.
 type Blobs interface {
 	Get(ctx context.Context, cid capsule.CID) (wasm []byte, m capsule.Manifest, err error)
 }
@@ -36,44 +36,43 @@ type Config struct {
 	Runtime capsule.Runtime
 	Codec   capsule.Codec
 	Blobs   Blobs
-	// Images keeps what Snapshot commands take, for a Spawn with that CID; nil
-	// refuses them with Unsupported.
+	// Images stores what Snapshot commands take, for a Spawn with that CID. nil refuses such
+	// commands with Unsupported.
 	Images Images
-	// FixedMemory leaves needsMoreMem to whoever listens; otherwise a capsule gets
-	// what it asks for within its limit.
+	// FixedMemory leaves heartbeats' needsMoreMem to the listener. Otherwise a capsule gets the
+	// memory it asks for within its limit.
 	FixedMemory bool
-	// Emit gets every event. It must neither block nor call the Supervisor: its
-	// lock is held. nil means that nobody listens.
+	// Emit receives every event. It must neither block nor call the Supervisor, whose lock is held.
+	// nil drops the events.
 	Emit func(Event)
 
-	MaxCapsules    int           // live at once, and as many more going away; 0 means DefaultMaxCapsules
+	MaxCapsules    int           // live at once, and as many more that are ending; 0 means DefaultMaxCapsules
 	KeepEnded      int           // ended ones still listed; 0 means DefaultKeepEnded, below 0 none
 	CommandTimeout time.Duration // of a Command without deadline
 	StartTimeout   time.Duration // fetch, compilation and first heartbeat together
-	CancelGrace    time.Duration // for a cancelled call to let go of its capsule
+	CancelGrace    time.Duration // for a cancelled call to stop
 	Heartbeat      time.Duration // 0 means capsule.DefaultHeartbeat
 
 	DegradedAfter, ZombieAfter, KillAfter int // heartbeats missing in a row
 
-	// Policy of what a Spawn command starts that does not say; DefaultRestart means
-	// Transient.
+	// Policy is for a Spawn command that names no policy; DefaultRestart means Transient.
 	Policy    capsule.RestartPolicy
 	Intensity Intensity
 	Backoff   Backoff
 	Seed      uint64 // of the back-off's jitter
 
-	// Overdue says what becomes of a capsule that does not pause by its deadline.
+	// Overdue says what happens to a capsule that does not pause by its deadline.
 	Overdue OverduePolicy
 }
 
-// OverduePolicy says what becomes of a capsule that did not reach a safe point by the
-// deadline of a Pause. A PauseOverdue event tells of it either way.
+// OverduePolicy says what happens to a capsule that did not reach a safe point by the deadline of a
+// Pause. A PauseOverdue event reports it under either policy.
 type OverduePolicy uint8
 
 // The policies.
 const (
-	ReportOverdue OverduePolicy = iota // it goes on, and pauses when it does reach one
-	KillOverdue                        // it is killed, and its restart policy says what follows
+	ReportOverdue OverduePolicy = iota // it continues, and pauses when it does reach one
+	KillOverdue                        // it is killed, and its restart policy decides what follows
 )
 
 func (c *Config) validate() error {

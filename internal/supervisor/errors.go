@@ -16,8 +16,8 @@ var (
 	// ErrNoCapsule: there is no such capsule, or it has ended. Advice: publish or spawn it, or correct its name,
 	// CID or id.
 	ErrNoCapsule = fault.Final("unknown_capsule", "supervisor: no such capsule")
-	// ErrNotServing says that Serve has ended. What starts a capsule before Serve
-	// first begins waits for it. Retryable once it runs again.
+	// ErrNotServing says that Serve has ended. It is retryable once Serve runs again. A start
+	// before Serve first begins waits for it instead.
 	ErrNotServing = fault.Internal("supervisor: not serving")
 	// ErrTransition is what every TransitionError matches. Final for this state.
 	ErrTransition = fault.Internal("supervisor: impossible transition")
@@ -31,7 +31,7 @@ var (
 	// ErrWrongBytes says that the bytes of a capsule are not those of its CID.
 	// Final for these bytes.
 	ErrWrongBytes = fault.Final("cid_mismatch", "supervisor: bytes do not match the CID")
-	// ErrConfig says what New or a command was given wrongly. Final.
+	// ErrConfig says which configuration of New or parameter of a command is wrong. Final.
 	ErrConfig = fault.Internal("supervisor: bad configuration")
 	// ErrStopped says that the capsule was ended on purpose before it was up.
 	ErrStopped = fault.Retryable("capsule_stopped", "supervisor: capsule stopped")
@@ -41,12 +41,12 @@ var (
 	ErrListeners = fault.Retryable("too_many_listeners", "supervisor: too many listeners")
 )
 
-// errLeaving is the ErrBusy that passes by itself: slots are free, but too many threads of
-// capsules that have ended are not gone.
+// errLeaving is the ErrBusy that passes by itself: slots are free, but too many capsules that have
+// ended still have threads.
 var errLeaving = fmt.Errorf("%w", ErrBusy)
 
-// TimeLimitError says that a run took longer than it may. It matches
-// ErrTimeLimit and context.DeadlineExceeded.
+// TimeLimitError says that a run exceeded its time limit. It matches ErrTimeLimit and
+// context.DeadlineExceeded.
 type TimeLimitError struct{ Limit time.Duration }
 
 func (e *TimeLimitError) Error() string { return fmt.Sprintf("%v: %v", ErrTimeLimit, e.Limit) }

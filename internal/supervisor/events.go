@@ -6,11 +6,11 @@ import (
 	"inos/internal/capsule"
 )
 
-// Event is one of the types below. Events of one capsule come in their order.
+// Event is one of the types below. Events of one capsule arrive in order.
 type Event interface{ supervisorEvent() }
 
 type (
-	// CapsuleStarted: an instance is up. Restarts counts those before it.
+	// CapsuleStarted: an instance runs. Restarts counts the restarts before it.
 	CapsuleStarted struct {
 		ID       string
 		CID      capsule.CID
@@ -26,27 +26,26 @@ type (
 		Reason   string
 		At       time.Time
 	}
-	// HeartbeatReceived: the capsule spoke.
+	// HeartbeatReceived: the capsule sent a heartbeat.
 	HeartbeatReceived struct {
 		ID        string
 		Heartbeat capsule.Heartbeat
 		At        time.Time
 	}
-	// CongestionChanged: one of the capsule's rings ran full, or has room again.
+	// CongestionChanged: one of the capsule's rings is congested, or no longer is.
 	CongestionChanged struct {
 		ID        string
 		Congested bool
 		At        time.Time
 	}
-	// MemoryResized: a capsule asked for more memory and got it; From and To are
-	// bytes.
+	// MemoryResized: a capsule asked for more memory and got it. From and To are bytes.
 	MemoryResized struct {
 		ID       string
 		From, To uint64
 		Epoch    uint32
 		At       time.Time
 	}
-	// MemoryRefused: it asked for more than it may have, or than there is. It lives
+	// MemoryRefused: a capsule asked for more memory than it may have, or than there is. It lives
 	// on.
 	MemoryRefused struct {
 		ID            string
@@ -54,8 +53,7 @@ type (
 		Reason        string
 		At            time.Time
 	}
-	// CapsuleLogged: a line of the capsule's own log. Its text is not to be
-	// trusted.
+	// CapsuleLogged: a line of the capsule's own log. Its text is untrusted.
 	CapsuleLogged struct {
 		ID  string
 		Log capsule.Log
@@ -68,9 +66,9 @@ type (
 		Killed bool // by Config.Overdue
 		At     time.Time
 	}
-	// CapsuleEnded: an instance ended, or could not be started. Err is nil when
-	// inos_run returned by itself; a crash's carries the capsule's own message.
-	// With Restart another instance follows after Wait.
+	// CapsuleEnded: an instance ended, or could not be started. Err is nil when inos_run returned
+	// by itself; a crash's Err carries the capsule's own message. With Restart another instance
+	// follows after Wait.
 	CapsuleEnded struct {
 		ID      string
 		CID     capsule.CID

@@ -9,21 +9,21 @@ import (
 	"inos/internal/capsule"
 )
 
-// group is capsules that belong together: they share one restart intensity, and when
-// it is passed all end. One that was spawned without a group has one of its own,
-// without a name. Guarded by Supervisor.mu.
+// group is capsules that belong together. They share one restart intensity, and all end when it is
+// exceeded. A capsule spawned without a group has one of its own, without a name. Supervisor.mu
+// guards it.
 type group struct {
 	name     string
 	strategy capsule.GroupStrategy
-	members  []*child // those that live, in the order they were spawned
+	members  []*child // the live ones, in the order they were spawned
 	history  history
 }
 
-// groupName is the longest name of a group, in bytes.
+// groupName is the greatest length of a group's name, in bytes.
 const groupName = 128
 
-// joinable says whether a spawn's group is one it can be in: the strategy is that of
-// the members already there. Errors match ErrConfig. mu is held.
+// joinable checks that a spawn names the restart strategy of its group's members. Errors match
+// ErrConfig. The caller holds mu.
 func (s *Supervisor) joinable(sp spec) error {
 	switch g := s.groups[sp.group]; {
 	case len(sp.group) > groupName:
@@ -34,7 +34,7 @@ func (s *Supervisor) joinable(sp spec) error {
 	return nil
 }
 
-// groupOf finds or makes the group of a spawn. mu is held.
+// groupOf finds or makes the group of a spawn. The caller holds mu.
 func (s *Supervisor) groupOf(sp spec) *group {
 	if g := s.groups[sp.group]; g != nil {
 		return g
@@ -51,8 +51,8 @@ func (g *group) join(ch *child) int {
 	return len(g.members) - 1
 }
 
-// leave takes ch, which has ended for good, out of its group, and forgets a group
-// without members. mu is held.
+// leave removes ch, which has ended for good, from its group and drops a group without members. The
+// caller holds mu.
 func (s *Supervisor) leave(ch *child) {
 	g := ch.group
 	g.members = slices.Delete(g.members, ch.index, ch.index+1)
@@ -64,8 +64,8 @@ func (s *Supervisor) leave(ch *child) {
 	}
 }
 
-// start admits a capsule and waits until it is up. When ctx ends first it is
-// stopped and the error is ctx's.
+// start admits a capsule and waits until its instance runs. When ctx ends first, start stops the
+// capsule and returns ctx's error.
 func (s *Supervisor) start(ctx context.Context, sp spec) (*child, error) {
 	if err := s.awaitServing(ctx); err != nil {
 		return nil, err
@@ -93,8 +93,7 @@ func (s *Supervisor) awaitStart(ctx context.Context, ch *child) error {
 	return ch.startErr
 }
 
-// restartRest ends the members after ch so that they start again behind it. mu
-// is held.
+// restartRest ends the members after ch so that they start again after it. The caller holds mu.
 func (s *Supervisor) restartRest(ch *child) {
 	if ch.group.strategy != capsule.RestForOne {
 		return
@@ -113,8 +112,8 @@ func (s *Supervisor) restartRest(ch *child) {
 	}
 }
 
-// awaitTurn blocks until the member before ch in its group is up, and reports
-// false when ch is to end instead.
+// awaitTurn blocks until the member before ch in its group runs. It returns false when ch is to end
+// instead.
 func (s *Supervisor) awaitTurn(ch *child) bool {
 	for {
 		s.mu.Lock()
@@ -128,7 +127,7 @@ func (s *Supervisor) awaitTurn(ch *child) bool {
 		select {
 		case <-up:
 			return ch.ctx.Err() == nil
-		case <-before.gone: // then there is another before it, or none
+		case <-before.gone: // then another member is before it, or none
 		case <-ch.ctx.Done():
 			return false
 		}

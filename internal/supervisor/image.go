@@ -8,19 +8,18 @@ import (
 	"inos/internal/capsule"
 )
 
-// Images keeps snapshots. Both may block until ctx ends.
+// Images stores snapshots. Both methods may block until ctx ends.
 type Images interface {
-	// PutImage keeps an encoded capsule.Image under its CID. It may retain it.
+	// PutImage stores an encoded capsule.Image under its CID. It may retain image.
 	PutImage(ctx context.Context, cid capsule.CID, image []byte) error
-	// GetImage finds one again; ok is false when there is none.
+	// GetImage returns a stored image. ok is false when there is none.
 	GetImage(ctx context.Context, cid capsule.CID) (image []byte, ok bool, err error)
 }
 
-// imageLimit is the longest memory of an image that is restored here.
+// imageLimit is the largest memory of an image that is restored, in bytes.
 const imageLimit = 1 << 30
 
-// snapshot takes an image of a paused capsule and keeps it. The capsule stays
-// paused.
+// snapshot takes an image of a paused capsule and stores it. The capsule stays paused.
 func (s *Supervisor) snapshot(ctx context.Context, c *capsule.Capsule, cmd capsule.Command) capsule.Reply {
 	im, r, _ := c.Snapshot(ctx, cmd)
 	if r.Code != capsule.OK {
@@ -39,9 +38,9 @@ func (s *Supervisor) snapshot(ctx context.Context, c *capsule.Capsule, cmd capsu
 	return r
 }
 
-// image finds out whether a spawn is of a snapshot: its bytes are one, or its CID
-// is that of one kept here. nil means that it is of a module. Errors match
-// capsule.ErrImage or ErrWrongBytes, or are those of Images.
+// image returns the snapshot that a spawn starts from: its bytes are one, or its CID names a stored
+// one. nil means that it starts from a module. Errors match capsule.ErrImage or ErrWrongBytes, or
+// are those of Images.
 func (s *Supervisor) image(ctx context.Context, sp spec) (*capsule.Image, error) {
 	b := sp.wasm
 	if b == nil && s.cfg.Images != nil {

@@ -9,21 +9,21 @@ import (
 )
 
 const (
-	// listenersAtMost is how many may listen to one capsule.
+	// listenersAtMost is the most listeners of one capsule.
 	listenersAtMost = 8
-	// listenAhead is how much waits for a listener before its capsule is held back. Up
-	// to one ring more may come.
+	// listenAhead is how many bytes wait for a listener before its capsule is held back. Up to the
+	// contents of one ring may be added.
 	listenAhead = 256 << 10
 )
 
-// outlet is where the bytes go that a capsule emits: to every listener. The one that
-// reads slowest sets the pace.
+// outlet distributes the bytes that a capsule emits to every listener. The slowest reader sets the
+// pace.
 type outlet struct {
-	full atomic.Bool // nothing more is taken from the capsule
+	full atomic.Bool // no more is taken from the capsule
 
 	mu        sync.Mutex
 	listeners []*Listener
-	dropped   uint64 // bytes that nobody listened to
+	dropped   uint64 // bytes emitted without a listener
 }
 
 // put gives p to the listeners. It does not block: the pump calls it.
@@ -48,8 +48,8 @@ func (o *outlet) unheard() uint64 {
 	return o.dropped
 }
 
-// relieve opens the outlet again once every listener has read half of what may wait.
-// It reports whether it did. mu is held.
+// relieve opens the outlet again once every listener has read down to half of listenAhead. It
+// reports whether it did. The caller holds mu.
 func (o *outlet) relieve() bool {
 	if !o.full.Load() {
 		return false
@@ -63,8 +63,8 @@ func (o *outlet) relieve() bool {
 	return true
 }
 
-// end ends every listener once it has read what there was: with err, or with io.EOF
-// for a capsule that returned.
+// end ends every listener once it has read what waits: with err, or with io.EOF for a capsule that
+// returned.
 func (o *outlet) end(err error) {
 	if err == nil {
 		err = io.EOF
@@ -80,10 +80,10 @@ func (o *outlet) end(err error) {
 	o.full.Store(false)
 }
 
-// Listener reads what a capsule emits. Close it.
+// Listener reads what a capsule emits. The caller must Close it.
 type Listener struct {
 	outlet *outlet
-	look   func()        // the capsule is to be looked at again
+	look   func()        // makes the pump look at the capsule again
 	news   chan struct{} // capacity 1
 	ended  chan struct{} // closed when err is set
 
@@ -99,16 +99,16 @@ func (l *Listener) ring() {
 	}
 }
 
-// Listen opens the stream of what the capsule called id emits from now on. It holds
-// the capsule back when it is not read: emit waits once the listener has so much
-// unread and the event ring is full, and so does everything else the capsule says,
-// its heartbeats, which are not missed then, and its answers to commands. Errors
-// match ErrNoCapsule, ErrStopped while it is between two instances, or ErrListeners.
+// Listen opens the stream of what the capsule called id emits from now on. A listener that does not
+// read holds the capsule back: emit waits once the listener has listenAhead unread and the event
+// ring is full. Everything else that the capsule sends waits too: its answers to commands, and its
+// heartbeats, which then do not count as missed. Errors match ErrNoCapsule, ErrStopped between two
+// instances of the capsule, or ErrListeners.
 func (s *Supervisor) Listen(id string) (*Listener, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ch := s.live[id]
-	if ch == nil || ch.forJob { // what a job emits is nobody's to hear
+	if ch == nil || ch.forJob { // what a job emits has no listeners
 		return nil, fmt.Errorf("%w: %.80q", ErrNoCapsule, id)
 	}
 	if ch.cap == nil || ch.stopping || ch.ending() {
@@ -125,9 +125,9 @@ func (s *Supervisor) Listen(id string) (*Listener, error) {
 	return l, nil
 }
 
-// Read blocks until the capsule has emitted something. Its error is io.EOF once the
-// capsule has returned, what it died of, or io.ErrClosedPipe after Close. One
-// goroutine at a time reads.
+// Read blocks until the capsule has emitted something. Its error is io.EOF once the capsule has
+// returned, the reason of its death, or io.ErrClosedPipe after Close. One goroutine at a time may
+// read.
 func (l *Listener) Read(p []byte) (int, error) {
 	for {
 		l.outlet.mu.Lock()
@@ -147,11 +147,11 @@ func (l *Listener) Read(p []byte) (int, error) {
 	}
 }
 
-// Ended is closed once the capsule emits nothing more for l: it has ended, or l was
-// closed. Read then returns what is left, and the end, without blocking.
+// Ended is closed when nothing more comes for l: the capsule has ended, or l was closed. Read then
+// returns the rest, then the end, without blocking.
 func (l *Listener) Ended() <-chan struct{} { return l.ended }
 
-// Close ends the listening. Idempotent; a Read at work returns.
+// Close ends the listening. It is idempotent. A Read under way returns.
 func (l *Listener) Close() error {
 	o := l.outlet
 	o.mu.Lock()

@@ -7,10 +7,10 @@ import (
 	"inos/internal/capsule"
 )
 
-// feed gives a capsule the memory it asks for, as far as its limit allows. What
-// is beyond the limit is refused by an event, once for each length: the capsule
-// finds out when it allocates. One resize at a time is at work. mu is held.
-func (s *Supervisor) feed(ch *child, h capsule.Heartbeat, now time.Time) {
+// meetMemoryRequest gives a capsule the memory it asks for within its limit. It refuses memory beyond the limit
+// by an event, once for each length; the capsule learns of it when it allocates. One resize at a
+// time is under way. The caller holds mu.
+func (s *Supervisor) meetMemoryRequest(ch *child, h capsule.Heartbeat, now time.Time) {
 	have := ch.cap.MemoryBytes()
 	if !h.NeedsMoreMem || h.WantedBytes <= have {
 		ch.refused = 0
@@ -26,7 +26,7 @@ func (s *Supervisor) feed(ch *child, h capsule.Heartbeat, now time.Time) {
 	}
 	ch.growing = true
 	c, ctx, want := ch.cap, ch.ctx, h.WantedBytes
-	s.runners.Go(func() { s.grow(ctx, ch, c, have, want) }) // ch's own runner still counts
+	s.runners.Go(func() { s.grow(ctx, ch, c, have, want) }) // the runner of ch keeps the WaitGroup above zero
 }
 
 // grow carries out one resize that a capsule asked for.

@@ -7,24 +7,24 @@ import (
 	"inos/internal/capsule"
 )
 
-// restarts reports whether another instance follows one that ended.
+// restarts reports whether policy p starts another instance after one that ended.
 func restarts(p capsule.RestartPolicy, crashed bool) bool {
 	return p == capsule.Permanent || crashed && p != capsule.Temporary
 }
 
-// Intensity is the most restarts, within a time, before giving up.
+// Intensity is the most restarts within a time before a capsule or group is given up.
 type Intensity struct {
 	Restarts int           // 0 means DefaultRestarts, below 0 none
 	Within   time.Duration // 0 means DefaultWithin
 }
 
-// history remembers the restarts that still count.
+// history holds the restarts that still count.
 type history struct {
 	Intensity
 	at []time.Time
 }
 
-// allow notes a restart at now and reports whether it is one too many.
+// allow records a restart at now and reports whether it is within the intensity.
 func (h *history) allow(now time.Time) bool {
 	kept := h.at[:0]
 	for _, t := range h.at {
@@ -43,7 +43,7 @@ type Backoff struct {
 	Max  time.Duration // ceiling of all waits; 0 means DefaultBackoffMax
 }
 
-// wait is a random time in [0, min(Max, Base*2^attempt)]; attempt counts from 0.
+// wait returns a random time in [0, min(Max, Base*2^attempt)]; attempt counts from 0.
 func (b Backoff) wait(rng *rand.Rand, attempt int) time.Duration {
 	ceiling := b.Max
 	if attempt < 32 && b.Base<<attempt < b.Max && b.Base<<attempt > 0 {

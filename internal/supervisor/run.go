@@ -8,19 +8,19 @@ import (
 	"inos/internal/capsule"
 )
 
-// Limits of one run. Zero fields mean the capsule's own.
+// Limits of one run. Zero fields mean the capsule's own limits.
 type Limits struct {
 	MemoryBytes uint64        // the most memory the instance may ever have
-	Time        time.Duration // for the run itself, its instance's start not counted
+	Time        time.Duration // for the run itself, without the start of its instance
 }
 
-// Run does task on an instance of cid started for it alone, with the memory that the
-// module defines; with the task, whatever became of it, the instance ends. It blocks until
-// the output is there; the caller owns it. A task that failed has let go of its thread by
-// then, unless that takes longer than goneWithin. capsule.Begin is called of ctx when the node
-// begins to work on it. onProgress may be nil and must not block.
-// Errors match ErrBusy or ErrNotServing (retryable), ErrTimeLimit, those of Blobs, of
-// capsule.Runtime and of capsule.Capsule.Run, or ctx's.
+// Run runs task on an instance of cid that is started for it alone, with the memory that the module
+// defines. The instance ends with the task, however that ends. Run blocks until it has the output,
+// which the caller owns. A task that failed has given up its thread when Run returns, unless that
+// takes longer than goneWithin. Run calls capsule.Begin with ctx when the node begins to work on
+// the task. onProgress may be nil and must not block. Errors match ErrBusy or ErrNotServing
+// (retryable), ErrTimeLimit, those of Blobs, of capsule.Runtime and of capsule.Capsule.Run, or
+// ctx's.
 func (s *Supervisor) Run(ctx context.Context, cid capsule.CID, limits Limits, task capsule.Task, onProgress func(done, total uint64)) ([]byte, error) {
 	ch, c, err := s.instance(ctx, cid, limits)
 	if err != nil {
@@ -34,8 +34,8 @@ func (s *Supervisor) Run(ctx context.Context, cid capsule.CID, limits Limits, ta
 	return out, err
 }
 
-// goneWithin is how long a run that was ended waits for its thread to end, so that nobody
-// else has its slot before: natively it does, in a browser a Worker may take seconds.
+// goneWithin is how long a run that was ended early waits for its thread to end, so that nobody
+// takes its slot before. A native thread ends within it; a browser's Worker may take seconds.
 const goneWithin = 100 * time.Millisecond
 
 func awaitGone(ch *child) {
@@ -47,7 +47,7 @@ func awaitGone(ch *child) {
 	}
 }
 
-// perform does task on c, for limit at most; 0 is no limit.
+// perform runs task on c for at most limit; 0 is no limit.
 func perform(ctx context.Context, c *capsule.Capsule, limit time.Duration, task capsule.Task, onProgress func(done, total uint64)) ([]byte, error) {
 	running := ctx
 	if limit > 0 {
@@ -66,7 +66,7 @@ func perform(ctx context.Context, c *capsule.Capsule, limit time.Duration, task 
 	return out, err
 }
 
-// instance starts one for a run.
+// instance starts an instance for a run.
 func (s *Supervisor) instance(ctx context.Context, cid capsule.CID, limits Limits) (*child, *capsule.Capsule, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
@@ -85,18 +85,18 @@ func (s *Supervisor) instance(ctx context.Context, cid capsule.CID, limits Limit
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if ch.cap == nil { // it was up, and has died since
+	if ch.cap == nil { // it was started, and has died since
 		return nil, nil, orStopped(ch.lastErr)
 	}
 	return ch, ch.cap, nil
 }
 
-// leavingTakes is how long a run waits for the threads of those that have ended: a
-// browser takes two seconds to end a Worker that does not end by itself.
+// leavingTakes is how long a run waits for the threads of capsules that have ended. A browser takes
+// two seconds to end a Worker that does not end by itself.
 const leavingTakes = 2 * time.Second
 
-// admitSoon is admit for a run: many short ones in a row need not wait for each other's
-// slots, but for room among the dead whose threads are not gone.
+// admitSoon is admit for a run. Many short runs in a row need not wait for each other's slots, but
+// they wait for dead capsules' threads to end when those are too many.
 func (s *Supervisor) admitSoon(ctx context.Context, sp spec) (*child, error) {
 	limit := time.NewTimer(leavingTakes)
 	defer limit.Stop()
@@ -118,11 +118,11 @@ func (s *Supervisor) admitSoon(ctx context.Context, sp spec) (*child, error) {
 	}
 }
 
-// discard ends the instance of a run: nothing of it is for anybody else.
+// discard ends the instance of a run, which serves nothing else.
 func (s *Supervisor) discard(ch *child, c *capsule.Capsule) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if ch.cap == c && !ch.ending() { // what it died of is its end
+	if ch.cap == c && !ch.ending() { // an instance that died already has its own reason
 		s.stop(ch, "its job is over", ended)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"inos/internal/capsule"
 )
 
-// runChild is the runner of ch: it starts instances until one is not to follow.
+// runChild is the runner of ch: it starts instances until none is to follow.
 func (s *Supervisor) runChild(ch *child) {
 	defer close(ch.gone)
 	defer ch.cancel()
@@ -28,7 +28,7 @@ func (s *Supervisor) runChild(ch *child) {
 	}
 }
 
-// pause waits, and reports whether ctx let it.
+// pause waits for d. It returns false when ctx ends first.
 func pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -40,8 +40,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// lifetime is one instance's life. It returns how that ended: nil when inos_run
-// returned by itself.
+// lifetime runs one instance from start to end. It returns how the instance ended: nil when
+// inos_run returned by itself.
 func (s *Supervisor) lifetime(ch *child) error {
 	s.mu.Lock()
 	attempt, cancel := context.WithCancel(ch.ctx)
@@ -92,7 +92,7 @@ func (s *Supervisor) openIn(ctx context.Context, ch *child, instance int) (*caps
 	s.mu.Lock()
 	cfg := capsule.Config{
 		ID: ch.id, Codec: s.cfg.Codec, Args: ch.args, MemoryLimit: ch.memoryLimit, Heartbeat: s.cfg.Heartbeat,
-		// A fresh memory each time, and an epoch no older instance has used.
+		// Each start has a fresh memory, and an epoch that no older instance has used.
 		Epoch: ch.epoch + 1, ReadyTimeout: s.cfg.StartTimeout, CommandTimeout: s.cfg.CommandTimeout,
 		OnHeartbeat: func(h capsule.Heartbeat) { s.heard(ch, instance, h, time.Now()) },
 		OnLog:       func(l capsule.Log) { s.logged(ch, l, time.Now()) },
@@ -107,8 +107,8 @@ func (s *Supervisor) openIn(ctx context.Context, ch *child, instance int) (*caps
 	return capsule.Open(ctx, mod, cfg)
 }
 
-// module returns ch's compiled module: the first time it is found, or fetched, checked
-// against the CID and compiled.
+// module returns ch's compiled module. The first time, it finds or fetches the bytes, checks them
+// against the CID and compiles them.
 func (s *Supervisor) module(ctx context.Context, ch *child) (capsule.Module, error) {
 	s.mu.Lock()
 	mod, wasm := ch.module, ch.wasm
@@ -136,7 +136,7 @@ func (s *Supervisor) module(ctx context.Context, ch *child) (capsule.Module, err
 	return mod, nil
 }
 
-// compiled is the module of cid, whose bytes are said to be wasm.
+// compiled returns the compiled module of cid. The caller says that wasm is its bytes.
 func (s *Supervisor) compiled(ctx context.Context, cid capsule.CID, wasm []byte) (capsule.Module, error) {
 	if mod, kept := s.cfg.Runtime.Compiled(cid); kept {
 		return mod, nil
@@ -147,7 +147,7 @@ func (s *Supervisor) compiled(ctx context.Context, cid capsule.CID, wasm []byte)
 	return s.cfg.Runtime.Compile(ctx, wasm)
 }
 
-// least is the smaller of two limits of which 0 is none.
+// least returns the smaller of two limits; 0 is no limit.
 func least[T uint64 | time.Duration](a, b T) T {
 	if a == 0 || b != 0 && b < a {
 		return b
@@ -155,7 +155,7 @@ func least[T uint64 | time.Duration](a, b T) T {
 	return a
 }
 
-// adopt makes c the instance that is up, unless it is not wanted any more.
+// adopt makes c the current instance and returns false when ch is no longer wanted.
 func (s *Supervisor) adopt(ch *child, c *capsule.Capsule, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -180,7 +180,7 @@ func (s *Supervisor) adopt(ch *child, c *capsule.Capsule, now time.Time) bool {
 	return true
 }
 
-// apply changes ch's state and says so. mu is held.
+// apply changes ch's state and emits the event. The caller holds mu.
 func (s *Supervisor) apply(ch *child, c change, reason string, now time.Time) error {
 	to, err := next(ch.state, c)
 	if err != nil {

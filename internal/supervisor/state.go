@@ -2,16 +2,16 @@ package supervisor
 
 import "fmt"
 
-// State of a capsule's life. Starting covers the wait before a restart too.
+// State of a capsule's life. Starting includes the wait before a restart.
 type State uint8
 
-// The states. Stopped and Failed are the ends.
+// The states. Stopped and Failed are final.
 const (
 	Starting State = iota
 	Healthy
 	Degraded
 	Paused
-	Zombie // silent: killed unless it speaks up
+	Zombie // silent; killed unless a heartbeat comes
 	Stopped
 	Failed
 
@@ -25,22 +25,22 @@ func (s State) String() string {
 	return fmt.Sprintf("state(%d)", uint8(s))
 }
 
-// Live reports whether the capsule holds a slot: it runs, or will again.
+// Live reports whether the capsule holds a slot: it runs, or will run again.
 func (s State) Live() bool { return s < Stopped }
 
-// change is what may happen to a capsule.
+// change is an event that may change a capsule's state.
 type change uint8
 
 const (
-	becameReady change = iota // its first heartbeat came
-	feltWell                  // a heartbeat: all is well
-	feltUnwell                // a heartbeat: degraded
-	saidPaused                // a heartbeat or a reply: paused
-	wentQuiet                 // heartbeats are missing
-	wentSilent                // they have been missing for long
-	restarted                 // it ended, and will be started again
-	ended                     // it ended for good, as it should
-	broke                     // it ended for good, as it should not
+	becameReady      change = iota // its first heartbeat came
+	reportedHealthy                // a heartbeat: all is well
+	reportedDegraded               // a heartbeat: degraded
+	reportedPaused                 // a heartbeat or a reply: paused
+	missedHeartbeats               // heartbeats are missing
+	fellSilent                     // they have been missing for long
+	restarted                      // it ended, and will be started again
+	ended                          // it ended for good, as intended
+	broke                          // it ended for good, by a failure
 
 	changes = iota
 )
@@ -52,7 +52,7 @@ func (c change) String() string {
 	return fmt.Sprintf("change(%d)", uint8(c))
 }
 
-// TransitionError names a change that a state does not know.
+// TransitionError names a change that is impossible in a state.
 type TransitionError struct{ From, Change string }
 
 func (e *TransitionError) Error() string {
@@ -62,11 +62,11 @@ func (e *TransitionError) Error() string {
 // Is reports whether target is ErrTransition.
 func (e *TransitionError) Is(target error) bool { return target == ErrTransition }
 
-// none marks what cannot happen.
+// none marks an impossible change.
 const none = State(255)
 
-// table says where each change leads: a row for each state, a column for each
-// change in the order of the constants.
+// table is the state that each change leads to: a row for each state, a column for each change in
+// the order of the constants.
 var table = [states][changes]State{
 	//           ready    well     unwell    paused  quiet     silent  restarted ended    broke
 	Starting: {Healthy, none, none, none, none, none, Starting, Stopped, Failed},
@@ -78,7 +78,7 @@ var table = [states][changes]State{
 	Failed:   {none, none, none, none, none, none, none, none, none},
 }
 
-// next is the state that c leads to from s. Errors match ErrTransition.
+// next returns the state that c leads to from s. Errors match ErrTransition.
 func next(s State, c change) (State, error) {
 	if s < states && c < changes {
 		if to := table[s][c]; to != none {

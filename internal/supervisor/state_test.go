@@ -12,7 +12,7 @@ import (
 // Every state against every change; what is not named here is refused.
 func TestTransitions(t *testing.T) {
 	type row map[change]State
-	alive := row{feltWell: Healthy, feltUnwell: Degraded, saidPaused: Paused, wentSilent: Zombie,
+	alive := row{reportedHealthy: Healthy, reportedDegraded: Degraded, reportedPaused: Paused, fellSilent: Zombie,
 		restarted: Starting, ended: Stopped, broke: Failed}
 	with := func(more row) row {
 		out := row{}
@@ -25,9 +25,9 @@ func TestTransitions(t *testing.T) {
 	}
 	want := map[State]row{
 		Starting: {becameReady: Healthy, restarted: Starting, ended: Stopped, broke: Failed},
-		Healthy:  with(row{wentQuiet: Degraded}),
-		Degraded: with(row{wentQuiet: Degraded}),
-		Paused:   with(row{wentQuiet: Paused}),
+		Healthy:  with(row{missedHeartbeats: Degraded}),
+		Degraded: with(row{missedHeartbeats: Degraded}),
+		Paused:   with(row{missedHeartbeats: Paused}),
 		Zombie:   alive,
 		Stopped:  {},
 		Failed:   {},

@@ -11,9 +11,9 @@ import (
 	"inos/internal/capsule"
 )
 
-// Supervisor owns the capsules of this node. Each has a runner, a goroutine that
-// starts it, watches it and judges its end; mu guards what keepers and callers
-// share. Safe for concurrent use.
+// Supervisor owns the capsules of this node. Each capsule has a runner, a goroutine that starts it,
+// watches it and decides what follows its end. mu guards what runners and callers share. Safe for
+// concurrent use.
 type Supervisor struct {
 	cfg     Config
 	runners sync.WaitGroup
@@ -21,14 +21,14 @@ type Supervisor struct {
 	serving chan struct{} // closed when Serve first begins
 
 	mu     sync.Mutex
-	ctx    context.Context // Serve's; nil while it does not run
+	ctx    context.Context // Serve's; nil while Serve does not run
 	rng    *rand.Rand
 	serial uint64
 	live   map[string]*child
 	ended  map[string]*child
 	order  []*child // live and ended, oldest first
 	groups map[string]*group
-	// departure is closed, and another made, when a capsule has ended for good.
+	// departure is closed and replaced when a capsule has ended for good.
 	departure chan struct{}
 }
 
@@ -52,8 +52,8 @@ func New(cfg Config) (*Supervisor, error) {
 // String names the service.
 func (s *Supervisor) String() string { return "supervisor" }
 
-// Serve lets capsules be started until ctx ends, then kills them all and waits
-// for them. It returns ctx's error, and may be called again after that.
+// Serve lets capsules start until ctx ends, then kills them all and waits for them. It returns
+// ctx's error and may be called again.
 func (s *Supervisor) Serve(ctx context.Context) error {
 	s.mu.Lock()
 	if s.ctx != nil {
@@ -75,7 +75,7 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Info is what is known of one capsule.
+// Info describes one capsule.
 type Info struct {
 	ID          string
 	CID         capsule.CID
@@ -86,14 +86,14 @@ type Info struct {
 	MemoryBytes uint64 // now; 0 when none runs
 	MemoryLimit uint64
 	Epoch       uint32 // memory epoch
-	Jobs        int    // runs at work
-	Unheard     uint64 // bytes it emitted while nobody listened: dropped
+	Jobs        int    // runs under way
+	Unheard     uint64 // bytes it emitted without a listener, which were dropped
 	StartedAt   time.Time
 	LastError   error // of the last end
 }
 
-// List describes the capsules in the order they were first started: the live
-// ones and, up to Config.KeepEnded, those that ended.
+// List describes the capsules in the order they were first started: the live ones and up to
+// Config.KeepEnded of those that ended.
 func (s *Supervisor) List() []Info {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,10 +104,10 @@ func (s *Supervisor) List() []Info {
 	return out
 }
 
-// spec says what to start.
+// spec says what a spawn starts.
 type spec struct {
 	cid         capsule.CID
-	wasm        []byte         // nil: Blobs has it
+	wasm        []byte         // nil: Blobs has the bytes
 	image       *capsule.Image // nil: a fresh memory
 	memoryLimit uint64         // bytes; 0 means what the capsule declares
 	policy      capsule.RestartPolicy
@@ -118,9 +118,8 @@ type spec struct {
 	strategy    capsule.GroupStrategy
 }
 
-// awaitServing waits for Serve to begin: whoever starts a node should not have to
-// know which of its parts is up. It does not wait for a second Serve. The error is
-// ctx's.
+// awaitServing waits for Serve to begin, so that a node's starter need not know which of its parts
+// run. It does not wait for a second Serve. The error is ctx's.
 func (s *Supervisor) awaitServing(ctx context.Context) error {
 	select {
 	case <-s.serving:
@@ -130,9 +129,9 @@ func (s *Supervisor) awaitServing(ctx context.Context) error {
 	}
 }
 
-// admit takes a slot and starts a runner. One that is dead, and whose thread only is not
-// gone, has no slot any more; but no more may be going away than live. Errors match
-// ErrBusy, ErrNotServing or ErrConfig. mu is held.
+// admit takes a slot and starts a runner. A dead capsule whose thread has not ended holds no slot,
+// but such capsules may not outnumber the limit of live ones. Errors match ErrBusy, ErrNotServing
+// or ErrConfig. The caller holds mu.
 func (s *Supervisor) admit(sp spec) (*child, error) {
 	if s.ctx == nil {
 		return nil, ErrNotServing
@@ -154,7 +153,7 @@ func (s *Supervisor) admit(sp spec) (*child, error) {
 	return ch, nil
 }
 
-// occupied counts the slots that are taken. mu is held.
+// occupied counts the slots in use. The caller holds mu.
 func (s *Supervisor) occupied() int {
 	n := 0
 	for _, ch := range s.live {
@@ -165,8 +164,8 @@ func (s *Supervisor) occupied() int {
 	return n
 }
 
-// stop ends ch for good: its runner will not start it again. how is ended or
-// broke. mu is held.
+// stop ends ch for good: its runner does not start it again. how is ended or broke. The caller
+// holds mu.
 func (s *Supervisor) stop(ch *child, reason string, how change) {
 	if !s.retire(ch, reason, how) {
 		return
@@ -176,8 +175,7 @@ func (s *Supervisor) stop(ch *child, reason string, how change) {
 	}
 }
 
-// retire is stop without the kill. It reports whether it was the first. mu is
-// held.
+// retire is stop without the kill. It reports whether it was the first. The caller holds mu.
 func (s *Supervisor) retire(ch *child, reason string, how change) bool {
 	if ch.stopping || !ch.state.Live() {
 		return false
@@ -187,13 +185,13 @@ func (s *Supervisor) retire(ch *child, reason string, how change) bool {
 	return true
 }
 
-// archive moves ch from the live to the ended. mu is held.
+// archive moves ch from the live to the ended capsules. The caller holds mu.
 func (s *Supervisor) archive(ch *child) {
 	delete(s.live, ch.id)
 	s.leave(ch)
 	close(s.departure)
 	s.departure = make(chan struct{})
-	// An instance that did its job is of no interest any more.
+	// The list leaves out an instance that did its job.
 	if !(ch.forJob && ch.state == Stopped) {
 		s.ended[ch.id] = ch
 	}

@@ -8,7 +8,7 @@ import (
 	"inos/internal/capsule"
 )
 
-// heard takes a heartbeat of ch's n-th instance, on its pump goroutine.
+// heard takes a heartbeat of ch's n-th instance, on that instance's pump goroutine.
 func (s *Supervisor) heard(ch *child, n int, h capsule.Heartbeat, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -23,10 +23,10 @@ func (s *Supervisor) heard(ch *child, n int, h capsule.Heartbeat, now time.Time)
 		s.cfg.Emit(CongestionChanged{ID: ch.id, Congested: h.Congested, At: now})
 	}
 	if ch.cap == nil {
-		return // adopt will look at it
+		return // adopt takes the heartbeat instead
 	}
 	ch.settle()
-	s.feed(ch, h, now)
+	s.meetMemoryRequest(ch, h, now)
 	_ = s.apply(ch, healthChange(h), "it says so", now)
 }
 
@@ -36,32 +36,32 @@ func (s *Supervisor) logged(ch *child, l capsule.Log, now time.Time) {
 	s.cfg.Emit(CapsuleLogged{ID: ch.id, Log: l, At: now})
 }
 
-// tick looks after an instance once a heartbeat interval.
+// tick checks an instance once a heartbeat interval.
 func (s *Supervisor) tick(ch *child, c *capsule.Capsule, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ch.cap != c || ch.stopping || ch.killErr != nil || ch.ending() {
-		return // dead already: a browser takes seconds to end its Worker
+		return // dead already; a browser takes seconds to end its Worker
 	}
 	ch.settle()
 	if ch.outlet.full.Load() {
-		ch.pulse.forgive(now) // its heartbeats wait behind what a listener has not read
+		ch.pulse.forgive(now) // its heartbeats wait behind bytes that a listener has not read
 	}
 	switch missed := ch.pulse.tick(now); {
 	case missed >= s.cfg.KillAfter:
 		s.kill(ch, fmt.Errorf("%w for %v", ErrNoHeartbeat, ch.pulse.silent))
 	case missed >= s.cfg.ZombieAfter:
-		_ = s.apply(ch, wentSilent, fmt.Sprintf("%d heartbeats missing", missed), now)
+		_ = s.apply(ch, fellSilent, fmt.Sprintf("%d heartbeats missing", missed), now)
 	case missed >= s.cfg.DegradedAfter:
-		_ = s.apply(ch, wentQuiet, fmt.Sprintf("%d heartbeats missing", missed), now)
+		_ = s.apply(ch, missedHeartbeats, fmt.Sprintf("%d heartbeats missing", missed), now)
 	}
 	if !ch.drainBy.IsZero() && now.After(ch.drainBy) {
 		s.kill(ch, fmt.Errorf("%w: a cancelled call did not let go within %v", capsule.ErrKilled, s.cfg.CancelGrace))
 	}
 }
 
-// kill ends the instance that is up for err: whether another follows, its
-// policy says. mu is held.
+// kill ends the current instance because of err. Its policy decides whether another follows. The
+// caller holds mu.
 func (s *Supervisor) kill(ch *child, err error) {
 	if ch.killErr == nil && !ch.ending() {
 		ch.killErr = err
@@ -69,8 +69,7 @@ func (s *Supervisor) kill(ch *child, err error) {
 	}
 }
 
-// judge decides what follows the end of ch's instance: another one after wait,
-// or none.
+// judge decides what follows the end of ch's instance: another one after wait, or none.
 func (s *Supervisor) judge(ch *child, err error, now time.Time) (wait time.Duration, again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,7 +95,7 @@ func (s *Supervisor) judge(ch *child, err error, now time.Time) (wait time.Durat
 	case !ch.group.history.allow(now):
 		err = fmt.Errorf("%w: %d within %v: %w", ErrRestartIntensity, ch.group.history.Restarts, ch.group.history.Within, orStopped(err))
 		ch.lastErr = err
-		delete(s.groups, ch.group.name) // the next of that name is another
+		delete(s.groups, ch.group.name) // the next group of that name is another one
 		for _, other := range ch.group.members {
 			if other != ch {
 				s.stop(other, "its group was given up: "+err.Error(), broke)
@@ -120,7 +119,7 @@ func (s *Supervisor) willRestart(ch *child, err error, reason string, wait time.
 	s.cfg.Emit(CapsuleEnded{ID: ch.id, CID: ch.cid, Name: ch.name, Err: err, Reason: reason, Restart: true, Wait: wait, At: now})
 }
 
-// finish is the end of ch. mu is held.
+// finish ends ch for good. The caller holds mu.
 func (s *Supervisor) finish(ch *child, err error, now time.Time) {
 	how, reason := ended, reasonOf(err)
 	switch {

@@ -8,23 +8,23 @@ import (
 	"inos/internal/threads/mailbox"
 )
 
-// Listener hears decisions, one at a time, on the adjuster's goroutine.
+// Listener receives decisions, one at a time, on the adjuster's goroutine.
 type Listener interface {
 	Throttled(Throttle)
 	Fidelity(Fidelity, time.Time)
 }
 
-// Throttle says that a stream's way into a capsule jams, or no longer does. While
-// it jams the valve shuts and opens as the capsule reads.
+// Throttle says that a stream into a capsule is congested, or no longer is. During the jam the
+// valve shuts and opens as the capsule reads.
 type Throttle struct {
 	Capsule string
 	Jammed  bool
 	Times   uint64        // how often the valve shut; known at the jam's end
-	Held    time.Duration // for how long in all; known at the jam's end
+	Held    time.Duration // how long in all; known at the jam's end
 	At      time.Time
 }
 
-// Host is what fidelity depends on.
+// Host is the state of the host that fidelity depends on.
 type Host struct {
 	BatteryLow bool
 	Visible    bool
@@ -33,12 +33,12 @@ type Host struct {
 // Config of an Adjuster. Listener is required; zero figures mean the defaults.
 type Config struct {
 	Listener Listener
-	// Clear is how long a capsule must not have been congested for its jam to be over;
-	// 0 means 500 ms. The valve does not wait for it.
+	// Clear is how long a capsule must be free of congestion before its jam is over; 0 means 500
+	// ms. The valve does not wait for it.
 	Clear time.Duration
-	// Raise is how long a better fidelity must have been possible; 0 means 2 s.
+	// Raise is how long a better fidelity must be possible before it is set; 0 means 2 s.
 	Raise time.Duration
-	// Capsules is how many capsules are told apart; 0 means 4096.
+	// Capsules is the most capsules that have a valve of their own; 0 means 4096.
 	Capsules int
 }
 
@@ -50,20 +50,20 @@ type Adjuster struct {
 	mu     sync.Mutex
 	valves map[string]*Valve
 
-	// Of Serve alone; they survive its restart.
+	// Serve alone uses these; they survive its restart.
 	jams   map[string]*jam
 	host   Host
 	sensor settle
 }
 
-// news is what the kernel tells; for the key "" the host, otherwise a capsule.
+// news is a report of the kernel: of the host under the key "", otherwise of a capsule.
 type news struct {
 	host   Host
 	valve  *Valve // of the capsule
-	jammed bool   // it shut at any time since the last look
+	jammed bool   // it shut at some time since the last look
 }
 
-// New makes an Adjuster: every valve is open, full fidelity.
+// New returns an Adjuster with every valve open and full fidelity.
 func New(c Config) *Adjuster {
 	def := func(d *time.Duration, v time.Duration) {
 		if *d <= 0 {
@@ -91,12 +91,12 @@ func New(c Config) *Adjuster {
 // String names the service to its supervisor.
 func (a *Adjuster) String() string { return "adjuster" }
 
-// Host tells the state of the host. It never blocks.
+// Host reports the state of the host. It never blocks.
 func (a *Adjuster) Host(h Host) error { return a.mail.Put("", news{host: h}) }
 
-// Capsule tells whether a capsule is congested: its valve shuts or opens before
-// Capsule returns. It never blocks. Its only error is mailbox.ErrFull, of telling
-// the listener; the valve is set all the same.
+// Capsule reports whether a capsule is congested. Its valve has shut or opened when Capsule
+// returns. Capsule never blocks. Its only error is mailbox.ErrFull, which means that the listener
+// is not told; the valve is set all the same.
 func (a *Adjuster) Capsule(id string, congested bool) error {
 	v, known := a.valve(id, congested)
 	if !known || !v.set(congested, time.Now()) {
@@ -105,9 +105,8 @@ func (a *Adjuster) Capsule(id string, congested bool) error {
 	return a.mail.Put(id, news{valve: v, jammed: congested})
 }
 
-// Gone tells that a capsule is no more, and why: whoever waits at its valve hears
-// it, and the valve is forgotten. It never blocks; its only error is
-// mailbox.ErrFull.
+// Gone reports that a capsule has ended, and why. Waiters at its valve get the reason, and the
+// valve is dropped. It never blocks; its only error is mailbox.ErrFull.
 func (a *Adjuster) Gone(id string, why error) error {
 	a.mu.Lock()
 	v, ok := a.valves[id]
@@ -120,16 +119,15 @@ func (a *Adjuster) Gone(id string, why error) error {
 	return a.mail.Put(id, news{valve: v})
 }
 
-// Valve returns the valve of a capsule. Past Config.Capsules of them an open one
-// that nobody else has. One of a capsule that is no more stays until Gone is told
-// again.
+// Valve returns the valve of a capsule. Beyond Config.Capsules of them it returns an open one that
+// is not shared. The valve of a capsule that has ended stays until Gone is called again.
 func (a *Adjuster) Valve(id string) *Valve {
 	v, _ := a.valve(id, true)
 	return v
 }
 
-// valve finds a capsule's valve; it makes one only when that is wanted. known
-// says whether there is one now.
+// valve finds a capsule's valve and makes one only when wanted is set. known says whether there is
+// one now.
 func (a *Adjuster) valve(id string, wanted bool) (v *Valve, known bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -147,7 +145,7 @@ func (a *Adjuster) valve(id string, wanted bool) (v *Valve, known bool) {
 	return v, true
 }
 
-// Serve decides until ctx ends.
+// Serve makes decisions until ctx ends.
 func (a *Adjuster) Serve(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()

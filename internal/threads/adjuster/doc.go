@@ -1,7 +1,6 @@
-// Package adjuster turns congestion into less work. For every capsule it keeps a
-// valve, through which whoever feeds the capsule passes: it shuts when the capsule
-// says that it is congested and opens when it says that it no longer is. For the
-// host's sensors it decides how often they are worth reading. It measures nothing
-// itself: capsules say when they are congested, with the hysteresis of their rings,
-// and the kernel tells it what the watcher saw of the host.
+// Package adjuster reduces work under congestion. It keeps a valve for every capsule, which
+// everything that feeds the capsule passes. The valve shuts when the capsule says that it is
+// congested and opens when it says that it no longer is. The adjuster also decides how often the
+// host's sensors are worth reading. It measures nothing itself: capsules report congestion, with
+// the hysteresis of their rings, and the kernel passes on what the watcher saw of the host.
 package adjuster

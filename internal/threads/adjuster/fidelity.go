@@ -2,7 +2,7 @@ package adjuster
 
 import "time"
 
-// Fidelity says how closely the host's sensors are read.
+// Fidelity says how often the host's sensors are read.
 type Fidelity uint8
 
 // The levels of fidelity.
@@ -14,12 +14,12 @@ const (
 
 func (f Fidelity) String() string { return [...]string{"minimal", "reduced", "full"}[min(f, Full)] }
 
-// Every is the time between two readings of a sensor.
+// Every returns the time between two readings of a sensor.
 func (f Fidelity) Every() time.Duration {
 	return [...]time.Duration{5 * time.Second, time.Second, 100 * time.Millisecond}[min(f, Full)]
 }
 
-// wanted is the fidelity that the host and the capsules allow now.
+// wanted returns the fidelity that the host and the capsules allow now.
 func wanted(h Host, congested int) Fidelity {
 	switch {
 	case h.BatteryLow || !h.Visible:
@@ -30,14 +30,14 @@ func wanted(h Host, congested int) Fidelity {
 	return Full
 }
 
-// settle lowers the fidelity at once and raises it only after the better level
-// has been wanted for hold without a break.
+// settle lowers the fidelity at once. It raises the fidelity only after the better level has been
+// wanted for hold without a break.
 type settle struct {
 	level Fidelity
-	since time.Time // when a better level began to be wanted; zero: it is not
+	since time.Time // when a better level was first wanted; zero: it is not
 }
 
-// next reports whether the level changed, and when to ask again (zero: no need).
+// next reports whether the level changed, and when to call it again (zero: no need).
 func (s *settle) next(want Fidelity, now time.Time, hold time.Duration) (changed bool, again time.Time) {
 	switch {
 	case want < s.level:

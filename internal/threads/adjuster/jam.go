@@ -2,21 +2,21 @@ package adjuster
 
 import "time"
 
-// jam is a capsule that is congested, or was until lately. Its valve may shut and
-// open thousands of times within one; listeners hear of the jam.
+// jam is a capsule that is congested, or was until recently. Its valve may shut and open thousands
+// of times within one jam; listeners are told of the jam only.
 type jam struct {
 	valve *Valve
-	over  time.Time // when it is, unless the valve is shut by then
+	over  time.Time // when the jam is over, unless the valve is shut by then
 }
 
-// hear takes in what the kernel told. The valve has been set already.
+// hear takes a report of the kernel. The valve has been set already.
 func (a *Adjuster) hear(id string, n news, now time.Time) {
 	if id == "" {
 		a.host = n.host
 		return
 	}
 	j := a.jams[id]
-	if j != nil && j.valve != n.valve { // another capsule by now
+	if j != nil && j.valve != n.valve { // another capsule with the same id
 		a.clear(id, j, now)
 		j = nil
 	}
@@ -32,8 +32,7 @@ func (a *Adjuster) hear(id string, n news, now time.Time) {
 	j.over = now.Add(a.cfg.Clear)
 }
 
-// step ends the jams that are over and returns when the next may be, zero for
-// never.
+// step ends the jams that are over. It returns when the next may be over, zero for never.
 func (a *Adjuster) step(now time.Time) (next time.Time) {
 	soonest := func(t time.Time) {
 		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
@@ -59,7 +58,7 @@ func (a *Adjuster) step(now time.Time) (next time.Time) {
 	return next
 }
 
-// clear is the end of a jam.
+// clear ends a jam.
 func (a *Adjuster) clear(id string, j *jam, now time.Time) {
 	delete(a.jams, id)
 	t := j.valve.take(now)

@@ -6,21 +6,20 @@ import (
 	"time"
 )
 
-// Valve is what the stream into one capsule passes through: open, or shut while
-// the capsule is congested. It has no rate of its own. The capsule's rings are the
-// measure: whoever passes fills them to the high watermark, waits until the capsule
-// has read down to the low one, and so goes at the capsule's own pace. Open, it
-// costs a mutex. Safe for concurrent use.
+// Valve controls the stream into one capsule: it is open, or shut while the capsule is congested.
+// It has no rate of its own; the capsule's rings set the pace. A sender fills them to the high
+// watermark, waits until the capsule has read down to the low one, and so goes at the capsule's own
+// pace. An open valve costs a mutex. Safe for concurrent use.
 type Valve struct {
 	mu     sync.Mutex
 	opened chan struct{} // closed when the valve opens; nil while it is open
 	since  time.Time     // when it shut
 	ended  chan struct{} // closed at the capsule's end
-	why    error         // of that
+	why    error         // the reason of that end
 	tally
 }
 
-// tally is what a valve did since its adjuster last asked.
+// tally is a valve's activity since its adjuster last asked.
 type tally struct {
 	times uint64
 	held  time.Duration
@@ -28,8 +27,7 @@ type tally struct {
 
 func newValve() *Valve { return &Valve{ended: make(chan struct{})} }
 
-// Wait returns when the valve is open: at once, unless the capsule is congested.
-// Errors are ctx's cause, or why the capsule ended.
+// Wait blocks while the valve is shut. Errors are ctx's cause, or the reason of the capsule's end.
 func (v *Valve) Wait(ctx context.Context) error {
 	for {
 		v.mu.Lock()
@@ -51,24 +49,24 @@ func (v *Valve) Wait(ctx context.Context) error {
 	}
 }
 
-// Open says whether it is.
+// Open reports whether the valve is open.
 func (v *Valve) Open() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.opened == nil
 }
 
-// Ended is closed when the capsule is no more; Err then says why.
+// Ended is closed when the capsule has ended; Err then returns why.
 func (v *Valve) Ended() <-chan struct{} { return v.ended }
 
-// Err is why the capsule ended, nil before that.
+// Err returns why the capsule ended, nil before that.
 func (v *Valve) Err() error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.why
 }
 
-// set shuts or opens the valve and says whether it was the other way.
+// set shuts or opens the valve and reports whether that changed it.
 func (v *Valve) set(shut bool, now time.Time) (changed bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -86,7 +84,7 @@ func (v *Valve) set(shut bool, now time.Time) (changed bool) {
 	return true
 }
 
-// end is the capsule's: nobody waits any more. Only the first one counts.
+// end marks the capsule's end, which ends all waits. Only the first end counts.
 func (v *Valve) end(why error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

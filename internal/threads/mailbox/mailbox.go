@@ -1,6 +1,6 @@
-// Package mailbox is the queue in front of a loop that must never hold up its
-// senders: for each key the latest value waits, with the number of values that
-// went into it. It is bounded by its keys, and accounts for every value.
+// Package mailbox is the queue in front of a loop that must never hold up its senders. For each key
+// the latest value waits, with the number of values merged into it. The number of keys is bounded,
+// and every value is accounted for.
 package mailbox
 
 import (
@@ -9,14 +9,14 @@ import (
 	"inos/internal/fault"
 )
 
-// ErrFull says that as many keys wait as may. Retryable after the next Take;
-// keys that wait already go on taking values.
+// ErrFull says that the greatest number of keys waits. It is retryable after the next Take. Keys
+// that wait already still take values.
 var ErrFull = fault.Internal("mailbox: full")
 
-// DefaultLimit is how many keys wait when New is not told.
+// DefaultLimit is the limit of keys when New gets 0.
 const DefaultLimit = 4096
 
-// Mailbox never blocks a sender. Safe for concurrent use; one reader.
+// Mailbox is a queue that never blocks a sender. Safe for concurrent senders and one reader.
 type Mailbox[K comparable, V any] struct {
 	merge func(old, new V) V
 	limit int
@@ -28,22 +28,22 @@ type Mailbox[K comparable, V any] struct {
 	stats   Stats
 }
 
-// Letter is what waited under one key.
+// Letter is the value that waited under one key.
 type Letter[K comparable, V any] struct {
 	Key   K
-	Value V      // merged from all that were put
-	Count uint64 // how many that were
+	Value V      // merged from all values put
+	Count uint64 // the number of values put
 }
 
-// Stats count values. Put equals Merged + Taken + Refused + what waits: a value
-// that found its key empty is Taken once, every further one is Merged into it.
+// Stats counts values. Put equals Merged + Taken + Refused + the values waiting. A value whose key
+// was empty counts once as Taken; every further one is Merged into it.
 type Stats struct {
 	Put, Merged, Taken, Refused uint64
 	Waiting                     int
 }
 
-// New makes a mailbox of at most limit keys (0 means DefaultLimit). merge makes one
-// value of two for the same key; nil keeps the newer.
+// New returns a mailbox of at most limit keys (0 means DefaultLimit). merge makes one value of two
+// for the same key; nil keeps the newer.
 func New[K comparable, V any](limit int, merge func(old, new V) V) *Mailbox[K, V] {
 	if limit <= 0 {
 		limit = DefaultLimit
@@ -54,7 +54,7 @@ func New[K comparable, V any](limit int, merge func(old, new V) V) *Mailbox[K, V
 	return &Mailbox[K, V]{merge: merge, limit: limit, wake: make(chan struct{}, 1), at: make(map[K]int)}
 }
 
-// Put leaves v under k. Its only error is ErrFull.
+// Put stores v under k. Its only error is ErrFull.
 func (m *Mailbox[K, V]) Put(k K, v V) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -79,11 +79,11 @@ func (m *Mailbox[K, V]) Put(k K, v V) error {
 	return nil
 }
 
-// Wake delivers after something was put into the empty mailbox.
+// Wake receives a value after something was put into the empty mailbox.
 func (m *Mailbox[K, V]) Wake() <-chan struct{} { return m.wake }
 
-// Take appends all that waits to dst, in the order in which the keys arrived,
-// and empties the mailbox.
+// Take appends everything that waits to dst, in the order in which the keys arrived, and empties
+// the mailbox.
 func (m *Mailbox[K, V]) Take(dst []Letter[K, V]) []Letter[K, V] {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -95,7 +95,7 @@ func (m *Mailbox[K, V]) Take(dst []Letter[K, V]) []Letter[K, V] {
 	return dst
 }
 
-// Stats reads the counters.
+// Stats returns the counters.
 func (m *Mailbox[K, V]) Stats() Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()

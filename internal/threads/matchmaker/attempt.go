@@ -14,16 +14,16 @@ import (
 	"inos/internal/mesh"
 )
 
-// Errors that show in Result.Attempts, and in what ErrAttempts wraps.
+// Errors in Result.Attempts and inside ErrAttempts.
 var (
 	// ErrOutrun ends a copy of a job when another copy has answered first.
 	ErrOutrun = fault.Internal("matchmaker: another copy was faster")
-	// ErrSilent ends an attempt whose node has reported nothing for too long, once
-	// another node has a slot for the job.
+	// ErrSilent ends an attempt whose node has reported nothing for the stall timeout, once another
+	// node has a slot for the job.
 	ErrSilent = fault.Internal("matchmaker: the node was silent for too long")
 )
 
-// answer is how one copy of a job ended.
+// answer is the end of one copy of a job.
 type answer struct {
 	p       Placement
 	out     mesh.JobOutcome
@@ -33,10 +33,10 @@ type answer struct {
 	none    bool // no node was found for the copy
 }
 
-// final reports whether nothing better can come.
+// final reports whether no other node can do better.
 func (a *answer) final() bool { return a.err == nil || !retryable(a.err) }
 
-// cost is what the node has been paid for.
+// cost returns what the node has been paid, in microcredits.
 func (a *answer) cost() uint64 {
 	if len(a.out.Receipt) == 0 {
 		return 0
@@ -44,8 +44,8 @@ func (a *answer) cost() uint64 {
 	return a.out.Cost
 }
 
-// hedgeAfter says after how long a second copy of t shall be sent if p has not
-// answered. Both copies count as attempts: none is sent when t has only one left.
+// hedgeAfter says how long p may take before a second copy of t is sent. Both copies count as
+// attempts: ok is false when t has only one left.
 func (m *Matchmaker) hedgeAfter(t *ticket, p Placement) (d time.Duration, ok bool) {
 	if m.cfg.Hedge == nil || t.tried+2 > m.cfg.Attempts {
 		return 0, false
@@ -56,14 +56,13 @@ func (m *Matchmaker) hedgeAfter(t *ticket, p Placement) (d time.Duration, ok boo
 }
 
 const (
-	// leastSilence is the shortest time without news that is held against a node:
-	// nodes report what a run costs every second.
+	// leastSilence is the shortest stall timeout: nodes report the cost of a run every second.
 	leastSilence = 3 * time.Second
-	// slowUpload is how fast a node is expected to take the input, in bytes a second.
+	// slowUpload is the lowest expected speed of an upload of the input, in bytes a second.
 	slowUpload = 128 << 10
 )
 
-// patience is how long t's node may be silent; false: without end.
+// patience returns how long t's node may be silent; false means without limit.
 func (m *Matchmaker) patience(t *ticket) (time.Duration, bool) {
 	j := t.job.Admitted().Job()
 	if j.ReplicasOrOne() > 1 {
@@ -73,8 +72,8 @@ func (m *Matchmaker) patience(t *ticket) (time.Duration, bool) {
 	return max(min(share, m.cfg.StallTimeout), leastSilence) + time.Duration(j.InputLength/slowUpload)*time.Second, true
 }
 
-// flight is one attempt: the first copy, perhaps a second one, and perhaps a search
-// for a node that takes over.
+// flight is one attempt: the first copy, possibly a second one, and possibly a search for a node
+// that takes over.
 type flight struct {
 	m       *Matchmaker
 	t       *ticket
@@ -89,13 +88,13 @@ type flight struct {
 	won     *answer
 
 	mu    sync.Mutex
-	nodes []identity.PeerID // that have a copy
+	nodes []identity.PeerID // the nodes that have a copy
 }
 
-// attempt runs t on p and, when that takes longer than hedgeAfter says, a second copy
-// on another node. The first answer that settles the job wins; the other copy is
-// cancelled and waited for. When all are silent for too long and another node has a
-// slot, they are given up; next is that slot.
+// attempt runs t on p and, when that takes longer than hedgeAfter says, a second copy on another
+// node. The first answer that settles the job wins; attempt cancels the other copy and waits for
+// it. When all nodes are silent for the stall timeout and another node has a slot, attempt gives
+// them up and returns that slot as next.
 func (m *Matchmaker) attempt(ctx context.Context, t *ticket, p Placement) (a answer, next *Placement) {
 	f := &flight{m: m, t: t, began: time.Now(), answers: make(chan answer, 2), relief: make(chan Choice, 1)}
 	f.ctx, f.cancel = context.WithCancelCause(ctx)
@@ -105,7 +104,7 @@ func (m *Matchmaker) attempt(ctx context.Context, t *ticket, p Placement) (a ans
 	f.launch(p)
 
 	var hedge, silence <-chan time.Time
-	var token chan<- struct{} // takes one as soon as there is one
+	var token chan<- struct{} // receives a token as soon as one is free
 	after, hedged := m.hedgeAfter(t, p)
 	if hedged {
 		timer := time.NewTimer(after)
@@ -135,7 +134,7 @@ func (m *Matchmaker) attempt(ctx context.Context, t *ticket, p Placement) (a ans
 			}
 		case c := <-f.relief:
 			switch {
-			case c.Err != nil: // nobody can take over now
+			case c.Err != nil: // no node can take over now
 				quiet.Reset(max(patience/4, time.Second))
 				silence = quiet.C
 			case f.won != nil || f.ctx.Err() != nil || f.silent() < patience:
@@ -149,12 +148,12 @@ func (m *Matchmaker) attempt(ctx context.Context, t *ticket, p Placement) (a ans
 		case a := <-f.answers:
 			f.open--
 			f.landed(a)
-			hedge, token = nil, nil // with one answer here, the other copy is all there will be
+			hedge, token = nil, nil // after one answer, no third copy is started
 		}
 	}
 	f.copies.Wait()
 	select {
-	case c := <-f.relief: // came too late
+	case c := <-f.relief: // the slot came too late
 		if c.Err == nil {
 			m.release(c.Placement, noOutcome, ErrOutrun)
 		}
@@ -163,7 +162,7 @@ func (m *Matchmaker) attempt(ctx context.Context, t *ticket, p Placement) (a ans
 	return *f.won, next
 }
 
-// alive notes that a node has reported.
+// alive records that a node has reported.
 func (f *flight) alive() { f.news.Store(int64(time.Since(f.began))) }
 
 func (f *flight) silent() time.Duration { return time.Since(f.began) - time.Duration(f.news.Load()) }
@@ -174,21 +173,21 @@ func (f *flight) launch(p Placement) {
 	f.copies.Go(func() { f.answers <- f.m.try(f.ctx, f.t, p, f.alive) })
 }
 
-// on notes that node has a copy.
+// on records that node has a copy.
 func (f *flight) on(node identity.PeerID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.nodes = append(f.nodes, node)
 }
 
-// more reports whether yet another node may be tried.
+// more reports whether another node may be tried.
 func (f *flight) more() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.t.tried+max(len(f.nodes), f.open) < f.m.cfg.Attempts
 }
 
-// wants is a further attempt while this one goes on.
+// wants describes a further attempt while this one is under way.
 func (f *flight) wants() Waiting {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -199,7 +198,7 @@ func (f *flight) wants() Waiting {
 	return w
 }
 
-// second chooses a node for the second copy and runs it there. It has a token.
+// second chooses a node for the second copy and runs it there. It holds a token.
 func (f *flight) second() {
 	w := f.wants()
 	f.open++
@@ -221,7 +220,7 @@ func (f *flight) second() {
 	})
 }
 
-// find looks for a node that could take over.
+// find searches for a node that can take over.
 func (f *flight) find() {
 	w := f.wants()
 	f.copies.Go(func() {
@@ -230,7 +229,7 @@ func (f *flight) find() {
 	})
 }
 
-// landed takes one copy's answer in.
+// landed takes the answer of one copy.
 func (f *flight) landed(a answer) {
 	t := f.t
 	switch {

@@ -11,18 +11,18 @@ import (
 	"inos/internal/identity"
 )
 
-// never is the deadline of a job that has none.
+// never is the deadline of a job without one.
 var never = time.Unix(1<<33, 0)
 
-// DeadlineError says where the time of a job went whose deadline has passed. It matches
+// DeadlineError says how the time of a job whose deadline has passed was spent. It matches
 // ErrDeadline and context.DeadlineExceeded.
 type DeadlineError struct {
 	Waited   time.Duration   // in the queue, without a node
 	For      string          // what it waited for last
-	Transfer time.Duration   // with nodes, before they began to run it
+	Transfer time.Duration   // with nodes, before the run began
 	Ran      time.Duration   // on nodes
-	Node     identity.PeerID // the last one, zero if there was none
-	Tried    error           // how the last attempt failed, nil if there was none
+	Node     identity.PeerID // the last node, zero if there was none
+	Tried    error           // the error of the last attempt, nil if there was none
 	cause    error
 }
 
@@ -43,10 +43,10 @@ func (e *DeadlineError) Error() string {
 	return b.String()
 }
 
-// Unwrap returns why it ended.
+// Unwrap returns the cause of the end.
 func (e *DeadlineError) Unwrap() error { return e.cause }
 
-// shown is d with three digits at most.
+// shown rounds d to at most three digits.
 func shown(d time.Duration) time.Duration {
 	switch {
 	case d >= 10*time.Second:
@@ -57,7 +57,7 @@ func shown(d time.Duration) time.Duration {
 	return d.Round(time.Millisecond)
 }
 
-// late says of a job that a deadline has ended where its time went.
+// late adds to err how the job's time was spent, when a deadline ended the job.
 func (t *ticket) late(err error, now time.Time) error {
 	var said *DeadlineError
 	if !errors.Is(err, ErrDeadline) || errors.As(err, &said) {
@@ -71,7 +71,7 @@ func (t *ticket) late(err error, now time.Time) error {
 	return e
 }
 
-// lacks notes what t waits for.
+// lacks records what t waits for.
 func (t *ticket) lacks(c Choice) {
 	t.apart, t.waitsFor = c.Apart, c.For
 	switch {
@@ -85,17 +85,17 @@ func (t *ticket) lacks(c Choice) {
 	}
 }
 
-// spent counts what an attempt took.
+// spent adds the time that an attempt took.
 func (t *ticket) spent(a answer, took time.Duration) {
 	if unsent(a.err) {
-		return // it has waited for a way there
+		return // it waited for a connection
 	}
 	t.with += took
 	t.ran += a.out.Run
 	t.lastNode = a.p.Node
 }
 
-// passed is ErrDeadline as it comes of a context.
+// passed is the cause of a context that a deadline ends; it is ErrDeadline.
 type passed struct{}
 
 func (passed) Error() string { return ErrDeadline.Error() }

@@ -8,25 +8,24 @@ import (
 	"time"
 )
 
-// Matchmaker is a supervised service: Serve runs it, and when Serve ends so does
-// every job. Jobs submitted before Serve runs, or runs again, wait for it. Safe for
-// concurrent use.
+// Matchmaker is a supervised service. Serve runs it, and every job ends when Serve does. Jobs
+// submitted before Serve runs, or runs again, wait for it. Safe for concurrent use.
 type Matchmaker struct {
 	cfg    Config
 	wake   chan struct{} // capacity 1: there is something to place
-	hedges chan struct{} // one token a second copy
+	hedges chan struct{} // one token for each second copy
 
 	mu      sync.Mutex
 	lines   map[string]*line   // the jobs that wait, by what they wait for
 	ready   lines              // those whose first job may be placed now
-	waiting int                // jobs that no hand has
+	waiting int                // jobs that no worker has
 	known   map[string]*ticket // by job id: waiting or in hand
 	kicks   uint64
 	serial  uint64
 	stopped bool
 }
 
-// New checks c. Errors match ErrConfig.
+// New validates c. Errors match ErrConfig.
 func New(c Config) (*Matchmaker, error) {
 	c, err := c.withDefaults()
 	if err != nil {
@@ -44,10 +43,9 @@ func New(c Config) (*Matchmaker, error) {
 // String names the service to its supervisor.
 func (m *Matchmaker) String() string { return "matchmaker" }
 
-// Submit queues an admitted job and waits for its end. When ctx ends, or the
-// job's deadline passes, the job is cancelled wherever it is. The Result tells
-// the attempts even when there is an error: one of this package, a *JobError, or
-// what Chooser or Runner returned last.
+// Submit queues an admitted job and blocks until it ends. When ctx ends, or the job's deadline
+// passes, the job is cancelled wherever it is. The Result lists the attempts even with an error.
+// The error is one of this package, a *JobError, or what Chooser or Runner returned last.
 func (m *Matchmaker) Submit(ctx context.Context, job Job) (Result, error) {
 	a := job.Admitted()
 	if !a.Valid() {
@@ -63,7 +61,7 @@ func (m *Matchmaker) Submit(ctx context.Context, job Job) (Result, error) {
 	case <-t.done:
 	case <-ctx.Done():
 		if !m.withdraw(t) {
-			<-t.done // the hand that has it sees ctx too
+			<-t.done // the worker that has the job sees ctx too
 		}
 	}
 	return t.result, t.err
@@ -87,15 +85,15 @@ func (m *Matchmaker) accept(t *ticket) error {
 	return nil
 }
 
-// Waiting counts the jobs that no hand has.
+// Waiting counts the jobs that no worker has.
 func (m *Matchmaker) Waiting() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.waiting
 }
 
-// Serve places jobs until ctx ends, then cancels those in hand, waits for them
-// and ends every other with ErrStopped.
+// Serve places jobs until ctx ends. It then cancels the jobs in hand, waits for them and ends all
+// others with ErrStopped.
 func (m *Matchmaker) Serve(ctx context.Context) error {
 	m.mu.Lock()
 	m.stopped = false
@@ -112,7 +110,7 @@ func (m *Matchmaker) Serve(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		select { // also when there is always something to place
+		select { // checks ctx even when there is always a job to place
 		case <-recheck.C:
 			m.Kick()
 		default:
@@ -142,8 +140,8 @@ func (m *Matchmaker) Serve(ctx context.Context) error {
 	}
 }
 
-// placed takes in the Chooser's answer for t and returns what a hand shall do about
-// it, nil for nothing.
+// placed applies the Chooser's answer for t. It returns what a worker is to do about it, nil for
+// nothing.
 func (m *Matchmaker) placed(t *ticket, c Choice, kicks uint64) func(serving context.Context) {
 	switch {
 	case t.ctx.Err() != nil:
@@ -157,7 +155,7 @@ func (m *Matchmaker) placed(t *ticket, c Choice, kicks uint64) func(serving cont
 		return func(serving context.Context) { m.work(serving, t, c.Placement) }
 	case errors.Is(c.Err, ErrLook):
 		if errors.Is(c.Err, ErrNobody) {
-			m.heard(t, c.Err) // the end may come while it is looked for one
+			m.heard(t, c.Err) // the job may end while Look runs
 		}
 		t.lacks(c)
 		m.inHand(t)
@@ -183,7 +181,7 @@ func (m *Matchmaker) inHand(t *ticket) {
 	m.count(t, false)
 }
 
-// stop ends what no hand has.
+// stop ends the jobs that no worker has.
 func (m *Matchmaker) stop() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -201,7 +199,7 @@ func (m *Matchmaker) stop() {
 	}
 }
 
-// within is ctx with a deadline, unless that is zero.
+// within returns ctx with a deadline, unless that is zero.
 func within(ctx context.Context, deadline time.Time) (context.Context, context.CancelFunc) {
 	if deadline.IsZero() {
 		return context.WithCancel(ctx)
@@ -219,7 +217,7 @@ func (m *Matchmaker) finish(t *ticket, r Result, err error) {
 	close(t.done)
 }
 
-// ended says in this package's terms why ctx is over.
+// ended returns the error of this package for the end of ctx.
 func ended(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return passed{}

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// vacancy is why no node is there for the jobs of a line, and since when. The zero value
-// says that there is one, or that nobody has asked.
+// vacancy says why no node is there for the jobs of a line, and since when. The zero value means
+// that there is a node, or that nobody has asked.
 type vacancy struct {
 	err   error
 	since time.Time
 }
 
-// heard takes in what a Choice said of t, and so of all jobs that wait for the same. It
-// reports whether t has waited for long enough.
+// heard applies the error of a Choice for t to all jobs of t's line. It reports whether t has
+// waited for long enough.
 func (m *Matchmaker) heard(t *ticket, err error) (over bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

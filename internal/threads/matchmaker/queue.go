@@ -4,19 +4,19 @@ import (
 	"container/heap"
 )
 
-// line is the jobs that wait for the same thing, by rank. One Choose that finds every
-// node busy speaks for all of them: so news of a node costs a try for each line, and
-// not for each job.
+// line holds the jobs that wait for the same thing, by rank. When Choose finds every node busy for
+// one of them, that holds for all: so a change of a node costs one try for each line, not for each
+// job.
 type line struct {
 	key  string
 	jobs tickets
-	busy bool // every node was; no Kick since
-	at   int  // index in Matchmaker.ready, -1: not there
+	busy bool // every node was busy, and no Kick came since
+	at   int  // index in Matchmaker.ready; -1: it is not in there
 
 	vacancy vacancy
 }
 
-// lines is a heap by the first job of each.
+// lines is a heap ordered by the first job of each line.
 type lines []*line
 
 func (q lines) Len() int           { return len(q) }
@@ -42,7 +42,7 @@ func (q *lines) Pop() any {
 	return l
 }
 
-// enqueue has t wait. The caller holds mu.
+// enqueue puts t into its line. The caller holds mu.
 func (m *Matchmaker) enqueue(t *ticket) {
 	key := t.key + t.apart
 	l := m.lines[key]
@@ -56,7 +56,7 @@ func (m *Matchmaker) enqueue(t *ticket) {
 	m.settle(l)
 }
 
-// count counts t among those that wait, or not. The caller holds mu.
+// count updates the number of waiting jobs for t. The caller holds mu.
 func (m *Matchmaker) count(t *ticket, waits bool) {
 	switch {
 	case waits && !t.waits:
@@ -67,7 +67,7 @@ func (m *Matchmaker) count(t *ticket, waits bool) {
 	t.waits = waits
 }
 
-// dequeue takes t out of its line. The caller holds mu.
+// dequeue removes t from its line. The caller holds mu.
 func (m *Matchmaker) dequeue(t *ticket) {
 	l := t.line
 	heap.Remove(&l.jobs, t.at)
@@ -78,7 +78,7 @@ func (m *Matchmaker) dequeue(t *ticket) {
 	m.settle(l)
 }
 
-// settle puts l where it belongs after a change. The caller holds mu.
+// settle moves l to its place after a change. The caller holds mu.
 func (m *Matchmaker) settle(l *line) {
 	switch wanted := len(l.jobs) > 0 && !l.busy; {
 	case wanted && l.at >= 0:
@@ -86,7 +86,7 @@ func (m *Matchmaker) settle(l *line) {
 	case wanted:
 		heap.Push(&m.ready, l)
 	case l.at >= 0 && len(l.jobs) == 0:
-		// An empty line cannot be compared: it leaves from the end.
+		// An empty line cannot be compared, so it is removed from the end of the heap.
 		i, last := l.at, len(m.ready)-1
 		m.ready.Swap(i, last)
 		m.ready.Pop()
@@ -104,11 +104,11 @@ func (m *Matchmaker) settle(l *line) {
 	}
 }
 
-// batchAtMost bounds the jobs placed together.
+// batchAtMost is the most jobs placed together.
 const batchAtMost = 64
 
-// take hands out the first of the jobs that may be placed now, in order, as many as
-// there are hands: one is held for the first already. kicks is for again.
+// take removes the first jobs that may be placed now, in order, at most as many as there are free
+// workers. The caller has reserved a worker for the first already. kicks is for again.
 func (m *Matchmaker) take(hands chan struct{}) (batch []*ticket, kicks uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -127,12 +127,12 @@ func (m *Matchmaker) take(hands chan struct{}) (batch []*ticket, kicks uint64) {
 	return batch, m.kicks
 }
 
-// again has t wait at its old rank; with busy, until the next Kick, unless there has
-// been one since kicks was read.
+// again returns t to its line at its old rank. With busy, t waits for the next Kick, unless one has
+// come since kicks was read.
 func (m *Matchmaker) again(t *ticket, kicks uint64, busy bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if t.ctx.Err() != nil { // whoever withdrew it meanwhile did not find it
+	if t.ctx.Err() != nil { // a withdrawal in the meantime did not find it
 		m.finish(t, Result{Attempts: t.attempts}, t.over(t.ctx))
 		return
 	}
@@ -144,8 +144,8 @@ func (m *Matchmaker) again(t *ticket, kicks uint64, busy bool) {
 	}
 }
 
-// Kick tries the waiting jobs again: a node has a slot, or a node is new. It never
-// blocks, and many Kicks cost no more than one until the jobs have been tried.
+// Kick has the waiting jobs tried again: a node has a free slot, or is new. It never blocks. Until
+// the jobs have been tried, many Kicks cost no more than one.
 func (m *Matchmaker) Kick() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -167,7 +167,7 @@ func (m *Matchmaker) kickCount() uint64 {
 	return m.kicks
 }
 
-// withdraw takes t out if no hand has it: its ctx is over.
+// withdraw removes t, whose ctx has ended, unless a worker has it.
 func (m *Matchmaker) withdraw(t *ticket) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

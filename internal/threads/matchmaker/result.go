@@ -12,12 +12,12 @@ import (
 	"inos/internal/mesh"
 )
 
-// Result is the end of a job and the way there.
+// Result is the outcome of a job and its attempts.
 type Result struct {
 	Placement Placement
 	Outcome   mesh.JobOutcome
-	Attempts  []Attempt     // in order; the last one decided
-	Queued    time.Duration // without a node, all in all
+	Attempts  []Attempt     // in order; the last one decided the result
+	Queued    time.Duration // total time without a node
 }
 
 // Attempt is one try on one node. Err is nil for the one that succeeded.
@@ -26,22 +26,22 @@ type Attempt struct {
 	Score   float64
 	Started time.Time
 	Took    time.Duration
-	Cost    uint64 // that it has been paid, in microcredits, however it ended
-	Known   bool   // it had done jobs before
+	Cost    uint64 // microcredits paid to the node, however the attempt ended
+	Known   bool   // the node had done jobs before
 	Err     error
 }
 
-// JobError says how a node ended a job it could not do.
+// JobError says how a node ended a job that it could not do.
 type JobError struct {
 	Node    identity.PeerID
 	Code    mesh.JobCode
-	Reason  string // stable code; empty when Code says it all
+	Reason  string // stable code; empty when Code is enough
 	Message string
-	Paid    bool // its budget ended it, and has been paid: another node would cost it again
+	Paid    bool // its budget ended it and has been paid: another node would charge it again
 }
 
-// NodeError is what node's answer out, which is not JobOK, means as an error. A run that
-// failed is paid for the time it ran, and tried elsewhere all the same.
+// NodeError makes an error of node's outcome out, which is not JobOK. A failed run is paid for the
+// time it ran, and the job is tried elsewhere all the same.
 func NodeError(node identity.PeerID, out mesh.JobOutcome) *JobError {
 	return &JobError{Node: node, Code: out.Code, Reason: out.Reason, Message: out.Message,
 		Paid: out.Code == mesh.JobCreditExhausted && len(out.Receipt) > 0}
@@ -59,7 +59,7 @@ func (e *JobError) Error() string {
 	return s
 }
 
-// Fault is what its node gives as the reason, or else how it ended the job.
+// Fault returns the reason that the node gives, or else the fault of how it ended the job.
 func (e *JobError) Fault() *fault.Error {
 	return mesh.Heard(e.Reason, e.Code.Fault()).With(e.Retryable())
 }
@@ -76,8 +76,8 @@ func (e *JobError) Retryable() bool {
 	return false
 }
 
-// refusal reports whether the node did not do the job, or says that it cannot be
-// done: which is its word alone.
+// refusal reports whether the node did not do the job, or says that it cannot be done, which nobody
+// else confirms.
 func (e *JobError) refusal() bool {
 	switch e.Code {
 	case mesh.JobRejected, mesh.JobCreditExhausted, mesh.JobBadCapsule, mesh.JobFailed:
@@ -86,9 +86,9 @@ func (e *JobError) refusal() bool {
 	return false
 }
 
-// confirmed reports whether a says, of a job that runs and fails, what another node has
-// said before: that is the capsule's answer then. One of the two must have done jobs
-// before, or nobody else is asked any more: two strangers may be one.
+// confirmed reports whether a gives the same failure of a run as another node before it; the
+// failure then counts as the capsule's answer. One of the two nodes must have done jobs before, or
+// no further node may be asked: two unproven nodes may belong to one owner.
 func (t *ticket) confirmed(a answer) bool {
 	now := saysFailed(a.err)
 	if now == nil {
@@ -104,7 +104,7 @@ func (t *ticket) confirmed(a answer) bool {
 	return false
 }
 
-// saysFailed is what a node says of a run that failed, nil when err is something else.
+// saysFailed returns what a node says of a failed run, nil when err is something else.
 func saysFailed(err error) *JobError {
 	var said *JobError
 	if errors.As(err, &said) && said.Code == mesh.JobFailed {
@@ -123,11 +123,11 @@ func isBusy(err error) bool {
 	return errors.As(err, &job) && job.Code == mesh.JobBusy
 }
 
-// unsent reports whether err says that nothing left this node: the attempt was none.
+// unsent reports whether err says that nothing left this node, so that there was no attempt.
 func unsent(err error) bool { return errors.Is(err, mesh.ErrUnsent) }
 
-// passing reports whether the node that failed with err may do better the next time: it
-// was lost with the job, had trouble of its own, or no memory left for a job that it had begun.
+// passing reports whether the node that failed with err may succeed the next time: it was lost with
+// the job, had trouble of its own, or had no memory left for a job that it had begun.
 func passing(err error) bool {
 	var job *JobError
 	if errors.As(err, &job) {
@@ -136,16 +136,17 @@ func passing(err error) bool {
 	return errors.Is(err, mesh.ErrUnreachable) || errors.Is(err, mesh.ErrTimeout) || errors.Is(err, ErrSilent)
 }
 
-// finalHere are the mesh's errors that no other node would answer differently.
+// finalHere are the errors of the mesh that no other node would answer differently.
 var finalHere = []error{mesh.ErrClosed, mesh.ErrCancelled, mesh.ErrTooBig, mesh.ErrEncode}
 
-// Final is what an error of a Runner may be: when it says so, no other node is tried.
+// Final is an optional interface of a Runner's error. When Final returns true, no other node is
+// tried.
 type Final interface{ Final() bool }
 
-// retryable reports whether another node may do better. Whatever a node says of a job,
-// it says for itself: its policy, its credit line, its capsule runtime, its honesty.
-// Running a job twice does no harm: a capsule sees its input and nothing else. Only
-// what was paid for is not tried again: a run that its budget ended.
+// retryable reports whether another node may do better. What a node says of a job holds for that
+// node alone: its policy, its credit line, its capsule runtime, its honesty. Running a job twice
+// does no harm: a capsule sees its input and nothing else. Only a run that its budget ended is not
+// tried again, since it has been paid.
 func retryable(err error) bool {
 	var says Final
 	if errors.As(err, &says) {

@@ -16,33 +16,33 @@ import (
 type ticket struct {
 	job     Job
 	id      string
-	ctx     context.Context // ends with the caller or at the deadline, if it has one
+	ctx     context.Context // ends with the caller, or at the deadline if there is one
 	arrived time.Time
-	// rank orders the jobs: the time of arrival, less Step for every level of
-	// priority, less up to Step for a near deadline. It never changes, and that is
-	// what bounds the waiting of low ones.
+	// rank orders the jobs: the time of arrival, less Step for every level of priority, less up to
+	// Step for a near deadline. It never changes, which bounds the waiting of jobs with a low
+	// priority.
 	rank     time.Time
 	deadline time.Time
 	serial   uint64
 
-	key      string            // of its line
-	line     *line             // nil: in hand, or being placed
-	waits    bool              // no hand has it
+	key      string            // the key of its line
+	line     *line             // nil while a worker has it or it is being placed
+	waits    bool              // no worker has it
 	at       int               // index in line.jobs
-	exclude  []identity.PeerID // the nodes that have failed it
-	lost     []identity.PeerID // of them, those that may do better the next time
-	tried    int               // how often it was sent and has failed
-	vacancy  vacancy           // as of the last Choice for it or for its line
+	exclude  []identity.PeerID // the nodes that have failed the job
+	lost     []identity.PeerID // of exclude, the nodes that may succeed the next time
+	tried    int               // how often it was sent and failed
+	vacancy  vacancy           // of the last Choice for it or for its line
 	attempts []Attempt
-	last     Result        // of the last node that failed: what it cost stands, whoever was to be next
-	busy     int           // answers that a node is busy
-	unsent   int           // nodes that nothing could be sent to
+	last     Result        // of the last node that failed: its cost stays, whatever node comes next
+	busy     int           // answers of busy nodes
+	unsent   int           // nodes to which nothing could be sent
 	atMost   int           // Config.Attempts
-	told     bool          // it waits apart from those that have not asked
-	apart    string        // of Choice.Apart, as of the last one
-	waitsFor string        // since the last Choice
-	with     time.Duration // it was with nodes
-	ran      time.Duration // of that, as far as is known
+	told     bool          // it waits apart from the jobs that have not asked
+	apart    string        // Apart of the last Choice
+	waitsFor string        // For of the last Choice
+	with     time.Duration // time spent with nodes
+	ran      time.Duration // the known running time within that
 	lastNode identity.PeerID
 
 	done   chan struct{} // closed after result and err are set
@@ -64,22 +64,22 @@ func (m *Matchmaker) newTicket(ctx context.Context, job Job, now time.Time) *tic
 	}
 }
 
-// halfUrgent is how much time left makes a job half as urgent as none.
+// halfUrgent is the time left that makes a job half as urgent as no time left.
 const halfUrgent = time.Minute
 
-// urgency is what a deadline is worth in waiting time: nearly step for one that is
-// about to pass, half of it for one in a minute, nothing to speak of for one in hours or for none.
+// urgency converts a deadline into waiting time: nearly step when it is about to pass, half of step
+// when it is a minute away, almost nothing when it is hours away or there is none.
 func urgency(left, step time.Duration) time.Duration {
 	return time.Duration(float64(step) * float64(halfUrgent) / float64(halfUrgent+max(left, 0)))
 }
 
-// keyOf says what a job waits for: where one job of a key finds every node busy, so
-// does every other.
+// keyOf returns the key of what a job waits for: when every node is busy for one job of a key, it
+// is for every other.
 func keyOf(j governance.Job, ledger identity.LedgerID) string {
 	return fmt.Sprintf("%s %s %d %#v", j.Capsule, ledger, j.ReplicasOrOne(), j.Requirements)
 }
 
-// failedOn counts a failure of node's and excludes node from t's next attempts.
+// failedOn counts a failure of node and excludes node from t's next attempts.
 func (t *ticket) failedOn(node identity.PeerID, err error) {
 	t.tried++
 	t.exclude = append(t.exclude, node)
@@ -89,8 +89,8 @@ func (t *ticket) failedOn(node identity.PeerID, err error) {
 	t.key = t.excluding()
 }
 
-// again lets the nodes try once more that were lost to the job, or had trouble of their
-// own. It reports whether there are any.
+// again readmits the nodes that were lost with the job or had trouble of their own. It reports
+// whether there are any.
 func (t *ticket) again() bool {
 	if len(t.lost) == 0 {
 		return false
@@ -113,14 +113,14 @@ func (t *ticket) excluding() string {
 	return key
 }
 
-// wants is t's next attempt.
+// wants describes t's next attempt.
 func (t *ticket) wants() Waiting {
 	return Waiting{Ctx: t.ctx, Job: t.job, Attempt: len(t.attempts) + 1, Last: t.tried+1 >= t.atMost, Exclude: t.exclude}
 }
 
-// over says in this package's terms why t has ended without an answer, when ctx is over,
-// which is its own or ends with the service. The two may end in the same moment: what
-// ends a job is then its own end, and not the service's.
+// over returns the error of this package for a job that ended without an answer because ctx did.
+// ctx is t's own or ends with the service. When both end in the same moment, the job's own end
+// counts.
 func (t *ticket) over(ctx context.Context) error {
 	err := ended(ctx)
 	switch {
@@ -135,7 +135,7 @@ func (t *ticket) over(ctx context.Context) error {
 	return err
 }
 
-// tickets is a heap by rank, then deadline, then arrival.
+// tickets is a heap ordered by rank, then deadline, then arrival.
 type tickets []*ticket
 
 func (t *ticket) before(o *ticket) bool {

@@ -11,8 +11,8 @@ import (
 
 var noOutcome mesh.JobOutcome
 
-// work has p's node do t, and what takes over from it, until t has ended or goes back
-// into its line.
+// work runs t on p's node, and on what takes over from it, until t has ended or returns to its
+// line.
 func (m *Matchmaker) work(serving context.Context, t *ticket, p Placement) {
 	ctx, done := underway(serving, t.ctx)
 	defer done()
@@ -28,22 +28,22 @@ func (m *Matchmaker) work(serving context.Context, t *ticket, p Placement) {
 			m.end(t, r, t.over(ctx))
 		case !retryable(a.err) || t.confirmed(a):
 			m.end(t, r, a.err)
-		case !time.Now().Before(t.deadline): // the node has seen it before the context
+		case !time.Now().Before(t.deadline): // the node saw the deadline pass before the context did
 			m.end(t, r, t.over(ctx))
 		case isBusy(a.err) && (a.cost() == 0 || a.p.Own):
-			// The node is well, its slots or its memory are taken: it stays a candidate, and the
-			// Chooser has heard of it through Done.
+			// The node is not at fault: its slots or its memory are taken. It stays a candidate,
+			// and the Chooser knows through Done.
 			t.busy++
 			m.again(t, kicks, t.stale(t.busy, busyInARow))
 		case unsent(a.err):
-			// Nothing was done for it, and nothing is owed: no attempt. The Chooser has
-			// heard through Done and passes the node over.
+			// The node did nothing for it and is owed nothing: this is no attempt. The Chooser
+			// knows through Done and passes the node over.
 			t.unsent++
 			if next != nil {
 				p = *next
 				continue
 			}
-			// Done has kicked: what has been since counts.
+			// Done has kicked, so only later Kicks count.
 			m.again(t, m.kickCount(), t.stale(t.unsent, unsentInARow))
 		case errors.Is(a.err, ErrRepeat):
 			m.again(t, kicks, false)
@@ -58,14 +58,14 @@ func (m *Matchmaker) work(serving context.Context, t *ticket, p Placement) {
 			}
 			m.again(t, kicks, false)
 		}
-		if next != nil { // an answer, or the end, crossed the giving up
+		if next != nil { // an answer, or the end, came while the node was given up
 			m.release(*next, noOutcome, ErrOutrun)
 		}
 		return
 	}
 }
 
-// look has the Chooser find out what it does not know for t, which then waits again.
+// look has the Chooser find out what it does not know for t, then returns t to its line.
 func (m *Matchmaker) look(serving context.Context, t *ticket) {
 	ctx, done := underway(serving, t.ctx)
 	defer done()
@@ -86,7 +86,7 @@ func (m *Matchmaker) look(serving context.Context, t *ticket) {
 	}
 }
 
-// underway is a job's ctx that also ends with the service.
+// underway returns a job's ctx that also ends with the service.
 func underway(serving, job context.Context) (ctx context.Context, done func()) {
 	ctx, cancel := context.WithCancelCause(job)
 	stop := context.AfterFunc(serving, func() { cancel(ErrStopped) })
@@ -108,7 +108,7 @@ func (m *Matchmaker) try(ctx context.Context, t *ticket, p Placement, alive func
 	return answer{p: p, out: out, err: err, started: started, took: time.Since(started)}
 }
 
-// cause is err, or what out says instead.
+// cause returns err, or the error that out means.
 func cause(p Placement, out mesh.JobOutcome, err error) error {
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func cause(p Placement, out mesh.JobOutcome, err error) error {
 	return NodeError(p.Node, out)
 }
 
-// record keeps a for the job's history.
+// record adds a to the job's history.
 func (t *ticket) record(a answer) {
 	if len(t.attempts) == attemptsKept {
 		t.attempts = append(t.attempts[:1], t.attempts[2:]...)
@@ -127,19 +127,17 @@ func (t *ticket) record(a answer) {
 }
 
 const (
-	// busyInARow is how many nodes may answer that they are busy before the job
-	// waits for news.
+	// busyInARow is how many nodes may answer that they are busy before the job waits for a change.
 	busyInARow = 8
-	// unsentInARow is how many nodes may not be reached before it does. A Chooser that
-	// passes over none of them is so kept from spinning.
+	// unsentInARow is how many nodes may be impossible to reach before the job waits for a change.
+	// It stops a Chooser that passes over none of them from looping.
 	unsentInARow = 64
-	// attemptsKept bounds a job's history: the first and the newest stay.
+	// attemptsKept bounds a job's history: the first and the newest attempts stay.
 	attemptsKept = 64
 )
 
-// failed is what a Chooser's final error means to the caller: alone when no node was
-// tried, with the last node's error otherwise. A single node's refusal speaks for
-// itself.
+// failed returns what a Chooser's final error means to the caller: the error alone when no node was
+// tried, with the last node's error otherwise. A single node's refusal is returned as it is.
 func (t *ticket) failed(err error) error {
 	if t.tried == 0 {
 		return err
@@ -152,8 +150,8 @@ func (t *ticket) failed(err error) error {
 	return fmt.Errorf("%w: %d tried, the last one: %w; then: %w", ErrAttempts, t.tried, last, err)
 }
 
-// stale reports whether t has asked in vain so often that it waits for news, apart from
-// those that have not asked.
+// stale reports whether t has asked in vain so often that it waits for a change, apart from the
+// jobs that have not asked.
 func (t *ticket) stale(n, inARow int) bool {
 	if n%inARow != 0 {
 		return false
@@ -172,10 +170,10 @@ func (m *Matchmaker) end(t *ticket, r Result, err error) {
 	m.finish(t, r, err)
 }
 
-// The callees run on goroutines that no supervisor guards: a panic there ends
-// the job, not the kernel.
+// The functions called here run on goroutines that no supervisor guards: a panic there ends the
+// job, not the kernel.
 
-// choose asks for all of batch.
+// choose calls the Chooser for all of batch.
 func (m *Matchmaker) choose(ctx context.Context, batch []*ticket) []Choice {
 	jobs := make([]Waiting, len(batch))
 	for i, t := range batch {

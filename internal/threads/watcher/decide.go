@@ -6,7 +6,7 @@ import (
 	"inos/internal/threads/mailbox"
 )
 
-// look takes one merged report in.
+// look processes one merged report.
 func (w *Watcher) look(r report) {
 	switch s := r.signal.(type) {
 	case Activity:
@@ -24,7 +24,7 @@ func (w *Watcher) look(r report) {
 	}
 }
 
-// ended tells of a capsule's ends since the last look, if there were any, and returns
+// ended tells the listener of a capsule's ends since the last look, if there were any. It returns
 // the jams that are still to be told.
 func (w *Watcher) ended(id string, r report) (jams uint64) {
 	jams = r.rises
@@ -39,7 +39,7 @@ func (w *Watcher) ended(id string, r report) (jams uint64) {
 	return 0
 }
 
-// beat tells what changed about a capsule since its last heartbeat.
+// beat tells the listener what changed about a capsule since its last heartbeat.
 func (w *Watcher) beat(h Heartbeat, r report, jams uint64) {
 	old, known := w.capsules[h.CapsuleID]
 	now := Capsule{ID: h.CapsuleID, Congested: r.congested, Jams: jams, Last: h.Heartbeat, At: r.at}

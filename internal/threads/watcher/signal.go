@@ -8,15 +8,14 @@ import (
 	"inos/internal/fault"
 )
 
-// ErrSignal says that a signal holds an impossible figure. Final for it.
+// ErrSignal says that a signal holds an impossible figure. Final for that signal.
 var ErrSignal = fault.Internal("watcher: bad signal")
 
 // Signal is one of Activity, Battery, Visibility, Heartbeat and Ended.
 //
-// When signals arrive faster than they are looked at, those of one kind become
-// one, and so do all of one capsule. What matters is kept: the latest figures;
-// the time of the last activity; that a capsule was congested at all; every jam
-// and every end, by number.
+// When signals arrive faster than they are processed, those of one kind merge into one, and so do
+// all of one capsule. A merged signal keeps the latest figures, the time of the last activity,
+// whether a capsule was congested at any time, and the number of jams and of ends.
 type Signal interface {
 	key() key
 	check() error
@@ -34,7 +33,7 @@ type (
 	Visibility struct{ Visible bool }
 	// Heartbeat of a capsule on this node.
 	Heartbeat struct{ capsule.Heartbeat }
-	// Ended: a capsule of this node is gone.
+	// Ended: a capsule of this node has ended.
 	Ended struct {
 		CapsuleID string
 		Reason    string
@@ -50,8 +49,8 @@ const (
 	kindCapsule
 )
 
-// key says which signals become one. A capsule's heartbeats and ends share one, so
-// that their order is kept.
+// key says which signals merge. A capsule's heartbeats and ends share a key, so that their order is
+// kept.
 type key struct {
 	kind    kind
 	capsule string
@@ -83,7 +82,7 @@ func checkCapsule(id string) error {
 	return nil
 }
 
-// report is a signal on its way, with what merging must not lose.
+// report is a queued signal with what merging must not lose.
 type report struct {
 	signal    Signal
 	at        time.Time
@@ -91,8 +90,8 @@ type report struct {
 	ends      uint64
 	reason    string // of the last end
 
-	// Jams are counted: the first heartbeat's flag, which only the last look can make
-	// a rise of, the rises after it, and the newest.
+	// Jams are counted from the first heartbeat's flag, of which only the last look knows whether
+	// it is a rise, the rises after it, and the newest flag.
 	first, newest bool
 	rises         uint64
 }

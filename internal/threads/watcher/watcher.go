@@ -9,16 +9,16 @@ import (
 	"inos/internal/threads/mailbox"
 )
 
-// Listener hears of changes, one at a time, on the watcher's goroutine. While a
-// call lasts, signals wait and merge; none is lost and no sender waits.
+// Listener receives changes, one at a time, on the watcher's goroutine. During a call, signals wait
+// and merge; none is lost and no sender waits.
 type Listener interface {
 	Mining(Mining)
 	Host(Host)
 	Capsule(Capsule)
 }
 
-// Mining says that mining may run or must stop from now on. It is sent once at
-// the start and then when Run changes.
+// Mining says that mining may run or must stop from now on. It is sent once at the start and then
+// when Run changes.
 type Mining struct {
 	Run    bool
 	Reason string
@@ -34,17 +34,16 @@ type Host struct {
 	At       time.Time
 }
 
-// Capsule is what changed about a capsule: congestion, status, the wish for more
-// memory, or its end. Congested is true when it was congested at any time since
-// the last one of these, so a short jam is heard of; when it is over by now,
-// another one follows at once.
+// Capsule is what changed about a capsule: congestion, status, the request for more memory, or its
+// end. Congested is true when the capsule was congested at any time since the last Capsule, so a
+// short jam is reported; when the jam is over by now, another Capsule follows at once.
 type Capsule struct {
 	ID        string
 	Congested bool
 	Last      capsule.Heartbeat
 	Ended     bool
-	Ends      uint64 // how often it ended since the last one of these
-	Jams      uint64 // how often it became congested since the last one of these
+	Ends      uint64 // ends since the last Capsule
+	Jams      uint64 // jams begun since the last Capsule
 	Reason    string
 	At        time.Time
 }
@@ -52,8 +51,8 @@ type Capsule struct {
 // Config of a Watcher. Listener is required; zero figures mean the defaults.
 type Config struct {
 	Listener  Listener
-	IdleAfter time.Duration // a user who did nothing for as long is not active; 0 means 30 s
-	Keys      int           // kinds of signals and capsules that wait at most; 0 means 4096
+	IdleAfter time.Duration // a user without activity for this long is not active; 0 means 30 s
+	Keys      int           // the most kinds of signals and capsules that wait; 0 means 4096
 }
 
 // LowBattery is the level below which mining stops.
@@ -64,18 +63,18 @@ type Watcher struct {
 	cfg  Config
 	mail *mailbox.Mailbox[key, report]
 
-	mu    sync.Mutex // what has been told last, for readers
+	mu    sync.Mutex // guards the last state told, for readers
 	state Host
 	mine  Mining
 
-	// Of Serve alone; they survive its restart.
+	// Serve alone uses these; they survive its restart.
 	lastActive time.Time
-	host       Host // as the signals have it
+	host       Host // as the signals give it
 	told       bool // the first Mining has been sent
 	capsules   map[string]Capsule
 }
 
-// New makes a Watcher of a machine without a battery, seen by an idle user.
+// New returns a Watcher of a machine without a battery, with a visible page and an idle user.
 func New(c Config) *Watcher {
 	if c.IdleAfter <= 0 {
 		c.IdleAfter = 30 * time.Second
@@ -92,8 +91,8 @@ func New(c Config) *Watcher {
 // String names the service to its supervisor.
 func (w *Watcher) String() string { return "watcher" }
 
-// Offer reports a signal. It never blocks. Errors match ErrSignal, or
-// mailbox.ErrFull when too many capsules report at a time.
+// Offer reports a signal. It never blocks. Errors match ErrSignal, or mailbox.ErrFull when too many
+// capsules report at a time.
 func (w *Watcher) Offer(s Signal) error {
 	if err := s.check(); err != nil {
 		return err
@@ -115,14 +114,14 @@ func (w *Watcher) Offer(s Signal) error {
 // Stats counts the signals offered and what became of them.
 func (w *Watcher) Stats() mailbox.Stats { return w.mail.Stats() }
 
-// Now is the state last told: the host's, and whether mining runs.
+// Now returns the state last told: the host's, and whether mining runs.
 func (w *Watcher) Now() (Host, Mining) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.state, w.mine
 }
 
-// Serve looks at signals until ctx ends.
+// Serve processes signals until ctx ends.
 func (w *Watcher) Serve(ctx context.Context) error {
 	idle := time.NewTimer(0) // the first look tells the initial state
 	defer idle.Stop()
