@@ -17,11 +17,11 @@ import (
 	"inos/internal/trace/otlp"
 )
 
-// wallClock is this machine's clock; nil means time.Now. Tests build a program with another
-// one (build tag wrongclock).
+// wallClock is this machine's clock; nil means time.Now. Tests build a program with another clock
+// (build tag wrongclock).
 var wallClock func() time.Time
 
-// build makes the parts in order; close undoes as many as there are.
+// build makes the parts in order; close undoes those that were made.
 func (n *native) build(f nodeFlags) error {
 	cfg := node.Config{
 		Name: string(f.Name), Kind: "native", Capabilities: texts(f.Capabilities), GeoHash: string(f.Geo), CreditCost: uint64(f.Cost),
@@ -94,7 +94,7 @@ func (n *native) build(f nodeFlags) error {
 	return nil
 }
 
-// keyOf is the key in path, made there if there is none; without a path it is one for
+// keyOf reads the key in path, and makes it if there is none. Without a path it makes a key for
 // this run only.
 func keyOf(path string) (ed25519.PrivateKey, error) {
 	if path == "" {
@@ -112,8 +112,8 @@ func (n *native) close() error {
 	return errors.Join(errs...)
 }
 
-// publish puts every .wasm of dir into the library, under its file name
-// without extension and content hash.
+// publish puts every .wasm file of dir into the library, under its file name without extension and
+// its content hash.
 func (n *native) publish(dir string) error {
 	if dir == "" {
 		return nil
@@ -137,7 +137,7 @@ func (n *native) publish(dir string) error {
 	return nil
 }
 
-// nameOf is the name that the file of a capsule says: the part before its first dot.
+// nameOf is the capsule's name in its file's name: the part before the first dot.
 func nameOf(path string) string {
 	name, _, _ := strings.Cut(filepath.Base(path), ".")
 	return name

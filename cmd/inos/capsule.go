@@ -51,7 +51,7 @@ type runReport struct {
 	Code       string  `json:"code,omitempty"`    // of the error
 	Message    string  `json:"message,omitempty"` // of the error
 	Retryable  bool    `json:"retryable,omitempty"`
-	SpawnMs    float64 `json:"spawnMs"` // until it was ready, without its compilation
+	SpawnMs    float64 `json:"spawnMs"` // until it was ready, compilation excluded
 	RunMs      float64 `json:"runMs"`
 	InputBytes int     `json:"inputBytes"`
 	Text       *string `json:"text,omitempty"`   // the output where it is UTF-8
@@ -87,7 +87,7 @@ func (c *runCapsuleCmd) Run(s *session) error {
 	return c.report(s, r, out, err)
 }
 
-// do compiles and starts the capsule, runs the task and notes in r what it took.
+// do compiles and starts the capsule, runs the task and records the times in r.
 func (c *runCapsuleCmd) do(ctx context.Context, s *session, wasm []byte, task capsule.Task, r *runReport) (out []byte, err error) {
 	rt, err := newRuntime("", newBudget(0))
 	if err != nil {
@@ -127,7 +127,7 @@ func (c *runCapsuleCmd) do(ctx context.Context, s *session, wasm []byte, task ca
 	return running.Run(ctx, task, onProgress)
 }
 
-// feed sends the input up the capsule's stream, and returns how many bytes it had.
+// feed sends the input into the capsule's stream, and returns its length in bytes.
 func (c *runCapsuleCmd) feed(ctx context.Context, s *session, to *capsule.Capsule) (n int, err error) {
 	in := s.in
 	if c.Input != "-" {
@@ -139,7 +139,7 @@ func (c *runCapsuleCmd) feed(ctx context.Context, s *session, to *capsule.Capsul
 		in = file
 	}
 	frames, failed := make(chan []byte), make(chan error, 1)
-	go func() { // it ends with its input, or with the program when nobody types
+	go func() { // ends with its input, or with the program when a terminal gives none
 		for frame := make([]byte, 16<<10); ; {
 			got, err := in.Read(frame)
 			if got > 0 {
@@ -173,7 +173,7 @@ func (c *runCapsuleCmd) feed(ctx context.Context, s *session, to *capsule.Capsul
 	}
 }
 
-// report prints what became of the run and returns its error, with how to exit.
+// report prints the result of the run and returns its error, with the exit code.
 func (c *runCapsuleCmd) report(s *session, r runReport, out []byte, err error) error {
 	if s.ctx.Err() != nil && err != nil {
 		err = errInterrupted
@@ -213,10 +213,10 @@ type inspectReport struct {
 	Bytes      uint64 `json:"bytes,omitempty"`
 	MinPages   uint32 `json:"minPages,omitempty"` // of 64 KiB
 	MaxPages   uint32 `json:"maxPages,omitempty"`
-	ABIVersion uint32 `json:"abiVersion,omitempty"` // none when the module does not say before it runs
+	ABIVersion uint32 `json:"abiVersion,omitempty"` // none when the module says it only at run time
 }
 
-// Run prints what each file is. The error is *jobError when one of them is no capsule.
+// Run describes each file. The error is *jobError when one of them is no capsule.
 func (c *inspectCapsuleCmd) Run(s *session) error {
 	var failed []error
 	for _, path := range c.Files {
@@ -246,5 +246,5 @@ func (c *inspectCapsuleCmd) Run(s *session) error {
 	if ended := endOf(err); err != nil && ended.exit == exitCapsule {
 		return ended
 	}
-	return err // no file could be read, or nothing failed
+	return err // no file could be read, or none failed
 }

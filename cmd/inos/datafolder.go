@@ -10,14 +10,14 @@ import (
 	"inos/internal/store"
 )
 
-// Names within a node's data folder: the ledger's log, and what is kept besides.
+// Names in a node's data folder: the ledger's log, and the other stored data.
 const (
 	ledgerName = "ledger"
 	keepName   = "node"
 )
 
-// openLedger opens the ledger's log in a node's data folder and logs what had to be
-// mended. Only one process at a time can: store.ErrLocked says so.
+// openLedger opens the ledger's log in a node's data folder and logs what it had to repair. Only
+// one process at a time can open it; the error for others is store.ErrLocked.
 func openLedger(data string, l *slog.Logger) (store.Dir, *store.Log, func() error, error) {
 	dir, err := store.OpenDir(data)
 	if errors.Is(err, store.ErrLocked) {
@@ -34,8 +34,8 @@ func openLedger(data string, l *slog.Logger) (store.Dir, *store.Log, func() erro
 	return dir, log, func() error { return errors.Join(log.Close(), dir.Close()) }, nil
 }
 
-// warn says what a crash, or damage, left behind in a log. A crash alone loses nothing
-// acknowledged by what is mended here; other damage is found by inos ledger verify.
+// warn logs what a crash or damage left behind in a log. What is repaired here after a crash alone
+// was never acknowledged; inos ledger verify finds other damage.
 func warn(l *slog.Logger, found store.Recovery) {
 	if found.Cut > 0 {
 		l.Warn("the ledger's last bytes were not whole and have been cut off: a write that a crash tore, or damage to the newest entries", "bytes", found.Cut)
@@ -48,7 +48,7 @@ func warn(l *slog.Logger, found store.Recovery) {
 	}
 }
 
-// tell says what the next node to open a log will mend; see warn.
+// tell prints what the next node that opens the log will repair; see warn.
 func tell(diag io.Writer, found store.Recovery) {
 	if found.Cut > 0 {
 		fmt.Fprintf(diag, "inos: the ledger's last %d bytes are not whole, and are left out here: the next node to open it cuts them off\n", found.Cut)
@@ -61,7 +61,7 @@ func tell(diag io.Writer, found store.Recovery) {
 	}
 }
 
-// noLedger says so where there is none; other errors stay as they are.
+// noLedger is the error for a folder without a ledger; other errors stay as they are.
 func noLedger(data string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no ledger in %s: expected the folder that a node has as its --data (%w)", data, fs.ErrNotExist)
@@ -69,7 +69,7 @@ func noLedger(data string, err error) error {
 	return err
 }
 
-// busyLedger says that the node has to end first; other errors stay as they are.
+// busyLedger is the error for a ledger whose node must end first; other errors stay as they are.
 func busyLedger(data string, err error) error {
 	if errors.Is(err, store.ErrLocked) {
 		return fmt.Errorf("a node is running with %s, or somebody reads it: end that first (%w)", data, err)

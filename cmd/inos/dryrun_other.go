@@ -4,5 +4,5 @@ package main
 
 import "os"
 
-// notifyTry sends nothing: there is no signal for it here.
+// notifyTry does nothing: this system has no signal for it.
 func notifyTry(chan<- os.Signal) {}

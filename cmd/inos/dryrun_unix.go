@@ -8,5 +8,5 @@ import (
 	"syscall"
 )
 
-// notifyTry sends what asks for a dry run of the policy file: SIGUSR1.
+// notifyTry sends the signals that request a dry run of the policy file (SIGUSR1) to c.
 func notifyTry(c chan<- os.Signal) { signal.Notify(c, syscall.SIGUSR1) }

@@ -15,23 +15,22 @@ import (
 	"inos/internal/threads/matchmaker"
 )
 
-// The program's exit codes, as docs/node.md lists them. From exitRejected on they are
-// those of inos job.
+// The program's exit codes, as docs/node.md lists them. Those from exitRejected on are of inos job.
 const (
 	exitOK          = 0
 	exitFailed      = 1
 	exitUsage       = 2
-	exitRejected    = 3   // governance said no, here or there
-	exitNoCandidate = 4   // no node fits, or all are busy
+	exitRejected    = 3   // governance rejected it, here or on a node
+	exitNoCandidate = 4   // no node is suitable, or all are busy
 	exitDeadline    = 5   // its time was over
-	exitCapsule     = 6   // the capsule failed, crashed, or is none
+	exitCapsule     = 6   // the capsule failed or crashed, or is not a capsule
 	exitMesh        = 7   // no bootstrap node answered
 	exitCredit      = 8   // it could not be paid, or its budget was used up
 	exitDisputed    = 9   // the nodes do not agree
 	exitInterrupted = 130 // by a signal
 )
 
-// exitCode is how the program ends after err.
+// exitCode is the program's exit code after err.
 func exitCode(err error) int {
 	var usage *cli.UsageError
 	var job *jobError
@@ -48,23 +47,23 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// said is err as the program says it: a usage error names its command itself.
+// said is the text that the program prints for err: a usage error names its command itself.
 func said(err error) string {
 	var usage *cli.UsageError
 	if errors.As(err, &usage) {
 		return err.Error()
 	}
 	lines := strings.Split(err.Error(), "\n")
-	for i, line := range lines { // some of it may be another node's
+	for i, line := range lines { // some of it may come from another node
 		lines[i] = mesh.Printable(line, maxLine)
 	}
 	return "inos: " + strings.Join(lines, "\n")
 }
 
-// maxLine is more than any error of this program's own has in a line, in bytes.
+// maxLine is longer than any line of this program's own errors, in bytes.
 const maxLine = 8 << 10
 
-// jobExits are looked through in order: the more telling error first.
+// jobExits are looked through in order, the more specific error first.
 var jobExits = []struct {
 	err  error
 	exit int
@@ -83,7 +82,7 @@ var jobExits = []struct {
 	{context.DeadlineExceeded, exitDeadline},
 }
 
-// ends are the exit codes of the ends of a job on its node.
+// ends are the exit codes of the codes that a job can end with on its node.
 var ends = map[mesh.JobCode]int{
 	mesh.JobRejected: exitRejected, mesh.JobBusy: exitNoCandidate, mesh.JobBadCapsule: exitCapsule, mesh.JobFailed: exitCapsule,
 	mesh.JobCrashed: exitCapsule, mesh.JobDeadline: exitDeadline, mesh.JobCancelled: exitInterrupted, mesh.JobCreditExhausted: exitCredit,
@@ -105,7 +104,7 @@ func jobExit(err error) int {
 		return exitRejected
 	}
 	if there == nil && fault.Among(err, func(e *fault.Error) bool { return e.Of("capsule") }) != nil {
-		return exitCapsule // it was found to be none before it set out
+		return exitCapsule // it was found before the job was sent
 	}
 	return exitFailed
 }

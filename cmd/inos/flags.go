@@ -5,7 +5,7 @@ import (
 	"inos/internal/supervisor"
 )
 
-// nodeFlags say what a node is.
+// nodeFlags describe a node.
 type nodeFlags struct {
 	Name         label        `default:"node" help:"Name shown to people."`
 	Key          string       `placeholder:"FILE" help:"File of the node's Ed25519 key, made if missing. None: a key for this run only."`
@@ -36,7 +36,7 @@ type nodeFlags struct {
 	Verbose      bool         `short:"v" help:"Log every event: --log-level debug."`
 }
 
-// slots is how many the kernel is to have: below 0 means none there.
+// slots is the kernel's figure: below 0 means none there.
 func (f *nodeFlags) slots() int {
 	if f.Slots == 0 {
 		return -1
@@ -44,7 +44,7 @@ func (f *nodeFlags) slots() int {
 	return int(f.Slots)
 }
 
-// signers are the peer ids whose policies the node self obeys.
+// signers are the peer ids whose policies the node self accepts.
 func (f *nodeFlags) signers(self identity.PeerID) []string {
 	if len(f.PolicySigner) > 0 {
 		return texts(f.PolicySigner)
@@ -52,7 +52,7 @@ func (f *nodeFlags) signers(self identity.PeerID) []string {
 	return []string{string(self)}
 }
 
-// overdue is what becomes of a capsule that does not pause in time.
+// overdue is the policy for a capsule that does not pause in time.
 func (f *nodeFlags) overdue() supervisor.OverduePolicy {
 	if f.KillOverdue {
 		return supervisor.KillOverdue

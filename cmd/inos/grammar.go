@@ -2,7 +2,7 @@ package main
 
 import "inos/internal/cli"
 
-// grammar is all that inos understands.
+// grammar is the command line of inos.
 type grammar struct {
 	Config  cli.File    `placeholder:"FILE" help:"TOML file with values for flags: KEY = VALUE, for one command under [COMMAND]."`
 	Version cli.Version `env:"-" help:"Print the version."`

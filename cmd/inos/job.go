@@ -36,7 +36,7 @@ type jobCmd struct {
 // joinTime is how long the bootstrap nodes have to answer.
 const joinTime = time.Minute
 
-// check refuses what does not fit together.
+// check refuses flags that contradict each other.
 func (c *jobCmd) check(s *session) error {
 	switch {
 	case c.Replicas < 1 || c.Replicas > governance.MaxReplicas:
@@ -53,8 +53,8 @@ func (c *jobCmd) check(s *session) error {
 	return nil
 }
 
-// Run joins the mesh for one job and prints its result on out, and on diag how it came
-// about. Errors are *jobError once there is a job.
+// Run joins the mesh for one job and prints its result on out and its history on diag. Errors are
+// *jobError once there is a job.
 func (c *jobCmd) Run(s *session) error {
 	if err := c.check(s); err != nil {
 		return err
@@ -65,7 +65,7 @@ func (c *jobCmd) Run(s *session) error {
 	}
 	flags := nodeFlags{Name: "job", Key: c.Key, Allowance: 100_000_000, Verbose: c.Verbose, LogLevel: "error"}
 	flags.takeLogs(s.diag)
-	// The node outlives the job, or its own end could come before the job's.
+	// The node outlives the job: otherwise its end could come before the job's.
 	n, err := start(context.WithoutCancel(s.ctx), flags, s.diag)
 	if err != nil {
 		return err
@@ -78,11 +78,11 @@ func (c *jobCmd) Run(s *session) error {
 	return c.report(s, n, out, err)
 }
 
-// order reads all that the job needs, before anybody is asked for anything.
+// order reads all that the job needs, before it starts a node.
 func (c *jobCmd) order(s *session) (o submit.Order, wasm []byte, err error) {
 	if c.Key != "" {
 		if _, err := haveKey(c.Key); err != nil {
-			return o, nil, err // a job does not make another payer of a mistyped path
+			return o, nil, err // a mistyped path must not create another payer
 		}
 	}
 	if wasm, err = os.ReadFile(c.Capsule); err != nil {
@@ -102,7 +102,7 @@ func (c *jobCmd) order(s *session) (o submit.Order, wasm []byte, err error) {
 	return o, wasm, err
 }
 
-// dispatch publishes the capsule on n, joins the mesh and has the job done.
+// dispatch publishes the capsule on n, joins the mesh and dispatches the job.
 func (c *jobCmd) dispatch(s *session, n *native, o submit.Order, wasm []byte) (kernel.Outcome, error) {
 	now := time.Now()
 	ctx := s.ctx
@@ -114,7 +114,7 @@ func (c *jobCmd) dispatch(s *session, n *native, o submit.Order, wasm []byte) (k
 	}
 	name := nameOf(c.Capsule)
 	if library.CheckName(name) != nil {
-		name = "capsule" // any will do: this is its only one
+		name = "capsule" // any name is right: this is its only capsule
 	}
 	cid, err := n.Library.Publish(name, wasm)
 	if err != nil {

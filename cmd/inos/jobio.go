@@ -13,13 +13,13 @@ import (
 	"github.com/mattn/go-isatty"
 )
 
-// isTerminal reports whether somebody looks at, or types into, f.
+// isTerminal reports whether f is a terminal.
 func isTerminal(f any) bool {
 	file, ok := f.(*os.File)
 	return ok && (isatty.IsTerminal(file.Fd()) || isatty.IsCygwinTerminal(file.Fd()))
 }
 
-// arguments replaces @FILE by what is in the file.
+// arguments replaces each @FILE by the content of the file.
 func arguments(given []string) ([]string, error) {
 	out := make([]string, 0, len(given))
 	for _, a := range given {
@@ -41,7 +41,7 @@ func arguments(given []string) ([]string, error) {
 	return out, nil
 }
 
-// readInput reads all of a file, or of standard input.
+// readInput reads a whole file, or all of standard input.
 func readInput(path string, s *session) ([]byte, error) {
 	if path != "-" {
 		raw, err := os.ReadFile(path)
@@ -56,7 +56,7 @@ func readInput(path string, s *session) ([]byte, error) {
 	read := make(chan struct{})
 	var raw []byte
 	var err error
-	go func() { // it ends with the program when nobody types
+	go func() { // ends with the program when a terminal gives no input
 		defer close(read)
 		raw, err = io.ReadAll(s.in)
 	}()
@@ -68,7 +68,7 @@ func readInput(path string, s *session) ([]byte, error) {
 	}
 }
 
-// writeOutput writes to a file, whole or not at all, or to standard output.
+// writeOutput writes to a file, completely or not at all, or to standard output.
 func writeOutput(path string, s *session, output []byte) (err error) {
 	if path == "-" {
 		_, err := s.out.Write(output)
@@ -83,7 +83,7 @@ func writeOutput(path string, s *session, output []byte) (err error) {
 	if err != nil {
 		return fmt.Errorf("--output: %w", err)
 	}
-	defer func() { _ = os.Remove(f.Name()) }() // or it has been renamed
+	defer func() { _ = os.Remove(f.Name()) }() // without effect once it is renamed
 	_, err = f.Write(output)
 	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err == nil {
 		err = os.Rename(f.Name(), path)

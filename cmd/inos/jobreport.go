@@ -16,7 +16,7 @@ import (
 // errInterrupted: a signal ended the job.
 var errInterrupted = fault.Internal("interrupted")
 
-// jobError is the end of a job, or of one run of a capsule, that brought no result.
+// jobError is the end of a job, or of one run of a capsule, without a result.
 type jobError struct {
 	err       error
 	code      string // stable, as InosError.code in the console
@@ -24,7 +24,7 @@ type jobError struct {
 	exit      int
 }
 
-// endOf is the end of what ended with err.
+// endOf makes a jobError of err.
 func endOf(err error) *jobError {
 	ended := &jobError{err: err, exit: jobExit(err)}
 	e := fault.Find(err)
@@ -52,9 +52,9 @@ type jobReport struct {
 	QueuedMs   float64          `json:"queuedMs"`
 	RunMs      float64          `json:"runMs"`
 	TotalMs    float64          `json:"totalMs"`
-	Cost       uint64           `json:"cost"`    // microcredits, of what has been paid
+	Cost       uint64           `json:"cost"`    // microcredits that were paid
 	Paid       bool             `json:"paid"`    // for the run that gave the output
-	Fetched    uint64           `json:"fetched"` // bytes of capsule that travelled
+	Fetched    uint64           `json:"fetched"` // bytes of capsule that were transferred
 	OutputCID  string           `json:"outputCid,omitempty"`
 	Text       *string          `json:"text,omitempty"`   // the output where it is UTF-8
 	Output     []byte           `json:"output,omitempty"` // otherwise, in base64
@@ -81,7 +81,7 @@ type spanRow struct {
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// report prints what became of the job and returns its error, with how to exit.
+// report prints the end of the job and returns its error, with the exit code.
 func (c *jobCmd) report(s *session, n *native, out kernel.Outcome, err error) error {
 	if s.ctx.Err() != nil && err != nil {
 		err = errInterrupted
@@ -125,7 +125,7 @@ func (c *jobCmd) report(s *session, n *native, out kernel.Outcome, err error) er
 	return err
 }
 
-// explain prints who was considered, and where the job ran.
+// explain prints the considered nodes, and the node that ran the job.
 func explain(w io.Writer, out kernel.Outcome) {
 	for _, c := range out.Decision.Top {
 		fmt.Fprintf(w, "candidate %s  latency %v  cost %d  score %.4g\n", c.Node.ID, c.Node.Latency, c.Node.CreditCost, c.Score)
@@ -152,5 +152,5 @@ func writeTrace(w io.Writer, spans []trace.Span) {
 	for _, s := range spans {
 		fmt.Fprintf(t, "%s\t%v\t%v\t%s\t%s\t%s\t%s\n", s.Name, s.Start.Sub(spans[0].Start), s.Duration, s.Node, s.Code, s.ID, s.Parent)
 	}
-	_ = t.Flush() // as for every diagnostic
+	_ = t.Flush() // errors are ignored, as for every diagnostic
 }

@@ -10,7 +10,7 @@ import (
 	"inos/internal/keyfile"
 )
 
-// haveKey reads a key that must be there.
+// haveKey reads a key that must exist.
 func haveKey(path string) (ed25519.PrivateKey, error) {
 	key, err := keyfile.Load(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -24,7 +24,7 @@ type idCmd struct {
 	Make bool   `help:"Make the key file if there is none."`
 }
 
-// Run prints who a key is.
+// Run prints a key's identities.
 func (c *idCmd) Run(s *session) error {
 	load := haveKey
 	if c.Make {

@@ -8,16 +8,16 @@ import (
 )
 
 const (
-	// settleTime is how long callers may take to receive what their jobs came to.
+	// settleTime is how long callers have to receive the ends of their jobs.
 	settleTime = 10 * time.Second
-	// goodbyeTime is how long the last profile has to be sent, and how long gossip, which
-	// gives no sign of it, has to carry it on.
+	// goodbyeTime is how long the last profile has to be sent and to spread by gossip, which gives
+	// no sign of that.
 	goodbyeTime = 300 * time.Millisecond
 )
 
-// untilTold runs the node until ctx ends or the node does. Then it takes no new work,
-// gives what runs up to limit to end, hands the rest back to its callers, withdraws its
-// profile and closes everything.
+// untilTold runs the node until ctx ends or the node does. Then it takes no new work, waits up to
+// limit for the jobs that run, hands the rest back to their callers, withdraws its profile and
+// closes everything.
 func (n *native) untilTold(ctx context.Context, limit time.Duration) error {
 	select {
 	case <-ctx.Done():
@@ -28,7 +28,7 @@ func (n *native) untilTold(ctx context.Context, limit time.Duration) error {
 	return n.wait()
 }
 
-// leave says goodbye. What fails of it is logged: the node ends in any case.
+// leave drains the node and withdraws its profile. It logs errors: the node ends in any case.
 func (n *native) leave(ctx context.Context, limit time.Duration) {
 	began := time.Now()
 	n.logger.Info("draining: no new jobs", "limit", limit)

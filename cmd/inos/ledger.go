@@ -88,8 +88,8 @@ func (c *lineCmd) Run(s *session) error     { return c.change(s, (*credit.Ledger
 func (c *revokeCmd) Run(s *session) error   { return c.change(s, (*credit.Ledger).Revoke) }
 func (c *restoreCmd) Run(s *session) error  { return c.change(s, (*credit.Ledger).Restore) }
 
-// read hands out what is in the books, as they are now when their node is
-// running. It changes nothing in the folder.
+// read passes the books to read in their present state, also while their node runs. It changes
+// nothing in the folder.
 func (b *books) read(s *session, read func(log store.Readable) error) error {
 	log, found, running, err := store.ReadLog(b.Data, ledgerName)
 	if err != nil {
@@ -102,7 +102,7 @@ func (b *books) read(s *session, read func(log store.Readable) error) error {
 	return errors.Join(read(log), log.Close())
 }
 
-// change does what a node's owner may do to the money of a ledger on its books.
+// change makes an owner's change to the money of a ledger on the node's books.
 func (c *amount) change(s *session, do func(l *credit.Ledger, of identity.LedgerID, amount uint64, now time.Time) error) error {
 	of := identity.LedgerID(c.Ledger)
 	if of == "" {
@@ -118,14 +118,14 @@ func (c *amount) change(s *session, do func(l *credit.Ledger, of identity.Ledger
 	return changeLedger(s, c.Data, func(l *credit.Ledger) error { return do(l, of, uint64(c.Credits), time.Now()) })
 }
 
-// change does what a node's owner may do to a ledger on its books.
+// change makes an owner's change to a ledger on the node's books.
 func (c *standing) change(s *session, do func(l *credit.Ledger, of identity.LedgerID, now time.Time) error) error {
 	return changeLedger(s, c.Data, func(l *credit.Ledger) error { return do(l, identity.LedgerID(c.Ledger), time.Now()) })
 }
 
 func changeLedger(s *session, data string, change func(l *credit.Ledger) error) (err error) {
 	if err := store.HasLog(data, ledgerName); err != nil {
-		return noLedger(data, err) // only a node makes one
+		return noLedger(data, err) // only a node creates one
 	}
 	_, log, done, err := openLedger(data, (&nodeFlags{Name: "ledger"}).logger(s.diag))
 	if err != nil {
@@ -142,7 +142,7 @@ func changeLedger(s *session, data string, change func(l *credit.Ledger) error) 
 	return errors.Join(err, l.Close())
 }
 
-// Run prints what a node that is not running can show for what it is owed.
+// Run prints the proofs of a node that is not running: what it is owed.
 func (c *proofsCmd) Run(s *session) (err error) {
 	dir, err := store.OpenReading(c.Data)
 	if err != nil {

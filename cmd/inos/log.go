@@ -10,7 +10,7 @@ import (
 	"inos/internal/mesh/p2p"
 )
 
-// logger writes to diag as the flags say.
+// logger writes to diag with the level and the format of the flags.
 func (f *nodeFlags) logger(diag io.Writer) *slog.Logger {
 	levels := map[string]slog.Level{"debug": slog.LevelDebug, "warn": slog.LevelWarn, "error": slog.LevelError}
 	options := &slog.HandlerOptions{Level: levels[f.LogLevel]} // none is info
@@ -24,11 +24,11 @@ func (f *nodeFlags) logger(diag io.Writer) *slog.Logger {
 	return slog.New(handler).With("node", string(f.Name))
 }
 
-// takeLogs has the libraries, too, write where and as the flags say: libp2p with
-// --log-level debug only, the rest of them as the standard library's log.
+// takeLogs directs the libraries' logs to diag as well: libp2p's with --log-level debug only, the
+// others' through the standard library's log.
 func (f *nodeFlags) takeLogs(diag io.Writer) {
 	if diag != io.Writer(os.Stderr) {
-		return // what holds for the whole process is not for who reads one command's
+		return // this is the whole process's setting, not one of a single command's reader
 	}
 	l := f.logger(diag)
 	slog.SetDefault(l)
@@ -44,8 +44,7 @@ type loggedError struct{ error }
 
 func (e loggedError) Unwrap() error { return e.error }
 
-// failed writes err where all else is JSON: a line that is none would break whoever
-// reads it.
+// failed writes err as JSON where the log is JSON: another line would break its readers.
 func (f *nodeFlags) failed(diag io.Writer, err error) error {
 	if err == nil || f.Log != "json" {
 		return err

@@ -1,5 +1,5 @@
-// Command inos is the native side of the INOS mesh: a node that lends this
-// machine, a server for the browser shell, and tools to use and inspect both.
+// Command inos is the native side of the INOS mesh: a node that lends this machine, a server for
+// the browser shell, and tools to use and inspect both.
 package main
 
 import (
@@ -19,8 +19,8 @@ import (
 // version is set when the program is linked.
 var version = "development"
 
-// session is what a command runs in: ctx ends with the first signal to stop, in and out
-// are for results, diag for everything else.
+// session is the environment of a command. ctx ends with the first signal to stop; in and out are
+// for input and results, diag for all other output.
 type session struct {
 	ctx    context.Context
 	in     io.Reader
@@ -47,8 +47,9 @@ func main() {
 	os.Exit(exitCode(err))
 }
 
-// untilSignal returns a context that the first SIGINT or SIGTERM ends. A second one ends
-// the program at once, with 128 and its number, however soon it comes. stop ends that.
+// untilSignal returns a context that the first SIGINT or SIGTERM ends. A second one ends the
+// program at once, with exit code 128 plus its number, however soon it comes. stop ends the
+// handling of signals.
 func untilSignal() (ctx context.Context, stop context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals, over := make(chan os.Signal, 2), make(chan struct{})

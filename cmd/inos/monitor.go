@@ -13,8 +13,8 @@ import (
 	"inos/internal/monitor"
 )
 
-// monitor serves /healthz, /readyz and /metrics on addr, if there is one, and tells
-// systemd that the node is alive, if systemd asked, until ctx ends.
+// monitor serves /healthz, /readyz and /metrics on addr, if there is one, and reports to systemd
+// that the node is alive, if systemd asked for it, until ctx ends.
 func (n *native) monitor(ctx context.Context, addr string) error {
 	m := monitor.New(monitor.Config{Node: n.Kernel, Ledger: n.Ledger, Version: version})
 	if addr == "" {
@@ -53,7 +53,7 @@ type healthCmd struct {
 	Timeout duration    `default:"10s" placeholder:"TIME" help:"Give up after this (default ${default})."`
 }
 
-// Run asks a node of this machine how it is. An error says that it is not well.
+// Run asks a node of this machine for its health. An error says that the node is not healthy.
 func (c *healthCmd) Run(s *session) error {
 	path := "/healthz"
 	if c.Ready {

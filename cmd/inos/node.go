@@ -34,7 +34,7 @@ func (c *nodeCmd) Run(s *session) error {
 	return c.failed(s.diag, n.untilTold(s.ctx, time.Duration(c.DrainTimeout)))
 }
 
-// sayReach warns of a node that nobody elsewhere can use.
+// sayReach warns when no other machine can reach the node.
 func (n *native) sayReach() {
 	if onlyHere(n.mesh.Addrs()) {
 		n.logger.Warn("only this machine can reach this node: it listens on loopback. " +
@@ -42,24 +42,24 @@ func (n *native) sayReach() {
 	}
 }
 
-// onlyHere reports whether all of a node's multiaddrs are loopback's.
+// onlyHere reports whether all of a node's multiaddrs are loopback addresses.
 func onlyHere(addrs []string) bool {
 	return !slices.ContainsFunc(addrs, func(addr string) bool {
 		return !strings.HasPrefix(addr, "/ip4/127.") && !strings.HasPrefix(addr, "/ip6/::1/")
 	})
 }
 
-// native is a node of this process, running.
+// native is a node that runs in this process.
 type native struct {
 	*node.Node
 	mesh    *p2p.Mesh
 	logger  *slog.Logger
-	watched string         // where the monitor answers, empty: nowhere
+	watched string         // the monitor's address; empty: there is none
 	spans   *otlp.Exporter // nil: none
 	undo    []func() error
 	cancel  context.CancelFunc
-	ended   chan struct{} // closed with the node's own end
-	err     error         // of that end; set before ended is closed
+	ended   chan struct{} // closed when the node has ended by itself
+	err     error         // the error of that end; set before ended is closed
 	watch   sync.WaitGroup
 	closing sync.Once
 }
@@ -73,11 +73,11 @@ func start(ctx context.Context, f nodeFlags, diag io.Writer) (*native, error) {
 	ctx, n.cancel = context.WithCancel(ctx)
 	n.watch.Go(func() { n.log(ctx) })
 	if n.spans != nil {
-		n.watch.Go(func() { _ = n.spans.Serve(ctx) }) // it ends with ctx only
+		n.watch.Go(func() { _ = n.spans.Serve(ctx) }) // it ends only with ctx
 	}
 	if f.Policy != "" {
 		hangup, try := make(chan os.Signal, 1), make(chan os.Signal, 1)
-		signal.Notify(hangup, syscall.SIGHUP) // from here on it does not end the program
+		signal.Notify(hangup, syscall.SIGHUP) // from here on SIGHUP does not end the program
 		notifyTry(try)
 		n.watch.Go(func() { n.reloadOn(ctx, hangup, try, f) })
 	}
@@ -111,7 +111,7 @@ func ignoreCancel(err error) error {
 	return err
 }
 
-// readyEvent is the first line a node prints on standard output.
+// readyEvent is the first line that a node prints on standard output.
 type readyEvent struct {
 	Event    string   `json:"event"`
 	PeerID   string   `json:"peerId"`
@@ -125,7 +125,7 @@ func (n *native) ready() readyEvent {
 	return readyEvent{Event: "ready", PeerID: string(n.mesh.Self()), LedgerID: string(n.Signer.Ledger()), Addrs: n.mesh.Addrs(), Monitor: n.watched}
 }
 
-// announce prints that the node is ready, and tells systemd.
+// announce prints that the node is ready, and tells systemd so.
 func (n *native) announce(out io.Writer, ready readyEvent) {
 	printJSON(out, ready)
 	if err := monitor.Ready(); err != nil {
@@ -136,5 +136,5 @@ func (n *native) announce(out io.Writer, ready readyEvent) {
 func printJSON(w io.Writer, v any) {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(v) // standard output that is gone cannot be told
+	_ = enc.Encode(v) // there is no place to report a closed standard output
 }

@@ -14,7 +14,7 @@ type ownerCmd struct {
 	Out  string `required:"" placeholder:"FILE" help:"File to write, for inos node --owner."`
 }
 
-// Run writes the word of a key's owner that a node is theirs. The node carries it in
+// Run writes the signed statement of a key's owner that a node is theirs. The node carries it in
 // its profile (inos node --owner FILE) and never sees the owner's key.
 func (c *ownerCmd) Run(s *session) error {
 	key, err := haveKey(c.Key)
@@ -32,7 +32,7 @@ func (c *ownerCmd) Run(s *session) error {
 	return err
 }
 
-// loadOwnership reads what ownerCmd wrote; no path is no owner.
+// loadOwnership reads the file that ownerCmd wrote; an empty path means no owner.
 func loadOwnership(path string) ([]byte, error) {
 	if path == "" {
 		return nil, nil

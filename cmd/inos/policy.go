@@ -63,8 +63,8 @@ func (c *signPolicyCmd) Run(*session) error {
 	return os.WriteFile(c.Out, signed, 0o644)
 }
 
-// loadPolicy reads a signed policy that one of signers must have signed. No path
-// means the default policy.
+// loadPolicy reads a policy that one of signers must have signed. An empty path means the default
+// policy.
 func loadPolicy(path string, signers []string) (governance.Policy, error) {
 	if path == "" {
 		return governance.Policy{}, nil

@@ -9,7 +9,7 @@ import (
 	"inos/internal/mesh"
 )
 
-// progressLine is a line on a terminal that says how far a job is.
+// progressLine is a line on a terminal that shows a job's progress.
 type progressLine struct {
 	w       io.Writer
 	news    chan mesh.Progress // capacity 1: the newest
@@ -18,8 +18,8 @@ type progressLine struct {
 	began   time.Time
 }
 
-// showProgress begins the line where diag is a terminal; otherwise, or if quiet, there
-// is none.
+// showProgress begins the line where diag is a terminal and quiet is false; otherwise there is
+// none.
 func showProgress(diag io.Writer, quiet bool) *progressLine {
 	if quiet || !isTerminal(diag) {
 		return nil
@@ -37,7 +37,7 @@ func (l *progressLine) report(p mesh.Progress) {
 	}
 	select {
 	case l.news <- p:
-	default: // somebody else's is as new
+	default: // the waiting one of another goroutine is as new
 	}
 }
 
@@ -58,7 +58,7 @@ func (l *progressLine) write() {
 	}
 }
 
-// end takes the line away.
+// end removes the line.
 func (l *progressLine) end() {
 	close(l.stop)
 	l.writing.Wait()

@@ -9,9 +9,9 @@ import (
 	"inos/internal/governance"
 )
 
-// reloadOn puts the policy file in force again on every hangup, and says on every
-// try what it would have decided about the jobs remembered. One that does not parse
-// or verify leaves the old one.
+// reloadOn puts the policy file in force again on every hangup. On every try it logs what the file
+// would have decided about the remembered jobs. A file that does not parse or verify leaves the old
+// policy in force.
 func (n *native) reloadOn(ctx context.Context, hangup, try chan os.Signal, f nodeFlags) {
 	defer signal.Stop(hangup)
 	defer signal.Stop(try)
@@ -46,7 +46,7 @@ func (n *native) reloadOn(ctx context.Context, hangup, try chan os.Signal, f nod
 	}
 }
 
-// decided says which of the jobs remembered p decides differently.
+// decided logs the remembered jobs that p decides differently.
 func decided(l *slog.Logger, what string, p governance.Policy, changes []governance.Change, looked int) {
 	l.Info(what, "policy", p.Name, "version", p.Version, "different", len(changes), "of", looked)
 	for _, c := range changes {

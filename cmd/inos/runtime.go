@@ -9,8 +9,8 @@ import (
 	"inos/internal/machine"
 )
 
-// compileCommand is the first argument of a process that compiles a capsule for a node.
-// It is no command for people.
+// compileCommand is the first argument of a process that compiles a capsule for a node. It is no
+// command for people.
 const compileCommand = "compile-capsule"
 
 // compiles reports whether this process is one that compiles.
@@ -19,7 +19,8 @@ func compiles(args []string) bool { return len(args) > 1 && args[1] == compileCo
 // compile returns the process's exit status.
 func compile(args []string) int { return wazero.CompileProcess(args[2:], os.Stdin, os.Stderr) }
 
-// newBudget is for all that a node keeps for others, in bytes; 0 means half of the machine's memory.
+// newBudget bounds all that a node stores for others, in bytes; 0 means half of the machine's
+// memory.
 func newBudget(memory uint64) *budget.Memory {
 	if memory == 0 {
 		memory = machine.Memory() / 2
@@ -27,8 +28,8 @@ func newBudget(memory uint64) *budget.Memory {
 	return budget.New(memory)
 }
 
-// newRuntime runs capsules, and has them compiled by processes of this same program. What
-// is compiled is kept below data, if that is not empty. Both take their memory from memory. The
+// newRuntime makes the runtime of capsules. Processes of this same program compile them; the
+// results are stored below data, if that is not empty. Both take their memory from memory. The
 // caller closes it.
 func newRuntime(data string, memory *budget.Memory) (*wazero.Runtime, error) {
 	program, err := os.Executable()

@@ -21,7 +21,7 @@ import (
 	"inos/internal/store"
 )
 
-// The types of flags. Each says what is wrong with a text and what would be right.
+// The types of flags. The error of each says what is wrong with a text and what would be right.
 type (
 	microcredits uint64 // whole microcredits
 	credits      uint64 // microcredits, written as credits
@@ -84,7 +84,7 @@ func (d *duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// leastMemory is what one capsule and a compilation of it need.
+// leastMemory is the memory that one capsule and its compilation need, in bytes.
 const leastMemory = 256 << 20
 
 func (b *byteSize) UnmarshalText(text []byte) error {
@@ -220,7 +220,7 @@ func (a *monitorAddr) UnmarshalText(text []byte) error {
 	return (*tcpAddr)(a).UnmarshalText(text)
 }
 
-// without is err less what it begins with: the flag's name says as much.
+// without is err less the text of kind, which the flag's name already says.
 func without(kind, err error) error {
 	if err == nil {
 		return nil
@@ -228,7 +228,7 @@ func without(kind, err error) error {
 	return errors.New(strings.TrimPrefix(err.Error(), kind.Error()+": "))
 }
 
-// texts is a list of flags' values as texts.
+// texts converts the values of a flag to texts.
 func texts[T ~string](list []T) []string {
 	out := make([]string, len(list))
 	for i, v := range list {

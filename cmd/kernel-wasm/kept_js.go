@@ -16,26 +16,26 @@ import (
 	"inos/internal/store"
 )
 
-// kept is what outlasts the page: the kernel's key and its ledger's log, in the
-// origin private file system. A tab that finds them in another tab's hands, or a
-// browser that refuses them, gets a key and a log for itself alone. Key and log go
-// together: a key whose ledger was empty again would break the promises it has signed.
+// kept is what outlasts the page: the kernel's key and its ledger's log, in the origin private file
+// system. A tab gets a key and a log for itself alone when another tab has the stored ones open, or
+// when the browser refuses them. Key and log go together: a key with an empty ledger would break
+// the promises that it has signed.
 type kept struct {
 	key     ed25519.PrivateKey
 	log     credit.Log
-	keep    payment.Store // nil: nothing else is kept
+	keep    payment.Store // nil: nothing else is stored
 	storage bridge.Storage
 	close   func() error
 }
 
 const seedKey = "identity/seed"
 
-// ledgerLog is how much of what the browser stores the ledger's entries take, in bytes.
+// ledgerLog bounds the ledger's entries in the browser's storage, in bytes.
 const ledgerLog = 32 << 20
 
-// keptNode builds a node on what is kept. Where nothing can be kept, or what is kept
-// cannot be read or written, it builds one on a new key and a ledger that lasts as long
-// as the tab, leaves what is there as it is, and says why in kept.storage.
+// keptNode builds a node on the stored key and log. Where nothing can be stored, or the stored data
+// cannot be read or written, it builds one on a new key and a ledger that lasts as long as the tab,
+// leaves the stored data as it is, and says why in kept.storage.
 func keptNode(build func(kept) (*node.Node, error)) (kept, *node.Node, error) {
 	k, err := openKept()
 	if err == nil {
@@ -43,8 +43,8 @@ func keptNode(build func(kept) (*node.Node, error)) (kept, *node.Node, error) {
 		if failed == nil {
 			return k, n, nil
 		}
-		// What refused to be read or written may refuse to be closed: the browser has it back
-		// with the Worker.
+		// A store that cannot be read or written may not be closable either: the browser releases
+		// it with the Worker.
 		_ = k.close()
 		err = failed
 	}
@@ -88,20 +88,20 @@ func keptKey(kv *store.KV) (key ed25519.PrivateKey, err error) {
 	return key, kv.Put(seedKey, key.Seed())
 }
 
-// forgetful is a key and a log for this tab alone.
+// forgetful makes a key and a log for this tab alone.
 func forgetful(why error) (kept, error) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	return kept{key: key, log: &credit.MemoryLog{Bound: credit.MemoryBudget}, close: func() error { return nil },
 		storage: bridge.Storage{Reason: reasonOf(why), Detail: firstLine(why)}}, err
 }
 
-// firstLine leaves out what failed because of the first failure.
+// firstLine omits the failures that follow from the first one.
 func firstLine(err error) string {
 	text, _, _ := strings.Cut(err.Error(), "\n")
 	return text
 }
 
-// reasonOf is the stable word for why nothing is kept.
+// reasonOf is the stable word for the reason that nothing is stored.
 func reasonOf(why error) console.StorageReason {
 	switch {
 	case errors.Is(why, store.ErrLocked):
@@ -113,5 +113,5 @@ func reasonOf(why error) console.StorageReason {
 	case errors.Is(why, store.ErrRefused):
 		return console.StorageRefused
 	}
-	return console.StorageDamaged // it can be read, and is not what was written
+	return console.StorageDamaged // it can be read, but does not verify
 }

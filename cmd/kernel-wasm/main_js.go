@@ -1,6 +1,5 @@
-// Command kernel-wasm is the kernel in the browser: one Worker's Go program. It
-// builds the parts, joins the mesh, serves the console API and blocks until the
-// page closes it.
+// Command kernel-wasm is the kernel in the browser: the Go program of one Worker. It builds the
+// parts, joins the mesh, serves the console API and blocks until the page closes it.
 package main
 
 import (
@@ -24,15 +23,14 @@ import (
 // version is set by the linker (Makefile).
 var version = "dev"
 
-// maxNodes bounds what a page keeps of other nodes: some 45 MB of them, whoever makes
-// them up.
+// maxNodes bounds the nodes that a page's kernel knows: some 45 MB, even if they are invented.
 const maxNodes = 100_000
 
 // allowance is what the kernel's own ledger may promise: 100 credits.
 const allowance = 100_000_000
 
-// memory is what a page's kernel keeps at most of inputs, outputs, capsules and snapshots, unless the
-// shell says otherwise: of the 4 GiB that it can have.
+// memory bounds a page's inputs, outputs, capsules and snapshots, in bytes, unless the shell sets
+// another bound. A kernel can have 4 GiB in all.
 const memory = 3 << 29
 
 func main() {
@@ -79,7 +77,7 @@ func run() error {
 	for i, c := range cfg.Capsules {
 		n.Library.Announce(c.Name, cids[i], bridge.Fetch(c.URL))
 	}
-	// What cannot be dialled is reported when joining; it must not stop the kernel.
+	// Joining reports the addresses that cannot be dialled; they must not stop the kernel.
 	dialable := slices.DeleteFunc(slices.Clone(cfg.Bootstrap), func(addr string) bool { return p2p.CheckAddr(addr) != nil })
 	mesh, err := p2p.New(p2p.Config{Key: kept.key, Handler: n.Kernel, Requests: n.Requests(), Bootstrap: dialable, Sequence: n.Sequence()})
 	if err != nil {

@@ -27,7 +27,7 @@ type Config struct {
 	Join     func(ctx context.Context) error // dials the bootstrap nodes
 	Connect  func(ctx context.Context, addr string) (identity.PeerID, error)
 	Gate     *governance.Gate
-	// Enforce puts a policy written as text in force and keeps it.
+	// Enforce puts a policy, written as text, in force and stores it.
 	Enforce   func(text string) (governance.Enforced, error)
 	Wallet    *credit.Signer
 	Ledger    *credit.Ledger
@@ -37,8 +37,8 @@ type Config struct {
 	Bootstrap []string
 	// Close asks the program to end.
 	Close func()
-	// Heartbeats delivers the ids of capsules that were heard of; the sender drops
-	// what does not fit.
+	// Heartbeats delivers the ids of capsules that have sent a heartbeat; the sender drops ids that
+	// find no room.
 	Heartbeats <-chan string
 }
 
@@ -52,7 +52,7 @@ type api struct {
 	streams  streams
 }
 
-// verb is one of them, and how many calls of it are in flight.
+// verb is one verb with the number of its calls in flight.
 type verb struct {
 	run     func(ctx context.Context, args []js.Value) (any, error)
 	pending atomic.Int64
@@ -66,7 +66,7 @@ func newAPI(ctx context.Context, cfg Config) *api {
 		"spawn": a.spawn, "kill": a.kill, "pause": a.pause, "resume": a.resume, "resize": a.resize, "snapshot": a.snapshot, "call": a.callCapsule,
 		"dispatch": a.dispatch, "cancel": a.cancel, "explain": a.explain, "connect": a.connect, "close": a.close,
 		"publish": a.publish, "ledger": a.ledger, "why": a.why, "policy": a.policy, "enforce": a.enforce, "trace": a.trace,
-		// Not verbs of the console: what it makes its streams of.
+		// The console's streams use these; they are no verbs of the console.
 		"feed:open": a.feedOpen, "feed:put": a.feedPut, "feed:end": a.feedEnd, "feed:over": a.feedOver,
 		"listen:open": a.listenOpen, "listen:take": a.listenTake, "listen:close": a.listenClose, "listen:over": a.listenOver,
 	} {
@@ -94,7 +94,7 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// info says who this kernel is.
+// info describes this kernel.
 func (a *api) info(name string) console.KernelInfo {
 	return console.KernelInfo{
 		PeerID: string(a.cfg.Kernel.Self()), LedgerID: string(a.cfg.Wallet.Ledger()), Name: name, Version: a.cfg.Version,
@@ -140,7 +140,7 @@ func (a *api) nodes(ctx context.Context, _ []js.Value) (any, error) {
 	return rows, nil
 }
 
-// find answers inos.find(capability): what the DHT has a provider record of now.
+// find answers inos.find(capability): the nodes with a provider record in the DHT now.
 func (a *api) find(ctx context.Context, args []js.Value) (any, error) {
 	capability, err := text("find", "capability", arg(args, 0))
 	if err != nil {
@@ -161,7 +161,7 @@ func (a *api) find(ctx context.Context, args []js.Value) (any, error) {
 	return rows, nil
 }
 
-// names maps nodes to the names they go by; without an answer there are none.
+// names maps nodes to their names; where the kernel does not answer there are none.
 func (a *api) names(ctx context.Context, ids []identity.PeerID) map[identity.PeerID]string {
 	names, _ := a.cfg.Kernel.Names(ctx, ids)
 	return names
@@ -206,7 +206,7 @@ func (a *api) jobs(ctx context.Context, _ []js.Value) (any, error) {
 	return rows, nil
 }
 
-// capsuleName is a capsule's name where it has one, else its CID.
+// capsuleName is a capsule's name, or its CID where it has none.
 func (a *api) capsuleName(cid string) string {
 	for _, e := range a.cfg.Library.List() {
 		if e.CID == cid && e.Name != "" {

@@ -16,8 +16,8 @@ import (
 // mostDeadline is a hundred years in milliseconds.
 const mostDeadline = 100 * 366 * 24 * 60 * 60 * 1000
 
-// checkCounts says which console.Count of the options is none: nothing means no limit, so that 0,
-// which is no figure, never does. Errors are *Error of errBadArgument.
+// checkCounts finds a console.Count of the options that is no count. A missing one means no limit,
+// and 0 is never a count. Errors are *Error of errBadArgument.
 func checkCounts(verb, name string, options any) error {
 	v := reflect.ValueOf(options)
 	if v.Kind() != reflect.Struct {
@@ -39,8 +39,7 @@ func checkCounts(verb, name string, options any) error {
 	return nil
 }
 
-// orderOf is the job that a asks for. It was asked at that time, from which its deadline
-// counts.
+// orderOf is the job of a. Its deadline counts from asked.
 func orderOf(a console.DispatchOptions, cid capsule.CID, self identity.PeerID, asked time.Time) submit.Order {
 	o := submit.Order{
 		Replicas: uint8(a.Replicas.N), Agree: uint8(a.Agree.N),
@@ -62,7 +61,7 @@ func orderOf(a console.DispatchOptions, cid capsule.CID, self identity.PeerID, a
 	return o
 }
 
-// spawnParams makes the parameters of a Spawn of a. Errors are *Error of errBadArgument.
+// spawnParams makes the parameters of a Spawn from a. Errors are *Error of errBadArgument.
 func spawnParams(a console.SpawnOptions, cid capsule.CID) (*capsule.SpawnParams, error) {
 	p := &capsule.SpawnParams{CID: cid.String(), MemoryLimit: a.MemoryLimit.N, Capabilities: a.Capabilities, Args: a.Args,
 		CreditLedgerID: a.CreditLedgerID, Group: a.Group}
@@ -83,7 +82,7 @@ func spawnParams(a console.SpawnOptions, cid capsule.CID) (*capsule.SpawnParams,
 	return p, nil
 }
 
-// levelOf names the level of a capsule's log line as the page's log does.
+// levelOf is the name of a log line's level in the page's log.
 func levelOf(level int8) string {
 	switch {
 	case level < 0:
@@ -96,8 +95,8 @@ func levelOf(level int8) string {
 	return "error"
 }
 
-// capsuleAddress is a capsule's id as the console has it: of one on another node,
-// PEER/ID. node is empty for this one.
+// capsuleAddress splits a capsule's id of the console: PEER/ID on another node. node is empty for
+// this node.
 func capsuleAddress(s string) (node identity.PeerID, id string) {
 	if peer, id, ok := strings.Cut(s, "/"); ok {
 		return identity.PeerID(peer), id
@@ -105,7 +104,7 @@ func capsuleAddress(s string) (node identity.PeerID, id string) {
 	return "", s
 }
 
-// addressOf is the reverse.
+// addressOf is the reverse of capsuleAddress.
 func addressOf(node, self identity.PeerID, id string) string {
 	if node == "" || node == self || id == "" {
 		return id
@@ -113,7 +112,7 @@ func addressOf(node, self identity.PeerID, id string) string {
 	return string(node) + "/" + id
 }
 
-// jsonName is what a field is called in the console.
+// jsonName is a field's name in the console.
 func jsonName(tag reflect.StructTag) string {
 	name, _, _ := strings.Cut(tag.Get("json"), ",")
 	return name

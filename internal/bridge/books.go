@@ -7,8 +7,8 @@ import (
 	"inos/internal/identity"
 )
 
-// changes are what the console may do to a ledger on this node's books; those that take
-// an amount, in microcredits, say so.
+// changes are the console's changes of a ledger on this node's books. amount marks those that take
+// an amount, in microcredits.
 var changes = map[string]struct {
 	amount bool
 	do     func(l *credit.Ledger, of identity.LedgerID, amount uint64, now time.Time) error

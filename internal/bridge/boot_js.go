@@ -10,7 +10,7 @@ import (
 	"inos/internal/library"
 )
 
-// ReadBoot reads globalThis.__inosConfig. A config that does not parse is final.
+// ReadBoot reads globalThis.__inosConfig. The error of a config that does not parse is final.
 func ReadBoot() (console.BootConfig, error) {
 	var boot console.BootConfig
 	v := js.Global().Get("__inosConfig")
@@ -24,8 +24,8 @@ func ReadBoot() (console.BootConfig, error) {
 	return boot, nil
 }
 
-// Fetch loads url through the browser, which caches it. Blocks until the bytes
-// are there or ctx ends.
+// Fetch loads url through the browser, which caches it. It blocks until the bytes are there or ctx
+// ends.
 func Fetch(url string) library.Loader {
 	return func(ctx context.Context) ([]byte, error) {
 		// The signal ends the request and the body: both settle when ctx ends.
@@ -36,7 +36,7 @@ func Fetch(url string) library.Loader {
 			return nil, err
 		}
 		if !response.Get("ok").Bool() {
-			abort() // nobody reads the body
+			abort() // the body is not read
 			return nil, fmt.Errorf("%s: HTTP %d", url, response.Get("status").Int())
 		}
 		buffer, err := await(ctx, response.Call("arrayBuffer"), abort)

@@ -10,8 +10,8 @@ import (
 	"inos/internal/kernel/lifecycle"
 )
 
-// callCapsule answers inos.call(capsuleId, method, input, args): what that very
-// instance, here or on another node, says. Its spawner alone may ask.
+// callCapsule answers inos.call(capsuleId, method, input, args) with the output of that instance,
+// here or on another node. Only its spawner may call it.
 func (a *api) callCapsule(ctx context.Context, args []js.Value) (any, error) {
 	address, err := text("call", "capsuleId", arg(args, 0))
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"inos/internal/library"
 )
 
-// publish answers inos.publish(name, wasm, options): a capsule of the caller's own.
+// publish answers inos.publish(name, wasm, options): it takes in a capsule of the caller's own.
 func (a *api) publish(_ context.Context, args []js.Value) (any, error) {
 	name, err := text("publish", "name", arg(args, 0))
 	if err != nil {
@@ -75,8 +75,8 @@ func (a *api) resume(ctx context.Context, args []js.Value) (any, error) {
 	return a.target(ctx, "resume", args, capsule.Command{Type: capsule.Resume})
 }
 
-// snapshot answers inos.snapshot(capsuleId): the capsule must be paused. Its CID
-// can be spawned, here, and goes on where the capsule stood.
+// snapshot answers inos.snapshot(capsuleId) for a paused capsule. A spawn of the snapshot's CID,
+// here, continues where the capsule stood.
 func (a *api) snapshot(ctx context.Context, args []js.Value) (any, error) {
 	return a.target(ctx, "snapshot", args, capsule.Command{Type: capsule.Snapshot, Snapshot: &capsule.SnapshotParams{Compress: true}})
 }

@@ -8,7 +8,7 @@ import (
 	"inos/internal/mesh"
 )
 
-// What the bridge itself finds wrong. It counts whatever it is wrapped in.
+// Errors that the bridge itself finds. Their codes count whatever they are wrapped in.
 var (
 	// errBadArgument: an argument of the call is not what the verb takes. Advice: correct the one that the message
 	// names; 0 is no way to say "no limit".
@@ -38,7 +38,8 @@ func failed(kind *fault.Error, format string, args ...any) error {
 	return &Error{kind, fmt.Sprintf(format, args...)}
 }
 
-// replyError is a reply that is not OK: its reason is the code, where it has one.
+// replyError is the error of a reply that is not OK. The reply's reason is the code, where it has
+// one.
 func replyError(r capsule.Reply) error {
 	kind := r.Code.Fault()
 	if kind == nil {
@@ -47,5 +48,5 @@ func replyError(r capsule.Reply) error {
 	return &Error{mesh.Heard(r.Reason, kind), r.Message}
 }
 
-// codeOf is the stable code of err, as InosError.code says it.
+// codeOf is the stable code of err: InosError.code.
 func codeOf(err error) string { return fault.Find(err).Code() }

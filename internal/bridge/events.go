@@ -9,7 +9,7 @@ import (
 	"inos/internal/supervisor"
 )
 
-// viewEvent is an event as the console has it; nil for one the page does not hear of. peers counts
+// viewEvent is an event in the console's form; nil for one that the page does not get. peers counts
 // the connected peers.
 func viewEvent(e kernel.Event, peers func() int) console.Event {
 	at := console.Moment{At: e.When().UnixMilli()}
@@ -92,7 +92,7 @@ func viewJobEvent(at console.Moment, e kernel.Event) console.Event {
 	return nil
 }
 
-// viewCapsuleEvent is an event of the supervisor as the console has it.
+// viewCapsuleEvent is an event of the supervisor in the console's form.
 func viewCapsuleEvent(at console.Moment, e supervisor.Event) console.Event {
 	switch e := e.(type) {
 	case supervisor.CapsuleStarted:
@@ -117,10 +117,10 @@ func viewCapsuleEvent(at console.Moment, e supervisor.Event) console.Event {
 	return nil
 }
 
-// viewHeartbeat says that a capsule's row is new.
+// viewHeartbeat says that a capsule's row has changed.
 func viewHeartbeat(id string) console.Event { return &console.HeartbeatEvent{ID: id} }
 
-// viewUnreachable says why this node is alone.
+// viewUnreachable says why this node has no peer.
 func viewUnreachable(err error) console.Event {
 	return &console.UnreachableEvent{Code: codeOf(err), Message: err.Error()}
 }

@@ -12,10 +12,10 @@ import (
 	"inos/internal/scheduler"
 )
 
-// remembered is how many past jobs explain and jobs can tell about.
+// remembered bounds the past jobs that explain and jobs can describe.
 const remembered = 512
 
-// pastJob is what the kernel's job table does not keep.
+// pastJob is the part of a past job that the kernel's job table does not keep.
 type pastJob struct {
 	input, output uint64 // bytes
 	score         float64
@@ -51,7 +51,7 @@ func (h *history) get(id string) (pastJob, bool) {
 	return j, ok
 }
 
-// explanation puts a decision into words. What was not counted is not spoken of.
+// explanation describes a decision in words. It omits what was not counted.
 func explanation(job string, e placement.Decision, names map[identity.PeerID]string, chosen identity.PeerID) console.Explanation {
 	v := console.Explanation{JobID: job, Chosen: string(chosen), Considered: considered(e.Explanation, names, chosen)}
 	v.Summary = fmt.Sprintf("%d nodes known", e.Considered)
@@ -79,7 +79,7 @@ func explanation(job string, e placement.Decision, names map[identity.PeerID]str
 	return v
 }
 
-// foreign is what this node knows of the choice of another one.
+// foreign describes, as far as this node knows it, a choice that another node made.
 func foreign(j kernel.JobInfo, names map[identity.PeerID]string) console.Explanation {
 	return console.Explanation{
 		JobID: j.ID, Chosen: string(j.Node), Considered: []console.Considered{},

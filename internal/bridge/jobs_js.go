@@ -14,7 +14,7 @@ import (
 	"inos/internal/submit"
 )
 
-// order reads a DispatchOptions argument of a call that was made at that time.
+// order reads a DispatchOptions argument of a call that was made at asked.
 func (a *api) order(verb string, v js.Value, asked time.Time) (submit.Order, error) {
 	if v.Type() != js.TypeObject {
 		return submit.Order{}, badArgument(verb, "job", "an object like {capsule, method, input, requires, creditLedgerId}", kindOf(v))
@@ -33,9 +33,9 @@ func (a *api) order(verb string, v js.Value, asked time.Time) (submit.Order, err
 	return orderOf(d, cid, a.cfg.Kernel.Self(), asked), nil
 }
 
-// askedAt is when the page made a call: v is milliseconds since its time origin's epoch,
-// or nothing when it is now. What the clock here says beyond that is how long the call was
-// on its way. The two scopes count from one origin by a clock that is never set.
+// askedAt is the time at which the page made a call. v is milliseconds since its time origin's
+// epoch, or nothing for now. The difference to the clock here is the time that the call was on its
+// way: both scopes count from one origin by a clock that is never set.
 func askedAt(v js.Value, now time.Time) time.Time {
 	clock := js.Global().Get("performance")
 	if v.Type() != js.TypeNumber || clock.Type() != js.TypeObject {
@@ -78,7 +78,7 @@ func (a *api) dispatch(ctx context.Context, args []js.Value) (any, error) {
 	}, nil
 }
 
-// cancel ends a job; its dispatch is rejected as cancelled.
+// cancel ends a job; its dispatch rejects as cancelled.
 func (a *api) cancel(ctx context.Context, args []js.Value) (any, error) {
 	id, err := text("cancel", "jobId", arg(args, 0))
 	if err != nil {
@@ -114,8 +114,8 @@ func (a *api) explain(ctx context.Context, args []js.Value) (any, error) {
 	return explanation(sub.Job.ID, placement.Decision{Explanation: d, Counted: true}, names, best), nil
 }
 
-// explainJob is about a job under way, then about one that was: the history goes back
-// further than the kernel.
+// explainJob looks for a job under way, then for a past one: the history goes back further than the
+// kernel.
 func (a *api) explainJob(ctx context.Context, id string) (any, error) {
 	d, node, err := a.cfg.Kernel.Decision(ctx, id)
 	if err != nil && !errors.Is(err, kernel.ErrNoJob) {

@@ -18,14 +18,14 @@ import (
 // historyRows is how many of the newest entries the console shows.
 const historyRows = 200
 
-// restEvery is how long reading the log may hold up the rest of the kernel: there is one
-// thread for all. A rest has to be a timer's: it is what lets the browser's events in.
+// restEvery is how long reading the log may delay the rest of the kernel: there is one thread for
+// all. A rest must be a timer's, since only that lets the browser's events in.
 const (
 	restEvery = 20 * time.Millisecond
 	rest      = time.Millisecond
 )
 
-// resting passes entries on to fn, which may be nil, and rests now and then.
+// resting passes entries to fn, which may be nil, and rests regularly.
 func resting(fn func(credit.Entry)) func(credit.Entry) error {
 	since := time.Now()
 	return func(e credit.Entry) error {
@@ -40,9 +40,9 @@ func resting(fn func(credit.Entry)) func(credit.Entry) error {
 	}
 }
 
-// ledger answers inos.ledger(what): what is 'balance' (the default), 'history',
-// 'export' or 'verify'; or one of the changes, with an amount where it takes one and a
-// ledger, by default this node's own. They answer the balances.
+// ledger answers inos.ledger(what). what is 'balance' (the default), 'history', 'export' or
+// 'verify'; or one of the changes, with an amount where it takes one and a ledger, by default this
+// node's own. A change answers the balances.
 func (a *api) ledger(_ context.Context, args []js.Value) (any, error) {
 	what := "balance"
 	if v := arg(args, 0); !v.IsUndefined() {
@@ -117,9 +117,9 @@ func (a *api) balances() []console.BalanceRow {
 	return rows
 }
 
-// entries returns the newest n entries of the verified log, oldest first; all of
-// them when n is negative. Where that is more than are kept, the first is of kind let-go and
-// has the number and the hash of the newest entry that is not.
+// entries returns the newest n entries of the verified log, oldest first; all of them when n is
+// negative. When older ones are no longer kept, the first is of kind let-go and has the number and
+// the hash of the newest of those.
 func (a *api) entries(n int) ([]console.LedgerEntry, error) {
 	rows := []console.LedgerEntry{}
 	_, err := credit.Verify(a.cfg.Log, resting(func(e credit.Entry) {
@@ -132,7 +132,7 @@ func (a *api) entries(n int) ([]console.LedgerEntry, error) {
 	return rows, err
 }
 
-// why answers inos.why(jobId), or without an argument the latest decisions.
+// why answers inos.why(jobId), or without an argument with the latest decisions.
 func (a *api) why(_ context.Context, args []js.Value) (any, error) {
 	v := arg(args, 0)
 	if v.IsUndefined() {
@@ -153,9 +153,8 @@ func (a *api) why(_ context.Context, args []js.Value) (any, error) {
 	return viewDecision(d), nil
 }
 
-// policy answers inos.policy() with the policy in force as text, and
-// inos.policy(text) with what a changed one would have decided; it puts nothing
-// in force.
+// policy answers inos.policy() with the policy in force as text, and inos.policy(text) with what
+// that policy would have decided. It puts nothing in force.
 func (a *api) policy(_ context.Context, args []js.Value) (any, error) {
 	v := arg(args, 0)
 	if v.IsUndefined() {
@@ -184,8 +183,8 @@ func viewChanges(changes []governance.Change, looked int) console.PolicyDryRun {
 	return v
 }
 
-// enforce answers inos.enforce(text): the policy is in force from then on, also in
-// later visits, and the answer says what it would have decided.
+// enforce answers inos.enforce(text) with what the policy would have decided. It puts the policy in
+// force, also for later visits.
 func (a *api) enforce(_ context.Context, args []js.Value) (any, error) {
 	given, err := text("enforce", "text", arg(args, 0))
 	if err != nil {

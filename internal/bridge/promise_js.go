@@ -10,16 +10,16 @@ import (
 	"inos/internal/jsinterop"
 )
 
-// maxPending bounds the calls of one verb that are in flight: what lasts, as a dispatch
-// does, never keeps out what ends it. Whoever calls keeps to it and lets the others wait:
-// web/src/rpc/limiter.ts has the same figure.
+// maxPending bounds the calls of one verb that are in flight: calls that last, like dispatches,
+// never keep out those that end them. The caller keeps to this figure and queues further calls:
+// web/src/rpc/limiter.ts has the same one.
 const maxPending = 1024
 
-// promises runs calls on goroutines of their own, since a js.Func must never
-// block, and settles one Promise for each.
+// promises runs each call on a goroutine of its own, since a js.Func must never block, and settles
+// one Promise for it.
 type promises struct {
 	ctx     context.Context
-	work    sync.WaitGroup // of the calls, and of what they leave running
+	work    sync.WaitGroup // the calls, and what they leave running
 	promise js.Value       // the Promise constructor
 	parse   js.Value       // JSON
 }
@@ -41,7 +41,7 @@ func (p *promises) start(pending *atomic.Int64, f func(ctx context.Context) (any
 	promise, resolve, reject := jsinterop.NewPromise()
 	p.work.Go(func() {
 		v, err := guard(p.ctx, f)
-		pending.Add(-1) // before the caller hears of it, who may call again at once
+		pending.Add(-1) // before the caller gets the answer: it may call again at once
 		if err != nil {
 			if p.ctx.Err() != nil {
 				err = errClosed
@@ -71,7 +71,7 @@ func guard(ctx context.Context, f func(context.Context) (any, error)) (v any, er
 	return v, err
 }
 
-// javaScript gives a code to what JavaScript threw or rejected with.
+// javaScript gives a code to an exception or a rejection of JavaScript.
 func javaScript(err error) error {
 	kind := errJavaScript
 	if wrong := (*js.ValueError)(nil); errors.As(err, &wrong) {
@@ -80,8 +80,8 @@ func javaScript(err error) error {
 	return &Error{kind, err.Error()}
 }
 
-// await blocks until a JavaScript promise settles. When ctx ends, it calls abort, which
-// must make the promise settle soon.
+// await blocks until a JavaScript promise settles. When ctx ends it calls abort, which must make
+// the promise settle soon.
 func await(ctx context.Context, promise js.Value, abort func()) (js.Value, error) {
 	v, err := jsinterop.Await(ctx, promise, abort)
 	if thrown := (*jsinterop.Error)(nil); errors.As(err, &thrown) {

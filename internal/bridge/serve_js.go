@@ -12,14 +12,12 @@ import (
 	"inos/internal/threads/watcher"
 )
 
-// eventBuffer is how many events wait for the page; past it they are dropped and
-// counted.
+// eventBuffer is how many events wait for the page; further ones are dropped and counted.
 const eventBuffer = 4096
 
-// Serve puts the console API on the Worker's global scope, says that the kernel
-// is ready and blocks until ctx ends. It then takes the API away again and waits
-// for the calls under way, which are rejected as kernel_closed like later ones: the
-// kernel must end with ctx too.
+// Serve puts the console API on the Worker's global scope, reports the kernel as ready and blocks
+// until ctx ends. It then removes the API and waits for the calls under way, which reject as
+// kernel_closed like later ones: the kernel must end with ctx too.
 func Serve(ctx context.Context, cfg Config) {
 	a := newAPI(ctx, cfg)
 	sink := &sink{}
@@ -58,7 +56,7 @@ func Serve(ctx context.Context, cfg Config) {
 			ready.Invoke(info)
 		}
 	}
-	// The page listens now: what comes of joining reaches it.
+	// The page is subscribed now: it gets the events of joining.
 	joined := make(chan error, 1)
 	a.promises.work.Go(func() { joined <- cfg.Join(ctx) })
 	for {
@@ -71,7 +69,7 @@ func Serve(ctx context.Context, cfg Config) {
 			if err == nil && len(cfg.Bootstrap) == 0 {
 				err = fmt.Errorf("%w: this page names no node to start from", kernel.ErrBootstrap)
 			}
-			if err != nil && a.peers(ctx) == 0 { // else another way than those was found
+			if err != nil && a.peers(ctx) == 0 { // otherwise another peer was found
 				sink.send(viewUnreachable(err))
 			}
 		case <-ctx.Done():
@@ -84,12 +82,12 @@ func Serve(ctx context.Context, cfg Config) {
 
 // peers counts the connected peers.
 func (a *api) peers(ctx context.Context) int {
-	s, _ := a.cfg.Kernel.Status(ctx) // without an answer there is none
+	s, _ := a.cfg.Kernel.Status(ctx) // without an answer there is no peer
 	return s.Peers
 }
 
-// sink hands events to the page's callback, once it has set one. Events before
-// that are lost: the page asks for the state when it subscribes.
+// sink hands events to the page's callback, once that is set. Earlier events are lost: the page
+// asks for the state when it subscribes.
 type sink struct{ to js.Value }
 
 func (s *sink) send(e console.Event) {
@@ -103,8 +101,8 @@ func (s *sink) send(e console.Event) {
 	s.to.Invoke(js.Global().Get("JSON").Call("parse", string(text)))
 }
 
-// sense takes one sample of the page's host. What is not of its shape is ignored:
-// it comes a few times a second and the next one follows.
+// sense takes in one host sample of the page. It ignores a value of another shape: samples come a
+// few times a second.
 func (a *api) sense(v js.Value) {
 	var s console.HostSample
 	if object("sense", "sample", v, &s) != nil {
@@ -118,8 +116,8 @@ func (a *api) sense(v js.Value) {
 	}
 }
 
-// signal hands one over; one with an impossible figure is the page's mistake and
-// is ignored like any other sample that is off.
+// signal hands on one signal. One with an impossible figure is the page's error, and is ignored
+// like any other bad sample.
 func (a *api) signal(s watcher.Signal) { _ = a.cfg.Kernel.Signal(s) }
 
 // errorValue is err as a JavaScript Error of name InosError with a stable code.

@@ -15,22 +15,22 @@ import (
 	"inos/internal/mesh"
 )
 
-// A stream crosses from and to the page in pieces, one call each, and the next piece
-// is called for once the last was answered: the capsule, or the page's reader, sets
-// the pace. web/src/api/streams.ts makes inos.feed and inos.listen of these verbs.
+// A stream crosses between page and kernel in pieces, one call each. The next call follows once the
+// last was answered, so that the capsule, or the page's reader, sets the pace.
+// web/src/api/streams.ts makes inos.feed and inos.listen from these verbs.
 //
-// feed:over and listen:over, which the page calls at once and which are answered when
-// the stream is over, let go of it: also when the page has forgotten it, its source
-// gives nothing, or nobody reads. What a listener has not read by then goes to the page.
+// The page calls feed:over and listen:over at once; they are answered when the stream has ended,
+// and release it. So a stream is also released when the page has forgotten it, its source gives
+// nothing, or nothing is read. listen:over returns what has not been read by then.
 
 const (
-	// streamsAtMost is how many streams the page may have open.
+	// streamsAtMost bounds the page's open streams.
 	streamsAtMost = 64
-	// piece is the longest part of a stream that goes to the page at once.
+	// piece is the longest part of a stream that goes to the page at once, in bytes.
 	piece = 256 << 10
 )
 
-// streams are those open, feeds and listeners, by number.
+// streams are the open streams, feeds and listenings, by number.
 type streams struct {
 	mu   sync.Mutex
 	next int
@@ -57,7 +57,7 @@ func (s *streams) remove(id int) {
 	delete(s.open, id)
 }
 
-// end cuts every stream short: whoever waits for one is answered.
+// end cuts every stream short and so answers all calls that wait for one.
 func (s *streams) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,8 +89,8 @@ func streamOf[T any](s *streams, verb string, args []js.Value) (id int, stream T
 type feeding struct {
 	address string
 	to      *io.PipeWriter
-	done    chan struct{} // closed when the kernel has no more to do with it
-	bytes   int64         // once it is closed
+	done    chan struct{} // closed when the kernel has finished with it
+	bytes   int64         // valid once it is closed
 	err     error
 
 	mu  sync.Mutex // one piece at a time
@@ -118,7 +118,7 @@ func (a *api) feedOpen(ctx context.Context, args []js.Value) (any, error) {
 	return map[string]int{"stream": id}, nil
 }
 
-// feedPut answers once the piece is on its way: it is not held here.
+// feedPut answers once the piece is on its way; the bridge keeps no copy.
 func (a *api) feedPut(_ context.Context, args []js.Value) (any, error) {
 	_, f, err := streamOf[*feeding](&a.streams, "feed", args)
 	if err != nil {
@@ -145,11 +145,11 @@ func (a *api) feedPut(_ context.Context, args []js.Value) (any, error) {
 	return nil, nil
 }
 
-// feedEnd ends the stream, as a whole or, with a reason, cut short.
+// feedEnd ends the stream: complete or, with a reason, cut short.
 func (a *api) feedEnd(_ context.Context, args []js.Value) (any, error) {
 	_, f, err := streamOf[*feeding](&a.streams, "feed", args)
 	if err != nil {
-		return nil, nil // it is over
+		return nil, nil // it has ended
 	}
 	if why := arg(args, 1); why.Type() == js.TypeString {
 		_ = f.to.CloseWithError(failed(errJavaScript, "the source of the stream failed: %s", why.String()))
@@ -159,7 +159,7 @@ func (a *api) feedEnd(_ context.Context, args []js.Value) (any, error) {
 	return nil, nil
 }
 
-// feedOver answers once all of the stream is in the capsule, or how it was cut short.
+// feedOver answers once the whole stream is in the capsule, or with the error that cut it short.
 func (a *api) feedOver(_ context.Context, args []js.Value) (any, error) {
 	id, f, err := streamOf[*feeding](&a.streams, "feed", args)
 	if err != nil {
@@ -180,13 +180,13 @@ type listening struct {
 	buf  [piece]byte
 }
 
-// taken is a piece of one.
+// taken is a piece of a listening.
 type taken struct {
 	Done  bool   `json:"done"`
 	Bytes []byte `json:"-" bytes:"bytes,omitempty"`
 }
 
-// listened is what is left of one when it is over, and how it failed if it did.
+// listened is what remains of a listening when it has ended, and its error if it failed.
 type listened struct {
 	Failure map[string]any `json:"failure,omitempty"`
 	Bytes   []byte         `json:"-" bytes:"bytes"`
@@ -209,7 +209,7 @@ func (a *api) listenOpen(_ context.Context, args []js.Value) (any, error) {
 	return map[string]int{"stream": id}, nil
 }
 
-// listenTake answers with what has come, or that nothing will any more. The page asks
+// listenTake answers with the bytes that have come, or that there will be no more. The page asks
 // again only after that: the buffer is free then.
 func (a *api) listenTake(_ context.Context, args []js.Value) (any, error) {
 	_, l, err := streamOf[*listening](&a.streams, "listen", args)
@@ -220,20 +220,19 @@ func (a *api) listenTake(_ context.Context, args []js.Value) (any, error) {
 	defer l.mu.Unlock()
 	n, err := l.from.Read(l.buf[:])
 	if err != nil {
-		return taken{Done: true}, nil // listen:over says how
+		return taken{Done: true}, nil // listen:over has the reason
 	}
 	return taken{Bytes: l.buf[:n]}, nil
 }
 
-// listenOver answers once the capsule emits nothing more, with what is left and how it
-// ended.
+// listenOver answers once the capsule emits nothing more, with the remaining bytes and the error.
 func (a *api) listenOver(_ context.Context, args []js.Value) (any, error) {
 	id, l, err := streamOf[*listening](&a.streams, "listen", args)
 	if err != nil {
 		return nil, err
 	}
 	<-l.from.Ended()
-	l.mu.Lock() // a take under way has its part first
+	l.mu.Lock() // a take under way gets its part first
 	defer l.mu.Unlock()
 	a.streams.remove(id)
 	rest, err := io.ReadAll(l.from)
@@ -245,7 +244,7 @@ func (a *api) listenOver(_ context.Context, args []js.Value) (any, error) {
 	return end, nil
 }
 
-// listenClose ends the listening; listen:over lets go of it.
+// listenClose ends the listening; listen:over releases it.
 func (a *api) listenClose(_ context.Context, args []js.Value) (any, error) {
 	_, l, err := streamOf[*listening](&a.streams, "listen", args)
 	if err != nil {

@@ -10,9 +10,8 @@ import (
 	"inos/internal/trace"
 )
 
-// trace answers inos.trace(jobId): the spans of the job's trace on every node that
-// had part in it, in order of start. startMs counts from the first; each node's
-// clock is its own.
+// trace answers inos.trace(jobId): the spans of the job's trace on every node that took part, in
+// order of start. startMs counts from the first; each node's clock is its own.
 func (a *api) trace(ctx context.Context, args []js.Value) (any, error) {
 	id, err := text("trace", "jobId", arg(args, 0))
 	if err != nil {

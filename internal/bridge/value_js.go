@@ -14,9 +14,9 @@ import (
 	"inos/internal/jsinterop"
 )
 
-// value makes plain JavaScript data of a result: one JSON text crosses instead of one call for
-// each field. The fields of a struct that have the tag bytes become Uint8Arrays beside it; with
-// omitempty one that is nil is left out.
+// value turns a result into plain JavaScript data. One JSON text crosses instead of one call for
+// each field. Struct fields with the tag bytes become Uint8Arrays beside it; with omitempty a nil
+// one is left out.
 func (p *promises) value(v any) (js.Value, error) {
 	if v == nil {
 		return js.Undefined(), nil
@@ -40,7 +40,7 @@ type binaryField struct {
 	optional bool
 }
 
-// binaryFields are those of a struct by the tag bytes; anything else has none.
+// binaryFields are a struct's fields with the tag bytes; other values have none.
 func binaryFields(v reflect.Value) iter.Seq2[binaryField, reflect.Value] {
 	return func(yield func(binaryField, reflect.Value) bool) {
 		if v.Kind() != reflect.Struct {
@@ -59,7 +59,7 @@ func binaryFields(v reflect.Value) iter.Seq2[binaryField, reflect.Value] {
 	}
 }
 
-// bytesFromJS takes a string (UTF-8), an ArrayBuffer or any view on one.
+// bytesFromJS reads a string (UTF-8), an ArrayBuffer or any view on one.
 func bytesFromJS(verb, name string, v js.Value) ([]byte, error) {
 	switch {
 	case v.IsUndefined() || v.IsNull():
@@ -74,9 +74,9 @@ func bytesFromJS(verb, name string, v js.Value) ([]byte, error) {
 	return b, nil
 }
 
-// object reads a plain JavaScript object into the struct that into points to, by its json tags,
-// and bytes of any shape into the fields with the tag bytes. Unknown fields, wrong types and
-// a console.Count that is none are named.
+// object reads a plain JavaScript object into the struct that into points to, by its json tags, and
+// bytes of any form into the fields with the tag bytes. The error names unknown fields, wrong types
+// and a console.Count that is no count.
 func object(verb, name string, v js.Value, into any) error {
 	if v.IsUndefined() || v.IsNull() {
 		return nil
@@ -111,7 +111,7 @@ func object(verb, name string, v js.Value, into any) error {
 	return failed(errBadArgument, "%s: %s: %v", verb, name, err)
 }
 
-// expected says in JavaScript's words what a Go type takes.
+// expected names, in JavaScript's words, the values that a Go type takes.
 func expected(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:
@@ -132,7 +132,7 @@ func expected(t reflect.Type) string {
 	return "an object"
 }
 
-// fieldsOf are the names of a struct's fields as the console has them, sorted.
+// fieldsOf are the console's names of a struct's fields, sorted.
 func fieldsOf(v reflect.Value) (names []string) {
 	for i := range v.NumField() {
 		if name := jsonName(v.Type().Field(i).Tag); name != "" && name != "-" {

@@ -20,11 +20,11 @@ import (
 // Lister lists the capsules that run here.
 type Lister interface{ Capsules() []console.CapsuleRow }
 
-// Storage says whether this node's key and ledger outlast the page.
+// Storage says whether this node's key and ledger outlast the page, and why not.
 type Storage struct {
 	Durable bool
 	Reason  console.StorageReason // why not
-	Detail  string                // the same in the words of what refused
+	Detail  string                // the same in the words of the error
 }
 
 func viewMemory(u budget.Use) console.MemoryUse {
@@ -33,8 +33,8 @@ func viewMemory(u budget.Use) console.MemoryUse {
 		Outputs: of(budget.Outputs)}
 }
 
-// whyNot says why a node gets no job at all for now, in the words of the page; empty when
-// it may get one.
+// whyNot says, in the page's words, why a node gets no job at all now; it is empty when the node
+// may get one.
 func whyNot(n placement.NodeInfo) string {
 	if !n.Candidate {
 		if n.Self {
@@ -71,7 +71,7 @@ func viewNode(n placement.NodeInfo, now time.Time) console.NodeRow {
 	return v
 }
 
-// replyCode is the stable code of an answer.
+// replyCode is the name of a reply's code.
 func replyCode(c capsule.ReplyCode) string {
 	if c == capsule.OK {
 		return "ok"
@@ -79,8 +79,8 @@ func replyCode(c capsule.ReplyCode) string {
 	return codeOf(replyError(capsule.Reply{Code: c}))
 }
 
-// considered lists who was looked at: the candidates best first, then the known
-// nodes that a requirement ruled out, with what they miss.
+// considered lists the nodes of a decision: the candidates best first, then the known nodes that a
+// requirement ruled out, with what they miss.
 func considered(d scheduler.Explanation, names map[identity.PeerID]string, chosen identity.PeerID) []console.Considered {
 	out := make([]console.Considered, 0, len(d.Top)+len(d.Ruled))
 	view := func(n scheduler.Node) console.Considered {
@@ -119,8 +119,7 @@ func joined(missed []scheduler.Requirement) string {
 	return text
 }
 
-// textOf shows output to a person: as it is when it is UTF-8, otherwise in hex,
-// cut after 64 KiB.
+// textOf shows output to people: UTF-8 as it is, other bytes in hex, cut after 64 KiB.
 func textOf(output []byte) string {
 	const most = 64 << 10
 	if !utf8.Valid(output) {
@@ -128,7 +127,7 @@ func textOf(output []byte) string {
 	}
 	if len(output) > most {
 		for output = output[:most]; !utf8.Valid(output); {
-			output = output[:len(output)-1] // at most three times: a character was cut
+			output = output[:len(output)-1] // at most three times, when the cut was within a character
 		}
 	}
 	return string(output)

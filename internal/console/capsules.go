@@ -16,9 +16,9 @@ type CapsuleRow struct {
 	HeartbeatAgeMs float64 `json:"heartbeatAgeMs"`
 	Restarts       int     `json:"restarts"`
 	Congested      bool    `json:"congested"`
-	// Bytes it emitted while nobody listened: they are gone.
+	// Bytes that it emitted while nothing listened; they are lost.
 	Unheard uint64 `json:"unheard"`
-	// Of the last end.
+	// The reason of the last end.
 	Reason string `json:"reason"`
 }
 
@@ -31,7 +31,7 @@ type CapsuleOffer struct {
 	Loaded bool `json:"loaded"`
 }
 
-// A capsule that inos.publish made known.
+// A capsule that inos.publish added.
 type Published struct {
 	Name  string `json:"name"`
 	CID   string `json:"cid"`
@@ -40,7 +40,7 @@ type Published struct {
 
 // The answer to a lifecycle command.
 type LifecycleReply struct {
-	// Of a capsule on another node: its peer id, a slash, its id there. Every verb takes it as it is.
+	// On another node: its peer id, a slash, and the capsule's id there. Every verb takes this form.
 	CapsuleID   string `json:"capsuleId"`
 	Code        string `json:"code"`
 	Message     string `json:"message"`
@@ -56,7 +56,7 @@ type CallResult struct {
 	Output    []byte `json:"-" bytes:"output"`
 	// The output as text, when it is UTF-8; otherwise hex.
 	Text string `json:"text"`
-	// On the capsule's node, its waiting for its turn included.
+	// On the capsule's node, the wait for its turn included.
 	RunMs float64 `json:"runMs"`
 }
 

@@ -5,16 +5,15 @@ import (
 	"reflect"
 )
 
-// Kind is what every event begins with: its type. The field that embeds it names the type in its
-// tag event.
+// Kind is the first field of every event: its type. The field that embeds it names the type in its tag event.
 type Kind struct {
-	_    [0]func() // nobody compares events: without the functions that could, the kernel is smaller
+	_    [0]func() // events are not compared: without the comparison functions the kernel is smaller
 	Type string    `json:"type"`
 }
 
 func (k *Kind) is(kind string) { k.Type = kind }
 
-// Moment is when an event was: Unix time.
+// Moment is the time of an event, in Unix time.
 type Moment struct {
 	At int64 `json:"at"`
 }
@@ -28,7 +27,7 @@ func Encode(e Event) ([]byte, error) {
 	return json.Marshal(e)
 }
 
-// Something for people to read.
+// A message for people.
 type LogEvent struct {
 	Kind  `event:"log"`
 	At    int64  `json:"at,omitempty"`
@@ -36,13 +35,13 @@ type LogEvent struct {
 	Text  string `json:"text"`
 	// 'shell', 'worker' or 'kernel'; absent for an event of the kernel.
 	Source string `json:"source,omitempty"`
-	// Of a capsule's own line.
+	// The capsule that wrote the line.
 	ID *string `json:"id,omitempty"`
-	// Events that were dropped.
+	// How many events were dropped.
 	Count *uint64 `json:"count,omitempty"`
 }
 
-// The kernel has a peer, and had none.
+// The kernel has a peer after it had none.
 type JoinedEvent struct {
 	Kind `event:"mesh:joined"`
 	Moment
@@ -50,7 +49,7 @@ type JoinedEvent struct {
 	Peers  int    `json:"peers"`
 }
 
-// It has none any more; it goes on trying.
+// The kernel has lost its last peer; it goes on trying.
 type PartedEvent struct {
 	Kind `event:"mesh:parted"`
 	Moment
@@ -69,18 +68,18 @@ type UnreachableEvent struct {
 type ClockEvent struct {
 	Kind `event:"clock:offset"`
 	Moment
-	// How far it is ahead; negative: behind.
+	// How far it is ahead of the median; negative: behind.
 	AheadMs float64 `json:"aheadMs"`
-	// Of how many peers that is known.
+	// How many peers' clocks are known.
 	Peers int `json:"peers"`
-	// Of how many of them it differs by more than a minute.
+	// From how many of them it differs by more than a minute.
 	Apart int `json:"apart"`
 	// Whether it differs by more than a minute.
 	Wrong   bool   `json:"wrong"`
 	Message string `json:"message"`
 }
 
-// A node is new here, or has expired or fallen silent.
+// A node is new, has expired, or no longer answers.
 type NodeEvent struct {
 	Kind `event:"node"`
 	Moment
@@ -89,7 +88,7 @@ type NodeEvent struct {
 	Gone   bool    `json:"gone"`
 }
 
-// A peer came or went.
+// A peer connected or disconnected.
 type PeerEvent struct {
 	Kind `event:"peer"`
 	Moment
@@ -97,7 +96,7 @@ type PeerEvent struct {
 	Connected bool   `json:"connected"`
 }
 
-// Something of a capsule changed; what did not is absent.
+// Something of a capsule changed; unchanged fields are absent.
 type CapsuleEvent struct {
 	Kind `event:"capsule"`
 	Moment
@@ -109,7 +108,7 @@ type CapsuleEvent struct {
 	Reason *string `json:"reason,omitempty"`
 	// Instances before this one.
 	Restarts *int `json:"restarts,omitempty"`
-	// Whether another instance follows.
+	// Whether another instance is started.
 	Restart *bool `json:"restart,omitempty"`
 	// A lifecycle command that was answered.
 	Command *string `json:"command,omitempty" ts:"LifecycleCommand"`
@@ -118,33 +117,33 @@ type CapsuleEvent struct {
 	Congested   *bool   `json:"congested,omitempty"`
 	MemoryBytes *uint64 `json:"memoryBytes,omitempty"`
 	MemoryEpoch *uint32 `json:"memoryEpoch,omitempty"`
-	// What it asked for and did not get.
+	// Memory that it requested and did not get.
 	RefusedBytes *uint64 `json:"refusedBytes,omitempty"`
 	MemoryLimit  *uint64 `json:"memoryLimit,omitempty"`
-	// What it did not do in time, after how long, and whether it was killed for it.
+	// What it did not do in time, the time that it had, and whether it was killed.
 	Overdue *string  `json:"overdue,omitempty" ts:"'pause'"`
 	AfterMs *float64 `json:"afterMs,omitempty"`
 	Killed  *bool    `json:"killed,omitempty"`
-	// Its ledger ran dry, or pays again: what was done.
+	// Its ledger can no longer pay, or can again: the action that followed.
 	Credit *string `json:"credit,omitempty" ts:"'pause' | 'resume' | 'kill'"`
 	Ledger *string `json:"ledger,omitempty"`
-	// Why that could not be done, if so.
+	// The error of that action, if it failed.
 	Failed *string `json:"failed,omitempty"`
 }
 
-// The CapsuleRow of `id` is new.
+// The CapsuleRow of `id` has changed.
 type HeartbeatEvent struct {
 	Kind `event:"heartbeat"`
 	ID   string `json:"id"`
 }
 
-// A job got further; inos.jobs() has its JobRow.
+// A job made progress; inos.jobs() has its JobRow.
 type JobEvent struct {
 	Kind `event:"job"`
 	Moment
 	ID    string `json:"id"`
 	State string `json:"state" ts:"'rejected' | 'admitted' | 'placed' | 'running' | 'done' | 'failed' | 'cancelled'"`
-	// Of a rejection.
+	// The code of a rejection.
 	Code    *string  `json:"code,omitempty"`
 	Reason  *string  `json:"reason,omitempty"`
 	Node    *string  `json:"node,omitempty"`
@@ -163,13 +162,13 @@ type FedEvent struct {
 	Moment
 	ID   string `json:"id"`
 	Node string `json:"node"`
-	// Peer id of who sent it; empty for this kernel.
+	// Peer id of the sender; empty for this kernel.
 	From   string `json:"from"`
 	Bytes  int64  `json:"bytes"`
 	Reason string `json:"reason"`
 }
 
-// What the kernel tells all its parts: 'mining:start', 'mining:stop', 'sensors:fidelity', 'capsule:throttled'.
+// A message of the kernel to all its parts: 'mining:start', 'mining:stop', 'sensors:fidelity', 'capsule:throttled'.
 type BroadcastEvent struct {
 	Kind `event:"broadcast"`
 	Moment

@@ -17,7 +17,7 @@ type JobRow struct {
 	Reason  string  `json:"reason"`
 }
 
-// One node as the scheduler saw it when it chose.
+// One node, as the scheduler saw it at the choice.
 type Considered struct {
 	PeerID       string   `json:"peerId"`
 	Name         string   `json:"name"`
@@ -29,7 +29,7 @@ type Considered struct {
 	Score    float64 `json:"score"`
 	Eligible bool    `json:"eligible"`
 	Chosen   bool    `json:"chosen"`
-	// Why not, or why: 'misses capabilities', 'highest score', ...
+	// Why it was or was not chosen: 'misses capabilities', 'highest score', ...
 	Reason string `json:"reason"`
 	// Every part of the score, in words; empty for a node that was ruled out.
 	Parts string `json:"parts"`
@@ -44,17 +44,17 @@ type DispatchResult struct {
 	Local      bool         `json:"local"`
 	Score      float64      `json:"score"`
 	Considered []Considered `json:"considered"`
-	// Why that node.
+	// Why it ran on that node.
 	Why    string `json:"why"`
 	Output []byte `json:"-" bytes:"output"`
 	// The output as text, when it is UTF-8; otherwise hex.
 	Text      string `json:"text"`
 	OutputCID string `json:"outputCid"`
-	// In microcredits, of all runs that were paid for.
+	// In microcredits, for all runs that were paid.
 	Cost uint64 `json:"cost"`
 	// True when the node's signed receipt was checked and settled.
 	Paid bool `json:"paid"`
-	// Bytes of capsule that had to travel for this job.
+	// Bytes of capsule that were transferred for this job.
 	CapsuleBytes uint64  `json:"capsuleBytes"`
 	Attempts     int     `json:"attempts"`
 	QueuedMs     float64 `json:"queuedMs"`
@@ -75,7 +75,7 @@ type Explanation struct {
 	Considered []Considered `json:"considered"`
 }
 
-// Why governance let a job in, or did not.
+// Why governance admitted a job or rejected it.
 type DecisionRow struct {
 	JobID    string `json:"jobId"`
 	Admitted bool   `json:"admitted"`
@@ -87,7 +87,7 @@ type DecisionRow struct {
 	// RFC 3339.
 	At     string `json:"at"`
 	Ledger string `json:"ledger"`
-	// Peer id of who sent it; empty for this console.
+	// Peer id of the sender; empty for this console.
 	From string `json:"from"`
 }
 

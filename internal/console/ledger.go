@@ -1,12 +1,12 @@
 package console
 
-// What a ledger has on this node's books, in microcredits.
+// The state of a ledger on this node's books, in microcredits.
 type BalanceRow struct {
 	Ledger string `json:"ledger"`
 	Own    bool   `json:"own"`
-	// Negative: owed on the credit line.
+	// Negative: a debt on the credit line.
 	Balance int64 `json:"balance"`
-	// By its owner's cheques, and not redeemed: that much less is available.
+	// Promised by its owner's cheques that are not redeemed; this much less is available.
 	Promised  uint64 `json:"promised"`
 	Held      uint64 `json:"held"`
 	Line      uint64 `json:"line"`
@@ -19,9 +19,9 @@ type LedgerEntry struct {
 	Entry uint64 `json:"entry"`
 	// RFC 3339.
 	At string `json:"at"`
-	// `let-go`: this entry and all before it are not kept any more; of it there are the number, the time and the hash.
+	// `let-go`: this entry and all before it are no longer kept; only its number, time and hash are.
 	Kind string `json:"kind"`
-	// In microcredits, as the cost is.
+	// In microcredits, like the cost.
 	Amount uint64 `json:"amount"`
 	Cost   uint64 `json:"cost"`
 	JobID  string `json:"jobId"`
@@ -30,12 +30,12 @@ type LedgerEntry struct {
 	Hash   string `json:"hash"`
 }
 
-// What a replay of the log found; amounts in microcredits.
+// The result of a replay of the log; amounts in microcredits.
 type LedgerReport struct {
 	OK bool `json:"ok" ts:"true"`
-	// Those let go among them.
+	// The entries let go included.
 	Entries uint64 `json:"entries"`
-	// How many have been let go, the oldest: the others were verified, from the state that was kept of these.
+	// How many of the oldest have been let go. The others were verified from the state that was kept of these.
 	Gone uint64 `json:"gone"`
 	// The hash of the newest of those, empty when there are none.
 	Before  string `json:"before"`

@@ -6,11 +6,10 @@ import (
 	"inos/internal/governance"
 )
 
-// Count is a whole number from 1 on. 0 is never a way to say that there is no limit: the field is
-// left out. Of a field of this type the tag of names the unit, most the largest that is taken, and
-// absent what holds when it is left out.
+// Count is a whole number from 1 on. 0 never means that there is no limit: then the field is left out. Of a field of
+// this type the tag of names the unit, most the largest value, and absent the meaning of leaving it out.
 type Count struct {
-	N     uint64 // 0 when what was given is none
+	N     uint64 // 0 when the given value is no count
 	Given string // as JSON, empty when nothing was given
 }
 
@@ -20,21 +19,22 @@ func (c *Count) UnmarshalJSON(b []byte) error {
 	if c.Given == "null" {
 		c.Given = "no finite number"
 	}
-	c.N, _ = strconv.ParseUint(string(b), 10, 64) // 0 when it is none
+	c.N, _ = strconv.ParseUint(string(b), 10, 64) // 0 when it is no count
 	return nil
 }
 
-// What inos.publish may be told.
+// The options of inos.publish.
 type PublishOptions struct {
-	// Gives the name to this capsule also when another one has it, which is known by its CID only from then on.
+	// Gives the name to this capsule also when another one has it; that one is then known by its CID only.
 	Replace bool `json:"replace,omitempty"`
 }
 
-// What inos.spawn may be told.
+// The options of inos.spawn.
 type SpawnOptions struct {
 	// Most memory the capsule may ever have, in bytes; what the module declares when absent.
 	MemoryLimit Count `json:"memoryLimit,omitzero" of:"bytes" most:"9007199254740991" absent:"what the module declares"`
-	// What it may use: refused unless the node has (`capability_missing`) and allows (`capability_denied`) every one.
+	// What it may use; refused unless the node has (`capability_missing`) and allows (`capability_denied`) every
+	// one.
 	Capabilities []string `json:"capabilities,omitempty"`
 	// `inos_sdk::args()` of the capsule, through all its restarts.
 	Args           []string `json:"args,omitempty"`
@@ -45,7 +45,7 @@ type SpawnOptions struct {
 	Restart string `json:"restart,omitempty" ts:"'permanent' | 'transient' | 'temporary'"`
 	// A name, this spawner's own: too many restarts of one member end them all.
 	Group string `json:"group,omitempty"`
-	// Of the group, the same for every member: who is started again with one that is; 'one-for-one' when absent.
+	// Of the group, the same for every member: which members restart with one that does; 'one-for-one' when absent.
 	Strategy string `json:"strategy,omitempty" ts:"'one-for-one' | 'rest-for-one'"`
 }
 
@@ -60,9 +60,9 @@ type DispatchOptions struct {
 	Args  []string `json:"args,omitempty"`
 	// Capabilities the node must have, every one: words of lower-case letters, digits, `-`, `_` and `.`.
 	Requires []string `json:"requires,omitempty"`
-	// The most the job may cost, in microcredits: a whole number from 1 on, and so much is held while it runs, or what it can
-	// cost until its deadline. Absent: what such runs usually cost at the node's price is held, and a run that takes longer is
-	// paid and repeated with more.
+	// The most the job may cost, in microcredits; from 1 on. This amount is held while it runs, or less when the job
+	// can cost less until its deadline. Absent: the usual cost of such runs at the node's price is held, and a run
+	// that takes longer is paid and repeated with more.
 	Budget Count `json:"budget,omitzero" of:"microcredits" most:"9007199254740991" absent:"no budget"`
 	// The most the node may charge, in microcredits a second; from 1 on.
 	MaxCost Count `json:"maxCost,omitzero" of:"microcredits a second" most:"9007199254740991" absent:"any price"`
@@ -70,20 +70,20 @@ type DispatchOptions struct {
 	Geo string `json:"geo,omitempty"`
 	// 0 lowest, 255 highest.
 	Priority uint8 `json:"priority,omitempty"`
-	// How long it may take from this call on, waiting included; from 1 on. The error of one that has passed (`deadline`) says how
-	// long the job waited, for what, and how long it ran. Absent: it has the time it needs.
+	// How long it may take from this call on, waiting included; from 1 on. The error after that (`deadline`) says
+	// how long the job waited, for what, and how long it ran. Absent: no limit.
 	DeadlineMs Count `json:"deadlineMs,omitzero" of:"milliseconds" most:"3162240000000" absent:"no deadline"`
-	// Who pays. A job without one is rejected.
+	// The ledger that pays. A job without one is rejected.
 	CreditLedgerID string `json:"creditLedgerId,omitempty"`
-	// Run it on so many distinct nodes; accepted once `agree` of them give the same output.
+	// Runs it on so many distinct nodes; accepted once `agree` of them give the same output.
 	Replicas Count `json:"replicas,omitzero" of:"nodes" most:"16" absent:"one node"`
 	// Absent means a majority of `replicas`.
 	Agree Count `json:"agree,omitzero" of:"nodes" most:"16" absent:"a majority"`
-	// W3C Trace Context of what asks: the job's spans become its children. A trace of its own when absent.
+	// W3C Trace Context of the caller: the job's spans become its children. A trace of its own when absent.
 	TraceParent string `json:"traceParent,omitempty"`
 }
 
-// Requirements is what the job requires of a node.
+// Requirements is the job's requirements of a node.
 func (o DispatchOptions) Requirements() governance.Requirements {
 	return governance.Requirements{Capabilities: o.Requires, GeoPrefix: o.Geo, MaxCost: o.MaxCost.N}
 }

@@ -1,13 +1,13 @@
 package console
 
-// Who a kernel is.
+// Identity of a kernel.
 type KernelInfo struct {
 	PeerID string `json:"peerId"`
 	// The ledger this kernel's own key controls: `ledger:` and the peer id.
 	LedgerID string `json:"ledgerId"`
 	Name     string `json:"name"`
 	Version  string `json:"version"`
-	// Whether key and ledger outlast this tab. When false, both are new and go with it; `durableReason` says why.
+	// Whether key and ledger outlast this tab. When false, both are new and end with it; `durableReason` says why.
 	Durable bool `json:"durable"`
 	// Empty when durable.
 	DurableReason StorageReason `json:"durableReason"`
@@ -15,9 +15,9 @@ type KernelInfo struct {
 	DurableDetail string `json:"durableDetail"`
 }
 
-// Why key and ledger last as long as the tab: another tab of this browser has them open; the browser keeps no files for
-// this page, as in a private window; it lacks what is needed; this site's storage was full at the start; or what is kept
-// does not verify, and was left as it is.
+// Why key and ledger last as long as the tab: another tab of this browser has them open; the browser keeps no files
+// for this page, as in a private window; it lacks what is needed; this site's storage was full at the start; or what
+// is kept does not verify, and was left as it is.
 type StorageReason string
 
 const (
@@ -29,7 +29,7 @@ const (
 	StorageDamaged     StorageReason = "storage_damaged"
 )
 
-// What the kernel itself knows of its state.
+// The kernel's state, as the kernel itself knows it.
 type KernelStatus struct {
 	KernelInfo
 	// 'joined' as long as it has a peer.
@@ -43,24 +43,24 @@ type KernelStatus struct {
 	Jobs         int      `json:"jobs"`
 	Capabilities []string `json:"capabilities"`
 	Bootstrap    []string `json:"bootstrap"`
-	// How far this machine's clock is ahead of the median of the connected peers' (negative: behind); null until one has
-	// been measured.
+	// How far this machine's clock is ahead of the median of the connected peers' (negative: behind); null until one
+	// has been measured.
 	ClockOffsetMs *float64 `json:"clockOffsetMs"`
-	// Whether this node takes jobs of other nodes: it does not for an active user or a low battery.
+	// Whether this node takes jobs of other nodes: not while its user is active or its battery is low.
 	Mining bool `json:"mining"`
-	// How fine the sensors run: it sinks when a capsule is congested.
+	// How often the sensors are read; lower while a capsule is congested.
 	Fidelity string `json:"fidelity"`
 	// Go's heap in bytes.
 	HeapBytes uint64 `json:"heapBytes"`
-	// What this kernel keeps for jobs, its own and others', in bytes.
+	// Memory for jobs, this kernel's own and others', in bytes.
 	Memory MemoryUse `json:"memory"`
 }
 
-// Bytes taken of a budget, before they are used; what finds none left is refused (`node_memory`).
+// Bytes taken of a budget before they are used; a request beyond it is refused (`node_memory`).
 type MemoryUse struct {
-	// Of all together. Memories of capsules are the browser's to bound and are not in it.
+	// Of all together. The browser bounds the capsules' own memories; they are not included.
 	Limit uint64 `json:"limit"`
-	// Capsules that are kept, and those on their way here.
+	// Stored capsules, and those on their way here.
 	Library   uint64 `json:"library"`
 	Snapshots uint64 `json:"snapshots"`
 	// Of jobs and calls, on their way here and until they have run.
@@ -84,7 +84,7 @@ type NodeRow struct {
 	FreeSlots  uint32  `json:"freeSlots"`
 	Queue      uint32  `json:"queue"`
 	GeoHash    string  `json:"geohash"`
-	// Measured here, estimated from the two nodes' network coordinates, or at worst what the node claims.
+	// Measured here, estimated from the two nodes' network coordinates, or else the node's own claim.
 	LatencyFrom string  `json:"latencyFrom" ts:"'ping' | 'coordinate' | 'claim' | 'self'"`
 	Addr        string  `json:"addr"`
 	ExpiresInMs float64 `json:"expiresInMs"`

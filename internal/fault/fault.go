@@ -1,9 +1,9 @@
-// Package fault makes the errors that callers tell apart: each has a code, which scripts
-// and other nodes compare, and says whether the same call may succeed later. It decides
-// which code of a chain of errors counts; it does no I/O. Every sentinel of every package
-// is made here. Those that the console shows have a comment with their meaning and, after
-// "Advice:", with what to do: web/codes.d.ts, web/src/codes.ts and docs/errors.md are
-// generated from these comments, and so is codes.go (go generate ./internal/fault).
+// Package fault makes the errors that callers distinguish. Each has a code, which scripts and other
+// nodes compare, and says whether the same call may succeed later. The package decides which code
+// of a chain of errors counts; it does no I/O. Every sentinel of every package is made here. Those
+// that the console shows have a comment with their meaning and, after "Advice:", with what to do.
+// web/codes.d.ts, web/src/codes.ts and docs/errors.md are generated from these comments, and so is
+// codes.go (go generate ./internal/fault).
 package fault
 
 import (
@@ -20,35 +20,35 @@ type Error struct {
 	rank       rank
 }
 
-// rank orders the errors of one chain: the code of the highest counts, of equals the
+// rank orders the errors of one chain: the code of the highest rank counts; among equals, the
 // outermost.
 type rank uint8
 
 const (
-	internal rank = iota // one package speaks to another; not for the console
+	internal rank = iota // between packages; not for the console
 	standard             // the standard library's
-	broad                // says what was tried; what it wraps says why
+	broad                // says what was tried; the wrapped error says why
 	plain
 	decisive // counts whatever it is wrapped in
 )
 
-// The three makers are small enough to be inlined: a package variable that is initialised
-// with one of them is data, and costs no code at the start.
+// The three makers are small enough to be inlined: then a package variable that is initialised with
+// one of them is data, and costs no code at the start.
 
-// Final makes a sentinel for what fails again however often it is tried.
+// Final makes a sentinel for a call that fails again however often it is tried.
 func Final(code, text string) *Error { return &Error{code, text, false, plain} }
 
-// Retryable makes a sentinel for what may succeed later.
+// Retryable makes a sentinel for a call that may succeed later.
 func Retryable(code, text string) *Error { return &Error{code, text, true, plain} }
 
-// Internal makes a sentinel that one package gives another. Its code, should the console
-// ever show it alone, is "internal".
+// Internal makes a sentinel between packages. Its code is "internal", should the console ever show
+// it alone.
 func Internal(text string) *Error { return &Error{"internal", text, false, internal} }
 
-// Broad has e give way to the errors that it wraps: they say why.
+// Broad ranks e below the errors that it wraps, since they say why.
 func (e *Error) Broad() *Error { return e.ranked(broad) }
 
-// Decisive has e count before the errors that it is wrapped in.
+// Decisive ranks e above the errors that it is wrapped in.
 func (e *Error) Decisive() *Error { return e.ranked(decisive) }
 
 func (e *Error) ranked(r rank) *Error {
@@ -64,28 +64,28 @@ func (e *Error) Code() string { return e.code }
 // Retryable reports whether the same call may succeed later.
 func (e *Error) Retryable() bool { return e.retryable }
 
-// Fault is e itself: see Carrier.
+// Fault is e itself; it implements Carrier.
 func (e *Error) Fault() *Error { return e }
 
-// Of reports whether e is for the console, and of one of these packages, whose name its
-// text begins with.
+// Of reports whether e is for the console and belongs to one of these packages: its text begins
+// with the package's name.
 func (e *Error) Of(packages ...string) bool {
 	name, _, _ := strings.Cut(e.text, ":")
 	return e.rank != internal && slices.Contains(packages, name)
 }
 
-// With is e with another answer to whether the same call may succeed later. The result is
-// no sentinel: it matches nothing by errors.Is.
+// With is a copy of e with another answer to whether the same call may succeed later. The result is
+// no sentinel: errors.Is does not match it.
 func (e *Error) With(retryable bool) *Error { return &Error{e.code, e.text, retryable, plain} }
 
-// Carrier is an error whose code is known when it is made: what another node says of a
-// job, for example.
+// Carrier is an error whose code is known only when it is made, such as another node's error about
+// a job.
 type Carrier interface {
 	error
 	Fault() *Error
 }
 
-// What the standard library says.
+// Errors of the standard library.
 var (
 	// Deadline: the time for the call is over. Advice: give it more time; the message says how long it waited, for
 	// what, and how long it ran.
@@ -98,8 +98,8 @@ var (
 	Unexpected = Final("internal", "internal error").ranked(internal)
 )
 
-// Find is the error of err's chain whose code counts: the one of the highest rank, of
-// equals the outermost. It is never nil: Unexpected when there is none.
+// Find is the error of err's chain whose code counts: the one of the highest rank; among equals,
+// the outermost. It is never nil: Unexpected when there is none.
 func Find(err error) *Error {
 	if e := Among(err, func(*Error) bool { return true }); e != nil {
 		return e
@@ -107,10 +107,10 @@ func Find(err error) *Error {
 	return Unexpected
 }
 
-// Among is Find for those errors of the chain that may count, nil when there is none.
+// Among is Find among the errors of the chain that may allows; nil when there is none.
 func Among(err error, may func(*Error) bool) *Error { return pick(err, may, nil) }
 
-// pick is best, or what counts more of err and what it wraps.
+// pick returns best, or an error of higher rank in err's chain.
 func pick(err error, may func(*Error) bool, best *Error) *Error {
 	if e := own(err); e != nil && (best == nil || e.rank > best.rank) && may(e) {
 		best = e
@@ -126,8 +126,8 @@ func pick(err error, may func(*Error) bool, best *Error) *Error {
 	return best
 }
 
-// own is the Error that err carries itself, nil when it has none. The standard library's
-// are known by what they match: errors of other modules may do so without wrapping them.
+// own is the Error that err itself carries, nil when it has none. The standard library's errors are
+// found by errors.Is: errors of other modules may match them without wrapping them.
 func own(err error) *Error {
 	if c, ok := err.(Carrier); ok {
 		return c.Fault()
@@ -143,8 +143,8 @@ func own(err error) *Error {
 	return nil
 }
 
-// Lookup is an error with code, nil when there is no such code. It is no sentinel: it
-// matches nothing by errors.Is.
+// Lookup is an error with this code, nil when there is no such code. It is no sentinel: errors.Is
+// does not match it.
 func Lookup(code string) *Error {
 	switch {
 	case slices.Contains(strings.Fields(finalCodes), code):

@@ -1,15 +1,14 @@
 package fault
 
-// Definition is a code and what is said of it.
+// Definition is a code with its documentation.
 type Definition struct {
 	Code            string
 	Retryable       bool
 	Meaning, Advice string
 }
 
-// Page are the codes of errors that the page makes by itself, before there is a kernel or
-// when it is gone. Those without a Meaning are the kernel's, too. The generator alone
-// reads it.
+// Page are the error codes that the page itself makes, before there is a kernel or when it is gone.
+// Those without a Meaning are also the kernel's. Only the generator reads it.
 var Page = []Definition{
 	{Code: "bad_argument"},
 	{Code: "boot_timeout", Retryable: true,

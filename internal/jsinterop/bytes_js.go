@@ -9,8 +9,7 @@ func Uint8Array(b []byte) js.Value {
 	return a
 }
 
-// Bytes copies the bytes of an ArrayBuffer, or of any view on a buffer, to Go; false when
-// v is neither.
+// Bytes copies an ArrayBuffer, or any view on a buffer, to Go; false when v is neither.
 func Bytes(v js.Value) ([]byte, bool) {
 	if v.Type() != js.TypeObject {
 		return nil, false

@@ -5,27 +5,27 @@ import (
 	"syscall/js"
 )
 
-// Callbacks hands the results of promises to Go functions. It owns two js.Func values for
-// all of them: each promise is a number, bound to one of the two on the JavaScript side,
-// so that nothing has to be released for each, and a late result is a number that nobody
-// knows. Safe for concurrent use.
+// Callbacks hands the results of promises to Go functions. It owns two js.Func values for all of
+// them. Each promise is a number that is bound to one of the two on the JavaScript side: so nothing
+// is released for each promise, and a late result is a number that is no longer known. Safe for
+// concurrent use.
 type Callbacks struct {
 	fulfilled, rejected js.Func
 
 	mu       sync.Mutex
 	waiting  map[int]Settled
 	next     int
-	inFlight int // promises that have not settled, and users of Acquire
+	inFlight int // unsettled promises, and users of Acquire
 	closing  bool
 	released bool
 }
 
-// Settled takes a promise's result: v is its value or, when !ok, its reason. It runs on
-// the event handler: it must not block, and must not call Callbacks while it holds a lock
-// that other goroutines hold across calls into JavaScript.
+// Settled takes in a promise's result: v is its value or, when !ok, its reason. It runs on the
+// event handler: it must not block, and must not call Callbacks while it holds a lock that other
+// goroutines hold across calls into JavaScript.
 type Settled func(ok bool, v js.Value)
 
-// NewCallbacks makes one; Close ends it.
+// NewCallbacks makes a Callbacks; Close ends it.
 func NewCallbacks() *Callbacks {
 	c := &Callbacks{waiting: map[int]Settled{}}
 	c.fulfilled = js.FuncOf(func(_ js.Value, args []js.Value) any { c.settled(true, args); return nil })
@@ -33,7 +33,7 @@ func NewCallbacks() *Callbacks {
 	return c
 }
 
-// Acquire keeps the two functions until Release; false once Close was called.
+// Acquire prevents the release of the two functions until Release; false once Close was called.
 func (c *Callbacks) Acquire() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,8 +52,8 @@ func (c *Callbacks) Release() {
 	c.releaseWhenIdle()
 }
 
-// Then calls f with the result of promise, never once the functions are released. It
-// marks a rejection as handled.
+// Then calls f with the result of promise, unless the functions are released by then. It marks a
+// rejection as handled.
 func (c *Callbacks) Then(promise js.Value, f Settled) {
 	c.mu.Lock()
 	if c.released {
@@ -71,7 +71,7 @@ func (c *Callbacks) Then(promise js.Value, f Settled) {
 
 // MarkHandled marks a rejection of promise as handled.
 func MarkHandled(promise js.Value) {
-	// Function.prototype is a function that does nothing.
+	// Function.prototype is a function without effect.
 	promise.Call("catch", js.Global().Get("Function").Get("prototype"))
 }
 
@@ -91,8 +91,7 @@ func (c *Callbacks) settled(ok bool, args []js.Value) {
 	c.releaseWhenIdle()
 }
 
-// Close releases the two functions once the last promise has settled. It does not wait
-// for that.
+// Close releases the two functions once the last promise has settled. It does not wait for that.
 func (c *Callbacks) Close() {
 	c.mu.Lock()
 	c.closing = true
@@ -113,8 +112,8 @@ func (c *Callbacks) releaseWhenIdle() {
 	}
 }
 
-// Pending counts the functions that wait, and the promises that have not settled with the
-// users of Acquire.
+// Pending counts the functions that wait, and the unsettled promises together with the users of
+// Acquire.
 func (c *Callbacks) Pending() (waiting, inFlight int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -7,9 +7,9 @@ import (
 	"syscall/js"
 )
 
-// Error is what JavaScript threw, or what a promise was rejected with.
+// Error is an exception of JavaScript, or the reason of a rejection.
 type Error struct {
-	Name    string // of an Error or a DOMException, as "QuotaExceededError"; empty without one
+	Name    string // of an Error or a DOMException, such as "QuotaExceededError"; otherwise empty
 	Message string
 }
 
@@ -42,7 +42,7 @@ func NameOf(err error) string {
 	return ""
 }
 
-// Text is v's property where v is an object and the property a string, otherwise empty.
+// Text is v's property when v is an object and the property a string; otherwise empty.
 func Text(v js.Value, property string) string {
 	if v.Type() != js.TypeObject {
 		return ""
@@ -53,8 +53,8 @@ func Text(v js.Value, property string) string {
 	return ""
 }
 
-// Try calls f and returns what JavaScript threw in it, as an *Error. An access to a
-// property of what is no object matches *js.ValueError. Other panics go on.
+// Try calls f and returns what JavaScript threw in it, as an *Error. Access to a property of a
+// value that is no object matches *js.ValueError. Other panics continue.
 func Try(f func()) (err error) {
 	defer func() {
 		switch r := recover().(type) {
@@ -76,7 +76,7 @@ func Try(f func()) (err error) {
 	return nil
 }
 
-// Call calls a method of v, as Try does.
+// Call calls a method of v, in Try.
 func Call(v js.Value, method string, args ...any) (result js.Value, err error) {
 	err = Try(func() { result = v.Call(method, args...) })
 	return result, err

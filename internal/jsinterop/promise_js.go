@@ -16,11 +16,11 @@ func NewPromise() (promise, resolve, reject js.Value) {
 	return js.Global().Get("Promise").New(executor), resolve, reject
 }
 
-// Await blocks the goroutine until promise settles and returns its value, or its reason
-// as an *Error. A value that is no promise is returned at once. When ctx ends, Await calls
-// abort, which must make the promise settle soon, and returns the cause: until then
-// JavaScript may call back, and nothing can be released. abort may be nil where ctx never
-// ends. Never call Await in a callback from JavaScript.
+// Await blocks the goroutine until promise settles and returns its value, or its reason as an
+// *Error. A value that is no promise is returned at once. When ctx ends, Await calls abort, which
+// must make the promise settle soon, and returns the cause once it has settled: until then
+// JavaScript may call back, and nothing can be released. abort may be nil where ctx never ends.
+// Never call Await in a callback from JavaScript.
 func Await(ctx context.Context, promise js.Value, abort func()) (js.Value, error) {
 	type settled struct {
 		v   js.Value

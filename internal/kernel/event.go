@@ -49,8 +49,8 @@ type (
 		At
 		Peer identity.PeerID
 	}
-	// Joined: this node has its first peer. Parted: it has lost its last one; the mesh goes on
-	// trying to get one back.
+	// Joined: this node has a peer after it had none. Parted: it has lost its last one; the mesh
+	// goes on trying to get one back.
 	Joined struct {
 		At
 		Peer identity.PeerID

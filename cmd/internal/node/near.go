@@ -8,8 +8,8 @@ import (
 	"inos/internal/scheduler"
 )
 
-// scorer is what nodes are ranked by: the default score, and distance besides when
-// near says "GEOHASH:KM": a node KM away from GEOHASH scores half.
+// scorer ranks nodes: by the default score and, when near is "GEOHASH:KM", also by distance: a node
+// KM away from GEOHASH scores half.
 func scorer(near string) (scheduler.Scorer, error) {
 	if near == "" {
 		return nil, nil
@@ -26,7 +26,7 @@ func scorer(near string) (scheduler.Scorer, error) {
 	return s, nil
 }
 
-// CheckNear says whether near has the form of Config.Near.
+// CheckNear reports whether near has the form of Config.Near.
 func CheckNear(near string) error {
 	_, err := scorer(near)
 	return err

@@ -1,6 +1,6 @@
-// Package node builds one node of its parts: signer and ledger, gate, library,
-// supervisor and kernel. The native node and the browser kernel differ only in
-// the runtime, the log and the mesh they bring.
+// Package node builds one node from its parts: signer and ledger, gate, library, supervisor and
+// kernel. The native node and the browser kernel differ only in the runtime, the log and the mesh
+// that they pass in.
 package node
 
 import (
@@ -29,56 +29,55 @@ import (
 	"inos/internal/wire"
 )
 
-// Config of a Node. Key, Kind and Runtime are required; zero figures mean the
-// defaults of the parts.
+// Config of a Node. Key, Kind and Runtime are required; figures of zero mean the defaults of the
+// parts.
 type Config struct {
 	Key          ed25519.PrivateKey // identity, publisher and ledger key in one
 	Name, Kind   string
 	Capabilities []string
 	GeoHash      string
-	Ownership    []byte // the owner's word that the key's node is theirs (wire.SealOwnership); nil: none
+	Ownership    []byte // the owner's statement that the key's node is theirs (wire.SealOwnership); nil: none
 	CreditCost   uint64 // microcredits per second of capsule time
 	Slots        int
 	Runtime      capsule.Runtime
-	// Memory is what all parts take theirs from, the Runtime's among them where it does; nil: without
+	// Memory is the budget of all parts, and of the Runtime where it uses it too; nil: without
 	// bound.
 	Memory *budget.Memory
 	Log    credit.Log // nil: a log that lasts as long as the program
-	// Keep keeps what is worth keeping besides the ledger: what this node can show for
-	// what it is owed, and what it has seen of others. nil: it lasts as long as the
-	// program.
+	// Keep stores what must last besides the ledger: this node's proofs of what it is owed, and its
+	// measurements of others. nil: it lasts as long as the program.
 	Keep payment.Store
-	// Export hears of every span of this node, and of those that browsers ship to it;
-	// it must not block. nil: no spans are taken from others.
+	// Export gets every span of this node, and those that browsers send to it; it must not block.
+	// nil: no spans are taken from others.
 	Export func(trace.Span)
 	// Allowance is what this node's own ledger may spend, in microcredits.
 	Allowance uint64
 	// StrangerLine is the credit granted to a ledger whose first voucher arrives.
 	StrangerLine uint64
 	Policy       governance.Policy
-	// KeptPolicy starts with the policy that was taken last, where Policy is none.
+	// KeptPolicy starts with the last policy that was put in force, where Policy is none.
 	KeptPolicy   bool
 	MaxCapsules  int // live at once
 	Nodes        int // known at most; 0 means 1<<20
 	Overdue      supervisor.OverduePolicy
 	PublishEvery time.Duration
 	PingEvery    time.Duration
-	// Hedge sends a second copy of this node's own jobs when the first takes unusually
-	// long; see kernel.Config.
+	// Hedge sends a second copy of this node's own jobs when the first takes unusually long; see
+	// kernel.Config.
 	Hedge bool
-	// Near, as GEOHASH:KM, makes distance count for this node's own jobs: a node KM away
-	// from GEOHASH scores half. Empty: it does not.
+	// Near, as GEOHASH:KM, makes distance count for this node's own jobs: a node KM away from
+	// GEOHASH scores half. Empty: distance does not count.
 	Near string
 	// Now is this machine's clock, with its monotonic reading; nil means time.Now.
 	Now func() time.Time
-	// OnHeartbeat hears of every heartbeat; it must not block. May be nil.
+	// OnHeartbeat is called for every heartbeat; it must not block. May be nil.
 	OnHeartbeat func(capsuleID string)
 
 	supervise func(*supervisor.Config) // changes it, in tests
 	capacity  uint64                   // of the library, in tests; 0: as it is
 }
 
-// Node is the parts, joined. Run the Kernel; it serves the rest.
+// Node is the joined parts of a node. Run the Kernel; it serves the rest.
 type Node struct {
 	Payment    *payment.Service
 	Reputation *credit.Reputation
@@ -99,11 +98,11 @@ type Node struct {
 	durability *payment.Durability
 	reputation *payment.SavedReputation
 	sequence   *mesh.SavedSequence
-	forwarder  *forward.Forwarder // nil: this node's spans go nowhere, or to Config.Export
-	receiver   *forward.Receiver  // nil: other nodes' spans are not taken
+	forwarder  *forward.Forwarder // nil: this node's spans are not sent, or go to Config.Export
+	receiver   *forward.Receiver  // nil: other nodes' spans are refused
 
 	mu    sync.Mutex
-	beats map[string]time.Time // of each capsule's latest heartbeat
+	beats map[string]time.Time // time of each capsule's latest heartbeat
 }
 
 // New builds a node. It starts nothing.
@@ -172,7 +171,7 @@ func New(cfg Config) (*Node, error) {
 		GeoHash:         cfg.GeoHash,
 		CreditCost:      cfg.CreditCost,
 		Slots:           cfg.Slots,
-		AlwaysVolunteer: cfg.Kind == "native", // nobody sits at one
+		AlwaysVolunteer: cfg.Kind == "native", // a native node has no user in front of it
 		Gate:            n.Gate,
 		Capsules:        kernel.Supervised(n.Supervisor),
 		Blobs:           n.Library,
@@ -194,7 +193,7 @@ func New(cfg Config) (*Node, error) {
 	return n, nil
 }
 
-// joinBackground makes what the node does of its own accord.
+// joinBackground makes the node's background work.
 func (n *Node) joinBackground(cfg Config) {
 	n.requests = request.New(n.Kernel, n.now)
 	n.clearing = clearing.New(clearing.Config{Payment: n.Payment, Ledger: n.Ledger, Signer: n.Signer, Requests: n.requests,
@@ -205,7 +204,7 @@ func (n *Node) joinBackground(cfg Config) {
 	case cfg.Export != nil:
 		n.receiver = forward.NewReceiver(cfg.Export)
 		n.Kernel.Spans().Listen(func(s trace.Span) {
-			if s.Node == self { // the other nodes export theirs
+			if s.Node == self { // the other nodes export their own
 				cfg.Export(s)
 			}
 		})
@@ -215,7 +214,8 @@ func (n *Node) joinBackground(cfg Config) {
 	}
 }
 
-// Requests are what this node answers besides jobs and commands: give them to the mesh.
+// Requests are the requests that this node answers besides jobs and commands: pass them to the
+// mesh.
 func (n *Node) Requests() map[string]mesh.RequestFunc {
 	notes := n.clearing.Answers()
 	if n.receiver != nil {
@@ -227,11 +227,11 @@ func (n *Node) Requests() map[string]mesh.RequestFunc {
 	return notes
 }
 
-// Sequence is the number that this node's profiles may have reached in an earlier run: give
-// it to the mesh.
+// Sequence is the sequence number that this node's profiles may have reached in an earlier run:
+// pass it to the mesh.
 func (n *Node) Sequence() uint64 { return n.sequence.Last() }
 
-// snapshots are this node's, sealed by its library to travel.
+// snapshots are this node's snapshots, sealed by its library for transfer.
 type snapshots struct {
 	*library.Images
 	library *library.Library
@@ -240,8 +240,8 @@ type snapshots struct {
 // Seal implements lifecycle.Snapshots.
 func (s snapshots) Seal(name string, b []byte) (mesh.Blob, error) { return s.library.Seal(name, b) }
 
-// newLibrary takes in what the policy allows. The kernel asks again before each
-// start: the policy may have changed since.
+// newLibrary makes a library that takes in what the policy allows. The kernel asks again before
+// each start, since the policy may have changed.
 func newLibrary(cfg Config, gate *governance.Gate) (*library.Library, error) {
 	return library.New(library.Config{
 		Self:     identity.PeerIDOf(cfg.Key.Public().(ed25519.PublicKey)),
@@ -258,7 +258,7 @@ func newLibrary(cfg Config, gate *governance.Gate) (*library.Library, error) {
 	})
 }
 
-// share is most, or what is left of it by one of so many parts of memory.
+// share is most, or one of parts equal parts of memory's limit when that is less.
 func share(most uint64, memory *budget.Memory, parts uint64) uint64 {
 	if all := memory.Most(); all > 0 {
 		return min(most, all/parts)
@@ -266,7 +266,8 @@ func share(most uint64, memory *budget.Memory, parts uint64) uint64 {
 	return most
 }
 
-// strangersLines is how many of their lines all strangers together can owe a node.
+// strangersLines times a stranger's credit line is the most that all strangers together can owe a
+// node.
 const strangersLines = 16
 
 func (n *Node) openLedger(cfg Config) (err error) {
@@ -288,8 +289,8 @@ func (n *Node) openLedger(cfg Config) (err error) {
 	return nil
 }
 
-// Run runs the kernel, joined to m, which may be nil, and what the node does of its own
-// accord, until ctx ends. It returns when all of that has ended.
+// Run runs the kernel, joined to m, which may be nil, and the node's background work, until ctx
+// ends. It returns when all of that has ended.
 func (n *Node) Run(ctx context.Context, m mesh.Mesh) error {
 	var work sync.WaitGroup
 	defer work.Wait()

@@ -10,12 +10,12 @@ import (
 	"inos/internal/wire"
 )
 
-// policyKey is where the policy taken last is kept, signed by this node's own key.
+// policyKey is the key of the last policy put in force, signed by this node's own key.
 const policyKey = "policy/in-force"
 
-// Replace puts p in force, whole or not at all, and keeps it: an older one is not
-// taken after a restart either. Errors match governance's ErrPolicyInvalid or
-// ErrPolicyStale; with any error the policy in force stays.
+// Replace puts p in force, completely or not at all, and stores it: an older policy is refused
+// after a restart, too. Errors match governance's ErrPolicyInvalid or ErrPolicyStale; with any
+// error the policy in force stays.
 func (n *Node) Replace(p governance.Policy) (governance.Enforced, error) {
 	changes, looked, err := n.Gate.DryRun(p)
 	if err != nil {
@@ -27,7 +27,7 @@ func (n *Node) Replace(p governance.Policy) (governance.Enforced, error) {
 	return governance.Enforced{Policy: p, Changes: changes, Looked: looked}, n.keepPolicy(p)
 }
 
-// Enforce is Replace for a policy written as text. Errors that match
+// Enforce does what Replace does, for a policy written as text. Errors that match
 // governance.ErrPolicyInvalid name the line.
 func (n *Node) Enforce(text string) (governance.Enforced, error) {
 	p, err := governance.ParsePolicy(text)
@@ -51,8 +51,8 @@ func (n *Node) keepPolicy(p governance.Policy) error {
 	return nil
 }
 
-// policyAtStart is the policy to start with: given, or the one taken last where that
-// is what the node is to go on with. given must not be older than that one.
+// policyAtStart is the policy to start with: given or, with goOn and without a given one, the last
+// one put in force. given must not be older than that one.
 func (n *Node) policyAtStart(given governance.Policy, goOn bool) (governance.Policy, error) {
 	if n.keep == nil {
 		return given, nil

@@ -7,9 +7,8 @@ import (
 	"inos/internal/supervisor"
 )
 
-// note keeps the time of a capsule's latest heartbeat, which only people want to
-// know, and passes the event on. It runs under the supervisor's lock: it does not
-// block and does not call back.
+// note records the time of a capsule's latest heartbeat, which is only displayed, and passes the
+// event on. It runs under the supervisor's lock: it does not block and does not call back.
 func (n *Node) note(e supervisor.Event) {
 	switch e := e.(type) {
 	case supervisor.HeartbeatReceived:
