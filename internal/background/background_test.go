@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A task is called at each interval and never twice at a time, has its time limit, and ends
-// with the context.
+// A task is called at each interval and never twice at a time, has its time limit, and ends with
+// the context.
 func TestEvery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

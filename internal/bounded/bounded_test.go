@@ -11,10 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// answer is more than a connection's buffers hold.
+// answer is larger than a connection's buffers.
 const answer = 32 << 20
 
-// serving is a server whose answers are long, and where it is.
+// serving starts a server with long answers and returns its listener. ended receives the result
+// of each long answer.
 func serving(t *testing.T, most int, silence time.Duration) (l *listener, ended chan error) {
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -38,7 +39,7 @@ func serving(t *testing.T, most int, silence time.Duration) (l *listener, ended 
 	return l, ended
 }
 
-// reader asks for a long answer and reads nothing of it.
+// reader requests a long answer and reads nothing of it.
 func reader(t *testing.T, l net.Listener) net.Conn {
 	c, err := net.Dial("tcp", l.Addr().String())
 	require.NoError(t, err)
@@ -48,7 +49,8 @@ func reader(t *testing.T, l net.Listener) net.Conn {
 	return c
 }
 
-// Four hundred readers that read nothing hold no more than their number, and shut out nobody.
+// Four hundred clients that read nothing hold no more than the bound of connections, and shut
+// out nobody.
 func TestReadersThatReadNothing(t *testing.T) {
 	l, _ := serving(t, 64, time.Hour)
 	for range 400 {
@@ -66,7 +68,7 @@ func TestReadersThatReadNothing(t *testing.T) {
 	}
 }
 
-// An answer that nobody takes ends, though there is room; one that is taken does not.
+// An answer that is not read is ended even when there is room; one that is read is not.
 func TestAnAnswerThatNobodyTakesEnds(t *testing.T) {
 	l, ended := serving(t, 64, 2*time.Second)
 	reader(t, l)
@@ -80,7 +82,7 @@ func TestAnAnswerThatNobodyTakesEnds(t *testing.T) {
 	require.NoError(t, <-ended)
 }
 
-// Who goes is of the network that has most, and has stood still for longest.
+// The connection to close is the one idle longest of the network with the most.
 func TestWhoGoesWhenThereIsNoRoom(t *testing.T) {
 	w := crowd{most: 4, of: map[string]int{}}
 	now := time.Now()

@@ -40,7 +40,7 @@ func TestWithoutABoundItCountsAll(t *testing.T) {
 	l.End()
 }
 
-// However leases come and go, what is taken is what they hold and no more than there is.
+// In any order of leases, what is taken is what they hold, and no more than there is.
 func TestLeasesAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const most = 1000

@@ -28,7 +28,7 @@ func TestTold(t *testing.T) {
 	require.True(t, clock.Told(time.Time{}, now).IsZero())
 }
 
-// A clock that is set moves no number.
+// Setting a clock changes no number.
 func TestLine(t *testing.T) {
 	var l clock.Line
 	wall := clocktest.New(0)
@@ -50,7 +50,7 @@ func TestLine(t *testing.T) {
 	require.EqualValues(t, -1<<63, clock.UnixNano(time.Unix(-1<<40, 0)))
 }
 
-// The measurement with the shortest round trip stands, until it is old or a clock is set.
+// The measurement with the shortest round trip is used until it is old or a clock is set.
 func TestOffset(t *testing.T) {
 	now := time.Now()
 	ask := func(ahead, there, back, at time.Duration) clock.Offset {
@@ -81,7 +81,7 @@ func TestOffsetIsRenewed(t *testing.T) {
 	require.Equal(t, quick, best.With(quick))
 }
 
-// When this machine's own clock is set, everybody is as far ahead of it as that.
+// When this machine's own clock is set, every other clock's offset changes by as much.
 func TestOwnClockIsSet(t *testing.T) {
 	wall := clocktest.New(0)
 	o := clock.Offset{Ahead: 40 * time.Second, RTT: time.Millisecond, At: wall.Now()}

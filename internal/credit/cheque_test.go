@@ -11,7 +11,7 @@ import (
 	"inos/internal/testkit"
 )
 
-// node is one side of two that work for each other.
+// node is one of two nodes that work for each other.
 type node struct {
 	n      byte
 	wallet *Signer
@@ -42,8 +42,8 @@ func (x *node) standing(t require.TestingT, o *node) Standing {
 	return s
 }
 
-// job is x paying y cost for one job; when late, x has not yet settled the
-// receipt, which is returned.
+// job has x pay y cost for one job. If late, x has not settled the receipt yet; the receipt is
+// returned.
 func (x *node) job(t require.TestingT, y *node, id int, cost uint64, late bool) []byte {
 	v, raw, err := x.wallet.Issue(testJob(id), y.wallet.Peer(), cost, testNow.Add(time.Hour))
 	require.NoError(t, err)
@@ -114,10 +114,10 @@ func TestChequeClearsBothWays(t *testing.T) {
 	}
 }
 
-// Jobs both ways, late receipts, cheques that are lost, repeated and out of
-// order, drawn by both at once, restarts: on both books what is open, promised and
-// set off adds up to what the jobs cost, and when both have set off the same both
-// say the same of what is left.
+// Random jobs in both directions, late receipts, restarts, and cheques that are lost, repeated,
+// out of order or drawn by both at once. On both books the open, promised and set-off amounts
+// add up to the cost of the jobs. When both have set off the same amount, both show the same
+// balance.
 func TestChequesAgree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const line = 100_000

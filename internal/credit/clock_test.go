@@ -14,11 +14,11 @@ import (
 var wrongClocks = []time.Duration{20 * time.Second, -20 * time.Second, 100 * time.Second, -100 * time.Second, time.Hour, -time.Hour,
 	48 * time.Hour, -48 * time.Hour, 74 * 365 * 24 * time.Hour, -20 * 365 * 24 * time.Hour}
 
-// ownNode is the peer whose ledger w signs for.
+// ownNode returns the peer whose ledger w signs for.
 func ownNode(w *Signer) identity.PeerID { return w.Peer() }
 
-// A payer whose clock is wrong, or a worker whose is: its own node's vouchers are good for
-// as long as they say, and no longer.
+// The clock of the payer or the worker is wrong. The vouchers of the payer's own node are valid
+// exactly as long as they say.
 func TestVouchersByTheirOwnersClock(t *testing.T) {
 	for _, off := range wrongClocks {
 		t.Run(off.String(), func(t *testing.T) {
@@ -86,9 +86,8 @@ func TestVouchersByTheirOwnersClock(t *testing.T) {
 	}
 }
 
-// A clock that was a day ahead, or in the year 2100, and is right after a restart: no
-// voucher of its owner's node is refused for that, no hold lasts until then, and strangers
-// leave in their time.
+// A clock was a day or decades ahead and is right after a restart. No voucher from its owner's
+// node is refused for that, no hold lasts until then, and unproven accounts are closed on time.
 func TestClockPutRight(t *testing.T) {
 	for _, off := range []time.Duration{time.Hour, 24 * time.Hour, 74 * 365 * 24 * time.Hour} {
 		t.Run(off.String(), func(t *testing.T) {
@@ -149,8 +148,7 @@ func TestClockPutRight(t *testing.T) {
 	}
 }
 
-// An entry that is refused leaves no trace, also when it is the first after the clock was
-// put back.
+// A refused entry changes nothing, even as the first one after the clock was set back.
 func TestRefusedAfterFallback(t *testing.T) {
 	log := &MemoryLog{}
 	l := openTest(t, log)

@@ -13,20 +13,20 @@ import (
 
 var nonces atomic.Int64
 
-// spends has a fresh ledger, or the same for the same name, pay amount here; it reports
-// whether that was held, and settled.
+// spends has a ledger pay amount here: a fresh one for a new name, otherwise the name's. It
+// reports whether amount was held and settled.
 func spends(t *testing.T, l *Ledger, name string, amount uint64, now time.Time) bool {
 	t.Helper()
 	return spendsFrom(t, l, "", name, amount, now)
 }
 
-// spendsFrom is spends by somebody on a network.
+// spendsFrom is spends from a given network.
 func spendsFrom(t *testing.T, l *Ledger, origin, name string, amount uint64, now time.Time) bool {
 	t.Helper()
 	return holds(t, l, origin, name, amount, amount, now)
 }
 
-// holds reports whether amount is held for somebody's job, which then costs cost.
+// holds reports whether amount is held for a job of the ledger, which then costs cost.
 func holds(t *testing.T, l *Ledger, origin, name string, amount, cost uint64, now time.Time) bool {
 	t.Helper()
 	ledger := testkit.NamedLedger(name)
@@ -45,8 +45,8 @@ func holds(t *testing.T, l *Ledger, origin, name string, amount, cost uint64, no
 	return true
 }
 
-// However many keys somebody makes, all together owe no more than the line of all strangers;
-// whoever pays from a balance, or has a line of its own, is not concerned.
+// All unproven accounts together owe no more than their shared line, however many keys there
+// are. An account that pays from a balance, or has a line of its own, is not limited by it.
 func TestStrangersTogetherHaveALine(t *testing.T) {
 	const line, total = 1_000, 8_000
 	log := &MemoryLog{}
@@ -76,9 +76,9 @@ func TestStrangersTogetherHaveALine(t *testing.T) {
 	require.False(t, spends(t, l, "key1", 100, now))
 }
 
-// The strangers of one network may owe as much as is free of the line of all, of however many
-// keys they are: one network alone has half of it, and the next one half of the rest. Who is
-// on which network outlasts a restart, with a checkpoint and without.
+// The unproven accounts of one network may owe as much as is left of the shared line, however
+// many keys there are: the first network gets half of it, the next one half of the rest. An
+// account's network survives a restart, with a checkpoint and without.
 func TestStrangersOfOneNetworkShareTheLine(t *testing.T) {
 	const line, total = 1_000, 8_000
 	for name, every := range map[string]int{"log": 1 << 20, "checkpoint": 1} {
@@ -111,7 +111,7 @@ func TestStrangersOfOneNetworkShareTheLine(t *testing.T) {
 	}
 }
 
-// A stranger that was let in before networks were written down has one of its own.
+// An unproven account of an older log, without a network, counts as a network of its own.
 func TestAStrangerWithoutANetworkHasItsOwn(t *testing.T) {
 	var one, two key
 	one[0], two[0] = 1, 2
@@ -120,8 +120,8 @@ func TestAStrangerWithoutANetworkHasItsOwn(t *testing.T) {
 	require.Equal(t, networkOf("192.0.2.0/24", one), networkOf("192.0.2.0/24", two))
 }
 
-// Who pays is whoever this node's owner means, has the money here, or has worked off more than
-// it owes; a line that everybody gets is not.
+// Pays is true for an account that the node's owner opened, that has a balance here, or that has
+// set off at least what it owes. A line that everybody gets is not enough.
 func TestWhoPays(t *testing.T) {
 	a, b := newNode(t, 1, 100_000), newNode(t, 2, 100_000)
 	pays := func() bool { return b.ledger.Pays(a.wallet.Ledger()) }
@@ -152,8 +152,8 @@ func TestWhoPays(t *testing.T) {
 	require.True(t, pays(), "it is meant")
 }
 
-// A stranger whose jobs cost next to nothing is never refused for what was held for them: what
-// strangers owe goes down as soon as a job has ended.
+// An unproven account whose jobs cost almost nothing is never refused for its earlier holds:
+// what unproven accounts owe falls as soon as a job has ended.
 func TestWhatWasHeldForStrangersIsNotOwed(t *testing.T) {
 	const line = 1_000
 	l := openTest(t, &MemoryLog{}, func(c *Config) { c.StrangerLine, c.StrangersLine = line, 16*line })

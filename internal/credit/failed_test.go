@@ -12,7 +12,7 @@ import (
 	"inos/internal/testkit"
 )
 
-// fullLog fails while it is full, without keeping anything.
+// fullLog refuses records while it is full.
 type fullLog struct {
 	MemoryLog
 	mu    sync.Mutex
@@ -41,9 +41,9 @@ func (l *fullLog) set(full error) {
 	l.mu.Unlock()
 }
 
-// A log that is full for a while: what was acknowledged stays, what is refused is refused
-// by name and retryable, and moves nothing; the log is not tried without a pause; and as
-// soon as there is room the ledger goes on, without being opened again.
+// A log is full for a while. Acknowledged entries stay. Refused ones fail by name, retryably,
+// and move nothing. The log is not retried without a pause. Once it has room, the ledger
+// continues without being opened again.
 func TestLedgerGoesOnWhenTheLogDoes(t *testing.T) {
 	log := &fullLog{}
 	l, err := OpenLedger(Config{Log: log, Codec: plainCodec{}})
@@ -99,7 +99,7 @@ func TestLedgerGoesOnWhenTheLogDoes(t *testing.T) {
 	require.Equal(t, h, g)
 }
 
-// Movements that wait behind a write that fails are refused with it.
+// Transfers that wait behind a failing write are refused with it.
 func TestMovementsBehindAFailureFail(t *testing.T) {
 	log := &fullLog{gate: make(chan struct{})}
 	l, err := OpenLedger(Config{Log: log, Codec: plainCodec{}})
@@ -129,7 +129,7 @@ func TestMovementsBehindAFailureFail(t *testing.T) {
 	require.EqualValues(t, 5, b.Available())
 }
 
-// stuckLog cannot say what counts while it is full, and can be read.
+// stuckLog cannot Replay while it is full, but can be read.
 type stuckLog struct{ fullLog }
 
 func (l *stuckLog) Replay(from uint64, base Base, fn func([]byte) error) error {

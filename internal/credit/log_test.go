@@ -55,8 +55,7 @@ func busyLog(t testing.TB) *MemoryLog {
 	return log
 }
 
-// Every bit of every record, and of the checkpoint: a flip is found, and named by
-// entry.
+// Every bit flip in every record and in the checkpoint is found and reported with its entry.
 func TestEveryFlippedBitIsFound(t *testing.T) {
 	log := busyLog(t)
 	report, err := Verify(log, nil)
@@ -143,7 +142,7 @@ func TestFormatCredits(t *testing.T) {
 	}
 }
 
-// 50 goroutines with the same vouchers, holds and receipts: each pays once.
+// 50 goroutines use the same vouchers, holds and receipts: each pays once.
 func TestConcurrentDuplicates(t *testing.T) {
 	l := openTest(t, &MemoryLog{}, func(c *Config) { c.StrangerLine = 1 << 40; c.CheckpointEvery = 10 })
 	w, peer := testWallet(t, 1), testWallet(t, 2)
@@ -261,8 +260,8 @@ func FuzzReplay(f *testing.F) {
 	})
 }
 
-// FuzzApply gives the state entries that chain but that this program would never
-// write: it refuses them whole or keeps the sum.
+// FuzzApply gives the state chained entries that this program would never write. It refuses them
+// whole or keeps the sum.
 func FuzzApply(f *testing.F) {
 	f.Add(uint8(5), uint8(0), uint64(10), uint64(0), int64(1<<62), uint8(1), uint8(1), uint8(1))
 	f.Fuzz(func(t *testing.T, kind, flags uint8, amount, cost uint64, expires int64, nonce, ledger, peer uint8) {

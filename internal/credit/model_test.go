@@ -11,7 +11,7 @@ import (
 	"inos/internal/testkit"
 )
 
-// model is the same economy, written the slow and obvious way.
+// model is a slow and simple implementation of the same economy.
 type model struct {
 	forgotten  int64 // the ledger's: of the vouchers that expire until then some are not known any more
 	remembered bool  // the ledger's: whether the voucher in question is
@@ -76,7 +76,7 @@ func (m *model) hold(v Voucher, ledger, payee byte, amount int64, now time.Time)
 	return nil
 }
 
-// shift is what a clock that has been put back by d does.
+// shift adjusts the model to a clock that was set back by d.
 func (m *model) shift(d int64) {
 	for _, h := range m.holds {
 		if h.end == nil {
@@ -85,7 +85,7 @@ func (m *model) shift(d int64) {
 	}
 }
 
-// until is when what has been used can be forgotten, at the earliest.
+// until returns the earliest time at which a used voucher may be forgotten.
 func (h *modelHold) until() int64 {
 	return max(h.expires.UnixNano(), h.ended.Add(remember).UnixNano())
 }
@@ -115,7 +115,7 @@ func (m *model) end(n Nonce, ledger, payee byte, cost int64, settle bool, now ti
 	return nil
 }
 
-// tearingLog fails when told to, before or after the records are kept.
+// tearingLog fails on request, before or after storing the records.
 type tearingLog struct {
 	MemoryLog
 	fail, keep bool
@@ -131,9 +131,9 @@ func (l *tearingLog) Append(records [][]byte) error {
 	return nil
 }
 
-// Random histories of accounts, jobs, duplicates, reorderings, clocks that jump a
-// day and crashes: the ledger and the model agree after every step, the sum is 0,
-// no balance passes its floor, nothing pays twice.
+// Random histories of accounts, jobs, duplicates, reorderings, clocks that jump a day and
+// crashes. The ledger and the model agree after every step, the sum is 0, no balance passes its
+// floor, and nothing pays twice.
 func TestLedgerAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		log := &tearingLog{}

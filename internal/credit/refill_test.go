@@ -16,7 +16,7 @@ func (x *node) of(t require.TestingT, o *node) Balance {
 	return b
 }
 
-// ownBooks opens x again as the ledger of x's own node.
+// ownBooks opens x's books again as the ledger of x's own node.
 func (x *node) ownBooks(t require.TestingT, line uint64) {
 	require.NoError(t, x.ledger.Close())
 	var err error
@@ -24,8 +24,8 @@ func (x *node) ownBooks(t require.TestingT, line uint64) {
 	require.NoError(t, err)
 }
 
-// What a node earns it can spend: buying and selling for the same leaves its own ledger
-// as it was, and so does a job on its own node.
+// A node can spend what it earns. Buying and selling for the same amount leaves its own ledger
+// unchanged, and so does a job on its own node.
 func TestEarningsReturnToTheOwnLedger(t *testing.T) {
 	a, b := newNode(t, 1, 1000), newNode(t, 2, 1000)
 	a.ownBooks(t, 1000)
@@ -57,8 +57,8 @@ func TestEarningsReturnToTheOwnLedger(t *testing.T) {
 	require.Zero(t, b.standing(t, a))
 }
 
-// A cheque is never refused: what it promises stands against the drawer's line as the
-// debt did, until what the payee comes to owe redeems it.
+// A cheque is never refused. Its promise uses the drawer's line as the debt did, until the
+// payee's own debts redeem it.
 func TestRedeemedPromisesFreeTheLine(t *testing.T) {
 	const line = 100_000
 	a, b := newNode(t, 1, line), newNode(t, 2, line)
@@ -109,8 +109,8 @@ func TestRedeemedPromisesFreeTheLine(t *testing.T) {
 	}
 }
 
-// A stranger that owes keeps its place for as long as what it owes is worth, and no
-// longer: nobody keeps all others out for next to nothing.
+// An unproven account that owes keeps its place for a time in proportion to its debt, so nobody
+// keeps all others out at almost no cost.
 func TestStrangersAgeOut(t *testing.T) {
 	log := &MemoryLog{}
 	l := openTest(t, log, func(c *Config) {
@@ -198,8 +198,8 @@ func TestStrangersAgeOut(t *testing.T) {
 	require.Zero(t, l.Sum())
 }
 
-// Vouchers that have been used bound nothing but memory: a ledger with room for 100
-// holds settles as many jobs as come.
+// Used vouchers are bounded by memory only: a ledger with room for 100 holds settles any number
+// of jobs.
 func TestUsedVouchersAreNoRateLimit(t *testing.T) {
 	l := openTest(t, &MemoryLog{}, func(c *Config) { c.MaxHolds, c.MaxSpent = 100, 20_000 })
 	require.NoError(t, l.OpenAccount(testkit.Ledger(1), 1<<50, testNow))
@@ -233,8 +233,8 @@ func TestUsedVouchersAreNoRateLimit(t *testing.T) {
 	t.Fatal("memory is bounded")
 }
 
-// A clock that is a day wrong, for a while or for good, ahead or behind: nothing pays
-// twice, and once the clock is right payment goes on.
+// A clock is a day wrong, for a while or for good, ahead or behind. Nothing pays twice, and
+// payment continues once the clock is right.
 func TestClockSkewOfADay(t *testing.T) {
 	const day = 24 * time.Hour
 	for name, skew := range map[string]time.Duration{"ahead": day, "behind": -day, "in 2100": 74 * 365 * day} {
@@ -301,7 +301,7 @@ func TestAuthorizeRefusesWhatMayBeForgotten(t *testing.T) {
 	require.ErrorIs(t, err, ErrVoucherExpired)
 }
 
-// A hold is settled to whom and for what it was made.
+// A hold settles only to the payee and for the purpose it was made for.
 func TestSettleKnowsPayeeAndJob(t *testing.T) {
 	payer, worker, other := testWallet(t, 1), testWallet(t, 2), testWallet(t, 3)
 	l := openTest(t, &MemoryLog{})
@@ -322,7 +322,7 @@ func TestSettleKnowsPayeeAndJob(t *testing.T) {
 	require.NoError(t, bill(worker, testJob(1)))
 }
 
-// A checkpoint of a version before is passed over: the log says the same.
+// A checkpoint of an earlier version is ignored, since the log holds the same facts.
 func TestOutdatedCheckpointIsPassedOver(t *testing.T) {
 	for _, magic := range []uint64{firstMagic, secondMagic, fourthMagic} {
 		log := busyLog(t)

@@ -13,9 +13,9 @@ import (
 	"inos/internal/testkit"
 )
 
-// Whatever is set aside, held, settled, refunded and given back in whatever order: what
-// is held and set aside is never more than the ledger has, a refusal is temporary exactly
-// when the sum would be there without all that, and in the end everything is back.
+// Funds are reserved, held, settled, refunded and released in random order. Holds and
+// reservations never exceed what the ledger has. A refusal is temporary exactly when the sum is
+// covered without them. In the end everything has been released.
 func TestReservationsNeverPassTheBalance(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const line = 1000
@@ -138,8 +138,8 @@ func TestReservationsNeverPassTheBalance(t *testing.T) {
 	})
 }
 
-// Whoever waits for funds hears of every settlement that may help, however many settle
-// and wait at once: nobody looks twice without news, and nobody is left waiting.
+// A caller that waits for funds is told of every settlement that may help, however many settle
+// and wait at once: none tries without news, and none is left waiting.
 func TestNobodyWaitsForFundsInVain(t *testing.T) {
 	l, err := OpenLedger(Config{Log: &MemoryLog{}, Codec: plainCodec{}})
 	require.NoError(t, err)

@@ -14,9 +14,9 @@ import (
 	"inos/internal/testkit"
 )
 
-// A ledger whose log is bound has what one has whose log is not: balances, holds, used
-// vouchers, the chain; so it does when it is opened again, and verifies. What is not there
-// any more is said.
+// A ledger whose log is bounded equals one whose log is not: balances, holds, used vouchers and
+// the chain. It does so after reopening too, and verifies. It reports which entries have been
+// removed.
 func TestALedgerWhoseLogIsBound(t *testing.T) {
 	const budget = 100 << 10
 	bound, all := &MemoryLog{Bound: budget}, &MemoryLog{}
@@ -107,8 +107,8 @@ func TestALedgerWhoseLogIsBound(t *testing.T) {
 	require.Equal(t, exported{Entry: r.Gone, At: x.At, Kind: "let-go", Amount: "0", Hash: hex.EncodeToString(r.Before[:])}, x)
 }
 
-// Every bit of what is kept of the entries that have gone: a flip is found, where the log
-// begins with it and where it lies between entries.
+// Every bit flip in the states of removed entries is found, both where the log begins with the
+// state and where the state lies between entries.
 func TestEveryFlippedBitOfWhatIsKeptIsFound(t *testing.T) {
 	log := &MemoryLog{Bound: 12 << 10}
 	l := openTest(t, log, func(c *Config) { c.CheckpointEvery = 6 })
@@ -140,7 +140,7 @@ func TestEveryFlippedBitOfWhatIsKeptIsFound(t *testing.T) {
 	require.ErrorContains(t, err, fmt.Sprintf("before %d", between.next+1))
 }
 
-// betweenLog has another state in the middle, as a log in several files has.
+// betweenLog has another state in the middle, as a log of several files has.
 type betweenLog struct {
 	*MemoryLog
 	next  uint64
@@ -160,7 +160,7 @@ func (b betweenLog) Replay(from uint64, base Base, fn func([]byte) error) error 
 	})
 }
 
-// overLog takes more than it may.
+// overLog exceeds its bound.
 type overLog struct {
 	MemoryLog
 	saves int
@@ -173,8 +173,8 @@ func (o *overLog) SaveCheckpoint(next uint64, state []byte) error {
 	return o.MemoryLog.SaveCheckpoint(next, state)
 }
 
-// A log that takes more than it may when it is opened, because it may take less than
-// before, gets both checkpoints at once.
+// A log that exceeds its bound when it is opened, because the bound was lowered, gets both
+// checkpoints at once.
 func TestALogThatTakesTooMuchGetsItsCheckpoints(t *testing.T) {
 	log := &overLog{}
 	l := openTest(t, log)

@@ -9,7 +9,7 @@ import (
 	"inos/internal/testkit"
 )
 
-// A voucher that waits long for its receipt is not pushed out by those that come and go.
+// A voucher that waits long for its receipt is not pushed out by short-lived ones.
 func TestWalletKeepsOpenVouchers(t *testing.T) {
 	payer, err := NewSigner(SignerConfig{Key: testkit.Key(1), Codec: plainCodec{}, Keep: 8})
 	require.NoError(t, err)
@@ -40,7 +40,7 @@ func TestWalletKeepsOpenVouchers(t *testing.T) {
 	require.NoError(t, payer.Check(receipt(open[1]), Expect{}))
 }
 
-// A receipt must fit the voucher it answers and make sense; reading it closes nothing.
+// A receipt must match its voucher and be consistent. Read closes nothing.
 func TestWalletReadsReceiptsAgainstTheirVoucher(t *testing.T) {
 	payer, worker, other := testWallet(t, 1), testWallet(t, 2), testWallet(t, 3)
 	v, _, err := payer.Issue(testJob(1), worker.Peer(), 100, testNow.Add(time.Hour))

@@ -44,8 +44,8 @@ func TestReputation(t *testing.T) {
 	require.Less(t, score, 0.15)
 }
 
-// Whatever happens, in whatever order and with whatever clock: scores stay in
-// (0,1), and decay moves them towards neutral only.
+// In any order of deeds and with any clock, scores stay in (0,1), and decay only moves them
+// towards neutral.
 func TestReputationStaysInBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := NewReputation(ReputationConfig{})

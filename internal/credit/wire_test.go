@@ -16,8 +16,7 @@ import (
 	"inos/internal/wire"
 )
 
-// These tests join credit with what it is used with; the package itself knows
-// neither.
+// These tests join credit with the packages that use it, which credit itself does not import.
 
 const job = "01935c2e-7d1a-7c3b-8f00-0123456789ab"
 
@@ -37,8 +36,8 @@ func ledger(t testing.TB) *credit.Ledger {
 	return l
 }
 
-// No bit of a signed message can be flipped so that it says something else and is
-// believed. (Bits that Cap'n Proto does not read may flip unnoticed.)
+// No bit flip in a signed message yields another valid message. (Bits that Cap'n Proto does not
+// read may flip unnoticed.)
 func TestFlippedBitsOnTheWire(t *testing.T) {
 	payer, worker := wallet(t, 1), wallet(t, 2)
 	voucher, raw, err := payer.Issue(job, worker.Peer(), 500, now.Add(time.Minute))
@@ -120,7 +119,7 @@ func request(w *credit.Signer, raw []byte, payee identity.PeerID) governance.Req
 	}
 }
 
-// Each refusal of the ledger comes out of the gate under its own code.
+// Each refusal of the ledger leaves the gate with its own code.
 func TestGateReportsTheLedgersCodes(t *testing.T) {
 	payer, other, worker := wallet(t, 1), wallet(t, 2), wallet(t, 3)
 	l := ledger(t)
@@ -179,7 +178,7 @@ func benchGate(b testing.TB) (*governance.Gate, *credit.Signer, *credit.Signer) 
 	return g, wallet(b, 1), wallet(b, 2)
 }
 
-// A voucher that was verified before costs its admission one allocation: the result.
+// Admission with an already verified voucher allocates once: the result.
 func TestAdmittingAKnownVoucherAllocatesOnce(t *testing.T) {
 	g, payer, worker := benchGate(t)
 	_, raw, err := payer.Issue(job, worker.Peer(), 500, now.Add(time.Minute))
@@ -195,9 +194,9 @@ func TestAdmittingAKnownVoucherAllocatesOnce(t *testing.T) {
 	}
 }
 
-// BenchmarkAdmit/known: the voucher's signature has been verified before.
-// BenchmarkAdmit/first: it has not. Every other round of it is a bare verification,
-// which is what the first time costs at least; "bare" is how many of those it takes.
+// BenchmarkAdmit/known: the voucher's signature has been verified before. BenchmarkAdmit/first:
+// it has not. Every other round of it is a bare verification, the lower bound of a first time;
+// "bare" is how many bare verifications a first time takes.
 func BenchmarkAdmit(b *testing.B) {
 	b.Run("known", func(b *testing.B) {
 		g, payer, worker := benchGate(b)

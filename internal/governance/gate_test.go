@@ -131,7 +131,7 @@ func TestRejections(t *testing.T) {
 	}
 }
 
-// Rejecting a job that names no ledger costs no memory, whatever else it holds.
+// Rejecting a job without a ledger id allocates nothing, whatever else it holds.
 func TestNoLedgerAllocatesNothing(t *testing.T) {
 	g := testGate(t, Policy{})
 	req := testRequest()
@@ -180,8 +180,8 @@ func TestRateAndConcurrency(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// What a policy says of one ledger stands in place of what it says of all, and no
-// ledger uses up another's share.
+// The policy's figures for one ledger replace those for all, and no ledger uses up another's
+// share.
 func TestALedgersOwnRateAndConcurrency(t *testing.T) {
 	g, err := New(Config{Ledgers: testkit.Balances{testkit.Ledger(1): 1_000, testkit.Ledger(2): 1_000}, Policy: Policy{
 		Rate: Rate{PerMinute: 60, Burst: 5}, Concurrency: 5, DefaultDeadline: 10 * time.Second,
@@ -242,7 +242,8 @@ func BenchmarkAdmit(b *testing.B) {
 	}
 }
 
-// What every job costs stays in the size class that the collector is quickest with.
+// The allocation of every job stays in the size class that the garbage collector handles
+// fastest.
 func TestAdmissionIsSmall(t *testing.T) {
 	require.LessOrEqual(t, unsafe.Sizeof(admission{}), uintptr(512))
 }

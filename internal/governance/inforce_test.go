@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is shown as in force names every figure, also those of the default policy, and
-// reads as what the gate decides by.
+// The text of the policy in force has every figure, also those of the default policy, and parses
+// to what the gate applies.
 func TestInForceShowsTheDefaults(t *testing.T) {
 	text := Policy{}.InForce()
 	for _, want := range []string{"budget 10  # default", "max-memory 1GiB  # default", "max-run 10m0s  # default", "# default-deadline: none",
@@ -25,7 +25,7 @@ func TestInForceShowsTheDefaults(t *testing.T) {
 	require.Equal(t, p.withDefaults().String(), read.String())
 }
 
-// The page's example is a policy, and uses every rule that there is.
+// The example on the page is a valid policy and uses every rule.
 func TestThePagesExampleParses(t *testing.T) {
 	page, err := os.ReadFile("../../docs/policy.md")
 	require.NoError(t, err)

@@ -21,7 +21,7 @@ import (
 	"inos/internal/testkit"
 )
 
-// optional is nil or a list of 1 to 3: what the text form can say.
+// optional draws nil or a list of 1 to 3, which the text form can express.
 func optional[T any](t *rapid.T, name string, g *rapid.Generator[T]) []T {
 	if !rapid.Bool().Draw(t, name) {
 		return nil
@@ -86,7 +86,7 @@ func TestPolicyTextRoundTrip(t *testing.T) {
 	})
 }
 
-// A field of the policy that no rule reads and writes is none: a new one fails here.
+// A field of the policy that no rule reads and writes fails here.
 func TestEveryFieldHasARule(t *testing.T) {
 	full := rapid.Custom(drawPolicy)
 	fields := reflect.TypeFor[Policy]()
@@ -194,8 +194,8 @@ func TestReplaceSigned(t *testing.T) {
 	require.Contains(t, out.String(), "budget 0.0001\n")
 }
 
-// Policies change while jobs come in: each decision is whole under the one it
-// names. Odd versions allow priority only, even ones capsules only.
+// Policies change while jobs come in. Each decision follows entirely the policy that it names.
+// Odd versions allow priority only, even ones capsules only.
 func TestReloadIsAtomic(t *testing.T) {
 	other := capsule.SumCID([]byte("other"))
 	g := testGate(t, Policy{})
@@ -268,8 +268,8 @@ func TestDryRun(t *testing.T) {
 	require.EqualValues(t, 1, g.Policy().Version, "a dry run changes nothing")
 }
 
-// What was to run is part of a decision: a refusal by its publisher is told, and a dry
-// run replays the rules about capsules.
+// The capsule that was to run is part of a decision: a rejection of its publisher is reported,
+// and a dry run replays the rules about capsules.
 func TestStartIsRemembered(t *testing.T) {
 	g := testGate(t, Policy{Version: 1, Publishers: []identity.PeerID{testkit.Peer(7)}})
 	m := capsule.Manifest{CID: capsule.SumCID([]byte("wasm")), MemoryLimit: 1 << 20}
@@ -303,8 +303,8 @@ func TestStartIsRemembered(t *testing.T) {
 	require.Equal(t, "over_limit", changes[1].After.Code)
 }
 
-// A flood of what is refused unread pushes nothing out, and nobody else's job stands
-// for an own one of its id.
+// A flood of rejections before parsing pushes no decision out. Another node's job with the same
+// id does not hide this node's own.
 func TestHistoryUnderAFlood(t *testing.T) {
 	g, err := New(Config{Ledgers: testkit.Balances{testkit.Ledger(1): 1_000}, History: 8})
 	require.NoError(t, err)
@@ -388,7 +388,7 @@ func FuzzAdmit(f *testing.F) {
 	})
 }
 
-// The example of docs/policy.md is one, but for the lines whose ids are cut short.
+// The example of docs/policy.md is a policy, apart from the lines whose ids are shortened.
 func TestDocumentedPolicyParses(t *testing.T) {
 	page, err := os.ReadFile("../../docs/policy.md")
 	if errors.Is(err, os.ErrNotExist) && runtime.GOOS == "js" {

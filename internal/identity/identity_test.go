@@ -13,7 +13,7 @@ import (
 	"inos/internal/identity"
 )
 
-// The texts must be libp2p's own: its peer package is the reference.
+// The texts must equal those of libp2p's peer package.
 func TestPeerIDMatchesLibp2p(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		seed := rapid.SliceOfN(rapid.Byte(), ed25519.SeedSize, ed25519.SeedSize).Draw(t, "seed")

@@ -111,7 +111,7 @@ func TestImagesForgetTheOldest(t *testing.T) {
 	require.ErrorIs(t, s.PutImage(t.Context(), capsule.SumCID(nil), []byte("x")), library.ErrMismatch)
 }
 
-// said is a manifest of publisher's; the library of these tests reads it back.
+// said is a manifest of publisher's that the library of these tests decodes.
 func said(publisher, text string, limit time.Duration) mesh.Blob {
 	return mesh.Blob{Wasm: []byte(text), SignedManifest: []byte(publisher + " " + capsule.SumCID([]byte(text)).String() + " " + limit.String())}
 }
@@ -132,8 +132,8 @@ func publishers(t *testing.T) *library.Library {
 	return l
 }
 
-// What a stranger says of a capsule counts for nobody who does not trust him, whoever
-// came first.
+// A manifest of an unknown publisher counts only for callers that trust him, in any order of
+// arrival.
 func TestAManifestIsItsPublishersOwn(t *testing.T) {
 	l := publishers(t)
 	cid := capsule.SumCID([]byte("abc"))

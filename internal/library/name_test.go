@@ -11,7 +11,7 @@ import (
 	"inos/internal/testkit/wasmenc"
 )
 
-// module is a capsule that does nothing, and differs from others by what it carries.
+// module returns a capsule that does nothing and carries a distinguishing payload.
 func module(carried string) []byte {
 	return wasmenc.Module(
 		wasmenc.Section(2, []byte{1}, wasmenc.Name("env"), wasmenc.Name("memory"), []byte{2, 3, 17, 0x80, 1}), // shared, 17 to 128 pages

@@ -14,7 +14,7 @@ import (
 	"inos/internal/mesh"
 )
 
-// guest is a capsule of n bytes from elsewhere.
+// guest returns a capsule of n bytes from elsewhere.
 func guest(origin, text string, n int) mesh.Blob {
 	b := blob(text + strings.Repeat(".", n-len(text)))
 	b.Origin = origin
@@ -23,8 +23,8 @@ func guest(origin, text string, n int) mesh.Blob {
 
 func has(l *library.Library, b mesh.Blob) bool { return l.Has(capsule.SumCID(b.Wasm)) }
 
-// However much junk comes from one origin, a new capsule is taken in and those of others
-// stay, as does what this node publishes.
+// However many capsules one origin sends, a new capsule is accepted, and those of others and of
+// this node stay.
 func TestJunkFillsNothingForEver(t *testing.T) {
 	l := newLibrary(t, 16<<20)
 	own, err := l.Publish("own", module("own"))
@@ -53,8 +53,8 @@ func TestJunkFillsNothingForEver(t *testing.T) {
 	require.Greater(t, kept, uint64(12<<20))
 }
 
-// Of one origin's, the one goes that was used longest ago. What has been published here since
-// it came stays.
+// Of one origin's guests the least recently used is evicted. One that this node has published
+// since it arrived stays.
 func TestTheLeastRecentlyUsedGoesFirst(t *testing.T) {
 	l := newLibrary(t, 4<<20)
 	a, b, c, d := guest("x", "a", 1<<20), guest("x", "b", 1<<20), guest("x", "c", 1<<20), guest("x", "d", 1<<20)
@@ -78,7 +78,7 @@ func TestTheLeastRecentlyUsedGoesFirst(t *testing.T) {
 	require.True(t, l.Has(cid))
 }
 
-// Only what stays makes a library full.
+// Only capsules that stay fill a library.
 func TestCapacityIsKept(t *testing.T) {
 	l := newLibrary(t, 1<<20)
 	require.ErrorIs(t, l.Accept(guest("x", "large", 1<<20)), library.ErrFull)
@@ -100,12 +100,12 @@ func TestCapacityIsKept(t *testing.T) {
 	require.Error(t, l.Accept(long))
 }
 
-// custom is a section of a module that has n bytes and no meaning.
+// custom returns a custom section of n bytes.
 func custom(n int) []byte {
 	return append(binary.AppendUvarint([]byte{0}, uint64(n+2)), append([]byte{1, 'x'}, make([]byte, n)...)...)
 }
 
-// What is pinned stays, from when it comes until it is let go.
+// A pinned capsule stays from its arrival until it is unpinned.
 func TestWhatIsPinnedStays(t *testing.T) {
 	l := newLibrary(t, 4<<20)
 	wanted := guest("x", "wanted", 1<<20)
@@ -128,8 +128,8 @@ func TestWhatIsPinnedStays(t *testing.T) {
 	require.False(t, has(l, wanted))
 }
 
-// Of one origin half of the room stays, however much it pins: others have theirs. This node's
-// own goes before any of that.
+// However much one origin pins, it keeps half of the room at most, and the rest is for others.
+// This node's own capsules take precedence over pins.
 func TestPinsAreShared(t *testing.T) {
 	l := newLibrary(t, 16<<20)
 	pinned := func(origin string, n int) (kept int) {
@@ -161,8 +161,8 @@ func TestPinsAreShared(t *testing.T) {
 	}
 }
 
-// What is kept is taken from the node's memory. When that is gone guests make room, and then
-// what is new is refused.
+// Stored capsules take memory of the node. When none is left guests are evicted, and then new
+// capsules are refused.
 func TestCapsulesAreTakenFromTheMemory(t *testing.T) {
 	memory := budget.New(4 << 20)
 	l := newLibraryOf(t, 16<<20, memory)

@@ -22,7 +22,7 @@ import (
 	"inos/internal/wire"
 )
 
-// A bill is bounded by what its payer saw: the node's price times the payer's own time.
+// A bill is bounded by the node's price times the time that the payer measured.
 func TestBillIsBoundedByThePayersOwnTime(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -59,7 +59,7 @@ func TestBillIsBoundedByThePayersOwnTime(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The outcome and the receipt say the same, to the last figure.
+// The outcome and the receipt state exactly the same cost.
 func TestOutcomeAndReceiptSayTheSame(t *testing.T) {
 	payer, worker := accounts.New(t, 1), accounts.New(t, 2)
 	here, w, receipt := done(t, payer, worker, 30, nil)
@@ -77,7 +77,7 @@ func TestOutcomeAndReceiptSayTheSame(t *testing.T) {
 	require.NoError(t, payer.Payment.Pay(here, good, time.Second, payer.Now), "the receipt is as good as before")
 }
 
-// Of several nodes that had to agree one that was lost is paid later only if it agrees.
+// Of several nodes that had to agree, a lost one is paid later only if its output agrees.
 func TestLateReceiptOfAnOutvotedNode(t *testing.T) {
 	payer, one, two, three := accounts.New(t, 1), accounts.New(t, 2), accounts.New(t, 3), accounts.New(t, 4)
 	sub := payer.Order(t, 100)
@@ -109,8 +109,7 @@ func TestLateReceiptOfAnOutvotedNode(t *testing.T) {
 	require.EqualValues(t, -60-100, payer.Balance(t, payer.Signer.Ledger()), "two are paid, the third's hold expires")
 }
 
-// A payer that has been told that its voucher is not known takes its money back: the
-// voucher is not taken after that.
+// A payer takes its money back after a denial, so the denied voucher is refused from then on.
 func TestDeniedVoucherIsNotTaken(t *testing.T) {
 	payer, worker := accounts.New(t, 1), accounts.New(t, 2)
 	sub := payer.Order(t, 100)
@@ -130,8 +129,8 @@ func TestDeniedVoucherIsNotTaken(t *testing.T) {
 	require.Empty(t, worker.Ledger.Holds())
 }
 
-// However many keys ask after vouchers that nobody has, whoever asks then is answered; what
-// was denied of somebody who asks for little is remembered for longest.
+// A new asker is answered however many keys ask about unknown vouchers. The denials of a payer
+// that asks rarely are remembered longest.
 func TestDenialsMakeRoom(t *testing.T) {
 	worker, honest := accounts.New(t, 2), accounts.New(t, 1)
 	ask := func(ledger identity.LedgerID, n int) {
@@ -156,8 +155,8 @@ func TestDenialsMakeRoom(t *testing.T) {
 	require.ErrorIs(t, err, credit.ErrVoucherReplayed, "it was denied")
 }
 
-// A receipt is told of for as long as its proof is kept, which is longer than the ledger
-// remembers the voucher.
+// A receipt is returned as long as its proof is kept, which is longer than the ledger remembers
+// the voucher.
 func TestReceiptIsToldOfAfterItsVoucher(t *testing.T) {
 	payer, worker := accounts.New(t, 1), accounts.New(t, 2)
 	_, _, receipt := done(t, payer, worker, 30, nil)
@@ -172,7 +171,7 @@ func TestReceiptIsToldOfAfterItsVoucher(t *testing.T) {
 	require.Equal(t, receipt, answer)
 }
 
-// A receipt that the payer's own ledger could not settle just now is as good as before.
+// A receipt that the payer's own ledger could not settle at once stays valid.
 func TestReceiptOutlivesABusyLedger(t *testing.T) {
 	payer, worker := accounts.New(t, 1), accounts.New(t, 2)
 	slow := &blockingLog{in: make(chan struct{}, 1), free: make(chan struct{})}

@@ -81,7 +81,7 @@ func TestReceiptOfAnotherCodeIsRefused(t *testing.T) {
 	require.ErrorIs(t, payer.Payment.Pay(here, out, time.Second, payer.Now), credit.ErrReceiptMismatch)
 }
 
-// lost are the holds whose fate payer would ask for.
+// lost returns the holds that payer would ask about.
 func lost(payer interface {
 	Lost(now time.Time, atMost int) map[identity.PeerID][]credit.Held
 }, now time.Time) (all []credit.Held) {
@@ -91,8 +91,8 @@ func lost(payer interface {
 	return all
 }
 
-// The node of an attempt that was given up is asked at once, and not once its deadline has
-// passed: what it did is paid, and what it never had comes back.
+// The node of an abandoned attempt is asked at once, not only after its deadline. Work that it
+// did is paid; the hold of a job that it never had is refunded.
 func TestAnAttemptThatWasGivenUpIsAskedAfterAtOnce(t *testing.T) {
 	for name, did := range map[string]bool{"it had done it": true, "it never had it": false} {
 		t.Run(name, func(t *testing.T) {
@@ -130,8 +130,8 @@ func TestAnAttemptThatWasGivenUpIsAskedAfterAtOnce(t *testing.T) {
 	}
 }
 
-// A receipt that comes late settles its hold, or finds it expired: never both, in
-// whatever order, and also after a restart.
+// A late receipt either settles its hold or finds it expired, never both, in any order and after
+// a restart too.
 func TestLateReceiptAndExpiryExcludeEachOther(t *testing.T) {
 	for name, expiredFirst := range map[string]bool{"receipt first": false, "expiry first": true} {
 		t.Run(name, func(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 	"inos/test/crash"
 )
 
-// crashDir, in the environment, makes the test binary the worker to be killed.
+// crashDir is the environment variable that makes the test binary the worker to be killed.
 const crashDir = "INOS_PAYMENT_CRASH_DIR"
 
 func TestMain(m *testing.M) {
@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// diskParty is a worker whose ledger and proofs are on the disk.
+// diskParty is a worker whose ledger and proofs are on disk.
 type diskParty struct {
 	*accounts.Party
 	log   *store.Log
@@ -61,8 +61,8 @@ func openBooks(dir string) (*diskParty, error) {
 	return b, nil
 }
 
-// workUntilKilled does paid jobs for one payer from 50 goroutines and says on
-// standard output whose receipts may have left, one nonce a line.
+// workUntilKilled does paid jobs for one payer from 50 goroutines. It prints the vouchers whose
+// receipts may have been sent, one nonce a line.
 func workUntilKilled(dir string) error {
 	b, err := openBooks(dir)
 	if err != nil {
@@ -75,9 +75,9 @@ func workUntilKilled(dir string) error {
 	return crash.Acknowledge(func() (credit.Nonce, error) { return doJob(b.Party, payer) })
 }
 
-// The worker is killed with SIGKILL at a random acknowledgement, again and again over
-// the same store. After each it can still show, for everything that it was paid on its
-// books, the payer's promise and its own bill, and nothing that it cannot show counts.
+// The worker is killed with SIGKILL at a random acknowledgement, repeatedly on the same store.
+// After each kill it has, for everything that it was paid on its books, the payer's promise and
+// its own bill, and its books contain nothing without such a proof.
 func TestKillNineWhileCollecting(t *testing.T) {
 	const rounds = 40
 	seed := uint64(time.Now().UnixNano())

@@ -15,8 +15,8 @@ import (
 	"inos/internal/testkit/accounts"
 )
 
-// A node is out of service from a write that failed until all of its books can be written,
-// and is told of each once.
+// A node is out of service from a failed write until all of its books can be written, and is
+// told of each change once.
 func TestDurability(t *testing.T) {
 	for _, name := range []string{"ledger", "keeper"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -60,8 +60,7 @@ func TestDurability(t *testing.T) {
 	}
 }
 
-// What a node has seen of others is written every minute and at the end, and the next run
-// knows it.
+// Reputation is saved every minute and at the end, and the next run loads it.
 func TestReputationOutlastsTheProgram(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keep := &testkit.Keeper{}

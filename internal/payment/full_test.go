@@ -11,11 +11,11 @@ import (
 	"inos/internal/testkit/accounts"
 )
 
-// errFull is what a log says that has no room.
+// errFull is the error of a log without room.
 var errFull = errors.New("quota exceeded")
 
-// What a node earned while its log was full is settled once there is room, though nobody
-// opens anything again, and before the hold expires.
+// What a node earned while its log was full is settled once there is room, without reopening,
+// and before the hold expires.
 func TestEarnedWhileTheLogWasFull(t *testing.T) {
 	log := &accounts.FullLog{}
 	payer, worker := accounts.New(t, 1), accounts.Open(t, accounts.Config{Key: 2, Log: log})
@@ -43,7 +43,7 @@ func TestEarnedWhileTheLogWasFull(t *testing.T) {
 	require.EqualValues(t, -30, worker.Balance(t, payer.Signer.Ledger()), "once")
 }
 
-// hookedLog tells before each entry is written.
+// hookedLog calls a function before each entry is written.
 type hookedLog struct {
 	credit.MemoryLog
 	before func()
@@ -54,7 +54,8 @@ func (l *hookedLog) Append(records [][]byte) error {
 	return l.MemoryLog.Append(records)
 }
 
-// Nobody is asked after a voucher that has not left yet: it would be refused when it comes.
+// A voucher that has not been sent yet is not asked about: its payee would then refuse it on
+// arrival.
 func TestAPromiseIsNotLostWhileItIsWritten(t *testing.T) {
 	log := &hookedLog{before: func() {}}
 	payer, worker := accounts.Open(t, accounts.Config{Key: 1, Log: log}), accounts.New(t, 2)
@@ -70,9 +71,8 @@ func TestAPromiseIsNotLostWhileItIsWritten(t *testing.T) {
 	require.Equal(t, 1, written)
 }
 
-// What could not be refunded while the log was full goes back once there is room, on both
-// sides: of a promise that was withdrawn, of a job that did not run, and of one that nothing
-// could be kept of.
+// Refunds that failed while the log was full are made once there is room, on both sides: of a
+// withdrawn promise, of a job that did not run, and of one whose proof could not be stored.
 func TestRefundedWhileTheLogWasFull(t *testing.T) {
 	log, far := &accounts.FullLog{}, &accounts.FullLog{}
 	payer, worker := accounts.Open(t, accounts.Config{Key: 1, Log: log}), accounts.Open(t, accounts.Config{Key: 2, Log: far})

@@ -9,7 +9,7 @@ import (
 	"inos/internal/credit"
 )
 
-// FuzzProof: whatever decodes is what its own encoding says.
+// FuzzProof: bytes that decode to a proof equal its encoding.
 func FuzzProof(f *testing.F) {
 	x := Proof{Hold: credit.HoldID{Ledger: "ledger:x", Nonce: credit.Nonce{1, 2}}, Cost: 5, Until: time.Unix(0, 99), Voucher: []byte("v"), Receipt: []byte("r")}
 	f.Add(x.encode())

@@ -21,8 +21,8 @@ import (
 	"inos/internal/testkit/accounts"
 )
 
-// durable is a party whose ledger and proofs are on the disk. Books with bounds that a
-// benchmark does not reach.
+// durable returns a party whose ledger and proofs are on disk, with bounds that a benchmark does
+// not reach.
 func durable(b *testing.B, seed byte) *accounts.Party {
 	b.Helper()
 	dir, err := store.OpenDir(filepath.Join(b.TempDir(), fmt.Sprint(seed)))
@@ -38,8 +38,8 @@ func durable(b *testing.B, seed byte) *accounts.Party {
 	return p
 }
 
-// life is one paid job between two nodes: admitted and held on both, done, billed, paid.
-// Six writes have to be durable: two holds, two settlements, the proof and the receipt.
+// life is one paid job between two nodes: admitted and held on both, done, billed, paid. It
+// needs six durable writes: two holds, two settlements, the proof and the receipt.
 func life(payer, worker *accounts.Party) error {
 	sub, err := submit.New(submit.Order{Capsule: capsule.SumCID([]byte("wasm")), Method: "m", Input: []byte("in"), Budget: 100,
 		CreditLedgerID: string(payer.Signer.Ledger()), Module: "test", Device: payer.Signer.Peer()}, payer.Now)
@@ -74,8 +74,8 @@ func life(payer, worker *accounts.Party) error {
 		Receipt: receipt}, time.Second, payer.Now)
 }
 
-// BenchmarkPaidJob: each op is the whole life of a paid job, on two nodes' books that
-// share one machine, with everything that has to be durable.
+// BenchmarkPaidJob: each op is the whole life of a paid job, on the books of two nodes on one
+// machine, with all durable writes.
 func BenchmarkPaidJob(b *testing.B) {
 	for _, workers := range []int{1, 50, 500} {
 		b.Run(fmt.Sprint("workers=", workers), func(b *testing.B) {

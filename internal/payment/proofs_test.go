@@ -46,8 +46,8 @@ func doJob(b *accounts.Party, payer *credit.Signer) (credit.Nonce, error) {
 	return v.Nonce, err
 }
 
-// A settlement whose receipt was written and which the crash prevented is made up for;
-// one that was refunded proves nothing; one that has been paid for is forgotten.
+// After a crash between writing the receipt and settling, the settlement is made up for. A
+// refunded job leaves no proof. A paid one is forgotten.
 func TestProofsCatchUp(t *testing.T) {
 	b := accounts.Open(t, accounts.Config{Key: 2, Line: 1 << 40})
 	payer := accounts.New(t, 1)
@@ -140,7 +140,7 @@ func TestProofsCatchUp(t *testing.T) {
 	require.ErrorIs(t, err, payment.ErrProof)
 }
 
-// Proofs are bounded, and who has the most loses the oldest.
+// Proofs are bounded, and the ledger with the most loses its oldest.
 func TestProofsAreBounded(t *testing.T) {
 	b := accounts.Open(t, accounts.Config{Key: 2, Line: 1 << 40})
 	kv := &testkit.Keeper{}

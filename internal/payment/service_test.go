@@ -14,8 +14,8 @@ import (
 	"inos/internal/testkit/accounts"
 )
 
-// done is a job of payer's that worker has done and billed; change, which may be nil,
-// is what worker says otherwise of it.
+// done returns a job of payer's that worker has done and billed. change, which may be nil,
+// changes what worker reports.
 func done(t *testing.T, payer, worker *accounts.Party, cost uint64, change func(*kernel.Work)) (here governance.Admitted, w kernel.Work, receipt []byte) {
 	t.Helper()
 	sub, here, earning := accounts.Send(t, payer, worker, 100)

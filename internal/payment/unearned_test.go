@@ -16,7 +16,7 @@ import (
 	"inos/internal/wire"
 )
 
-// crashed is a worker that ended in the middle of a job of payer's, whose voucher it held.
+// crashed returns a worker that ended in the middle of a job of payer's, whose voucher it held.
 func crashed(t *testing.T, payer *accounts.Party, log credit.Log, kv payment.Store) (id credit.HoldID, sub kernel.Submission, voucher []byte) {
 	t.Helper()
 	worker := accounts.Open(t, accounts.Config{Key: 2, Log: log, Keep: kv})
@@ -37,8 +37,8 @@ func reopened(t *testing.T, log credit.Log, kv payment.Store) *accounts.Party {
 	return accounts.Open(t, accounts.Config{Key: 2, Log: log, Keep: kv})
 }
 
-// A worker that starts again gives back what it held for a job that never ended, never
-// takes that voucher again, and knows whom to tell until it has told them.
+// A restarted worker refunds what it held for a job that never ended and never accepts that
+// voucher again. It remembers whom to tell until it has told them.
 func TestWhatNeverEndedIsGivenBack(t *testing.T) {
 	payer, log, kv := accounts.New(t, 1), &credit.MemoryLog{}, &testkit.Keeper{}
 	id, sub, voucher := crashed(t, payer, log, kv)
@@ -62,7 +62,7 @@ func TestWhatNeverEndedIsGivenBack(t *testing.T) {
 	require.Empty(t, reopened(t, log, kv).Payment.Unearned(w.Now))
 }
 
-// The crash may come at any point of giving back: the next start goes on.
+// A crash at any point of the refund is continued by the next start.
 func TestGivingBackIsInterrupted(t *testing.T) {
 	payer, log, kv := accounts.New(t, 1), &accounts.FullLog{}, &testkit.Keeper{}
 	id, _, _ := crashed(t, payer, log, kv)
@@ -88,8 +88,8 @@ func TestGivingBackIsInterrupted(t *testing.T) {
 	require.Len(t, after.Payment.Unearned(after.Now), 1)
 }
 
-// A payer takes back what the payee of the voucher says, and nobody else; what has been
-// paid stays paid, and a log that is full is not taken for a refund.
+// A payer takes back only what the voucher's payee reports. What has been paid stays paid, and a
+// refund that a full log refused is not taken as done.
 func TestAPayerTakesBackWhatIsNotBilled(t *testing.T) {
 	log := &accounts.FullLog{}
 	payer, worker, other := accounts.Open(t, accounts.Config{Key: 1, Log: log}), accounts.New(t, 2), accounts.New(t, 3)
@@ -125,7 +125,7 @@ func TestAPayerTakesBackWhatIsNotBilled(t *testing.T) {
 	require.Zero(t, payer.Balance(t, payer.Signer.Ledger()))
 }
 
-// So it does when an old promise is denied.
+// The same holds when an old promise is denied.
 func TestADenialLeavesANewerPromise(t *testing.T) {
 	payer, worker := accounts.New(t, 1), accounts.New(t, 2)
 	sub := payer.Order(t, 100)

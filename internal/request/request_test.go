@@ -15,8 +15,8 @@ import (
 	"inos/internal/testkit"
 )
 
-// node is a Kernel whose gate takes what denied does not name. Its mesh carries requests
-// to one other node.
+// node is a Kernel whose gate admits everything that denied does not name. Its mesh carries
+// requests to one other node.
 type node struct {
 	mesh.Mesh
 	to     func(ctx context.Context, from identity.PeerID, name string, body []byte) ([]byte, error)
@@ -38,7 +38,7 @@ func (n *node) Request(ctx context.Context, _ identity.PeerID, name string, body
 	return n.to(ctx, n.Self(), name, body)
 }
 
-// kernel hides the requests of a node's mesh, or the mesh.
+// kernel hides the node's mesh, or the mesh's requests.
 type kernel struct {
 	*node
 	joined mesh.Mesh
@@ -59,8 +59,8 @@ func join(t *testing.T) *node {
 	return &node{Mesh: m}
 }
 
-// A request arrives as it was sent, with who sent it and how far his clock is ahead; one
-// that the gate denies, that bears another name or comes without an envelope does not.
+// A request arrives as it was sent, with its sender and the lead of the sender's clock. One that
+// the gate denies, that has another name or comes without an envelope does not arrive.
 func TestRequestsTravelInEnvelopes(t *testing.T) {
 	here := join(t)
 	there := &node{}
@@ -91,7 +91,7 @@ func TestRequestsTravelInEnvelopes(t *testing.T) {
 	require.Zero(t, ClockAhead(t.Context()), "of no request")
 }
 
-// Without a mesh that carries requests there is nobody to ask.
+// Without a mesh that carries requests there are no peers to ask.
 func TestNobodyToAsk(t *testing.T) {
 	here := join(t)
 	for name, joined := range map[string]mesh.Mesh{"no mesh": nil, "one without requests": here.Mesh} {

@@ -23,8 +23,8 @@ import (
 
 var wasm = append([]byte("\x00asm\x01\x00\x00\x00"), bytes.Repeat([]byte("kernel "), 100)...)
 
-// packed is a small package as scripts/pack.mjs lays it out. The .br files hold
-// a marker: serve passes them on as they are.
+// packed is a small package as scripts/pack.mjs lays it out. The .br files hold a marker, since
+// serve sends them unchanged.
 func packed(t *testing.T) fstest.MapFS {
 	t.Helper()
 	dir := fstest.MapFS{"secret.txt": {Data: []byte("not in build.json")}}
@@ -163,8 +163,8 @@ func TestCaching(t *testing.T) {
 	require.Equal(t, http.StatusOK, r.StatusCode)
 }
 
-// A range is one of the bytes in the coding that the answer has: a client goes on where it
-// was, as long as the tag is the same.
+// A range counts bytes in the answer's content coding, so a client can continue as long as the
+// tag is the same.
 func TestRanges(t *testing.T) {
 	h := newHandler(t, nil)
 	const kernel = "/kernel.0123456789abcdef.wasm"
@@ -257,8 +257,7 @@ func replace(d fstest.MapFS, old, with string) {
 	d[buildFile].Data = []byte(strings.Replace(string(d[buildFile].Data), old, with, 1))
 }
 
-// A file that changed under a running server is an error, never half of one and
-// half of the other.
+// A file that changed under a running server is an error, never a mix of both versions.
 func TestChangedUnderneath(t *testing.T) {
 	dir := packed(t)
 	h, err := New(dir, func() Boot { return Boot{} })
@@ -290,7 +289,7 @@ func TestOverTheWire(t *testing.T) {
 	wait.Wait()
 }
 
-// A real folder behaves as the one in memory does.
+// A real folder behaves like the one in memory.
 func TestFolder(t *testing.T) {
 	root := t.TempDir()
 	require.NoError(t, os.CopyFS(root, packed(t)))

@@ -21,7 +21,7 @@ import (
 	"inos/test/crash"
 )
 
-// crashDir, in the environment, makes the test binary the process to be killed.
+// crashDir is the environment variable that makes the test binary the process to be killed.
 const (
 	crashDir  = "INOS_STORE_CRASH_DIR"
 	crashTime = "INOS_STORE_CRASH_TIME" // Unix nanoseconds: its clock
@@ -55,14 +55,14 @@ func openLedger(dir string, every int) (*credit.Ledger, *store.Log, store.Dir, e
 	return l, log, d, err
 }
 
-// Every other folder's log is bound to so many bytes: it lets entries go all the time.
+// Every other folder's log has a bound of so many bytes, so it removes entries all the time.
 const (
 	boundDir = "-bound"
 	boundLog = 1 << 20
 )
 
-// settleUntilKilled holds and settles from 50 goroutines and says on standard
-// output what has been acknowledged, one nonce a line. It never returns well.
+// settleUntilKilled holds and settles from 50 goroutines and prints what has been acknowledged,
+// one nonce a line. It never returns normally.
 func settleUntilKilled(dir string) error {
 	l, _, _, err := openLedger(dir, 500)
 	if err != nil {
@@ -84,9 +84,9 @@ func settleUntilKilled(dir string) error {
 	})
 }
 
-// The process is killed with SIGKILL at a random acknowledgement, 200 times, 40
-// times over the same store, every other one of which is bound. After each, everything acknowledged is there, once, the chain
-// verifies and the sum is 0.
+// The process is killed with SIGKILL at a random acknowledgement, 200 times, 40 times on the
+// same store. Every other store is bounded. After each kill, everything acknowledged is there
+// once, the chain verifies and the sum is 0.
 func TestKillNineWhileSettling(t *testing.T) {
 	const rounds = 200
 	seed := uint64(time.Now().UnixNano())

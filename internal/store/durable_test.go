@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is acknowledged has been flushed by the operating system before: the calls
-// themselves are watched, for no test can pull the plug.
+// The operating system flushes every write before it is acknowledged. The test watches the
+// calls, since it cannot cut the power.
 func TestAcknowledgedIsFlushed(t *testing.T) {
 	var mu sync.Mutex
 	var flushed []string

@@ -14,7 +14,7 @@ import (
 
 var errNoRoom = errors.New("no room")
 
-// faults makes the operations from the nth on fail, for as many as count; -1: for good.
+// faults makes count operations from the nth on fail; -1 means all of them.
 func faults(d *MemoryDir, from, count int) {
 	var mu sync.Mutex
 	n := 0
@@ -28,9 +28,8 @@ func faults(d *MemoryDir, from, count int) {
 	}
 }
 
-// A disk that is full now and then, at any of its operations: what is acknowledged is
-// there, what is refused is not, and the log goes on as soon as the disk does, with or
-// without being opened again.
+// A disk is full now and then, at any operation. Acknowledged records are there, refused ones
+// are not, and the log continues as soon as the disk works, with or without being opened again.
 func TestLogGoesOnWhenTheDiskDoes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := NewMemoryDir()
@@ -72,8 +71,8 @@ func TestLogGoesOnWhenTheDiskDoes(t *testing.T) {
 	})
 }
 
-// A log that is left while the disk is still full has, once it is opened again, what was
-// acknowledged, and at most one record more: the one that was being written.
+// A log closed while the disk is still full has, when it is opened again, the acknowledged
+// records and at most one more: the one that was being written.
 func TestLogLeftOnAFullDisk(t *testing.T) {
 	for from := range 8 {
 		d := NewMemoryDir()
@@ -93,9 +92,9 @@ func TestLogLeftOnAFullDisk(t *testing.T) {
 	}
 }
 
-// A process that is killed between a write and its flush leaves a whole frame. Whoever
-// opens the log next counts it, and so a power failure right afterwards does not take it,
-// nor the log's word for it.
+// A process killed between a write and its flush leaves a whole frame. The next opening counts
+// that frame, so a power failure right afterwards loses neither the frame nor the mark that
+// covers it.
 func TestWhatIsFoundIsMadeDurable(t *testing.T) {
 	d := NewMemoryDir()
 	l, _ := openLog(t, d)
@@ -110,7 +109,7 @@ func TestWhatIsFoundIsMadeDurable(t *testing.T) {
 	require.Equal(t, []string{"kept", "found"}, all(t, l, 0))
 }
 
-// shortFile says that it moved fewer bytes than asked, without an error.
+// shortFile moves fewer bytes than requested, without an error.
 type shortFile struct{ File }
 
 func (f shortFile) WriteAt(p []byte, off int64) (int, error) {
@@ -150,8 +149,8 @@ func (f maybeShort) ReadAt(p []byte, off int64) (int, error) {
 	return f.File.ReadAt(p, off)
 }
 
-// A count that is not the count asked for is a failure, whatever the file calls it: a
-// short write is no acknowledgement, and a short read no damage that is to be cut off.
+// A count other than the requested one is a failure whatever the file reports: a short write is
+// not acknowledged, and a short read is not treated as damage to be cut off.
 func TestShortCountsAreFailures(t *testing.T) {
 	short := false
 	d := shortDir{NewMemoryDir(), &short}
@@ -183,8 +182,8 @@ func TestShortCountsAreFailures(t *testing.T) {
 	require.Equal(t, "state", string(state))
 }
 
-// A store refuses a change by name while the disk is full; the contents are then what
-// they were, in memory and once opened again, and later changes are taken.
+// A store refuses a change by name while the disk is full. The contents stay unchanged, in
+// memory and after reopening, and later changes are accepted.
 func TestKVGoesOnWhenTheDiskDoes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := NewMemoryDir()
@@ -236,8 +235,7 @@ func TestKVGoesOnWhenTheDiskDoes(t *testing.T) {
 	})
 }
 
-// Changes of one key that wait for each other and are refused: what is left is the last
-// one that was not.
+// Changes of one key that wait for each other are refused: the last accepted value remains.
 func TestKVRefusedTogether(t *testing.T) {
 	d := NewMemoryDir()
 	kv, err := OpenKV(d, "test")
@@ -293,7 +291,7 @@ func TestKVRefusedTogether(t *testing.T) {
 	require.Equal(t, "new", string(v))
 }
 
-// What has been acknowledged can be read while nothing can be written.
+// Acknowledged records can be read while nothing can be written.
 func TestReadWhileNothingCanBeWritten(t *testing.T) {
 	d := NewMemoryDir()
 	l, _ := openLog(t, d)

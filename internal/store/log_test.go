@@ -52,8 +52,8 @@ func TestLogKeepsOrderAndCheckpoint(t *testing.T) {
 	require.ErrorIs(t, l.Append([][]byte{make([]byte, MaxRecord+1)}), ErrTooBig)
 }
 
-// A power failure keeps any part of what was not synced. What was acknowledged
-// stays; what was not is there whole or not at all.
+// A power failure keeps any part of what was not synced. Acknowledged records stay; others are
+// there whole or not at all.
 func TestLogSurvivesTornWrites(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := NewMemoryDir()
@@ -116,8 +116,8 @@ func TestLogSurvivesTornWrites(t *testing.T) {
 	})
 }
 
-// Every single bit, in every file: after it flips, the records are still all
-// there, or opening, replaying or verifying names the damage. Never anything else.
+// After any single bit flips in any file, either all records are still there, or opening,
+// replaying or verifying reports the damage.
 func TestLogFindsEveryFlippedBit(t *testing.T) {
 	build := func() *MemoryDir {
 		d := NewMemoryDir()
@@ -227,8 +227,8 @@ func TestKVAgainstMap(t *testing.T) {
 	})
 }
 
-// A store that is opened, written to a little and closed, again and again, does not grow:
-// what was written before counts.
+// A store that is repeatedly opened, written to a little and closed does not grow: its earlier
+// writes count towards the next takeover.
 func TestKVDoesNotGrowWithRestarts(t *testing.T) {
 	d := NewMemoryDir()
 	for round := range 60 {
@@ -275,7 +275,7 @@ func FuzzLogOpen(f *testing.F) {
 	})
 }
 
-// A checkpoint torn by a crash is emptied and said so; the one before it serves.
+// A checkpoint torn by a crash is emptied and reported; the one before it is used.
 func TestTornCheckpoint(t *testing.T) {
 	d := NewMemoryDir()
 	l, _ := openLog(t, d)
@@ -304,7 +304,7 @@ func TestTornCheckpoint(t *testing.T) {
 	require.Equal(t, "state 2", string(state))
 }
 
-// Many at once share their syncs, and what each was told is there afterwards, across
+// Concurrent changes share their syncs, and each acknowledged one is there afterwards, across
 // takeovers.
 func TestKVTogether(t *testing.T) {
 	d := NewMemoryDir()

@@ -12,8 +12,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// kept reads a log from the first record it has. Its checkpoints' states are "N ", N the
-// number of records that they add up to, and padding.
+// kept reads a log from its first kept record. Its checkpoints' states are "N " and padding,
+// where N is the number of records that they cover.
 func kept(t require.TestingT, replay func(uint64, Base, func([]byte) error) error) (first uint64, out []string) {
 	began := false
 	require.NoError(t, replay(0, func(at uint64, state func() ([]byte, error)) error {
@@ -44,7 +44,7 @@ func counted(t require.TestingT, state []byte) uint64 {
 	return n
 }
 
-// taken is what the log's files take, its checkpoints and marks aside.
+// taken returns the size of the log's files, without checkpoints and marks.
 func taken(d *MemoryDir) (n int64) {
 	files, _ := d.List()
 	for _, f := range files {
@@ -55,7 +55,7 @@ func taken(d *MemoryDir) (n int64) {
 	return n
 }
 
-// whole checks that l is want's end, from a place on that its checkpoints do not need.
+// whole checks that l is the end of want, from a record that its checkpoints do not need.
 func whole(t require.TestingT, l *Log, want []string) {
 	for _, replay := range []func(uint64, Base, func([]byte) error) error{l.Replay, l.Read} {
 		first, got := kept(t, replay)
@@ -77,9 +77,9 @@ func whole(t require.TestingT, l *Log, want []string) {
 	}
 }
 
-// A log that is bound, on a disk that fails at any of its operations, is closed, is killed
-// or loses power: what is acknowledged is there or has been let go, oldest first, with the
-// state that it adds up to in its place; the log takes no more than it may.
+// A bounded log, on a disk that fails at any operation, is closed, killed or loses power.
+// Acknowledged records are there or have been removed, oldest first, with their state in their
+// place. The log stays within its bound.
 func TestLogThatIsBound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const budget = 2000
@@ -146,8 +146,8 @@ func TestLogThatIsBound(t *testing.T) {
 	})
 }
 
-// Every operation from a checkpoint on, up to where it has begun a segment and let others
-// go, is where the disk fails, once or for good, and where the power does, in turn.
+// The disk fails, once or for good, or the power fails, at each operation from a checkpoint
+// until the log has begun a segment and removed others.
 func TestEveryStepOfMakingRoomCanFail(t *testing.T) {
 	t.Run("the first segment goes", func(t *testing.T) { everyStep(t, 1000, "removed test.log") })
 	t.Run("a later one goes", func(t *testing.T) { everyStep(t, 800, "removed test.00000000000000cc-0000000000000004.base") })
@@ -217,9 +217,8 @@ func everyStep(t *testing.T, budget int64, last string) {
 	}
 }
 
-// A log written by a program that knew no segments goes on as the first one, and is let go
-// once it is too much. A log in segments is refused by such a program, which leaves an
-// empty first one.
+// A log written by a program without segments continues as the first segment, and is removed
+// when it is too large. Such a program refuses a log in segments and leaves an empty first one.
 func TestALogOfOneFile(t *testing.T) {
 	d := NewMemoryDir()
 	l, _ := openLog(t, d)
@@ -256,7 +255,7 @@ func TestALogOfOneFile(t *testing.T) {
 	require.Error(t, l.Reset())
 }
 
-// Nothing goes while somebody reads, and what was put off is done afterwards.
+// No segment is removed while a reader runs; the removal is made up for afterwards.
 func TestNothingGoesWhileItIsRead(t *testing.T) {
 	d := NewMemoryDir()
 	l, _ := openLog(t, d)
@@ -283,8 +282,8 @@ func TestNothingGoesWhileItIsRead(t *testing.T) {
 	whole(t, l, want)
 }
 
-// Every single bit of a log in segments, in every file: the records are still all there,
-// or the damage is named.
+// After any single bit flips in any file of a log in segments, all records are still there, or
+// the damage is reported.
 func TestSegmentsFindEveryFlippedBit(t *testing.T) {
 	build := func() (*MemoryDir, []string) {
 		d := NewMemoryDir()
@@ -340,7 +339,7 @@ func TestSegmentsFindEveryFlippedBit(t *testing.T) {
 	}
 }
 
-// What the names of files say is taken at its word only if this program wrote them.
+// Only file names that this program wrote are parsed as segments.
 func TestSegmentNames(t *testing.T) {
 	for _, base := range []int64{1, 255, 1 << 40} {
 		s := segmentAt("ledger", base, 7)

@@ -19,8 +19,8 @@ import (
 	"inos/internal/store"
 )
 
-// boltLog is a credit.Log on bbolt, to compare with: one transaction, and so one
-// fsync or two, for each batch.
+// boltLog is a credit.Log on bbolt, for comparison: one transaction, and so one or two fsyncs,
+// per batch.
 type boltLog struct{ db *bolt.DB }
 
 var boltRecords, boltState = []byte("records"), []byte("state")
@@ -91,8 +91,8 @@ func openStore(b *testing.B, dir string) *store.Log {
 	return log
 }
 
-// BenchmarkSettle: each op is one hold settled, durable when it counts. The holds
-// are made before the clock starts.
+// BenchmarkSettle: each op is one durable settlement. The holds are made before the timer
+// starts.
 func BenchmarkSettle(b *testing.B) {
 	for _, c := range []struct {
 		name    string
@@ -148,16 +148,15 @@ func settleBench(b *testing.B, log credit.Log, workers int) {
 	}
 }
 
-// BenchmarkHoldAndSettle: each op is a hold and its settlement, both durable, 500 at a
-// time, while the ledger's clock runs as if 20,000 came a second and their vouchers lived
-// for two minutes. With -benchtime=5000000x it passes the state in which as many vouchers
-// are forgotten as are used.
+// BenchmarkHoldAndSettle: each op is a hold and its settlement, both durable, 500 at a time. The
+// ledger's clock runs as if 20,000 came a second and their vouchers lived for two minutes. With
+// -benchtime=5000000x it passes the state in which as many vouchers are forgotten as are used.
 func BenchmarkHoldAndSettle(b *testing.B) {
 	b.Run("all", func(b *testing.B) { holdAndSettle(b, 0) })
 	b.Run("bound", func(b *testing.B) { holdAndSettle(b, 256<<20) })
 }
 
-// holdAndSettle is with a log that takes budget bytes, or as many as it likes.
+// holdAndSettle runs with a log of budget bytes; 0 means no bound.
 func holdAndSettle(b *testing.B, budget int64) {
 	log := openStore(b, b.TempDir())
 	log.Bound(budget)
@@ -196,8 +195,8 @@ func holdAndSettle(b *testing.B, budget int64) {
 	}
 }
 
-// BenchmarkRestart: the time from opening a store with a million entries to the
-// first acknowledged entry.
+// BenchmarkRestart: the time from opening a store with a million entries to the first
+// acknowledged entry.
 func BenchmarkRestart(b *testing.B) {
 	for name, every := range map[string]int{"checkpoints": 0, "whole": 1 << 30} {
 		b.Run(name, func(b *testing.B) {

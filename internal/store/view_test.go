@@ -31,8 +31,8 @@ func seen(v *View, from uint64) (out []string, err error) {
 	return out, err
 }
 
-// A log is read while it is written: what was whole when it was opened, no more and no
-// less, and damage before that is named.
+// A log is read while it is written. The reader gets exactly what was whole when it was opened,
+// and earlier damage is reported.
 func TestViewBesideAWriter(t *testing.T) {
 	d := NewMemoryDir()
 	l, _ := openLog(t, d)
@@ -79,9 +79,8 @@ func TestViewBesideAWriter(t *testing.T) {
 	require.ErrorIs(t, err, ErrCorrupt)
 }
 
-// What a checkpoint adds up was acknowledged and stays so through a power failure:
-// damage to it is damage, not a torn write. Of what came since only the newest frame
-// can be taken for one.
+// What a checkpoint covers was acknowledged and stays so through a power failure: damage to it
+// is damage, not a torn write. Of later frames only the newest can be mistaken for one.
 func TestCheckpointsKeepTheEndMark(t *testing.T) {
 	three := func(checkpoint int) *MemoryDir {
 		d := NewMemoryDir()

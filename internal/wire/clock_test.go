@@ -12,7 +12,7 @@ import (
 	"inos/internal/wire"
 )
 
-// Whatever the two clocks say, the receiver knows how old an envelope is, and how far the
+// Whatever the two clocks show, the receiver knows how old an envelope is, and how far the
 // sender's clock is ahead.
 func TestReceiveEnvelope(t *testing.T) {
 	for _, ahead := range []time.Duration{0, 20 * time.Second, -100 * time.Second, time.Hour, -48 * time.Hour, 74 * 365 * 24 * time.Hour} {
@@ -39,7 +39,7 @@ func TestReceiveEnvelope(t *testing.T) {
 	}
 }
 
-// What says how long, and when, comes through; a node that says neither is understood.
+// Durations and times arrive; a message without them is understood.
 func TestTimesTravel(t *testing.T) {
 	now := time.Now()
 	data, err := wire.EncodeJobFrame(wire.JobFrame{Request: &wire.JobRequest{Envelope: []byte("e"), Timeout: 8 * time.Second}})

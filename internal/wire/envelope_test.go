@@ -65,8 +65,8 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 	})
 }
 
-// A newer program's envelope has more fields than this one knows, in the
-// envelope itself and in its metadata. They must come out of a re-encoding.
+// A newer program's envelope has fields unknown here, in the envelope itself and in its
+// metadata. They must survive re-encoding.
 func TestEnvelopeCarriesNewerFields(t *testing.T) {
 	_, seg, err := capnp.NewMessage(capnp.SingleSegment(nil))
 	require.NoError(t, err)
@@ -110,7 +110,7 @@ func TestEnvelopeCarriesNewerFields(t *testing.T) {
 	require.Equal(t, "set on the way", user)
 }
 
-// An older program's envelope has fewer fields; re-encoding makes room.
+// An older program's envelope has fewer fields; re-encoding adds space for the others.
 func TestEnvelopeFromOlderProgram(t *testing.T) {
 	_, seg, err := capnp.NewMessage(capnp.SingleSegment(nil))
 	require.NoError(t, err)

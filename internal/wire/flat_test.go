@@ -12,7 +12,7 @@ import (
 	systemv1 "inos/schema/system/v1"
 )
 
-// The bytes are those that the library writes.
+// The bytes equal those that the library writes.
 func TestFlatCommandIsTheLibrarysOwn(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(rapid.Just(""), rapid.String(), rapid.Just(strings.Repeat("x", 5000)))
@@ -40,7 +40,7 @@ func TestFlatCommandIsTheLibrarysOwn(t *testing.T) {
 	})
 }
 
-// Whatever the bytes, what flatReply reads is what the library reads.
+// For any bytes, flatReply reads what the library reads.
 func TestFlatReplyIsTheLibrarysOwn(t *testing.T) {
 	flat := 0
 	rapid.Check(t, func(t *rapid.T) {

@@ -30,7 +30,7 @@ func TestSealedMessagesOpenOnlyInTheirDomain(t *testing.T) {
 	require.ErrorIs(t, err, wire.ErrSignature)
 }
 
-// Whatever bit of a sealed message flips, it opens as what was signed or not at all.
+// After any bit of a sealed message flips, it opens unchanged or not at all.
 func TestSealedMessageBitFlips(t *testing.T) {
 	b, err := wire.Seal(wire.DomainProfile, []byte("payload"), testkit.Key(1))
 	require.NoError(t, err)

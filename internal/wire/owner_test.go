@@ -12,7 +12,7 @@ import (
 	"inos/internal/wire"
 )
 
-// A profile names an owner only when the owner's key says so, of that very node.
+// A profile names an owner only when the owner's key has signed that very node.
 func TestOwnership(t *testing.T) {
 	id := func(k ed25519.PrivateKey) identity.PeerID { return identity.PeerIDOf(k.Public().(ed25519.PublicKey)) }
 	node, other, owner := id(testkit.Key(1)), id(testkit.Key(2)), testkit.Key(3)

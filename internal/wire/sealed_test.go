@@ -15,8 +15,8 @@ import (
 	"inos/internal/wire"
 )
 
-// FuzzSealed signs arbitrary payloads: what a hostile signer can say. Whatever opens
-// must survive being sealed and opened again.
+// FuzzSealed signs arbitrary payloads, as a hostile signer can. Whatever opens must survive
+// being sealed and opened again.
 func FuzzSealed(f *testing.F) {
 	k := testkit.Key(1)
 	pub := k.Public().(ed25519.PublicKey)

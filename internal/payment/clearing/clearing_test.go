@@ -104,7 +104,7 @@ func (n *node) connect() {
 	n.link.of[n.link.self] = n.Clearing
 }
 
-// run runs the clearing in a bubble, by whose clock the node goes.
+// run runs the clearing in a bubble, whose clock the node uses.
 func (n *node) run(t *testing.T) (end func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	n.Clearing.Now = time.Now
@@ -119,8 +119,8 @@ func (n *node) run(t *testing.T) (end func()) {
 	}
 }
 
-// Of three vouchers whose jobs were lost sight of, the one with a receipt is settled, the
-// one that will never have one goes back, and the one at work waits; once each.
+// Of three vouchers of abandoned jobs, the one with a receipt is settled, the one that will
+// never have one is refunded, and the one whose job still runs waits; each once.
 func TestReceiptsOfLostJobs(t *testing.T) {
 	net := &network{}
 	payer, worker := open(t, net, accounts.Config{Key: 1}), open(t, net, accounts.Config{Key: 2})
@@ -149,7 +149,7 @@ func TestReceiptsOfLostJobs(t *testing.T) {
 	require.Len(t, payer.Ledger.Holds(), 1, "it is undecided there")
 }
 
-// A cheque is drawn when enough is owed, not before, and drawn again until it has arrived.
+// A cheque is drawn only when enough is owed, and drawn again until it has arrived.
 func TestChequesAreSentUntilTheyArrive(t *testing.T) {
 	net := &network{}
 	payer, worker := open(t, net, accounts.Config{Key: 1, Line: 10 * clearAt}), open(t, net, accounts.Config{Key: 2, Line: 10 * clearAt})
@@ -182,7 +182,7 @@ func TestChequesAreSentUntilTheyArrive(t *testing.T) {
 	require.Equal(t, credit.Standing{Promised: clearAt}, standing(worker, payer), "a cheque counts once")
 }
 
-// A worker that ended in the middle of a job tells its payer that it will not bill it: as soon
+// A worker that ended in the middle of a job tells its payer that it will not bill it, as soon
 // as the two are connected, and again until the payer has answered.
 func TestUnearnedVouchersAreToldOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -215,8 +215,8 @@ func TestUnearnedVouchersAreToldOf(t *testing.T) {
 	})
 }
 
-// While it runs, receipts are asked for and what expires goes back; Run returns when all
-// that it started has ended, or the bubble would not.
+// Run asks for receipts and refunds what expires. It returns when everything that it started has
+// ended; otherwise the bubble would not end.
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net := &network{}
@@ -239,7 +239,7 @@ func TestRun(t *testing.T) {
 	})
 }
 
-// What another node says wrongly is no request, and moves nothing.
+// A malformed or false request of another node is refused and moves nothing.
 func TestMalformedRequests(t *testing.T) {
 	n := open(t, &network{}, accounts.Config{Key: 1})
 	for name, bodies := range map[string][][]byte{

@@ -1,3 +1,3 @@
-// Package forward takes a browser's spans to a native node that exports them: a browser
+// Package forward sends a browser's spans to a native node that exports them, since a browser
 // cannot export. A Forwarder sends them, a Receiver takes them.
 package forward

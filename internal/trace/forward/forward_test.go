@@ -16,7 +16,7 @@ import (
 	"inos/internal/wire"
 )
 
-// receivers are native nodes that take spans, or refuse them when they have no Receiver.
+// receivers are native nodes that take spans. A node without a Receiver refuses them.
 type receivers struct {
 	order []identity.PeerID
 	of    map[identity.PeerID]*Receiver
@@ -46,15 +46,15 @@ func span(name string) trace.Span {
 	return trace.Start(trace.Context{}, name, "job", time.Unix(100, 0)).End(self, "", time.Unix(101, 0))
 }
 
-// add gives f n spans, whose sending nothing else waits for.
+// add queues n spans in f.
 func add(f *Forwarder, n int) {
 	for range n {
 		f.Add(span("run"))
 	}
 }
 
-// A node's own spans reach the first native node that takes them, as they were, and
-// that one first from then on; nobody else's do.
+// A node's own spans arrive unchanged at the first native node that takes them, and that one is
+// asked first from then on. Spans of other nodes are not sent.
 func TestSpansReachANativeNode(t *testing.T) {
 	var taken []trace.Span
 	takes := NewReceiver(func(s trace.Span) { taken = append(taken, s) })
@@ -87,8 +87,8 @@ func TestSpansReachANativeNode(t *testing.T) {
 	require.Len(t, taken, 3)
 }
 
-// What nobody takes is dropped, after few have been asked; the queue holds so many and the
-// newest are dropped, and they travel in several requests.
+// Spans that no node takes are dropped after a few nodes have been asked. The queue is bounded
+// and drops the newest. Spans travel in several requests.
 func TestSpansAreBounded(t *testing.T) {
 	r := &receivers{}
 	for n := range byte(10) {
@@ -108,7 +108,7 @@ func TestSpansAreBounded(t *testing.T) {
 	require.Len(t, r.asked, queueSpans/requestSpans)
 }
 
-// A node that sends too many is refused, for a while, and nobody else is.
+// A node that sends too many spans is refused for a while, and no other node is.
 func TestReceiverLimitsEachNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		taken := 0
@@ -136,7 +136,7 @@ func TestReceiverLimitsEachNode(t *testing.T) {
 	})
 }
 
-// Whatever a node says of whose spans they are, they are its own, and of its lengths.
+// Received spans are the sender's own and bounded in length, whatever they say.
 func TestReceivedSpansAreTheSenders(t *testing.T) {
 	var taken []trace.Span
 	r := NewReceiver(func(s trace.Span) { taken = append(taken, s) })
@@ -151,7 +151,7 @@ func TestReceivedSpansAreTheSenders(t *testing.T) {
 	require.Len(t, taken[0].JobID, trace.MaxName)
 }
 
-// Run sends what is queued every two seconds, and ends with its context.
+// Run sends queued spans every two seconds, and ends with its context.
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		taken := 0

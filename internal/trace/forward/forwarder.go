@@ -14,14 +14,14 @@ import (
 
 const (
 	sendEvery = 2 * time.Second
-	sendLimit = 10 * time.Second // of all that is queued
+	sendLimit = 10 * time.Second // of one Send
 
 	queueSpans   = 1024
 	requestSpans = 256 // in one request
-	nodesAsked   = 4   // to take a request
+	nodesAsked   = 4   // asked to take one request
 )
 
-// Requests sends requests to other nodes; *request.Exchange does.
+// Requests sends requests to other nodes. *request.Exchange implements it.
 type Requests interface {
 	Peers() []mesh.Peer
 	Send(ctx context.Context, p identity.PeerID, name string, body []byte) (answer []byte, err error)
@@ -33,31 +33,31 @@ type Forwarder struct {
 	self     identity.PeerID
 	requests Requests
 	queue    chan trace.Span
-	receiver identity.PeerID // who took the last ones; empty: nobody
+	receiver identity.PeerID // node that took the last spans; empty: none
 }
 
-// NewForwarder makes one for the node self. It starts nothing.
+// NewForwarder returns the Forwarder of the node self. It starts nothing.
 func NewForwarder(self identity.PeerID, requests Requests) *Forwarder {
 	return &Forwarder{self: self, requests: requests, queue: make(chan trace.Span, queueSpans)}
 }
 
-// Add queues a span of a job of this node's own; whoever sent another job has its spans,
-// and nobody else should. It never blocks.
+// Add queues a span of this node's own job and ignores others: the sender of another job gets
+// its spans, and no other node should. It never blocks.
 func (f *Forwarder) Add(s trace.Span) {
 	if s.Node != f.self || s.Served {
 		return
 	}
 	select {
 	case f.queue <- s:
-	default: // nobody took them for long
+	default: // full: no node has taken spans for a long time
 	}
 }
 
-// Run sends what is queued every two seconds, until ctx ends.
+// Run sends queued spans every two seconds, and blocks until ctx ends.
 func (f *Forwarder) Run(ctx context.Context) { background.Every(ctx, sendEvery, sendLimit, f.Send) }
 
-// Send sends what is queued to a native node that takes it, first to the last one that did.
-// What nobody takes is dropped. It is called by one goroutine at a time.
+// Send sends the queued spans to a native node that takes them, and asks the last one that did
+// first. Spans that no node takes are dropped. Not safe for concurrent use.
 func (f *Forwarder) Send(ctx context.Context) {
 	for len(f.queue) > 0 {
 		var batch []trace.Span
@@ -74,7 +74,7 @@ func (f *Forwarder) Send(ctx context.Context) {
 	}
 }
 
-// sendBatch returns who took body, empty when nobody did.
+// sendBatch sends body and returns the node that took it, empty when none did.
 func (f *Forwarder) sendBatch(ctx context.Context, body []byte) identity.PeerID {
 	asked := 0
 	takes := func(p identity.PeerID) bool {

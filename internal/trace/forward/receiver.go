@@ -31,13 +31,13 @@ type Receiver struct {
 	limits map[identity.PeerID]*rate.Limiter
 }
 
-// NewReceiver makes one that hands each span to export, which must not block.
+// NewReceiver returns a Receiver that passes each span to export, which must not block.
 func NewReceiver(export func(trace.Span)) *Receiver {
 	return &Receiver{export: export, limits: make(map[identity.PeerID]*rate.Limiter)}
 }
 
-// Take answers /inos/trace/1: the spans are the sender's own, whatever they say. Errors are
-// those of wire.DecodeSpans, or ErrRate.
+// Take answers /inos/trace/1. It attributes the spans to the sender, whatever they say. Errors
+// are those of wire.DecodeSpans, or ErrRate.
 func (r *Receiver) Take(ctx context.Context, from identity.PeerID, body []byte) ([]byte, error) {
 	spans, err := wire.DecodeSpans(body)
 	if err != nil {
@@ -56,7 +56,7 @@ func (r *Receiver) Take(ctx context.Context, from identity.PeerID, body []byte) 
 	return nil, nil
 }
 
-// allow bounds what each node may send.
+// allow limits the spans of each node.
 func (r *Receiver) allow(from identity.PeerID, n int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

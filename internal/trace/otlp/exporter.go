@@ -19,23 +19,23 @@ import (
 )
 
 const (
-	queued  = 4096 // spans waiting; more are dropped
+	queued  = 4096 // spans waiting; further ones are dropped
 	batched = 512
 	every   = time.Second
-	// lastTimeout is how long after the end of Serve's context spans may still be sent.
+	// lastTimeout is how long spans may still be sent after the end of Serve's context.
 	lastTimeout = 10 * time.Second
-	// A collector that says "later" (429, 502, 503, 504) is asked again, and what is queued
-	// waits meanwhile. The first pause is as long as a Retry-After says, at least retryFirst.
+	// A collector that answers "later" (429, 502, 503, 504) is retried, and queued spans wait
+	// meanwhile. The first pause is the Retry-After, at least retryFirst.
 	retryFirst   = time.Second
 	retryLongest = 30 * time.Second
 	retryFor     = time.Minute
 )
 
-// ErrURL says that the collector's address is none. Final.
+// ErrURL says that the collector's address is not an http or https URL. Final.
 var ErrURL = fault.Internal("otlp: not an http or https address")
 
-// Exporter sends spans in the background. Give what a trace.Recorder hears to
-// Offer and run Serve.
+// Exporter sends spans in the background. The caller passes the spans of a trace.Recorder to
+// Offer, and runs Serve.
 type Exporter struct {
 	client  otlptrace.Client
 	waiting chan trace.Span
@@ -43,8 +43,8 @@ type Exporter struct {
 	failed  func(error)
 }
 
-// InEnvironment reports whether OpenTelemetry's variables name a collector, and do not
-// switch it off.
+// InEnvironment reports whether OpenTelemetry's variables name a collector and do not disable
+// it.
 func InEnvironment() bool {
 	if strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") || os.Getenv("OTEL_TRACES_EXPORTER") == "none" {
 		return false
@@ -52,11 +52,11 @@ func InEnvironment() bool {
 	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != ""
 }
 
-// New makes an exporter to the collector at base: "/v1/traces" is added unless the
-// address has a path. An empty base leaves the address to OpenTelemetry's variables, which
-// say the rest in any case: headers, compression, certificates, time-outs
-// (OTEL_EXPORTER_OTLP_*). failed hears of batches that could not be sent; nil ignores
-// them. Errors match ErrURL, or say which variables contradict each other.
+// New returns an exporter to the collector at base. It adds "/v1/traces" unless the address has
+// a path. An empty base leaves the address to OpenTelemetry's variables. These set the rest in
+// any case: headers, compression, certificates, time-outs (OTEL_EXPORTER_OTLP_*). failed is
+// called with the error of each batch that could not be sent; nil ignores them. Errors match
+// ErrURL, or say which variables contradict each other.
 func New(base string, failed func(error)) (*Exporter, error) {
 	options := []otlptracehttp.Option{otlptracehttp.WithRetry(otlptracehttp.RetryConfig{
 		Enabled: true, InitialInterval: retryFirst, MaxInterval: retryLongest, MaxElapsedTime: retryFor,
@@ -72,7 +72,7 @@ func New(base string, failed func(error)) (*Exporter, error) {
 		options = append(options, otlptracehttp.WithEndpointURL(u.String()))
 	}
 	client := otlptracehttp.NewClient(options...)
-	if err := client.Start(context.Background()); err != nil { // sends nothing, and looks at what it was told
+	if err := client.Start(context.Background()); err != nil { // sends nothing; checks the configuration
 		return nil, fmt.Errorf("otlp: %w", err)
 	}
 	if failed == nil {
@@ -81,7 +81,7 @@ func New(base string, failed func(error)) (*Exporter, error) {
 	return &Exporter{client: client, waiting: make(chan trace.Span, queued), failed: failed}, nil
 }
 
-// Offer queues a span. It never blocks: what does not fit is counted and dropped.
+// Offer queues a span. It never blocks: when the queue is full it counts and drops the span.
 func (e *Exporter) Offer(s trace.Span) {
 	select {
 	case e.waiting <- s:
@@ -90,10 +90,11 @@ func (e *Exporter) Offer(s trace.Span) {
 	}
 }
 
-// Dropped counts the spans that were not sent.
+// Dropped returns how many spans were not sent.
 func (e *Exporter) Dropped() uint64 { return e.dropped.Load() }
 
-// Serve sends batches until ctx ends, then what is left, for at most lastTimeout.
+// Serve sends batches until ctx ends, then the rest, for at most lastTimeout. It blocks until
+// then.
 func (e *Exporter) Serve(ctx context.Context) error {
 	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -104,7 +105,7 @@ func (e *Exporter) Serve(ctx context.Context) error {
 		case <-sending.Done():
 		}
 	})()
-	defer func() { _ = e.client.Stop(sending) }() // it only ends what is being sent
+	defer func() { _ = e.client.Stop(sending) }() // only aborts what is being sent
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	var batch []trace.Span

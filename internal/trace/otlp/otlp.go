@@ -1,8 +1,8 @@
 //go:build !js
 
-// Package otlp sends spans to an OpenTelemetry collector by OpenTelemetry's own exporter:
-// OTLP over HTTP (opentelemetry.io/docs/specs/otlp). It is native only: a browser's
-// kernel ships its spans to a native node instead.
+// Package otlp sends spans to an OpenTelemetry collector with OpenTelemetry's own exporter: OTLP
+// over HTTP (opentelemetry.io/docs/specs/otlp). It is native only: a browser's kernel sends its
+// spans to a native node instead.
 package otlp
 
 import (
@@ -14,7 +14,7 @@ import (
 	"inos/internal/trace"
 )
 
-// byNode converts spans, grouped by the node that made them: one resource each.
+// byNode converts spans, grouped by the node that made them: one resource per node.
 func byNode(spans []trace.Span) (all []*tracepb.ResourceSpans) {
 	at := make(map[identity.PeerID]*tracepb.ScopeSpans)
 	for _, s := range spans {

@@ -19,15 +19,15 @@ import (
 	"inos/internal/trace"
 )
 
-// received is a request that the collector understood.
+// received is a request that the collector decoded.
 type received struct {
 	header http.Header
 	path   string
 	spans  []*tracepb.ResourceSpans
 }
 
-// collector is an HTTP receiver of OTLP, which answers with these codes, the last one
-// from then on.
+// collector is an HTTP receiver of OTLP, which answers with the given codes in turn and then
+// repeats the last one.
 func collector(t *testing.T, status ...int) (url string, got chan received) {
 	got = make(chan received, 16)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -113,7 +113,7 @@ func TestACollectorThatRefusesIsReported(t *testing.T) {
 	require.EqualValues(t, queued+5, e.Dropped())
 }
 
-// What a collector puts off is sent again, also when the exporter is to end.
+// A batch that the collector postpones is sent again, also when the exporter is ending.
 func TestACollectorThatIsBusyIsAskedAgain(t *testing.T) {
 	url, got := collector(t, http.StatusServiceUnavailable, http.StatusOK)
 	e, err := New(url, func(err error) { t.Error(err) })
@@ -128,8 +128,8 @@ func TestACollectorThatIsBusyIsAskedAgain(t *testing.T) {
 	require.Zero(t, e.Dropped())
 }
 
-// OpenTelemetry's variables say where the collector is, unless the caller does, and what
-// goes along.
+// OpenTelemetry's variables set the collector's address, unless the caller does, and the rest of
+// the request.
 func TestTheEnvironmentIsHeard(t *testing.T) {
 	require.False(t, InEnvironment())
 	url, got := collector(t, http.StatusOK)
