@@ -62,9 +62,9 @@ func TestReadersThatReadNothing(t *testing.T) {
 		text, err := io.ReadAll(resp.Body)
 		require.NoError(t, err)
 		require.Equal(t, "short", string(text))
-		l.crowd.mu.Lock()
-		require.LessOrEqual(t, len(l.crowd.conns), 64)
-		l.crowd.mu.Unlock()
+		l.table.mu.Lock()
+		require.LessOrEqual(t, len(l.table.conns), 64)
+		l.table.mu.Unlock()
 	}
 }
 
@@ -84,11 +84,11 @@ func TestAnAnswerThatNobodyTakesEnds(t *testing.T) {
 
 // The connection to close is the one idle longest of the network with the most.
 func TestWhoGoesWhenThereIsNoRoom(t *testing.T) {
-	w := crowd{most: 4, of: map[string]int{}}
+	w := connTable{most: 4, of: map[string]int{}}
 	now := time.Now()
 	enter := func(origin string) (c, gone *conn) {
 		now = now.Add(time.Second)
-		c = &conn{crowd: &w, origin: origin}
+		c = &conn{table: &w, origin: origin}
 		return c, w.enter(c, now)
 	}
 	one, _ := enter("a")

@@ -24,8 +24,8 @@ func networkOf(addr net.Addr) string {
 	return prefix.String()
 }
 
-// crowd is the set of open connections.
-type crowd struct {
+// connTable is the set of open connections.
+type connTable struct {
 	mu    sync.Mutex
 	most  int
 	conns []*conn
@@ -34,7 +34,7 @@ type crowd struct {
 
 // enter adds c. At the bound it returns the connection to close: of the network with the most
 // connections, the one that has been idle longest.
-func (w *crowd) enter(c *conn, now time.Time) (gone *conn) {
+func (w *connTable) enter(c *conn, now time.Time) (gone *conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.conns) >= w.most {
@@ -52,7 +52,7 @@ func (w *crowd) enter(c *conn, now time.Time) (gone *conn) {
 }
 
 // remove removes c, if it is still there. The caller holds mu.
-func (w *crowd) remove(c *conn) {
+func (w *connTable) remove(c *conn) {
 	for i, o := range w.conns {
 		if o == c {
 			last := len(w.conns) - 1
@@ -69,10 +69,10 @@ func (w *crowd) remove(c *conn) {
 // conn is a connection whose peer has to read what is written to it.
 type conn struct {
 	net.Conn
-	crowd   *crowd
+	table   *connTable
 	silence time.Duration
 	origin  string
-	moved   time.Time // when bytes last went either way; under crowd.mu
+	moved   time.Time // when bytes last went either way; under connTable.mu
 
 	// Used by the writing goroutine, one at a time.
 	began time.Time // start of the measured interval
@@ -106,15 +106,15 @@ func (c *conn) Read(p []byte) (int, error) {
 
 func (c *conn) move(n int) {
 	if n > 0 {
-		c.crowd.mu.Lock()
+		c.table.mu.Lock()
 		c.moved = time.Now()
-		c.crowd.mu.Unlock()
+		c.table.mu.Unlock()
 	}
 }
 
 func (c *conn) Close() error {
-	c.crowd.mu.Lock()
-	c.crowd.remove(c)
-	c.crowd.mu.Unlock()
+	c.table.mu.Lock()
+	c.table.remove(c)
+	c.table.mu.Unlock()
 	return c.Conn.Close()
 }

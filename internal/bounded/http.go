@@ -26,13 +26,13 @@ func Server(h http.Handler) *http.Server {
 func Listen(l net.Listener) net.Listener { return listen(l, Connections, Silence) }
 
 func listen(l net.Listener, most int, silence time.Duration) net.Listener {
-	return &listener{Listener: l, silence: silence, crowd: crowd{most: most, of: map[string]int{}}}
+	return &listener{Listener: l, silence: silence, table: connTable{most: most, of: map[string]int{}}}
 }
 
 type listener struct {
 	net.Listener
 	silence time.Duration
-	crowd   crowd
+	table   connTable
 }
 
 // Accept implements net.Listener. At the bound it closes another connection.
@@ -41,8 +41,8 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: inner, crowd: &l.crowd, silence: l.silence, origin: networkOf(inner.RemoteAddr())}
-	if gone := l.crowd.enter(c, time.Now()); gone != nil {
+	c := &conn{Conn: inner, table: &l.table, silence: l.silence, origin: networkOf(inner.RemoteAddr())}
+	if gone := l.table.enter(c, time.Now()); gone != nil {
 		_ = gone.Close()
 	}
 	return c, nil

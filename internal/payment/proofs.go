@@ -150,8 +150,8 @@ func (p *proofs) paid(ledger identity.LedgerID, owes uint64, now time.Time) (dro
 	return drop
 }
 
-// crowded reports whether ledger has enough proofs that a sweep is worthwhile.
-func (p *proofs) crowded(ledger identity.LedgerID) bool {
+// sweepDue reports whether ledger has enough proofs that a sweep is worthwhile.
+func (p *proofs) sweepDue(ledger identity.LedgerID) bool {
 	return len(p.by[ledger]) > 2*p.swept[ledger]+16
 }
 

@@ -15,7 +15,7 @@ import (
 func (p *Service) prove(x Proof, now time.Time) error {
 	p.mu.Lock()
 	key, value, drop := p.proofs.add(x)
-	crowded := p.proofs.crowded(x.Hold.Ledger)
+	sweepDue := p.proofs.sweepDue(x.Hold.Ledger)
 	p.mu.Unlock()
 	if p.keep == nil {
 		drop = nil
@@ -25,7 +25,7 @@ func (p *Service) prove(x Proof, now time.Time) error {
 	if err := p.drop(drop); err != nil {
 		return err
 	}
-	if crowded {
+	if sweepDue {
 		p.sweep(x.Hold.Ledger, now)
 	}
 	return nil
