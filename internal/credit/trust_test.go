@@ -35,7 +35,7 @@ func TestReputation(t *testing.T) {
 	score, confidence = r.Of(bad, testNow.Add(30*24*time.Hour))
 	require.InDelta(t, 0.5, score, 1e-6)
 	require.InDelta(t, 0, confidence, 1e-6)
-	// A flood of strangers does not wash away who misbehaved.
+	// A flood of unknown nodes does not push out one that misbehaved.
 	for i := range 10_000 {
 		r.Note(identity.PeerID(fmt.Sprint(i)), DeedDone, testNow)
 	}

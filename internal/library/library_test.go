@@ -39,8 +39,7 @@ func newLibraryOf(t *testing.T, capacity uint64, memory *budget.Memory) *library
 	return l
 }
 
-// blob is a capsule from elsewhere; Accept does not look inside it, whoever
-// compiles it does.
+// blob is a capsule from elsewhere. Accept does not inspect it; its compiler does.
 func blob(text string) mesh.Blob {
 	return mesh.Blob{SignedManifest: []byte(capsule.SumCID([]byte(text)).String()), Wasm: []byte(text)}
 }
@@ -163,7 +162,7 @@ func TestAManifestIsItsPublishersOwn(t *testing.T) {
 	require.Zero(t, by("friend").Manifest.TimeLimit, "bounded")
 	require.EqualValues(t, 1, by("crowd99").Manifest.TimeLimit)
 
-	// What this node announces it publishes itself, though somebody has brought the bytes.
+	// This node publishes what it announces, even when the bytes came from elsewhere.
 	wasm, err := os.ReadFile("../../build/capsules/hash.wasm")
 	require.NoError(t, err, "make capsules")
 	cid = capsule.SumCID(wasm)

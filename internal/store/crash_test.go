@@ -110,7 +110,7 @@ func TestKillNineWhileSettling(t *testing.T) {
 			require.ErrorIs(t, l.Settle(id, worker, 0, crashNow), credit.ErrHoldSettled, "round %d", round)
 		}
 		total += len(acked)
-		// What the log says, read again from its first entry, is what the ledger has.
+		// The log, read again from its first entry, adds up to the state of the ledger.
 		var earned int64
 		report, err := credit.Verify(log, func(e credit.Entry) error {
 			if e.Kind == credit.KindSettle {

@@ -330,7 +330,7 @@ func TestSegmentsFindEveryFlippedBit(t *testing.T) {
 		switch {
 		case err != nil:
 			require.ErrorIs(t, err, ErrCorrupt, name)
-		case name == segments[0].log: // it looks as if it had been let go
+		case name == segments[0].log: // it looks as if it had been removed
 			require.Greater(t, r.Gone, segments[0].first)
 		default:
 			whole(t, l, want)
