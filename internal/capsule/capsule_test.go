@@ -20,7 +20,7 @@ func TestRunBringsOutputBack(t *testing.T) {
 		f := newFake(serve(obedient))
 		c := openFake(t, f, capsule.Config{ID: "c"})
 		defer end(c)
-		require.Zero(t, f.m.word(block+capsule.OffLooks), "only where waking takes long")
+		require.Zero(t, f.m.Word(capsule.OffLooks), "only where waking takes long")
 		require.Equal(t, "c", c.LastHeartbeat().CapsuleID)
 		out, err := c.Run(t.Context(), capsule.Task{Input: []byte("stressed")}, nil)
 		require.NoError(t, err)
@@ -58,15 +58,15 @@ func TestOpenGivesUpAndLeavesNothing(t *testing.T) {
 			<-f.quit
 		}, capsule.ErrNotReady},
 		"garbage": {func(f *fake) {
-			f.push(capsule.FrameHeartbeat, []byte("{"))
+			f.m.Push(capsule.FrameHeartbeat, []byte("{"))
 			f.ring()
 			<-f.quit
 		}, capsule.ErrProtocol},
 		"a panic": {func(f *fake) {
 			text := "lib.rs:1:1: oh\xff"
-			_ = f.m.Write(block+capsule.OffPanicText, []byte(text))
-			f.m.set(block+capsule.OffPanicLength, uint32(len(text)))
-			f.m.set(block+capsule.OffState, capsule.StatePanicked)
+			_ = f.m.Write(capsules.ControlBlock+capsule.OffPanicText, []byte(text))
+			f.m.SetWord(capsule.OffPanicLength, uint32(len(text)))
+			f.m.SetWord(capsule.OffState, capsule.StatePanicked)
 			f.ring()
 			<-f.quit
 		}, capsule.ErrPanicked},
@@ -95,20 +95,20 @@ func TestAMisbehavingCapsuleIsKilledAndEverythingPendingAnswered(t *testing.T) {
 			f.say(capsule.FrameReserved, capsule.Reserved{Ticket: 1, OK: true, Offset: ^uint64(0), Length: 8})
 		}, capsule.ErrProtocol, ""},
 		"room over the control block": {func(f *fake, msg any) {
-			f.say(capsule.FrameReserved, capsule.Reserved{Ticket: 1, OK: true, Offset: block - 4, Length: 8})
+			f.say(capsule.FrameReserved, capsule.Reserved{Ticket: 1, OK: true, Offset: capsules.ControlBlock - 4, Length: 8})
 		}, capsule.ErrProtocol, "overlaps"},
 		"room over a ring": {func(f *fake, msg any) {
-			f.say(capsule.FrameReserved, capsule.Reserved{Ticket: 1, OK: true, Offset: events + ringSize - 1, Length: 8})
+			f.say(capsule.FrameReserved, capsule.Reserved{Ticket: 1, OK: true, Offset: capsules.Events + capsules.RingSize - 1, Length: 8})
 		}, capsule.ErrProtocol, "overlaps"},
 		"too little room": {func(f *fake, msg any) {
-			f.say(capsule.FrameReserved, capsule.Reserved{Ticket: 1, OK: true, Offset: inputAt, Length: 2})
+			f.say(capsule.FrameReserved, capsule.Reserved{Ticket: 1, OK: true, Offset: capsules.InputAt, Length: 2})
 		}, capsule.ErrProtocol, ""},
 		"an answer before its question": {func(f *fake, msg any) {
 			f.say(capsule.FrameRunDone, capsule.RunDone{Ticket: 1})
 		}, capsule.ErrProtocol, ""},
 		"the same answer twice": {func(f *fake, msg any) {
 			for range 2 {
-				f.say(capsule.FrameReserved, capsule.Reserved{Ticket: 1, OK: true, Offset: inputAt, Length: 8})
+				f.say(capsule.FrameReserved, capsule.Reserved{Ticket: 1, OK: true, Offset: capsules.InputAt, Length: 8})
 			}
 		}, capsule.ErrProtocol, ""},
 		"a reply to nobody": {func(f *fake, msg any) {
@@ -127,10 +127,10 @@ func TestAMisbehavingCapsuleIsKilledAndEverythingPendingAnswered(t *testing.T) {
 			f.say(capsule.FrameRun, capsule.Run{})
 		}, capsule.ErrProtocol, ""},
 		"a broken ring": {func(f *fake, msg any) {
-			f.m.set(block+capsule.OffEventTail, 1<<30)
+			f.m.SetWord(capsule.OffEventTail, 1<<30)
 			f.ring()
 		}, capsule.ErrRingBroken, ""},
-		"an end": {func(f *fake, msg any) { f.m.set(block+capsule.OffKill, 1) }, capsule.ErrStopped, ""},
+		"an end": {func(f *fake, msg any) { f.m.SetWord(capsule.OffKill, 1) }, capsule.ErrStopped, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -311,7 +311,7 @@ func TestTheClockRunsWhileATaskDoes(t *testing.T) {
 		defer end(c)
 		clock := func() uint64 {
 			var b [8]byte
-			require.NoError(t, f.m.Read(block+capsule.OffClock, b[:]))
+			require.NoError(t, f.m.Read(capsules.ControlBlock+capsule.OffClock, b[:]))
 			return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 | uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
 		}
 		idle := clock()

@@ -15,9 +15,9 @@ import (
 )
 
 // fake is a Module and its one Instance: a capsule written in Go, that speaks
-// through a heap. body is its inos_run.
+// through a HeapMemory. body is its inos_run.
 type fake struct {
-	otherEnd
+	m    *capsules.HeapMemory
 	body func(*fake)
 	bell chan struct{}
 	done chan struct{}
@@ -27,14 +27,14 @@ type fake struct {
 }
 
 func newFake(body func(*fake)) *fake {
-	return &fake{otherEnd: otherEnd{newBlock()}, body: body,
+	return &fake{m: capsules.NewHeapMemory(128<<10, 1<<20), body: body,
 		bell: make(chan struct{}, 1), done: make(chan struct{}), quit: make(chan struct{})}
 }
 
 func (f *fake) Info() capsule.ModuleInfo { return capsule.ModuleInfo{MinPages: 2, MaxPages: 16} }
 
 func (f *fake) Instantiate(_ context.Context, epoch uint32, _ uint64) (capsule.Instance, error) {
-	f.m.set(block+capsule.OffMemoryEpoch, epoch)
+	f.m.SetWord(capsule.OffMemoryEpoch, epoch)
 	go func() {
 		f.body(f)
 		f.ring()
@@ -49,7 +49,7 @@ func (f *fake) Instantiate(_ context.Context, epoch uint32, _ uint64) (capsule.I
 }
 
 func (f *fake) Memory() capsule.Memory    { return f.m }
-func (f *fake) Control() uint32           { return block }
+func (f *fake) Control() uint32           { return capsules.ControlBlock }
 func (f *fake) Doorbell() <-chan struct{} { return f.bell }
 func (f *fake) Done() <-chan struct{}     { return f.done }
 func (f *fake) Err() error {
@@ -63,9 +63,9 @@ func (f *fake) Err() error {
 
 func (f *fake) Kill() {
 	f.once.Do(func() {
-		f.m.set(block+capsule.OffKill, 1)
+		f.m.SetWord(capsule.OffKill, 1)
 		close(f.quit)
-		_ = f.m.Notify(block + capsule.OffCommandDoorbell)
+		_ = f.m.Notify(capsules.ControlBlock + capsule.OffCommandDoorbell)
 	})
 }
 
@@ -82,8 +82,8 @@ func (f *fake) say(kind capsule.FrameKind, msg any) {
 	if err != nil {
 		panic(err)
 	}
-	for !f.push(kind, b) {
-		f.m.wait(block+capsule.OffEventSpace, f.m.word(block+capsule.OffEventSpace), time.Millisecond)
+	for !f.m.Push(kind, b) {
+		f.m.Wait(capsule.OffEventSpace, f.m.Word(capsule.OffEventSpace), time.Millisecond)
 		if f.killed() {
 			return
 		}
@@ -91,9 +91,9 @@ func (f *fake) say(kind capsule.FrameKind, msg any) {
 	f.ring()
 }
 
-func (f *fake) killed() bool { return f.m.word(block+capsule.OffKill) != 0 }
+func (f *fake) killed() bool { return f.m.Word(capsule.OffKill) != 0 }
 
-func (f *fake) epoch() uint32 { return f.m.word(block + capsule.OffMemoryEpoch) }
+func (f *fake) epoch() uint32 { return f.m.Word(capsule.OffMemoryEpoch) }
 
 func (f *fake) beat() {
 	f.say(capsule.FrameHeartbeat, capsule.Heartbeat{Status: capsule.Healthy, MemoryEpoch: f.epoch()})
@@ -102,13 +102,13 @@ func (f *fake) beat() {
 // hear waits for the next frame; ok is false once it is killed.
 func (f *fake) hear() (msg any, ok bool) {
 	for !f.killed() {
-		bell := f.m.word(block + capsule.OffCommandDoorbell)
-		kind, payload, got := f.pop()
+		bell := f.m.Word(capsule.OffCommandDoorbell)
+		kind, payload, got := f.m.Pop()
 		if !got {
-			f.m.wait(block+capsule.OffCommandDoorbell, bell, time.Second)
+			f.m.Wait(capsule.OffCommandDoorbell, bell, time.Second)
 			continue
 		}
-		if f.m.word(block+capsule.OffCommandWaiting) != 0 {
+		if f.m.Word(capsule.OffCommandWaiting) != 0 {
 			f.ring()
 		}
 		if kind == capsule.FrameData {
@@ -137,16 +137,13 @@ func serve(answer func(f *fake, msg any)) func(*fake) {
 	}
 }
 
-// inputAt is where the fakes put input and output.
-const inputAt = 32 << 10
-
 // obedient answers like a good capsule: its jobs reverse their input.
 func obedient(f *fake, msg any) {
 	switch m := msg.(type) {
 	case capsule.Command:
 		f.say(capsule.FrameReply, capsule.Reply{ID: m.ID, MemoryEpoch: f.epoch()})
 	case capsule.Reserve:
-		f.say(capsule.FrameReserved, capsule.Reserved{Ticket: m.Ticket, OK: true, Offset: inputAt, Length: m.Bytes})
+		f.say(capsule.FrameReserved, capsule.Reserved{Ticket: m.Ticket, OK: true, Offset: capsules.InputAt, Length: m.Bytes})
 	case capsule.Run:
 		p := make([]byte, m.Length)
 		_ = f.m.Read(uint32(m.Offset), p)

@@ -42,7 +42,7 @@ func TestAPumpThatIsTiredRests(t *testing.T) {
 		s := &sharing{rested: make(chan struct{}), spinning: &spinning{fake: newFake(serve(func(f *fake, msg any) {
 			if _, is := msg.([]byte); is {
 				for n := range frames {
-					f.push(capsule.FrameData, []byte{byte(n)})
+					f.m.Push(capsule.FrameData, []byte{byte(n)})
 				}
 				f.ring()
 				return
@@ -64,7 +64,7 @@ func TestAPumpThatIsTiredRests(t *testing.T) {
 		time.Sleep(time.Millisecond) // the look takes time
 		require.Len(t, got, 63)
 		require.Empty(t, answered, "whoever looks for the answer finds that it is not next")
-		require.Zero(t, s.m.word(block+capsule.OffCommandTail)-s.m.word(block+capsule.OffCommandHead), "the command went out")
+		require.Zero(t, s.m.Word(capsule.OffCommandTail)-s.m.Word(capsule.OffCommandHead), "the command went out")
 		for due := 63; due+64 <= frames; due += 64 {
 			s.rested <- struct{}{}
 			synctest.Wait()
@@ -147,7 +147,7 @@ func TestALateHeartbeatIsJudged(t *testing.T) {
 			for range 200 {
 				f.beat()
 			}
-			f.push(capsule.FrameHeartbeat, []byte("{"))
+			f.m.Push(capsule.FrameHeartbeat, []byte("{"))
 			f.ring()
 			<-f.quit
 		})
@@ -164,7 +164,7 @@ func TestAHeadThatLiesIsNoticed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFake(serve(func(f *fake, msg any) {
-					f.m.set(block+capsule.OffCommandHead, 1<<30)
+					f.m.SetWord(capsule.OffCommandHead, 1<<30)
 					if rings {
 						f.ring()
 					}
@@ -192,13 +192,13 @@ func TestTheClockOfAStreamIsKept(t *testing.T) {
 				return
 			}
 			// As the SDK does: the word changes before the host can see the room.
-			f.m.set(block+capsule.OffBusy, 1)
+			f.m.SetWord(capsule.OffBusy, 1)
 			<-f.quit
 		}))
 		c := openFake(t, f, capsule.Config{})
 		defer end(c)
 		clock := func() uint64 {
-			low, high := f.m.word(block+capsule.OffClock), f.m.word(block+capsule.OffClock+4)
+			low, high := f.m.Word(capsule.OffClock), f.m.Word(capsule.OffClock+4)
 			return uint64(high)<<32 | uint64(low)
 		}
 		// ticks is by how much the clock moves within ten intervals.
@@ -211,14 +211,14 @@ func TestTheClockOfAStreamIsKept(t *testing.T) {
 		require.Zero(t, ticks(), "it is idle")
 		require.NoError(t, c.Send(t.Context(), []byte("x")))
 		require.InDelta(t, 10*capsule.ClockInterval, ticks(), float64(2*capsule.ClockInterval))
-		f.m.set(block+capsule.OffState, capsule.StatePaused)
+		f.m.SetWord(capsule.OffState, capsule.StatePaused)
 		time.Sleep(2 * capsule.ClockInterval)
 		require.Zero(t, ticks())
-		f.m.set(block+capsule.OffState, capsule.StateRunning)
+		f.m.SetWord(capsule.OffState, capsule.StateRunning)
 		f.ring()
 		time.Sleep(2 * capsule.ClockInterval)
 		require.InDelta(t, 10*capsule.ClockInterval, ticks(), float64(2*capsule.ClockInterval))
-		f.m.set(block+capsule.OffBusy, 0)
+		f.m.SetWord(capsule.OffBusy, 0)
 		time.Sleep(2 * capsule.ClockInterval)
 		require.Zero(t, ticks())
 		// What it has not even taken counts as well.

@@ -9,36 +9,37 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/testkit/capsules"
 )
 
 // watched calls before ahead of every access to a word of the control block.
 type watched struct {
-	*heap
+	*capsules.HeapMemory
 	before func(store bool, off uint32)
 }
 
 func (w watched) Load32(off uint32) (uint32, error) {
-	w.before(false, off-block)
-	return w.heap.Load32(off)
+	w.before(false, off-capsules.ControlBlock)
+	return w.HeapMemory.Load32(off)
 }
 
 func (w watched) Store32(off, v uint32) error {
-	w.before(true, off-block)
-	return w.heap.Store32(off, v)
+	w.before(true, off-capsules.ControlBlock)
+	return w.HeapMemory.Store32(off, v)
 }
 
 // A capsule that says that it waits, then looks at the head again, is missed by
 // nobody: the host moves the head before it looks whether anyone waits.
 func TestTheHeadMovesBeforeAWaitingCapsuleIsLookedFor(t *testing.T) {
-	m := newBlock()
+	m := capsules.NewHeapMemory(128<<10, 1<<20)
 	var headAtLook uint32
 	cb, err := capsule.Attach(watched{m, func(store bool, off uint32) {
 		if !store && off == capsule.OffEventWaiting {
-			headAtLook = m.word(block + capsule.OffEventHead)
+			headAtLook = m.Word(capsule.OffEventHead)
 		}
-	}}, block)
+	}}, capsules.ControlBlock)
 	require.NoError(t, err)
-	require.True(t, otherEnd{m}.push(capsule.FrameData, []byte("x")))
+	require.True(t, m.Push(capsule.FrameData, []byte("x")))
 	n, err := cb.Events().Drain(func(capsule.FrameKind, []byte) error { return nil })
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
@@ -48,16 +49,15 @@ func TestTheHeadMovesBeforeAWaitingCapsuleIsLookedFor(t *testing.T) {
 // The capsule may make room after the host has found none and before it says that
 // it waits: then nobody will ring, and the host has to look again.
 func TestRoomMadeBeforeTheHostSaysItWaitsIsFound(t *testing.T) {
-	m := newBlock()
-	end := otherEnd{m}
+	m := capsules.NewHeapMemory(128<<10, 1<<20)
 	cb, err := capsule.Attach(watched{m, func(store bool, off uint32) {
 		if store && off == capsule.OffCommandWaiting {
-			for _, _, got := end.pop(); got; _, _, got = end.pop() {
+			for _, _, got := m.Pop(); got; _, _, got = m.Pop() {
 			}
 		}
-	}}, block)
+	}}, capsules.ControlBlock)
 	require.NoError(t, err)
-	payload := make([]byte, capsule.MaxPayload(ringSize))
+	payload := make([]byte, capsule.MaxPayload(capsules.RingSize))
 	require.NoError(t, cb.Commands().Push(capsule.FrameData, payload))
 	require.NoError(t, cb.Commands().Push(capsule.FrameData, payload))
 	require.NoError(t, cb.Commands().Push(capsule.FrameData, payload))
@@ -77,7 +77,7 @@ func TestDataLeavesRoomForCommands(t *testing.T) {
 		for c.Send(ctx, make([]byte, 8)) == nil {
 			sent++
 		}
-		require.Equal(t, (ringSize-ringSize/16)/16, sent)
+		require.Equal(t, (capsules.RingSize-capsules.RingSize/16)/16, sent)
 	})
 }
 
@@ -88,12 +88,12 @@ func TestNothingIsSentToACapsuleThatIsCopied(t *testing.T) {
 		still := make(chan struct{})
 		f := newFake(func(f *fake) {
 			f.beat()
-			for request := uint32(0); request == 0; request = f.m.word(block + capsule.OffFreeze) {
-				bell := f.m.word(block + capsule.OffCommandDoorbell)
-				f.m.wait(block+capsule.OffCommandDoorbell, bell, time.Millisecond)
+			for request := uint32(0); request == 0; request = f.m.Word(capsule.OffFreeze) {
+				bell := f.m.Word(capsule.OffCommandDoorbell)
+				f.m.Wait(capsule.OffCommandDoorbell, bell, time.Millisecond)
 			}
 			<-still
-			f.m.set(block+capsule.OffFrozen, f.m.word(block+capsule.OffFreeze)<<2|capsule.FreezeDone)
+			f.m.SetWord(capsule.OffFrozen, f.m.Word(capsule.OffFreeze)<<2|capsule.FreezeDone)
 			f.ring()
 			<-f.quit
 		})
@@ -108,10 +108,10 @@ func TestNothingIsSentToACapsuleThatIsCopied(t *testing.T) {
 		sent := make(chan error)
 		go func() { sent <- c.Send(t.Context(), []byte("x")) }()
 		synctest.Wait()
-		require.Zero(t, f.m.word(block+capsule.OffCommandTail))
+		require.Zero(t, f.m.Word(capsule.OffCommandTail))
 		close(still)
 		require.NoError(t, <-taken)
 		require.NoError(t, <-sent)
-		require.EqualValues(t, 16, f.m.word(block+capsule.OffCommandTail))
+		require.EqualValues(t, 16, f.m.Word(capsule.OffCommandTail))
 	})
 }

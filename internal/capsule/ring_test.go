@@ -2,7 +2,6 @@ package capsule_test
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -12,18 +11,19 @@ import (
 	"pgregory.net/rapid"
 
 	"inos/internal/capsule"
+	"inos/internal/testkit/capsules"
 )
 
-func attach(t require.TestingT, m *heap) *capsule.ControlBlock {
-	cb, err := capsule.Attach(m, block)
+func attach(t require.TestingT, m *capsules.HeapMemory) *capsule.ControlBlock {
+	cb, err := capsule.Attach(m, capsules.ControlBlock)
 	require.NoError(t, err)
 	return cb
 }
 
 // startAt sets a ring's counters, to be near their wrap-around.
-func startAt(m *heap, n uint32) {
+func startAt(m *capsules.HeapMemory, n uint32) {
 	for _, off := range []uint32{capsule.OffCommandHead, capsule.OffCommandTail, capsule.OffEventHead, capsule.OffEventTail} {
-		m.set(block+off, n&^7)
+		m.SetWord(off, n&^7)
 	}
 }
 
@@ -36,12 +36,12 @@ type sent struct {
 // overwritten, however pushes and drains interleave.
 func TestRingsKeepEveryFrame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := newBlock()
+		m := capsules.NewHeapMemory(128<<10, 1<<20)
 		startAt(m, rapid.Uint32().Draw(t, "counters"))
-		cb, end := attach(t, m), otherEnd{m}
+		cb := attach(t, m)
 		var toCapsule, toHost []sent
 		frame := func(t *rapid.T) sent {
-			n := rapid.IntRange(0, int(capsule.MaxPayload(ringSize))).Draw(t, "length")
+			n := rapid.IntRange(0, int(capsule.MaxPayload(capsules.RingSize))).Draw(t, "length")
 			return sent{
 				capsule.FrameKind(rapid.Uint16().Draw(t, "kind")),
 				bytes.Repeat([]byte{rapid.Byte().Draw(t, "byte")}, n),
@@ -50,9 +50,9 @@ func TestRingsKeepEveryFrame(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"host pushes": func(t *rapid.T) {
 				f := frame(t)
-				used := m.word(block+capsule.OffCommandTail) - m.word(block+capsule.OffCommandHead)
+				used := m.Word(capsule.OffCommandTail) - m.Word(capsule.OffCommandHead)
 				err := cb.Commands().Push(f.kind, f.payload)
-				if int(used)+8+(len(f.payload)+7)/8*8 > ringSize {
+				if int(used)+8+(len(f.payload)+7)/8*8 > capsules.RingSize {
 					require.ErrorIs(t, err, capsule.ErrRingFull)
 					return
 				}
@@ -60,7 +60,7 @@ func TestRingsKeepEveryFrame(t *testing.T) {
 				toCapsule = append(toCapsule, f)
 			},
 			"capsule pops": func(t *rapid.T) {
-				kind, payload, ok := end.pop()
+				kind, payload, ok := m.Pop()
 				require.Equal(t, len(toCapsule) > 0, ok)
 				if ok {
 					require.Equal(t, toCapsule[0], sent{kind, payload})
@@ -68,7 +68,7 @@ func TestRingsKeepEveryFrame(t *testing.T) {
 				}
 			},
 			"capsule pushes": func(t *rapid.T) {
-				if f := frame(t); end.push(f.kind, f.payload) {
+				if f := frame(t); m.Push(f.kind, f.payload) {
 					toHost = append(toHost, f)
 				}
 			},
@@ -88,41 +88,41 @@ func TestRingsKeepEveryFrame(t *testing.T) {
 }
 
 func TestDrainCrossesAConstantNumberOfTimes(t *testing.T) {
-	m := newBlock()
-	cb, end := attach(t, m), otherEnd{m}
+	m := capsules.NewHeapMemory(128<<10, 1<<20)
+	cb := attach(t, m)
 	for _, frames := range []int{1, 60} {
 		for range frames {
-			require.True(t, end.push(capsule.FrameLog, make([]byte, 56)))
+			require.True(t, m.Push(capsule.FrameLog, make([]byte, 56)))
 		}
-		m.calls = 0
+		m.Calls = 0
 		n, err := cb.Events().Drain(func(capsule.FrameKind, []byte) error { return nil })
 		require.NoError(t, err)
 		require.Equal(t, frames, n)
-		require.LessOrEqual(t, m.calls, 5)
+		require.LessOrEqual(t, m.Calls, 5)
 	}
 }
 
 func TestDrainWakesAWaitingCapsule(t *testing.T) {
-	m := newBlock()
-	cb, end := attach(t, m), otherEnd{m}
+	m := capsules.NewHeapMemory(128<<10, 1<<20)
+	cb := attach(t, m)
 	drain := func() {
 		_, err := cb.Events().Drain(func(capsule.FrameKind, []byte) error { return nil })
 		require.NoError(t, err)
 	}
-	require.True(t, end.push(capsule.FrameLog, nil))
+	require.True(t, m.Push(capsule.FrameLog, nil))
 	drain()
-	require.Zero(t, m.word(block+capsule.OffEventSpace), "nobody waited")
-	require.True(t, end.push(capsule.FrameLog, nil))
-	m.set(block+capsule.OffEventWaiting, 1)
+	require.Zero(t, m.Word(capsule.OffEventSpace), "nobody waited")
+	require.True(t, m.Push(capsule.FrameLog, nil))
+	m.SetWord(capsule.OffEventWaiting, 1)
 	drain()
-	require.EqualValues(t, 1, m.word(block+capsule.OffEventSpace))
+	require.EqualValues(t, 1, m.Word(capsule.OffEventSpace))
 }
 
 // A full ring is waited for with the waiting word set, and looked at again after
 // it was; whoever then fits everything in clears it.
 func TestAFullRingIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		waiting := func(f *fake) uint32 { return f.m.word(block + capsule.OffCommandWaiting) }
+		waiting := func(f *fake) uint32 { return f.m.Word(capsule.OffCommandWaiting) }
 		start := make(chan struct{})
 		f := newFake(func(f *fake) {
 			f.beat()
@@ -149,7 +149,7 @@ func TestAFullRingIsWaitedFor(t *testing.T) {
 }
 
 func TestRingsAllocateNothing(t *testing.T) {
-	m := newBlock()
+	m := capsules.NewHeapMemory(128<<10, 1<<20)
 	cb := attach(t, m)
 	payload := make([]byte, 56)
 	yield := func(capsule.FrameKind, []byte) error { return nil }
@@ -157,11 +157,11 @@ func TestRingsAllocateNothing(t *testing.T) {
 		if err := cb.Commands().Push(capsule.FrameData, payload); err != nil {
 			t.Fatal(err)
 		}
-		m.set(block+capsule.OffCommandHead, m.word(block+capsule.OffCommandTail))
-		tail := m.word(block + capsule.OffEventTail)
-		m.set(events+tail%ringSize, 56)
-		m.set(events+tail%ringSize+4, uint32(capsule.FrameData))
-		m.set(block+capsule.OffEventTail, tail+64)
+		m.SetWord(capsule.OffCommandHead, m.Word(capsule.OffCommandTail))
+		tail := m.Word(capsule.OffEventTail)
+		require.NoError(t, m.Store32(capsules.Events+tail%capsules.RingSize, 56))
+		require.NoError(t, m.Store32(capsules.Events+tail%capsules.RingSize+4, uint32(capsule.FrameData)))
+		m.SetWord(capsule.OffEventTail, tail+64)
 		if n, err := cb.Events().Drain(yield); n != 1 || err != nil {
 			t.Fatal(n, err)
 		}
@@ -170,31 +170,31 @@ func TestRingsAllocateNothing(t *testing.T) {
 }
 
 func TestPushRefusesWhatCannotFit(t *testing.T) {
-	cb := attach(t, newBlock())
-	require.ErrorIs(t, cb.Commands().Push(capsule.FrameData, make([]byte, ringSize/2-7)), capsule.ErrFrameTooLarge)
-	require.NoError(t, cb.Commands().Push(capsule.FrameData, make([]byte, ringSize/2-8)))
+	cb := attach(t, capsules.NewHeapMemory(128<<10, 1<<20))
+	require.ErrorIs(t, cb.Commands().Push(capsule.FrameData, make([]byte, capsules.RingSize/2-7)), capsule.ErrFrameTooLarge)
+	require.NoError(t, cb.Commands().Push(capsule.FrameData, make([]byte, capsules.RingSize/2-8)))
 }
 
 func TestBrokenCountersAreNamed(t *testing.T) {
-	for name, breakIt := range map[string]func(m *heap){
-		"more unread than room": func(m *heap) { m.set(block+capsule.OffEventTail, ringSize+8) },
-		"tail before head":      func(m *heap) { m.set(block+capsule.OffEventTail, ^uint32(7)) },
-		"misaligned tail":       func(m *heap) { m.set(block+capsule.OffEventTail, 12) },
-		"length past the tail": func(m *heap) {
-			m.set(events, 64)
-			m.set(block+capsule.OffEventTail, 16)
+	for name, breakIt := range map[string]func(m *capsules.HeapMemory){
+		"more unread than room": func(m *capsules.HeapMemory) { m.SetWord(capsule.OffEventTail, capsules.RingSize+8) },
+		"tail before head":      func(m *capsules.HeapMemory) { m.SetWord(capsule.OffEventTail, ^uint32(7)) },
+		"misaligned tail":       func(m *capsules.HeapMemory) { m.SetWord(capsule.OffEventTail, 12) },
+		"length past the tail": func(m *capsules.HeapMemory) {
+			require.NoError(t, m.Store32(capsules.Events, 64))
+			m.SetWord(capsule.OffEventTail, 16)
 		},
-		"length past everything": func(m *heap) {
-			m.set(events, ^uint32(0))
-			m.set(block+capsule.OffEventTail, 16)
+		"length past everything": func(m *capsules.HeapMemory) {
+			require.NoError(t, m.Store32(capsules.Events, ^uint32(0)))
+			m.SetWord(capsule.OffEventTail, 16)
 		},
-		"header with high bits": func(m *heap) {
-			m.set(events+4, 1<<16)
-			m.set(block+capsule.OffEventTail, 8)
+		"header with high bits": func(m *capsules.HeapMemory) {
+			require.NoError(t, m.Store32(capsules.Events+4, 1<<16))
+			m.SetWord(capsule.OffEventTail, 8)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := newBlock()
+			m := capsules.NewHeapMemory(128<<10, 1<<20)
 			cb := attach(t, m)
 			breakIt(m)
 			_, err := cb.Events().Drain(func(capsule.FrameKind, []byte) error { return nil })
@@ -204,10 +204,10 @@ func TestBrokenCountersAreNamed(t *testing.T) {
 	}
 	for name, head := range map[string]uint32{"head past tail": 1 << 20, "misaligned head": 4, "head going back": ^uint32(7)} {
 		t.Run(name, func(t *testing.T) {
-			m := newBlock()
+			m := capsules.NewHeapMemory(128<<10, 1<<20)
 			cb := attach(t, m)
 			require.NoError(t, cb.Commands().Push(capsule.FrameData, make([]byte, 1024)))
-			m.set(block+capsule.OffCommandHead, head)
+			m.SetWord(capsule.OffCommandHead, head)
 			_, err := cb.Commands().Used()
 			require.ErrorIs(t, err, capsule.ErrRingBroken)
 		})
@@ -215,9 +215,9 @@ func TestBrokenCountersAreNamed(t *testing.T) {
 }
 
 func TestDrainPassesYieldsErrorOn(t *testing.T) {
-	m := newBlock()
-	cb, end := attach(t, m), otherEnd{m}
-	require.True(t, end.push(capsule.FrameLog, nil))
+	m := capsules.NewHeapMemory(128<<10, 1<<20)
+	cb := attach(t, m)
+	require.True(t, m.Push(capsule.FrameLog, nil))
 	stop := errors.New("stop")
 	_, err := cb.Events().Drain(func(capsule.FrameKind, []byte) error { return stop })
 	require.ErrorIs(t, err, stop)
@@ -226,20 +226,20 @@ func TestDrainPassesYieldsErrorOn(t *testing.T) {
 // FuzzDrain reads rings that hold any bytes behind any counters.
 func FuzzDrain(f *testing.F) {
 	f.Add(uint32(0), uint32(16), []byte{8, 0, 0, 0, 9, 0, 0, 0})
-	f.Add(uint32(ringSize-8), uint32(ringSize+8), bytes.Repeat([]byte{0xff}, ringSize))
+	f.Add(uint32(capsules.RingSize-8), uint32(capsules.RingSize+8), bytes.Repeat([]byte{0xff}, capsules.RingSize))
 	f.Fuzz(func(t *testing.T, head, tail uint32, ring []byte) {
-		m := newBlock()
+		m := capsules.NewHeapMemory(128<<10, 1<<20)
 		startAt(m, head)
 		cb := attach(t, m)
-		copy(m.bytes[events:events+ringSize], ring)
-		binary.LittleEndian.PutUint32(m.bytes[block+capsule.OffEventTail:], tail)
+		require.NoError(t, m.Write(capsules.Events, ring[:min(len(ring), capsules.RingSize)]))
+		m.SetWord(capsule.OffEventTail, tail)
 		total := 0
 		_, err := cb.Events().Drain(func(_ capsule.FrameKind, payload []byte) error {
 			total += capsule.FrameHeader + len(payload)
 			return nil
 		})
-		if total > ringSize {
-			t.Fatalf("%d bytes out of a ring of %d", total, ringSize)
+		if total > capsules.RingSize {
+			t.Fatalf("%d bytes out of a ring of %d", total, capsules.RingSize)
 		}
 		if err != nil && !errors.Is(err, capsule.ErrRingBroken) {
 			t.Fatal(err)

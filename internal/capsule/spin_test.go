@@ -27,14 +27,15 @@ func (s *spinning) Instantiate(ctx context.Context, epoch uint32, limit uint64) 
 func (s *spinning) Memory() capsule.Memory { return spinningMemory{s.m, s} }
 
 type spinningMemory struct {
-	*heap
+	*capsules.HeapMemory
 	s *spinning
 }
 
 func (m spinningMemory) Spin(off, seen uint32) bool {
 	m.s.spins++
 	time.Sleep(time.Microsecond) // the bubble's: everybody else has had a turn then
-	return m.word(off) != seen
+	now, err := m.Load32(off)
+	return err != nil || now != seen
 }
 
 // quietly answers with the doorbell's word only: the pump hears nothing of it.
@@ -43,8 +44,8 @@ func quietly(f *fake, kind capsule.FrameKind, msg any) {
 	if err != nil {
 		panic(err)
 	}
-	f.push(kind, b)
-	f.m.set(block+capsule.OffEventDoorbell, f.m.word(block+capsule.OffEventDoorbell)+1)
+	f.m.Push(kind, b)
+	f.m.SetWord(capsule.OffEventDoorbell, f.m.Word(capsule.OffEventDoorbell)+1)
 }
 
 func TestWhoLooksHearsTheAnswer(t *testing.T) {
@@ -54,7 +55,7 @@ func TestWhoLooksHearsTheAnswer(t *testing.T) {
 			case capsule.Command:
 				quietly(f, capsule.FrameReply, capsule.Reply{ID: m.ID, MemoryEpoch: f.epoch()})
 			case capsule.Reserve:
-				quietly(f, capsule.FrameReserved, capsule.Reserved{Ticket: m.Ticket, OK: true, Offset: inputAt, Length: m.Bytes})
+				quietly(f, capsule.FrameReserved, capsule.Reserved{Ticket: m.Ticket, OK: true, Offset: capsules.InputAt, Length: m.Bytes})
 			case capsule.Run:
 				// A message longer than what is looked at first.
 				quietly(f, capsule.FrameRunDone, capsule.RunDone{Ticket: m.Ticket, Offset: m.Offset, Length: m.Length, Message: string(make([]byte, 300))})
@@ -63,7 +64,7 @@ func TestWhoLooksHearsTheAnswer(t *testing.T) {
 		c, err := capsule.Open(t.Context(), s, capsule.Config{Codec: capsules.JSONCodec{}})
 		require.NoError(t, err)
 		defer end(c)
-		require.NotZero(t, s.m.word(block+capsule.OffLooks), "its capsule looks, too")
+		require.NotZero(t, s.m.Word(capsule.OffLooks), "its capsule looks, too")
 		began := time.Now()
 		for range 100 {
 			r, err := c.Command(t.Context(), capsule.Command{Type: capsule.Resume})
@@ -103,7 +104,7 @@ func TestWhoLooksTakesAnswersOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		beats := 0
 		s := &spinning{fake: newFake(serve(func(f *fake, msg any) {
-			f.push(capsule.FrameHeartbeat, []byte(`{"MemoryEpoch":1}`))
+			f.m.Push(capsule.FrameHeartbeat, []byte(`{"MemoryEpoch":1}`))
 			quietly(f, capsule.FrameReply, capsule.Reply{ID: msg.(capsule.Command).ID, MemoryEpoch: f.epoch()})
 			time.AfterFunc(time.Millisecond, f.ring)
 		}))}

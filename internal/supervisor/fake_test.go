@@ -62,9 +62,9 @@ func (m *fakeModule) Info() capsule.ModuleInfo {
 }
 
 func (m *fakeModule) Instantiate(_ context.Context, epoch uint32, limit uint64) (capsule.Instance, error) {
-	p := &program{rt: m.rt, text: m.text, limit: limit, heap: newHeap(least(limit, map[bool]uint64{true: capsule.PageSize}[strings.Contains(m.text, "cramped")])), bell: make(chan struct{}, 1),
+	p := &program{rt: m.rt, text: m.text, limit: limit, HeapMemory: capsules.NewHeapMemory(capsule.PageSize, least(limit, map[bool]uint64{true: capsule.PageSize}[strings.Contains(m.text, "cramped")])), bell: make(chan struct{}, 1),
 		quit: make(chan struct{}), done: make(chan struct{}), hush: make(chan bool), crash: make(chan string)}
-	p.set(capsule.OffMemoryEpoch, epoch)
+	p.SetWord(capsule.OffMemoryEpoch, epoch)
 	m.rt.mu.Lock()
 	m.rt.running++
 	m.rt.opened++
@@ -89,7 +89,7 @@ type program struct {
 	rt    *fakeRuntime
 	text  string
 	limit uint64
-	*heap
+	*capsules.HeapMemory
 	bell, quit, done chan struct{}
 	hush             chan bool   // true: no more heartbeats
 	crash            chan string // panic now, with this text
@@ -106,8 +106,8 @@ type program struct {
 	kept     []byte // by "put"
 }
 
-func (p *program) Memory() capsule.Memory    { return p.heap }
-func (p *program) Control() uint32           { return block }
+func (p *program) Memory() capsule.Memory    { return p.HeapMemory }
+func (p *program) Control() uint32           { return capsules.ControlBlock }
 func (p *program) Doorbell() <-chan struct{} { return p.bell }
 func (p *program) Done() <-chan struct{}     { return p.done }
 func (p *program) Err() error {
@@ -132,7 +132,7 @@ func (p *program) say(kind capsule.FrameKind, msg any) {
 	if err != nil {
 		panic(err)
 	}
-	for !p.push(kind, b) {
+	for !p.Push(kind, b) {
 		p.ring()
 		select {
 		case <-time.After(time.Millisecond):
@@ -146,7 +146,7 @@ func (p *program) say(kind capsule.FrameKind, msg any) {
 // emit sends a KiB up the stream and waits for room as long as it takes.
 func (p *program) emit(b byte) {
 	frame := bytes.Repeat([]byte{b}, 1024)
-	for !p.push(capsule.FrameData, frame) {
+	for !p.Push(capsule.FrameData, frame) {
 		p.ring()
 		select {
 		case <-time.After(time.Millisecond):
@@ -158,12 +158,12 @@ func (p *program) emit(b byte) {
 }
 
 func (p *program) beat() {
-	p.beatAt = time.Now().Add(time.Duration(p.word(capsule.OffHeartbeatMs)) * time.Millisecond)
+	p.beatAt = time.Now().Add(time.Duration(p.Word(capsule.OffHeartbeatMs)) * time.Millisecond)
 	if p.mute {
 		return
 	}
 	p.sequence++
-	h := capsule.Heartbeat{Status: capsule.Healthy, Sequence: p.sequence, MemoryEpoch: p.word(capsule.OffMemoryEpoch),
+	h := capsule.Heartbeat{Status: capsule.Healthy, Sequence: p.sequence, MemoryEpoch: p.Word(capsule.OffMemoryEpoch),
 		Paused: p.paused, JobsDone: p.jobs, MemoryUsage: p.Len()}
 	switch {
 	case strings.Contains(p.text, "sick"):
@@ -194,7 +194,7 @@ func (p *program) main() error {
 		}
 	}
 	// The host sets the epoch and the interval after it has found the block.
-	for p.word(capsule.OffHeartbeatMs) == 0 {
+	for p.Word(capsule.OffHeartbeatMs) == 0 {
 		select {
 		case <-time.After(time.Millisecond):
 		case <-p.quit:
@@ -209,7 +209,7 @@ func (p *program) main() error {
 		if err := p.wait(time.Time{}); err != nil {
 			return err
 		}
-		for kind, payload, ok := p.pop(); ok; kind, payload, ok = p.pop() {
+		for kind, payload, ok := p.Pop(); ok; kind, payload, ok = p.Pop() {
 			if err := p.handle(kind, payload); errors.Is(err, errReturned) {
 				return nil
 			} else if err != nil {
@@ -232,7 +232,7 @@ func (p *program) wait(until time.Time) error {
 	t := time.NewTimer(time.Until(next))
 	defer t.Stop()
 	select {
-	case <-p.rung:
+	case <-p.Rung:
 	case <-t.C:
 		if !time.Now().Before(p.beatAt) {
 			p.beat()
@@ -247,9 +247,9 @@ func (p *program) wait(until time.Time) error {
 }
 
 func (p *program) panics(text string) error {
-	_ = p.Write(block+capsule.OffPanicText, []byte(text))
-	p.set(capsule.OffPanicLength, uint32(len(text)))
-	p.set(capsule.OffState, capsule.StatePanicked)
+	_ = p.Write(capsules.ControlBlock+capsule.OffPanicText, []byte(text))
+	p.SetWord(capsule.OffPanicLength, uint32(len(text)))
+	p.SetWord(capsule.OffState, capsule.StatePanicked)
 	return fmt.Errorf("%w: unreachable", capsule.ErrTrap)
 }
 
@@ -274,9 +274,9 @@ func (p *program) handle(kind capsule.FrameKind, payload []byte) error {
 		case capsule.Resume:
 			p.paused = false
 		}
-		p.say(capsule.FrameReply, capsule.Reply{ID: m.ID, MemoryEpoch: p.word(capsule.OffMemoryEpoch)})
+		p.say(capsule.FrameReply, capsule.Reply{ID: m.ID, MemoryEpoch: p.Word(capsule.OffMemoryEpoch)})
 	case capsule.Reserve:
-		p.say(capsule.FrameReserved, capsule.Reserved{Ticket: m.Ticket, OK: true, Offset: inputAt, Length: m.Bytes})
+		p.say(capsule.FrameReserved, capsule.Reserved{Ticket: m.Ticket, OK: true, Offset: capsules.InputAt, Length: m.Bytes})
 	case capsule.Release:
 		p.released[m.Ticket] = true
 	case capsule.Run:
@@ -304,7 +304,7 @@ func (p *program) run(m capsule.Run) error {
 			if err := p.wait(until); err != nil {
 				return err
 			}
-			for kind, payload, ok := p.pop(); ok; kind, payload, ok = p.pop() {
+			for kind, payload, ok := p.Pop(); ok; kind, payload, ok = p.Pop() {
 				if err := p.handle(kind, payload); err != nil {
 					return err
 				}
@@ -332,10 +332,10 @@ func (p *program) run(m capsule.Run) error {
 		}
 		done.Length = 0
 	case "get":
-		if err := p.Write(inputAt, p.kept); err != nil {
+		if err := p.Write(capsules.InputAt, p.kept); err != nil {
 			return err
 		}
-		done.Offset, done.Length = inputAt, uint64(len(p.kept))
+		done.Offset, done.Length = capsules.InputAt, uint64(len(p.kept))
 	case "echo":
 	default:
 		done.Code = capsule.RunUnknownMethod

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"inos/internal/capsule"
+	"inos/internal/testkit/capsules"
 )
 
 // take reads until n bytes have come, and checks that they are the KiBs that "emit"
@@ -81,7 +82,7 @@ func TestASlowListenerHoldsTheCapsuleBack(t *testing.T) {
 		waits := l.waiting.Len()
 		l.outlet.mu.Unlock()
 		require.GreaterOrEqual(t, waits, listenAhead)
-		require.LessOrEqual(t, waits, listenAhead+ringSize)
+		require.LessOrEqual(t, waits, listenAhead+capsules.RingSize)
 		require.Equal(t, "started healthy", w.story(id), "it is not taken for dead")
 		require.Equal(t, capsule.Deadline, w.to(id, capsule.Pause).Code, "it cannot answer")
 		require.Equal(t, Healthy, w.info(id).State, "and is not killed for that")

@@ -24,20 +24,20 @@ type Figure struct {
 	Rate  float64   // jobs a second
 }
 
-// shelf is a supervisor.Blobs of one capsule.
-type shelf struct {
+// blobs is a supervisor.Blobs of one capsule.
+type blobs struct {
 	cid  capsule.CID
 	wasm []byte
 }
 
-func (s shelf) Get(context.Context, capsule.CID) ([]byte, capsule.Manifest, error) {
-	return s.wasm, capsule.Manifest{CID: s.cid}, nil
+func (b blobs) Get(context.Context, capsule.CID) ([]byte, capsule.Manifest, error) {
+	return b.wasm, capsule.Manifest{CID: b.cid}, nil
 }
 
 // Measure has the capsule flood echo 64 bytes again and again, atOnce jobs at a time, for
 // as long as it is told, after a tenth of that to get warm.
 func Measure(ctx context.Context, rt capsule.Runtime, wasm []byte, atOnce int, long time.Duration) (Figure, error) {
-	have := shelf{capsule.SumCID(wasm), wasm}
+	have := blobs{capsule.SumCID(wasm), wasm}
 	s, err := supervisor.New(supervisor.Config{Runtime: rt, Codec: wire.Capsules{}, Blobs: have})
 	if err != nil {
 		return Figure{}, err

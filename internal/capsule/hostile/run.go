@@ -14,6 +14,7 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/supervisor"
+	"inos/internal/testkit/capsules"
 	"inos/internal/wire"
 )
 
@@ -37,12 +38,6 @@ const (
 	heapSlack = 8 << 20
 )
 
-type shelf map[capsule.CID][]byte
-
-func (s shelf) Get(_ context.Context, cid capsule.CID) ([]byte, capsule.Manifest, error) {
-	return s[cid], capsule.Manifest{CID: cid}, nil
-}
-
 // world is a supervisor that does jobs of one good capsule again and again, and the ends
 // of others that it told of.
 type world struct {
@@ -61,7 +56,7 @@ func Test(t *testing.T, host Host) {
 	w := &world{host: host, good: capsule.SumCID(hash), bad: capsule.SumCID(fault), ends: make(chan supervisor.CapsuleEnded, 1000)}
 	var err error
 	w.Supervisor, err = supervisor.New(supervisor.Config{
-		Runtime: host.Runtime, Codec: wire.Capsules{}, Blobs: shelf{w.good: hash, w.bad: fault}, Policy: capsule.Temporary,
+		Runtime: host.Runtime, Codec: wire.Capsules{}, Blobs: capsules.ModulesOf(hash, fault), Policy: capsule.Temporary,
 		Heartbeat: beat, DegradedAfter: 20, ZombieAfter: 30, KillAfter: 40,
 		StartTimeout: time.Minute, CommandTimeout: time.Minute, CancelGrace: beat,
 		Emit: func(e supervisor.Event) {

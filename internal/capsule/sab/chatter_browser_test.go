@@ -14,6 +14,7 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/supervisor"
+	"inos/internal/testkit/capsules"
 	"inos/internal/wire"
 )
 
@@ -32,7 +33,7 @@ func TestAChattyCapsuleLeavesTheKernelAlive(t *testing.T) {
 		t.Run(task.Method, func(t *testing.T) {
 			var dropped atomic.Int64
 			s, err := supervisor.New(supervisor.Config{
-				Runtime: newRuntime(t), Codec: wire.Capsules{}, Blobs: modules{good: hash, bad: fault}, MaxCapsules: 4,
+				Runtime: newRuntime(t), Codec: wire.Capsules{}, Blobs: capsules.ModulesOf(hash, fault), MaxCapsules: 4,
 				CancelGrace: 100 * time.Millisecond,
 				Emit: func(e supervisor.Event) {
 					if e, is := e.(supervisor.CapsuleLogged); is && e.Log.Level == 4 {

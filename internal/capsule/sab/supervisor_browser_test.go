@@ -12,15 +12,9 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/supervisor"
+	"inos/internal/testkit/capsules"
 	"inos/internal/wire"
 )
-
-// modules is a supervisor.Blobs of what a test puts there.
-type modules map[capsule.CID][]byte
-
-func (m modules) Get(_ context.Context, cid capsule.CID) ([]byte, capsule.Manifest, error) {
-	return m[cid], capsule.Manifest{CID: cid, MemoryLimit: 64 << 20}, nil
-}
 
 // The supervisor over real Workers: it runs jobs, starts again what crashed,
 // kills what is silent, and leaves nothing.
@@ -32,7 +26,7 @@ func TestSupervised(t *testing.T) {
 	ended := map[string]string{}
 	restarted := make(chan struct{})
 	s, err := supervisor.New(supervisor.Config{
-		Runtime: newRuntime(t), Codec: wire.Capsules{}, Blobs: modules{cid: hash, faulty: fault}, MaxCapsules: 4, CancelGrace: 300 * time.Millisecond,
+		Runtime: newRuntime(t), Codec: wire.Capsules{}, Blobs: capsules.ModulesOf(hash, fault), MaxCapsules: 4, CancelGrace: 300 * time.Millisecond,
 		Emit: func(e supervisor.Event) {
 			mu.Lock()
 			defer mu.Unlock()

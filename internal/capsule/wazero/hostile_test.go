@@ -2,7 +2,6 @@ package wazero_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -26,30 +25,14 @@ type world struct {
 	ends chan supervisor.CapsuleEnded
 }
 
-type modules map[capsule.CID][]byte
-
-var errNoModule = errors.New("no such module")
-
-func (m modules) Get(_ context.Context, cid capsule.CID) ([]byte, capsule.Manifest, error) {
-	wasm, ok := m[cid]
-	if !ok {
-		return nil, capsule.Manifest{}, errNoModule
-	}
-	return wasm, capsule.Manifest{CID: cid}, nil
-}
-
 const testBeat = 50 * time.Millisecond
 
-func newWorld(t *testing.T, capsules ...[]byte) world {
+func newWorld(t *testing.T, modules ...[]byte) world {
 	rt, err := wazero.New(wazero.Config{})
 	require.NoError(t, err)
-	blobs := modules{}
-	for _, c := range capsules {
-		blobs[capsule.SumCID(c)] = c
-	}
 	w := world{ends: make(chan supervisor.CapsuleEnded, 1000)}
 	w.Supervisor, err = supervisor.New(supervisor.Config{
-		Runtime: rt, Codec: wire.Capsules{}, Blobs: blobs, Policy: capsule.Temporary,
+		Runtime: rt, Codec: wire.Capsules{}, Blobs: capsules.ModulesOf(modules...), Policy: capsule.Temporary,
 		Heartbeat: testBeat, DegradedAfter: 10, ZombieAfter: 20, KillAfter: 30,
 		StartTimeout: time.Minute, CommandTimeout: time.Minute, CancelGrace: 50 * time.Millisecond,
 		Emit: func(e supervisor.Event) {
@@ -67,7 +50,7 @@ func newWorld(t *testing.T, capsules ...[]byte) world {
 		serving.Wait()
 		require.NoError(t, rt.Close())
 	})
-	r := w.Command(t.Context(), capsule.Command{Type: capsule.Spawn, Spawn: &capsule.SpawnParams{Wasm: capsules[0]}})
+	r := w.Command(t.Context(), capsule.Command{Type: capsule.Spawn, Spawn: &capsule.SpawnParams{Wasm: modules[0]}})
 	require.Equal(t, capsule.OK, r.Code, r.Message)
 	return w
 }

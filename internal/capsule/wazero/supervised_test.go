@@ -2,7 +2,6 @@ package wazero_test
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -16,37 +15,12 @@ import (
 	"inos/internal/wire"
 )
 
-// album is a supervisor.Images in memory.
-type album struct {
-	sync.Mutex
-	images map[capsule.CID][]byte
-}
-
-var errAlbumFull = errors.New("no room")
-
-func (a *album) PutImage(_ context.Context, cid capsule.CID, image []byte) error {
-	a.Lock()
-	defer a.Unlock()
-	if len(a.images) == 1 {
-		return errAlbumFull
-	}
-	a.images[cid] = image
-	return nil
-}
-
-func (a *album) GetImage(_ context.Context, cid capsule.CID) ([]byte, bool, error) {
-	a.Lock()
-	defer a.Unlock()
-	image, ok := a.images[cid]
-	return image, ok, nil
-}
-
 // supervised is a supervisor over wazero that serves, and its events.
 func supervised(t *testing.T, images supervisor.Images) (*supervisor.Supervisor, chan supervisor.Event) {
 	rt, err := wazero.New(wazero.Config{})
 	require.NoError(t, err)
 	events := make(chan supervisor.Event, 10_000)
-	s, err := supervisor.New(supervisor.Config{Runtime: rt, Codec: wire.Capsules{}, Blobs: modules{}, Images: images,
+	s, err := supervisor.New(supervisor.Config{Runtime: rt, Codec: wire.Capsules{}, Blobs: capsules.Modules{}, Images: images,
 		CommandTimeout: time.Minute, StartTimeout: time.Minute, Emit: func(e supervisor.Event) {
 			if _, is := e.(supervisor.HeartbeatReceived); !is {
 				events <- e
@@ -81,7 +55,7 @@ func infoOf(s *supervisor.Supervisor, id string) supervisor.Info {
 // A snapshot by command, and spawns of it: by its CID where it is kept, and by
 // its bytes as another node would.
 func TestSupervisedSnapshot(t *testing.T) {
-	kept := &album{images: map[capsule.CID][]byte{}}
+	kept := &capsules.Images{Max: 1}
 	s, _ := supervised(t, kept)
 	wasm := capsules.Built(t, "hash")
 	r := spawn(t, s, capsule.SpawnParams{Wasm: wasm})
@@ -100,7 +74,8 @@ func TestSupervisedSnapshot(t *testing.T) {
 	require.Equal(t, capsule.OK, r.Code, r.Message)
 	cid, err := capsule.ParseCID(r.SnapshotCID)
 	require.NoError(t, err)
-	image := kept.images[cid]
+	image, _, err := kept.GetImage(t.Context(), cid)
+	require.NoError(t, err)
 	require.Equal(t, cid, capsule.SumCID(image))
 	t.Logf("%d bytes of memory in an image of %d", r.MemoryBytes, len(image))
 	require.Equal(t, supervisor.Paused, infoOf(s, id).State, "it stays paused")
@@ -112,13 +87,13 @@ func TestSupervisedSnapshot(t *testing.T) {
 	require.Equal(t, capsule.OK, command(capsule.Pause).Code)
 	r = command(capsule.Snapshot)
 	require.Equal(t, capsule.Refused, r.Code)
-	require.Contains(t, r.Message, errAlbumFull.Error())
+	require.Contains(t, r.Message, capsules.ErrImagesFull.Error())
 
 	// The module of an image comes from Blobs, which this node's are without.
 	r = spawn(t, s, capsule.SpawnParams{CID: cid.String()})
 	require.NotEqual(t, capsule.OK, r.Code)
 
-	blobs := modules{capsule.SumCID(wasm): wasm}
+	blobs := capsules.ModulesOf(wasm)
 	rt := sharedRuntime(t)
 	elsewhere, err := supervisor.New(supervisor.Config{Runtime: rt, Codec: wire.Capsules{}, Blobs: blobs, Images: kept, CommandTimeout: time.Minute, StartTimeout: time.Minute})
 	require.NoError(t, err)
