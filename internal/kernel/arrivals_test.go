@@ -67,7 +67,7 @@ func TestASlowJobHasNoSlot(t *testing.T) {
 		for _, ended := range slow {
 			require.NotEqual(t, mesh.JobOK, (<-ended).Code)
 		}
-		require.Empty(t, server.blobs.pins())
+		require.Zero(t, server.blobs.Pins())
 		require.EqualValues(t, refunded+4, pay.refunded.Load())
 		require.NoError(t, server.loop.ask(t.Context(), func(s *state) {
 			require.Zero(t, s.arrivals.used)
@@ -148,7 +148,7 @@ func TestWhoPaysGoesFirst(t *testing.T) {
 			got = append(got, <-served)
 		}
 		synctest.Wait()
-		require.Empty(t, server.blobs.pins(), "no job is here any more")
+		require.Zero(t, server.blobs.Pins(), "no job is here any more")
 		require.Equal(t, []string{"payer0", "payer1", "payer2", "stranger0", "payer3", "payer4", "payer5", "stranger1", "stranger2"}, got)
 		require.Equal(t, 1, freeSlots(t, server))
 	})
@@ -175,7 +175,7 @@ func TestWhatHasComeWaitsForASlot(t *testing.T) {
 		out := <-hasty
 		require.Equal(t, mesh.JobBusy, out.Code)
 		require.Contains(t, out.Message, noFreeSlot)
-		require.Empty(t, server.blobs.pins(), "it does not run, and waits no more")
+		require.Equal(t, 1, server.blobs.Pins(), "the running job's: the other waits no more")
 		require.Equal(t, mesh.JobBusy, (<-promptJob(server)).Code, "whoever comes now is told so at once")
 		require.Equal(t, mesh.JobOK, (<-running).Code)
 		out = <-patient

@@ -12,6 +12,7 @@ import (
 	"inos/internal/governance"
 	"inos/internal/scheduler"
 	"inos/internal/testkit"
+	"inos/internal/testkit/blobs"
 	"inos/internal/threads/matchmaker"
 )
 
@@ -20,7 +21,7 @@ import (
 func placing(t testing.TB, n int, needs ...string) (*state, []matchmaker.Waiting) {
 	gate, err := governance.New(governance.Config{Ledgers: testkit.Balances{testkit.NamedLedger("payer"): 1_000_000}})
 	require.NoError(t, err)
-	k, err := New(Config{Self: testkit.NamedPeer("home"), Kind: "browser", Slots: -1, CreditCost: 1, Gate: gate, Capsules: &fakeCapsules{}, Blobs: &blobStore{}})
+	k, err := New(Config{Self: testkit.NamedPeer("home"), Kind: "browser", Slots: -1, CreditCost: 1, Gate: gate, Capsules: &fakeCapsules{}, Blobs: &blobs.Store{}})
 	require.NoError(t, err)
 	s := k.loop.state
 	for _, p := range randomPeers(rand.New(rand.NewPCG(1, 2)), n) {

@@ -18,6 +18,7 @@ import (
 	"inos/internal/identity"
 	"inos/internal/mesh"
 	"inos/internal/testkit"
+	"inos/internal/testkit/blobs"
 )
 
 // fakeMesh is a mesh of peers that are only profiles: it does at once whatever job
@@ -183,7 +184,7 @@ func startOn(t *testing.T, m mesh.Mesh, change func(*Config)) *Kernel {
 	require.NoError(t, err)
 	cfg := Config{
 		Self: testkit.NamedPeer("home"), Kind: "browser", Slots: -1, CreditCost: 1,
-		Gate: gate, Capsules: &fakeCapsules{}, Blobs: &blobStore{},
+		Gate: gate, Capsules: &fakeCapsules{}, Blobs: &blobs.Store{},
 	}
 	if change != nil {
 		change(&cfg)

@@ -11,6 +11,7 @@ import (
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/testkit/blobs"
 	"inos/internal/threads/watcher"
 )
 
@@ -94,23 +95,23 @@ func watcherBattery(level float64) watcher.Signal { return watcher.Battery{Level
 
 // countingBlobs is an empty blob store that counts what it is asked.
 type countingBlobs struct {
-	blobStore
+	blobs.Store
 	calls atomic.Int64
 }
 
 func (s *countingBlobs) Has(cid capsule.CID) bool {
 	s.calls.Add(1)
-	return s.blobStore.Has(cid)
+	return s.Store.Has(cid)
 }
 
 func (s *countingBlobs) Capsule(ctx context.Context, cid capsule.CID) (mesh.Blob, error) {
 	s.calls.Add(1)
-	return s.blobStore.Capsule(ctx, cid)
+	return s.Store.Capsule(ctx, cid)
 }
 
 func (s *countingBlobs) Accept(b mesh.Blob) error {
 	s.calls.Add(1)
-	return s.blobStore.Accept(b)
+	return s.Store.Accept(b)
 }
 
 // randomSignal is anything a host or a capsule may report.

@@ -15,12 +15,12 @@ import (
 
 	"inos/internal/capsule"
 	"inos/internal/governance"
-	"inos/internal/identity"
 	"inos/internal/kernel/lifecycle"
 	"inos/internal/mesh"
 	"inos/internal/mesh/inproc"
 	"inos/internal/supervisor"
 	"inos/internal/testkit"
+	"inos/internal/testkit/blobs"
 )
 
 // fakeCapsules runs "capsules" that hash their input after working for as long as
@@ -96,67 +96,6 @@ func (w *fakeCapsules) Run(ctx context.Context, _ capsule.CID, limits Limits, t 
 	return sum[:], nil
 }
 
-// blobStore is a working Blobs.
-type blobStore struct {
-	mu     sync.Mutex
-	blobs  map[capsule.CID]mesh.Blob
-	pinned []capsule.CID
-}
-
-func (s *blobStore) Has(cid capsule.CID) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, ok := s.blobs[cid]
-	return ok
-}
-
-func (s *blobStore) Capsule(_ context.Context, cid capsule.CID) (mesh.Blob, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b, ok := s.blobs[cid]
-	if !ok {
-		return b, mesh.ErrNotFound
-	}
-	return b, nil
-}
-
-// CapsuleOf takes a blob without a publisher for this node's.
-func (s *blobStore) CapsuleOf(ctx context.Context, cid capsule.CID, trusted func(identity.PeerID) bool) (mesh.Blob, error) {
-	b, err := s.Capsule(ctx, cid)
-	if b.Publisher != "" && !trusted(b.Publisher) {
-		b.Publisher, b.Manifest = "", capsule.Manifest{CID: cid}
-	}
-	return b, err
-}
-
-func (s *blobStore) Accept(b mesh.Blob) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.blobs == nil {
-		s.blobs = make(map[capsule.CID]mesh.Blob)
-	}
-	s.blobs[b.Manifest.CID] = b
-	return nil
-}
-
-func (s *blobStore) Pin(cid capsule.CID, _ string) func() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.pinned = append(s.pinned, cid)
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.pinned = slices.DeleteFunc(s.pinned, func(c capsule.CID) bool { return c == cid })
-	}
-}
-
-// pins are the capsules that stay for somebody.
-func (s *blobStore) pins() []capsule.CID {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.pinned)
-}
-
 var testWasm = []byte("\x00asm a capsule, as far as these tests go")
 
 func testBlob() mesh.Blob {
@@ -167,7 +106,7 @@ func testBlob() mesh.Blob {
 type member struct {
 	*Kernel
 	capsules *fakeCapsules
-	blobs    *blobStore
+	blobs    *blobs.Store
 	mesh     *inproc.Member
 	stop     func()
 }
@@ -189,7 +128,7 @@ func (w *world) start(seed string, change func(*Config)) *member {
 	w.t.Helper()
 	gate, err := governance.New(governance.Config{Ledgers: testkit.Balances{testkit.NamedLedger("payer"): 1_000_000}})
 	require.NoError(w.t, err)
-	m := &member{capsules: &fakeCapsules{}, blobs: &blobStore{}}
+	m := &member{capsules: &fakeCapsules{}, blobs: &blobs.Store{}}
 	cfg := Config{
 		Self: testkit.NamedPeer(seed), Name: seed, Kind: "native", Capabilities: []string{"simd"}, CreditCost: 10, Slots: 2,
 		Gate: gate, Capsules: m.capsules, Blobs: m.blobs,

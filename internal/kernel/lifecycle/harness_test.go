@@ -16,6 +16,8 @@ import (
 	"inos/internal/governance"
 	"inos/internal/identity"
 	"inos/internal/mesh"
+	"inos/internal/testkit/blobs"
+	"inos/internal/testkit/capsules"
 	"inos/internal/threads/adjuster"
 )
 
@@ -29,8 +31,8 @@ type site struct {
 	self     identity.PeerID
 	net      network
 	gate     *governance.Gate
-	capsules *capsulesOf
-	blobs    *blobsOf
+	capsules *fakeCapsules
+	blobs    *blobs.Store
 	adjuster *adjuster.Adjuster
 	draining bool
 
@@ -47,12 +49,12 @@ func (n network) start(t *testing.T, self identity.PeerID, change func(*Config))
 		Lifecycle: []governance.LifecycleRule{{Commands: []capsule.CommandType{capsule.Spawn}}},
 	}})
 	require.NoError(t, err)
-	s := &site{self: self, net: n, gate: gate, capsules: &capsulesOf{}, blobs: &blobsOf{}}
-	s.adjuster = adjuster.New(adjuster.Config{Listener: deaf{}})
+	s := &site{self: self, net: n, gate: gate, capsules: &fakeCapsules{}, blobs: &blobs.Store{}}
+	s.adjuster = adjuster.New(adjuster.Config{Listener: noListener{}})
 	life, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
 	c := Config{
-		Self: self, CreditCost: 10, Gate: gate, Capsules: s.capsules, Blobs: s.blobs, Snapshots: &imagesOf{},
+		Self: self, CreditCost: 10, Gate: gate, Capsules: s.capsules, Blobs: s.blobs, Snapshots: &snapshots{},
 		Node: s, AuthorizeTransfer: s.authorizeTransfer, JobCode: jobCode, Valves: s.adjuster, Events: s, Now: time.Now, Life: life,
 	}
 	if change != nil {
@@ -69,12 +71,12 @@ func (n network) start(t *testing.T, self identity.PeerID, change func(*Config))
 // noJobs are the ledgers of a gate that admits no job.
 type noJobs struct{ governance.Ledgers }
 
-type deaf struct{}
+type noListener struct{}
 
-func (deaf) Throttled(adjuster.Throttle)           {}
-func (deaf) Fidelity(adjuster.Fidelity, time.Time) {}
+func (noListener) Throttled(adjuster.Throttle)           {}
+func (noListener) Fidelity(adjuster.Fidelity, time.Time) {}
 
-func (s *site) Mesh() (mesh.Mesh, error) { return wire{nil, s}, nil }
+func (s *site) Mesh() (mesh.Mesh, error) { return siteMesh{nil, s}, nil }
 
 func (s *site) Message(_ context.Context, kind string, dna governance.Metadata) governance.Envelope {
 	return governance.Envelope{Type: kind, Metadata: dna}
@@ -117,17 +119,17 @@ func (s *site) Charged(_ string, _ identity.LedgerID, action, _ string, _ error)
 	s.actions = append(s.actions, action)
 }
 
-// wire is the network as one site sees it.
-type wire struct {
+// siteMesh is the network as one site sees it.
+type siteMesh struct {
 	mesh.Mesh
 	at *site
 }
 
-func (w wire) Command(ctx context.Context, to identity.PeerID, call mesh.CommandCall) (capsule.Reply, error) {
+func (w siteMesh) Command(ctx context.Context, to identity.PeerID, call mesh.CommandCall) (capsule.Reply, error) {
 	return w.at.net[to].HandleCommand(ctx, w.at.self, call), nil
 }
 
-func (w wire) FetchCapsule(ctx context.Context, from identity.PeerID, call mesh.FetchCall) (mesh.Blob, error) {
+func (w siteMesh) FetchCapsule(ctx context.Context, from identity.PeerID, call mesh.FetchCall) (mesh.Blob, error) {
 	blob, ok := w.at.net[from].HandleFetch(ctx, w.at.self, call)
 	if !ok {
 		return blob, mesh.ErrNotFound
@@ -135,17 +137,17 @@ func (w wire) FetchCapsule(ctx context.Context, from identity.PeerID, call mesh.
 	return blob, nil
 }
 
-func (w wire) Call(ctx context.Context, to identity.PeerID, call mesh.CapsuleCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
+func (w siteMesh) Call(ctx context.Context, to identity.PeerID, call mesh.CapsuleCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
 	return w.at.net[to].HandleCall(ctx, w.at.self, call, onProgress), nil
 }
 
-func (w wire) Feed(ctx context.Context, to identity.PeerID, call mesh.FeedCall, r io.Reader, onTaken func(uint64)) (mesh.FeedEnd, error) {
+func (w siteMesh) Feed(ctx context.Context, to identity.PeerID, call mesh.FeedCall, r io.Reader, onTaken func(uint64)) (mesh.FeedEnd, error) {
 	return w.at.net[to].HandleFeed(ctx, w.at.self, call, io.NopCloser(r), onTaken), nil
 }
 
-// capsulesOf keeps a list of capsules and carries every command out. They take streams and
+// fakeCapsules keeps a list of capsules and carries every command out. They take streams and
 // return what they are called with.
-type capsulesOf struct {
+type fakeCapsules struct {
 	mu       sync.Mutex
 	commands []capsule.Command
 	list     []CapsuleInfo
@@ -153,7 +155,7 @@ type capsulesOf struct {
 	taken    []byte
 }
 
-func (c *capsulesOf) Command(ctx context.Context, cmd capsule.Command) (capsule.Reply, error) {
+func (c *fakeCapsules) Command(ctx context.Context, cmd capsule.Command) (capsule.Reply, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.commands = append(c.commands, cmd)
@@ -167,25 +169,25 @@ func (c *capsulesOf) Command(ctx context.Context, cmd capsule.Command) (capsule.
 	return r, nil
 }
 
-func (c *capsulesOf) List() []CapsuleInfo {
+func (c *fakeCapsules) List() []CapsuleInfo {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.list)
 }
 
-func (c *capsulesOf) Send(_ context.Context, _ string, p []byte) error {
+func (c *fakeCapsules) Send(_ context.Context, _ string, p []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.taken = append(c.taken, p...)
 	return nil
 }
 
-func (c *capsulesOf) Call(_ context.Context, _ string, _ time.Duration, task capsule.Task, _ func(done, total uint64)) ([]byte, error) {
+func (c *fakeCapsules) Call(_ context.Context, _ string, _ time.Duration, task capsule.Task, _ func(done, total uint64)) ([]byte, error) {
 	return task.Input, nil
 }
 
 // count is how many commands of a type it was given.
-func (c *capsulesOf) count(kind capsule.CommandType) (n int) {
+func (c *fakeCapsules) count(kind capsule.CommandType) (n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, cmd := range c.commands {
@@ -196,79 +198,10 @@ func (c *capsulesOf) count(kind capsule.CommandType) (n int) {
 	return n
 }
 
-// blobsOf are modules by CID, and how many are pinned.
-type blobsOf struct {
-	mu    sync.Mutex
-	blobs map[capsule.CID]mesh.Blob
-	pins  int
-}
+// snapshots are images by CID.
+type snapshots struct{ capsules.Images }
 
-func (b *blobsOf) Has(cid capsule.CID) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	_, ok := b.blobs[cid]
-	return ok
-}
-
-func (b *blobsOf) Capsule(_ context.Context, cid capsule.CID) (mesh.Blob, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	blob, ok := b.blobs[cid]
-	if !ok {
-		return blob, mesh.ErrNotFound
-	}
-	return blob, nil
-}
-
-func (b *blobsOf) CapsuleOf(ctx context.Context, cid capsule.CID, _ func(identity.PeerID) bool) (mesh.Blob, error) {
-	return b.Capsule(ctx, cid)
-}
-
-func (b *blobsOf) Accept(blob mesh.Blob) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.blobs == nil {
-		b.blobs = make(map[capsule.CID]mesh.Blob)
-	}
-	b.blobs[capsule.SumCID(blob.Wasm)] = blob
-	return nil
-}
-
-func (b *blobsOf) Pin(capsule.CID, string) func() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.pins++
-	return func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.pins--
-	}
-}
-
-// imagesOf are snapshots by CID.
-type imagesOf struct {
-	mu     sync.Mutex
-	images map[capsule.CID][]byte
-}
-
-func (i *imagesOf) PutImage(_ context.Context, cid capsule.CID, image []byte) error {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.images == nil {
-		i.images = make(map[capsule.CID][]byte)
-	}
-	i.images[cid] = image
-	return nil
-}
-
-func (i *imagesOf) GetImage(_ context.Context, cid capsule.CID) ([]byte, bool, error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	image, ok := i.images[cid]
-	return image, ok, nil
-}
-
-func (i *imagesOf) Seal(name string, b []byte) (mesh.Blob, error) {
+func (*snapshots) Seal(name string, b []byte) (mesh.Blob, error) {
 	return mesh.Blob{Manifest: capsule.Manifest{CID: capsule.SumCID(b), Name: name}, Wasm: b}, nil
 }
 

@@ -32,7 +32,7 @@ func TestSpawnElsewhere(t *testing.T) {
 			require.True(t, far.blobs.Has(capsule.SumCID(module)))
 			require.Equal(t, moduleCID(), far.capsules.commands[0].Spawn.CID)
 			require.Empty(t, far.capsules.commands[0].Spawn.Wasm, "it travels as a module")
-			require.Zero(t, far.blobs.pins, "nobody needs it to stay")
+			require.Zero(t, far.blobs.Pins(), "nobody needs it to stay")
 
 			kill := capsule.Command{ID: "2", Type: capsule.Kill, Target: r.CapsuleID}
 			denied, err := other.Command(t.Context(), "far", kill)
@@ -164,24 +164,24 @@ func TestFeedFollowsItsCapsule(t *testing.T) {
 	})
 }
 
-// speaking are capsules that can be listened to.
-type speaking struct {
-	*capsulesOf
+// listenableCapsules are capsules that can be listened to.
+type listenableCapsules struct {
+	*fakeCapsules
 	to Listening
 }
 
-func (s speaking) Listen(string) (Listening, error) { return s.to, nil }
+func (s listenableCapsules) Listen(string) (Listening, error) { return s.to, nil }
 
-// spoken is what a capsule has said.
-type spoken struct{ *bytes.Reader }
+// bytesListening is a Listening of fixed bytes.
+type bytesListening struct{ *bytes.Reader }
 
-func (spoken) Close() error           { return nil }
-func (spoken) Ended() <-chan struct{} { return nil }
+func (bytesListening) Close() error           { return nil }
+func (bytesListening) Ended() <-chan struct{} { return nil }
 
 func TestListenToACapsuleOfThisNode(t *testing.T) {
 	net := network{}
-	words := spoken{bytes.NewReader([]byte("words"))}
-	home := net.start(t, "home", func(c *Config) { c.Capsules = speaking{&capsulesOf{}, words} })
+	words := bytesListening{bytes.NewReader([]byte("words"))}
+	home := net.start(t, "home", func(c *Config) { c.Capsules = listenableCapsules{&fakeCapsules{}, words} })
 	for _, node := range []identity.PeerID{"", "home"} {
 		l, err := home.Listen(node, "c")
 		require.NoError(t, err)
