@@ -11,9 +11,8 @@ import (
 // ErrArgs: the capsule takes no arguments, or not so many. Advice: spawn it with fewer.
 var ErrArgs = fault.Final("capsule_args", "capsule: arguments not taken")
 
-// begin hands the capsule its arguments and waits until it has them, so that no job
-// comes before. One spawned without is asked nothing: a restored one keeps those of
-// its image.
+// begin sends the capsule its arguments and waits until it has them, before any job. A capsule
+// spawned without arguments is not asked; a restored one keeps those of its image.
 func (c *Capsule) begin(ctx context.Context) error {
 	if len(c.cfg.Args) == 0 {
 		return nil

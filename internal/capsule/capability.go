@@ -12,9 +12,9 @@ const MaxCapability = 64
 // ErrCapability: a text is no name of a capability. Final.
 var ErrCapability = fault.Internal("capsule: no capability name")
 
-// CheckCapability says whether name has the form of a capability's name: 1 to 64
-// lower-case letters, digits, '-', '_' and '.'. The names are free: what a node says it
-// has, a job can require. Errors match ErrCapability.
+// CheckCapability checks that name has the form of a capability's name: 1 to 64 lower-case letters,
+// digits, '-', '_' and '.'. The names are free: a job can require any name that a node claims.
+// Errors match ErrCapability.
 func CheckCapability(name string) error {
 	fits := len(name) > 0 && len(name) <= MaxCapability
 	for i := 0; fits && i < len(name); i++ {

@@ -85,9 +85,9 @@ func (c *Capsule) Pending() int {
 	return len(c.tasks)
 }
 
-// Kill ends the capsule: the kill word first, then its thread. Everything
-// pending is answered at once with an error that matches ErrKilled and cause, which may
-// be nil. Idempotent, does not wait: Done does.
+// Kill ends the capsule: it sets the kill word, then ends its thread. Everything pending is
+// answered at once with an error that matches ErrKilled and cause, which may be nil. It is
+// idempotent and does not block; Done reports the end.
 func (c *Capsule) Kill(cause error) {
 	if cause == nil {
 		cause = errNoReason
@@ -120,14 +120,14 @@ func (c *Capsule) Err() error {
 	return nil
 }
 
-// reason is why nothing is answered any more; nil while it lives.
+// reason returns why nothing is answered any more; nil while the capsule lives.
 func (c *Capsule) reason() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err
 }
 
-// fail ends the capsule for err: the first one counts.
+// fail ends the capsule because of err; only the first one counts.
 func (c *Capsule) fail(err error) {
 	c.mu.Lock()
 	if c.failed {

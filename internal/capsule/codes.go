@@ -2,7 +2,7 @@ package capsule
 
 import "inos/internal/fault"
 
-// answers are what the answers to a command mean when they give no reason.
+// answers holds the faults of the answers to a command that give no reason.
 var answers = [...]*fault.Error{
 	// Refused: the node refuses the command. Advice: the message has the reason.
 	Refused:        fault.Final("refused", "capsule: refused"),

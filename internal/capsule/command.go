@@ -8,12 +8,11 @@ import (
 	"time"
 )
 
-// Command carries out Pause, Resume, ResizeMem or Kill and waits for the answer
-// until cmd.Deadline, or for Config.CommandTimeout when it has none. The Reply
-// is always filled in: with Code Deadline the error matches ErrDeadline, with
-// Code Crashed it is the capsule's end; a refusal is a Code with a nil error.
-// When ctx ends first the error is ctx's and the code Deadline. Spawn and
-// Snapshot are not a live capsule's to answer: InvalidState and Unsupported.
+// Command carries out Pause, Resume, ResizeMem or Kill. It blocks until the answer, at most until
+// cmd.Deadline, or for Config.CommandTimeout when there is none. It always fills in the Reply: with
+// Code Deadline the error matches ErrDeadline, with Code Crashed it is the capsule's end; a refusal
+// is a Code with a nil error. When ctx ends first the error is ctx's and the code Deadline. A live
+// capsule does not answer Spawn (InvalidState) and Snapshot (Unsupported).
 func (c *Capsule) Command(ctx context.Context, cmd Command) (Reply, error) {
 	now := time.Now()
 	if cmd.Deadline.IsZero() {

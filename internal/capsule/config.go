@@ -38,10 +38,9 @@ type Config struct {
 	OnHeartbeat func(Heartbeat) // of every one; the first was heard when Open returns
 	OnLog       func(Log)
 	OnData      func(payload []byte) // FrameData; payload is valid until it returns
-	// Full holds the capsule back: while it is true no event is taken out of the ring,
-	// whose producer then waits for room. Whoever it was full for calls Look after.
-	// What is in the ring when the capsule ends by itself is taken all the same. nil is
-	// never full.
+	// Full holds the capsule back: while it returns true no event is taken out of the ring, and the
+	// capsule waits for room in it. Its owner calls Look when it is no longer full. When the
+	// capsule ends by itself, the rest of the ring is taken all the same. nil is never full.
 	Full func() bool
 }
 

@@ -2,9 +2,8 @@ package capsule
 
 import "time"
 
-// spinner decides when a caller that has just sent something looks for the answer
-// itself, before it lets the thread go to sleep (Spinning): as long as that was
-// worth it lately. Guarded by Capsule.mu.
+// spinner decides whether a caller that has just sent something polls for the answer before it lets
+// the thread sleep (Spinning): it does while polling has paid off lately. Capsule.mu guards it.
 type spinner struct {
 	misses uint // in a row
 	turn   uint
@@ -50,10 +49,9 @@ func (c *Capsule) free(h *spinner) bool {
 	return jobs == 0 || jobs == 1 && h == &c.spinForRun
 }
 
-// sendNow encodes msg and puts it into the command ring without the pump, when
-// there is room; what has no room is left to the pump. Where the host is a Spinning
-// and h says that it is worth it, sendNow then looks for the answer and hears it:
-// neither the browser's wake-up nor the pump's turn is waited for. h is nil when no
+// sendNow encodes msg and puts it into the command ring without the pump, when there is room;
+// otherwise the pump sends it. On a Spinning host, if h allows it, sendNow then polls for the
+// answer and takes it, which spares the browser's wake-up and the pump's turn. h is nil when no
 // answer is due at once. now is the time of the call.
 func (c *Capsule) sendNow(msg any, now time.Time, h *spinner) error {
 	f, err := c.encode(msg)

@@ -20,18 +20,17 @@ type task struct {
 	abandoned          bool // the caller has gone: the last answer frees the slot
 }
 
-// progressEvery is how often the progress of a task is heard at most: the newest replaces
-// what was not. It says how far a task is, and is no way to bring a result home: 16 bytes ten
+// progressEvery is the least time between two progress reports of a task that are passed on; a
+// newer report replaces one that was not. It keeps progress from carrying a result: 16 bytes ten
 // times a second.
 const progressEvery = 100 * time.Millisecond
 
-// Run gives the capsule one task and waits for its output, which the caller
-// owns. Input and output cross by reference, with one copy each. onProgress may
-// be nil; it is called on this goroutine with the newest progress, every progressEvery at most. When ctx ends
-// the task is cancelled at the capsule's next safe point and Run returns at
-// once. Errors match a RunError's sentinels, the capsule's end, ErrProtocol,
-// ErrFrameTooLarge, t.Room's or ctx's; they match ErrNoMemory, too, when the task failed after
-// the node had no memory for the capsule to grow.
+// Run gives the capsule one task and blocks until its output, which the caller owns. Input and
+// output cross by reference, with one copy each. onProgress may be nil; Run calls it on this
+// goroutine with the newest progress, at most once every progressEvery. When ctx ends, Run returns
+// at once and the task is cancelled at the capsule's next safe point. Errors match a RunError's
+// sentinels, the capsule's end, ErrProtocol, ErrFrameTooLarge, t.Room's or ctx's. They also match
+// ErrNoMemory when the task failed after the node had no memory for the capsule to grow.
 func (c *Capsule) Run(ctx context.Context, t Task, onProgress func(Progress)) ([]byte, error) {
 	select {
 	case c.taskSlots <- struct{}{}:
@@ -64,12 +63,12 @@ func (c *Capsule) Run(ctx context.Context, t Task, onProgress func(Progress)) ([
 	return out, err
 }
 
-// starver is a Memory that can say why it does not grow. Starved reports whether, since it was
-// asked last, that was for want of memory on the node, and not for the capsule's own limit.
+// starver is a Memory that can say why it does not grow. Starved reports whether, since its last
+// call, the node lacked the memory, rather than the capsule's own limit forbidding it.
 type starver interface{ Starved() bool }
 
-// ownEnd reports whether err is a failure of the capsule itself, as those that get no memory
-// have it: they say so, or panic, or trap.
+// ownEnd reports whether err is a failure of the capsule itself, as it follows from a lack of
+// memory: the capsule says so, panics, or traps.
 func ownEnd(err error) bool {
 	for _, own := range []error{ErrRunNoMemory, ErrRunFailed, ErrPanicked, ErrTrap} {
 		if errors.Is(err, own) {

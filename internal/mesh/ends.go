@@ -7,7 +7,7 @@ import (
 // ErrRemote: another node says something that is none of these codes. Advice: the message has its words.
 var ErrRemote = fault.Final("remote", "mesh: another node gives no code")
 
-// ends are what the ends of a job mean when its node gives no reason.
+// ends holds the fault of each end of a job for which its node gives no reason.
 var ends = [...]*fault.Error{
 	// JobRejected: the node's policy or its ledger rejects the job. Advice: the message has the reason; try
 	// another node.
@@ -29,7 +29,7 @@ var ends = [...]*fault.Error{
 	JobCreditExhausted: fault.Final("credit_exhausted", "mesh: the job's budget is used up"),
 }
 
-// Fault is what c means by itself when a job ends with it.
+// Fault returns the meaning of c when a job ends with it and no reason is given.
 func (c JobCode) Fault() *fault.Error {
 	if c == JobOK || !c.Known() {
 		return ErrRemote
@@ -37,8 +37,8 @@ func (c JobCode) Fault() *fault.Error {
 	return ends[c]
 }
 
-// Heard is the error of the code that another node gives as its reason, or otherwise,
-// when it gives none that is known here.
+// Heard returns the error of the code that another node gives as its reason. It returns otherwise
+// when the node gives no code that is known here.
 func Heard(reason string, otherwise *fault.Error) *fault.Error {
 	if e := fault.Lookup(reason); e != nil && reason != ErrRemote.Code() {
 		return e
@@ -46,14 +46,14 @@ func Heard(reason string, otherwise *fault.Error) *fault.Error {
 	return otherwise
 }
 
-// Tells reports whether a node names e to another one when it says why a job, a call or a
-// command failed: what it found wrong with the payer, the capsule or the policy.
+// Tells reports whether a node may give e to another one as the reason why a job, a call or a
+// command failed: the fault lies with the payer, the capsule or the policy.
 func Tells(e *fault.Error) bool {
 	return e.Of("governance", "credit", "budget", "library", "capsule")
 }
 
-// Reason is the code that a node gives another one for err. It is "" for what goes wrong in
-// the node itself: that is for a JobCode or a ReplyCode to say.
+// Reason returns the code that a node gives another one for err. It is "" for a failure of the node
+// itself, which a JobCode or a ReplyCode reports.
 func Reason(err error) string {
 	if e := fault.Among(err, Tells); e != nil {
 		return e.Code()

@@ -10,12 +10,11 @@ import (
 	"inos/internal/identity"
 )
 
-// Bounds of the streams into capsules of other nodes. What a node does not read
-// takes up the window of the whole connection, and a QUIC connection's window is half
-// as large again as a stream's: two streams left unread would shut out everything
-// else, even the command that resumes the capsule. So of the feeds from one node to
-// another only the oldest uses all that QUIC gives it. The others stay FeedShare
-// ahead of what has been taken, at most: together they fit beside it.
+// Limits of the streams into capsules of other nodes. Bytes that a node does not read take up the
+// window of the whole connection, and a QUIC connection's window is half as large again as a
+// stream's: two unread streams would block everything else, even the command that resumes the
+// capsule. So only the oldest feed from one node to another uses all that QUIC gives it. The others
+// stay at most FeedShare ahead of what has been taken: together they fit beside it.
 const (
 	FeedsAtOnce = 4
 	FeedShare   = 16 << 10 // bytes
@@ -36,7 +35,7 @@ type FeedCall struct {
 	Capsule  string              // its id there
 }
 
-// FeedEnd is what became of one.
+// FeedEnd is the outcome of a feed.
 type FeedEnd struct {
 	Code    capsule.ReplyCode
 	Reason  string // stable code of what ended it before its time
@@ -44,23 +43,23 @@ type FeedEnd struct {
 	Taken   uint64 // bytes that reached the capsule
 }
 
-// Feeder is a Mesh that streams into capsules. Feed sends r, to its end, to the
-// capsule on p, no faster than that capsule reads, however long it takes, and
-// returns what became of it. r's own error is returned as it is, and the capsule
-// then has only what came before it. FeedEnd.Taken is with an error what p last
-// said. onTaken may be nil; it hears of every such report and must not block. A
-// peer that goes silent ends the feed, a capsule that does not read never does.
-// When the other side ends first, Feed returns once r's Read does, and closes r for
+// Feeder is a Mesh that streams into capsules. Feed sends all of r to the capsule on p, no faster
+// than that capsule reads, and blocks until the outcome. It returns r's own error as it is, and the
+// capsule then has only what came before it. With an error, FeedEnd.Taken is the last figure that p
+// reported. onTaken may be nil; it receives every such report and must not block. A peer that goes
+// silent ends the feed; a capsule that does not read never does. When the other side ends first,
+// Feed returns once r's Read does, and closes r to that end if it is an io.Closer. Errors are those
+// of Command, and ErrUnsent.
 // that where it is an io.Closer. Errors as Command's, and ErrUnsent.
 type Feeder interface {
 	Feed(ctx context.Context, p identity.PeerID, call FeedCall, r io.Reader, onTaken func(total uint64)) (FeedEnd, error)
 }
 
-// FeedHandler is a Handler that takes streams into its capsules. It reads r as the
-// capsule reads: what it has not read holds the sender back. r ends with io.EOF
-// when the sender is done, with another error when it went away or sent nothing for
-// too long while it was read from; Close ends a Read under way. onTaken hears the
-// total in the capsule; it does not block.
+// FeedHandler is a Handler that takes streams into its capsules. It reads r as the capsule reads:
+// bytes that it has not read hold the sender back. r ends with io.EOF when the sender is done. It
+// ends with another error when the sender went away, or sent nothing for too long during a read.
+// Close ends a Read under way. onTaken receives the total that reached the capsule; it does not
+// block.
 type FeedHandler interface {
 	HandleFeed(ctx context.Context, from identity.PeerID, call FeedCall, r io.ReadCloser, onTaken func(total uint64)) FeedEnd
 }

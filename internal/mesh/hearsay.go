@@ -11,16 +11,15 @@ import (
 	"inos/internal/trace"
 )
 
-// Bounds of what another node says for people to read, in bytes.
+// Limits on texts of another node that people read, in bytes.
 const (
 	maxReason  = 64
 	maxMessage = 1 << 10
 	maxName    = 256
 )
 
-// Printable is what another node says as it may be shown anywhere, on a terminal too: of
-// at most the first most bytes those that are text, with a space for each character that
-// is not printed.
+// Printable makes a text of another node safe to show anywhere, on a terminal too. It keeps the
+// text within the first most bytes and puts a space for each character that is not printable.
 func Printable(s string, most int) string {
 	s = s[:min(most, len(s))]
 	fine := func(r rune) bool { return r != utf8.RuneError && (unicode.IsPrint(r) || r == ' ') }
@@ -35,8 +34,8 @@ func Printable(s string, most int) string {
 	}, strings.ToValidUTF8(s, ""))
 }
 
-// reason is a stable code as another node says it: a word of lower-case letters, or
-// ErrRemote's. Heard says which words are known.
+// reason returns s when it has the form of a stable code, a word of lower-case letters, and
+// ErrRemote's code otherwise. Heard knows which codes exist.
 func reason(s string) string {
 	if s == "" {
 		return ""
@@ -48,8 +47,8 @@ func reason(s string) string {
 	return s
 }
 
-// Hearsay makes what another node says of how a job ended fit to be shown and counted:
-// it has taken no longer than what has passed here since it was sent.
+// Hearsay makes another node's report of how a job ended safe to show and count. It limits the
+// reported times to passed, the time since the job was sent.
 func (o *JobOutcome) Hearsay(passed time.Duration) {
 	if !o.Code.Known() {
 		o.Message = fmt.Sprintf("%s: %s", o.Code, o.Message)
@@ -68,13 +67,13 @@ func hearSpan(s *trace.Span) {
 	s.Duration = max(s.Duration, 0)
 }
 
-// HearReply is Hearsay for the answer to a command.
+// HearReply does for the answer to a command what JobOutcome.Hearsay does for a job.
 func HearReply(r *capsule.Reply) {
 	r.Reason, r.Message = reason(r.Reason), Printable(r.Message, maxMessage)
 	r.CapsuleID, r.SnapshotCID = Printable(r.CapsuleID, maxName), Printable(r.SnapshotCID, maxName)
 }
 
-// Hearsay is that of a JobOutcome for the end of a stream.
+// Hearsay does for the end of a stream what JobOutcome.Hearsay does for a job.
 func (e *FeedEnd) Hearsay() {
 	e.Reason, e.Message = reason(e.Reason), Printable(e.Message, maxMessage)
 }

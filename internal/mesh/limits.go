@@ -9,9 +9,9 @@ import (
 	"inos/internal/governance"
 )
 
-// Limits of what travels, in bytes. Whoever sends checks them before a node is chosen,
-// and whoever receives refuses what exceeds them. Governance has those of a job's own
-// fields: together they fit into MaxEnvelope.
+// Limits of messages, in bytes. A sender checks them before a node is chosen, and a receiver
+// refuses what exceeds them. Governance limits a job's own fields: together they fit into
+// MaxEnvelope.
 const (
 	MaxTransfer = 256 << 20          // one job's input or output, one capsule, one snapshot
 	MaxRequest  = 1 << 20            // the frame that opens a job: envelope and voucher
@@ -29,7 +29,7 @@ var (
 	ErrEncode = fault.Final("not_encodable", "mesh: message cannot be encoded")
 )
 
-// Fits checks n bytes of what against a limit. Errors match ErrTooBig and say both.
+// Fits checks n bytes of what against a limit. Errors match ErrTooBig and name both figures.
 func Fits(what string, n, atMost uint64) error {
 	if n <= atMost {
 		return nil
@@ -37,8 +37,7 @@ func Fits(what string, n, atMost uint64) error {
 	return fmt.Errorf("%w: %s of %d bytes, at most %d", ErrTooBig, what, n, atMost)
 }
 
-// Fits checks what can be known of c's size before a node is chosen for it. Errors match
-// ErrTooBig.
+// Fits checks the part of c's size that is known before a node is chosen. Errors match ErrTooBig.
 func (c JobCall) Fits() error {
 	if err := Fits("input", uint64(len(c.Input)), MaxTransfer); err != nil {
 		return err
@@ -52,8 +51,8 @@ func (c JobCall) Fits() error {
 // traceParent is the length of a W3C trace parent, which every message has when it is sent.
 const traceParent = 55
 
-// envelopeBytes is the length of e's content. Of an envelope that came from elsewhere,
-// with fields that are not known here, it is the most that they can add.
+// envelopeBytes returns the length of e's content. For an envelope of another node, whose fields
+// may be unknown here, it is the most that they can add.
 func envelopeBytes(e governance.Envelope) uint64 {
 	m := &e.Metadata
 	n := len(e.Payload.Data) + len(e.Wire) + max(len(m.TraceParent), traceParent)

@@ -1,7 +1,6 @@
-// Package mesh says what the rest of the kernel needs from a network of nodes:
-// finding them, hearing about them, and sending them jobs, commands and
-// capsules. It has no network of its own: mesh/p2p is libp2p, mesh/inproc is
-// memory.
+// Package mesh defines what the kernel needs from a network of nodes: finding them, hearing about
+// them, and sending them jobs, commands and capsules. It has no network of its own: mesh/p2p is
+// libp2p, mesh/inproc is memory.
 package mesh
 
 import (
@@ -39,18 +38,19 @@ var (
 	// and has no answer. Advice: allow it: [browsers.md](browsers.md#nodes-on-this-machine-and-around-it).
 	ErrLocalNetwork = fault.Retryable("local_network_denied", "mesh: not allowed to reach the local network").Decisive()
 	ErrClosed       = fault.Final("kernel_closed", "mesh: closed")
-	// ErrLossy comes with ErrUnreachable or ErrTimeout: the path to the peer is measured to
-	// lose packets, so that what failed may be nobody's doing.
+	// ErrLossy comes with ErrUnreachable or ErrTimeout: the measured path to the peer loses
+	// packets, so the failure may not be the peer's.
 	ErrLossy = fault.Internal("mesh: the path there loses packets")
-	// ErrNoRoom comes with the error of who was asked for room for what is to come, and had none.
+	// ErrNoRoom comes with the error of a function that was asked for room for incoming data and
+	// had none.
 	ErrNoRoom = fault.Internal("mesh: no room here for what was to come")
-	// ErrUnsent comes with another error of RunJob: the job never left this node, so
-	// nothing can have been done for it.
+	// ErrUnsent comes with another error of RunJob: the job never left this node, so no node can
+	// have done work for it.
 	ErrUnsent = fault.Internal("mesh: nothing was sent")
 )
 
-// Profile is what a node says of itself, with a signature that has been
-// checked. Latency is the node's own claim; a caller measures its own.
+// Profile is what a node claims about itself, with a verified signature. Latency is the node's own
+// claim; a caller measures its own.
 type Profile struct {
 	Peer         identity.PeerID
 	Name         string // for people; never used to decide
@@ -66,8 +66,8 @@ type Profile struct {
 	Sequence     uint64
 	Addrs        []string // multiaddrs
 	Coordinate   *Coordinate
-	// Owner is who has vouched for being the node's owner, zero for nobody. Two nodes of
-	// one owner gain nothing by agreeing.
+	// Owner is the key that has vouched for owning the node, zero for none. Agreement among nodes
+	// of one owner proves nothing.
 	Owner identity.PeerID
 	// Ownership is Owner's signature under it, as on the wire.
 	Ownership []byte
@@ -87,19 +87,19 @@ type JobCall struct {
 	Envelope governance.Envelope // its payload is the Job
 	Job      governance.Job      // with the budget that it has on this node
 	Voucher  []byte              // signed, as on the wire; nil when the ledger is known there
-	// Ahead is how far the caller's clock is ahead of this node's: what is signed in there
-	// is in the caller's time, all the rest in this node's.
+	// Ahead is how far the caller's clock is ahead of this node's. Signed times in the call are in
+	// the caller's time, all other times in this node's.
 	Ahead time.Duration
 	// Origin is the network that the caller is on, zero where that is not known.
 	Origin string
 	Input  []byte
-	// Body reads the input where it is still on its way: nothing is kept for a job
-	// that is not admitted. Nil where Input is all there. Called once at most.
+	// Body reads the input while it is still being received, so that a job that is not admitted
+	// takes no memory. It is nil where Input holds it all, and is called at most once.
 	Body func(ctx context.Context) ([]byte, error)
 }
 
-// ReadInput returns the input, waiting for it where it is still on its way. Errors
-// are the mesh's: the caller went away, fell silent or broke the protocol.
+// ReadInput returns the input and blocks until it is received. Errors are the mesh's: the caller
+// went away, fell silent or broke the protocol.
 func (c JobCall) ReadInput(ctx context.Context) ([]byte, error) {
 	if c.Body == nil {
 		return c.Input, nil
@@ -107,7 +107,7 @@ func (c JobCall) ReadInput(ctx context.Context) ([]byte, error) {
 	return c.Body(ctx)
 }
 
-// JobOutcome is what came back. Code has the ordinals of schema JobCode.
+// JobOutcome is the result of a job. Code has the ordinals of schema JobCode.
 type JobOutcome struct {
 	JobID        string
 	Code         JobCode
@@ -122,12 +122,13 @@ type JobOutcome struct {
 	Receipt      []byte       // signed, as on the wire
 	FetchedBytes uint64       // bytes of capsule that travelled for this job
 	Spans        []trace.Span // what the node did for the job, when
-	// Sent is set by a Handler that counts the output's memory: whoever sends the outcome
-	// calls it once it lets go of the output, sent or not. nil: nobody counts. It does not travel.
+	// Sent is set by a Handler that counts the output's memory. The sender of the outcome calls it
+	// once it no longer uses the output, sent or not. nil means that nobody counts. It does not
+	// travel.
 	Sent func()
 }
 
-// LetGo calls Sent, if it is set, and leaves it out.
+// LetGo calls Sent, if it is set, and clears it.
 func (o *JobOutcome) LetGo() {
 	if o.Sent != nil {
 		o.Sent()
@@ -153,8 +154,8 @@ const FetchType = "capsule:fetch:v1"
 type FetchCall struct {
 	Envelope governance.Envelope
 	CID      capsule.CID
-	// Room is asked before the bytes come, with how many there are; its error is FetchCapsule's. It may be
-	// asked again for the same capsule. nil: there is room.
+	// Room is called with the number of bytes before they are received; its error becomes
+	// FetchCapsule's. It may be called again for the same capsule. nil means that there is room.
 	Room func(bytes uint64) error
 }
 
@@ -241,9 +242,9 @@ type Handler interface {
 	HandleFetch(ctx context.Context, from identity.PeerID, call FetchCall) (Blob, bool)
 }
 
-// Dialer is a Mesh that knows which addresses it can dial. A node none of whose
-// addresses can be dialled is reached only while it is connected: a browser accepts no
-// connections. CanDial does not block, and a mesh that is no Dialer can dial everybody.
+// Dialer is a Mesh that knows which addresses it can dial. A node without an address that can be
+// dialled is reached only while it is connected: a browser accepts no connections. CanDial does not
+// block. A mesh that is no Dialer can dial every node.
 type Dialer interface {
 	CanDial(addrs []string) bool
 }
@@ -269,5 +270,5 @@ type Requester interface {
 	Request(ctx context.Context, p identity.PeerID, name string, body []byte) (answer []byte, err error)
 }
 
-// FetchFunc gets a capsule from whoever asked for the job.
+// FetchFunc gets a capsule from the node that sent the job.
 type FetchFunc func(ctx context.Context, call FetchCall) (Blob, error)

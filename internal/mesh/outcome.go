@@ -20,9 +20,8 @@ func (o *JobOutcome) CheckOutput() error {
 	return nil
 }
 
-// Claims reports whether the node claims money: for a result, or for the time of a run that
-// ended without one. A node that refused the job, or could not have its capsule, has run
-// nothing.
+// Claims reports whether the node claims money: for a result, or for the time of a run that ended
+// without one. A node that refused the job, or could not get its capsule, has run nothing.
 func (o *JobOutcome) Claims() bool {
 	switch o.Code {
 	case JobOK:
@@ -33,11 +32,11 @@ func (o *JobOutcome) Claims() bool {
 	return len(o.Receipt) > 0
 }
 
-// maxFailure is how much of what a capsule says of its failure travels, in bytes: it is no way
-// to bring a result home.
+// maxFailure is how many bytes of a capsule's failure message travel: a message must not serve to
+// carry a result.
 const maxFailure = 512
 
-// ShortMessage is what of s an outcome may say.
+// ShortMessage returns the part of s that an outcome may carry.
 func ShortMessage(s string) string {
 	if len(s) <= maxFailure {
 		return s

@@ -20,19 +20,19 @@ const (
 	MaxCapabilities = 64
 	MaxProfileAddrs = 32
 	MaxProfileLife  = time.Hour
-	// MaxProfileRelay is how long after it was signed a profile is heard that somebody else
-	// brings, by this node's clock, which may be wrong: a profile cannot be sent round again
-	// for longer, whatever else has been forgotten of it.
+	// MaxProfileRelay is how long after its signing a profile is accepted from another node, by
+	// this node's clock, which may be wrong. It bounds how long a profile can circulate, even if
+	// this node has forgotten everything else about it.
 	MaxProfileRelay   = 72 * time.Hour
 	maxTextBytes      = 256
 	maxCoordinateDims = 32
 )
 
-// ErrTime refuses a profile for what this node's clock says, which may be this node's
-// fault: it is not held against whoever brought it.
+// ErrTime refuses a profile because of this node's clock, which may itself be wrong: the bringer of
+// the profile is not blamed.
 var ErrTime = fmt.Errorf("%w: out of its time", ErrProfile)
 
-// Source is how a profile came, and what is known of the clock it was signed by.
+// Source is how a profile came, and what is known of the clock that signed it.
 type Source struct {
 	// Direct: its node itself gave it, over its own connection, just now.
 	Direct bool
@@ -42,13 +42,13 @@ type Source struct {
 	Measured bool
 }
 
-// Heard is p as it counts and may be shown on this node, heard now: expiry and issue are told in this
-// node's time and run on by its monotonic clock. A profile says for how long it is good
-// from its issue on. What the node itself brings counts from now; what others bring
-// counts from its issue, as the measured clock tells it with a tolerance of
-// clock.Tolerance, and from now where the clock has not been measured: then it must not
-// be older or newer than MaxProfileRelay. One that does not say when it was issued is good
-// until its expiry. Errors match ErrProfile.
+// Heard returns p as this node uses and shows it, received now: expiry and issue are converted to
+// this node's time and follow its monotonic clock. A profile gives the time from its issue for
+// which it is valid. That time counts from now in a profile that the node itself brings. In a
+// profile of another bringer it counts from the issue, converted by the measured clock with a
+// tolerance of clock.Tolerance. Where the clock has not been measured it counts from now, and the
+// issue must lie within MaxProfileRelay of now. A profile without an issue is valid until its
+// expiry. Errors match ErrProfile.
 func (p Profile) Heard(from Source, now time.Time) (Profile, error) {
 	p.Name, p.Kind = Printable(p.Name, maxName), Printable(p.Kind, maxName)
 	if p.Issued.IsZero() {
@@ -75,9 +75,8 @@ func (p Profile) Heard(from Source, now time.Time) (Profile, error) {
 	return p, nil
 }
 
-// Check reports whether p may be believed as far as its own text goes; who
-// signed it and whether it is a replay is the caller's question. Errors match
-// ErrProfile.
+// Check reports whether p's own content is acceptable. The caller checks who signed it and whether
+// it is a replay. Errors match ErrProfile.
 func (p Profile) Check(now time.Time) error {
 	switch {
 	case p.Peer == "":

@@ -10,8 +10,8 @@ import (
 
 const (
 	sequenceKey = "profile sequence"
-	// sequenceFirst is how often it is looked for until there is one, sequenceEvery how
-	// often it is written from then on.
+	// sequenceFirst is how often Run looks for a sequence until there is one, sequenceEvery how
+	// often it writes it from then on.
 	sequenceFirst = 2 * time.Second
 	sequenceEvery = time.Minute
 )
@@ -22,22 +22,22 @@ type Values interface {
 	Put(key string, value []byte) error
 }
 
-// SavedSequence keeps how far the sequence numbers of a node's profiles can be, for the
-// next run to go on from: by the clock alone, a node whose clock has been put back would
-// be taken for a replay of itself.
+// SavedSequence stores an upper bound of the sequence numbers of a node's profiles, from which the
+// next run continues. By the clock alone, a node whose clock was put back would look like a replay
+// of itself.
 type SavedSequence struct {
 	keep Values // nil: it ends with the program
 	mesh func() (Mesh, error)
 }
 
-// NewSavedSequence keeps that of the mesh that the node has joined, if it has one. keep may
-// be nil.
+// NewSavedSequence stores the sequence of the mesh that the node has joined, if it has one. keep
+// may be nil.
 func NewSavedSequence(keep Values, mesh func() (Mesh, error)) *SavedSequence {
 	return &SavedSequence{keep, mesh}
 }
 
-// Last is the number that the profiles may have reached in an earlier run; 0 when nothing
-// is known.
+// Last returns the number that the profiles may have reached in an earlier run; 0 when none is
+// known.
 func (s *SavedSequence) Last() uint64 {
 	if s.keep == nil {
 		return 0
@@ -48,7 +48,7 @@ func (s *SavedSequence) Last() uint64 {
 	return 0
 }
 
-// save writes how far the numbers can be by the next time, and reports whether it has.
+// save writes the highest number possible until the next save, and reports whether it has.
 func (s *SavedSequence) save() bool {
 	m, err := s.mesh()
 	if err != nil {

@@ -52,7 +52,7 @@ func wait(ctx, caller, callee context.Context, d time.Duration) error {
 	}
 }
 
-// forever is what a dropped link takes: wait never comes back of itself.
+// forever is the delay of a dropped link: wait does not return by itself.
 const forever = time.Duration(1<<63 - 1)
 
 func (m *Member) oneWay(to identity.PeerID) time.Duration {
@@ -216,7 +216,7 @@ func (m *Member) RunJob(ctx context.Context, p identity.PeerID, jc mesh.JobCall,
 	return out, err
 }
 
-// parted is out with an output of its own, as a wire would have it.
+// parted returns out with a copy of its output, as a wire would deliver it.
 func parted(out mesh.JobOutcome) mesh.JobOutcome {
 	out.Output = slices.Clone(out.Output)
 	out.LetGo()

@@ -74,8 +74,8 @@ func (m *Member) Addrs() []string {
 	return []string{AddrPrefix + string(m.self)}
 }
 
-// StopListening makes the member what a browser is: it connects to others, and nobody
-// connects to it.
+// StopListening makes the member behave like a browser: it connects to others, and nobody can
+// connect to it.
 func (m *Member) StopListening() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -142,8 +142,7 @@ func (m *Member) Publish(ctx context.Context, p mesh.Profile) error {
 	return nil
 }
 
-// hear takes in a profile that is newer than the one known, and says whether
-// it did.
+// hear accepts a profile that is newer than the known one, and reports whether it did.
 func (m *Member) hear(p mesh.Profile) bool {
 	now := m.now()
 	m.mu.Lock()

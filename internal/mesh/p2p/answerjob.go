@@ -115,7 +115,7 @@ func replace(latest chan mesh.Progress, p mesh.Progress) {
 	}
 }
 
-// readInput reads length bytes of input frames. An input that drips is given up:
+// readInput reads length bytes of input frames. It gives up an input that comes too slowly with
 // mesh.ErrTimeout.
 func readInput(ctx context.Context, s *frames, length uint64) (input []byte, err error) {
 	s.pace()
@@ -185,8 +185,8 @@ func (m *Mesh) readRequest(from identity.PeerID, s *frames) (mesh.JobCall, error
 	return call, nil
 }
 
-// listenForCancel reads until the caller cancels, breaks the stream or says
-// something out of place. A caller that only stops sending goes on waiting.
+// listenForCancel reads until the caller cancels, breaks the stream or violates the protocol. A
+// caller that only stops sending still waits for the outcome.
 func listenForCancel(s *frames, gone context.CancelCauseFunc) {
 	_ = s.s.SetReadDeadline(time.Time{}) // the caller owes nothing more
 	data, err := s.readPatiently(requestFrame)
@@ -212,9 +212,8 @@ func (m *Mesh) handleJob(ctx context.Context, from identity.PeerID, call mesh.Jo
 	return m.cfg.Handler.HandleJob(ctx, from, call, fetch, onProgress)
 }
 
-// report sends what the handler says. Without news it repeats the last report,
-// so that the caller can tell a long job from a dead node. It returns only after
-// the handler has.
+// report sends the handler's progress. Without new progress it repeats the last report, so that the
+// caller can tell a long job from a dead node. It returns only after the handler has.
 func (m *Mesh) report(ctx context.Context, stop context.CancelCauseFunc, s *frames, latest <-chan mesh.Progress, ended <-chan mesh.JobOutcome) error {
 	alive := time.NewTicker(min(m.cfg.StallTimeout/3, signOfLife))
 	defer alive.Stop()

@@ -13,9 +13,9 @@ import (
 
 var _ mesh.Caller = (*Mesh)(nil)
 
-// Call implements mesh.Caller: the frames of a job on a stream of their own, opened by
-// an envelope with a CallRequest. How long the caller waits travels instead of its
-// deadline: the two clocks may differ by more.
+// Call implements mesh.Caller. It sends the frames of a job on a stream of their own, opened by an
+// envelope with a CallRequest. The time that the caller waits travels instead of its deadline,
+// since the two clocks may differ.
 func (m *Mesh) Call(ctx context.Context, p identity.PeerID, call mesh.CapsuleCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
 	sent, err := m.turn(ctx, p, len(call.Input))
 	if err != nil {
@@ -52,9 +52,9 @@ func (m *Mesh) callRequest(ctx context.Context, call mesh.CapsuleCall) ([]byte, 
 	return data, mesh.Fits("call request", uint64(len(data)), requestFrame)
 }
 
-// answerCall serves one call stream. The input stays in the stream until the handler
-// asks for it. The handler's context ends when the caller cancels, resets the stream or
-// goes away, and when the caller's patience does.
+// answerCall serves one call stream. The input stays in the stream until the handler asks for it.
+// The handler's context ends when the caller cancels, resets the stream or goes away, and after the
+// time that the caller waits.
 func (m *Mesh) answerCall(ctx context.Context, from identity.PeerID, s *frames) error {
 	data, err := s.read(requestFrame)
 	if err != nil {

@@ -25,8 +25,8 @@ func (m *Mesh) ahead(p identity.PeerID) time.Duration {
 	return m.peers.clock(id).AheadAt(m.cfg.Now())
 }
 
-// source is what is known of p's clock: what has been measured over the connection to it,
-// or else how far those of the connected peers are ahead, the middle one of them.
+// source returns what is known of p's clock: the measurement over the connection to it, or else the
+// median offset of the connected peers' clocks.
 func (m *Mesh) source(p identity.PeerID, now time.Time) mesh.Source {
 	if p == m.self {
 		return mesh.Source{Measured: true}
@@ -83,8 +83,8 @@ func (m *Mesh) received(from identity.PeerID, data []byte) (governance.Envelope,
 	return wire.ReceiveEnvelope(data, m.cfg.Now(), m.ahead(from))
 }
 
-// meetClock measures the clock of a peer that has come: before the kernel does so again and
-// again, by its pings. When many come at once, that has to do.
+// meetClock measures the clock of a peer that has connected. The kernel's pings repeat that later;
+// when many peers connect at once, the pings alone have to do.
 func (m *Mesh) meetClock(id peer.ID) {
 	select {
 	case m.clocks <- struct{}{}:
@@ -99,8 +99,8 @@ func (m *Mesh) meetClock(id peer.ID) {
 	})
 }
 
-// doubt measures the clock of a connected peer whose profile came out of its time: it has
-// been set, perhaps, since it was measured.
+// doubt measures the clock of a connected peer whose profile was out of its time: the clock may
+// have been set since it was last measured.
 func (m *Mesh) doubt(p identity.PeerID) {
 	id, err := peerID(p)
 	if err != nil {

@@ -18,9 +18,9 @@ const (
 	maxCommand  = 10 * time.Minute // of any command
 )
 
-// Command sends one envelope with a LifecycleCmd and waits for its LifecycleReply,
-// until ctx ends or the command's deadline passes. How long that is travels instead of
-// the deadline: the two clocks may differ by more. Errors as RunJob's.
+// Command sends one envelope with a LifecycleCmd and blocks until its LifecycleReply, at most until
+// ctx ends or the command's deadline passes. The time left travels instead of the deadline, since
+// the two clocks may differ. Errors are those of RunJob.
 func (m *Mesh) Command(ctx context.Context, p identity.PeerID, call mesh.CommandCall) (capsule.Reply, error) {
 	cmd := call.Command
 	if !cmd.Deadline.IsZero() {

@@ -28,8 +28,8 @@ var meshErrors = []error{
 // errNoConnection marks failures before there was a stream.
 var errNoConnection = fault.Internal("p2p: no connection")
 
-// explain turns what libp2p says into this mesh's errors. The caller's context
-// comes first: its end tears streams down, and that is not the peer's doing.
+// explain turns an error of libp2p into one of this mesh. It checks the caller's context first: its
+// end tears streams down, which is not the peer's fault.
 func (m *Mesh) explain(ctx context.Context, p identity.PeerID, err error) error {
 	if err == nil {
 		return nil

@@ -81,7 +81,7 @@ func (m *Mesh) feedHeader(call mesh.FeedCall, window uint32) ([]byte, error) {
 	return header, mesh.Fits("feed request", uint64(len(header)), feedFrame)
 }
 
-// sourceError is what the caller's own reader failed with.
+// sourceError is an error of the caller's own reader.
 type sourceError struct{ error }
 
 // feeding is the sending side of one feed.
@@ -177,8 +177,7 @@ func (f *feeding) mayWrite(written uint64, n int) int {
 	return min(n, int(mesh.FeedShare-min(ahead, mesh.FeedShare)))
 }
 
-// listen reads what the node says until its end, and then ends the write under
-// way.
+// listen reads the node's reports until its end, and then ends the write under way.
 func (f *feeding) listen() {
 	defer close(f.over)
 	defer func() { _ = f.s.s.SetWriteDeadline(time.Unix(1, 0)) }()

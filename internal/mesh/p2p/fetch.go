@@ -209,7 +209,7 @@ type partials struct {
 
 func newPartials() *partials { return &partials{parts: map[capsule.CID]*part{}} }
 
-// protect hands out what is there of cid; it is the caller's alone.
+// take removes and returns what is there of cid; the caller owns it.
 func (ps *partials) take(cid capsule.CID) *part {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()

@@ -15,9 +15,9 @@ const (
 	// providerTime is how long it may take to connect to a provider and hear its profile.
 	// One that says nothing at all is given up by QUIC within 5 s.
 	providerTime = connectTime
-	// A lookup ends only when the last peer on its way has answered or timed out, and
-	// a dead one takes seconds. What comes comes early: once somebody has been heard,
-	// quiet means that nobody else will be named.
+	// quietTime is how long a Find that has heard somebody waits for further names. A lookup ends
+	// only when the last peer on its way has answered or timed out, and a dead one takes seconds;
+	// useful answers come early.
 	quietTime = 500 * time.Millisecond
 	// patience is the same for those that are being dialled: a far node takes some six
 	// round trips to be heard, a dead one 5 s and more.
@@ -89,7 +89,7 @@ func (f *finding) run(ctx context.Context, named <-chan peer.AddrInfo, capabilit
 	return f.found
 }
 
-// protect hears info now if there is a connection to it, and otherwise when its turn comes.
+// take hears info now if there is a connection to it, otherwise when its turn comes.
 func (f *finding) take(info peer.AddrInfo) {
 	if f.m.host.Network().Connectedness(info.ID) == network.Connected {
 		f.others++
@@ -110,7 +110,7 @@ func (f *finding) next() {
 	}
 }
 
-// hear lives on the mesh's time: whom a Find did not wait for is an event when heard.
+// hear runs on the mesh's time: a provider that Find did not wait for becomes an event when heard.
 func (f *finding) hear(info peer.AddrInfo, dialled bool) {
 	f.m.goWork(func() {
 		p, ok := f.m.hear(f.m.life, info)

@@ -86,13 +86,14 @@ func (f *frames) readFirst(limit int) ([]byte, error) {
 	return data, told()
 }
 
-// limit is a time after which nothing is read any more, whatever a frame may take.
+// limit is a time after which nothing more is read, whatever time a frame may take.
 type limit struct {
 	mu sync.Mutex
 	at time.Time // none when zero
 }
 
-// wait gives what is read next so long, within the limit; what has a pace has that alone.
+// wait lets the next read take up to d, within the limit. A read with a pace has the time of that
+// pace alone.
 func (f *frames) wait(d time.Duration) error {
 	f.limit.mu.Lock()
 	defer f.limit.mu.Unlock()

@@ -17,9 +17,9 @@ const (
 	identifyAtOnce = 64
 )
 
-// identifyAgain asks a peer anew that has not said in time which protocols it speaks, for as
-// long as it is connected. libp2p asks once a connection and gives it 5 s; who is not known
-// then gets no profiles, no gossip, and no place in the directory.
+// identifyAgain asks a peer again which protocols it speaks when it has not answered in time, for
+// as long as it is connected. libp2p asks once a connection and allows 5 s; an unknown peer gets no
+// profiles, no gossip, and no place in the directory.
 func (m *Mesh) identifyAgain(e event.EvtPeerIdentificationFailed) {
 	if !isTimeout(e.Reason) {
 		return

@@ -39,8 +39,8 @@ func newInbound(s network.Stream, id protocol.ID) *inbound {
 	}
 }
 
-// networkOf is the network that an address belongs to, as one owner has it at least: a /24
-// of IPv4, a /56 of IPv6. Peers of this machine, or without an address, are each their own.
+// networkOf returns the network of an address, which one owner has at least: a /24 of IPv4, a /56
+// of IPv6. A peer of this machine, or without an address, counts as a network of its own.
 func networkOf(addr ma.Multiaddr, p peer.ID) string {
 	ip, err := manet.ToIP(addr)
 	if err != nil {
@@ -73,7 +73,8 @@ func (m *Mesh) networkOf(p identity.PeerID) string {
 	return string(id)
 }
 
-// crowd is a number of streams of which nobody can have all. Not safe for concurrent use.
+// crowd is a bounded set of streams that no single peer or network can fill. Not safe for
+// concurrent use.
 type crowd struct {
 	most    int
 	streams []*inbound
@@ -92,8 +93,9 @@ func newCrowd(most int) *crowd {
 	return &crowd{most: most, nets: map[string]*int{}, peers: map[peerOn]*int{}}
 }
 
-// greediest is who leaves first: the oldest stream of the peer that has most, on the network
-// that has most, among those for which spare says yes. Nil: there is none.
+// greediest returns the stream to drop first: the oldest stream of the peer that has most, on the
+// network that has most, among those for which spare returns true. It returns nil when there is
+// none.
 func (c *crowd) greediest(spare func(*inbound) bool) (worst *inbound) {
 	for _, s := range c.streams {
 		if spare(s) && (worst == nil || s.before(worst)) {
@@ -108,7 +110,7 @@ func (s *inbound) before(o *inbound) bool {
 	return cmp.Or(cmp.Compare(*o.ofNet, *s.ofNet), cmp.Compare(*o.ofPeer, *s.ofPeer), cmp.Compare(s.order, o.order)) < 0
 }
 
-// push makes room for s, at whoever's cost, and says who has to leave for it.
+// push adds s and returns the stream that has to leave for it, if any.
 func (c *crowd) push(s *inbound) (gone *inbound) {
 	if len(c.streams) >= c.most {
 		gone = c.greediest(func(*inbound) bool { return true })
@@ -118,8 +120,8 @@ func (c *crowd) push(s *inbound) (gone *inbound) {
 	return gone
 }
 
-// enter takes s in if its network has not had its share, or at the cost of one that has more
-// and does nothing that somebody waits for.
+// enter adds s if its network has room in its share. Otherwise it replaces a stream of a network
+// that has more and does nothing that somebody waits for.
 func (c *crowd) enter(s *inbound) (gone *inbound, ok bool) {
 	had := 0
 	if n := c.nets[s.net]; n != nil {
@@ -136,17 +138,17 @@ func (c *crowd) enter(s *inbound) (gone *inbound, ok bool) {
 	return gone, true
 }
 
-// short says that s asks for something that is answered at once, and can be asked again.
+// short reports whether s asks for something that is answered at once and can be asked again.
 func (s *inbound) short() bool {
 	return s.protocol != JobProtocol && s.protocol != CallProtocol && s.protocol != FeedProtocol
 }
 
-// share reports whether somebody who has had of the used ones of most may have one more:
-// as many as are free. So one alone has half of them at the most, and the more others come,
-// the less; who comes last finds as many free as anybody has.
+// share reports whether an origin that has had of the used places of most may have one more: it may
+// have as many as are free. So one origin alone has at most half of them, and less the more others
+// come; the last to come finds as many free as any other has.
 func share(had, used, most int) bool { return had < most-used }
 
-// shares are places of which everybody may have as many as are free. Not safe for
+// shares is a number of places of which each origin may have as many as are free. Not safe for
 // concurrent use.
 type shares struct {
 	most, used int
@@ -155,7 +157,7 @@ type shares struct {
 
 func newShares(most int) shares { return shares{most: most, of: map[string]int{}} }
 
-// protect reports whether who has got one more.
+// take reports whether who has got one more place.
 func (s *shares) take(who string) bool {
 	if !share(s.of[who], s.used, s.most) {
 		return false

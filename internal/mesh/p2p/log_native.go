@@ -9,9 +9,9 @@ import (
 	"github.com/libp2p/go-libp2p/gologshim"
 )
 
-// Log sends what libp2p says of itself to h, which decides from which level on; nil:
-// nowhere. What matters of it this package's errors and events say. It is for the
-// program's start, before New, and holds for the whole process.
+// Log sends libp2p's own log to h, which decides the level; nil discards it. This package's errors
+// and events report what matters of it. Call it at the program's start, before New; it holds for
+// the whole process.
 func Log(h slog.Handler) {
 	level := golog.LevelWarn // kad-dht and pubsub write by themselves
 	if h == nil {

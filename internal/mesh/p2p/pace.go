@@ -8,13 +8,13 @@ import (
 )
 
 const (
-	// leastRate is how fast what is long has to come, and to be taken, in bytes a second:
-	// within each silence allowed so much of it, not on average over the whole.
+	// leastRate is the least speed of long transfers, in bytes a second: each silence allowed must
+	// bring its share, not the average of the whole transfer.
 	leastRate = 32 << 10
-	// slowRate is the same for the few that may be slow: what a path that loses every
-	// fifth packet leaves to each of a hundred streams.
+	// slowRate is the least speed of the few transfers that may be slow: what a path that loses
+	// every fifth packet leaves to each of a hundred streams.
 	slowRate = 64
-	// slowInAll bounds those. A network may have as many as are free.
+	// slowInAll is the most slow transfers. A network may have as many as are free.
 	slowInAll = 128
 )
 
@@ -50,8 +50,8 @@ func (f *frames) came(n int) {
 	}
 }
 
-// discount takes off again what of the last frame was no use: n bytes that its content is
-// wrapped in, and its length.
+// discount subtracts the part of the last frame that carried no content: n bytes of wrapping, and
+// its length prefix.
 func (f *frames) discount(n int) { f.reading.bytes -= n + varint.UvarintSize(uint64(len(f.in))) }
 
 // source is the stream as frames are read from it.
@@ -121,7 +121,7 @@ type slowPlace struct {
 	has bool
 }
 
-// protect reports whether the stream has a place, or gets one.
+// take reports whether the stream has a place, or gets one.
 func (p *slowPlace) take() bool {
 	if p == nil {
 		return false

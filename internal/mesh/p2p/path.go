@@ -33,14 +33,14 @@ const (
 	tripsFirst = 30
 )
 
-// lossy reports whether the path loses packets: what fails there may be nobody's doing.
+// lossy reports whether the path loses packets, so that a failure there may be nobody's fault.
 func (p path) lossy() bool { return p.sent >= lossyAfter && p.lost*lossyFrom >= p.sent }
 
-// patience is how long an answer may be on its way when the packets that carry it get lost:
-// QUIC doubles its wait each time it sends them anew.
+// patience returns how long an answer may take when packets that carry it get lost: QUIC doubles
+// its wait each time it resends.
 func (p path) patience() time.Duration { return (1<<(tries-1))*p.acknowledgedIn + p.rtt }
 
-// paths are those of the connections to p, put together: the worst of each figure.
+// paths combines the paths of the connections to p: the worst of each figure.
 func (m *Mesh) paths(p peer.ID) (all path) {
 	for _, c := range m.host.Network().ConnsToPeer(p) {
 		one := pathOf(c)
@@ -50,8 +50,7 @@ func (m *Mesh) paths(p peer.ID) (all path) {
 	return all
 }
 
-// byLoss marks err, of what was done over c, when it may be the path's fault: see
-// mesh.ErrLossy.
+// byLoss marks err, of an operation over c, when the path may be the cause: see mesh.ErrLossy.
 func byLoss(c network.Conn, err error) error {
 	if (errors.Is(err, mesh.ErrUnreachable) || errors.Is(err, mesh.ErrTimeout)) && pathOf(c).lossy() {
 		return fmt.Errorf("%w: %w", err, mesh.ErrLossy)

@@ -12,8 +12,8 @@ import (
 	"inos/internal/wire"
 )
 
-// profileStoreSize bounds the profiles remembered. Expired ones go first, then the strangers
-// heard of last: who makes up nodes by the thousand drives out its own.
+// profileStoreSize is the most profiles stored. Expired ones are dropped first, then the unproven
+// nodes heard of last: an inventor of thousands of nodes displaces its own.
 const profileStoreSize = 4096
 
 // errStale refuses a profile that is no newer than the one known: a replay, or
@@ -23,7 +23,7 @@ var errStale = fault.Internal("p2p: profile is not newer than the one known")
 // errTooMany refuses a node not heard of before, for now.
 var errTooMany = fault.Internal("p2p: too many new nodes from there")
 
-// profiles remembers the newest verified profile of each node, as it was signed.
+// profileStore holds the newest verified profile of each node, as it was signed.
 type profileStore struct {
 	now  func() time.Time
 	size int
@@ -45,15 +45,15 @@ func newProfileStore(now func() time.Time) *profileStore {
 	return &profileStore{now: now, size: profileStoreSize, entries: map[identity.PeerID]profileEntry{}}
 }
 
-// protect verifies a Signed profile and keeps it. giver is who gave it, if that may be its
-// node itself. Errors match mesh.ErrSignature, mesh.ErrProfile, mesh.ErrProtocol or
-// errStale; with errStale the profile known is returned.
+// add verifies a Signed profile and stores it. giver is the peer that gave it, if that may be the
+// profile's own node. Errors match mesh.ErrSignature, mesh.ErrProfile, mesh.ErrProtocol or
+// errStale; with errStale add returns the known profile.
 func (b *profileStore) add(signed []byte, giver identity.PeerID) (mesh.Profile, error) {
 	return b.addNew(signed, giver, func() bool { return true })
 }
 
-// addNew is take that asks before it takes in a node not heard of before: errTooMany
-// when the answer is no.
+// addNew is add that calls news before it stores a node not heard of before, and returns errTooMany
+// when news returns false.
 func (b *profileStore) addNew(signed []byte, giver identity.PeerID, news func() bool) (mesh.Profile, error) {
 	payload, signer, err := wire.Open(wire.DomainProfile, signed)
 	if err != nil {

@@ -13,8 +13,8 @@ const (
 	holdBootstrap = "inos-bootstrap" // we would only dial it again
 )
 
-// protected keeps the peers that this node has a stream with out of the connection
-// manager's reach: what it closes to stay within its limits must not be a job.
+// protections keeps the connection manager from closing the connections of peers that this node has
+// a stream with: a running job must not end because of the manager's limits.
 type protections struct {
 	conns connmgr.ConnManager
 

@@ -12,7 +12,7 @@ import (
 	"inos/internal/mesh"
 )
 
-// requestTime bounds a note, both ways and the answering together.
+// requestTime bounds a request: both ways and the answering together.
 const requestTime = 30 * time.Second
 
 var _ mesh.Requester = (*Mesh)(nil)
@@ -46,7 +46,7 @@ func exchange(s *frames, body []byte) ([]byte, error) {
 	return data, err
 }
 
-// answerRequest serves one note called name.
+// answerRequest serves one request called name.
 func (m *Mesh) answerRequest(name string) answer {
 	return func(ctx context.Context, from identity.PeerID, s *frames) error {
 		ctx, cancel := context.WithTimeout(ctx, requestTime)

@@ -14,11 +14,10 @@ import (
 	"inos/internal/wire"
 )
 
-// RunJob sends call to p and waits for the outcome. The node reports at least
-// every third of the silence allowed; one that does not is asked for a sign of
-// life and given up. Errors: mesh.ErrUnreachable when the connection or the node
-// goes away, ErrTimeout, ErrCancelled, ErrProtocol, ErrClosed. A job that ended
-// badly there is no error: see the outcome's Code.
+// RunJob sends call to p and blocks until the outcome. The node reports at least every third of the
+// silence allowed. RunJob asks a silent node for a sign of life and gives it up without one.
+// Errors: mesh.ErrUnreachable when the connection or the node goes away, ErrTimeout, ErrCancelled,
+// ErrProtocol, ErrClosed. A job that failed on p is no error: see the outcome's Code.
 func (m *Mesh) RunJob(ctx context.Context, p identity.PeerID, call mesh.JobCall, onProgress func(mesh.Progress)) (mesh.JobOutcome, error) {
 	sent, err := m.turn(ctx, p, len(call.Input))
 	if err != nil {
@@ -101,8 +100,8 @@ func (m *Mesh) request(call mesh.JobCall) ([]byte, error) {
 	return request, mesh.Fits("request", uint64(len(request)), requestFrame)
 }
 
-// remaining is how long there is until deadline: what travels instead of it, since the two
-// clocks may differ by more. 0 says that there is none.
+// remaining returns the time until deadline, which travels instead of it, since the two clocks may
+// differ. 0 means that there is no deadline.
 func remaining(deadline, now time.Time) time.Duration {
 	if deadline.IsZero() {
 		return 0

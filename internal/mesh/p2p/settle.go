@@ -37,8 +37,8 @@ func (a *answering) end() {
 	a.empty = nil
 }
 
-// untilHeard waits until a job's caller has closed its side of the stream, which it does
-// when it has the outcome.
+// untilHeard blocks until a job's caller has closed its side of the stream, which it does when it
+// has the outcome.
 func (m *Mesh) untilHeard(closed <-chan struct{}) {
 	limit := time.NewTimer(heardTime)
 	defer limit.Stop()
@@ -55,8 +55,8 @@ func discard(s *frames) {
 	_, _ = io.Copy(io.Discard, s.s)
 }
 
-// Settle waits until every caller of a job that was here has its outcome, or is gone. It
-// is for who is about to Close, and takes no more jobs. Errors are ctx's.
+// Settle blocks until every caller of a job of this node has its outcome, or is gone. Call it
+// before Close, when no more jobs are taken. Errors are ctx's.
 func (m *Mesh) Settle(ctx context.Context) error {
 	m.answering.mu.Lock()
 	if m.answering.n == 0 {

@@ -15,7 +15,7 @@ import (
 	"inos/internal/mesh"
 )
 
-// What one peer, and all peers together, may ask of this node.
+// Limits on what one peer, and all peers together, may ask of this node.
 const (
 	streamsPerSecond = 2000            // per peer, on average
 	streamBurst      = 4000            // per peer
@@ -32,8 +32,8 @@ const (
 var inosProtocols = []protocol.ID{ProfileProtocol, CapsuleProtocol, JobProtocol, LifecycleProtocol, FeedProtocol, CallProtocol,
 	TraceProtocol, ReceiptProtocol, ChequeProtocol, UnearnedProtocol, ClockProtocol}
 
-// limiter admits inbound streams: a rate and a number at once per peer, and shares of all
-// of them. What it refuses is reset with StreamRateLimited.
+// streamLimiter admits inbound streams: it limits the rate and the number at once of each peer, and
+// the shares of all. It resets a refused stream with StreamRateLimited.
 type streamLimiter struct {
 	mu     sync.Mutex
 	peers  map[peer.ID]*allowance
@@ -83,9 +83,9 @@ func (g *streamLimiter) news(p peer.ID) bool {
 	return g.of(p).news.Allow()
 }
 
-// admit counts a stream in, after making it wait when its peer is a little too fast. It
-// refuses when the peer is much too fast, or has too many streams open. What is admitted
-// is left with done.
+// admit counts a stream. It makes the stream wait when its peer is a little too fast, and refuses
+// it when the peer is much too fast or has too many streams open. The caller gives back an admitted
+// stream with done.
 func (g *streamLimiter) admit(ctx context.Context, s *inbound) bool {
 	wait, ok := g.reserve(s)
 	if !ok || wait <= 0 {

@@ -13,9 +13,9 @@ import (
 // turnsFrom is the length of an input that waits for its turn.
 const turnsFrom = 16 << 10
 
-// turns has long inputs for a peer sent one after the other over a path that loses packets.
-// QUIC has a small window there, and all streams share it: sent together, all of them would
-// be there at the end, and none before.
+// turns sends long inputs for a peer one after the other over a path that loses packets. QUIC has a
+// small window there, which all streams share: inputs sent together would all arrive at the end,
+// and none before.
 type turns struct {
 	mu sync.Mutex
 	of map[peer.ID]*turn
@@ -27,8 +27,8 @@ type turn struct {
 	sending chan struct{}
 }
 
-// turn waits until it is the caller's turn to send so many bytes to p, and returns what ends
-// it; that may be called again and again. Errors are ctx's, in the mesh's terms.
+// turn blocks until the caller may send this many bytes to p. The caller ends its turn with done,
+// which may be called repeatedly. Errors are ctx's, in the mesh's terms.
 func (m *Mesh) turn(ctx context.Context, p identity.PeerID, bytes int) (done func(), err error) {
 	id, err := peerID(p)
 	if err != nil || bytes < turnsFrom || !m.paths(id).lossy() {

@@ -9,17 +9,17 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Chromium keeps failed sessions among the 64 it lets be pending in a page, for
-// a time that grows; once they fill it, every dial fails until reload. So few
-// dials run at once and failures are paid for from a budget that refills slowly.
+// Chromium counts failed sessions among the 64 that may be pending in a page, for a time that
+// grows; once they fill it, every dial fails until reload. So few dials run at once, and a budget
+// that refills slowly pays for failures.
 const (
 	dialsAtOnce   = 4
 	failureBurst  = 24
 	failureRefill = 5 * time.Second
 )
 
-// budget is what dials may cost. Each that runs may fail, so that as many failures are set
-// aside as dials run: those at the same time cannot fail on the same allowance.
+// budget limits dials. Each running dial may fail, so the budget sets one failure aside for it:
+// dials at the same time cannot use the same allowance.
 type budget struct {
 	slots chan struct{}
 
@@ -32,9 +32,8 @@ func newBudget() *budget {
 	return &budget{slots: make(chan struct{}, dialsAtOnce), failures: rate.NewLimiter(rate.Every(failureRefill), failureBurst)}
 }
 
-// begin waits for a free slot and for failures to be forgiven, and returns how
-// to end the dial. Errors match ErrBackoff when ctx ends before the budget
-// allows, or would.
+// begin blocks until a slot and the allowance of a failure are free. It returns the function that
+// ends the dial. Errors match ErrBackoff when ctx ends before the budget allows a dial, or would.
 func (b *budget) begin(ctx context.Context) (end func(ok bool), err error) {
 	select {
 	case b.slots <- struct{}{}:

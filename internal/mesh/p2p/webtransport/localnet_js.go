@@ -7,11 +7,11 @@ import (
 	"inos/internal/jsinterop"
 )
 
-// explainLocal adds to err, of a dial that failed, what is known of the browser's keeping
-// this page from the local network: for the page such a dial looks like any other that
-// failed, only the console tells. Where the permission is denied it is that; where it has
-// not been answered, on a page that is not local itself, it may be.
-// Chromium 156 lets a page of the local network reach this machine unasked.
+// explainLocal adds to err, of a failed dial, whether the browser keeps this page from the local
+// network. To the page such a dial looks like any other failed one; only the console tells. A
+// denied permission is the cause. A permission that has not been answered, on a page that is not
+// local itself, may be the cause. Chromium 156 lets a page of the local network reach this machine
+// without asking.
 func (t *Transport) explainLocal(host string, err error) error {
 	need := permissionFor(host)
 	if need == "" {
