@@ -1,7 +1,7 @@
-// The console API of the INOS kernel: one object, `inos`, on the page and in the
-// kernel's Worker. This file is the contract between the shell (web/src), the
-// kernel's bridge (internal/bridge) and whoever types into a devtools console; what the
-// verbs take and answer, and the events, are generated (console.d.ts).
+// The console API of the INOS kernel: one object, `inos`, on the page and in the kernel's Worker.
+// This file is the contract between the shell (web/src), the kernel's bridge (internal/bridge) and
+// the users of a devtools console. The arguments and answers of the verbs, and the events, are
+// generated (console.d.ts).
 //
 // Every verb returns a Promise of plain data (arrays of flat objects, so that
 // console.table reads well) or rejects with an InosError. Nothing hangs: when the
@@ -66,7 +66,7 @@ export interface Status extends KernelStatus {
   joinedMs: number | null;
 }
 
-/** A stream for inos.feed; the chunks of one that has chunks may be of any length. */
+/** A stream for inos.feed; its chunks may be of any length. */
 export type FeedSource =
   | string
   | ArrayBufferView
@@ -81,7 +81,7 @@ export interface VerbHelp {
   example: string;
 }
 
-/** What `on` delivers. */
+/** The argument of a callback of `on`. */
 export interface KernelEvent {
   type: keyof KernelEvents | (string & {});
   [field: string]: unknown;
@@ -95,18 +95,18 @@ export interface KernelEvents extends SentEvents {
   crashed: EndEvent;
 }
 
-/** The boot got further; `at` counts from the navigation's start. */
+/** The boot reached a phase; `at` counts from the navigation's start. */
 export interface PhaseEvent extends Phase {
   type: 'phase';
 }
 
-/** The page did not keep up: so many events were left out just before. */
+/** The page was too slow: this many events were dropped just before. */
 export interface ShedEvent {
   type: 'shed';
   count: number;
 }
 
-/** The kernel is gone. */
+/** The kernel has ended. */
 export interface EndEvent {
   type: 'closed' | 'crashed';
   code: string;
@@ -116,18 +116,19 @@ export interface EndEvent {
 export interface Inos {
   /** Settles once: the kernel is up, or an InosError says why it cannot be. */
   readonly ready: Promise<KernelInfo>;
-  /** Settles once: the kernel has its first peer, or `bootstrap_unreachable`. What comes later the events say. */
+  /** Settles once: the kernel has its first peer, or `bootstrap_unreachable`. Events report later changes. */
   readonly joined: Promise<Status>;
   help(): Promise<VerbHelp[]>;
   status(): Promise<Status>;
   nodes(): Promise<NodeRow[]>;
   /**
-   * Looks a capability up in the DHT now: the nodes with a provider record for it that answer and still have it. What
-   * only gossip has told is not among them; inos.nodes() has all that is known.
+   * Looks a capability up in the DHT now. Returns the nodes with a provider record for it that
+   * answer and still have it. Nodes that are known by gossip alone are not among them; inos.nodes()
+   * has all known nodes.
    */
   find(capability: string): Promise<FoundRow[]>;
   capsules(): Promise<CapsuleRow[]>;
-  /** The capsules this kernel knows and could run. */
+  /** The capsules that this kernel knows and could run. */
   catalog(): Promise<CapsuleOffer[]>;
   jobs(): Promise<JobRow[]>;
   spawn(nameOrCid: string, options?: SpawnOptions): Promise<LifecycleReply>;
@@ -135,70 +136,75 @@ export interface Inos {
   pause(capsuleId: string): Promise<LifecycleReply>;
   resume(capsuleId: string): Promise<LifecycleReply>;
   resize(capsuleId: string, bytes: number): Promise<LifecycleReply>;
-  /** Of a paused capsule; spawn(snapshotCid) goes on where it stood, here or on another node. */
+  /** Takes a snapshot of a paused capsule; spawn(snapshotCid) continues where it stood, here or on another node. */
   snapshot(capsuleId: string): Promise<LifecycleReply>;
   /**
-   * Resolves once all of it is in the capsule, here or on another node: it is fed, and
-   * a stream is read, no faster than the capsule reads. Chunks of a stream are bytes or
+   * Resolves once all of the data is in the capsule, here or on another node: the capsule is fed,
+   * and a stream is read, no faster than the capsule reads. Chunks of a stream are bytes or
    * strings. A stream that fails, or whose capsule ends, is cut short and cancelled.
    */
   feed(capsuleId: string, data: FeedSource): Promise<FeedResult>;
   /**
-   * What a capsule of this kernel emits from now on. It holds the capsule back while
-   * nobody reads: read it, or cancel it. It fails as the capsule ended.
+   * The output stream of a capsule of this kernel from now on. The capsule is held back while the
+   * stream is not read: read it, or cancel it. If the capsule ends with an error, the stream fails
+   * with it.
    */
   listen(capsuleId: string): Promise<ReadableStream<Uint8Array>>;
   /**
-   * Asks a capsule that this kernel spawned, here or on another node: that very instance, with what it was fed and
-   * what it was asked before. One call at a time, in order; 64 more wait (`too_many_calls` beyond). Its time is paid as long as it lives, so a call
-   * costs nothing of its own. It ends with the policy's limit on a run (`deadline`). Nobody else's capsule can be
-   * called (`denied`).
+   * Calls a capsule that this kernel spawned, here or on another node: that instance, with its
+   * state. Calls run one at a time, in order; 64 more wait (`too_many_calls` beyond). The capsule's
+   * time is paid for as long as it lives, so a call costs nothing of its own. A call ends with the
+   * policy's limit on a run (`deadline`). Capsules of other spawners cannot be called (`denied`).
    */
   call(capsuleId: string, method: string, input?: string | Uint8Array | ArrayBuffer, args?: string[]): Promise<CallResult>;
   /**
-   * Runs a job. 1,024 are in flight at most; more wait here in order, without a job id yet, until what waits holds 512 MiB
-   * (`too_many_calls`).
+   * Runs a job. 1,024 are in flight at most; further ones wait here in order, without a job id yet,
+   * until the waiting ones hold 512 MiB (`too_many_calls`).
    */
   dispatch(job: DispatchOptions): Promise<DispatchResult>;
   /** Ends a job that is waiting or running, wherever it is: its dispatch rejects with `cancelled`. */
   cancel(jobId: string): Promise<Cancelled>;
-  /** Of a job by its id, from its first moment on and after its end, or of one that has not been sent. */
+  /** Explains a job by its id, from its first moment on and after its end, or a job that has not been sent. */
   explain(job: string | DispatchOptions): Promise<Explanation>;
   /**
-   * Makes a capsule known to this kernel, as long as it lives; it is inspected first. A name is 1 to 64 letters, digits, `-` and `_`, the first of them a
-   * letter or a digit (`bad_name`); one that other bytes have is refused (`name_taken`). The same bytes may be published again.
+   * Makes a capsule known to this kernel for as long as the kernel lives; the capsule is inspected
+   * first. A name is 1 to 64 letters, digits, `-` and `_`, the first of them a letter or a digit
+   * (`bad_name`); a name that other bytes have is refused (`name_taken`). The same bytes may be
+   * published again.
    */
   publish(name: string, wasm: Uint8Array | ArrayBuffer, options?: PublishOptions): Promise<Published>;
   /** The decision about a job, or the latest ones, newest first. */
   why(jobId: string): Promise<DecisionRow>;
   why(): Promise<DecisionRow[]>;
-  /** In order of start; each node's clock is its own. */
+  /** The spans of a job, in order of start; each node's clock is its own. */
   trace(jobId: string): Promise<SpanRow[]>;
   ledger(what?: 'balance'): Promise<BalanceRow[]>;
-  /** The newest 200 entries of the verified log, or all that is kept of it; oldest first. One of kind `let-go` says that there were more. */
+  /** The newest 200 entries of the verified log, or all that are kept; oldest first. One of kind
+   * `let-go` says that there were older ones. */
   ledger(what: 'history' | 'export'): Promise<LedgerEntry[]>;
-  /** Replays what is kept of the log and checks every hash; rejects with `log_corrupt` and the entry's number. */
+  /** Replays the kept part of the log and checks every hash; rejects with `log_corrupt` and the entry's number. */
   ledger(what: 'verify'): Promise<LedgerReport>;
   /**
-   * Gives to a ledger on this node's books, takes back, or sets its credit line; in microcredits. By default its
-   * own ledger: what its allowance and its earnings do not cover. Answers the balances.
+   * Grants an amount to a ledger on this node's books, withdraws one, or sets its credit line; in
+   * microcredits. Without a ledger id it is the node's own ledger, for what its allowance and its
+   * earnings do not cover. Answers the balances.
    */
   ledger(what: 'grant' | 'withdraw' | 'line', amount: number, ledgerId?: string): Promise<BalanceRow[]>;
-  /** A revoked ledger pays for nothing new here, until it is restored. */
+  /** A revoked ledger pays for nothing new here until it is restored. */
   ledger(what: 'revoke' | 'restore', ledgerId: string): Promise<BalanceRow[]>;
-  /** The policy in force, as text, with every default that it means. */
+  /** The policy in force, as text, with all defaults. */
   policy(): Promise<string>;
-  /** A dry run: what a policy would have decided about the jobs remembered. Puts nothing in force. */
+  /** A dry run: what a policy would have decided about the remembered jobs. Puts nothing in force. */
   policy(text: string): Promise<PolicyDryRun>;
   /**
-   * Puts a policy in force, whole or not at all, and keeps it for later visits. Its
-   * version must be higher than the one in force (`policy_stale`); what does not parse
-   * rejects with `policy_invalid` and the line. Says what it would have decided.
+   * Puts a policy in force, completely or not at all, and stores it for later visits. Its version
+   * must be higher than that of the one in force (`policy_stale`); a text that does not parse
+   * rejects with `policy_invalid` and the line. Answers what the policy would have decided.
    */
   enforce(text: string): Promise<PolicyEnforced>;
   /** Dials a multiaddr that ends in /p2p/PEER. */
   connect(multiaddr: string): Promise<Connected>;
-  /** Calls back for events of one type, or '*'. Returns how to stop. Never rejects. */
+  /** Calls back for events of one type, or '*'. Returns a function that ends that. Never rejects. */
   on<T extends keyof KernelEvents>(type: T, callback: (event: KernelEvents[T]) => void): () => void;
   on(type: string, callback: (event: KernelEvent) => void): () => void;
   close(): Promise<void>;

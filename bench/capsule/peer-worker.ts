@@ -1,4 +1,4 @@
-// The other Worker of peers.ts; the query says by which means it answers.
+// The other Worker of peers.ts; the query names the means by which it answers.
 import { expose } from '/comlink.mjs';
 
 const scope = self as any;
@@ -19,7 +19,7 @@ function serve(shared: SharedArrayBuffer): void {
   const reply = new DataView(shared, 64 + 256, 256);
   for (let seen = 0; ; ) {
     for (let i = 0; i < Number(looks) && Atomics.load(words, 0) === seen; i++);
-    // A notify may come late, for a command that was seen without it.
+    // A notify may come late, for a command that was already seen.
     while (Atomics.load(words, 0) === seen) Atomics.wait(words, 0, seen);
     seen = Atomics.load(words, 0);
     let target = '';

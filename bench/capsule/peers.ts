@@ -1,6 +1,6 @@
-// What the kernel's commands are compared with: the same question and answer
-// between this Worker and another, by other means. Each asks n times, one after the
-// other, and returns the times in milliseconds.
+// What the kernel's commands are compared with: the same question and answer between this Worker
+// and another, by other means. Each asks n times, one after the other, and returns the times in
+// milliseconds.
 import { wrap } from '/comlink.mjs';
 
 interface Command {
@@ -13,12 +13,12 @@ interface Command {
 const now = () => performance.now();
 const bytes = 256;
 
-/** Some 30 µs of looking, as long as the kernel and its capsules look. */
+/** Some 30 µs of polling, as long as the kernel and its capsules poll. */
 const LOOKS = 2000;
 
 type Ask = (c: Command) => unknown;
 
-/** `pause` milliseconds lie between one answer and the next question. */
+/** `pause` is the time in milliseconds between an answer and the next question. */
 async function timed(n: number, pause: number, ask: Ask): Promise<Float64Array> {
   const times = new Float64Array(n);
   for (let i = 0; i < n; i++) {
@@ -30,7 +30,7 @@ async function timed(n: number, pause: number, ask: Ask): Promise<Float64Array> 
   return times;
 }
 
-/** Resolves once the Worker has said that it is there. */
+/** Resolves once the Worker has reported that it runs. */
 async function started(name: string, data?: unknown): Promise<Worker> {
   const worker = new Worker(`/peer-worker.ts?${name}`, { type: 'module' });
   await new Promise((resolve) => {
@@ -41,7 +41,7 @@ async function started(name: string, data?: unknown): Promise<Worker> {
   return worker;
 }
 
-/** `looks` is how often both sides look at their word before they sleep on it. */
+/** `looks` is how often both sides poll their word before they sleep on it. */
 async function atomics(looks: number) {
   const shared = new SharedArrayBuffer(64 + 2 * bytes);
   const words = new Int32Array(shared);
@@ -90,7 +90,7 @@ async function comlink() {
   return { ask, end: () => worker.terminate() };
 }
 
-/** From new Worker to its first message: what any capsule in a Worker takes. */
+/** The time from new Worker to its first message: any capsule in a Worker takes that. */
 async function spawn(n: number): Promise<Float64Array> {
   const times = new Float64Array(n);
   for (let i = 0; i < n; i++) {

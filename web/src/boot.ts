@@ -1,15 +1,15 @@
-// Starts a kernel for this page: what the browser must have, /inos.json, the Worker.
+// Starts a kernel for this page: checks the browser, reads /inos.json, starts the Worker.
 import { InosFailure, asFailure } from './errors';
 import { bootCapsuleFields, bootFields } from './fields';
 import type { KernelLink, WorkerPort } from './rpc/link';
 import type { BootConfig } from '../boot';
 
-/** How long /inos.json may take to come: it is small. */
+/** How long /inos.json may take; it is small. */
 const CONFIG_MS = 10_000;
-/** A CIDv1 of a capsule: raw bytes, SHA-256, in base 32 without spare bits. */
+/** The CIDv1 of a capsule: raw bytes, SHA-256, in base 32 without spare bits. */
 const CID = /^bafkrei[a-h][a-z2-7]{50}[aeimquy4]$/;
 
-/** What this browser lacks to run a kernel, or null. */
+/** The feature that this browser lacks to run a kernel, or null. */
 export function missing(): InosFailure | null {
   if (typeof WebAssembly !== 'object' || typeof WebAssembly.compileStreaming !== 'function') {
     return new InosFailure('webassembly_missing', 'This browser has no WebAssembly, or it is switched off.');
@@ -42,7 +42,7 @@ export function missing(): InosFailure | null {
   return null;
 }
 
-/** Why there is no Worker where the page's policy forbids it. */
+/** The error where the page's policy forbids the Worker. */
 export function workerForbidden(directive: string, url: string): InosFailure {
   return new InosFailure(
     'csp_refused',
@@ -50,7 +50,7 @@ export function workerForbidden(directive: string, url: string): InosFailure {
   );
 }
 
-/** Boots into `link`; whatever is in the way ends the link with its own code. */
+/** Boots the kernel into `link`; an obstacle ends the link with its own code. */
 export async function boot(link: KernelLink, makeWorker: () => WorkerPort): Promise<BootConfig | null> {
   try {
     const lack = missing();
@@ -68,7 +68,7 @@ export async function loadConfig(): Promise<BootConfig> {
   const url = new URL('inos.json', document.baseURI);
   let given: Partial<BootConfig>;
   try {
-    // The signal covers the body too: what begins to come may still stall.
+    // The signal covers the body too: a body that has begun may still stall.
     const response = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout(CONFIG_MS) });
     if (!response.ok) throw new Error(`HTTP ${response.status} ${response.statusText}`);
     given = checkConfig(await response.json());
@@ -81,7 +81,8 @@ export async function loadConfig(): Promise<BootConfig> {
     );
   }
   const absolute = (path: string) => new URL(path, document.baseURI).href;
-  // ?bootstrap=MULTIADDR adds a node, ?alone uses none, ?hedge and ?near=GEOHASH:KM as in BootConfig: for tries by hand.
+  // For trials by hand: ?bootstrap=MULTIADDR adds a node, ?alone uses none, ?hedge and
+  // ?near=GEOHASH:KM are as in BootConfig.
   const query = new URLSearchParams(location.search);
   const bootstrap = query.has('alone') ? [] : [...query.getAll('bootstrap'), ...(given.bootstrap ?? [])];
   return {
@@ -98,7 +99,7 @@ export async function loadConfig(): Promise<BootConfig> {
 
 type Check = (typeof bootFields)[keyof typeof bootFields];
 
-/** What each kind of field takes. */
+/** The values that each kind of field takes. */
 const fits: Record<Check['kind'], (value: unknown) => boolean> = {
   text: (value: unknown) => typeof value === 'string',
   texts: (value: unknown) => Array.isArray(value) && value.every(fits.text),
@@ -109,8 +110,8 @@ const fits: Record<Check['kind'], (value: unknown) => boolean> = {
 };
 
 /**
- * Returns `given` once every field the kernel reads is of its type, absent or null; throws what is wrong with it. A bad
- * figure found by the kernel itself would end it.
+ * Returns `given` once every field that the kernel reads is of its type, absent or null; otherwise
+ * throws and names the error. A bad figure that the kernel itself found would end it.
  */
 export function checkConfig(given: unknown): Partial<BootConfig> {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw new Error('it is no object');
@@ -136,7 +137,7 @@ function checkFields(whose: string, fields: Record<string, Check>, given: Record
   }
 }
 
-/** What this browser offers to jobs. */
+/** The capabilities that this browser offers to jobs. */
 function capabilities(): string[] {
   // A function whose body is one SIMD instruction, dropped.
   const simd = [0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 10, 9, 1, 7, 0, 65, 0, 253, 15, 26, 11];

@@ -1,11 +1,11 @@
-// Errors as the console sees them, and as they cross from the Worker to the page.
+// Errors in the console, and in messages from the Worker to the page.
 import type { InosErrorCode, KernelErrorCode } from '../kernel';
 import { RETRYABLE } from './codes';
 
-/** Whatever is thrown here or rejected there has one of these: the compiler finds a code that is not in codes.d.ts. */
+/** The codes of all errors that are thrown or rejected here: the compiler finds a code that is not in codes.d.ts. */
 type Code = InosErrorCode | KernelErrorCode;
 
-/** What crosses postMessage, and what the Go side rejects with. */
+/** An error as it crosses postMessage, and as the Go side rejects with it. */
 export interface PlainError {
   name: 'InosError';
   code: string;
@@ -29,7 +29,7 @@ export class InosFailure extends Error {
   }
 }
 
-/** Makes an InosFailure of anything thrown; `code` is used when `thrown` carries none. */
+/** Makes an InosFailure of any thrown value; `code` is used when `thrown` has none. */
 export function asFailure(thrown: unknown, code: Code): InosFailure {
   if (thrown instanceof InosFailure) return thrown;
   if (typeof thrown === 'object' && thrown !== null) {

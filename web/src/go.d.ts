@@ -1,5 +1,5 @@
-// Go's own wasm_exec.js. The Makefile copies it from the Go that builds the kernel:
-// both must be of one version.
+// Go's own wasm_exec.js. The Makefile copies it from the Go that builds the kernel, since both must
+// be of one version.
 declare class Go {
   argv: string[];
   env: Record<string, string>;

@@ -1,5 +1,5 @@
-// What a Worker cannot see: whether somebody uses this page, and the battery.
-// The kernel stops volunteer work for a user who is active or a battery that runs low.
+// What a Worker cannot observe: the user's activity on this page, and the battery. The kernel stops
+// volunteer work while the user is active or the battery is low.
 import type { HostSample } from '../boot';
 
 interface Battery extends EventTarget {
@@ -10,7 +10,8 @@ interface Battery extends EventTarget {
 const INPUT = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart'] as const;
 const EVERY_MS = 5_000;
 
-/** Sends a sample at each change, at most once a second for input, and every 5 s. Returns how to stop. */
+/** Sends a sample at each change, at most once a second for input, and every 5 s. Returns a function
+ * that stops it. */
 export function watchHost(send: (sample: HostSample) => void): () => void {
   const stop = new AbortController();
   let lastInput = performance.now();

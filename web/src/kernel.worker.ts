@@ -1,12 +1,12 @@
-// The kernel's Worker: runs the Go program, gives this scope the same `inos` as
-// the page, and answers the page's calls.
+// The kernel's Worker: it runs the Go program, gives this scope the same `inos` as the page, and
+// answers the page's calls.
 import { consoleApi } from './api/console';
 import { asFailure } from './errors';
 import { Outbox } from './rpc/outbox';
 import { transferable, type FromKernel, type ToKernel } from './rpc/protocol';
 import { GoKernel } from './worker/gokernel';
 
-// Only what is needed of the Worker's scope: the page's types say `self` is a Window.
+// Only the needed part of the Worker's scope: the page's types say that `self` is a Window.
 interface Scope {
   onmessage: ((event: MessageEvent<ToKernel>) => void) | null;
   postMessage(message: FromKernel, transfer?: Transferable[]): void;
@@ -17,9 +17,9 @@ const started = performance.now();
 let kernel: GoKernel | null = null;
 const outbox = new Outbox((batch) => scope.postMessage({ t: 'events', batch }));
 
-// The page asks for the same lock, and gets it the moment this Worker is gone,
-// however it went: the one sign that a killed Worker cannot fail to give. A browser
-// that blocks site data gives no lock; then a killed Worker is not noticed.
+// The page asks for the same lock, and gets it the moment this Worker ends, whatever the reason: a
+// killed Worker gives no other sign. A browser that blocks site data has no locks; then the end of
+// a killed Worker is not noticed.
 const lock = `inos-kernel/${crypto.randomUUID()}`;
 Promise.resolve(
   navigator.locks?.request(lock, () => {
@@ -51,17 +51,17 @@ scope.onmessage = ({ data }) => {
 function boot({ config, origin }: Extract<ToKernel, { t: 'boot' }>): void {
   kernel = new GoKernel(config, origin, started, {
     onEvent: (event) => {
-      // Phases go straight through: the page waits for them.
+      // Phases bypass the queue: the page waits for them.
       if (event.type === 'phase') scope.postMessage({ t: 'phase', phase: event as never });
       else outbox.push(event);
     },
-    // The page ends this Worker when it hears of it.
+    // The page ends this Worker when it receives this.
     onEnd: (reason) => scope.postMessage({ t: 'ended', error: reason.toPlain() }),
   });
   globalThis.inos = consoleApi(kernel);
   kernel.ready.then(
     (info) => scope.postMessage({ t: 'ready', info }),
-    () => {}, // onEnd says why
+    () => {}, // onEnd has the reason
   );
   kernel.joined.then(
     (status) => scope.postMessage({ t: 'joined', status }),

@@ -1,4 +1,4 @@
-// The page: puts `inos` on the window, shows the kernel, boots it.
+// The page: it puts `inos` on the window, shows the kernel, and boots it.
 import './style.css';
 import { consoleApi } from './api/console';
 import { boot, loadConfig, workerForbidden } from './boot';
@@ -12,7 +12,8 @@ const inos = consoleApi(link);
 Object.defineProperty(globalThis, 'inos', { value: inos, enumerable: true, configurable: true });
 
 mountPage(inos);
-// A Worker that the page's own policy forbids fails like one whose script is not there; only this event tells.
+// A Worker that the page's own policy forbids fails like one with a missing script; only this event
+// tells the difference.
 document.addEventListener('securitypolicyviolation', ({ effectiveDirective, blockedURI, disposition }) => {
   if (disposition === 'enforce' && /^worker-src/.test(effectiveDirective))
     link.fail(workerForbidden(effectiveDirective, blockedURI));
@@ -30,10 +31,10 @@ void boot(
       link.on('crashed', stop);
       console.info('INOS kernel is ready: inos.help() lists what it can do.');
     },
-    () => {}, // the page shows why
+    () => {}, // the page shows the reason
   );
 });
-// A page that goes away takes its Worker along; a page kept for the back button must not.
+// A page that is closed ends its Worker; a page kept for the back button must not.
 addEventListener('pagehide', (event) => {
   if (!event.persisted) void link.close();
 });

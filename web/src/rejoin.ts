@@ -1,14 +1,15 @@
-// Finds the mesh again. The kernel dials the nodes that it was given for as long as it
-// lives, at the addresses it was given; a node that was started anew has others: another
-// port, another certificate, perhaps another key. /inos.json says which.
+// Finds the mesh again. The kernel dials its bootstrap nodes for as long as it lives, at the
+// addresses that it was given. A node that was restarted has others: another port, another
+// certificate, perhaps another key. /inos.json has the present ones.
 import type { Kernel } from './api/console';
 
 const FIRST_MS = 5_000;
 const LONGEST_MS = 60_000;
 
 /**
- * While the kernel has no peer, reads the bootstrap addresses anew, ever more seldom, and dials those that it was not
- * given, `given`, all over again. Returns how to stop; the kernel's end does too.
+ * While the kernel has no peer, reads the bootstrap addresses again, at growing intervals, and
+ * dials those that are not among `given`. Returns a function that stops it; the kernel's end stops
+ * it too.
  */
 export function rejoin(
   kernel: Pick<Kernel, 'call' | 'on'>,
@@ -16,9 +17,9 @@ export function rejoin(
   read: () => Promise<readonly string[]>,
 ): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let apart = 0; // counts the times that the mesh was lost; a look belongs to one of them
+  let apart = 0; // counts the losses of the mesh; each look belongs to one of them
   const look = async (pause: number, time: number) => {
-    const addresses = await read().catch(() => []); // the server may be away too
+    const addresses = await read().catch(() => []); // the server may be unreachable too
     if (time !== apart) return;
     const news = addresses.filter((address) => !given.includes(address));
     await Promise.allSettled(news.map((address) => kernel.call('connect', [address])));
@@ -44,6 +45,6 @@ export function rejoin(
     joined();
     for (const off of offs) off();
   };
-  again(FIRST_MS, apart); // the first time, it may not find the mesh at all
+  again(FIRST_MS, apart); // the first join may fail, too
   return stop;
 }

@@ -1,10 +1,11 @@
-// Checks what was typed into the console before it travels, and says what was
-// expected. What only the kernel can know (ids, ledgers, capabilities) it checks.
+// Checks the arguments of a console call before they are sent, and says what was expected. The
+// kernel checks what only it can know (ids, ledgers, capabilities).
 import { InosFailure } from '../errors';
 import { isBytes, isSource } from './streams';
 import { VERBS, type Field, type Param, type Shape, type VerbName } from './verbs';
 
-/** Returns the arguments as they are sent: text and buffers of a `bytes` field become a Uint8Array. */
+/** Returns the arguments in the form in which they are sent: text and buffers of a `bytes` field
+ * become a Uint8Array. */
 export function checkArguments(verb: VerbName, args: readonly unknown[]): unknown[] {
   const params: readonly Param[] = VERBS[verb].params;
   if (args.length > params.length) {
@@ -13,7 +14,7 @@ export function checkArguments(verb: VerbName, args: readonly unknown[]): unknow
   const given = args.findLastIndex((arg) => arg !== undefined) + 1;
   return params.flatMap((param, i) => {
     const arg = args[i];
-    if (arg === undefined && param.optional) return i < given ? [undefined] : []; // what follows keeps its place
+    if (arg === undefined && param.optional) return i < given ? [undefined] : []; // later arguments keep their place
     const shapes = (Array.isArray(param.shape) ? param.shape : [param.shape]) as readonly Shape[];
     return [checkParam(verb, param.name, shapes, arg)];
   });
@@ -26,7 +27,7 @@ function checkParam(verb: VerbName, name: string, shapes: readonly Shape[], arg:
     } else if (shape === 'function') {
       if (typeof arg === 'function') return arg;
     } else if (shape === 'source') {
-      if (isSource(arg)) return arg; // cut and copied on its way
+      if (isSource(arg)) return arg; // it is cut and copied when it is sent
     } else if (fits(shape, arg)) {
       return send(shape, arg);
     }
@@ -70,14 +71,15 @@ function fits(field: Field, value: unknown): boolean {
 function send(field: Field, value: unknown): unknown {
   if (field !== 'bytes') return value;
   if (typeof value === 'string') return new TextEncoder().encode(value);
-  // Copied: the caller keeps what is theirs, and shared memory does not travel.
+  // A copy: the caller's bytes stay the caller's, and shared memory cannot be sent.
   const view = ArrayBuffer.isView(value)
     ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
     : new Uint8Array(value as ArrayBuffer);
   return Uint8Array.from(view);
 }
 
-/** An object literal, or one of another realm; a Date or a Map has no fields to read and is refused. */
+/** Whether `value` is an object literal, also one of another realm. A Date or a Map has no fields to
+ * read and is refused. */
 function isPlain(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false;
   const proto: unknown = Object.getPrototypeOf(value);

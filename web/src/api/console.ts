@@ -6,7 +6,7 @@ import { checkArguments } from './arguments';
 import { feed, listen } from './streams';
 import { VERB_NAMES, helpRows, printHelp, type VerbName } from './verbs';
 
-/** What the object stands on: a kernel in this Worker, or in another. */
+/** The kernel behind the object: in this Worker, or in another. */
 export interface Kernel {
   readonly ready: Promise<KernelInfo>;
   readonly joined: Promise<Status>;
@@ -24,8 +24,8 @@ const LOCAL = {
 };
 
 export function consoleApi(kernel: Kernel): Inos {
-  // Unknown names fall through to this prototype, so that inos.foo() rejects with
-  // the verbs there are, while the object itself reads well in devtools.
+  // Unknown names fall through to this prototype: inos.foo() rejects with the list of verbs, while
+  // the object itself stays readable in devtools.
   const unknown = new Proxy(Object.prototype, {
     get(target, name, receiver) {
       // `then` must stay absent: `await inos` would call it.
@@ -55,11 +55,11 @@ function method(kernel: Kernel, verb: VerbName): (...args: unknown[]) => unknown
   }
   return async (...args) => {
     const checked = checkArguments(verb, args);
-    // A deadline counts from here, whatever the call waits for on its way.
+    // A deadline counts from here, whatever the call waits for on its way to the kernel.
     if (verb === 'dispatch') checked.push(performance.timeOrigin + performance.now());
     if (verb === 'help') return LOCAL.help();
     if (verb === 'close') return kernel.close();
-    // The kernel is asked once it is up, so that a first line typed early works.
+    // A call made before the kernel is up waits for it, so that an early first line works.
     await kernel.ready;
     try {
       if (verb === 'feed') return await feed(kernel, checked[0] as string, checked[1] as FeedSource);
@@ -72,7 +72,7 @@ function method(kernel: Kernel, verb: VerbName): (...args: unknown[]) => unknown
   };
 }
 
-/** Adds the output as text: UTF-8 when it is, else hex. */
+/** Adds the output as text: UTF-8 where it is valid, else hex. */
 function withText<T extends DispatchResult | CallResult>(result: T): T {
   if (typeof result.text === 'string' || !(result.output instanceof Uint8Array)) return result;
   try {

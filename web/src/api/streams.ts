@@ -1,13 +1,13 @@
-// inos.feed and inos.listen: streams in pieces, one call each. The next piece goes,
-// or is asked for, once the last was answered, so that neither side holds more than
-// one, whatever the stream's length. internal/bridge/streams_js.go is the other end.
+// inos.feed and inos.listen: streams in pieces, one call each. The next piece is sent, or asked
+// for, once the last was answered, so that neither side holds more than one, however long the
+// stream is. internal/bridge/streams_js.go is the other end.
 import { InosFailure, asFailure, type PlainError } from '../errors';
 import type { FeedSource } from '../../kernel';
 
 /** The longest piece, in bytes. */
 const PIECE = 256 << 10;
 
-/** What a stream needs of a kernel. */
+/** The part of a kernel that a stream needs. */
 interface Caller {
   call(verb: string, args: unknown[]): Promise<unknown>;
 }
@@ -19,7 +19,7 @@ export function isSource(value: unknown): value is FeedSource {
 
 export async function feed(kernel: Caller, capsuleId: string, source: FeedSource): Promise<unknown> {
   const { stream } = (await kernel.call('feed:open', [capsuleId])) as { stream: number };
-  // Settles when the stream is over, also while the source gives nothing: the capsule has ended.
+  // Settles when the stream is over. The capsule may end it while the source gives nothing.
   const over = kernel.call('feed:over', [stream]);
   const cut = new AbortController();
   over.catch(() => {}).then(() => cut.abort());
@@ -31,11 +31,11 @@ export async function feed(kernel: Caller, capsuleId: string, source: FeedSource
       await kernel.call('feed:put', [stream, next.value]);
     }
   } catch (thrown) {
-    // Not awaited: a generator that waits for its source ends when that gives something.
+    // Not awaited: a generator that waits for its source ends only when the source gives something.
     void from.return(undefined).catch(() => {});
     const failure = asFailure(thrown, 'javascript_error');
     await kernel.call('feed:end', [stream, failure.message]).catch(() => {});
-    // How the stream ended says more than that a piece could not be put.
+    // The end of the stream says more than the failure of one piece.
     if (cut.signal.aborted) await over;
     await over.catch(() => {});
     throw failure;
@@ -44,7 +44,7 @@ export async function feed(kernel: Caller, capsuleId: string, source: FeedSource
   return over;
 }
 
-/** What is left of a stream out of a capsule when it is over. */
+/** The rest of a stream out of a capsule when it is over. */
 interface Rest {
   bytes?: Uint8Array;
   failure?: PlainError;
@@ -52,7 +52,7 @@ interface Rest {
 
 export async function listen(kernel: Caller, capsuleId: string): Promise<ReadableStream<Uint8Array>> {
   const { stream } = (await kernel.call('listen:open', [capsuleId])) as { stream: number };
-  // The kernel lets go of the stream when the capsule has ended; what was not read is here then.
+  // The kernel releases the stream when the capsule has ended; this then has what was not read.
   const over = kernel.call('listen:over', [stream]) as Promise<Rest>;
   let ended = false;
   over.then(
@@ -75,11 +75,12 @@ export async function listen(kernel: Caller, capsuleId: string): Promise<Readabl
         await kernel.call('listen:close', [stream]);
       },
     },
-    { highWaterMark: 0 }, // nothing is taken before somebody reads
+    { highWaterMark: 0 }, // nothing is taken before it is read
   );
 }
 
-/** What `source` gives, in pieces that are the kernel's own: copies, of plain memory. A stream is cancelled when it is `over`. */
+/** The data of `source` in pieces that belong to the kernel: copies, in plain memory. Cancels a
+ * stream when it is `over`. */
 async function* pieces(source: FeedSource, over: AbortSignal): AsyncGenerator<Uint8Array> {
   if (isStream(source)) {
     const reader = source.getReader();
@@ -109,7 +110,7 @@ async function* pieces(source: FeedSource, over: AbortSignal): AsyncGenerator<Ui
 
 function* cut(chunk: unknown): Generator<Uint8Array> {
   if (typeof chunk === 'string') {
-    // By characters, so that a long text is not there twice; never within a pair.
+    // By characters, so that a long text is not in memory twice; never within a surrogate pair.
     for (let at = 0, end: number; at < chunk.length; at = end) {
       end = at + PIECE / 4;
       if (/[\ud800-\udbff]/.test(chunk.charAt(end - 1))) end++;

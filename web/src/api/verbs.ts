@@ -1,10 +1,10 @@
-// The verbs of the console API, each with what it takes and an example that runs.
+// The verbs of the console API, each with its parameters and an example that runs.
 import type { VerbHelp } from '../../kernel';
 import { dispatchFields, publishFields, spawnFields } from '../fields';
 
-/** What a parameter may be; `?` at the end makes it optional. */
+/** The type of a parameter; `?` at the end makes it optional. */
 export type Shape = Field | 'function' | 'source' | Record<string, Field>;
-/** A `count` is a whole number from 1 on: 0 is never a way to say that there is no limit. A `level` is one from 0 to 255. */
+/** A `count` is a whole number from 1 on: 0 never means that there is no limit. A `level` is one from 0 to 255. */
 export type Field = 'text' | 'bytes' | 'number' | 'count' | 'level' | 'texts' | 'flag';
 
 export interface Param {

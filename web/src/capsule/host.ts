@@ -1,5 +1,5 @@
-// The kernel-side half of capsules in the browser: what the Go kernel
-// (internal/capsule/sab) imports, and the events it is told of.
+// The kernel's half of capsules in the browser: the imports of the Go kernel
+// (internal/capsule/sab), and the events that are reported to it.
 //
 // Use, in the kernel's Worker:
 //
@@ -33,19 +33,20 @@ import { rest, tired } from './yield';
 
 /** The running Go program. */
 export interface GoProgram {
-  /** Go's own memory; its buffer is replaced when it grows. */
+  /** Go's own memory; its buffer is replaced when the memory grows. */
   mem(): WebAssembly.Memory;
   // biome-ignore lint/suspicious/noExplicitAny: what a program exports is its own
   exports(): any;
-  /** True once the program has exited: it is not called any more. */
+  /** True once the program has exited: then it must not be called. */
   exited?(): boolean;
 }
 
 /** Figures for tests and the devtools. */
 export interface CapsuleControl {
   /**
-   * Handles not freed yet, Workers with a capsule that are not gone yet; spare Workers and those that have served and wait,
-   * and how many capsules started on such.
+   * The handles not freed yet, and the Workers with a capsule that have not ended; the spare
+   * Workers and those that wait after a capsule, and how many capsules were started on such
+   * Workers.
    */
   stats(): {
     modules: number;
@@ -80,7 +81,7 @@ export function capsuleHost(workerURL: URL): {
 
   /** Go's memory. When it grows its old buffer is detached, and a view of that is empty. */
   const bytes = (): Uint8Array<ArrayBufferLike> => {
-    // To ask the memory for its buffer takes longer than a small copy.
+    // Asking the memory for its buffer takes longer than a small copy.
     if (goBytes.length === 0) goBytes = new Uint8Array(program!.mem().buffer as ArrayBuffer);
     return goBytes;
   };
@@ -95,7 +96,7 @@ export function capsuleHost(workerURL: URL): {
   const memoryOf = (handle: number): CapsuleMemory | undefined => entries.get(handle)?.memory;
 
   const imports = {
-    /** Copies a module and starts to compile it; inos_capsule_compiled follows. */
+    /** Copies a module and begins to compile it; inos_capsule_compiled follows. */
     capsule_compile(handle: number, ptr: number, len: number): number {
       if (typeof Atomics.waitAsync !== 'function' || globalThis.crossOriginIsolated !== true) return Code.Unsupported;
       const entry: Entry = { text: '' };
@@ -115,14 +116,14 @@ export function capsuleHost(workerURL: URL): {
       return Code.OK;
     },
 
-    /** Makes the memory that capsule_spawn is going to use, to be filled before. */
+    /** Makes the memory that capsule_spawn is to use, so that it can be filled before. */
     capsule_memory(handle: number, pages: number, maxPages: number): number {
       try {
         const raw = new WebAssembly.Memory({ initial: pages >>> 0, maximum: maxPages >>> 0, shared: true });
         entries.set(handle, { text: '', memory: new CapsuleMemory(raw, maxPages >>> 0) });
         return Code.OK;
       } catch {
-        pool.shed(); // the next may have theirs
+        pool.shed(); // the next attempt may use their memory
         return Code.NoMemory;
       }
     },
@@ -158,7 +159,7 @@ export function capsuleHost(workerURL: URL): {
             tell('inos_capsule_gone', handle);
           },
           free: (pooled) => {
-            entries.delete(handle); // no handle leads to what the next one gets
+            entries.delete(handle); // this handle must not reach the memory of the Worker's next capsule
             return pool.give(pooled, memory.memory, minPages >>> 0, maxPages >>> 0);
           },
         });
@@ -180,7 +181,7 @@ export function capsuleHost(workerURL: URL): {
       return tired() ? 1 : 0;
     },
 
-    /** Lets them have their turn; inos_capsule_rested follows. */
+    /** Lets the other events have their turn; inos_capsule_rested follows. */
     capsule_yield(handle: number): void {
       void rest().then(() => tell('inos_capsule_rested', handle));
     },
@@ -190,12 +191,12 @@ export function capsuleHost(workerURL: URL): {
       entries.get(handle)?.instance?.kill();
     },
 
-    /** Lets go of a module, or of an ended instance and its memory. */
+    /** Releases a module, or an ended instance and its memory. */
     capsule_free(handle: number): void {
       entries.delete(handle);
     },
 
-    /** Copies what there is to say about a handle's failure, as UTF-8. The bytes copied. */
+    /** Copies the text about a handle's failure, as UTF-8. Returns the number of bytes copied. */
     capsule_text(handle: number, ptr: number, cap: number): number {
       const text = entries.get(handle)?.text ?? '';
       ptr >>>= 0;

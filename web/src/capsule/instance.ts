@@ -1,5 +1,5 @@
-// One capsule instance as the kernel's Worker holds it: its memory, its Worker,
-// the loop that listens to its doorbell, and its end.
+// One capsule instance in the kernel's Worker: its memory, its Worker, the loop that listens to its
+// doorbell, and its end.
 
 import { End } from './codes';
 import * as L from './layout';
@@ -8,17 +8,17 @@ import type { PooledWorker } from './pool';
 import type { Report, Start } from './protocol';
 import { nextTask } from './yield';
 
-/** What an instance tells its host. Never called from within a call of the host's. */
+/** The reports of an instance to its host. They are never called from within a call of the host's. */
 export interface Listener {
   ready(control: number): void;
   rang(): void;
-  /** The capsule runs no more. Called once. */
+  /** The capsule no longer runs. Called once. */
   ended(end: End, text: string): void;
-  /** Its Worker is gone too, or has nothing of it any more. Called once, after ended. */
+  /** Its Worker has ended too, or has nothing of it any more. Called once, after ended. */
   gone(): void;
   /**
-   * The capsule heard that it is to end and returned: its Worker and its memory are free. Called after ended;
-   * false when nobody wants them, and the Worker is to end.
+   * The capsule returned after it was told to end: its Worker and its memory are free. Called after
+   * ended. False when they are not needed, and the Worker is to end.
    */
   free(worker: PooledWorker): boolean;
 }
@@ -26,22 +26,22 @@ export interface Listener {
 /** How long a capsule may take to return once it was told to end, before its Worker is terminated. */
 const ReturnWithinMs = 20;
 
-/** How long a terminated Worker may take to let go of its lock. */
+/** How long a terminated Worker may take to release its lock. */
 const GoneWithinMs = 10_000;
-/** How long it is given where the browser gives no lock to see it by. */
+/** How long it may take where the browser has no locks to show its end. */
 const UnseenMs = 2000;
 
-/** After so many rings in a row without a wait, let other events through ... */
+/** After this many rings in a row without a wait, other events get a turn. */
 const RingsInARow = 16;
-/** ... and after so many rest for a moment: no honest capsule gets there often. */
+/** After this many, the loop rests for a moment: no honest capsule gets there often. */
 const RingsBeforeRest = 1024;
 
 export class CapsuleInstance {
   private control = -1;
-  private over = false; // ended was or will be called: nothing else counts
+  private over = false; // ended was or will be called: further reports are ignored
   private listening = false;
-  private heard: Promise<void> | undefined; // resolves when it listens no more
-  private ending: ReturnType<typeof setTimeout> | undefined; // it was told to end, and may return by itself
+  private heard: Promise<void> | undefined; // resolves when it no longer listens
+  private ending: ReturnType<typeof setTimeout> | undefined; // it was told to end, and may still return by itself
   private readonly worker: Worker;
   private readonly lock: string;
 
@@ -71,8 +71,8 @@ export class CapsuleInstance {
   }
 
   /**
-   * Sets the kill word and wakes the capsule wherever it waits. One that returns at once leaves
-   * its Worker to the next; of any other the Worker is terminated, which takes the browser
+   * Sets the kill word and wakes the capsule wherever it waits. A capsule that returns at once
+   * leaves its Worker to the next one. Otherwise the Worker is terminated, which takes the browser
    * up to two seconds.
    */
   kill(): void {
@@ -82,8 +82,8 @@ export class CapsuleInstance {
       this.terminate();
       return;
     }
-    // The words change too: a capsule between its look at the kill word and
-    // its wait would sleep through a bare notify.
+    // The words change too: a capsule between its check of the kill word and its wait would sleep
+    // through a bare notify.
     this.memory.store32(this.control + L.OffKill, 1);
     this.memory.ring(this.control + L.OffCommandDoorbell);
     this.memory.ring(this.control + L.OffEventSpace);
@@ -95,7 +95,7 @@ export class CapsuleInstance {
     clearTimeout(this.ending);
     this.ending = undefined;
     this.worker.terminate();
-    // A terminated Worker may run on for a while: it has ended when it is gone.
+    // A terminated Worker may run on for a while: its end is when its lock is free.
     void this.whenGone().then((clean) => {
       this.stopListening();
       this.listener.ended(End.Killed, clean ? '' : 'the Worker did not end in time');
@@ -103,15 +103,15 @@ export class CapsuleInstance {
     });
   }
 
-  /** It has returned as it was told to: nothing of its code runs any more. */
+  /** The capsule has returned after it was told to end: none of its code runs any more. */
   private async returned(): Promise<void> {
     clearTimeout(this.ending);
     this.ending = undefined;
     this.stopListening();
-    // What still listens would write to the next one's memory.
+    // A loop that still listened would write to the next capsule's memory.
     await this.heard;
     this.listener.ended(End.Killed, '');
-    // A Worker that ends holds the memory until it is gone, and a browser has few of them.
+    // A Worker that ends holds its memory until it is gone, and a browser has few of them.
     if (!this.listener.free(this.pooled)) {
       this.worker.terminate();
       await this.whenGone();
@@ -142,7 +142,7 @@ export class CapsuleInstance {
     else if (!this.over) this.finish(End.Worker, text);
   }
 
-  /** Ends an instance whose capsule code has already come to its end. */
+  /** Ends an instance whose capsule code has already ended. */
   private finish(end: End, text: string): void {
     this.over = true;
     this.worker.terminate();
@@ -152,8 +152,8 @@ export class CapsuleInstance {
   }
 
   /**
-   * Resolves when the Worker's lock is free: true, or false when that took too long. A browser that gives no locks does
-   * not say: then true after as long as it may take.
+   * Resolves when the Worker's lock is free: true, or false when that took too long. Without locks
+   * it cannot know: it resolves to true after the longest time that the end may take.
    */
   private whenGone(): Promise<boolean> {
     const limit = new AbortController();
@@ -171,13 +171,14 @@ export class CapsuleInstance {
     this.listening = true;
     const doorbell = (this.control + L.OffEventDoorbell) >>> 2;
     const listening = (this.control + L.OffEventListening) >>> 2;
-    // Words never move: this view stays good for its range when the memory grows.
+    // The memory of these words never moves: this view stays valid for its range when the memory
+    // grows.
     const words = this.memory.words();
     let seen = 0; // a fresh memory's doorbell
     let inARow = 0;
     while (this.listening) {
-      // The word is set before the doorbell is compared, and the capsule rings before
-      // it looks at the word: one of the two sees the other.
+      // The word is set before the doorbell is compared, and the capsule rings before it reads the
+      // word: so one of the two sees the other.
       Atomics.store(words, listening, 1);
       if (Atomics.load(words, doorbell) === seen) {
         const wait = Atomics.waitAsync(words, listening, 1);
@@ -186,8 +187,8 @@ export class CapsuleInstance {
       }
       Atomics.store(words, listening, 0);
       if (++inARow % RingsInARow === 0) {
-        // A capsule that rings without end must not keep the kernel's Worker
-        // from its timers and messages.
+        // A capsule that rings without end must not keep the kernel's Worker from its timers and
+        // messages.
         if (inARow < RingsBeforeRest) await nextTask();
         else {
           inARow = 0;
@@ -203,7 +204,7 @@ export class CapsuleInstance {
   private stopListening(): void {
     if (!this.listening) return;
     this.listening = false;
-    // The loop's own wait would keep the memory alive.
+    // The wait of the loop would keep the memory alive.
     this.memory.notify(this.control + L.OffEventListening);
   }
 }

@@ -1,6 +1,6 @@
-// The kernel's view of one capsule's shared memory. Offsets and lengths come
-// from Go as i32 and are taken as unsigned. Nothing here throws for what a
-// capsule, or a wrong offset, can bring about: the answer is a Code.
+// The kernel's view of one capsule's shared memory. Offsets and lengths come from Go as i32 and are
+// read as unsigned. Nothing here throws because of a capsule or a wrong offset: the answer is a
+// Code.
 
 import { Code } from './codes';
 import { PageSize } from './layout';
@@ -19,13 +19,13 @@ export class CapsuleMemory {
     this.u8 = new Uint8Array(memory.buffer);
   }
 
-  /** Length in bytes now. The capsule may have grown it since the last look. */
+  /** Length in bytes now; the capsule may have grown it meanwhile. */
   len(): number {
     if (this.memory.buffer.byteLength !== this.u8.length) this.renew();
     return this.u8.length;
   }
 
-  /** The shared words, long enough to hold the one at byte offset `off`. */
+  /** The shared words, up to the one at byte offset `off` at least. */
   words(): Int32Array<ArrayBufferLike> {
     return this.i32;
   }
@@ -69,17 +69,17 @@ export class CapsuleMemory {
   }
 
   /**
-   * Looks at the word at off for `us` microseconds at most, until it is no longer
-   * `seen`: 1 then, else 0. A capsule that answers at once is heard without the
-   * browser's wake-up, which takes longer than the answer.
+   * Polls the word at off for at most `us` microseconds, until it differs from `seen`: then 1, else
+   * 0. It catches a capsule's quick answer without the browser's wake-up, which takes longer than
+   * the answer.
    */
   spin(off: number, seen: number, us: number): number {
     if (off % 4 !== 0) return Code.Misaligned;
     const c = this.check(off, 4);
     if (c !== Code.OK) return c;
     const word = off >>> 2;
-    // The notify before may have let the capsule run on this very core: then the
-    // answer is there, and reading the clock would take longer than seeing it.
+    // The notify before may have let the capsule run on this very core: then the answer is there
+    // already, and reading the clock would take longer than seeing it.
     if (Atomics.load(this.i32, word) !== seen) return 1;
     const until = performance.now() + us / 1000;
     do {
@@ -88,7 +88,7 @@ export class CapsuleMemory {
     return 0;
   }
 
-  /** Adds one to the word at off and wakes who waits there, or is about to. */
+  /** Adds one to the word at off and wakes the thread that waits there, or is about to. */
   ring(off: number): void {
     if (off % 4 !== 0 || this.check(off, 4) !== Code.OK) return;
     Atomics.add(this.i32, off >>> 2, 1);
@@ -109,12 +109,12 @@ export class CapsuleMemory {
     return c;
   }
 
-  /** Makes the memory at least `bytes` long; the new length, or a Code. */
+  /** Makes the memory at least `bytes` long. Returns the new length, or a Code. */
   grow(bytes: number): number {
     const pages = Math.ceil(bytes / PageSize);
     if (pages > this.maxPages) return Code.NoMemory;
     try {
-      // The capsule grows too: what it added between these two lines is extra.
+      // The capsule may grow it too: what it adds between these two lines is extra.
       const have = this.memory.grow(0);
       if (pages > have) this.memory.grow(pages - have);
     } catch {
@@ -139,7 +139,7 @@ function copy(
   at: number,
   n: number,
 ): void {
-  // A loop beats making a view for a frame's header and other small things.
+  // A loop is faster than making a view for a frame's header and other small copies.
   if (n <= 32) {
     for (let i = 0; i < n; i++) dst[at + i] = src[from + i]!;
     return;

@@ -1,30 +1,30 @@
-// The Workers that wait for the next capsule: one whose script is loaded, which is most
-// of what a spawn takes, and those whose capsule has returned. Such a one has nothing of it:
-// the instance, with its globals and tables, is gone with it, and its memory, which
-// another instance of the same size may have, is all zeros again before that starts.
+// The Workers that wait for the next capsule: a spare whose script is loaded, which is most of a
+// spawn's time, and those whose capsule has returned. Nothing of that capsule is left: its
+// instance, with its globals and tables, is gone. Its memory, which another instance of the same
+// size may get, is all zeros again before that starts.
 
 import type { Message } from './protocol';
 
-/** After a spawn, the new capsule gets the processor first. */
+/** The time after a spawn before the next spare is prepared: the new capsule gets the processor first. */
 const PrepareAfterMs = 50;
-/** How many may wait whose capsule has returned: as many as a node has slots. */
+/** How many may wait after their capsule has returned: as many as a node has slots. */
 const IdleAtMost = 8;
-/** How long one waits at most. */
+/** How long such a Worker waits at most. */
 const IdleMs = 10_000;
-/** To fill more than so many pages with zeros takes longer than another memory. */
+/** Filling more pages than this with zeros takes longer than making another memory. */
 const WipedPages = 64;
 
 export interface PooledWorker {
   readonly worker: Worker;
-  /** Name of the Web Lock that it holds for as long as it lives. */
+  /** Name of the Web Lock that the Worker holds for as long as it lives. */
   readonly lock: string;
   readonly url: string;
-  /** Its memory, if it has served before: of minPages, and never grown. */
+  /** Its memory, if it has had a capsule: of minPages, and never grown. */
   memory?: { readonly raw: WebAssembly.Memory; readonly minPages: number; readonly maxPages: number };
 }
 
 export class WorkerPool {
-  /** How many capsules started on the spare, and how many on a Worker that had served before. */
+  /** How many capsules started on the spare, and how many on a Worker that had had one before. */
   used = 0;
   reused = 0;
   private wanted = false;
@@ -44,12 +44,12 @@ export class WorkerPool {
     return this.spare === undefined ? 0 : 1;
   }
 
-  /** How many wait that have served. */
+  /** How many wait that have had a capsule. */
   get waiting(): number {
     return this.idle.length;
   }
 
-  /** One that has served, with its memory of just these limits, if there is one. */
+  /** A Worker that has had a capsule, with a memory of exactly these limits, if there is one. */
   again(minPages: number, maxPages: number): PooledWorker | undefined {
     const at = this.idle.findLastIndex(
       ({ pooled }) =>
@@ -76,14 +76,14 @@ export class WorkerPool {
   }
 
   /**
-   * Takes a Worker back whose capsule has returned, with the memory it had, which nobody
-   * reads or writes any more. False if it is not wanted, or if its memory has grown: that
-   * cannot be undone, and a capsule would see it. Then the caller ends it.
+   * Takes a Worker back whose capsule has returned, with its memory, which is no longer read or
+   * written. False if it is not needed, or if its memory has grown: that cannot be undone, and the
+   * next capsule would see it. Then the caller ends it.
    */
   give(pooled: PooledWorker, raw: WebAssembly.Memory, minPages: number, maxPages: number): boolean {
     const grown = raw.grow(0) !== minPages;
     if (!this.wanted || grown || minPages > WipedPages || pooled.url !== this.url.href) {
-      if (this.wanted) this.prepare(0); // the capsule is through with the processor
+      if (this.wanted) this.prepare(0); // the capsule no longer needs the processor
       return false;
     }
     pooled.memory = { raw, minPages, maxPages };
@@ -101,12 +101,12 @@ export class WorkerPool {
     return true;
   }
 
-  /** Ends those that wait with a memory: the browser has none left for an instance. */
+  /** Ends the waiting Workers that have a memory: the browser has none left for an instance. */
   shed(): void {
     for (const { pooled } of this.idle.splice(0)) pooled.worker.terminate();
   }
 
-  /** Whether to keep Workers from now on. When not, those that wait end. */
+  /** Whether to keep Workers from now on. If not, the waiting ones end. */
   keep(wanted: boolean): void {
     this.wanted = wanted;
     if (wanted) {
@@ -134,7 +134,7 @@ export class WorkerPool {
       this.timer = undefined;
       const spare = this.start();
       this.spare = spare;
-      // A script that does not load is the next spawn's to report: it starts its own.
+      // The next spawn reports a script that does not load: it starts its own Worker.
       spare.worker.onerror = (e) => {
         e.preventDefault();
         if (this.spare === spare) this.drop();

@@ -1,14 +1,13 @@
-// The Worker of one capsule instance at a time. It instantiates the module over the
-// shared memory it is given, says where the control block lies and calls
-// inos_run, which blocks this thread for the rest of the instance's life. Traps
-// end up here: they would wake nobody by themselves. A capsule reaches nothing of
-// this script: its only import is its memory.
+// The Worker of one capsule instance at a time. It instantiates the module over the given shared
+// memory, reports the offset of the control block and calls inos_run, which blocks this thread for
+// the rest of the instance's life. It catches traps, which would wake no other thread by
+// themselves. A capsule reaches nothing of this script: its only import is its memory.
 
 import * as L from './layout';
 import type { Message, Report, Start } from './protocol';
 
-// Only what is needed of the Worker's global scope: the page's own types say
-// that `self` is a Window.
+// Only the needed part of the Worker's global scope: the page's own types say that `self` is a
+// Window.
 interface Scope {
   readonly name: string;
   onmessage: ((e: MessageEvent<Message>) => void) | null;
@@ -16,9 +15,9 @@ interface Scope {
 }
 const scope = self as unknown as Scope;
 
-/** Its lock has the Worker's name: it is held for as long as the Worker lives. */
+/** The lock has the Worker's name. It is held for as long as the Worker lives. */
 const held = hold(scope.name);
-held.catch(() => undefined); // the first start says so
+held.catch(() => undefined); // the first start reports it
 
 /** The memory of the instance that ran last. */
 let last: WebAssembly.Memory | undefined;
@@ -26,7 +25,7 @@ let last: WebAssembly.Memory | undefined;
 scope.onmessage = (e) => {
   const m = e.data;
   if (m.kind === 'wipe') {
-    // Before the next start, which may be on the same memory: it finds zeros, as in a new one.
+    // Before the next start, which may be on the same memory: it must find zeros, as in a new one.
     if (last !== undefined) new Uint8Array(last.buffer).fill(0);
     return;
   }
@@ -40,7 +39,7 @@ async function run(s: Start): Promise<Report> {
   let stack: unknown;
   try {
     await held;
-    // Within this call: it takes less than half the time of a promise's.
+    // Synchronously: that takes less than half the time of a promise.
     const instance = new WebAssembly.Instance(s.module, { env: { memory: s.memory } });
     const at: unknown = instance.exports.inos_control;
     const fn: unknown = instance.exports.inos_run;
@@ -63,7 +62,7 @@ async function run(s: Start): Promise<Report> {
   scope.postMessage({ kind: 'ready', control });
   try {
     main();
-    // A capsule that returns without saying so has stopped all the same.
+    // A capsule that returns without a report has stopped, too.
     const state = Atomics.load(words, L.OffState / 4);
     if (state < L.StateStopped) Atomics.store(words, L.OffState / 4, L.StateStopped);
     ring(words);
@@ -74,7 +73,7 @@ async function run(s: Start): Promise<Report> {
 }
 
 /**
- * Where the capsule's stack ends, 0 if it does not say. The stack grows down to
+ * The end of the capsule's stack, 0 if the module does not export it. The stack grows down to
  * address 0, and a pointer past that is a huge one.
  */
 function pointer(stack: unknown): number {
@@ -82,8 +81,8 @@ function pointer(stack: unknown): number {
 }
 
 /**
- * Makes a copied control block that of a capsule about to start, as Image.Reset in
- * internal/capsule does: unread events were the old host's, unread commands stay.
+ * Makes a copied control block that of a capsule about to start, as Image.Reset in internal/capsule
+ * does. Unread events are dropped, since they were the old host's; unread commands stay.
  */
 function restart(words: Int32Array<ArrayBufferLike>): void {
   const tail = Atomics.load(words, L.OffEventTail / 4);
@@ -92,13 +91,13 @@ function restart(words: Int32Array<ArrayBufferLike>): void {
   Atomics.store(words, L.OffState / 4, L.StateBooting);
 }
 
-/** Marks the control block after a trap and returns what there is to say about it. */
+/** Marks the control block after a trap and returns the text about it. */
 function trapped(words: Int32Array<ArrayBufferLike>, err: unknown, overflow: boolean): string {
   let text = describe(err);
-  // The engine has a stack of its own, for what the capsule keeps in locals.
+  // The engine has a stack of its own, for the capsule's locals.
   if (overflow || err instanceof RangeError || text.startsWith('InternalError')) text = `stack overflow: ${text}`;
   if (Atomics.load(words, L.OffState / 4) === L.StatePanicked) {
-    // The panic handler left its own words, then trapped on purpose.
+    // The panic handler left its text, then trapped on purpose.
     const said = panicText(words);
     if (said !== '') text = said;
   } else {
@@ -133,9 +132,9 @@ function describe(err: unknown): string {
 }
 
 /**
- * Takes a Web Lock that only the end of this Worker lets go of. terminate() says
- * nothing when it is through, so the host waits for this lock instead; where the
- * browser gives none, since it blocks site data, it waits for as long as that may take.
+ * Takes a Web Lock that only the end of this Worker releases. terminate() does not report when it
+ * has finished, so that the host waits for this lock instead. A browser that blocks site data has
+ * no lock; there the host waits for the longest time that the end may take.
  */
 function hold(name: string): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -1,12 +1,12 @@
-// A macrotask without the millisecond or more that setTimeout takes: lets the
-// other events of this Worker have their turn.
+// A macrotask without the millisecond or more that setTimeout takes. It lets the other events of
+// this Worker have their turn.
 
 const { port1, port2 } = new MessageChannel();
 const waiting: (() => void)[] = [];
 
 port1.onmessage = () => waiting.shift()?.();
 
-/** Resolves in a task of its own, after those that are due already. */
+/** Resolves in a task of its own, after the tasks that are due already. */
 export function nextTask(): Promise<void> {
   return new Promise((resolve) => {
     waiting.push(resolve);
@@ -17,12 +17,12 @@ export function nextTask(): Promise<void> {
 /** How long a program may keep this Worker from its other events, in milliseconds. */
 const StintMs = 4;
 
-/** When the present stint began; undefined when the Worker's events had a turn since the last. */
+/** The start of the present stint; undefined when the Worker's events have had a turn since the last. */
 let since: number | undefined;
 
 /**
- * Whether the program that asks has kept this Worker for long enough. The first
- * question after a turn of the other events begins a stint.
+ * Whether the caller has kept this Worker for long enough. The first call after a turn of the other
+ * events begins a stint.
  */
 export function tired(): boolean {
   const now = performance.now();
@@ -33,7 +33,7 @@ export function tired(): boolean {
   return now - since >= StintMs;
 }
 
-/** Resolves, in a stint of its own, once the events that are due had their turn. */
+/** Resolves, in a new stint, once the events that are due have had their turn. */
 export async function rest(): Promise<void> {
   await nextTask();
   since = undefined;

@@ -1,8 +1,8 @@
-// The page-side half of libp2p's streams in the browser: what the Go kernel
-// (internal/mesh/p2p/webtransport) imports, and what it is told of. Sessions are
-// made by Go itself, by syscall/js; what happens for every chunk comes here, where
-// a crossing costs 50 ns instead of 17 µs and a chunk is copied once, straight
-// between the browser's buffer and Go's memory.
+// The page-side half of libp2p's streams in the browser: the imports of the Go kernel
+// (internal/mesh/p2p/webtransport), and the events that are reported to it. Go itself makes
+// sessions, by syscall/js. The work for every chunk is done here, where a crossing costs 50 ns
+// instead of 17 µs and a chunk is copied once, straight between the browser's buffer and Go's
+// memory.
 //
 // Use, in the kernel's Worker:
 //
@@ -28,19 +28,20 @@ const Side = { Read: 0, Write: 1 } as const;
 interface Entry {
   readonly reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly writer: WritableStreamDefaultWriter<Uint8Array>;
-  /** What has come and was not taken yet. */
+  /** Bytes that have come and were not taken yet. */
   unread: Uint8Array;
   readonly reasons: [unknown, unknown]; // by Side
 }
 
-/** What the kernel calls by syscall/js, once a stream. */
+/** The functions that the kernel calls by syscall/js, once a stream. */
 export interface StreamControl {
   /** Takes over a WebTransportBidirectionalStream; throws when it is locked. */
   adopt(handle: number, pair: WebTransportBidirectionalStream): void;
   /**
-   * Ends a session, in a task of its own. Chromium tells the peer of an aborted stream once the write under way has failed, a few
-   * microtasks later; when the session has ended by then, the renderer crashes. Go asks for both in one task, so that no microtask
-   * runs in between. Its streams must not be aborted or cancelled any more.
+   * Ends a session, in a task of its own. Chromium tells the peer of an aborted stream once the
+   * write under way has failed, a few microtasks later; when the session has ended by then, the
+   * renderer crashes. Go asks for both in one task, so that no microtask runs in between. The
+   * session's streams must not be aborted or cancelled any more.
    */
   end(session: Pick<WebTransport, 'close'>, code: number): void;
   /** Streams not freed yet. */
@@ -59,7 +60,7 @@ export function streamHost(): {
   const memory = (ptr: number, n: number) => new Uint8Array(program!.mem().buffer, ptr >>> 0, n >>> 0);
 
   const tell = (name: string, handle: number, value: number): void => {
-    // A stream that was freed has nobody to tell.
+    // A stream that was freed has no receiver.
     if (program === undefined || program.exited?.() === true || !entries.has(handle)) return;
     const exports = program.exports();
     exports[name](handle, value);
@@ -86,7 +87,7 @@ export function streamHost(): {
       ask();
     },
 
-    /** Copies up to n of the bytes that wait. The bytes copied. */
+    /** Copies up to n of the waiting bytes. Returns the number of bytes copied. */
     stream_take(handle: number, ptr: number, n: number): number {
       const entry = entries.get(handle);
       if (!entry) return 0;
@@ -96,7 +97,7 @@ export function streamHost(): {
       return part.byteLength;
     },
 
-    /** Hands a copy of n bytes to the browser; inos_stream_wrote follows. */
+    /** Gives the browser a copy of n bytes; inos_stream_wrote follows. */
     stream_write(handle: number, ptr: number, n: number): void {
       const entry = entries.get(handle);
       if (!entry) return;
@@ -109,12 +110,12 @@ export function streamHost(): {
       );
     },
 
-    /** Sends the end of the stream behind what was written. */
+    /** Sends the end of the stream after the written bytes. */
     stream_close(handle: number): void {
       entries.get(handle)?.writer.close().catch(ignore);
     },
 
-    /** Tells the peer to send no more. */
+    /** Tells the peer to stop sending. */
     stream_cancel(handle: number, code: number): void {
       entries
         .get(handle)
@@ -122,14 +123,15 @@ export function streamHost(): {
         .catch(ignore);
     },
 
-    /** Reads to the end and throws that away; tells the peer to send no more when that takes too much or too long. Frees the handle. */
+    /** Reads to the end and drops the bytes; tells the peer to stop sending when that takes too much
+     * or too long. Frees the handle. */
     stream_drain(handle: number): void {
       const entry = entries.get(handle);
       if (entry) drain(entry.reader);
       entries.delete(handle);
     },
 
-    /** Takes back what the browser still holds, and tells the peer. */
+    /** Drops what the browser still holds, and tells the peer. */
     stream_abort(handle: number, code: number): void {
       entries
         .get(handle)
@@ -141,7 +143,8 @@ export function streamHost(): {
       entries.delete(handle);
     },
 
-    /** Copies why a side failed, as "source\0streamErrorCode\0name\0message". The bytes copied. */
+    /** Copies the reason of a side's failure, as "source\0streamErrorCode\0name\0message". Returns
+     * the number of bytes copied. */
     stream_reason(handle: number, side: number, ptr: number, cap: number): number {
       const text = described(entries.get(handle)?.reasons[side === Side.Read ? 0 : 1]);
       return new TextEncoder().encodeInto(text, memory(ptr, cap)).written;
@@ -178,7 +181,7 @@ export function streamHost(): {
 
 const ignore = (): void => {};
 
-/** What a stream that nobody reads any more may still bring, and for how long. */
+/** How much a stream that is no longer read may still bring, and for how long. */
 const DrainBytes = 64 << 10;
 const DrainMs = 15_000;
 
@@ -213,10 +216,10 @@ function described(why: unknown): string {
 }
 
 /**
- * The reason to cancel or abort with, which carries a code to the peer; undefined,
- * which means code 0, where the browser cannot. The constructor's arguments changed
- * between drafts of the specification, and some browsers cut codes to a byte: a cut
- * code would be another one.
+ * The reason to cancel or abort with, which carries a code to the peer. It is undefined, which
+ * means code 0, where the browser cannot carry one. The constructor's arguments changed between
+ * drafts of the specification, and some browsers cut codes to a byte: a cut code would be another
+ * one.
  */
 function resetReason(code: number): unknown {
   const make = globalThis.WebTransportError as unknown as
@@ -231,7 +234,7 @@ function resetReason(code: number): unknown {
       const error = new make(...args);
       if (error.streamErrorCode === code) return error;
     } catch {
-      // the other form, then
+      // the other form is tried
     }
   }
   return undefined;

@@ -1,24 +1,24 @@
-// How many calls are in flight. Each verb has room of its own, so that dispatches, which
-// last as long as their jobs, never keep out a cancel, a status or a close. What finds no
-// room waits for it in order, and what waits is bounded by the memory that it holds.
+// Bounds the calls in flight. Each verb has its own limit, so that dispatches, which last as long
+// as their jobs, never keep out a cancel, a status or a close. Further calls wait in order, bounded
+// by the memory that they hold.
 import { InosFailure } from '../errors';
 
-/** Figures of one verb. */
+/** The limits of one verb. */
 export interface Limits {
   /** Calls in flight. */
   calls: number;
-  /** Bytes that those hold. One call alone may hold more. */
+  /** Bytes that the calls in flight hold. A single call may hold more. */
   bytes: number;
-  /** Bytes that the calls that wait hold. */
+  /** Bytes that the waiting calls hold. */
   waiting: number;
 }
 
-/** The kernel bounds the calls of a verb alike: internal/bridge/promise_js.go. */
+/** The kernel has the same bound for the calls of a verb: internal/bridge/promise_js.go. */
 export const LIMITS: Limits = { calls: 1024, bytes: 256 << 20, waiting: 512 << 20 };
 
-/** What a call holds besides its arguments: bounds calls that have none. */
+/** What a call counts besides its arguments: it bounds calls that have none. */
 const CALL_BYTES = 1 << 10;
-/** The longest that a timer can wait; a call that may wait longer is refused by the kernel. */
+/** The longest time of a timer; the kernel refuses a call that could wait longer. */
 const TIMER_MS = 2 ** 31 - 1;
 
 interface Waiting {
@@ -48,9 +48,9 @@ export class Limiter {
   }
 
   /**
-   * Runs `send` as soon as there is room for one more call of `verb`, at once where there is, and settles as it does.
-   * Rejects with `too_many_calls`, retryable, when those that wait hold as much as they may, and with `deadline` when a
-   * dispatch's deadline passes while it waits.
+   * Runs `send` as soon as `verb` has room for one more call, and settles as it does. Rejects with
+   * `too_many_calls`, retryable, when the waiting calls hold as much as they may, and with
+   * `deadline` when a dispatch's deadline passes while it waits.
    */
   run<T>(verb: string, args: readonly unknown[], send: () => Promise<T>): Promise<T> {
     const lane = this.#lane(verb);
@@ -81,7 +81,7 @@ export class Limiter {
     });
   }
 
-  /** Rejects what waits, each call with an error of its own. */
+  /** Rejects the waiting calls, each with an error of its own. */
   end(reason: () => InosFailure): void {
     for (const lane of this.#lanes.values()) {
       for (const call of lane.waiting) {
@@ -121,7 +121,7 @@ export class Limiter {
     lane.waitingBytes -= call.bytes;
   }
 
-  /** A timer that fires when the deadline of a dispatch, which came with the time it was asked at, is over. */
+  /** A timer for the deadline of a dispatch, which carries the time of its call. */
   #expiry(
     verb: string,
     args: readonly unknown[],
@@ -138,7 +138,7 @@ export class Limiter {
   }
 }
 
-/** The bytes that arguments hold, about. */
+/** The approximate number of bytes that arguments hold. */
 function weigh(value: unknown): number {
   if (value instanceof Uint8Array) return value.byteLength;
   if (typeof value === 'string') return 2 * value.length;

@@ -1,5 +1,5 @@
-// The page's end of the kernel: a Worker, what is pending in it, and the proof
-// that it still lives.
+// The page's connection to the kernel: a Worker, its pending calls, and the proof that it still
+// lives.
 import type { KernelEvent, KernelInfo, Phase, Status } from '../../kernel';
 import type { Kernel } from '../api/console';
 import { deferred } from '../deferred';
@@ -10,7 +10,7 @@ import { Pending, again } from './pending';
 import type { BootConfig, HostSample } from '../../boot';
 import { transferable, type FromKernel, type ToKernel } from './protocol';
 
-/** The part of a Worker the link uses. */
+/** The part of a Worker that the link uses. */
 export interface WorkerPort {
   onmessage: ((event: MessageEvent<FromKernel>) => void) | null;
   onerror: ((event: ErrorEvent) => void) | null;
@@ -20,7 +20,7 @@ export interface WorkerPort {
 }
 
 export interface LinkOptions {
-  /** Of the calls of one verb. */
+  /** The limits of each verb's calls. */
   limits?: Partial<Limits>;
   /** How long the kernel may take from start() to ready: its Worker's script, its download and its own start. */
   bootMs?: number;
@@ -51,11 +51,11 @@ export class KernelLink implements Kernel {
     this.#released = options.released ?? lockReleased;
     this.ready = this.#readiness.promise;
     this.joined = this.#joining.promise;
-    this.ready.catch(() => {}); // the page shows it; a console that awaits it hears of it
+    this.ready.catch(() => {}); // the page shows it; a console that awaits it gets it
     this.joined.catch(() => {});
   }
 
-  /** Why there is no kernel, once there is none. */
+  /** The reason that there is no kernel any more; null while there is one. */
   get ended(): InosFailure | null {
     return this.#ended;
   }
@@ -72,7 +72,7 @@ export class KernelLink implements Kernel {
     worker.onerror = (event) => {
       event.preventDefault();
       const where = event.filename ? ` (${event.filename}:${event.lineno})` : '';
-      // Before the Worker lives, an error means that its script did not load.
+      // Before the Worker has reported, an error means that its script did not load.
       if (!this.#alive)
         this.fail(
           new InosFailure(
@@ -82,7 +82,7 @@ export class KernelLink implements Kernel {
         );
       else this.#log('error', `${event.message}${where}`);
     };
-    // Runs before the Worker says anything: its script may never come.
+    // Runs before the Worker's first message: its script may never load.
     this.#timer = setTimeout(() => {
       const what = this.#alive ? 'the kernel was not ready' : "the kernel's Worker did not run";
       this.fail(new InosFailure('boot_timeout', `${what} after ${this.#bootMs / 1000} s`));
@@ -94,7 +94,7 @@ export class KernelLink implements Kernel {
     const send = () =>
       this.#pending.open((id) => {
         if (!this.#worker) throw new InosFailure('kernel_crashed', 'the kernel has not been started');
-        // Byte arrays among the arguments are the call's own: checkArguments copied them.
+        // Byte arrays among the arguments belong to the call: checkArguments copied them.
         this.#worker.postMessage({ t: 'call', id, verb, args }, transferable(args));
       });
     return this.#limiter.run(verb, args, send);
@@ -130,7 +130,7 @@ export class KernelLink implements Kernel {
     this.#worker = null;
     this.#readiness.reject(reason);
     this.#joining.reject(reason);
-    this.#limiter.end(() => again(reason)); // before there is room for what waits
+    this.#limiter.end(() => again(reason)); // before there is room for the waiting calls
     this.#pending.end(reason);
     const type = reason.code === 'kernel_closed' ? 'closed' : 'crashed';
     this.#listeners.emit({ type, code: reason.code, message: reason.message });

@@ -1,4 +1,4 @@
-// Who listens to which events. A listener that throws harms nobody else.
+// The listeners to events. One that throws does not affect the others.
 import type { KernelEvent } from '../../kernel';
 
 export type Listener = (event: KernelEvent) => void;
@@ -6,9 +6,9 @@ export type Listener = (event: KernelEvent) => void;
 export class Listeners {
   readonly #byType = new Map<string, Set<Listener>>();
 
-  /** Adds `listener` for `type`, or '*' for all; returns how to stop. */
+  /** Adds `listener` for `type`, or '*' for all. Returns a function that removes it. */
   on(type: string, listener: Listener): () => void {
-    // A wrapper, so that the same function may listen twice and stop once.
+    // A wrapper, so that the same function may be added twice and removed once.
     const own: Listener = (event) => listener(event);
     const set = this.#byType.get(type) ?? new Set();
     this.#byType.set(type, set.add(own));

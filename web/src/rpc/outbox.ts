@@ -1,6 +1,6 @@
-// Events on their way from the Worker to the page: one batch in flight, the rest
-// in a bounded queue. A page that does not keep up loses heartbeats and profile
-// news first, which the next ones make good, and is told how many.
+// Events on their way from the Worker to the page: one batch in flight, the rest in a bounded
+// queue. A slow page loses heartbeats and profile news first, which later ones replace, and gets
+// the number of lost events.
 import type { KernelEvent } from '../../kernel';
 
 const SHED_FIRST: ReadonlySet<string> = new Set(['heartbeat', 'node', 'log']);

@@ -1,4 +1,4 @@
-// Calls in flight, by id: all rejected when the other side goes away. Limiter bounds them.
+// Calls in flight, by id. All reject when the other side ends. Limiter bounds them.
 import { InosFailure } from '../errors';
 
 interface Call {
@@ -15,7 +15,8 @@ export class Pending {
     return this.#calls.size;
   }
 
-  /** Makes a call and hands its id to `send`; what `send` throws rejects the call: a failure as it is, anything else as `bad_argument`. */
+  /** Makes a call and passes its id to `send`. An exception of `send` rejects the call: a failure as
+   * it is, anything else as `bad_argument`. */
   open(send: (id: number) => void): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#ended) {
@@ -37,7 +38,7 @@ export class Pending {
     });
   }
 
-  /** Late answers, to calls no longer known, are ignored. */
+  /** Resolves a call; a late answer to a call that is no longer known is ignored. */
   resolve(id: number, value: unknown): void {
     this.#take(id)?.resolve(value);
   }

@@ -1,4 +1,4 @@
-// What the page and the kernel's Worker say to each other by postMessage.
+// The messages between the page and the kernel's Worker, by postMessage.
 import type { BootConfig, HostSample } from '../../boot';
 import type { KernelEvent, KernelInfo, Phase, Status } from '../../kernel';
 import type { PlainError } from '../errors';
@@ -8,24 +8,26 @@ export type ToKernel =
   | { t: 'boot'; config: BootConfig; origin: number }
   | { t: 'call'; id: number; verb: string; args: unknown[] }
   | { t: 'sense'; sample: HostSample }
-  /** The page has handled a batch of events: send the next. */
+  /** The page has handled a batch of events: the next may be sent. */
   | { t: 'ack' };
 
 export type FromKernel =
-  /** The Worker's script runs. It holds the Web Lock `lock` for as long as it lives; null where the browser gives none. */
+  /** The Worker's script runs. It holds the Web Lock `lock` for as long as it lives; null where the
+   * browser has no locks. */
   | { t: 'alive'; lock: string | null }
   | { t: 'phase'; phase: Phase }
   | { t: 'ready'; info: KernelInfo }
   | { t: 'joined'; status: Status }
-  /** The kernel is up and not in the mesh. */
+  /** The kernel is up but not in the mesh. */
   | { t: 'apart'; error: PlainError }
   | { t: 'result'; id: number; value: unknown }
   | { t: 'failure'; id: number; error: PlainError }
   | { t: 'events'; batch: KernelEvent[] }
-  /** Nothing comes after this. */
+  /** The last message. */
   | { t: 'ended'; error: PlainError };
 
-/** The buffers of `value` that may be moved instead of copied: its own byte arrays, two levels deep, as the input of a job among arguments is. */
+/** The buffers of `value` that may be moved instead of copied: its own byte arrays, two levels deep,
+ * such as a job's input among the arguments. */
 export function transferable(value: unknown): ArrayBuffer[] {
   const found = new Set<ArrayBuffer>();
   const look = (field: unknown, levels: number): void => {

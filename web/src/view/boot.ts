@@ -59,7 +59,7 @@ export class BootView {
     setText(pill, STATE_TEXT[state]);
   }
 
-  /** In the mesh, for the first time or again: that nobody answered is over. */
+  /** The kernel is in the mesh, for the first time or again: the notice that no node answered goes. */
   joined(): void {
     this.setState('joined');
     for (const notice of byId('notices').querySelectorAll(
@@ -74,7 +74,8 @@ export class BootView {
     who.title = `${info.peerId}\n${info.ledgerId}`;
   }
 
-  /** What the kernel's own ledger can still promise, and how long that lasts, and whether it works for others. */
+  /** Shows what the kernel's own ledger can still promise, how long that lasts, and whether the
+   * kernel works for others. */
   means(own: BalanceRow | undefined, { mining, durable }: Status): void {
     const money = own
       ? `${credits(own.available)} credits left to spend${own.held ? `, ${credits(own.held)} set aside for jobs` : ''}`
@@ -85,7 +86,7 @@ export class BootView {
     );
   }
 
-  /** Adds a message that stays; `code` says which, for tests and for people who report it. */
+  /** Adds a message that stays; `code` identifies it, for tests and for people who report it. */
   notice(kind: 'error' | 'warning', title: string, text: string, code: string): HTMLElement {
     const [first = '', ...rest] = text.trim().split('\n');
     const notice = h(

@@ -1,8 +1,8 @@
-// What the page says while this machine's clock differs from those of its peers.
+// The notice while this machine's clock differs from those of its peers.
 import type { ClockEvent } from '../../kernel';
 import type { BootView } from './boot';
 
-/** Shows that the clock is wrong for as long as it is; nothing that the kernel does depends on it. */
+/** Shows the notice for as long as the clock is wrong; nothing that the kernel does depends on it. */
 export class ClockNotice {
   #notice: HTMLElement | null = null;
 

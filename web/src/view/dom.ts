@@ -1,4 +1,4 @@
-// The little of a view library that this page needs.
+// The small part of a view library that this page needs.
 
 type Child = Node | string | null | undefined | false;
 type Attributes = Record<string, string | number | boolean | ((event: Event) => void) | null | undefined>;
@@ -25,7 +25,7 @@ export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
   return found as T;
 }
 
-/** Sets text only when it changed, so that selections stay. */
+/** Sets text only when it has changed, so that selections stay. */
 export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }

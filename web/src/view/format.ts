@@ -1,4 +1,4 @@
-// Figures as people read them.
+// Figures in a form for people.
 
 export function bytes(n: number): string {
   if (!Number.isFinite(n)) return '–';
@@ -28,7 +28,7 @@ export function credits(micro: number): string {
   return (micro / 1e6).toLocaleString('en', { maximumFractionDigits: 6 });
 }
 
-/** The end of a peer id or CID, which is where they differ. */
+/** The end of a peer id or CID, the part that differs. */
 export function short(id: string): string {
   return id.length > 16 ? `…${id.slice(-8)}` : id;
 }

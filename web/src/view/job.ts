@@ -1,4 +1,4 @@
-// The form that dispatches a job, and its result with who was considered.
+// The form that dispatches a job, and its result with the considered nodes.
 import type { CapsuleOffer, DispatchOptions, DispatchResult, Inos } from '../../kernel';
 import { asFailure } from '../errors';
 import { byId, h } from './dom';

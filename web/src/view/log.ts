@@ -42,7 +42,7 @@ function describe(event: KernelEvent): string {
     .join(', ');
 }
 
-/** Who and what come first; the rest stays in its order. */
+/** Puts the actor and the subject first; the other fields keep their order. */
 function rank(name: string): number {
   const i = LEADING.indexOf(name);
   return i < 0 ? LEADING.length : i;
@@ -51,5 +51,5 @@ function rank(name: string): number {
 function readable(value: unknown): string {
   if (typeof value === 'number') return figure(value);
   if (typeof value !== 'string') return JSON.stringify(value);
-  return value.includes(' ') ? value : short(value); // an id, unless it is a sentence
+  return value.includes(' ') ? value : short(value); // shortens an id, not a sentence
 }

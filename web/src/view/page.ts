@@ -1,5 +1,5 @@
-// Keeps the page up with the kernel: events say that something changed, and the
-// tables are read again, at most five times a second.
+// Keeps the page current: events say that something changed, and the tables are read again, at most
+// five times a second.
 import type { ClockEvent, Inos, KernelEvent, Phase } from '../../kernel';
 import { deferred } from '../deferred';
 import { asFailure, type InosFailure } from '../errors';
@@ -53,7 +53,7 @@ export function mountPage(inos: Inos): void {
   let poll: ReturnType<typeof setInterval> | undefined;
   const end = new AbortController();
   let over = false;
-  const kept = deferred<void>(); // resolves when it is the browser that keeps this page from the mesh
+  const kept = deferred<void>(); // resolves when the browser keeps this page from the mesh
 
   const refresh = async () => {
     timer = undefined;
@@ -117,7 +117,7 @@ export function mountPage(inos: Inos): void {
         log.add('page', asFailure(thrown, 'internal').message, 'error');
       }
     },
-    () => {}, // the 'crashed' event came with the same reason
+    () => {}, // the 'crashed' event had the same reason
   );
   inos.joined.catch((thrown: unknown) => {
     if (over || boot.state === 'joined') return;
@@ -130,7 +130,7 @@ export function mountPage(inos: Inos): void {
       code,
     );
     void kept.promise.then(() => {
-      if (!notice.isConnected) return; // a node has answered since
+      if (!notice.isConnected) return; // a node has answered meanwhile
       notice.remove();
       boot.notice(
         'warning',

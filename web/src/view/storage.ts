@@ -1,9 +1,9 @@
-// What the page says where key and ledger do not outlast the tab, and why.
+// The page's notice where key and ledger do not outlast the tab, with the reason.
 import type { KernelInfo, StorageReason } from '../../kernel';
 import type { BootView } from './boot';
 import { byId, h } from './dom';
 
-/** Held by the kernel that keeps this site's ledger, for as long as it lives (internal/store/dir_js.go). */
+/** The kernel that keeps this site's ledger holds it for as long as it lives (internal/store/dir_js.go). */
 const LEDGER_LOCK = 'inos.store/inos';
 
 const INSTEAD = 'The kernel runs with a new key and an empty ledger, which last as long as this tab.';
@@ -38,8 +38,9 @@ const NOTES: Record<Exclude<StorageReason, ''>, { title: string; text: string }>
 };
 
 /**
- * Shows why nothing outlasts the tab, if so. In a second tab it says when the first one has gone, until `signal` aborts:
- * this tab does not take over by itself, since its own ledger would end with it.
+ * Shows why nothing outlasts the tab, if that is so. In a second tab it reports when the first one
+ * has ended, until `signal` aborts. This tab does not take over by itself, since its own ledger
+ * would be lost.
  */
 export function showStorage(boot: BootView, info: KernelInfo, signal: AbortSignal): void {
   const reason = info.durableReason;
@@ -67,8 +68,9 @@ export function showStorage(boot: BootView, info: KernelInfo, signal: AbortSigna
 }
 
 /**
- * Says where the browser has not promised to keep what this site stores: then it may clear key and ledger when the disk
- * runs full. Asking for the promise needs a click, since some browsers ask their user.
+ * Shows where the browser has not promised to keep this site's data: then it may clear key and
+ * ledger when the disk is full. The request for that promise needs a click, since some browsers ask
+ * their user.
  */
 async function offerToKeep(): Promise<void> {
   const { storage } = navigator;

@@ -1,14 +1,14 @@
-// A table that follows its rows: a row keeps its element, and so its focus, for
-// as long as its key is there.
+// A table that follows its rows: a row keeps its element, and so its focus, for as long as its key
+// exists.
 import { h, setText } from './dom';
 
 export interface Column<Row> {
   title: string;
-  /** Text, or an element made once for the row's life. */
+  /** Text, or an element that is made once for the row. */
   cell: (row: Row) => string | HTMLElement;
-  /** A class for the cell, possibly following the row. */
+  /** A class for the cell; it may depend on the row. */
   kind?: string | ((row: Row) => string);
-  /** What hovering shows. */
+  /** The tooltip. */
   hint?: (row: Row) => string;
 }
 

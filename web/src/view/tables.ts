@@ -41,7 +41,7 @@ export function nodesTable(): Table<NodeRow> {
   );
 }
 
-/** `run` calls a verb for a button and reports how it went. */
+/** `run` calls a verb for a button and reports its result. */
 export function capsulesTable(
   inos: Inos,
   run: (what: string, call: () => Promise<unknown>) => void,

@@ -15,11 +15,11 @@ import { instantiate, loadModule } from './load';
 import { Output } from './output';
 import { Phases } from './phases';
 
-/** What internal/bridge puts on the Worker's global scope once the kernel is up. */
+/** The object that internal/bridge puts on the Worker's global scope once the kernel is up. */
 interface Bridge {
   call(verb: string, args: unknown[]): Promise<unknown>;
   onEvent(callback: (event: KernelEvent) => void): void;
-  /** What the page sees of its user and its battery. */
+  /** Takes a host sample of the page: its user and its battery. */
   sense?(sample: unknown): void;
 }
 
@@ -36,7 +36,8 @@ const scope = globalThis as unknown as KernelScope;
 
 export interface KernelHooks {
   onEvent(event: KernelEvent): void;
-  /** Once, with why the kernel is gone: `kernel_closed` or `kernel_crashed`, or why it never came up. */
+  /** Called once, with the reason that the kernel is gone: `kernel_closed`, `kernel_crashed`, or the
+   * error of its start. */
   onEnd(reason: InosFailure): void;
 }
 
@@ -46,7 +47,7 @@ export class GoKernel implements Kernel {
   readonly #phases: Phases;
   readonly #hooks: KernelHooks;
   readonly #pending = new Pending();
-  readonly #limiter = new Limiter(); // of the page's calls and of this Worker's own console together
+  readonly #limiter = new Limiter(); // for the page's calls and this Worker's own console together
   readonly #listeners = new Listeners();
   readonly #output: Output;
   readonly #go = new Go();
@@ -68,7 +69,7 @@ export class GoKernel implements Kernel {
     scope.fs.writeSync = this.#output.writeSync;
     this.ready = this.#readiness.promise;
     this.joined = this.#joining.promise;
-    this.ready.catch(() => {}); // whoever awaits it hears of it
+    this.ready.catch(() => {}); // a caller that awaits it gets it
     this.joined.catch(() => {});
     this.#watchForTraps();
     this.#boot(config).catch((thrown: unknown) => this.#end(asFailure(thrown, 'wasm_load_failed')));
@@ -86,7 +87,7 @@ export class GoKernel implements Kernel {
       try {
         answer = bridge.call(verb, args);
       } catch (thrown) {
-        // A call that ends the program has its answer from #end, with the reason.
+        // #end rejects a call that ends the program, with the reason.
         if (!this.#go.exited) this.#pending.reject(id, asFailure(thrown, 'internal'));
         return;
       }
@@ -110,7 +111,7 @@ export class GoKernel implements Kernel {
     this.#end(new InosFailure('kernel_closed', 'the kernel was closed'));
   }
 
-  /** Hands the page's view of its user and battery to the kernel, once it is up. */
+  /** Passes the page's host sample to the kernel, once it is up. */
   sense(sample: unknown): void {
     if (!this.#ended) scope.__inos?.sense?.(sample);
   }
@@ -203,7 +204,7 @@ export class GoKernel implements Kernel {
     this.#ended = reason;
     this.#readiness.reject(reason);
     this.#joining.reject(reason);
-    this.#limiter.end(() => again(reason)); // before there is room for what waits
+    this.#limiter.end(() => again(reason)); // before there is room for the waiting calls
     this.#pending.end(reason);
     this.#hooks.onEnd(reason);
   }

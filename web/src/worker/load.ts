@@ -1,10 +1,9 @@
-// Gets kernel.wasm and compiles it, with an error of its own for each way that
-// can fail.
+// Loads kernel.wasm and compiles it, with a separate error for each way in which that can fail.
 import { InosFailure } from '../errors';
 
 const MAGIC = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]; // "\0asm", version 1
 
-/** `onFetched` is called once the response's head has come. */
+/** `onFetched` is called once the response's head has arrived. */
 export async function loadModule(url: string, onFetched: (detail: string) => void): Promise<WebAssembly.Module> {
   let response: Response;
   try {
@@ -33,7 +32,8 @@ async function compileStream(url: string, response: Response): Promise<WebAssemb
   }
 }
 
-// A server that does not know application/wasm, or a page where a module should be.
+// Compiles the bytes where the server does not know application/wasm, or has sent a page instead of
+// the module.
 async function compileBytes(url: string, type: string, response: Response): Promise<WebAssembly.Module> {
   let bytes: Uint8Array<ArrayBuffer>;
   try {
@@ -67,7 +67,8 @@ export async function instantiate(
   }
 }
 
-/** A module is refused for what it is, or by the page's own policy: browsers throw the same error. */
+/** The error of a module that is refused for its content or by the page's own policy: browsers throw
+ * the same error for both. */
 function refusedOr(thrown: unknown, otherwise: InosFailure): InosFailure {
   if (!/content security policy|unsafe-eval|\bCSP\b/i.test(messageOf(thrown))) return otherwise;
   return new InosFailure(

@@ -1,5 +1,5 @@
-// What the Go program writes to stdout and stderr: lines to the console and to
-// whoever listens, the last of them kept for the report of a crash.
+// The Go program's output to stdout and stderr: its lines go to the console and to the listeners,
+// and the last of them are kept for the report of a crash.
 
 const KEPT = 80;
 
@@ -12,7 +12,7 @@ export class Output {
     this.#onLine = onLine;
   }
 
-  /** Takes the place of wasm_exec.js's writeSync. */
+  /** Replaces wasm_exec.js's writeSync. */
   readonly writeSync = (fd: number, bytes: Uint8Array): number => {
     const stream = this.#decoders.get(fd) ?? { decoder: new TextDecoder(), rest: '' };
     this.#decoders.set(fd, stream);
@@ -26,7 +26,7 @@ export class Output {
     return bytes.length;
   };
 
-  /** The panic or fatal error among the last lines, or what there is. */
+  /** The panic or fatal error among the last lines, otherwise the last lines. */
   lastWords(): string {
     const start = this.#last.findIndex((line) => /^(panic|fatal error|runtime: )/.test(line));
     return (start < 0 ? this.#last.slice(-5) : this.#last.slice(start, start + 12)).join('\n');

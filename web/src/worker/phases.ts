@@ -1,5 +1,5 @@
-// When the kernel reached what, counted from the page's navigation start. Worker
-// and page have clocks of different origin; performance.timeOrigin joins them.
+// The times of the kernel's phases, counted from the page's navigation start. Worker and page have
+// clocks of different origin; performance.timeOrigin connects them.
 import type { Phase, PhaseName } from '../../kernel';
 
 export class Phases {
@@ -13,7 +13,7 @@ export class Phases {
     this.#onPhase = onPhase;
   }
 
-  /** Notes a phase, the first time; `at` is on this thread's clock. */
+  /** Records a phase, the first time only; `at` is a time of this thread's clock. */
   reach(name: PhaseName, detail = '', at = performance.now()): void {
     if (this.at(name) !== null) return;
     const phase: Phase = { name, at: Math.round((performance.timeOrigin + at - this.#origin) * 10) / 10, detail };
