@@ -1,8 +1,7 @@
 //go:build !js
 
-// Package crash kills a process that acknowledges work, for the tests of what must
-// outlast it. The process is the test's own binary, told by the environment what it
-// is this time.
+// Package crash kills a process that acknowledges work, for the tests of what must outlast it. The
+// process is the test's own binary; the environment tells it its task.
 package crash
 
 import (
@@ -23,9 +22,9 @@ import (
 
 const workers = 50
 
-// Acknowledge does work from 50 goroutines and says each nonce on standard output
-// once it is done, until the process is killed. It returns the first error: what it
-// was about to say is then not acknowledged.
+// Acknowledge does work from 50 goroutines and prints each nonce on standard output once its work
+// is done, until the process is killed. It returns the first error; the work of that call is not
+// acknowledged.
 func Acknowledge(work func() (credit.Nonce, error)) error {
 	var out sync.Mutex
 	failed := make(chan error)
@@ -48,8 +47,8 @@ func Acknowledge(work func() (credit.Nonce, error)) error {
 	return <-failed
 }
 
-// Kill runs the test's binary with env, kills it with SIGKILL at the n-th
-// acknowledgement and returns all that were heard.
+// Kill runs the test's binary with env, kills it with SIGKILL at the n-th acknowledgement and
+// returns all acknowledgements that were read.
 func Kill(t *testing.T, n int, env ...string) (acked []credit.Nonce) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^$")
@@ -61,7 +60,7 @@ func Kill(t *testing.T, n int, env ...string) (acked []credit.Nonce) {
 	for in := bufio.NewReader(out); ; {
 		line, err := in.ReadString('\n')
 		if errors.Is(err, io.EOF) {
-			break // a line that was cut short is not acknowledged
+			break // a line that was cut short is no acknowledgement
 		}
 		require.NoError(t, err)
 		raw, err := hex.DecodeString(line[:len(line)-1])

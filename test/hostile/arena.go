@@ -19,14 +19,14 @@ import (
 	"inos/internal/mesh/p2p"
 )
 
-// arena is a node, and somebody honest who pings it all the time.
+// arena is a node, with an honest peer that pings it all the time.
 type arena struct {
 	inos, capsules, folder string
 
 	node *exec.Cmd
 	addr string
 
-	mesh *p2p.Mesh // of somebody honest
+	mesh *p2p.Mesh // the honest peer's
 	pings
 }
 
@@ -61,7 +61,7 @@ func newArena(ctx context.Context, inos, capsules string, flags ...string) (*are
 	return a, nil
 }
 
-// watch begins the honest peer's pings and the looks at the memory.
+// watch begins the honest peer's pings and the samples of the memory.
 func (a *arena) watch(ctx context.Context) error {
 	_, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -78,13 +78,13 @@ func (a *arena) watch(ctx context.Context) error {
 	return nil
 }
 
-// resident is what the node and its children have in memory now.
+// resident is the memory that the node and its children have now, in bytes.
 func (a *arena) resident() uint64 { return resident(a.node.Process.Pid) }
 
-// processor is how much of a processor's time the node has used.
+// processor is the processor time that the node has used.
 func (a *arena) processor() time.Duration { return processor(a.node.Process.Pid) }
 
-// job has inos job run a capsule with a fresh key. It returns what that printed.
+// job runs a capsule by inos job with a fresh key. It returns the output of that program.
 func (a *arena) job(ctx context.Context, capsule string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, a.inos, append([]string{"job", "--quiet", "--bootstrap", a.addr, "--capsule", capsule}, args...)...)
 	var said bytes.Buffer
@@ -93,7 +93,7 @@ func (a *arena) job(ctx context.Context, capsule string, args ...string) (string
 	return strings.TrimSpace(said.String()), err
 }
 
-// file writes a module where a job can name it.
+// file writes a module to a file that a job can name.
 func (a *arena) file(name string, wasm []byte) (string, error) {
 	path := filepath.Join(a.folder, name+".wasm")
 	return path, os.WriteFile(path, wasm, 0o600)
@@ -103,7 +103,7 @@ func (a *arena) hostile(name string) string {
 	return filepath.Join(a.capsules, "hostile", name+".wasm")
 }
 
-// honest runs a good capsule: the node still serves.
+// honest runs a good capsule: it shows that the node still serves.
 func (a *arena) honest(ctx context.Context) error {
 	if said, err := a.job(ctx, filepath.Join(a.capsules, "hash.wasm"), "--timeout", "30s"); err != nil {
 		return fmt.Errorf("an honest job afterwards: %w: %s", err, said)
@@ -111,7 +111,7 @@ func (a *arena) honest(ctx context.Context) error {
 	return nil
 }
 
-// close ends the node as an operator does.
+// close ends the node as an operator would.
 func (a *arena) close() error {
 	a.end()
 	var errs []error

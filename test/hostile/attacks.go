@@ -40,7 +40,7 @@ func attacks(browsers string) []attack {
 	return rows
 }
 
-// nativeAttack is one on a native node.
+// nativeAttack is an attack on a native node.
 type nativeAttack struct {
 	name, bound string
 	run         func(context.Context, *arena) (measured string, held bool, err error)
@@ -62,12 +62,12 @@ func runsOn(name string) func(context.Context, *arena) (string, bool, error) {
 			return "", false, lost
 		}
 		measured := fmt.Sprintf("slowest ping %v, %v of processor in the second after", slowest.Round(time.Millisecond), after)
-		// What runs on takes a whole second of a processor.
+		// A capsule that runs on takes a whole second of a processor.
 		return measured, slowest < slowestPing && after < 500*time.Millisecond, a.honest(ctx)
 	}
 }
 
-// refusedAtOnce is a module that is not even compiled.
+// refusedAtOnce is a module that is refused before it is compiled.
 func refusedAtOnce(wasm []byte) func(context.Context, *arena) (string, bool, error) {
 	return func(ctx context.Context, a *arena) (string, bool, error) {
 		path, err := a.file("module", wasm)
@@ -87,7 +87,7 @@ func refusedAtOnce(wasm []byte) func(context.Context, *arena) (string, bool, err
 	}
 }
 
-// compilesLong is a module that nobody can compile in time.
+// compilesLong is a module that cannot be compiled in time.
 func compilesLong(ctx context.Context, a *arena) (string, bool, error) {
 	path, err := a.file("module", hostile.SlowToCompile())
 	if err != nil {
@@ -108,10 +108,10 @@ func compilesLong(ctx context.Context, a *arena) (string, bool, error) {
 	return measured, took < 20*time.Second && most < 3<<29 && slowest < slowestPing, a.honest(ctx)
 }
 
-// memoryOf is what the node is given for the attack of those who hoard, in MiB.
+// memoryOf is the node's memory for the attack by hoarding, in MiB.
 const memoryOf = 2048
 
-// grabs is eight jobs at once whose capsules take all they can get and never say that
+// grabs is eight jobs at once whose capsules take all the memory they can get and never report that
 // they are ready.
 func grabs(ctx context.Context, a *arena) (string, bool, error) {
 	before := a.mostMemory()

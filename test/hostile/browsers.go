@@ -15,16 +15,17 @@ import (
 	"inos/internal/mesh"
 )
 
-// Bounds that hold for every attack on a browser. To end a Worker that is inside WebAssembly takes
-// Chromium two seconds, whatever the page does.
+// Bounds that hold for every attack on a browser. Chromium takes two seconds to end a Worker that
+// is inside WebAssembly, whatever the page does.
 const (
 	workerGoneWithin = 3 * time.Second
-	// idle is less than what one thread that computes on uses of a processor in a second: page,
-	// kernel and measuring take up to half of one, and the engine cleans up after a Worker.
+	// idle is less than the processor time that a thread which still computes uses in a second:
+	// page, kernel and measuring take up to half of a processor, and the engine cleans up after a
+	// Worker.
 	idle = 800 * time.Millisecond
 )
 
-// inBrowsers are the attacks that meet a browser as the worker.
+// inBrowsers are the attacks on a browser as the worker.
 func inBrowsers(name string) []attack {
 	bound := fmt.Sprintf("pings and page below %v, its Worker gone %v after its deadline, no thread at work then, paid", slowestPing, workerGoneWithin)
 	const lot, short = 100_000, 3 * time.Second
@@ -58,7 +59,7 @@ func inBrowsers(name string) []attack {
 	return rows
 }
 
-// onPage has one browser for all attacks: what one of them leaves behind meets the next.
+// onPage uses one browser for all attacks: what one of them leaves behind affects the next.
 func onPage(name string, run func(context.Context, *page) (string, bool, error)) func(context.Context, programs) (string, bool, error) {
 	return func(ctx context.Context, at programs) (measured string, held bool, err error) {
 		p := at.pages[name]
@@ -76,7 +77,7 @@ func onPage(name string, run func(context.Context, *page) (string, bool, error))
 	}
 }
 
-// good runs a capsule of somebody honest: the browser still serves.
+// good runs an honest peer's capsule: it shows that the browser still serves.
 func (p *page) good(ctx context.Context) error {
 	got, err := p.honest.buy(ctx, purchase{module: "hash", method: "sha256", budget: 10_000, voucher: time.Minute, time: 30 * time.Second})
 	if err == nil && got.Code != mesh.JobOK {
@@ -85,8 +86,7 @@ func (p *page) good(ctx context.Context) error {
 	return err
 }
 
-// calm is what is felt in a second without an attack, after an honest job. What is measured begins
-// anew.
+// calm measures a second without an attack, after an honest job. The measurement begins anew.
 func (p *page) calm(ctx context.Context) (f felt, err error) {
 	if err = p.good(ctx); err != nil {
 		return f, err
@@ -101,8 +101,8 @@ func (p *page) calm(ctx context.Context) (f felt, err error) {
 	return f, p.begin()
 }
 
-// run has the browser run w, and says how long after its deadline or its end it was gone, and
-// whether that was paid for or refused.
+// run runs w in the browser. It returns how long after its deadline or its end w was gone, and
+// whether it was paid for or refused.
 func (p *page) run(ctx context.Context, w purchase) (got bill, gone time.Duration, fair bool, err error) {
 	began := time.Now()
 	if got, err = p.stranger.buy(ctx, w); err != nil {
@@ -112,8 +112,8 @@ func (p *page) run(ctx context.Context, w purchase) (got bill, gone time.Duratio
 		return got, 0, false, err
 	}
 	gone = time.Since(began) - min(w.time, got.waited)
-	// What never began is free; all else costs what it used, but for a second in which the machine may
-	// have done something else.
+	// A run that never began is free; any other costs what it used, except for a second in which
+	// the machine may have been busy otherwise.
 	least := got.Run - time.Second
 	if got.Code == mesh.JobDeadline {
 		least = max(least, w.time-time.Second)
@@ -123,8 +123,8 @@ func (p *page) run(ctx context.Context, w purchase) (got bill, gone time.Duratio
 	return got, gone, fair, nil
 }
 
-// cut is a job that is ended before its deadline, after it ran for least, and its payer does not
-// wait for most.
+// cut is a job that is ended before its deadline, after it ran for least; its payer waits for less
+// than most.
 func cut(w purchase, least, most time.Duration) func(context.Context, *page) (string, bool, error) {
 	return func(ctx context.Context, p *page) (string, bool, error) {
 		before, err := p.calm(ctx)
@@ -144,7 +144,7 @@ func cut(w purchase, least, most time.Duration) func(context.Context, *page) (st
 	}
 }
 
-// ends is jobs whose capsules do not end by themselves, one after the other.
+// ends are jobs whose capsules do not end by themselves, one after the other.
 func ends(all ...purchase) func(context.Context, *page) (string, bool, error) {
 	return func(ctx context.Context, p *page) (string, bool, error) {
 		before, err := p.calm(ctx)
@@ -190,7 +190,7 @@ func everyModule(ctx context.Context, p *page) (string, bool, error) {
 	return fmt.Sprintf("%d modules; %s", len(all), measured), held, err
 }
 
-// refusedByPage is a module that takes no memory to refuse.
+// refusedByPage is a module that is refused without taking memory.
 func refusedByPage(wasm []byte) func(context.Context, *page) (string, bool, error) {
 	return func(ctx context.Context, p *page) (string, bool, error) {
 		if err := p.good(ctx); err != nil {
@@ -213,8 +213,8 @@ func refusedByPage(wasm []byte) func(context.Context, *page) (string, bool, erro
 	}
 }
 
-// grabsOfPage is eight jobs at once whose capsules take all they can get and never say that they are
-// ready.
+// grabsOfPage is eight jobs at once whose capsules take all the memory they can get and never
+// report that they are ready.
 func grabsOfPage(ctx context.Context, p *page) (string, bool, error) {
 	calm, err := p.calm(ctx)
 	if err != nil {

@@ -23,10 +23,10 @@ import (
 	"inos/internal/wire"
 )
 
-// price is what a node with default flags costs, in microcredits a second.
+// price is the price of a node with default flags, in microcredits a second.
 const price = 10
 
-// buyer is a stranger with a fresh key who signs his own vouchers.
+// buyer is a stranger with a fresh key that signs its own vouchers.
 type buyer struct {
 	capsules string // their folder
 	signer   *credit.Signer
@@ -34,11 +34,11 @@ type buyer struct {
 	shelve   func() (*library.Library, error) // an empty one
 	mesh     *p2p.Mesh
 	node     identity.PeerID
-	// limit is the time that his manifests give a run, 0 for none of their own.
+	// limit is the time limit for a run in the buyer's manifests, 0 for none.
 	limit time.Duration
 }
 
-// newBuyer is one who has dialled the node of a.
+// newBuyer makes a buyer that has dialled the node of a.
 func newBuyer(ctx context.Context, a *arena) (*buyer, error) {
 	b, err := newStranger(a.capsules)
 	if err == nil {
@@ -47,7 +47,7 @@ func newBuyer(ctx context.Context, a *arena) (*buyer, error) {
 	return b, err
 }
 
-// newStranger is one who listens at addresses, and knows no node yet.
+// newStranger makes a buyer that listens at addresses and knows no node yet.
 func newStranger(capsules string, listen ...string) (*buyer, error) {
 	_, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -71,7 +71,7 @@ func newStranger(capsules string, listen ...string) (*buyer, error) {
 	return b, err
 }
 
-// HandleFetch implements mesh.Handler: what was bought is there to be had.
+// HandleFetch implements mesh.Handler: it serves the capsules of the purchases.
 func (b *buyer) HandleFetch(ctx context.Context, _ identity.PeerID, call mesh.FetchCall) (mesh.Blob, bool) {
 	blob, err := b.library.Capsule(ctx, call.CID)
 	return blob, err == nil
@@ -87,20 +87,20 @@ func (b *buyer) HandleCommand(context.Context, identity.PeerID, mesh.CommandCall
 	return capsule.Reply{Code: capsule.Denied}
 }
 
-// purchase is a run that somebody wants.
+// purchase is a run that is to be bought.
 type purchase struct {
 	module  string // of build/capsules, unless there are bytes
 	bytes   []byte
 	method  string
 	args    []string
 	budget  uint64
-	voucher time.Duration // it is good for so long
+	voucher time.Duration // how long it is valid
 	time    time.Duration // until the job's deadline
 }
 
 func (p purchase) String() string { return strings.TrimSpace(p.module + " " + p.method) }
 
-// bill is what came of it.
+// bill is the result of a purchase.
 type bill struct {
 	mesh.JobOutcome
 	waited  time.Duration
@@ -111,15 +111,15 @@ func (b bill) String() string {
 	return fmt.Sprintf("%d microcredits after %v, %d reports: %v %s", b.Cost, b.waited.Round(10*time.Millisecond), b.reports, b.Code, cmp.Or(b.Reason, b.Message))
 }
 
-// owes reports whether the node can show that it is owed for at least ran, and no more than
-// for what was waited.
+// owes reports whether the node can show that it is owed for at least ran, and for no more than the
+// time that was waited.
 func (b bill) owes(ran time.Duration) bool {
 	receipt, _, err := wire.Credit{}.OpenReceipt(b.Receipt)
 	least := credit.Meter{Rate: price, Max: 1 << 62}.Cost(ran)
 	return err == nil && receipt.Cost == b.Cost && b.Cost >= least && b.Cost <= credit.Bound(price, b.waited)
 }
 
-// buy has the node run p.
+// buy runs p on the node.
 func (b *buyer) buy(ctx context.Context, p purchase) (bill, error) {
 	wasm, err := p.bytes, error(nil)
 	if wasm == nil {
@@ -153,7 +153,7 @@ func (b *buyer) buy(ctx context.Context, p purchase) (bill, error) {
 	return got, err
 }
 
-// purchases is an attack by somebody who wants more than he pays for.
+// purchases is an attack by a buyer that wants more than it pays for.
 func purchases(p purchase, meanwhile func(context.Context, *arena) error, held func(*arena, bill) bool) func(context.Context, *arena) (string, bool, error) {
 	return func(ctx context.Context, a *arena) (string, bool, error) {
 		b, err := newBuyer(ctx, a)

@@ -20,11 +20,11 @@ import (
 	"inos/internal/submit"
 )
 
-// ledgerLog is what the attacked node's ledger may take of its disk, in MiB.
+// ledgerLog is the bound of the attacked node's ledger log, in MiB.
 const ledgerLog = 8
 
-// fillsTheDisk is jobs that cost nothing to send and that the ledger notes twice each: their
-// money is held, their capsule is not to be had, and the money goes back.
+// fillsTheDisk are jobs that cost nothing to send and for which the ledger writes two entries each:
+// their money is held, their capsule cannot be fetched, and the money is given back.
 func fillsTheDisk(ctx context.Context, a *arena) (measured string, held bool, err error) {
 	small, err := newArena(ctx, a.inos, a.capsules, "--ledger-log", fmt.Sprintf("%dMiB", ledgerLog))
 	if err != nil {
@@ -36,7 +36,7 @@ func fillsTheDisk(ctx context.Context, a *arena) (measured string, held bool, er
 
 func (a *arena) filled(ctx context.Context) (string, bool, error) {
 	const buyers, each = 4, 32
-	const enough = 5 * ledgerLog << 20 / 4 / entryBytes // a quarter more than there is room for
+	const enough = 5 * ledgerLog << 20 / 4 / entryBytes // a quarter more than the log has room for
 	var jobs atomic.Int64
 	var largest int64
 	began := time.Now()
@@ -98,10 +98,10 @@ func (a *arena) filled(ctx context.Context) (string, bool, error) {
 		largest <= ledgerLog<<20 && entries >= enough, err
 }
 
-// entryBytes is what an entry takes in the log at least.
+// entryBytes is the least size of an entry in the log.
 const entryBytes = 176
 
-// sendsNothing is a job whose capsule nobody has.
+// sendsNothing is a job whose capsule no node has.
 func (b *buyer) sendsNothing(ctx context.Context) error {
 	now := time.Now()
 	sub, err := submit.New(submit.Order{Capsule: capsule.SumCID([]byte("none")), Budget: 100, Deadline: now.Add(30 * time.Second),
@@ -117,7 +117,7 @@ func (b *buyer) sendsNothing(ctx context.Context) error {
 	return err
 }
 
-// logOnDisk is what the node's ledger's log takes.
+// logOnDisk is the size of the node's ledger log.
 func (a *arena) logOnDisk() (total int64, err error) {
 	for _, pattern := range []string{"ledger.log", "ledger.*-*.log", "ledger.*-*.base"} {
 		files, err := filepath.Glob(filepath.Join(a.folder, "node", pattern))
@@ -127,7 +127,7 @@ func (a *arena) logOnDisk() (total int64, err error) {
 		for _, file := range files {
 			info, err := os.Stat(file)
 			if errors.Is(err, os.ErrNotExist) {
-				continue // it has just been let go
+				continue // it has just been removed
 			}
 			if err != nil {
 				return 0, err

@@ -18,8 +18,7 @@ import (
 	"inos/internal/mesh/p2p"
 )
 
-// byHearsay are attacks of those who say what is not so: of a capsule, of themselves, of
-// a job.
+// byHearsay are attacks by false statements: about a capsule, about the node itself, about a job.
 func byHearsay() []nativeAttack {
 	return []nativeAttack{
 		{"a public capsule's bytes, with a limit of 1 ns", "breaks that job alone", claims},
@@ -28,7 +27,7 @@ func byHearsay() []nativeAttack {
 	}
 }
 
-// claims has the node run a capsule that everybody uses under a manifest of its own.
+// claims has the node run a commonly used capsule under a manifest of the attacker's.
 func claims(ctx context.Context, a *arena) (string, bool, error) {
 	b, err := newBuyer(ctx, a)
 	if err != nil {
@@ -44,7 +43,7 @@ func claims(ctx context.Context, a *arena) (string, bool, error) {
 
 // liar is a node that does no job.
 type liar struct {
-	code  mesh.JobCode // JobOK: it keeps them
+	code  mesh.JobCode // JobOK: it never answers
 	asked *atomic.Int64
 }
 
@@ -67,7 +66,7 @@ func (liar) HandleFetch(context.Context, identity.PeerID, mesh.FetchCall) (mesh.
 	return mesh.Blob{}, false
 }
 
-// newLiar is one that offers more for less than the node does.
+// newLiar makes a liar that offers more for less than the node does.
 func newLiar(ctx context.Context, a *arena, l liar) (*p2p.Mesh, error) {
 	_, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -83,8 +82,8 @@ func newLiar(ctx context.Context, a *arena, l liar) (*p2p.Mesh, error) {
 	return m, err
 }
 
-// besideLiars are jobs of payers who know nobody and are told of two nodes that lie before
-// all others: each is done, and nothing that they are shown moves their terminals.
+// besideLiars are jobs of payers that know no node and are told of two lying nodes before all
+// others. Each job is done, and no text of the liars moves the payers' terminals.
 func besideLiars(code mesh.JobCode, jobs int) func(context.Context, *arena) (string, bool, error) {
 	return func(ctx context.Context, a *arena) (measured string, held bool, err error) {
 		l := liar{code, new(atomic.Int64)}

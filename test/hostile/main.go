@@ -1,9 +1,9 @@
 //go:build unix
 
-// Command hostile attacks a real node with default flags, one attack after the other,
-// each with a fresh key over loopback, and then browsers that lend their machine. It
-// prints what came of it beside the bound that is promised (docs/security.md), and exits with 1
-// when a bound does not hold. It runs where test/browser lies, and needs dist.
+// Command hostile attacks a real node with default flags, one attack after the other, each with a
+// fresh key over loopback, and then browsers that lend their machine. It prints each result beside
+// the promised bound (docs/security.md), and exits with 1 when a bound does not hold. It needs
+// test/browser beside it, and dist.
 //
 //	go run ./test/hostile -inos build/inos -capsules build/capsules
 package main
@@ -19,10 +19,10 @@ import (
 	"text/tabwriter"
 )
 
-// programs are what is attacked, and with what.
+// programs are the attacked programs and the attackers' tools.
 type programs struct {
 	inos, capsules string
-	pages          map[string]*page // that are open, by their browser
+	pages          map[string]*page // the open ones, by their browser
 }
 
 // close ends the browsers.
@@ -33,11 +33,12 @@ func (at programs) close() (err error) {
 	return err
 }
 
-// attack is what a stranger does to a node.
+// attack is an attack of a stranger on a node.
 type attack struct {
 	name  string
 	bound string
-	// run starts one, does it and says what it measured; held says whether the bound does.
+	// run begins, runs and ends one attack and returns what it measured; held says whether the
+	// bound holds.
 	run func(ctx context.Context, at programs) (measured string, held bool, err error)
 }
 

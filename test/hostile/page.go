@@ -16,11 +16,11 @@ import (
 	"inos/internal/identity"
 )
 
-// listen is where a browser can dial.
+// listen is an address that a browser can dial.
 const listen = "/ip4/127.0.0.1/udp/0/quic-v1/webtransport"
 
-// page is a browser that lends its machine, as test/browser/hostile.mjs opens it, with two
-// that it is connected to: somebody honest, who pings it all the time, and a stranger.
+// page is a browser that lends its machine, as test/browser/hostile.mjs opens it, with two peers
+// connected to it: an honest one that pings it all the time, and a stranger.
 type page struct {
 	browser string
 	driver  *exec.Cmd
@@ -33,7 +33,7 @@ type page struct {
 	pings
 }
 
-// answer is what the driver says to a line.
+// answer is the driver's answer to a line.
 type answer struct {
 	PeerID                    identity.PeerID
 	TurnMs, FrameMs, AnswerMs float64
@@ -85,10 +85,10 @@ func newPage(ctx context.Context, browser, capsules string) (*page, error) {
 }
 
 // warmWithin is how long a browser may take until it has done its first job: Firefox compiles the
-// kernel anew while it runs, which takes all cores for some time.
+// kernel again while it runs, which takes all cores for some time.
 const warmWithin = 2 * time.Minute
 
-// warm has the browser do honest jobs until one is done within a second.
+// warm runs honest jobs in the browser until one is done within a second.
 func (p *page) warm(ctx context.Context) error {
 	for began := time.Now(); ; {
 		start := time.Now()
@@ -103,7 +103,7 @@ func (p *page) warm(ctx context.Context) error {
 	}
 }
 
-// heard is what the driver says next.
+// heard reads the driver's next answer.
 func (p *page) heard() (a answer, err error) {
 	if !p.lines.Scan() {
 		return a, errors.Join(fmt.Errorf("the driver of %s has ended", p.browser), p.lines.Err())
@@ -124,7 +124,7 @@ func (p *page) ask(line string) (answer, error) {
 	return p.heard()
 }
 
-// begin forgets what was measured.
+// begin resets the measurements.
 func (p *page) begin() error {
 	p.forget()
 	_, err := p.ask("begin")
@@ -133,7 +133,7 @@ func (p *page) begin() error {
 
 func (p *page) resident() uint64 { return resident(p.driver.Process.Pid) }
 
-// gone waits until no capsule has a Worker. It returns how long that took.
+// gone waits until no capsule has a Worker. It returns the time that this took.
 func (p *page) gone(ctx context.Context) (time.Duration, error) {
 	began := time.Now()
 	for ctx.Err() == nil {
@@ -171,7 +171,7 @@ func (p *page) close() error {
 	return errors.Join(errs...)
 }
 
-// felt is what others felt of an attack.
+// felt is the effect of an attack on others.
 type felt struct {
 	ping, turn, frame, answer time.Duration
 	memory                    uint64
@@ -191,7 +191,7 @@ func (p *page) feels() (f felt, err error) {
 	return f, err
 }
 
-// holds reports whether others felt as little as is promised.
+// holds reports whether the effect on others is within the promised bound.
 func (f felt) holds() bool { return max(f.ping, f.turn, f.frame) < slowestPing }
 
 func (f felt) String() string {

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// stoppedFor is how long a node stands still.
+// stoppedFor is how long a node is stopped.
 const stoppedFor = 12 * time.Second
 
-// onPay are attacks of those who want a node's time without paying, and of a node that bills
-// time in which it did nothing.
+// onPay are attacks that take a node's time without paying, and one by a node that bills time in
+// which it did nothing.
 func onPay() []nativeAttack {
 	undisturbed := func(context.Context, *arena) error { return nil }
 	lot := uint64(100_000)
@@ -52,8 +52,8 @@ func stands(ctx context.Context, a *arena) error {
 	return a.node.Process.Signal(syscall.SIGCONT)
 }
 
-// buysLittle has a capsule that never ends run again and again, compiled the first time, for
-// the least there is.
+// buysLittle runs a capsule that never ends again and again, compiled the first time, for the least
+// possible amount.
 func buysLittle(ctx context.Context, a *arena) (string, bool, error) {
 	const times = 10
 	b, err := newBuyer(ctx, a)

@@ -11,21 +11,22 @@ import (
 	"inos/internal/mesh/p2p"
 )
 
-// pingEvery is how often the honest peer asks, and how often the memory is looked at.
+// pingEvery is the time between the honest peer's pings, and between samples of the memory.
 const pingEvery = 20 * time.Millisecond
 
-// pings are those of somebody honest, who asks a node all the time and looks at its memory.
+// pings are the pings of an honest peer, which pings a node all the time, and the samples of that
+// node's memory.
 type pings struct {
 	stop    context.CancelFunc
 	working sync.WaitGroup
 
 	mu      sync.Mutex
-	slowest time.Duration // of all pings since they were forgotten
+	slowest time.Duration // of all pings since forget
 	lost    error         // the first ping that failed
-	memory  uint64        // most that was resident since then, in bytes
+	memory  uint64        // the most resident memory since then, in bytes
 }
 
-// ping has m ask peer, and resident, until stop.
+// ping pings peer by m and samples resident, until end.
 func (p *pings) ping(ctx context.Context, m *p2p.Mesh, peer identity.PeerID, resident func() uint64) {
 	ctx, p.stop = context.WithCancel(ctx)
 	p.working.Go(func() {
@@ -76,14 +77,14 @@ func (p *pings) mostMemory() uint64 {
 	return p.memory
 }
 
-// forget begins anew.
+// forget resets the measurements.
 func (p *pings) forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.slowest, p.memory = 0, 0
 }
 
-// end ends them and waits for that.
+// end stops the pings and waits for that.
 func (p *pings) end() {
 	if p.stop != nil {
 		p.stop()

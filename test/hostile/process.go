@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// family is a process and all that come of it.
+// family is a process and all its descendants.
 func family(pid int) []int {
 	all := []int{pid}
 	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
@@ -26,8 +26,8 @@ func family(pid int) []int {
 	return all
 }
 
-// resident is what a process and all that come of it have in memory now, without what
-// they have of files: browsers' processes share hundreds of MiB of their program.
+// resident is the memory that a process and its descendants have now, in bytes, without mapped
+// files: browsers' processes share hundreds of MiB of their program.
 func resident(pid int) (total uint64) {
 	for _, pid := range family(pid) {
 		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -41,7 +41,7 @@ func resident(pid int) (total uint64) {
 	return total
 }
 
-// processor is how much of a processor's time they have used.
+// processor is the processor time that they have used.
 func processor(pid int) (total time.Duration) {
 	for _, pid := range family(pid) {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

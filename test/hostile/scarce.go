@@ -24,7 +24,7 @@ import (
 	"inos/internal/wire"
 )
 
-// onScarce are attacks of those who want what there is little of, for nothing.
+// onScarce are attacks that take scarce resources without paying.
 func onScarce() []nativeAttack {
 	honestly := "honest jobs succeed, pings below 200ms"
 	return []nativeAttack{
@@ -35,7 +35,7 @@ func onScarce() []nativeAttack {
 	}
 }
 
-// unmannered is a libp2p host of a fresh key that keeps to no limits, connected to the node.
+// unmannered is a libp2p host with a fresh key that ignores all limits, connected to the node.
 func unmannered(ctx context.Context, a *arena) (host.Host, peer.ID, error) {
 	h, err := libp2p.New(libp2p.NoListenAddrs, libp2p.ResourceManager(&network.NullResourceManager{}))
 	if err != nil {
@@ -51,7 +51,7 @@ func unmannered(ctx context.Context, a *arena) (host.Host, peer.ID, error) {
 	return h, info.ID, nil
 }
 
-// silent is peers that open all the streams they can and say nothing on them.
+// silent is peers that open all the streams they can and send nothing on them.
 func silent(peers int) func(context.Context, *arena) (string, bool, error) {
 	return func(ctx context.Context, a *arena) (string, bool, error) {
 		open := 0
@@ -83,7 +83,7 @@ func silent(peers int) func(context.Context, *arena) (string, bool, error) {
 	}
 }
 
-// honestMeanwhile runs good jobs of fresh peers while an attack goes on.
+// honestMeanwhile runs good jobs of fresh peers during an attack.
 func honestMeanwhile(ctx context.Context, a *arena, attack string) (string, bool, error) {
 	const jobs = 3
 	began := time.Now()
@@ -98,7 +98,7 @@ func honestMeanwhile(ctx context.Context, a *arena, attack string) (string, bool
 		slowest < slowestPing, err
 }
 
-// drips is jobs whose input comes a byte a second.
+// drips are jobs whose input comes a byte a second.
 func drips(ctx context.Context, a *arena) (string, bool, error) {
 	const jobs, length = 16, 100 << 20
 	var longest time.Duration
@@ -139,7 +139,7 @@ func drips(ctx context.Context, a *arena) (string, bool, error) {
 	return fmt.Sprintf("%s; the last one ended after %v", measured, longest.Round(time.Second)), held && longest < 25*time.Second, err
 }
 
-// opens sends the frame that opens a job of b's, which claims so much input.
+// opens sends the frame that opens a job of b's with this length of input.
 func (b *buyer) opens(s network.Stream, length uint64) error {
 	now := time.Now()
 	const lot = 1000
@@ -174,7 +174,7 @@ func writeFrame(s network.Stream, payload []byte) error {
 	return err
 }
 
-// junk is jobs of bytes that are no capsule, each another one.
+// junk are jobs of bytes that are no capsule, different ones each time.
 func junk(ctx context.Context, a *arena) (string, bool, error) {
 	const blobs, size = 300, 1 << 20
 	b, err := newBuyer(ctx, a)
@@ -187,7 +187,7 @@ func junk(ctx context.Context, a *arena) (string, bool, error) {
 	for i := range blobs {
 		bytes := make([]byte, size)
 		binary.BigEndian.PutUint64(bytes, uint64(i))
-		if b.library, err = b.shelve(); err != nil { // one would be full, as the node's is to be
+		if b.library, err = b.shelve(); err != nil { // a single one would be full, as the node's is to be
 			return "", false, err
 		}
 		blob, err := b.library.Seal("junk", bytes)

@@ -1,6 +1,6 @@
-// Package lossy is a path that loses and delays datagrams by a seeded random source: a UDP
-// relay on one address for a server on another. Tests and trials put it between two nodes,
-// where a network emulator would need privileges.
+// Package lossy is a path that loses and delays datagrams by a seeded random source: a UDP relay on
+// one address for a server on another. Tests and trials put it between two nodes where a network
+// emulator would need privileges.
 package lossy
 
 import (
@@ -14,33 +14,32 @@ import (
 	"time"
 )
 
-// Path says what becomes of a datagram, in either direction. The zero value passes each on
-// at once.
+// Path is the treatment of datagrams, in either direction. The zero value passes each on at once.
 type Path struct {
 	Seed uint64
 	Loss float64 // the share that is dropped, 0 to 1
-	// Each is delayed by Least to Most: those sent within that time overtake each other.
+	// Each datagram is delayed by Least to Most: those sent within that time overtake each other.
 	Least, Most time.Duration
-	// Lose says of a datagram from a client that it is lost besides. nil: of none. It is
-	// asked one datagram after the other of each client.
+	// Lose reports whether a datagram from a client is lost besides; nil: none is. It is called for
+	// the datagrams of each client one after the other.
 	Lose func(datagram []byte) bool
 }
 
 const (
 	maxDatagram = 64 << 10
-	// inFlight bounds what a relay holds; more is dropped, as any router does.
+	// inFlight bounds the datagrams in a relay; more are dropped, as any router does.
 	inFlight = 8192
 )
 
-// Relay passes datagrams between whoever sends to Addr and one server. Each sender has a
-// socket of its own towards the server. Close ends it.
+// Relay passes datagrams between clients that send to Addr and one server. Each client has a socket
+// of its own towards the server. Close ends it.
 type Relay struct {
 	path Path
 	in   *net.UDPConn
 	work sync.WaitGroup
 
 	mu      sync.Mutex
-	to      *net.UDPAddr // nil: nobody knows yet
+	to      *net.UDPAddr // nil: the server is not known yet
 	closed  bool
 	senders map[netip.AddrPort]*sender
 	flying  map[*time.Timer]struct{}
@@ -56,7 +55,7 @@ type sender struct {
 	up, down *rand.Rand
 }
 
-// Listen opens a relay on addr ("127.0.0.1:0"). It drops everything until To says where to.
+// Listen opens a relay on addr ("127.0.0.1:0"). It drops everything until To names the server.
 func Listen(addr string, path Path) (*Relay, error) {
 	at, err := netip.ParseAddrPort(addr)
 	if err != nil {
@@ -78,11 +77,11 @@ func (r *Relay) To(server netip.AddrPort) {
 	r.to = net.UDPAddrFromAddrPort(server)
 }
 
-// Addr is where clients send to.
+// Addr is the address for clients.
 func (r *Relay) Addr() netip.AddrPort { return r.in.LocalAddr().(*net.UDPAddr).AddrPort() }
 
-// Announce makes multiaddrs of the server, over UDP on IPv4, into those of the relay: give it
-// to a node that shall be reached over the relay alone. The relay leads to the first one.
+// Announce turns multiaddrs of the server, over UDP on IPv4, into those of the relay: give it to a
+// node that is to be reached over the relay alone. The relay leads to the first one.
 func (r *Relay) Announce(listening []string) (told []string) {
 	for i, addr := range listening {
 		part := strings.Split(addr, "/") // "", ip4, IP, udp, PORT, ...
@@ -105,13 +104,13 @@ func (r *Relay) Stats() Stats {
 	return r.stats
 }
 
-// Close drops what is on its way and returns when nothing of the relay runs any more.
+// Close drops the datagrams on their way and returns when nothing of the relay runs any more.
 func (r *Relay) Close() error {
 	r.mu.Lock()
 	r.closed = true
 	err := r.in.Close()
 	for _, s := range r.senders {
-		_ = s.out.Close() // nothing is read from it any more
+		_ = s.out.Close() // nothing more is read from it
 	}
 	for t := range r.flying {
 		if t.Stop() {
@@ -132,7 +131,7 @@ func (r *Relay) serve() {
 			if r.ended() {
 				return
 			}
-			continue // a datagram that was refused on its way back
+			continue // a datagram was refused on its way back
 		}
 		s := r.sender(from)
 		if s == nil {
@@ -148,7 +147,7 @@ func (r *Relay) serve() {
 	}
 }
 
-// sender is who sends from that address; nil when there is no way on.
+// sender returns the client with that address; nil when there is no path to the server.
 func (r *Relay) sender(from netip.AddrPort) *sender {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -184,8 +183,7 @@ func (r *Relay) ended() bool {
 	return r.closed
 }
 
-// pass has send called with a datagram when its time has come, or never. Only one goroutine
-// uses chance.
+// pass calls send with a datagram when its time has come, or never. Only one goroutine uses chance.
 func (r *Relay) pass(chance *rand.Rand, datagram []byte, send func([]byte)) {
 	lost, delay := chance.Float64() < r.path.Loss, r.path.Least
 	if span := r.path.Most - r.path.Least; span > 0 {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// tally counts allocations between start and done, by who asked for them. The
-// profiler notes every single one meanwhile, so nothing is timed.
+// tally counts the allocations between start and done, by their callers. The profiler records every
+// single one meanwhile, so that nothing can be timed.
 type tally struct {
 	rate   int
 	before map[string]int64
@@ -18,9 +18,9 @@ func (t *tally) start() {
 	t.before = byStack()
 }
 
-// done returns how many allocations taking events made in this project's code,
-// and how many Go's runtime made for itself. What a job's call and its answer, or
-// a heartbeat's decoding, take is in neither.
+// done returns how many allocations of taking events were made by this project's code, and how many
+// Go's runtime made for itself. Neither includes a job's call and its answer, or the decoding of a
+// heartbeat.
 func (t *tally) done() (ours, runtimes int64) {
 	runtime.MemProfileRate = t.rate
 	for stack, n := range byStack() {
@@ -30,7 +30,7 @@ func (t *tally) done() (ours, runtimes int64) {
 		}
 		switch {
 		case strings.Contains(stack, "runtime.acquireSudog\n"), strings.Contains(stack, "runtime.(*timer"):
-			runtimes += n // what a select or a timer takes from caches of the runtime's own
+			runtimes += n // what a select or a timer takes from the runtime's own caches
 		case strings.Contains(stack, "Capsules.Decode\n"), strings.Contains(stack, "main."):
 		case strings.Contains(stack, "capsule.(*Capsule).pump\n"), strings.Contains(stack, "capsule/sab.on"):
 			ours += n
@@ -42,8 +42,7 @@ func (t *tally) done() (ours, runtimes int64) {
 	return ours, runtimes
 }
 
-// byStack is the number of allocations so far by the names on their stacks, one a
-// line.
+// byStack is the number of allocations so far by the names on their stacks, one name a line.
 func byStack() map[string]int64 {
 	// The profile lags two collections behind.
 	for range 3 {

@@ -1,6 +1,5 @@
-// Command browser is the kernel's half of the capsule benchmark: it measures
-// capsules, and asks the page's peers to do the same by other means, in turns. It
-// prints a line of JSON for each figure.
+// Command browser is the kernel's half of the capsule benchmark: it measures capsules, and has the
+// page's peers do the same by other means, in turns. It prints a line of JSON for each figure.
 package main
 
 import (
@@ -63,7 +62,7 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-// flood is the module that all this is measured with.
+// flood is the module that all figures are measured with.
 func flood() []byte {
 	wasm, _ := jsinterop.Bytes(js.Global().Get("__capsules").Get("flood"))
 	return wasm
@@ -112,12 +111,12 @@ func end(c *capsule.Capsule) {
 
 func ms(d time.Duration) float64 { return float64(d) / 1e6 }
 
-// warmFrames are sent before anything is counted: the host's buffer grows with the
-// fullest ring it has seen.
+// warmFrames are sent before the count begins: the host's buffer grows with the fullest ring that
+// it has seen.
 const warmFrames = 200_000
 
-// flooding lets n capsules send frames frames each and returns frames per second in
-// total. t, if not nil, is started when all runs steadily.
+// flooding lets n capsules send frames frames each and returns frames per second in total. t, if
+// not nil, is started when all capsules run steadily.
 func flooding(ctx context.Context, mod capsule.Module, n, frames int, t *tally) (rate float64, err error) {
 	var got, bytes int
 	all := make([]*capsule.Capsule, n)
@@ -189,10 +188,9 @@ func events(ctx context.Context, mod capsule.Module) error {
 	return nil
 }
 
-// payloads compares jobs whose input is *payload bytes, one after the other, with
-// plain copies of the same Go slice. A job is the whole of it: room asked for, one
-// copy, the job's call and its answer. All memory was written to before, on both
-// sides: the first rounds do not count.
+// payloads compares jobs whose input is *payload bytes, one after the other, with plain copies of
+// the same Go slice. A job is all of it: the request for room, one copy, the job's call and its
+// answer. All memory was written to before, on both sides: the first rounds do not count.
 func payloads(ctx context.Context, mod capsule.Module) error {
 	c, err := open(ctx, mod, capsule.Config{MemoryLimit: 256 << 20, Heartbeat: time.Second})
 	if err != nil {
@@ -238,8 +236,8 @@ func payloads(ctx context.Context, mod capsule.Module) error {
 	return nil
 }
 
-// spawning measures a Runtime as it comes, which keeps a Worker ready, and then
-// one that does not, in turns with a bare Worker.
+// spawning measures a Runtime with its default, which keeps a Worker ready, and then one without,
+// in turns with a bare Worker.
 func spawning(ctx context.Context, _ capsule.Module) error {
 	var bare []float64
 	measure := func(by string, cfg sab.Config, between func() error) error {
@@ -301,5 +299,5 @@ func smallJobs(ctx context.Context, _ capsule.Module) error {
 	return nil
 }
 
-// spareLoads is more than the next spare Worker takes to be loaded.
+// spareLoads is longer than the next spare Worker takes to load.
 const spareLoads = 250 * time.Millisecond

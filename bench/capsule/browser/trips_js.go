@@ -10,30 +10,30 @@ import (
 	"inos/internal/capsule"
 )
 
-// contestants answer the same question by other means: see peers.ts.
+// contestants answer the same question by other means; see peers.ts.
 var contestants = []string{"atomics", "spinning", "postMessage", "comlink"}
 
-// batch is how many trips in a row one sample of their median is the mean of: the
-// browser's clock ticks at 5 µs, about as long as a trip takes.
+// batch is the number of trips in a row whose mean is one sample of the median: the browser's clock
+// ticks at 5 µs, about as long as a trip takes.
 const batch = 20
 
-// roundTrips asks again as soon as the answer is there.
+// roundTrips asks again as soon as the answer has come.
 func roundTrips(ctx context.Context, mod capsule.Module) error {
 	return trips(ctx, mod, "command", *tripsATurn, 0, batch)
 }
 
-// pause lies between an answer and the next command of a paced trip: long enough
-// for both threads to fall asleep.
+// pause is the time between an answer and the next command of a paced trip: long enough for both
+// threads to fall asleep.
 const pause = 3 * time.Millisecond
 
-// pacedTrips asks now and then, as a person or a timer does. The clock's tick is
-// small beside them, so each is a sample.
+// pacedTrips asks with pauses, as a person or a timer does. The clock's tick is small beside such
+// trips, so that each is a sample.
 func pacedTrips(ctx context.Context, mod capsule.Module) error {
 	return trips(ctx, mod, "paced", max(*tripsATurn/50, 4), pause, 1)
 }
 
-// trips lets everybody ask n times a turn, in turns, and prints the median of the
-// means of batches and the p99 of single trips.
+// trips asks each contestant n times a turn, in turns, and prints the median of the means of
+// batches and the p99 of single trips.
 func trips(ctx context.Context, mod capsule.Module, what string, n int, pause time.Duration, batch int) error {
 	c, err := open(ctx, mod, capsule.Config{Heartbeat: time.Second})
 	if err != nil {
@@ -59,7 +59,7 @@ func trips(ctx context.Context, mod capsule.Module, what string, n int, pause ti
 	for round := range *rounds + 1 {
 		n := n
 		if round == 0 {
-			n /= 4 // until the engine has compiled what is hot
+			n /= 4 // until the engine has compiled the hot code
 		}
 		mine, err := own(n)
 		if err != nil {

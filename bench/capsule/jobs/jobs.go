@@ -1,5 +1,5 @@
-// Package jobs measures what a supervisor over a runtime does with small jobs. It is the
-// same program natively and in a browser.
+// Package jobs measures small jobs on a supervisor over a runtime. It is the same program natively
+// and in a browser.
 package jobs
 
 import (
@@ -14,17 +14,17 @@ import (
 	"inos/internal/wire"
 )
 
-// AtOnce is as many jobs as a node's supervisor has slots.
+// AtOnce is the number of slots of a node's supervisor.
 const AtOnce = supervisor.DefaultMaxCapsules
 
-// Figure is of jobs of 64 bytes.
+// Figure is the result for jobs of 64 bytes.
 type Figure struct {
 	Name  string
 	Times []float64 // of each, in milliseconds
 	Rate  float64   // jobs a second
 }
 
-// blobs is a supervisor.Blobs of one capsule.
+// blobs is a supervisor.Blobs with one capsule.
 type blobs struct {
 	cid  capsule.CID
 	wasm []byte
@@ -34,8 +34,8 @@ func (b blobs) Get(context.Context, capsule.CID) ([]byte, capsule.Manifest, erro
 	return b.wasm, capsule.Manifest{CID: b.cid}, nil
 }
 
-// Measure has the capsule flood echo 64 bytes again and again, atOnce jobs at a time, for
-// as long as it is told, after a tenth of that to get warm.
+// Measure lets the capsule flood echo 64 bytes again and again, atOnce jobs at a time, for the time
+// long, after a tenth of that as a warm-up.
 func Measure(ctx context.Context, rt capsule.Runtime, wasm []byte, atOnce int, long time.Duration) (Figure, error) {
 	have := blobs{capsule.SumCID(wasm), wasm}
 	s, err := supervisor.New(supervisor.Config{Runtime: rt, Codec: wire.Capsules{}, Blobs: have})
@@ -72,7 +72,7 @@ func Measure(ctx context.Context, rt capsule.Runtime, wasm []byte, atOnce int, l
 	panic("unreachable")
 }
 
-// together does jobs, atOnce at a time, for long.
+// together runs jobs for the time long, atOnce at a time.
 func together(atOnce int, long time.Duration, job func() error) (times []float64, took time.Duration, err error) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup

@@ -9,7 +9,7 @@ import (
 	"inos/internal/capsule"
 )
 
-// measureJobs prints what a supervisor does with jobs of 64 bytes: one after the other, and
+// measureJobs prints the figures of a supervisor with jobs of 64 bytes: one after the other, and
 // eight at a time.
 func measureJobs(ctx context.Context, rt capsule.Runtime, wasm []byte) error {
 	for _, atOnce := range []int{1, jobs.AtOnce} {

@@ -1,5 +1,5 @@
-// Command relay runs one lossy path until it is interrupted, and prints its address. It is
-// for trials by hand and for tests that are no Go programs.
+// Command relay runs one lossy path until it is interrupted, and prints its address. It is for
+// trials by hand and for tests that are not Go programs.
 package main
 
 import (

@@ -1,5 +1,4 @@
-// Package flow is what the two sides of the mesh's test feed each other, and how they
-// add it up.
+// Package flow is the data that the two sides of the mesh's test send each other, and its checksum.
 package flow
 
 import (
@@ -9,9 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// Source gives Left bytes of numbers, adds itself up, and notes how far its reader
-// was ahead of what was taken. Read is for one goroutine; Taken may be called from
-// another.
+// Source gives Left bytes of numbers, computes their sum, and records how far its reader was ahead
+// of what was taken. Read is for one goroutine; Took may be called from another.
 type Source struct {
 	left        int
 	sum         hash.Hash
@@ -37,19 +35,19 @@ func (s *Source) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Took hears how many bytes the other side has by now.
+// Took takes in how many bytes the other side has by now.
 func (s *Source) Took(total uint64) { s.taken.Store(int64(total)) }
 
-// Bytes is how many were read so far.
+// Bytes is the number of bytes read so far.
 func (s *Source) Bytes() int64 { return s.read.Load() }
 
-// Ahead is the most that was read and not yet taken.
+// Ahead is the largest number of bytes that were read and not yet taken.
 func (s *Source) Ahead() int64 { return s.ahead.Load() }
 
-// Sum is the SHA-256 of what was read.
+// Sum is the SHA-256 of the bytes that were read.
 func (s *Source) Sum() []byte { return s.sum.Sum(nil) }
 
-// Swallow reads r to its end and returns the SHA-256 of it; onTaken hears the total.
+// Swallow reads r to its end and returns its SHA-256; onTaken gets the total.
 func Swallow(r io.Reader, onTaken func(uint64)) (sum []byte, total uint64, err error) {
 	h := sha256.New()
 	buf := make([]byte, 16<<10)

@@ -15,13 +15,13 @@ import (
 	"inos/test/browser/mesh/flow"
 )
 
-// eaten is what a node fed the browser.
+// eaten is the stream that a node fed the browser.
 type eaten struct {
 	sum   string
 	total uint64
 }
 
-// HandleFeed takes a stream; "held" only after release is closed.
+// HandleFeed reads a stream; "held" only after release is closed.
 func (h handler) HandleFeed(ctx context.Context, _ identity.PeerID, call mesh.FeedCall, r io.ReadCloser, onTaken func(uint64)) mesh.FeedEnd {
 	if call.Capsule == "held" {
 		select {
@@ -40,7 +40,7 @@ func (h handler) HandleFeed(ctx context.Context, _ identity.PeerID, call mesh.Fe
 
 const feedSize = 32 << 20
 
-// windows is more than the browser and QUIC keep of a stream that is not read.
+// windows is more than the browser and QUIC buffer of a stream that is not read, in bytes.
 const windows = 16 << 20
 
 func testFeeds(a addresses, m *p2p.Mesh, h handler, job func(ctx context.Context, p identity.PeerID, method string, input []byte) (string, error)) {
@@ -67,7 +67,7 @@ func testFeeds(a addresses, m *p2p.Mesh, h handler, job func(ctx context.Context
 			ended <- end
 			failed <- err
 		}()
-		// It stands still once two looks a hundred round trips apart see the same.
+		// The stream stands still once two looks a hundred round trips apart see the same count.
 		for before := int64(-1); before != s.Bytes() || before == 0; {
 			before = s.Bytes()
 			for range 100 {

@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// addresses, from the command line: plain node, a mesh node, another behind it,
-// two that will be killed.
+// addresses are those of the command line: a plain node, a mesh node, another behind it, and two
+// that will be killed.
 type addresses struct{ plain, node, far, victim, plainVictim string }
 
 var passed, failed int
 
-// test runs f and prints how it went. A test that fails panics with fail; one
-// that does not end with its context is left behind and has failed.
+// test runs f and prints its result. A test that fails panics with fail; one that does not end with
+// its context is abandoned and has failed.
 func test(name string, f func(ctx context.Context)) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -68,5 +68,5 @@ func main() {
 	testStranger(a)
 	testMesh(a)
 	fmt.Printf("done %d passed, %d failed\n", passed, failed)
-	select {} // the browser still has timers of ours; the runner closes the page
+	select {} // the browser still has timers of this program; the runner closes the page
 }

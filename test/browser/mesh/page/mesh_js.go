@@ -26,7 +26,7 @@ import (
 	"inos/internal/wire"
 )
 
-// handler is what nodes find in the browser.
+// handler is the browser's mesh.Handler.
 type handler struct {
 	blob    mesh.Blob
 	release chan struct{} // closed when a feed may be read
@@ -74,7 +74,7 @@ func idOf(addr string) identity.PeerID {
 	return identity.PeerID(addr[strings.LastIndex(addr, "/")+1:])
 }
 
-// eventually tries f until it is content or ctx ends.
+// eventually tries f until it returns no error or ctx ends.
 func eventually(ctx context.Context, f func() error) {
 	for {
 		err := f()
@@ -89,8 +89,8 @@ func eventually(ctx context.Context, f func() error) {
 	}
 }
 
-// testStranger joins through a node that is go-libp2p and kad-dht and nothing of
-// ours: its identify and its directory have to do.
+// testStranger joins through a node that is go-libp2p and kad-dht only: its identify and its
+// directory must suffice.
 func testStranger(a addresses) {
 	test("an unmodified node with kad-dht takes our provider record", func(ctx context.Context) {
 		_, key, err := ed25519.GenerateKey(rand.Reader)
@@ -180,7 +180,7 @@ func testMesh(a addresses) {
 			return err
 		})
 		fmt.Printf("     first find %.0f ms after start\n", ms(time.Since(start)))
-		eventually(ctx, func() error { // a node the browser is not connected to yet
+		eventually(ctx, func() error { // of a node that the browser is not connected to yet
 			ps, err := m.Find(ctx, "far")
 			if err == nil && (len(ps) != 1 || ps[0].Peer != far) {
 				err = fmt.Errorf("found %d", len(ps))

@@ -24,8 +24,8 @@ import (
 	"inos/internal/mesh/p2p/webtransport"
 )
 
-// firstBack is the first byte of the peer's first stream to us; no length of a
-// protocol's name comes near it.
+// firstBack is the first byte of the peer's first stream to this side; the length of a protocol's
+// name is never near it.
 const firstBack = 100
 
 // open starts a stream of a test protocol.
@@ -36,9 +36,8 @@ func open(ctx context.Context, c transport.CapableConn, name string) network.Mux
 	return s
 }
 
-// rest waits until JavaScript holds no more than this many of our waiters. Their
-// promises may be a few more: Firefox settles some of a reset stream only when
-// the session ends.
+// rest waits until JavaScript holds no more than this many waiters. Their promises may be a few
+// more: Firefox settles some of a reset stream only when the session ends.
 func rest(ctx context.Context, t *webtransport.Transport, waiters int) {
 	for {
 		w, p := t.Pending()
@@ -177,7 +176,7 @@ func testTransport(a addresses) {
 		noErr(err)
 		noErr(s.Close())
 	})
-	// More than a browser lets a peer have open: what has ended makes room, however it ended.
+	// More than a browser lets a peer have open: an ended stream makes room, whatever ended it.
 	for _, how := range []string{"closed by both", "peer resets", "browser resets"} {
 		test("the peer opens 300 streams to the browser, one after the other: "+how, func(ctx context.Context) { comeBack(ctx, c, how[0], 300) })
 	}
@@ -224,7 +223,7 @@ func testTransport(a addresses) {
 		_, err = t.Dial(ctx, bad, info.ID)
 		must(errors.Is(err, webtransport.ErrHandshake), "%v", err)
 		fmt.Printf("     %v\n", err)
-		// A hash the peer does not vouch for, beside the right ones.
+		// A hash that the peer does not vouch for, beside the right ones.
 		more, err := ma.NewMultiaddr(addr.String() + wrong)
 		noErr(err)
 		_, err = t.Dial(ctx, more, info.ID)
@@ -298,7 +297,7 @@ func testTransport(a addresses) {
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// measure prints what a stream does.
+// measure prints the figures of a stream.
 func measure(c transport.CapableConn) {
 	test("latency and throughput", func(ctx context.Context) {
 		s := open(ctx, c, "echo")
@@ -345,7 +344,7 @@ func measure(c transport.CapableConn) {
 	})
 }
 
-// comeBack has the peer open n streams, one after the other, which end as how says.
+// comeBack lets the peer open n streams, one after the other, which end as how says.
 func comeBack(ctx context.Context, c transport.CapableConn, how byte, n uint16) {
 	s := open(ctx, c, "back")
 	_, err := s.Write(binary.BigEndian.AppendUint16([]byte{how}, n))
@@ -355,7 +354,7 @@ func comeBack(ctx context.Context, c transport.CapableConn, how byte, n uint16) 
 		noErr(err)
 		var first [1]byte
 		_, err = io.ReadFull(in, first[:])
-		if err != nil || first[0] < firstBack { // the peer's identify wants to know us
+		if err != nil || first[0] < firstBack { // the peer's identify opened it
 			noErr(in.Reset())
 			continue
 		}

@@ -15,8 +15,8 @@ import (
 	"inos/test/browser/mesh/flow"
 )
 
-// HandleFeed takes a stream and says its SHA-256, at once, or for "held" after a job
-// has said "release".
+// HandleFeed reads a stream and reports its SHA-256, at once, or for "held" after a job has said
+// "release".
 func (w *worker) HandleFeed(ctx context.Context, _ identity.PeerID, call mesh.FeedCall, r io.ReadCloser, onTaken func(uint64)) mesh.FeedEnd {
 	if call.Capsule == "held" {
 		select {
@@ -36,8 +36,8 @@ func (w *worker) HandleFeed(ctx context.Context, _ identity.PeerID, call mesh.Fe
 	return mesh.FeedEnd{Message: fmt.Sprintf("%x", sum), Taken: total}
 }
 
-// feedBack streams to whoever asks, over the connection it came by: as many bytes as
-// input says. It answers "taken sum ahead".
+// feedBack streams to the caller, over the connection of the call: as many bytes as input says. It
+// answers "taken sum ahead".
 func (w *worker) feedBack(ctx context.Context, to identity.PeerID, id string, input []byte) ([]byte, error) {
 	size, err := strconv.Atoi(string(input))
 	if err != nil {

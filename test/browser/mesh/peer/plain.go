@@ -20,7 +20,7 @@ import (
 	"github.com/multiformats/go-multihash"
 )
 
-// runPlain is libp2p.New and protocols to try a transport with.
+// runPlain runs libp2p.New with protocols that try a transport.
 func runPlain() error {
 	h, err := libp2p.New(libp2p.ListenAddrStrings(listen), libp2p.ResourceManager(&network.NullResourceManager{}))
 	if err != nil {
@@ -72,7 +72,7 @@ func runPlain() error {
 			time.Sleep(time.Minute)
 			return nil
 		},
-		"/test/watch": func(s network.Stream) error { // notes how the stream ends
+		"/test/watch": func(s network.Stream) error { // reports how the stream ends
 			_, err := s.Write([]byte{1})
 			if err == nil {
 				_, err = io.Copy(io.Discard, s)
@@ -88,7 +88,7 @@ func runPlain() error {
 			_, _ = io.ReadFull(s, make([]byte, 1))
 			return errors.New("as asked")
 		},
-		"/test/back": func(s network.Stream) error { // opens streams to whoever asks
+		"/test/back": func(s network.Stream) error { // opens streams to the caller
 			var ask [3]byte // how they end, and how many
 			if _, err := io.ReadFull(s, ask[:]); err != nil {
 				return err
@@ -116,7 +116,7 @@ func runPlain() error {
 			_, err := s.Write(ask[:])
 			return err
 		},
-		"/test/providers": func(s network.Stream) error { // of a capability, as the DHT here knows them
+		"/test/providers": func(s network.Stream) error { // of a capability, as the DHT here has them
 			capability, err := io.ReadAll(s)
 			if err != nil {
 				return err

@@ -27,10 +27,10 @@ import (
 type worker struct {
 	m  *p2p.Mesh
 	mu sync.Mutex
-	// heard are the profiles that came; hung counts the "hang" jobs that ended.
+	// heard are the profiles that arrived; hung counts the "hang" jobs that ended.
 	heard map[identity.PeerID]mesh.Profile
 	hung  chan error
-	// released says that "held" feeds may be read; feeding is the one to the browser.
+	// released allows "held" feeds to be read; feeding is the one to the browser.
 	released chan struct{}
 	feeding  atomic.Pointer[flow.Source]
 }
@@ -120,7 +120,7 @@ func (w *worker) do(ctx context.Context, from identity.PeerID, call mesh.JobCall
 		return nil, nil
 	case "feed", "feed:held":
 		return w.feedBack(ctx, from, strings.TrimPrefix(call.Job.Method, "feed:"), input)
-	case "fed": // how much of it was sent
+	case "fed": // how much of the feed was sent
 		if s := w.feeding.Load(); s != nil {
 			return fmt.Append(nil, s.Bytes()), nil
 		}

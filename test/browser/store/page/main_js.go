@@ -26,7 +26,7 @@ import (
 	"inos/internal/wire"
 )
 
-// boundLog is what the log takes while it is killed, in bytes.
+// boundLog is the bound of the log while the process is killed, in bytes.
 const boundLog = 1 << 20
 
 var (
@@ -65,7 +65,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	every := 300 // so that there are some; a long log has them as rarely as in real life
+	every := 300 // so that there are some; a long log has them as rarely as in use
 	if args[0] == "open" || len(args) > 2 && len(args[2]) > 5 {
 		every = 0
 	}
