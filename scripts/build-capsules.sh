@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 # The most memory a capsule may ever be given, in bytes; hosts may give less.
 MAX_MEMORY=$((1 << 30))
 STACK=$((256 << 10))
-# What it has from its start: enough for the rings and for the input and output of small
+# The memory that it has from its start: enough for the rings and for the input and output of small
 # jobs. A memory that has grown cannot be used for another job in a browser.
 INITIAL_MEMORY=$((1 << 20))
 
@@ -37,14 +37,14 @@ flags=(--sysroot "$WASM_SYSROOT" -C target-feature=+atomics,+bulk-memory,+mutabl
     # sha2's own SIMD code loops where its plain code is unrolled. Under wazero, which
     # looks for termination at every turn of a loop, that is 3.5 times slower.
     --cfg 'sha2_256_backend="soft"'
-    # The stack lies lowest in the memory and grows down: used up, it traps, and the
-    # host sees by the stack pointer what the trap was.
+    # The stack is the lowest part of the memory and grows down: when it is used up it traps, and
+    # the host recognises that trap by the stack pointer.
     -C "link-arg=-zstack-size=$STACK" -C link-arg=--export=inos_control -C link-arg=--export=__stack_pointer)
 # Not RUSTFLAGS, which cargo cuts at spaces: the sysroot's path may have some.
 encoded=$(IFS=$'\x1f' && echo "${flags[*]}")
 
-# quietly COMMAND... leaves out what rustc says each time of atomics, which are what we
-# want; everything else is shown.
+# quietly COMMAND... omits rustc's regular warnings about atomics, which are intended, and shows
+# everything else.
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
 quietly() {
@@ -54,8 +54,8 @@ quietly() {
     return "$code"
 }
 
-# One cargo run a capsule: within one, cargo would give the SDK the features that
-# any of them asks for to all of them.
+# One cargo run for each capsule: within one run, cargo would give all of them the SDK features that
+# any of them asks for.
 for package in "${packages[@]}"; do
     (
         cd capsules
@@ -78,7 +78,7 @@ for name in "${names[@]}"; do
     fi
     files+=("$to")
 done
-# What an older commit left there is not one of this one's.
+# Removes what an older commit left there.
 if [ $# -eq 0 ]; then
     for old in build/capsules/*.wasm; do
         [[ " ${files[*]} " == *" $old "* ]] || rm -f "$old"

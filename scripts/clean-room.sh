@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# What the README's first commands do on a fresh machine: a minimal Debian of this
-# machine's release and package sources, in a private folder, with what the README
-# says is needed beforehand put in and nothing else. The commit of HEAD is cloned
-# there. Without what is needed, make demo says so in one line and leaves nothing, as
-# root and as a user; then root's make demo and the shell stage of the tests must pass.
+# Runs the README's first commands as on a fresh machine: a minimal Debian of this machine's release
+# and package sources, in a private folder, with the README's prerequisites and nothing else. The
+# commit of HEAD is cloned there. Without the prerequisites, make demo must say so in one line and
+# leave nothing, as root and as a user; then root's make demo and the shell stage of the tests must
+# pass.
 #
-# Of this machine come the names of the network, its certificates and what the package
-# managers are configured with; what a command needs besides, the project's own set-up
-# installs. Debian's packages are kept between runs in
-# ${XDG_CACHE_HOME:-~/.cache}/inos/clean-room. Needs root, or sudo without a password.
+# This machine provides the names of the network, its certificates and the configuration of the
+# package managers; the project's own set-up installs whatever else a command needs. Debian's
+# packages are kept between runs in ${XDG_CACHE_HOME:-~/.cache}/inos/clean-room. Needs root, or sudo
+# without a password.
 #
 # With a command it runs that in the clone, as root, in place of make demo and what
 # follows: scripts/clean-room.sh make -j8 demo
@@ -33,7 +33,7 @@ if [ "${1:-}" != --inside ]; then
     fi
     CLEAN_ROOM_GO=$(go env GOROOT) CLEAN_ROOM_GO_ENV=$(go env GOENV)
     export CLEAN_ROOM_GO CLEAN_ROOM_GO_ENV
-    # In place of this process, so that who ends this one ends that one.
+    # In place of this process, so that a signal to this one ends that one.
     exec ${as_root[@]+"${as_root[@]}"} scripts/in-private.sh scripts/clean-room.sh --inside "$@"
 fi
 
@@ -51,7 +51,7 @@ flock --nonblock "$kept" || { echo "clean-room: waits for another one"; flock "$
 passed=0 failed=0
 trap 'printf "\n%d passed, %d failed\n" "$passed" "$failed"' EXIT
 
-# stage NAME WHAT COMMAND... runs one stage; what comes after a failed one needs it.
+# stage NAME WHAT COMMAND... runs one stage; the stages after a failed one depend on it.
 stage() {
     local name=$1 what=$2 began=$SECONDS how=passed
     failed=1
@@ -74,8 +74,8 @@ passed_on() {
     env -0 | grep -zE '^([a-z]+_proxy|[A-Z]+_PROXY|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|CURL_CA_BUNDLE|GIT_SSL_[A-Z]+|GO(PROXY|NOPROXY|PRIVATE|SUMDB|NOSUMDB|INSECURE|AUTH)|CARGO_(HTTP|NET|REGISTRIES|REGISTRY|SOURCE)_[A-Z0-9_]+|(npm_config|NPM_CONFIG)_(registry|REGISTRY|cafile|CAFILE|https?_proxy|noproxy|strict_ssl))=' || true
 }
 
-# copied PATH... copies files and folders of this machine into the room, where they
-# were; what is not there is left out.
+# copied PATH... copies files and folders of this machine into the room, to the same paths; missing
+# ones are left out.
 copied() {
     local path
     for path in "$@"; do
@@ -114,7 +114,7 @@ bootstrap() {
         "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$ROOM" "${sources[@]}"
 }
 
-# furnish mounts and copies what a running machine has, and makes the user.
+# furnish mounts and copies what a running machine has, and creates the user.
 furnish() {
     local home device variables
     mount -t proc proc "$ROOM/proc"
@@ -168,8 +168,8 @@ built() {
     cloned
 }
 
-# files prints what is in the room, without what Go counts about itself. A folder's
-# time changes by what comes and goes in it.
+# files prints the room's files, without Go's own counters. A folder's time changes when something
+# in it is created or removed.
 files() { find "$ROOM" -xdev -path '*/.config/go/telemetry' -prune -o -type d -printf '%p\n' -o -printf '%p %s %T@\n' | sort; }
 
 # told USER WORD... : make demo fails, in one line that has all words, and changes nothing.
@@ -194,7 +194,7 @@ nothing_there() {
     told newcomer "Go 1." "Node.js" npm Chromium "a Rust toolchain"
 }
 
-# put_in brings what the README says is needed beforehand.
+# put_in installs the README's prerequisites.
 put_in() {
     local npm
     mkdir -p "$ROOM/usr/local/go"
@@ -216,7 +216,7 @@ no_root() {
     ! grep -E 'Go 1\.|Node\.js|npm' "$PRIVATE/line" || fail "what is there was named"
 }
 
-# What root installed is everybody's.
+# All users can use what root installed.
 everybodys() { as newcomer scripts/setup.sh base rust chromium; }
 
 { # read as a whole before it runs: an edit meanwhile changes nothing

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# Regenerates capsules/sdk/src/generated from schema/system/v1. The result is
-# committed, so only who changes the schema needs this: capnp (apt-get install
-# capnproto), go, cargo. The plugin is capnpc-rust of the version below, built
-# once into the user's cache.
+# Regenerates capsules/sdk/src/generated from schema/system/v1. The result is committed, so that
+# only a change of the schema needs this: capnp (apt-get install capnproto), go, cargo. The plugin
+# is capnpc-rust of the version below, built once into the user's cache.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -29,9 +29,9 @@ export PRIVATE
 unshare --mount --propagation private --pid --fork --kill-child --mount-proc "$@" {life}<&- &
 unshared=$!
 
-# Of a process namespace whose first process is killed none is left, and no mount of
-# theirs; unshare ends after that. It is stopped so that it does not start the first
-# one meanwhile.
+# When the first process of a process namespace is killed, none of the others and none of their
+# mounts is left; unshare ends after that. It is stopped so that it does not start the first process
+# meanwhile.
 end() {
     local first
     kill -STOP "$unshared" || return

@@ -77,7 +77,7 @@ async function* filesIn(folder) {
   }
 }
 
-/** What goes into the package: where it comes from, its path there, and whether its name is its content's. */
+/** The files of the package: their source, their path in it, and whether their name is their content's hash. */
 async function gather() {
   const files = [];
   for await (const from of filesIn(options.web)) {
@@ -102,7 +102,7 @@ async function named(from, path) {
   return { from, path: path(digest.toString('hex').slice(0, 16)), immutable: true, cid: cidOf(digest) };
 }
 
-/** Writes the file and what it is compressed to; returns its line of build.json. */
+/** Writes the file and its compressed forms; returns its line of build.json. */
 async function place({ from, path, immutable }) {
   const to = join(options.out, path);
   await mkdir(dirname(to), { recursive: true });
@@ -119,7 +119,7 @@ async function place({ from, path, immutable }) {
   return line;
 }
 
-/** The path of bytes in a coding: from the cache, or made now. */
+/** The path of the bytes in a coding: from the cache, or compressed now. */
 async function compressed({ name, suffix, level, compress }, bytes, digest, path) {
   const kept = join(cache, `${digest}-${level}${suffix}`);
   try {

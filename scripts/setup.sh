@@ -30,7 +30,7 @@ packages=() # apt's names for it
 ask() { people+=("$1"); }
 need() { missing+=("$1") packages+=("${@:2}"); }
 
-# The folder / is no module: in ours, an older Go would fetch the one of go.mod.
+# The folder / is not in a module: in this project's, an older Go would fetch the one of go.mod.
 go_env() { (cd / && go env "$@" 2>/dev/null) || true; }
 
 look_for_go() {
@@ -48,7 +48,7 @@ look_for_go() {
     ask "Go $wanted or later (https://go.dev/dl; ${found:-the one} in PATH is too old)"
 }
 
-# What the packages of web/package-lock.json run on: 20.19, 22.13, 23.5 and later.
+# The versions that the packages of web/package-lock.json run on: 20.19, 22.13, 23.5 and later.
 look_for_node() {
     local found wanted="Node.js 20.19, 22.13 or later with npm (https://nodejs.org/en/download"
     if ! have node; then ask "$wanted)"; return; fi
@@ -117,7 +117,7 @@ look() {
 
 listed() { local all; all=$(printf '%s, ' "$@"); echo "${all%, }"; }
 
-# may_install sets as_root to what makes a command root's.
+# may_install sets as_root to the command prefix that runs a command as root.
 as_root=()
 may_install() {
     have apt-get || return
@@ -136,7 +136,7 @@ if [ ${#people[@]} -gt 0 ] || ! may_install; then
     fail "please install: $(listed ${people[@]+"${people[@]}"} ${missing[@]+"${missing[@]}"})$debian"
 fi
 
-# One at a time: make runs several rules at once. Who waited looks again.
+# One at a time: make runs several rules at once. A process that has waited checks again.
 if have flock; then
     exec 9<scripts/setup.sh
     flock 9

@@ -1,6 +1,6 @@
-// 2,000 dispatches at once, more than the kernel has in flight, in both browsers: all are
-// done; what is asked meanwhile is answered; and as many cancels all get through. Needs
-// `make dist native`. Argument: the browsers. Ends with "N passed, M failed".
+// 2,000 dispatches at once, more than the kernel has in flight, in both browsers: all are done,
+// calls meanwhile are answered, and as many cancels all get through. Needs `make dist native`.
+// Argument: the browsers. Ends with "N passed, M failed".
 import { inPage, launchChromium, openPage } from './lib/chromium.mjs';
 import { launchFirefox } from './lib/firefox.mjs';
 import { startNode, stopNode } from './lib/nodes.mjs';

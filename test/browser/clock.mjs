@@ -104,14 +104,14 @@ async function work(page, when) {
   equal(seen, { text: 'sha256 2cf24dba', paid: true, elsewhere: true, held: 0 }, `a job ${when}`);
 }
 
-/** As the kernel says it: "1m40s ahead of". */
+/** The kernel's form of it: "1m40s ahead of". */
 function said(ahead) {
   const s = Math.abs(ahead) / SECOND;
   const parts = [s >= 3600 && `${Math.floor(s / 3600)}h`, s >= 60 && `${Math.floor(s / 60) % 60}m`, `${s % 60}s`];
   return `${parts.filter(Boolean).join('')} ${ahead < 0 ? 'behind' : 'ahead of'} 1 of 1 peers`;
 }
 
-/** Waits until the page tells of the clock as it has to, if at all. */
+/** Waits until the page reports the clock as it must, if at all. */
 async function told(page, ahead, when) {
   const wrong = Math.abs(ahead) > 60 * SECOND;
   const seen = await inPage(
@@ -147,7 +147,7 @@ async function told(page, ahead, when) {
   if (wrong) equal(seen.log[0], 'warn', `the log ${when}`);
 }
 
-/** What a job that finds no node says. */
+/** The text of the error of a job that finds no node. */
 async function nobody(page, ahead) {
   const seen = await inPage(page, async () => {
     const { ledgerId } = await inos.status();
@@ -200,7 +200,8 @@ async function test(name, open, ahead, jumps) {
   }
 }
 
-/** Beside a node whose clock is `ahead` the page's own seems to be behind: its kernel's word on it is the same as if it were. */
+/** Beside a node whose clock is `ahead` the page's own seems to be behind: its kernel reports the
+ * same as if it were. */
 async function beside(name, open, ahead) {
   const worker = await startNode('wrong', WORKER, { program: wrong, env: { INOS_CLOCK_AHEAD: `${ahead / SECOND}s` } });
   const server = await serve(0, [worker]);

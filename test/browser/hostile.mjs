@@ -81,7 +81,8 @@ const does = {
   workers: () => inPage(page, () => hostile.workers()),
 };
 
-/** Before the kernel's script: notes which Workers have a capsule, and says so. Those that wait for one have none. */
+/** Runs before the kernel's script: records which Workers have a capsule, and reports it. Workers
+ * that wait for one have none. */
 const noting = `{
   const busy = new Set();
   globalThis.Worker = class extends Worker {

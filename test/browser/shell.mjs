@@ -1,7 +1,6 @@
-// The shell's bad days, in Chromium: what is missing, broken, unreachable or
-// killed gives a clear message on the page and an InosError with a stable code,
-// and nothing hangs. Needs dist (make dist). Arguments pick tests by a part of their
-// name. Ends with "N passed, N failed".
+// Failures of the shell, in Chromium: whatever is missing, broken, unreachable or killed gives a
+// clear message on the page and an InosError with a stable code, and nothing hangs. Needs dist
+// (make dist). Arguments pick tests by a part of their name. Ends with "N passed, N failed".
 import { browser, count, silent } from './shell/page.mjs';
 import './shell/start.mjs';
 import './shell/mesh.mjs';

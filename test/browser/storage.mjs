@@ -311,7 +311,8 @@ await test('a reload right away keeps the ledger', () =>
   }));
 await chromium.close();
 
-/** The shell as `spoil` has it, in a Firefox with `prefs`; `body` gets its page, a server and what opens another tab. */
+/** Serves the shell as `spoil` says, to a Firefox with `prefs`; `body` gets its page, a server and a
+ * function that opens another tab. */
 async function inFirefox(prefs, spoil, shot, body) {
   const server = await serveSpoiled({ spoil });
   let browser;

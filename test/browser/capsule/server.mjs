@@ -85,7 +85,7 @@ export async function serve(files, onReport, answers = {}) {
 
 const scripts = new Map();
 
-/** JavaScript of a TypeScript source. It is kept: a Worker's start is measured. */
+/** Turns a TypeScript source into JavaScript, once: the start of a Worker is measured. */
 function script(source) {
   if (!scripts.has(source)) {
     const compilerOptions = { target: 'ES2023', module: 'ESNext', verbatimModuleSyntax: true };

@@ -1,7 +1,7 @@
-// A kernel that goes with 1,000 dispatches in flight: closed, its Worker killed, its page
-// reloaded. Every dispatch ends with the code of how it went, and the browser lives.
-// Needs `make dist native`. Arguments: how often it is closed in each browser (4; the
-// other two a tenth of it, once at least), then the browsers. Ends with "N passed, M failed".
+// A kernel that ends with 1,000 dispatches in flight: it is closed, its Worker killed, its page
+// reloaded. Every dispatch ends with the code of that reason, and the browser lives. Needs `make
+// dist native`. Arguments: how often it is closed in each browser (4; the other two a tenth of it,
+// once at least), then the browsers. Ends with "N passed, M failed".
 import { inPage, launchChromium, openPage } from '../lib/chromium.mjs';
 import { launchFirefox } from '../lib/firefox.mjs';
 import { startMesh } from '../lib/mesh.mjs';

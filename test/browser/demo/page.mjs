@@ -51,7 +51,7 @@ export function dispatch(page, job, bytes) {
   );
 }
 
-/** Why a job went where it went, and why another could go nowhere. */
+/** Explains where one job ran and why, and why another could run nowhere. */
 export function explanations(jobId) {
   return Promise.all([inos.explain(jobId), inos.explain({ capsule: 'hash', requires: ['storage', 'quantum'] })]);
 }
@@ -85,7 +85,7 @@ export async function lifecycle(id) {
   return { replies, snapshotCid, grown, restored, row };
 }
 
-/** What a job left behind: its spans, the decision, and its entries in the ledger. */
+/** The records of a job: its spans, the decision, and its entries in the ledger. */
 export async function marks(jobId) {
   const [spans, why, history, report] = await Promise.all([
     inos.trace(jobId),
@@ -96,7 +96,7 @@ export async function marks(jobId) {
   return { spans, why, entries: history.filter((entry) => entry.jobId === jobId), report };
 }
 
-/** Fills in the page's own form and sends it; returns what it says went wrong, if anything. */
+/** Fills in the page's own form and sends it; returns the page's error text, if any. */
 export async function byTheForm(requires) {
   const until = (found) =>
     new Promise((resolve) => {

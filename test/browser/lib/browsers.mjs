@@ -1,6 +1,6 @@
-// The two browsers behind one shape, for pages that post what they have to say:
-// browsers[name]() starts one with an empty profile; open(url) shows a page; log() is what
-// its console said last, and what became of its requests; close() ends it.
+// The two browsers behind one interface, for pages that post their reports: browsers[name]() starts
+// one with an empty profile; open(url) shows a page; log() is the last output of its console, with
+// the fate of its requests; close() ends it.
 import { launchChromium, openPage } from './chromium.mjs';
 import { launchFirefox } from './firefox.mjs';
 

@@ -1,4 +1,4 @@
-// A headless Chromium with an empty profile, and what its pages and Workers say.
+// A headless Chromium with an empty profile, and the output of its pages and Workers.
 import { createRequire } from 'node:module';
 import { findBrowser } from './find.mjs';
 

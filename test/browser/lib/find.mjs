@@ -1,5 +1,5 @@
-// Where a browser is: the program that an environment variable names, else the first
-// of some names in PATH. scripts/setup.sh installs one when this finds none.
+// Finds a browser: the program that an environment variable names, else the first of some names in
+// PATH. scripts/setup.sh installs one when this finds none.
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 

@@ -161,7 +161,7 @@ function marionette(port) {
   });
 }
 
-/** What the demo's steps need of a page. */
+/** The part of a page that the demo's steps need. */
 function pageOf(send, log) {
   return {
     log,

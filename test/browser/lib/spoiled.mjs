@@ -1,5 +1,5 @@
-// Serves the packed shell cross-origin isolated, with some answers spoiled on
-// purpose: what a test wants to see go wrong.
+// Serves the packed shell cross-origin isolated, with some answers spoiled on purpose: the failures
+// that a test wants to see.
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { root } from './nodes.mjs';

@@ -161,7 +161,8 @@ async function policies() {
   check((await refused(inos.enforce('version 2\nbudget many\n'))) === 'policy_invalid', 'nor half a one');
 }
 
-/** What the tests need of a browser: its one page, what is left of capsules in its kernel (null: it does not tell), its end. */
+/** The part of a browser that the tests need: its one page, the remaining capsules in its kernel
+ * (null: it does not tell), its end. */
 const open = {
   async chromium() {
     const browser = await launchChromium();

@@ -1,5 +1,5 @@
-// What runs in the page for console.mjs: streams into and out of real capsules, and
-// what a spawn says of them. Every check that fails throws.
+// The part of console.mjs that runs in the page: streams into and out of real capsules, and the
+// reports of a spawn. Every check that fails throws.
 
 /**
  * Feeds `mebibytes` into a slow capsule, here or on `node`, while the kernel's heap is
@@ -112,7 +112,7 @@ export async function lives() {
   await run('hunger', String(8 << 20));
   check((await grown).memoryEpoch > 1, 'its memory is told of');
 
-  // What it emits, whole and in order, and no further than it is read.
+  // Its output, whole and in order, and no further than it is read.
   const FRAMES = 3000;
   const SIZE = 5000;
   const heard = await inos.listen(capsuleId);

@@ -1,4 +1,4 @@
-// Verbs that are called wrongly, capsules that are none, and ends.
+// Wrong calls of verbs, files that are no capsules, and ends.
 import { createHash } from 'node:crypto';
 import { inPage } from '../lib/chromium.mjs';
 import { equal, nobody, silent, test, wasm, IMPORTS, NAMED } from './page.mjs';

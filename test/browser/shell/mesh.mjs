@@ -1,4 +1,4 @@
-// A mesh that is not there, comes and goes, or may not be reached.
+// A mesh that is missing, comes and goes, or may not be reached.
 import { createSocket } from 'node:dgram';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -124,7 +124,7 @@ await test('a bootstrap node that comes up later, and goes again', { boot: { boo
 });
 await stopNode(late);
 await rm(folder, { recursive: true, force: true });
-// Another node altogether: another key, port and certificate.
+// A different node: another key, port and certificate.
 const elsewhere = () =>
   startNode('elsewhere', [
     'node',
@@ -145,7 +145,7 @@ await test('a bootstrap node that comes back elsewhere', { spoil: { 'inos.json':
 });
 await stopNode(other);
 
-// Two browsers that know each other by a node between them only: neither can dial the other.
+// Two browsers that know each other only through a node between them: neither can dial the other.
 {
   const between = await startNode('between', [
     'node',

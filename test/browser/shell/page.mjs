@@ -5,7 +5,7 @@ import { launchChromium, openPage } from '../lib/chromium.mjs';
 import { serveSpoiled } from '../lib/spoiled.mjs';
 
 export const browser = await launchChromium();
-/** How many tests have ended, and how. */
+/** The number of tests that have passed and failed. */
 export const count = { passed: 0, failed: 0 };
 
 /** Opens the shell as `given` serves it and runs `body`; `only` on the command line picks tests. */
@@ -43,7 +43,7 @@ export const IMPORTS = (module, name) => {
   return wasm(1, 4, 1, 0x60, 0, 0, 2, entry.length + 1, 1, ...entry);
 };
 
-/** The address of a node at `port` of this machine: well formed, and of nobody. */
+/** The address of a node at `port` of this machine: well formed, but no node's. */
 export const nobody = (port) =>
   `/ip4/127.0.0.1/udp/${port}/quic-v1/webtransport/certhash/uEiDDq4_xNyDorZBH3TlGazyJdOWSwvo4PUo5YHFMrvDE8g/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA`;
 // A socket that takes every datagram and answers none: dialling it stays pending.

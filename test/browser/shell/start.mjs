@@ -104,7 +104,7 @@ await test(
 );
 
 console.log('what never comes');
-// The shell's deadlines, which are ten seconds and a minute, ten times sooner.
+// The shell's deadlines, of ten seconds and a minute, ten times shorter.
 const before = `{
   const { setTimeout, AbortSignal } = globalThis;
   const { timeout } = AbortSignal;

@@ -1,4 +1,4 @@
-// What both browsers' pages load: the page program, and a Worker that runs it and says its lines.
+// The pages of both browsers: the page program, and a Worker that runs it and posts its lines.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
