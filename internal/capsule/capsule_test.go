@@ -17,8 +17,8 @@ import (
 
 func TestRunBringsOutputBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake(serve(obedient))
-		c := openFake(t, f, capsule.Config{ID: "c"})
+		f := newFakeCapsule(serve(obedient))
+		c := openFakeCapsule(t, f, capsule.Config{ID: "c"})
 		defer end(c)
 		require.Zero(t, f.m.Word(capsule.OffLooks), "only where waking takes long")
 		require.Equal(t, "c", c.LastHeartbeat().CapsuleID)
@@ -37,7 +37,7 @@ func TestRunBringsOutputBack(t *testing.T) {
 func TestOpenWaitsForWhoHearsTheFirstHeartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var heard atomic.Int32
-		c := openFake(t, newFake(serve(obedient)), capsule.Config{OnHeartbeat: func(capsule.Heartbeat) {
+		c := openFakeCapsule(t, newFakeCapsule(serve(obedient)), capsule.Config{OnHeartbeat: func(capsule.Heartbeat) {
 			time.Sleep(time.Millisecond) // on the bubble's clock
 			heard.Add(1)
 		}})
@@ -48,21 +48,21 @@ func TestOpenWaitsForWhoHearsTheFirstHeartbeat(t *testing.T) {
 
 func TestOpenGivesUpAndLeavesNothing(t *testing.T) {
 	for name, c := range map[string]struct {
-		body func(*fake)
+		body func(*fakeCapsule)
 		is   error
 	}{
-		"silence": {func(f *fake) { <-f.quit }, capsule.ErrNotReady},
-		"an end":  {func(f *fake) {}, capsule.ErrStopped},
-		"another epoch": {func(f *fake) {
+		"silence": {func(f *fakeCapsule) { <-f.quit }, capsule.ErrNotReady},
+		"an end":  {func(f *fakeCapsule) {}, capsule.ErrStopped},
+		"another epoch": {func(f *fakeCapsule) {
 			f.say(capsule.FrameHeartbeat, capsule.Heartbeat{MemoryEpoch: 6})
 			<-f.quit
 		}, capsule.ErrNotReady},
-		"garbage": {func(f *fake) {
+		"garbage": {func(f *fakeCapsule) {
 			f.m.Push(capsule.FrameHeartbeat, []byte("{"))
 			f.ring()
 			<-f.quit
 		}, capsule.ErrProtocol},
-		"a panic": {func(f *fake) {
+		"a panic": {func(f *fakeCapsule) {
 			text := "lib.rs:1:1: oh\xff"
 			_ = f.m.Write(capsules.ControlBlock+capsule.OffPanicText, []byte(text))
 			f.m.SetWord(capsule.OffPanicLength, uint32(len(text)))
@@ -73,7 +73,7 @@ func TestOpenGivesUpAndLeavesNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := newFake(c.body)
+				f := newFakeCapsule(c.body)
 				_, err := capsule.Open(t.Context(), f, capsule.Config{Codec: capsules.JSONCodec{}, Epoch: 5})
 				require.ErrorIs(t, err, c.is)
 				<-f.done
@@ -84,57 +84,57 @@ func TestOpenGivesUpAndLeavesNothing(t *testing.T) {
 
 func TestAMisbehavingCapsuleIsKilledAndEverythingPendingAnswered(t *testing.T) {
 	for name, c := range map[string]struct {
-		answer func(f *fake, msg any)
+		answer func(f *fakeCapsule, msg any)
 		is     error
 		says   string
 	}{
-		"room outside the memory": {func(f *fake, msg any) {
+		"room outside the memory": {func(f *fakeCapsule, msg any) {
 			f.say(capsule.FrameReserved, capsule.Reserved{Ticket: 1, OK: true, Offset: 1 << 20, Length: 8})
 		}, capsule.ErrProtocol, ""},
-		"room that wraps around": {func(f *fake, msg any) {
+		"room that wraps around": {func(f *fakeCapsule, msg any) {
 			f.say(capsule.FrameReserved, capsule.Reserved{Ticket: 1, OK: true, Offset: ^uint64(0), Length: 8})
 		}, capsule.ErrProtocol, ""},
-		"room over the control block": {func(f *fake, msg any) {
+		"room over the control block": {func(f *fakeCapsule, msg any) {
 			f.say(capsule.FrameReserved, capsule.Reserved{Ticket: 1, OK: true, Offset: capsules.ControlBlock - 4, Length: 8})
 		}, capsule.ErrProtocol, "overlaps"},
-		"room over a ring": {func(f *fake, msg any) {
+		"room over a ring": {func(f *fakeCapsule, msg any) {
 			f.say(capsule.FrameReserved, capsule.Reserved{Ticket: 1, OK: true, Offset: capsules.Events + capsules.RingSize - 1, Length: 8})
 		}, capsule.ErrProtocol, "overlaps"},
-		"too little room": {func(f *fake, msg any) {
+		"too little room": {func(f *fakeCapsule, msg any) {
 			f.say(capsule.FrameReserved, capsule.Reserved{Ticket: 1, OK: true, Offset: capsules.InputAt, Length: 2})
 		}, capsule.ErrProtocol, ""},
-		"an answer before its question": {func(f *fake, msg any) {
+		"an answer before its question": {func(f *fakeCapsule, msg any) {
 			f.say(capsule.FrameRunDone, capsule.RunDone{Ticket: 1})
 		}, capsule.ErrProtocol, ""},
-		"the same answer twice": {func(f *fake, msg any) {
+		"the same answer twice": {func(f *fakeCapsule, msg any) {
 			for range 2 {
 				f.say(capsule.FrameReserved, capsule.Reserved{Ticket: 1, OK: true, Offset: capsules.InputAt, Length: 8})
 			}
 		}, capsule.ErrProtocol, ""},
-		"a reply to nobody": {func(f *fake, msg any) {
+		"a reply to nobody": {func(f *fakeCapsule, msg any) {
 			f.say(capsule.FrameReply, capsule.Reply{ID: "x", MemoryEpoch: 5})
 		}, capsule.ErrProtocol, ""},
-		"progress of nothing": {func(f *fake, msg any) {
+		"progress of nothing": {func(f *fakeCapsule, msg any) {
 			f.say(capsule.FrameProgress, capsule.Progress{Ticket: 9})
 		}, capsule.ErrProtocol, ""},
-		"a heartbeat of an epoch to come": {func(f *fake, msg any) {
+		"a heartbeat of an epoch to come": {func(f *fakeCapsule, msg any) {
 			f.say(capsule.FrameHeartbeat, capsule.Heartbeat{MemoryEpoch: 6})
 		}, capsule.ErrProtocol, "epoch 6"},
-		"a heartbeat of another epoch": {func(f *fake, msg any) {
+		"a heartbeat of another epoch": {func(f *fakeCapsule, msg any) {
 			f.say(capsule.FrameHeartbeat, capsule.Heartbeat{MemoryEpoch: 4})
 		}, capsule.ErrProtocol, ""},
-		"a frame of the host's": {func(f *fake, msg any) {
+		"a frame of the host's": {func(f *fakeCapsule, msg any) {
 			f.say(capsule.FrameRun, capsule.Run{})
 		}, capsule.ErrProtocol, ""},
-		"a broken ring": {func(f *fake, msg any) {
+		"a broken ring": {func(f *fakeCapsule, msg any) {
 			f.m.SetWord(capsule.OffEventTail, 1<<30)
 			f.ring()
 		}, capsule.ErrRingBroken, ""},
-		"an end": {func(f *fake, msg any) { f.m.SetWord(capsule.OffKill, 1) }, capsule.ErrStopped, ""},
+		"an end": {func(f *fakeCapsule, msg any) { f.m.SetWord(capsule.OffKill, 1) }, capsule.ErrStopped, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				k := openFake(t, newFake(serve(c.answer)), capsule.Config{Epoch: 5})
+				k := openFakeCapsule(t, newFakeCapsule(serve(c.answer)), capsule.Config{Epoch: 5})
 				var all sync.WaitGroup
 				callers := 3
 				if c.says != "" {
@@ -167,7 +167,7 @@ func TestRunErrorsAreTheCapsulesOwn(t *testing.T) {
 		capsule.RunFailed: capsule.ErrRunFailed, capsule.RunNoMemory: capsule.ErrRunNoMemory, 99: capsule.ErrRunFailed,
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			c := openFake(t, newFake(serve(func(f *fake, msg any) {
+			c := openFakeCapsule(t, newFakeCapsule(serve(func(f *fakeCapsule, msg any) {
 				if m, ok := msg.(capsule.Run); ok {
 					f.say(capsule.FrameRunDone, capsule.RunDone{Ticket: m.Ticket, Code: code, Message: "why"})
 				}
@@ -182,7 +182,7 @@ func TestRunErrorsAreTheCapsulesOwn(t *testing.T) {
 
 func TestACommandHasADeadlineAndALateAnswerHarmsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := openFake(t, newFake(serve(func(f *fake, msg any) {
+		c := openFakeCapsule(t, newFakeCapsule(serve(func(f *fakeCapsule, msg any) {
 			if m, ok := msg.(capsule.Command); ok && m.Type == capsule.Pause {
 				time.Sleep(time.Minute) // within the bubble
 			}
@@ -207,7 +207,7 @@ func TestACommandHasADeadlineAndALateAnswerHarmsNobody(t *testing.T) {
 func TestUnansweredCommandsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		heard := make(chan string, 100)
-		c := openFake(t, newFake(serve(func(_ *fake, msg any) { heard <- msg.(capsule.Command).ID })), capsule.Config{MaxCommands: 3})
+		c := openFakeCapsule(t, newFakeCapsule(serve(func(_ *fakeCapsule, msg any) { heard <- msg.(capsule.Command).ID })), capsule.Config{MaxCommands: 3})
 		defer end(c)
 		for range 10 {
 			_, err := c.Command(t.Context(), capsule.Command{Type: capsule.Pause})
@@ -219,7 +219,7 @@ func TestUnansweredCommandsAreBounded(t *testing.T) {
 
 func TestCommandsThatALiveCapsuleDoesNotTake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := openFake(t, newFake(serve(obedient)), capsule.Config{})
+		c := openFakeCapsule(t, newFakeCapsule(serve(obedient)), capsule.Config{})
 		defer end(c)
 		for kind, code := range map[capsule.CommandType]capsule.ReplyCode{
 			capsule.Spawn: capsule.InvalidState, capsule.Snapshot: capsule.Unsupported, 77: capsule.Unsupported,
@@ -234,8 +234,8 @@ func TestCommandsThatALiveCapsuleDoesNotTake(t *testing.T) {
 
 func TestResizeRaisesTheEpochAndFencesTheOld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake(serve(obedient))
-		c := openFake(t, f, capsule.Config{Epoch: 3, MemoryLimit: 4 * capsule.PageSize})
+		f := newFakeCapsule(serve(obedient))
+		c := openFakeCapsule(t, f, capsule.Config{Epoch: 3, MemoryLimit: 4 * capsule.PageSize})
 		defer end(c)
 		resize := func(bytes uint64) capsule.Reply {
 			reply, err := c.Command(t.Context(), capsule.Command{Type: capsule.ResizeMem, Resize: &capsule.ResizeParams{Bytes: bytes}})
@@ -259,10 +259,10 @@ func TestBackPressureOfAFullRing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := make(chan struct{})
 		got := make(chan any, 1000)
-		c := openFake(t, newFake(func(f *fake) {
+		c := openFakeCapsule(t, newFakeCapsule(func(f *fakeCapsule) {
 			f.beat()
 			<-start
-			serve(func(_ *fake, msg any) { got <- msg })(f)
+			serve(func(_ *fakeCapsule, msg any) { got <- msg })(f)
 		}), capsule.Config{})
 		defer end(c)
 		// Two frames fill the ring; the third waits until ctx ends.
@@ -282,7 +282,7 @@ func TestBackPressureOfAFullRing(t *testing.T) {
 
 func TestCancelledTasksKeepTheirSlotUntilTheCapsuleAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := openFake(t, newFake(serve(func(f *fake, msg any) {
+		c := openFakeCapsule(t, newFakeCapsule(serve(func(f *fakeCapsule, msg any) {
 			switch m := msg.(type) {
 			case capsule.Run: // no answer before the release
 			case capsule.Release:
@@ -306,8 +306,8 @@ func TestCancelledTasksKeepTheirSlotUntilTheCapsuleAnswers(t *testing.T) {
 
 func TestTheClockRunsWhileATaskDoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake(serve(func(*fake, any) {}))
-		c := openFake(t, f, capsule.Config{})
+		f := newFakeCapsule(serve(func(*fakeCapsule, any) {}))
+		c := openFakeCapsule(t, f, capsule.Config{})
 		defer end(c)
 		clock := func() uint64 {
 			var b [8]byte
@@ -331,7 +331,7 @@ func TestTheClockRunsWhileATaskDoes(t *testing.T) {
 }
 
 func TestConfigIsChecked(t *testing.T) {
-	f := newFake(nil)
+	f := newFakeCapsule(nil)
 	_, err := capsule.Open(t.Context(), f, capsule.Config{})
 	require.ErrorContains(t, err, "Codec")
 	_, err = capsule.Open(t.Context(), f, capsule.Config{Codec: capsules.JSONCodec{}, MemoryLimit: capsule.PageSize})

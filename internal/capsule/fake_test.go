@@ -14,11 +14,11 @@ import (
 	"inos/internal/testkit/capsules"
 )
 
-// fake is a Module and its one Instance: a capsule written in Go, that speaks
+// fakeCapsule is a Module and its one Instance: a capsule written in Go, that speaks
 // through a HeapMemory. body is its inos_run.
-type fake struct {
+type fakeCapsule struct {
 	m    *capsules.HeapMemory
-	body func(*fake)
+	body func(*fakeCapsule)
 	bell chan struct{}
 	done chan struct{}
 	quit chan struct{}
@@ -26,14 +26,14 @@ type fake struct {
 	err  error
 }
 
-func newFake(body func(*fake)) *fake {
-	return &fake{m: capsules.NewHeapMemory(128<<10, 1<<20), body: body,
+func newFakeCapsule(body func(*fakeCapsule)) *fakeCapsule {
+	return &fakeCapsule{m: capsules.NewHeapMemory(128<<10, 1<<20), body: body,
 		bell: make(chan struct{}, 1), done: make(chan struct{}), quit: make(chan struct{})}
 }
 
-func (f *fake) Info() capsule.ModuleInfo { return capsule.ModuleInfo{MinPages: 2, MaxPages: 16} }
+func (f *fakeCapsule) Info() capsule.ModuleInfo { return capsule.ModuleInfo{MinPages: 2, MaxPages: 16} }
 
-func (f *fake) Instantiate(_ context.Context, epoch uint32, _ uint64) (capsule.Instance, error) {
+func (f *fakeCapsule) Instantiate(_ context.Context, epoch uint32, _ uint64) (capsule.Instance, error) {
 	f.m.SetWord(capsule.OffMemoryEpoch, epoch)
 	go func() {
 		f.body(f)
@@ -48,11 +48,11 @@ func (f *fake) Instantiate(_ context.Context, epoch uint32, _ uint64) (capsule.I
 	return f, nil
 }
 
-func (f *fake) Memory() capsule.Memory    { return f.m }
-func (f *fake) Control() uint32           { return capsules.ControlBlock }
-func (f *fake) Doorbell() <-chan struct{} { return f.bell }
-func (f *fake) Done() <-chan struct{}     { return f.done }
-func (f *fake) Err() error {
+func (f *fakeCapsule) Memory() capsule.Memory    { return f.m }
+func (f *fakeCapsule) Control() uint32           { return capsules.ControlBlock }
+func (f *fakeCapsule) Doorbell() <-chan struct{} { return f.bell }
+func (f *fakeCapsule) Done() <-chan struct{}     { return f.done }
+func (f *fakeCapsule) Err() error {
 	select {
 	case <-f.done:
 		return f.err
@@ -61,7 +61,7 @@ func (f *fake) Err() error {
 	}
 }
 
-func (f *fake) Kill() {
+func (f *fakeCapsule) Kill() {
 	f.once.Do(func() {
 		f.m.SetWord(capsule.OffKill, 1)
 		close(f.quit)
@@ -69,7 +69,7 @@ func (f *fake) Kill() {
 	})
 }
 
-func (f *fake) ring() {
+func (f *fakeCapsule) ring() {
 	select {
 	case f.bell <- struct{}{}:
 	default:
@@ -77,7 +77,7 @@ func (f *fake) ring() {
 }
 
 // say sends one event.
-func (f *fake) say(kind capsule.FrameKind, msg any) {
+func (f *fakeCapsule) say(kind capsule.FrameKind, msg any) {
 	b, err := json.Marshal(msg)
 	if err != nil {
 		panic(err)
@@ -91,16 +91,16 @@ func (f *fake) say(kind capsule.FrameKind, msg any) {
 	f.ring()
 }
 
-func (f *fake) killed() bool { return f.m.Word(capsule.OffKill) != 0 }
+func (f *fakeCapsule) killed() bool { return f.m.Word(capsule.OffKill) != 0 }
 
-func (f *fake) epoch() uint32 { return f.m.Word(capsule.OffMemoryEpoch) }
+func (f *fakeCapsule) epoch() uint32 { return f.m.Word(capsule.OffMemoryEpoch) }
 
-func (f *fake) beat() {
+func (f *fakeCapsule) beat() {
 	f.say(capsule.FrameHeartbeat, capsule.Heartbeat{Status: capsule.Healthy, MemoryEpoch: f.epoch()})
 }
 
 // hear waits for the next frame; ok is false once it is killed.
-func (f *fake) hear() (msg any, ok bool) {
+func (f *fakeCapsule) hear() (msg any, ok bool) {
 	for !f.killed() {
 		bell := f.m.Word(capsule.OffCommandDoorbell)
 		kind, payload, got := f.m.Pop()
@@ -124,8 +124,8 @@ func (f *fake) hear() (msg any, ok bool) {
 }
 
 // serve beats once and answers each message by calling answer, until killed.
-func serve(answer func(f *fake, msg any)) func(*fake) {
-	return func(f *fake) {
+func serve(answer func(f *fakeCapsule, msg any)) func(*fakeCapsule) {
+	return func(f *fakeCapsule) {
 		f.beat()
 		for {
 			msg, ok := f.hear()
@@ -138,7 +138,7 @@ func serve(answer func(f *fake, msg any)) func(*fake) {
 }
 
 // obedient answers like a good capsule: its jobs reverse their input.
-func obedient(f *fake, msg any) {
+func obedient(f *fakeCapsule, msg any) {
 	switch m := msg.(type) {
 	case capsule.Command:
 		f.say(capsule.FrameReply, capsule.Reply{ID: m.ID, MemoryEpoch: f.epoch()})
@@ -155,8 +155,8 @@ func obedient(f *fake, msg any) {
 	}
 }
 
-// openFake opens a capsule on f and ends it with the test.
-func openFake(t *testing.T, f *fake, cfg capsule.Config) *capsule.Capsule {
+// openFakeCapsule opens a capsule on f and ends it with the test.
+func openFakeCapsule(t *testing.T, f *fakeCapsule, cfg capsule.Config) *capsule.Capsule {
 	t.Helper()
 	cfg.Codec = capsules.JSONCodec{}
 	c, err := capsule.Open(t.Context(), f, cfg)

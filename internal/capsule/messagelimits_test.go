@@ -15,21 +15,21 @@ import (
 	"inos/internal/testkit/capsules"
 )
 
-// sharing is a fake on a host with one thread, which always wants it back.
-type sharing struct {
-	*spinning
+// singleThreaded is a fakeCapsule on a host with one thread, which always wants it back.
+type singleThreaded struct {
+	*spinningCapsule
 	rests  int
 	rested chan struct{}
 }
 
-func (s *sharing) Instantiate(ctx context.Context, epoch uint32, limit uint64) (capsule.Instance, error) {
-	_, err := s.spinning.Instantiate(ctx, epoch, limit)
+func (s *singleThreaded) Instantiate(ctx context.Context, epoch uint32, limit uint64) (capsule.Instance, error) {
+	_, err := s.spinningCapsule.Instantiate(ctx, epoch, limit)
 	return s, err
 }
 
-func (s *sharing) Tired() bool { return true }
+func (s *singleThreaded) Tired() bool { return true }
 
-func (s *sharing) Yield() <-chan struct{} {
+func (s *singleThreaded) Yield() <-chan struct{} {
 	s.rests++
 	return s.rested
 }
@@ -39,7 +39,7 @@ func (s *sharing) Yield() <-chan struct{} {
 func TestAPumpThatIsTiredRests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const frames = 150
-		s := &sharing{rested: make(chan struct{}), spinning: &spinning{fake: newFake(serve(func(f *fake, msg any) {
+		s := &singleThreaded{rested: make(chan struct{}), spinningCapsule: &spinningCapsule{fakeCapsule: newFakeCapsule(serve(func(f *fakeCapsule, msg any) {
 			if _, is := msg.([]byte); is {
 				for n := range frames {
 					f.m.Push(capsule.FrameData, []byte{byte(n)})
@@ -86,13 +86,13 @@ func TestALogIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const lines = 5000
 		heard, missing := 0, 0
-		f := newFake(serve(func(f *fake, msg any) {
+		f := newFakeCapsule(serve(func(f *fakeCapsule, msg any) {
 			for n := range lines {
 				f.say(capsule.FrameLog, capsule.Log{Text: strconv.Itoa(n)})
 			}
 			obedient(f, msg)
 		}))
-		c := openFake(t, f, capsule.Config{OnLog: func(l capsule.Log) {
+		c := openFakeCapsule(t, f, capsule.Config{OnLog: func(l capsule.Log) {
 			if n := 0; l.Level == 4 {
 				_, err := fmt.Sscanf(l.Text, "inos: %d lines", &n)
 				require.NoError(t, err)
@@ -123,13 +123,13 @@ func TestHeartbeatsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const beats = 2000
 		heard := 0
-		f := newFake(serve(func(f *fake, msg any) {
+		f := newFakeCapsule(serve(func(f *fakeCapsule, msg any) {
 			for n := range beats {
 				f.say(capsule.FrameHeartbeat, capsule.Heartbeat{Status: capsule.Healthy, MemoryEpoch: 1, Sequence: uint64(n) + 2})
 			}
 			obedient(f, msg)
 		}))
-		c := openFake(t, f, capsule.Config{OnHeartbeat: func(capsule.Heartbeat) { heard++ }})
+		c := openFakeCapsule(t, f, capsule.Config{OnHeartbeat: func(capsule.Heartbeat) { heard++ }})
 		defer end(c)
 		_, err := c.Command(t.Context(), capsule.Command{Type: capsule.Pause})
 		require.NoError(t, err)
@@ -143,7 +143,7 @@ func TestHeartbeatsAreBounded(t *testing.T) {
 // A heartbeat that is put off is judged all the same.
 func TestALateHeartbeatIsJudged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake(func(f *fake) {
+		f := newFakeCapsule(func(f *fakeCapsule) {
 			for range 200 {
 				f.beat()
 			}
@@ -151,7 +151,7 @@ func TestALateHeartbeatIsJudged(t *testing.T) {
 			f.ring()
 			<-f.quit
 		})
-		c := openFake(t, f, capsule.Config{})
+		c := openFakeCapsule(t, f, capsule.Config{})
 		<-c.Done()
 		require.ErrorIs(t, c.Err(), capsule.ErrProtocol)
 	})
@@ -163,14 +163,14 @@ func TestAHeadThatLiesIsNoticed(t *testing.T) {
 	for name, rings := range map[string]bool{"it rings": true, "in silence": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := newFake(serve(func(f *fake, msg any) {
+				f := newFakeCapsule(serve(func(f *fakeCapsule, msg any) {
 					f.m.SetWord(capsule.OffCommandHead, 1<<30)
 					if rings {
 						f.ring()
 					}
 					<-f.quit
 				}))
-				c := openFake(t, f, capsule.Config{})
+				c := openFakeCapsule(t, f, capsule.Config{})
 				defer end(c)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
@@ -186,7 +186,7 @@ func TestAHeadThatLiesIsNoticed(t *testing.T) {
 // other: a paused one sleeps by its own.
 func TestTheClockOfAStreamIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake(serve(func(f *fake, msg any) {
+		f := newFakeCapsule(serve(func(f *fakeCapsule, msg any) {
 			if _, is := msg.(capsule.Command); is {
 				obedient(f, msg)
 				return
@@ -195,7 +195,7 @@ func TestTheClockOfAStreamIsKept(t *testing.T) {
 			f.m.SetWord(capsule.OffBusy, 1)
 			<-f.quit
 		}))
-		c := openFake(t, f, capsule.Config{})
+		c := openFakeCapsule(t, f, capsule.Config{})
 		defer end(c)
 		clock := func() uint64 {
 			low, high := f.m.Word(capsule.OffClock), f.m.Word(capsule.OffClock+4)

@@ -12,18 +12,18 @@ import (
 	"inos/internal/testkit/capsules"
 )
 
-// watched calls before ahead of every access to a word of the control block.
-type watched struct {
+// observedMemory calls before ahead of every access to a word of the control block.
+type observedMemory struct {
 	*capsules.HeapMemory
 	before func(store bool, off uint32)
 }
 
-func (w watched) Load32(off uint32) (uint32, error) {
+func (w observedMemory) Load32(off uint32) (uint32, error) {
 	w.before(false, off-capsules.ControlBlock)
 	return w.HeapMemory.Load32(off)
 }
 
-func (w watched) Store32(off, v uint32) error {
+func (w observedMemory) Store32(off, v uint32) error {
 	w.before(true, off-capsules.ControlBlock)
 	return w.HeapMemory.Store32(off, v)
 }
@@ -33,7 +33,7 @@ func (w watched) Store32(off, v uint32) error {
 func TestTheHeadMovesBeforeAWaitingCapsuleIsLookedFor(t *testing.T) {
 	m := capsules.NewHeapMemory(128<<10, 1<<20)
 	var headAtLook uint32
-	cb, err := capsule.Attach(watched{m, func(store bool, off uint32) {
+	cb, err := capsule.Attach(observedMemory{m, func(store bool, off uint32) {
 		if !store && off == capsule.OffEventWaiting {
 			headAtLook = m.Word(capsule.OffEventHead)
 		}
@@ -50,7 +50,7 @@ func TestTheHeadMovesBeforeAWaitingCapsuleIsLookedFor(t *testing.T) {
 // it waits: then nobody will ring, and the host has to look again.
 func TestRoomMadeBeforeTheHostSaysItWaitsIsFound(t *testing.T) {
 	m := capsules.NewHeapMemory(128<<10, 1<<20)
-	cb, err := capsule.Attach(watched{m, func(store bool, off uint32) {
+	cb, err := capsule.Attach(observedMemory{m, func(store bool, off uint32) {
 		if store && off == capsule.OffCommandWaiting {
 			for _, _, got := m.Pop(); got; _, _, got = m.Pop() {
 			}
@@ -66,7 +66,7 @@ func TestRoomMadeBeforeTheHostSaysItWaitsIsFound(t *testing.T) {
 // A part of the command ring is for lifecycle commands only: data never fills it.
 func TestDataLeavesRoomForCommands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := openFake(t, newFake(func(f *fake) {
+		c := openFakeCapsule(t, newFakeCapsule(func(f *fakeCapsule) {
 			f.beat()
 			<-f.quit // and reads nothing
 		}), capsule.Config{})
@@ -86,7 +86,7 @@ func TestDataLeavesRoomForCommands(t *testing.T) {
 func TestNothingIsSentToACapsuleThatIsCopied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		still := make(chan struct{})
-		f := newFake(func(f *fake) {
+		f := newFakeCapsule(func(f *fakeCapsule) {
 			f.beat()
 			for request := uint32(0); request == 0; request = f.m.Word(capsule.OffFreeze) {
 				bell := f.m.Word(capsule.OffCommandDoorbell)
@@ -97,7 +97,7 @@ func TestNothingIsSentToACapsuleThatIsCopied(t *testing.T) {
 			f.ring()
 			<-f.quit
 		})
-		c := openFake(t, f, capsule.Config{})
+		c := openFakeCapsule(t, f, capsule.Config{})
 		defer end(c)
 		taken := make(chan error)
 		go func() {

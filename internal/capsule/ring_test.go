@@ -122,14 +122,14 @@ func TestDrainWakesAWaitingCapsule(t *testing.T) {
 // it was; whoever then fits everything in clears it.
 func TestAFullRingIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		waiting := func(f *fake) uint32 { return f.m.Word(capsule.OffCommandWaiting) }
+		waiting := func(f *fakeCapsule) uint32 { return f.m.Word(capsule.OffCommandWaiting) }
 		start := make(chan struct{})
-		f := newFake(func(f *fake) {
+		f := newFakeCapsule(func(f *fakeCapsule) {
 			f.beat()
 			<-start
-			serve(func(*fake, any) {})(f)
+			serve(func(*fakeCapsule, any) {})(f)
 		})
-		c := openFake(t, f, capsule.Config{})
+		c := openFakeCapsule(t, f, capsule.Config{})
 		defer end(c)
 		for range 2 {
 			require.NoError(t, c.Send(t.Context(), make([]byte, 1900)))

@@ -13,22 +13,22 @@ import (
 	"inos/internal/testkit/capsules"
 )
 
-// spinning is a fake whose host would rather look than sleep, as in a browser.
-type spinning struct {
-	*fake
+// spinningCapsule is a fakeCapsule whose host would rather look than sleep, as in a browser.
+type spinningCapsule struct {
+	*fakeCapsule
 	spins int
 }
 
-func (s *spinning) Instantiate(ctx context.Context, epoch uint32, limit uint64) (capsule.Instance, error) {
-	_, err := s.fake.Instantiate(ctx, epoch, limit)
+func (s *spinningCapsule) Instantiate(ctx context.Context, epoch uint32, limit uint64) (capsule.Instance, error) {
+	_, err := s.fakeCapsule.Instantiate(ctx, epoch, limit)
 	return s, err
 }
 
-func (s *spinning) Memory() capsule.Memory { return spinningMemory{s.m, s} }
+func (s *spinningCapsule) Memory() capsule.Memory { return spinningMemory{s.m, s} }
 
 type spinningMemory struct {
 	*capsules.HeapMemory
-	s *spinning
+	s *spinningCapsule
 }
 
 func (m spinningMemory) Spin(off, seen uint32) bool {
@@ -39,7 +39,7 @@ func (m spinningMemory) Spin(off, seen uint32) bool {
 }
 
 // quietly answers with the doorbell's word only: the pump hears nothing of it.
-func quietly(f *fake, kind capsule.FrameKind, msg any) {
+func quietly(f *fakeCapsule, kind capsule.FrameKind, msg any) {
 	b, err := json.Marshal(msg)
 	if err != nil {
 		panic(err)
@@ -50,7 +50,7 @@ func quietly(f *fake, kind capsule.FrameKind, msg any) {
 
 func TestWhoLooksHearsTheAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &spinning{fake: newFake(serve(func(f *fake, msg any) {
+		s := &spinningCapsule{fakeCapsule: newFakeCapsule(serve(func(f *fakeCapsule, msg any) {
 			switch m := msg.(type) {
 			case capsule.Command:
 				quietly(f, capsule.FrameReply, capsule.Reply{ID: m.ID, MemoryEpoch: f.epoch()})
@@ -82,7 +82,7 @@ func TestWhoLooksHearsTheAnswer(t *testing.T) {
 // An answer that takes longer than a look comes by the pump, and looking rests.
 func TestLookingRestsWhileItIsInVain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &spinning{fake: newFake(serve(func(f *fake, msg any) {
+		s := &spinningCapsule{fakeCapsule: newFakeCapsule(serve(func(f *fakeCapsule, msg any) {
 			time.Sleep(time.Millisecond)
 			f.say(capsule.FrameReply, capsule.Reply{ID: msg.(capsule.Command).ID, MemoryEpoch: f.epoch()})
 		}))}
@@ -103,7 +103,7 @@ func TestLookingRestsWhileItIsInVain(t *testing.T) {
 func TestWhoLooksTakesAnswersOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		beats := 0
-		s := &spinning{fake: newFake(serve(func(f *fake, msg any) {
+		s := &spinningCapsule{fakeCapsule: newFakeCapsule(serve(func(f *fakeCapsule, msg any) {
 			f.m.Push(capsule.FrameHeartbeat, []byte(`{"MemoryEpoch":1}`))
 			quietly(f, capsule.FrameReply, capsule.Reply{ID: msg.(capsule.Command).ID, MemoryEpoch: f.epoch()})
 			time.AfterFunc(time.Millisecond, f.ring)

@@ -15,8 +15,8 @@ import (
 	"inos/internal/threads/matchmaker"
 )
 
-// effects notes what a Table has done. Every node can be dialled unless it says otherwise.
-type effects struct {
+// recordedEffects notes what a Table has done. Every node can be dialled unless it says otherwise.
+type recordedEffects struct {
 	kicks    int
 	waits    []time.Duration // that a Kick is to come after
 	stopped  int             // of them
@@ -39,23 +39,25 @@ func (o *offer) Release() { o.released++ }
 
 func (o *offer) Until(_ governance.Job, now time.Time) time.Time { return now.Add(time.Minute) }
 
-func (e *effects) Kick() { e.kicks++ }
+func (e *recordedEffects) Kick() { e.kicks++ }
 
-func (e *effects) KickAfter(d time.Duration) func() {
+func (e *recordedEffects) KickAfter(d time.Duration) func() {
 	e.waits = append(e.waits, d)
 	return func() { e.stopped++ }
 }
 
-func (e *effects) Measure(id identity.PeerID) { e.measure = append(e.measure, id) }
+func (e *recordedEffects) Measure(id identity.PeerID) { e.measure = append(e.measure, id) }
 
-func (e *effects) Probe(p *Probe) bool {
+func (e *recordedEffects) Probe(p *Probe) bool {
 	e.probes = append(e.probes, p)
 	return !e.noProbes
 }
 
-func (e *effects) CanDial(addrs []string) bool { return len(addrs) == 0 || !e.browsers[addrs[0]] }
+func (e *recordedEffects) CanDial(addrs []string) bool {
+	return len(addrs) == 0 || !e.browsers[addrs[0]]
+}
 
-func (e *effects) Fund(Job, uint64, time.Time) (Offer, error) {
+func (e *recordedEffects) Fund(Job, uint64, time.Time) (Offer, error) {
 	if e.fund != nil {
 		return nil, e.fund
 	}
@@ -64,28 +66,30 @@ func (e *effects) Fund(Job, uint64, time.Time) (Offer, error) {
 	return o, nil
 }
 
-func (e *effects) Placed(_ Job, node identity.PeerID, _ float64, _ int, _ time.Time) {
+func (e *recordedEffects) Placed(_ Job, node identity.PeerID, _ float64, _ int, _ time.Time) {
 	e.placed = append(e.placed, node)
 }
 
-func (e *effects) OwnChanged() { e.own++ }
+func (e *recordedEffects) OwnChanged() { e.own++ }
 
-func (e *effects) NodeHeard(p mesh.Profile, _ bool, _ time.Time) { e.heard = append(e.heard, p.Peer) }
+func (e *recordedEffects) NodeHeard(p mesh.Profile, _ bool, _ time.Time) {
+	e.heard = append(e.heard, p.Peer)
+}
 
-func (e *effects) NodeGone(id identity.PeerID, _ time.Time) { e.gone = append(e.gone, id) }
+func (e *recordedEffects) NodeGone(id identity.PeerID, _ time.Time) { e.gone = append(e.gone, id) }
 
-// room is a Table in a test, its effects, and the time there.
-type room struct {
+// fixture is a Table in a test, its effects, and the time there.
+type fixture struct {
 	*Table
 	t       *testing.T
-	effects *effects
+	effects *recordedEffects
 	gate    *governance.Gate
 	now     time.Time
 }
 
-func newRoom(t *testing.T, change func(*Config)) *room {
+func newFixture(t *testing.T, change func(*Config)) *fixture {
 	t.Helper()
-	r := &room{t: t, effects: &effects{browsers: make(map[string]bool)}, now: time.Now()}
+	r := &fixture{t: t, effects: &recordedEffects{browsers: make(map[string]bool)}, now: time.Now()}
 	c := Config{
 		Self: "home", CreditCost: 1, Scorer: scheduler.Formula{}, DefaultLatency: 100 * time.Millisecond, MaxNodes: 1 << 10, Explain: 32,
 		Now: func() time.Time { return r.now }, Effects: r.effects,
@@ -102,7 +106,7 @@ func newRoom(t *testing.T, change func(*Config)) *room {
 }
 
 // pass lets time pass, in ticks of a second.
-func (r *room) pass(d time.Duration) {
+func (r *fixture) pass(d time.Duration) {
 	for end := r.now.Add(d); r.now.Before(end); {
 		r.now = r.now.Add(min(time.Second, end.Sub(r.now)))
 		r.Tick(r.now)
@@ -110,26 +114,26 @@ func (r *room) pass(d time.Duration) {
 }
 
 // profile is a node with four free slots.
-func (r *room) profile(id identity.PeerID, cost uint64) mesh.Profile {
+func (r *fixture) profile(id identity.PeerID, cost uint64) mesh.Profile {
 	return mesh.Profile{Peer: id, CreditCost: cost, FreeSlots: 4, Expires: r.now.Add(time.Hour), Sequence: 1}
 }
 
 // meet has nodes connected and measured, 1 ms away; the first is the cheapest.
-func (r *room) meet(ids ...identity.PeerID) {
+func (r *fixture) meet(ids ...identity.PeerID) {
 	for i, id := range ids {
 		r.Meet(mesh.Peer{Connected: true, RTT: time.Millisecond, Profile: r.profile(id, uint64(i+1)*10)}, r.now)
 	}
 }
 
 // choose chooses for one attempt at j.
-func (r *room) choose(j *job, attempt int, last bool, failed ...identity.PeerID) matchmaker.Choice {
+func (r *fixture) choose(j *job, attempt int, last bool, failed ...identity.PeerID) matchmaker.Choice {
 	var out [1]matchmaker.Choice
 	r.Choose([]matchmaker.Waiting{{Ctx: context.Background(), Job: j, Attempt: attempt, Last: last, Exclude: failed}}, out[:], r.now)
 	return out[0]
 }
 
 // run places a new job of a capsule, which has to be possible, and has it end so after took.
-func (r *room) run(capsule string, took time.Duration, out mesh.JobOutcome, err error) identity.PeerID {
+func (r *fixture) run(capsule string, took time.Duration, out mesh.JobOutcome, err error) identity.PeerID {
 	r.t.Helper()
 	c := r.choose(r.job(capsule, nil), 1, false)
 	require.NoError(r.t, c.Err)
@@ -144,7 +148,7 @@ func said(node identity.PeerID, code mesh.JobCode) (mesh.JobOutcome, error) {
 	return out, matchmaker.NodeError(node, out)
 }
 
-func (r *room) failures(id identity.PeerID) float64 {
+func (r *fixture) failures(id identity.PeerID) float64 {
 	r.t.Helper()
 	info, known := r.Info(id, r.now)
 	require.True(r.t, known)
@@ -163,7 +167,7 @@ func (j *job) History() *History             { return &j.history }
 var ledger = testkit.Ledger(0)
 
 // job passes a job through a real gate: there is no other way to get one.
-func (r *room) job(capsule string, change func(*governance.Job)) *job {
+func (r *fixture) job(capsule string, change func(*governance.Job)) *job {
 	r.t.Helper()
 	asked := governance.Job{ID: testkit.UUID(), Capsule: capsule}
 	if change != nil {

@@ -17,7 +17,7 @@ import (
 // A job's last attempt goes to the node with a record that has been there the longest,
 // past any number of strangers that look better and of nodes that come and go.
 func TestTheLastAttemptGoesToWhoStays(t *testing.T) {
-	r := newRoom(t, nil)
+	r := newFixture(t, nil)
 	peer := func(id identity.PeerID, cost uint64) {
 		r.Meet(mesh.Peer{Connected: true, RTT: time.Millisecond, Profile: r.profile(id, cost)}, r.now)
 	}
@@ -88,7 +88,7 @@ func TestTheLastAttemptWaits(t *testing.T) {
 	for _, c := range []struct{ left, wait time.Duration }{
 		{0, hearingWait}, {time.Minute, hearingWait}, {8 * time.Second, 4 * time.Second},
 	} {
-		r := newRoom(t, nil)
+		r := newFixture(t, nil)
 		r.meet("liar")
 		r.run("another", time.Second, mesh.JobOutcome{}, nil)
 		out, err := said("liar", mesh.JobInternal)

@@ -21,7 +21,7 @@ func at(ms, unknown float64) *mesh.Coordinate {
 // A node that was never measured is scored by its coordinate, once both have
 // settled, and by what it claims before.
 func TestCoordinatesEstimateLatency(t *testing.T) {
-	r := newRoom(t, nil)
+	r := newFixture(t, nil)
 	hear := func(id identity.PeerID, c *mesh.Coordinate) {
 		p := r.profile(id, 1)
 		p.Latency, p.Coordinate = time.Millisecond, c
@@ -67,7 +67,7 @@ func TestCoordinatesEstimateLatency(t *testing.T) {
 // A coordinate that puts a node right here does not make it nearer than a measured one
 // could be.
 func TestAnEstimateHasAFloor(t *testing.T) {
-	r := newRoom(t, nil)
+	r := newFixture(t, nil)
 	near := r.profile("near", 1)
 	near.Coordinate = at(0, 0.1)
 	r.Hear(near, r.now)
@@ -84,7 +84,7 @@ func TestAnEstimateHasAFloor(t *testing.T) {
 
 // A node's own claim does not make it look good; measurements are a moving average.
 func TestMeasurementsCount(t *testing.T) {
-	r := newRoom(t, nil)
+	r := newFixture(t, nil)
 	for claim, want := range map[time.Duration]time.Duration{0: 100 * time.Millisecond, 300 * time.Millisecond: 300 * time.Millisecond} {
 		p := r.profile(identity.PeerID(claim.String()), 1)
 		p.Latency = claim

@@ -63,7 +63,7 @@ func TestWhatAnAttemptShows(t *testing.T) {
 		{name: "busy", end: node(mesh.JobBusy), full: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := newRoom(t, nil)
+			r := newFixture(t, nil)
 			r.meet("a")
 			out, err := c.end()
 			require.Equal(t, identity.PeerID("a"), r.run("capsule", c.took, out, err))
@@ -110,7 +110,7 @@ func TestWhatASuccessElsewhereShows(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			reputation := credit.NewReputation(credit.ReputationConfig{})
-			r := newRoom(t, func(c *Config) { c.Reputation = reputation })
+			r := newFixture(t, func(c *Config) { c.Reputation = reputation })
 			r.meet("a", "b")
 			asked := r.job("capsule", nil).admitted
 			r.JobDone(KindOf(asked), "b", []matchmaker.Attempt{{Node: "a", Err: c.err, Cost: cost(c.billed)}}, r.now)
@@ -144,7 +144,7 @@ func TestFailuresWithSeveralCapsules(t *testing.T) {
 		{[]string{"1", "2", "done", "3", "4", "5"}, true},
 	} {
 		reputation := credit.NewReputation(credit.ReputationConfig{})
-		r := newRoom(t, func(c *Config) { c.Reputation = reputation })
+		r := newFixture(t, func(c *Config) { c.Reputation = reputation })
 		r.meet("a")
 		for _, capsule := range c.capsules {
 			out, err := said("a", mesh.JobInternal)
@@ -161,7 +161,7 @@ func TestFailuresWithSeveralCapsules(t *testing.T) {
 // A success enters the mean of the node's run times, clears a node on probation and ends its
 // suspension for jobs of the kind.
 func TestASuccessClears(t *testing.T) {
-	r := newRoom(t, nil)
+	r := newFixture(t, nil)
 	r.meet("a")
 	out, err := said("a", mesh.JobCrashed)
 	r.run("capsule", 0, out, err)

@@ -12,7 +12,7 @@ import (
 )
 
 // hearsay has n nodes told of, and the first answered of them connected.
-func (r *room) hearsay(n, answered int) (ids []identity.PeerID) {
+func (r *fixture) hearsay(n, answered int) (ids []identity.PeerID) {
 	for i := range n {
 		id := identity.PeerID(fmt.Sprint("node ", i))
 		if i < answered {
@@ -27,7 +27,7 @@ func (r *room) hearsay(n, answered int) (ids []identity.PeerID) {
 // A job waits until the nodes that look best have been measured, once for each attempt, and
 // several jobs for one measurement.
 func TestTheBestLookingAreMeasuredFirst(t *testing.T) {
-	r := newRoom(t, nil)
+	r := newFixture(t, nil)
 	ids := r.hearsay(3, 3)
 	require.Equal(t, 3, r.estimated)
 	require.ElementsMatch(t, ids, r.effects.measure, "each is connected")
@@ -67,7 +67,7 @@ func TestTheBestLookingAreMeasuredFirst(t *testing.T) {
 
 // Where nothing can be measured now, no job waits for it longer than a try.
 func TestWithoutProbesNoJobWaits(t *testing.T) {
-	r := newRoom(t, nil)
+	r := newFixture(t, nil)
 	r.hearsay(3, 3)
 	r.effects.noProbes = true
 	j := r.job("capsule", nil)
@@ -80,7 +80,7 @@ func TestWithoutProbesNoJobWaits(t *testing.T) {
 // Nodes that are only told of are asked whether they are there, the best ones first, and none
 // twice in a minute. When two probes in a row bring none, jobs that have a node wait no more.
 func TestNodesThatAreOnlyToldOf(t *testing.T) {
-	r := newRoom(t, nil)
+	r := newFixture(t, nil)
 	r.meet("here")
 	r.hearsay(100, 0)
 	waited := 0

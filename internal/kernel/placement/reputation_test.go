@@ -14,7 +14,7 @@ import (
 // What Info shows is what choices go by: failures and reputation included.
 func TestTheScoreShownIsTheScoreThatCounts(t *testing.T) {
 	reputation := credit.NewReputation(credit.ReputationConfig{})
-	r := newRoom(t, func(c *Config) { c.Reputation = reputation })
+	r := newFixture(t, func(c *Config) { c.Reputation = reputation })
 	r.meet("best", "b", "c")
 	agree := func() float64 {
 		c, err := r.index.Choose(scheduler.Request{JobID: "j"}, r.now)
@@ -43,7 +43,7 @@ func TestTheScoreShownIsTheScoreThatCounts(t *testing.T) {
 // remembered of it from the start.
 func TestReputationIsThereFromTheStart(t *testing.T) {
 	reputation := credit.NewReputation(credit.ReputationConfig{})
-	r := newRoom(t, func(c *Config) { c.Reputation = reputation })
+	r := newFixture(t, func(c *Config) { c.Reputation = reputation })
 	for range 50 {
 		reputation.Note("a", credit.DeedFailed, r.now)
 	}

@@ -14,7 +14,7 @@ import (
 // A stranger has one job at a time, and one more for each that it reports to be running, until it
 // has done one.
 func TestAStrangerHasFewJobs(t *testing.T) {
-	r := newRoom(t, nil)
+	r := newFixture(t, nil)
 	r.meet("a")
 	place := func() (matchmaker.Placement, bool) {
 		c := r.choose(r.job("capsule", nil), 1, false)
@@ -55,7 +55,7 @@ func TestAStrangerHasFewJobs(t *testing.T) {
 // also while a promise to one that was lost with a job may still be redeemed.
 func TestWhileMoneyIsOutWithAStranger(t *testing.T) {
 	for _, lost := range []bool{false, true} {
-		r := newRoom(t, nil)
+		r := newFixture(t, nil)
 		r.meet("known")
 		r.run("capsule", time.Second, mesh.JobOutcome{}, nil)
 		r.Meet(mesh.Peer{Connected: true, RTT: time.Millisecond, Profile: r.profile("stranger", 1)}, r.now)
@@ -84,7 +84,7 @@ func TestWhileMoneyIsOutWithAStranger(t *testing.T) {
 
 // Of several jobs that are placed at once one may go to a stranger, if nodes with a record are free.
 func TestOneOfSeveralGoesToAStranger(t *testing.T) {
-	r := newRoom(t, nil)
+	r := newFixture(t, nil)
 	r.meet("known")
 	r.run("capsule", time.Second, mesh.JobOutcome{}, nil)
 	for _, id := range []identity.PeerID{"x", "y", "z"} {
@@ -109,7 +109,7 @@ func TestOneOfSeveralGoesToAStranger(t *testing.T) {
 // Who has shown nothing cannot buy the first place: a stranger's price counts as half of the
 // usual one at least.
 func TestAStrangersPriceHasAFloor(t *testing.T) {
-	r := newRoom(t, nil)
+	r := newFixture(t, nil)
 	p := r.profile("known", 100)
 	r.Meet(mesh.Peer{Connected: true, RTT: time.Millisecond, Profile: p}, r.now)
 	r.run("capsule", time.Second, mesh.JobOutcome{}, nil)

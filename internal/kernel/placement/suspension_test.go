@@ -15,7 +15,7 @@ import (
 // up to its bound.
 func TestSuspensionsGrow(t *testing.T) {
 	var s suspensions
-	r := newRoom(t, nil)
+	r := newFixture(t, nil)
 	a := r.job("capsule", nil).admitted
 	suspended := func() (d time.Duration) {
 		for ; len(s.of(a, r.now.Add(d))) > 0; d += time.Second {
@@ -75,7 +75,7 @@ func TestWhomASuspendedNodeStandsBehind(t *testing.T) {
 		{name: "no other is there, and it was contradicted", refused: true, otherOut: true, gets: "a"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := newRoom(t, nil)
+			r := newFixture(t, nil)
 			r.meet("a")
 			if !c.stranger {
 				r.run("another", time.Second, mesh.JobOutcome{}, nil)

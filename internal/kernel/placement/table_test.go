@@ -20,7 +20,7 @@ import (
 
 // A node is a candidate once it has answered here, unless it cannot be dialled.
 func TestWhoIsACandidate(t *testing.T) {
-	r := newRoom(t, nil)
+	r := newFixture(t, nil)
 	r.effects.browsers["browser"] = true
 	missing := func() []scheduler.Requirement {
 		info, known := r.Info("a", r.now)
@@ -53,7 +53,7 @@ func TestWhoIsACandidate(t *testing.T) {
 // Three pings in a row without an answer, and a node is forgotten; a newer profile brings it
 // back, and an old one or an impossible one changes nothing.
 func TestNodesComeAndGo(t *testing.T) {
-	r := newRoom(t, nil)
+	r := newFixture(t, nil)
 	r.meet("a")
 	r.Missed("a", r.now)
 	r.Missed("a", r.now)
@@ -86,7 +86,7 @@ func TestNodesComeAndGo(t *testing.T) {
 
 // A job that cannot be paid for takes no slot, and waits if the money is merely held.
 func TestAJobThatCannotBePaidFor(t *testing.T) {
-	r := newRoom(t, nil)
+	r := newFixture(t, nil)
 	r.meet("a")
 	held := &credit.Shortage{Needed: 1000, Held: 1000}
 	require.Equal(t, held.Temporary(), true)
@@ -108,7 +108,7 @@ func TestAJobThatCannotBePaidFor(t *testing.T) {
 
 // Jobs that wait together get the best for all of them.
 func TestJobsAreMatchedTogether(t *testing.T) {
-	r := newRoom(t, nil)
+	r := newFixture(t, nil)
 	for id, caps := range map[identity.PeerID][]string{"plain": {"simd"}, "best": {"gpu", "simd"}} {
 		p := r.profile(id, map[identity.PeerID]uint64{"plain": 100, "best": 1}[id])
 		p.Capabilities, p.FreeSlots = caps, 1
@@ -131,7 +131,7 @@ func TestJobsAreMatchedTogether(t *testing.T) {
 
 // The directory is asked for each attempt, and while a job waits at growing intervals.
 func TestTheDirectoryIsAskedAtGrowingIntervals(t *testing.T) {
-	r := newRoom(t, nil)
+	r := newFixture(t, nil)
 	j := r.job("capsule", func(j *governance.Job) { j.Requirements.Capabilities = []string{"gpu"} })
 	began, asked := r.now, []time.Duration(nil)
 	for ; r.now.Sub(began) < 2*time.Minute; r.now = r.now.Add(time.Second) {
@@ -147,7 +147,7 @@ func TestTheDirectoryIsAskedAtGrowingIntervals(t *testing.T) {
 
 // model is a Table under random events, and what is out as the test knows it.
 type model struct {
-	r      *room
+	r      *fixture
 	places []matchmaker.Placement
 }
 
@@ -276,7 +276,7 @@ func (m *model) check(t *rapid.T) {
 // Whatever happens, and in whatever order, nothing is lost and nothing counted twice.
 func TestWhateverHappens(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		m := &model{r: newRoom(t, func(c *Config) {
+		m := &model{r: newFixture(t, func(c *Config) {
 			c.Slots, c.Reputation = 2, credit.NewReputation(credit.ReputationConfig{})
 		})}
 		steps := m.steps()

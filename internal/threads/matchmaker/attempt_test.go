@@ -39,7 +39,7 @@ func TestTriesTheNextNode(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				y := newYard("a", "b", "c")
+				y := newNodePool("a", "b", "c")
 				y.behave = func(_ context.Context, _ governance.Job, n identity.PeerID) (mesh.JobOutcome, error) {
 					var job *JobError
 					switch {
@@ -95,7 +95,7 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				y := newYard(c.nodes...)
+				y := newNodePool(c.nodes...)
 				y.behave = func(_ context.Context, _ governance.Job, n identity.PeerID) (mesh.JobOutcome, error) {
 					return mesh.JobOutcome{Code: c.code, Reason: "said_by_" + string(n)}, nil
 				}
@@ -117,7 +117,7 @@ func TestRefusals(t *testing.T) {
 
 func TestAttemptsAreCapped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard("a", "b", "c", "d", "e", "f")
+		y := newNodePool("a", "b", "c", "d", "e", "f")
 		y.behave = func(context.Context, governance.Job, identity.PeerID) (mesh.JobOutcome, error) {
 			return mesh.JobOutcome{Code: mesh.JobCrashed}, nil
 		}
@@ -127,7 +127,7 @@ func TestAttemptsAreCapped(t *testing.T) {
 		require.Len(t, r.Attempts, 4, "a poisonous job does not walk the fleet")
 		require.Equal(t, []identity.PeerID{"a", "b", "c", "d"}, y.chosen)
 
-		few := newYard("a")
+		few := newNodePool("a")
 		few.behave = y.behave
 		m = serve(t, few, Config{})
 		_, err = m.Submit(t.Context(), admit(t, nil))
@@ -136,7 +136,7 @@ func TestAttemptsAreCapped(t *testing.T) {
 		var job *JobError
 		require.ErrorAs(t, err, &job)
 
-		_, err = serve(t, newYard(), Config{}).Submit(t.Context(), admit(t, nil))
+		_, err = serve(t, newNodePool(), Config{}).Submit(t.Context(), admit(t, nil))
 		require.ErrorIs(t, err, errNobody)
 		require.NotErrorIs(t, err, ErrAttempts)
 	})
@@ -146,7 +146,7 @@ func TestAttemptsAreCapped(t *testing.T) {
 // answers do not use up its attempts.
 func TestBusyIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard("a")
+		y := newNodePool("a")
 		answers := 0
 		y.behave = func(_ context.Context, _ governance.Job, n identity.PeerID) (mesh.JobOutcome, error) {
 			if answers++; answers <= 5 {
@@ -187,7 +187,7 @@ func TestManyBusyAnswersAreStaleNews(t *testing.T) {
 		for i := range nodes {
 			nodes[i] = identity.PeerID(fmt.Sprint("node ", i))
 		}
-		y := newYard(nodes...)
+		y := newNodePool(nodes...)
 		y.behave = func(_ context.Context, j governance.Job, n identity.PeerID) (mesh.JobOutcome, error) {
 			if j.Priority == 1 && len(y.ran()) <= 10 {
 				return mesh.JobOutcome{Code: mesh.JobBusy}, nil
@@ -210,7 +210,7 @@ func TestManyBusyAnswersAreStaleNews(t *testing.T) {
 // The history of a job that meets many busy nodes keeps its first and newest attempts.
 func TestAttemptsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard("a")
+		y := newNodePool("a")
 		answers := 0
 		y.behave = func(_ context.Context, _ governance.Job, n identity.PeerID) (mesh.JobOutcome, error) {
 			if answers++; answers <= 100 {
@@ -237,7 +237,7 @@ func TestAttemptsKept(t *testing.T) {
 func TestTwoStrangersAreNoWitnesses(t *testing.T) {
 	for _, honest := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			y := newYard("a", "b", "c")
+			y := newNodePool("a", "b", "c")
 			y.strangers = true
 			y.behave = func(_ context.Context, _ governance.Job, n identity.PeerID) (mesh.JobOutcome, error) {
 				if n == "c" && honest {
@@ -265,7 +265,7 @@ func TestTwoStrangersAreNoWitnesses(t *testing.T) {
 func TestWhatWasBegunAndPaidIsTriedAgain(t *testing.T) {
 	for _, own := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			y := newYard("a")
+			y := newNodePool("a")
 			y.forget, y.vacant, y.own = true, true, own
 			answers := 0
 			y.behave = func(_ context.Context, _ governance.Job, n identity.PeerID) (mesh.JobOutcome, error) {

@@ -45,9 +45,9 @@ func admit(t *testing.T, change func(*governance.Job)) submitted {
 	return submitted{a}
 }
 
-// yard is a Chooser and a Runner over named nodes with a slot each. It works:
+// nodePool is a Chooser and a Runner over named nodes with a slot each. It works:
 // slots are taken and returned, excluded nodes are not chosen.
-type yard struct {
+type nodePool struct {
 	strangers bool // none of them has done a job before
 	own       bool // they are this node itself
 	mu        sync.Mutex
@@ -72,16 +72,16 @@ type yard struct {
 	talks     map[identity.PeerID]bool // reports progress every second
 }
 
-func newYard(nodes ...identity.PeerID) *yard {
-	return &yard{nodes: nodes, taken: map[identity.PeerID]bool{}, full: map[identity.PeerID]bool{}, talks: map[identity.PeerID]bool{}}
+func newNodePool(nodes ...identity.PeerID) *nodePool {
+	return &nodePool{nodes: nodes, taken: map[identity.PeerID]bool{}, full: map[identity.PeerID]bool{}, talks: map[identity.PeerID]bool{}}
 }
 
 // outcome shortens signatures.
 type outcome = mesh.JobOutcome
 
-var errNobody = fmt.Errorf("yard: nobody")
+var errNobody = fmt.Errorf("node pool: nobody")
 
-func (y *yard) Choose(ctx context.Context, jobs []Waiting) []Choice {
+func (y *nodePool) Choose(ctx context.Context, jobs []Waiting) []Choice {
 	if y.placing != nil {
 		defer y.placing()
 	}
@@ -104,7 +104,7 @@ func (y *yard) Choose(ctx context.Context, jobs []Waiting) []Choice {
 	return out
 }
 
-func (y *yard) chooseOne(w Waiting) (Placement, error) {
+func (y *nodePool) chooseOne(w Waiting) (Placement, error) {
 	if y.looks != 0 {
 		y.looks--
 		if y.vacant {
@@ -135,7 +135,7 @@ func (y *yard) chooseOne(w Waiting) (Placement, error) {
 }
 
 // Look takes a second, or until the end.
-func (y *yard) Look(ctx context.Context, _ Waiting) {
+func (y *nodePool) Look(ctx context.Context, _ Waiting) {
 	y.mu.Lock()
 	endless := y.looks < 0
 	y.mu.Unlock()
@@ -149,7 +149,7 @@ func (y *yard) Look(ctx context.Context, _ Waiting) {
 	}
 }
 
-func (y *yard) Done(p Placement, out mesh.JobOutcome, _ error) {
+func (y *nodePool) Done(p Placement, out mesh.JobOutcome, _ error) {
 	y.mu.Lock()
 	y.taken[p.Node] = false
 	y.full[p.Node] = out.Code == mesh.JobBusy && !y.forget
@@ -159,7 +159,7 @@ func (y *yard) Done(p Placement, out mesh.JobOutcome, _ error) {
 	}
 }
 
-func (y *yard) Run(ctx context.Context, job Job, p Placement, alive func()) (mesh.JobOutcome, error) {
+func (y *nodePool) Run(ctx context.Context, job Job, p Placement, alive func()) (mesh.JobOutcome, error) {
 	y.mu.Lock()
 	y.order = append(y.order, job.Admitted().Job().ID)
 	y.running++
@@ -192,21 +192,21 @@ func (y *yard) Run(ctx context.Context, job Job, p Placement, alive func()) (mes
 }
 
 // ran lists the jobs that ran, in order.
-func (y *yard) ran() []string {
+func (y *nodePool) ran() []string {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	return slices.Clone(y.order)
 }
 
 // placedOrder lists the jobs that got a node, in order.
-func (y *yard) placedOrder() []string {
+func (y *nodePool) placedOrder() []string {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	return slices.Clone(y.given)
 }
 
 // runs counts the copies that run now.
-func (y *yard) runs() int {
+func (y *nodePool) runs() int {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	return y.running
@@ -225,7 +225,7 @@ func works(d time.Duration) func(context.Context, governance.Job, identity.PeerI
 }
 
 // serve runs a Matchmaker over y in a synctest bubble.
-func serve(t *testing.T, y *yard, c Config) *Matchmaker {
+func serve(t *testing.T, y *nodePool, c Config) *Matchmaker {
 	t.Helper()
 	c.Chooser, c.Runner = y, y
 	m, err := New(c)

@@ -49,7 +49,7 @@ func TestHedge(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				y := newYard("a", "b", "c")
+				y := newNodePool("a", "b", "c")
 				y.behave = paced(c.times)
 				c.cfg.Hedge = after(2 * time.Second)
 				m := serve(t, y, c.cfg)
@@ -80,7 +80,7 @@ func TestHedgesAreBounded(t *testing.T) {
 		for i := range nodes {
 			nodes[i] = identity.PeerID(rune('A' + i))
 		}
-		y := newYard(nodes...)
+		y := newNodePool(nodes...)
 		y.behave = works(time.Hour)
 		m := serve(t, y, Config{InHand: 16, Hedge: func(Job, Placement) (time.Duration, bool) { return time.Second, true }})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -104,7 +104,7 @@ func TestHedgesAreBounded(t *testing.T) {
 // there is room again.
 func TestHedgeWaitsForRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard("a", "b", "c", "d")
+		y := newNodePool("a", "b", "c", "d")
 		y.behave = paced(map[identity.PeerID]time.Duration{"a": 10 * time.Second, "b": 25 * time.Second, "c": 20 * time.Second, "d": time.Second})
 		// One second copy at a time: that of the first job, on c, until a answers.
 		m := serve(t, y, Config{InHand: 8, Hedge: func(_ Job, p Placement) (time.Duration, bool) {
@@ -125,7 +125,7 @@ func TestHedgeWaitsForRoom(t *testing.T) {
 // slot comes back.
 func TestCancelAfterThePlacement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard("a", "b", "c")
+		y := newNodePool("a", "b", "c")
 		y.full["a"], y.full["b"], y.full["c"] = true, true, true
 		y.behave = works(time.Second)
 		jobs, cancelJobs := context.WithCancel(t.Context())
@@ -155,7 +155,7 @@ func TestCancelAfterThePlacement(t *testing.T) {
 
 func TestWaitingJobsArePlacedTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard("a", "b", "c")
+		y := newNodePool("a", "b", "c")
 		y.full["a"], y.full["b"], y.full["c"] = true, true, true
 		y.behave = works(time.Second)
 		m := serve(t, y, Config{Recheck: time.Hour})

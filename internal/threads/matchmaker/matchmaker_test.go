@@ -14,7 +14,7 @@ import (
 )
 
 func TestOnlyAdmittedJobs(t *testing.T) {
-	y := newYard("a")
+	y := newNodePool("a")
 	_, err := New(Config{Chooser: y})
 	require.ErrorIs(t, err, ErrConfig)
 	m, err := New(Config{Chooser: y, Runner: y})
@@ -28,7 +28,7 @@ func (finalError) Final() bool { return true }
 
 func TestWaitsForASlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard("a", "b")
+		y := newNodePool("a", "b")
 		y.behave = works(time.Second)
 		m := serve(t, y, Config{})
 		start := time.Now()
@@ -55,7 +55,7 @@ func TestWaitsForASlot(t *testing.T) {
 
 func TestRecheckWithoutAKick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard("a")
+		y := newNodePool("a")
 		y.full["a"] = true
 		m := serve(t, y, Config{})
 		time.AfterFunc(10*time.Second, func() {
@@ -73,21 +73,21 @@ func TestRecheckWithoutAKick(t *testing.T) {
 func TestCancelAtEveryStage(t *testing.T) {
 	type stage struct {
 		name   string
-		setup  func(y *yard)
+		setup  func(y *nodePool)
 		cfg    Config
 		inHand bool // past the queue
 		copies int  // that run when the end comes
 	}
 	hedge := func(Job, Placement) (time.Duration, bool) { return time.Second, true }
 	for _, s := range []stage{
-		{"running", func(y *yard) { y.behave = works(time.Hour) }, Config{}, true, 1},
-		{"parked", func(y *yard) { y.full["a"], y.full["b"] = true, true }, Config{Recheck: time.Hour}, false, 0},
-		{"queued", func(y *yard) { y.behave = works(time.Hour) }, Config{InHand: 1}, false, 1},
-		{"looking", func(y *yard) { y.looks = -1 }, Config{}, true, 0},
-		{"choosing for a second copy", func(y *yard) { y.stall, y.behave = 2, works(time.Hour) }, Config{Hedge: hedge}, true, 1},
-		{"chosen too late for a second copy", func(y *yard) { y.stall, y.late, y.behave = 2, true, works(time.Hour) }, Config{Hedge: hedge}, true, 1},
-		{"running twice", func(y *yard) { y.behave = works(time.Hour) }, Config{Hedge: hedge}, true, 2},
-		{"looking again after a failure", func(y *yard) {
+		{"running", func(y *nodePool) { y.behave = works(time.Hour) }, Config{}, true, 1},
+		{"parked", func(y *nodePool) { y.full["a"], y.full["b"] = true, true }, Config{Recheck: time.Hour}, false, 0},
+		{"queued", func(y *nodePool) { y.behave = works(time.Hour) }, Config{InHand: 1}, false, 1},
+		{"looking", func(y *nodePool) { y.looks = -1 }, Config{}, true, 0},
+		{"choosing for a second copy", func(y *nodePool) { y.stall, y.behave = 2, works(time.Hour) }, Config{Hedge: hedge}, true, 1},
+		{"chosen too late for a second copy", func(y *nodePool) { y.stall, y.late, y.behave = 2, true, works(time.Hour) }, Config{Hedge: hedge}, true, 1},
+		{"running twice", func(y *nodePool) { y.behave = works(time.Hour) }, Config{Hedge: hedge}, true, 2},
+		{"looking again after a failure", func(y *nodePool) {
 			y.placing = func() { y.looks = -1 }
 			y.behave = func(context.Context, governance.Job, identity.PeerID) (mesh.JobOutcome, error) {
 				return mesh.JobOutcome{Code: mesh.JobCrashed}, nil
@@ -97,7 +97,7 @@ func TestCancelAtEveryStage(t *testing.T) {
 		for _, how := range []string{"cancel", "deadline", "stop"} {
 			t.Run(s.name+" by "+how, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					y := newYard("a", "b")
+					y := newNodePool("a", "b")
 					s.setup(y)
 					c := s.cfg
 					c.Chooser, c.Runner = y, y
@@ -159,7 +159,7 @@ func TestCancelAtEveryStage(t *testing.T) {
 
 func TestBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard("a")
+		y := newNodePool("a")
 		y.behave = works(time.Minute)
 		m := serve(t, y, Config{Queue: 2, InHand: 1})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -182,7 +182,7 @@ func TestBounds(t *testing.T) {
 
 func TestAPanicEndsTheJobOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard("a", "b")
+		y := newNodePool("a", "b")
 		y.behave = func(_ context.Context, _ governance.Job, n identity.PeerID) (mesh.JobOutcome, error) {
 			if n == "a" {
 				panic("as asked")

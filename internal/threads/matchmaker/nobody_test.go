@@ -17,7 +17,7 @@ import (
 // A job that nobody is there for waits for news until its deadline, and then says so.
 func TestWaitsForANode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard()
+		y := newNodePool()
 		y.vacant = true
 		m := serve(t, y, Config{Recheck: time.Hour})
 		ends := func(in time.Duration) submitted {
@@ -45,7 +45,7 @@ func TestWaitsForANode(t *testing.T) {
 // A deadline that comes while a node is looked for is as much for want of one.
 func TestTheDeadlineWhileANodeIsLookedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard()
+		y := newNodePool()
 		y.vacant, y.looks = true, -1
 		_, err := serve(t, y, Config{}).Submit(t.Context(), admit(t, func(j *governance.Job) { j.Deadline = time.Now().Add(5 * time.Second) }))
 		require.ErrorIs(t, err, ErrDeadline)
@@ -58,7 +58,7 @@ func TestTheDeadlineWhileANodeIsLookedFor(t *testing.T) {
 // was there meanwhile.
 func TestWaitsForANodeWithoutADeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard()
+		y := newNodePool()
 		y.vacant = true
 		m := serve(t, y, Config{})
 		patient := func(j *governance.Job) { j.Deadline = time.Time{} }
@@ -117,7 +117,7 @@ func TestWhatCountsAsAnAttempt(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				y := newYard(c.nodes...)
+				y := newNodePool(c.nodes...)
 				tries := 0
 				y.behave = func(_ context.Context, _ governance.Job, n identity.PeerID) (mesh.JobOutcome, error) {
 					tries++
@@ -153,7 +153,7 @@ func TestWhatCountsAsAnAttempt(t *testing.T) {
 // matchmaker spin: the job waits now and then.
 func TestNeverSpins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard("a")
+		y := newNodePool("a")
 		tries := 0
 		y.behave = func(context.Context, governance.Job, identity.PeerID) (mesh.JobOutcome, error) {
 			tries++
@@ -174,7 +174,7 @@ func TestTheDeadlineAndTheEndAtOnce(t *testing.T) {
 		t.Run(state, func(t *testing.T) {
 			for range 20 {
 				synctest.Test(t, func(t *testing.T) {
-					y := newYard("a")
+					y := newNodePool("a")
 					y.vacant, y.taken["a"] = true, state == "waiting"
 					if state == "nobody" {
 						y.nodes = nil

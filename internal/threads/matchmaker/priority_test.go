@@ -27,7 +27,7 @@ func send(t *testing.T, m *Matchmaker, change func(*governance.Job)) (id string)
 // Jobs get nodes by priority, then by deadline, then by arrival, whoever came first.
 func TestOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard("a")
+		y := newNodePool("a")
 		y.behave = works(time.Second)
 		m := serve(t, y, Config{})
 		job := func(priority uint8, deadline time.Duration) string {
@@ -65,7 +65,7 @@ func TestUrgency(t *testing.T) {
 // of the lowest waits for those only that arrive within 256 steps after it.
 func TestNoStarvation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard("a", "b")
+		y := newNodePool("a", "b")
 		y.behave = works(time.Second)
 		step := 10 * time.Millisecond
 		m := serve(t, y, Config{Step: step})
@@ -110,7 +110,7 @@ func TestRankIsWhatItSays(t *testing.T) {
 			for i := range nodes {
 				names = append(names, identity.PeerID(fmt.Sprint("node ", i)))
 			}
-			y := newYard(names...)
+			y := newNodePool(names...)
 			y.behave = works(10 * time.Second)
 			step := time.Millisecond
 			m := serve(t, y, Config{InHand: hands, Step: step})
@@ -159,7 +159,7 @@ func TestNewcomersDoNotOvertake(t *testing.T) {
 		for i := range nodes {
 			nodes[i] = identity.PeerID(fmt.Sprint("node ", i))
 		}
-		y := newYard(nodes...)
+		y := newNodePool(nodes...)
 		n := 0
 		y.behave = func(ctx context.Context, j governance.Job, p identity.PeerID) (out outcome, err error) {
 			y.mu.Lock()
@@ -184,7 +184,7 @@ func TestNewcomersDoNotOvertake(t *testing.T) {
 // Jobs that nobody can take now do not hold up those that somebody can.
 func TestLinesDoNotBlockEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard("a", "b")
+		y := newNodePool("a", "b")
 		y.full["a"] = true
 		m := serve(t, y, Config{})
 		notB := func(j *governance.Job) { j.Priority, j.Requirements.Exclude = 200, []string{"b"} }
@@ -201,7 +201,7 @@ func TestLinesDoNotBlockEachOther(t *testing.T) {
 // do not wait with it.
 func TestAnExcludedNodeIsFreeForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard("a", "b")
+		y := newNodePool("a", "b")
 		y.full["a"] = true
 		poison := true
 		y.behave = func(context.Context, governance.Job, identity.PeerID) (out outcome, err error) {
@@ -227,7 +227,7 @@ func TestAnExcludedNodeIsFreeForOthers(t *testing.T) {
 // to place.
 func TestRecheckBesideAStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard("a", "b")
+		y := newNodePool("a", "b")
 		y.full["a"], y.full["b"] = true, true
 		m := serve(t, y, Config{Step: time.Nanosecond})
 		waits := make(chan error, 1)
@@ -257,7 +257,7 @@ func TestRecheckBesideAStream(t *testing.T) {
 // News of a node is tried once for all jobs that wait for the same, however many.
 func TestAKickTriesEachLineOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard("a")
+		y := newNodePool("a")
 		y.full["a"] = true
 		m := serve(t, y, Config{Recheck: time.Hour})
 		for range 500 {

@@ -67,7 +67,7 @@ func TestSilence(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				y := newYard(c.nodes...)
+				y := newNodePool(c.nodes...)
 				y.behave = paced(c.times)
 				if c.talks != nil {
 					y.talks = c.talks
@@ -116,7 +116,7 @@ func TestSilence(t *testing.T) {
 // comes back.
 func TestAnAnswerCrossesTheReplacement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard("a", "b")
+		y := newNodePool("a", "b")
 		y.behave = works(31 * time.Second)
 		y.slow = 2 * time.Second // for the second attempt's choice
 		m := serve(t, y, Config{})
@@ -136,7 +136,7 @@ func TestAnAnswerCrossesTheReplacement(t *testing.T) {
 // comes back.
 func TestAnAnswerCrossesTheGivingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard("a", "b")
+		y := newNodePool("a", "b")
 		y.behave = func(ctx context.Context, _ governance.Job, n identity.PeerID) (outcome, error) {
 			<-ctx.Done()
 			return outcome{Node: n}, nil
@@ -157,7 +157,7 @@ func TestAnAnswerCrossesTheGivingUp(t *testing.T) {
 // once.
 func TestCancelWhileItStartsToWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard("a")
+		y := newNodePool("a")
 		y.full["a"] = true
 		m, err := New(Config{Chooser: y, Runner: y})
 		require.NoError(t, err)
@@ -182,7 +182,7 @@ func TestCancelWhileItStartsToWait(t *testing.T) {
 // A Kick between the choice and the waiting is not lost.
 func TestKickWhileItStartsToWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYard("a")
+		y := newNodePool("a")
 		y.full["a"] = true
 		once := true
 		m, err := New(Config{Chooser: y, Runner: y, Recheck: time.Hour})
