@@ -2,14 +2,14 @@ package capsules
 
 import (
 	"context"
-	"errors"
 	"sync"
 
 	"inos/internal/capsule"
+	"inos/internal/fault"
 )
 
 // ErrNoModule is of a CID that Modules does not have.
-var ErrNoModule = errors.New("capsules: no such module")
+var ErrNoModule = fault.Internal("capsules: no such module")
 
 // Modules is a supervisor.Blobs of the modules that a test puts there.
 type Modules map[capsule.CID][]byte
@@ -33,7 +33,7 @@ func (m Modules) Get(_ context.Context, cid capsule.CID) ([]byte, capsule.Manife
 }
 
 // ErrImagesFull is of a PutImage for which Images has no room.
-var ErrImagesFull = errors.New("capsules: no room for the image")
+var ErrImagesFull = fault.Internal("capsules: no room for the image")
 
 // Images is a supervisor.Images in memory. The zero value is empty; it is safe for
 // concurrent use.
