@@ -25,7 +25,7 @@ func (n *numbered) Sequence() uint64 { return n.sequence.Load() }
 // ahead of what it can be by the next time; the next run reads it.
 func TestSequenceOutlastsTheProgram(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		keep := &testkit.Keeper{}
+		keep := &testkit.KVStore{}
 		m := &numbered{}
 		var joined atomic.Bool
 		s := NewSavedSequence(keep, func() (Mesh, error) {

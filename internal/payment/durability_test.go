@@ -20,7 +20,7 @@ import (
 func TestDurability(t *testing.T) {
 	for _, name := range []string{"ledger", "keeper"} {
 		synctest.Test(t, func(t *testing.T) {
-			log, keep := &accounts.FullLog{}, &testkit.Keeper{}
+			log, keep := &accounts.FullLog{}, &testkit.KVStore{}
 			fail := log.Fail
 			if name == "keeper" {
 				fail = keep.Fail
@@ -63,7 +63,7 @@ func TestDurability(t *testing.T) {
 // Reputation is saved every minute and at the end, and the next run loads it.
 func TestReputationOutlastsTheProgram(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		keep := &testkit.Keeper{}
+		keep := &testkit.KVStore{}
 		load := func() *credit.Reputation {
 			r := credit.NewReputation(credit.ReputationConfig{})
 			_, err := payment.LoadReputation(keep, r)

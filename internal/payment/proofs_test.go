@@ -51,7 +51,7 @@ func doJob(b *accounts.Party, payer *credit.Signer) (credit.Nonce, error) {
 func TestProofsCatchUp(t *testing.T) {
 	b := accounts.Open(t, accounts.Config{Key: 2, Line: 1 << 40})
 	payer := accounts.New(t, 1)
-	kv := &testkit.Keeper{}
+	kv := &testkit.KVStore{}
 	purse := func(now time.Time) *payment.Service {
 		p, err := payment.New(payment.Config{Signer: b.Signer, Ledger: b.Ledger, Keep: kv}, now)
 		require.NoError(t, err)
@@ -143,7 +143,7 @@ func TestProofsCatchUp(t *testing.T) {
 // Proofs are bounded, and the ledger with the most loses its oldest.
 func TestProofsAreBounded(t *testing.T) {
 	b := accounts.Open(t, accounts.Config{Key: 2, Line: 1 << 40})
-	kv := &testkit.Keeper{}
+	kv := &testkit.KVStore{}
 	var err error
 	b.Payment, err = payment.New(payment.Config{Signer: b.Signer, Ledger: b.Ledger, Keep: kv}, b.Now)
 	require.NoError(t, err)
@@ -169,7 +169,7 @@ func TestProofsAreBounded(t *testing.T) {
 // The payer keeps the newest receipts of what it paid for, across restarts.
 func TestPaidReceiptsAreKept(t *testing.T) {
 	payer, worker := accounts.Open(t, accounts.Config{Key: 1, Line: 1 << 40}), accounts.Open(t, accounts.Config{Key: 2, Line: 1 << 40})
-	kv := &testkit.Keeper{}
+	kv := &testkit.KVStore{}
 	open := func() {
 		var err error
 		payer.Payment, err = payment.New(payment.Config{Signer: payer.Signer, Ledger: payer.Ledger, Keep: kv}, payer.Now)

@@ -40,7 +40,7 @@ func reopened(t *testing.T, log credit.Log, kv payment.Store) *accounts.Party {
 // A restarted worker refunds what it held for a job that never ended and never accepts that
 // voucher again. It remembers whom to tell until it has told them.
 func TestWhatNeverEndedIsGivenBack(t *testing.T) {
-	payer, log, kv := accounts.New(t, 1), &credit.MemoryLog{}, &testkit.Keeper{}
+	payer, log, kv := accounts.New(t, 1), &credit.MemoryLog{}, &testkit.KVStore{}
 	id, sub, voucher := crashed(t, payer, log, kv)
 	w := reopened(t, log, kv)
 	require.Empty(t, w.Ledger.Holds())
@@ -64,7 +64,7 @@ func TestWhatNeverEndedIsGivenBack(t *testing.T) {
 
 // A crash at any point of the refund is continued by the next start.
 func TestGivingBackIsInterrupted(t *testing.T) {
-	payer, log, kv := accounts.New(t, 1), &accounts.FullLog{}, &testkit.Keeper{}
+	payer, log, kv := accounts.New(t, 1), &accounts.FullLog{}, &testkit.KVStore{}
 	id, _, _ := crashed(t, payer, log, kv)
 	w := accounts.New(t, 2)
 	diskParty, err := credit.OpenLedger(credit.Config{Log: log, Codec: wire.Credit{}, Self: w.Signer.Peer(), StrangerLine: accounts.Line})

@@ -1,5 +1,5 @@
 // Package testkit is what the tests of several packages share: keys by number and by name,
-// fixed balances, UUIDs, and a Keeper in memory. It imports no package but fault and
+// fixed balances, UUIDs, and a KVStore in memory. It imports no package but fault and
 // identity, so that those of every other can use it; what needs more stands in a package
 // below it, by subject. Only tests import it.
 package testkit

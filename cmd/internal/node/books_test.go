@@ -21,7 +21,7 @@ import (
 func TestANodeThatCannotWriteItsBooksOffersNothing(t *testing.T) {
 	for _, name := range []string{"ledger", "proofs"} {
 		t.Run(name, func(t *testing.T) {
-			log, keep := &accounts.FullLog{}, &testkit.Keeper{}
+			log, keep := &accounts.FullLog{}, &testkit.KVStore{}
 			fail := log.Fail
 			if name == "proofs" {
 				fail = keep.Fail

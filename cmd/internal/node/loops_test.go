@@ -48,13 +48,13 @@ func (p requestMesh) Request(ctx context.Context, to identity.PeerID, name strin
 // vouchers whose fate it does not know, and keeps what it has seen of others.
 func TestNodeLooksAfterItsBooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		kept := &testkit.Keeper{}
-		build := func(seed byte, keep *testkit.Keeper) *Node {
+		kept := &testkit.KVStore{}
+		build := func(seed byte, keep *testkit.KVStore) *Node {
 			n, err := New(Config{Key: testkit.Key(seed), Kind: "native", CreditCost: 1000, Slots: -1, Runtime: noRuntime{}, Allowance: 1_000_000, StrangerLine: 1_000_000, Keep: keep})
 			require.NoError(t, err)
 			return n
 		}
-		home, worker := build(1, kept), build(2, &testkit.Keeper{})
+		home, worker := build(1, kept), build(2, &testkit.KVStore{})
 		net := inproc.New(inproc.Config{})
 		defer net.Close()
 		joined, err := net.Join(testkit.Key(1), home.Kernel)

@@ -187,7 +187,7 @@ func TestChequesAreSentUntilTheyArrive(t *testing.T) {
 func TestUnearnedVouchersAreToldOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net := &network{}
-		log, keep := &credit.MemoryLog{}, &testkit.Keeper{}
+		log, keep := &credit.MemoryLog{}, &testkit.KVStore{}
 		payer := open(t, net, accounts.Config{Key: 1})
 		accounts.Send(t, payer.Party, accounts.Open(t, accounts.Config{Key: 2, Log: log, Keep: keep}), 100)
 		worker := open(t, net, accounts.Config{Key: 2, Log: log, Keep: keep})

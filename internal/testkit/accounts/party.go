@@ -50,7 +50,7 @@ type Config struct {
 // New is a Party with key number n.
 func New(t testing.TB, n byte) *Party { return Open(t, Config{Key: n}) }
 
-// Open is a Party on what cfg has. One on the Log and the Keeper of another goes on where
+// Open is a Party on what cfg has. One on the Log and the KVStore of another goes on where
 // that one ended.
 func Open(t testing.TB, cfg Config) *Party {
 	t.Helper()

@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// Keeper is a payment.Store in memory. The zero value is empty; it is safe for concurrent
+// KVStore is a payment.Store in memory. The zero value is empty; it is safe for concurrent
 // use.
-type Keeper struct {
+type KVStore struct {
 	// Before and After, which may be nil, are called around each Put: a test that panics
 	// there is a crash before or after the write.
 	Before, After func()
@@ -20,7 +20,7 @@ type Keeper struct {
 }
 
 // Get returns a copy.
-func (k *Keeper) Get(key string) ([]byte, bool) {
+func (k *KVStore) Get(key string) ([]byte, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	v, ok := k.data[key]
@@ -28,7 +28,7 @@ func (k *Keeper) Get(key string) ([]byte, bool) {
 }
 
 // Put keeps a copy of value.
-func (k *Keeper) Put(key string, value []byte) error {
+func (k *KVStore) Put(key string, value []byte) error {
 	if k.Before != nil {
 		k.Before()
 	}
@@ -42,9 +42,9 @@ func (k *Keeper) Put(key string, value []byte) error {
 }
 
 // Delete removes key, if it is there.
-func (k *Keeper) Delete(key string) error { return k.change(func() { delete(k.data, key) }) }
+func (k *KVStore) Delete(key string) error { return k.change(func() { delete(k.data, key) }) }
 
-func (k *Keeper) change(f func()) error {
+func (k *KVStore) change(f func()) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.failed != nil {
@@ -58,24 +58,24 @@ func (k *Keeper) change(f func()) error {
 }
 
 // Keys lists the keys with prefix, sorted.
-func (k *Keeper) Keys(prefix string) []string {
+func (k *KVStore) Keys(prefix string) []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(k.data)), func(key string) bool { return !strings.HasPrefix(key, prefix) })
 }
 
 // Fail has every Put and Delete fail with err, until Fail(nil).
-func (k *Keeper) Fail(err error) {
+func (k *KVStore) Fail(err error) {
 	k.mu.Lock()
 	k.failed = err
 	k.mu.Unlock()
 }
 
-// Clone is a Keeper with the same values.
-func (k *Keeper) Clone() *Keeper { return &Keeper{data: k.Values()} }
+// Clone is a KVStore with the same values.
+func (k *KVStore) Clone() *KVStore { return &KVStore{data: k.Values()} }
 
 // Values is a copy of what is kept.
-func (k *Keeper) Values() map[string]string {
+func (k *KVStore) Values() map[string]string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return maps.Clone(k.data)
